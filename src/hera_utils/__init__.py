@@ -1,0 +1,1 @@
+"""hera_utils: numerical experiments as Hera scripts that run anywhere."""

@@ -1,0 +1,1 @@
+"""`python -m hera_utils` and the `hera-utils` command."""

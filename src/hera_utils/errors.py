@@ -1,0 +1,82 @@
+"""What can go wrong, named by who must act. Every error carries one clear sentence and its fix.
+
+    HeraUtilsError
+    ├── SettingsError      the user's flags, variables, files or script must change
+    ├── AccessError        an address, a credential or a permission must change
+    ├── ResourceError      something the experiment needs (claim, config map, image…) is missing or unfit
+    ├── LayoutError        a name or a path of the experiment is not legal or not unique
+    ├── UnsupportedError   the platform cannot mean this; the sentence names the field
+    ├── InvalidWorkflow    the workflow itself is wrong; the message is Argo's own
+    │   └── ExpressionError  an expression or a {{tag}} in it is
+    ├── Refused            the platform understood the request and says no: Argo's or Kubernetes' status and message
+    ├── PlatformError      the platform itself failed (a port in use, a full disk, a damaged journal)
+    └── RunFailed          the workflow ran and did not succeed
+
+The command line prints `hera-utils: {error}` and `  fix: {error.fix}` and exits with `exit_status`.
+"""
+
+from __future__ import annotations
+
+
+class HeraUtilsError(Exception):
+    """Something the user can act upon.
+
+    message: one sentence, what and where, without a final full stop. fix: what to do, or None when the message says it.
+    """
+
+    exit_status = 2
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SettingsError(HeraUtilsError):
+    """The user's flags, variables, files or script must change."""
+
+
+class AccessError(HeraUtilsError):
+    """An address, a credential or a permission must change."""
+
+
+class ResourceError(HeraUtilsError):
+    """Something the experiment needs is missing or unfit."""
+
+
+class LayoutError(HeraUtilsError):
+    """A name or a path of the experiment is not legal or not unique."""
+
+
+class UnsupportedError(HeraUtilsError):
+    """The platform cannot mean this."""
+
+
+class InvalidWorkflow(HeraUtilsError):
+    """The workflow is wrong; the message is the one Argo 4.1 gives."""
+
+
+class ExpressionError(InvalidWorkflow):
+    """An expression or a tag cannot be read or evaluated."""
+
+
+class Refused(HeraUtilsError):
+    """The platform says no. `code` is a gRPC status code (argo.faults maps it to HTTP), `reason` Kubernetes' word for it."""
+
+    def __init__(self, code: int, message: str, *, reason: str = "", fix: str | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.code = code
+        self.reason = reason
+
+
+class PlatformError(HeraUtilsError):
+    """The platform itself failed."""
+
+
+class RunFailed(HeraUtilsError):
+    """The workflow ran and did not succeed."""
+
+    exit_status = 1

@@ -1,0 +1,131 @@
+"""What a run wants done: the only things `advance` ever answers.
+
+Frozen values that survive JSON unchanged. The controller stores them in its outbox in the same transaction as the state,
+then performs them; after a crash it performs again what was not settled, so each must be idempotent by its key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Command:
+    pass
+
+
+@dataclass(frozen=True)
+class LaunchPod(Command):
+    """Run a pod. Settled by PodFinished of the same node.
+
+    pod: a Kubernetes Pod document as Argo's controller would create it, less the executor's own containers: metadata (name as Argo's
+    v2 pod names, labels, annotations) and spec (initContainers, containers with `main` and the sidecars, volumes, activeDeadlineSeconds…).
+    template: the Argo template after substitution; the executor reads inputs, outputs and kind (container, script, containerSet,
+    http, resource, data) from it.
+    """
+
+    node_id: str
+    pod: Json
+    template: Json
+    include_script_output: bool = False
+
+
+@dataclass(frozen=True)
+class KillPod(Command):
+    """End a pod early: SIGTERM, then SIGKILL after its grace period. `PodFinished` still follows when it had not ended."""
+
+    node_id: str
+    pod_name: str
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class DeletePod(Command):
+    """Forget a finished pod (podGC): its logs are kept with the run."""
+
+    pod_name: str
+
+
+@dataclass(frozen=True)
+class SetTimer(Command):
+    """Send TimerFired(key) at that time (seconds since the epoch). A later SetTimer of the same key replaces it; at=0 cancels."""
+
+    key: str
+    at: float
+
+
+@dataclass(frozen=True)
+class AskLock(Command):
+    """Acquire mutexes and semaphores for `holder` (a key of the run). Answered by LockAnswered, perhaps several times."""
+
+    holder: str
+    synchronization: Json
+    priority: int = 0
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReleaseLock(Command):
+    holder: str
+
+
+@dataclass(frozen=True)
+class ReadObject(Command):
+    """Read a Kubernetes object of the run's namespace (config maps for memoization). Answered by ObjectRead(key)."""
+
+    key: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class WriteObject(Command):
+    """Create or merge a Kubernetes object of the run's namespace (claims of volumeClaimTemplates, memoization entries…)."""
+
+    document: Json
+
+
+@dataclass(frozen=True)
+class DeleteObject(Command):
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Warn(Command):
+    """Record a Kubernetes event on the run (type Normal or Warning)."""
+
+    reason: str
+    message: str
+    type: str = "Warning"
+
+
+@dataclass(frozen=True)
+class Finish(Command):
+    """The run is over; performed once after its last state was stored (ttlStrategy, archive, artifact and pod garbage collection)."""
+
+    delete_after: float | None = None
+    metadata: Json = field(default_factory=dict)
+
+
+def to_json(command: Command) -> Json:
+    """The command as plain JSON data, its class name under "command"."""
+    return {"command": type(command).__name__, **dataclasses.asdict(command)}
+
+
+def from_json(data: Json) -> Command:
+    """The inverse of `to_json`. Raises KeyError for an unknown command."""
+    fields = dict(data)
+    return _KINDS[fields.pop("command")](**fields)
+
+
+_KINDS: dict[str, type[Command]] = {
+    kind.__name__: kind
+    for kind in (
+        LaunchPod, KillPod, DeletePod, SetTimer, AskLock, ReleaseLock, ReadObject, WriteObject, DeleteObject, Warn, Finish,
+    )
+}  # fmt: skip

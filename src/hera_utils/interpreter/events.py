@@ -1,0 +1,179 @@
+"""What happened to a run: the only things `advance` ever learns.
+
+Frozen values that survive JSON unchanged (`to_json`, `from_json`): the journal stores them, a bug report is a list of them.
+Time is seconds since the epoch (UTC); `seed` is random text from which every random choice of that step is drawn.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    at: float
+    seed: str = ""
+
+
+@dataclass(frozen=True)
+class Submitted(Event):
+    """The workflow was accepted.
+
+    templates: the WorkflowTemplates and ClusterWorkflowTemplates that it can reach, whole documents (`kind` set).
+    config_maps: those of its namespace that may hold parameters (label workflows.argoproj.io/configmap-type), by name: {key: text}.
+    """
+
+    templates: tuple[Json, ...] = ()
+    config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PodStarted(Event):
+    """Every container of the pod runs (a daemon: it is ready). `ip` is where it can be reached."""
+
+    node_id: str = ""
+    ip: str = "127.0.0.1"
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class PodProgressed(Event):
+    """The pod wrote its progress, as N/M (ARGO_PROGRESS_FILE), or one of its containers changed state."""
+
+    node_id: str = ""
+    progress: str = ""
+    containers: tuple[ContainerState, ...] = ()
+
+
+@dataclass(frozen=True)
+class PodWaiting(Event):
+    """The pod cannot start yet (no room on the machine, image not there…): the node stays Pending with this message."""
+
+    node_id: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """How one container of a pod is doing; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed."""
+
+    name: str
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    started_at: float | None = None
+    finished_at: float | None = None
+    init: bool = False
+
+
+@dataclass(frozen=True)
+class PodFinished(Event):
+    """The pod is over, with everything that the kubelet and Argo's executor would report of it.
+
+    phase: Succeeded | Failed (as a pod's); reason, message: the pod's own (DeadlineExceeded, Evicted, deleted…), often empty.
+    outputs: Argo's Outputs object as the executor reports it: {"parameters": [{"name", "value"}], "artifacts": […], "result", "exitCode"}.
+    error: what the executor could not do (an output artifact is missing, an input artifact cannot be fetched), else "".
+    """
+
+    node_id: str = ""
+    phase: str = "Succeeded"
+    reason: str = ""
+    message: str = ""
+    containers: tuple[ContainerState, ...] = ()
+    outputs: Json = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class TimerFired(Event):
+    """A timer asked for by SetTimer is due."""
+
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class LockAnswered(Event):
+    """A lock asked for by AskLock was granted, or is waited for (then `message` and `status` are Argo's)."""
+
+    holder: str = ""
+    granted: bool = False
+    message: str = ""
+    status: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObjectRead(Event):
+    """The answer to ReadObject; `document` is None when there is no such object."""
+
+    key: str = ""
+    document: Json | None = None
+
+
+@dataclass(frozen=True)
+class ShutdownRequested(Event):
+    """A user stops (strategy Stop: exit handlers still run) or terminates (Terminate) the run, or some suspended nodes of it."""
+
+    strategy: str = "Stop"
+    message: str = ""
+    node_field_selector: str = ""
+
+
+@dataclass(frozen=True)
+class SuspendRequested(Event):
+    """A user suspends the run: nothing new starts."""
+
+
+@dataclass(frozen=True)
+class ResumeRequested(Event):
+    """A user resumes a suspended run, or the suspend nodes that the selector names."""
+
+    node_field_selector: str = ""
+
+
+@dataclass(frozen=True)
+class SetRequested(Event):
+    """A user sets the phase, message or output parameters of suspend nodes."""
+
+    node_field_selector: str = ""
+    phase: str = ""
+    message: str = ""
+    output_parameters: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RetryRequested(Event):
+    """A user retries a failed run in place: failed nodes are removed and run again."""
+
+    restart_successful: bool = False
+    node_field_selector: str = ""
+    parameters: tuple[str, ...] = ()
+
+
+def to_json(event: Event) -> Json:
+    """The event as plain JSON data, its class name under "event"."""
+    return {"event": type(event).__name__, **dataclasses.asdict(event)}
+
+
+def from_json(data: Json) -> Event:
+    """The inverse of `to_json`. Raises KeyError for an unknown event."""
+    fields = dict(data)
+    kind = _KINDS[fields.pop("event")]
+    if "containers" in fields:
+        fields["containers"] = tuple(ContainerState(**c) for c in fields["containers"])
+    for name in ("templates", "parameters"):
+        if name in fields:
+            fields[name] = tuple(fields[name])
+    return kind(**fields)
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        Submitted, PodStarted, PodProgressed, PodWaiting, PodFinished, TimerFired, LockAnswered, ObjectRead,
+        ShutdownRequested, SuspendRequested, ResumeRequested, SetRequested, RetryRequested,
+    )
+}  # fmt: skip

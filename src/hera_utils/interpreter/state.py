@@ -1,0 +1,58 @@
+"""A run: one workflow being executed. Owned by one thread and updated in place by `advance`.
+
+Its whole state is the Argo document (metadata, spec, status with its nodes) and a small JSON `memory` of what Argo keeps
+elsewhere (timers, counters that cannot be derived…). Indices and counters are derived from both when it is restored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Run:
+    """document: the Workflow as the API shows it. memory: private state, JSON data.
+
+    `changed` holds the ids of the nodes that were added or changed, `removed` those that went away (a retry), since the last
+    `settle()`: what the journal must write. The rest of the document (the header) is small and written each time.
+    """
+
+    def __init__(self, document: Json, memory: Json | None = None) -> None:
+        self.document = document
+        self.memory: Json = memory if memory is not None else {}
+        self.changed: set[str] = set()
+        self.removed: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        return str(self.document["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.document["metadata"]["namespace"])
+
+    @property
+    def uid(self) -> str:
+        return str(self.document["metadata"]["uid"])
+
+    @property
+    def nodes(self) -> dict[str, Json]:
+        """Node id → node, as in status.nodes."""
+        nodes: dict[str, Json] = self.document.setdefault("status", {}).setdefault("nodes", {})
+        return nodes
+
+    @property
+    def phase(self) -> str:
+        """"", Pending, Running, Succeeded, Failed or Error."""
+        return str(self.document.get("status", {}).get("phase", ""))
+
+    @property
+    def finished(self) -> bool:
+        return self.phase in ("Succeeded", "Failed", "Error")
+
+    def settle(self) -> tuple[set[str], set[str]]:
+        """(changed, removed) node ids since the last call; starts a new count."""
+        changed, removed = self.changed, self.removed
+        self.changed, self.removed = set(), set()
+        return changed, removed

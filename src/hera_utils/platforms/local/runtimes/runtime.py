@@ -1,0 +1,55 @@
+"""What every runtime can do: launch a pod, end it, find it again after a restart, give its logs. The kubelet and Argo's executor in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hera_utils.interpreter.events import Event
+
+Json = dict[str, Any]
+Report = Callable[[str, Event], None]
+"""Called by a runtime, from any thread, with (run uid, event): PodStarted, PodProgressed, PodWaiting and at last one PodFinished."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A pod to run, with all that it refers to already looked up. JSON data throughout, so that it can be kept on disk.
+
+    pod, template, include_script_output: as in interpreter.commands.LaunchPod; pod["metadata"]["uid"] is set.
+    claims: claim name → folder of this machine. config_maps, secrets: name → {key: text} (a secret's already base64-decoded; bytes as latin-1).
+    annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
+    """
+
+    run_uid: str
+    node_id: str
+    pod: Json
+    template: Json
+    include_script_output: bool = False
+    claims: dict[str, str] = field(default_factory=dict)
+    config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+class Runtime(Protocol):
+    """Thread-safe; every call returns at once. A pod is known by its uid; launching a known uid again does nothing (exactly once)."""
+
+    def launch(self, launch: Launch) -> None:
+        """Queue the pod; it starts when the machine has room (cores, memory requests). Reports follow."""
+
+    def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
+        """SIGTERM to the containers, SIGKILL to the whole process tree after `grace` seconds (at once with force)."""
+
+    def reattach(self, launch: Launch) -> None:
+        """After a restart: report how a pod launched by an earlier server goes or went; launch it if it never started."""
+
+    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+        """(time, line without its newline) of a container, oldest first; with follow, until it ends."""
+
+    def forget(self, pod_uid: str) -> None:
+        """Remove the pod's folder (its logs and private files)."""
+
+    def close(self) -> None:
+        """Stop watching. Pods that run go on by themselves."""
