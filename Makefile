@@ -1,0 +1,58 @@
+# Two commands do everything, set-up included:
+#   make run    sets up and runs the main job: the example experiment, on this machine
+#   make test   sets up and runs the tests
+# They need python3 (3.10 or newer) with venv, make and git; nothing else has to be installed by hand.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+# Debian's pip asks for no newer one; a pip cache elsewhere is the user's own choice (PIP_CACHE_DIR).
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test setup setup-dev check lint types imports format lock conformance clean
+
+run: setup
+	$(BIN)/python examples/experiment/experiment.py
+
+test: setup-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+setup: $(VENV)/.run
+setup-dev: $(VENV)/.dev
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The lock first (every version and hash), then this package alone, in place.
+$(VENV)/.run: $(BIN)/python requirements.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	touch $@
+
+check: lint types imports
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-dev
+	$(BIN)/mypy
+
+imports: setup-dev
+	$(BIN)/lint-imports
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Renew the two lock files from pyproject.toml (for every Python from 3.10 on, Linux and macOS).
+lock: setup-dev
+	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.txt --output-file requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

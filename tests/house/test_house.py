@@ -1,0 +1,68 @@
+"""The house rules that a machine can check: sizes, names, imports, and that the project speaks of itself alone."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "hera_utils"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "base", "impl", "misc"}
+
+
+def identity(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=identity)
+def test_a_file_is_short_enough_to_be_read(path):
+    assert len(path.read_text().splitlines()) <= 600
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=identity)
+def test_a_function_fits_on_a_screen(path):
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno - node.lineno + 1 > 60
+    ]
+    assert not long
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=identity)
+def test_names_come_from_the_field(path):
+    words = set(re.split(r"[_/.]", str(path.relative_to(PACKAGE))))
+    assert not words & NAMES_THAT_SAY_NOTHING
+
+
+def test_library_code_never_ends_the_process():
+    """Only the door (cli, __main__) may exit; a pod's supervisor is a process of its own."""
+    doors = {PACKAGE / "__main__.py", PACKAGE / "platforms/local/runtimes/supervisor.py"}
+    exits = [
+        identity(path)
+        for path in SOURCES
+        if path not in doors and "cli" not in path.parts and re.search(r"\bsys\.exit\(|raise SystemExit", path.read_text())
+    ]
+    assert not exits
+
+
+def test_no_bare_except():
+    bare = [
+        f"{identity(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler) and node.type is None
+    ]
+    assert not bare
+
+
+def test_importing_the_package_is_cheap():
+    """Public names load when first used: importing the package brings neither Hera nor a server."""
+    code = "import sys, hera_utils; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("hera", "pydantic", "requests", "lightkube", "starlette", "uvicorn", "rich", "click", "yaml", "asyncio"):
+        assert f"'{heavy}'" not in seen
