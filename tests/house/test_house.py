@@ -45,7 +45,9 @@ def test_library_code_never_ends_the_process():
     exits = [
         identity(path)
         for path in SOURCES
-        if path not in doors and "cli" not in path.parts and re.search(r"\bsys\.exit\(|raise SystemExit", path.read_text())
+        if path not in doors
+        and "cli" not in path.parts
+        and re.search(r"\bsys\.exit\(|raise SystemExit", path.read_text())
     ]
     assert not exits
 
@@ -64,5 +66,16 @@ def test_importing_the_package_is_cheap():
     """Public names load when first used: importing the package brings neither Hera nor a server."""
     code = "import sys, hera_utils; print(sorted({m.partition('.')[0] for m in sys.modules}))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for heavy in ("hera", "pydantic", "requests", "lightkube", "starlette", "uvicorn", "rich", "click", "yaml", "asyncio"):
+    for heavy in (
+        "hera",
+        "pydantic",
+        "requests",
+        "lightkube",
+        "starlette",
+        "uvicorn",
+        "rich",
+        "click",
+        "yaml",
+        "asyncio",
+    ):
         assert f"'{heavy}'" not in seen

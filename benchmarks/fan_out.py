@@ -1,0 +1,123 @@
+"""Does the cost per task grow with the number of tasks?
+
+    python benchmarks/fan_out.py [SIZE ...]        # default: 200 2000
+
+Starts a local platform of its own, runs one workflow of SIZE `withItems` shell tasks for each size, and prints seconds,
+milliseconds per task, the ratio to the first size, the server's peak memory, and what `xargs -P` needs for the same commands.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "hera_utils"]
+
+
+def workflow(size):
+    items = [str(n) for n in range(size)]
+    return {
+        "metadata": {"generateName": f"fan-out-{size}-"},
+        "spec": {
+            "entrypoint": "main",
+            "templates": [
+                {
+                    "name": "main",
+                    "dag": {
+                        "tasks": [
+                            {
+                                "name": "task",
+                                "template": "echo",
+                                "arguments": {"parameters": [{"name": "n", "value": "{{item}}"}]},
+                                "withItems": items,
+                            }
+                        ]
+                    },
+                },
+                {
+                    "name": "echo",
+                    "inputs": {"parameters": [{"name": "n"}]},
+                    "container": {
+                        "image": "busybox",
+                        "command": ["sh", "-c"],
+                        "args": ["echo {{inputs.parameters.n}}"],
+                    },
+                },
+            ],
+        },
+    }
+
+
+def call(connection, method, path, body=None):
+    request = urllib.request.Request(
+        connection["argo_server"] + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {connection['token']}"},
+    )
+    with urllib.request.urlopen(request, timeout=300) as answer:
+        return json.loads(answer.read())
+
+
+def seconds(connection, size):
+    start = time.monotonic()
+    name = call(connection, "POST", "/api/v1/workflows/default", {"workflow": workflow(size)})["metadata"]["name"]
+    while True:
+        status = call(connection, "GET", f"/api/v1/workflows/default/{name}?fields=status.phase,status.progress")[
+            "status"
+        ]
+        if status.get("phase") not in ("", None, "Pending", "Running"):
+            break
+        time.sleep(0.05)
+    assert status["phase"] == "Succeeded", status
+    assert status["progress"] == f"{size}/{size}", status
+    return time.monotonic() - start
+
+
+def xargs(size):
+    start = time.monotonic()
+    numbers = "\n".join(map(str, range(size)))
+    subprocess.run(
+        ["xargs", "-P", str(os.cpu_count()), "-I{}", "sh", "-c", "echo {}"],
+        input=numbers,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.monotonic() - start
+
+
+def main():
+    sizes = [int(size) for size in sys.argv[1:]] or [200, 2000]
+    with tempfile.TemporaryDirectory() as state:
+        environment = os.environ | {"HERA_UTILS_STATE": state}
+        subprocess.run([*COMMAND, "serve", "--detach"], env=environment, check=True)
+        try:
+            connection = json.loads(
+                subprocess.check_output([*COMMAND, "connection", "--output", "json"], env=environment)
+            )
+            pid = json.loads((Path(state) / "server.json").read_text())["pid"]
+            seconds(connection, 20)  # warm
+            first = None
+            print(f"{'tasks':>7} {'seconds':>8} {'ms/task':>8} {'to first':>8} {'to xargs':>8} {'server MB':>9}")
+            for size in sizes:
+                taken = seconds(connection, size)
+                each = taken / size
+                first = first or each
+                memory = next(
+                    line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
+                )
+                print(
+                    f"{size:7} {taken:8.2f} {each * 1000:8.2f} {each / first:8.2f} {taken / xargs(size):8.1f} {int(memory.split()[1]) / 1024:9.0f}",
+                    flush=True,
+                )
+        finally:
+            subprocess.run([*COMMAND, "serve", "--stop"], env=environment, check=False)
+
+
+if __name__ == "__main__":
+    main()

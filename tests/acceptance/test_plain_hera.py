@@ -1,0 +1,51 @@
+"""A plain Hera script against the local platform: only host, token and namespace are set."""
+
+SCRIPT = """
+import sys
+from hera.workflows import DAG, WorkflowsService, Workflow, script
+from hera.shared import global_config
+
+global_config.host, global_config.token, global_config.namespace = sys.argv[1:4]
+
+@script(image="python:3.11")
+def double(n: int):
+    print(2 * n)
+
+@script(image="python:3.11")
+def total(numbers: list):
+    print(sum(int(n) for n in numbers))
+
+with Workflow(generate_name="plain-", entrypoint="dag") as w:
+    with DAG(name="dag"):
+        doubled = double(name="double", arguments={"n": "{{item}}"}, with_items=[1, 2, 3])
+        doubled >> total(name="total", arguments={"numbers": doubled.result})
+created = w.create(wait=True, poll_interval=1)
+print(created.status.phase)
+nodes = {node.display_name: node for node in created.status.nodes.values()}
+print(nodes["total"].outputs.result)
+print(w.get_workflow_link())
+"""
+
+
+def test_create_and_wait(shared_machine):
+    connection = shared_machine.connection()
+    path = shared_machine.folder / "plain.py"
+    path.write_text(SCRIPT)
+    answer = shared_machine.python(path, connection["argo_server"], connection["token"], connection["namespace"])
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[:2] == ["Succeeded", "12"]
+
+
+def test_the_first_answer_is_never_pending(shared_machine):
+    document = {
+        "metadata": {"generateName": "first-"},
+        "spec": {
+            "entrypoint": "a",
+            "templates": [{"name": "a", "container": {"image": "busybox", "command": ["sleep", "1"]}}],
+        },
+    }
+    for _ in range(5):
+        name = shared_machine.submit(document)
+        status, answer = shared_machine.call("GET", f"/api/v1/workflows/default/{name}")
+        assert status == 200
+        assert answer["status"]["phase"] == "Running"
