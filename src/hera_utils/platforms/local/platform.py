@@ -89,7 +89,10 @@ class LocalPlatform:
         raise NotImplementedError
 
     def pod_log(self, namespace: str, pod: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept."""
+        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept.
+
+        With follow, (0.0, "") comes at least once a second while there is nothing new, so that a reader who left can close it.
+        """
         raise NotImplementedError
 
     def artifact(self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True) -> str:

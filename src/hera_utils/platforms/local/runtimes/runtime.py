@@ -46,7 +46,10 @@ class Runtime(Protocol):
         """After a restart: report how a pod launched by an earlier server goes or went; launch it if it never started."""
 
     def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        """(time, line without its newline) of a container, oldest first; with follow, until it ends."""
+        """(time, line without its newline) of a container, oldest first; with follow, until it ends.
+
+        With follow, (0.0, "") comes at least once a second while there is nothing new, so that a reader who left can close it.
+        """
 
     def forget(self, pod_uid: str) -> None:
         """Remove the pod's folder (its logs and private files)."""
