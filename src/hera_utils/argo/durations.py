@@ -1,0 +1,120 @@
+"""Durations as Go writes them ("1h30m", "250ms") and Argo's rule of "seconds or a duration".
+
+Seconds are floats to the outside; parsing is exact (integers of nanoseconds), as Go's time.ParseDuration is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from hera_utils.errors import InvalidWorkflow
+
+NANOSECOND = 1
+MICROSECOND = 1_000
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+LONGEST = (1 << 63) - 1
+
+_UNITS = {
+    "ns": NANOSECOND,
+    "us": MICROSECOND,
+    "µs": MICROSECOND,  # U+00B5
+    "μs": MICROSECOND,  # U+03BC
+    "ms": MILLISECOND,
+    "s": SECOND,
+    "m": MINUTE,
+    "h": HOUR,
+}
+_part = re.compile(r"([0-9]*)(\.[0-9]*)?([^0-9.]*)")
+_whole = re.compile(r"[+-]?[0-9]+\Z")
+
+
+class DurationError(InvalidWorkflow):
+    """A text that is no duration; the message is Go's."""
+
+
+@lru_cache(maxsize=1024)
+def nanoseconds(text: str) -> int:
+    """Go's time.ParseDuration: "1h15m30.5s" → nanoseconds. Raises DurationError with Go's message."""
+    rest = text
+    negative = rest.startswith("-")
+    if rest[:1] in ("-", "+"):
+        rest = rest[1:]
+    if rest == "0":
+        return 0
+    if not rest:
+        raise DurationError(f"time: invalid duration {_quote(text)}")
+    total = 0
+    while rest:
+        found = _part.match(rest)
+        assert found is not None  # every part of the pattern may be empty
+        digits, fraction, unit = found.group(1), found.group(2) or "", found.group(3)
+        if not digits and len(fraction) < 2:
+            raise DurationError(f"time: invalid duration {_quote(text)}")
+        if not unit:
+            raise DurationError(f"time: missing unit in duration {_quote(text)}")
+        scale = _UNITS.get(unit)
+        if scale is None:
+            raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
+        total += int(digits or "0") * scale
+        if len(fraction) > 1:
+            total += int(fraction[1:]) * scale // 10 ** (len(fraction) - 1)
+        if total > LONGEST + (1 if negative else 0):
+            raise DurationError(f"time: invalid duration {_quote(text)}")
+        rest = rest[found.end() :]
+    return -total if negative else total
+
+
+def seconds(text: str) -> float:
+    """Go's time.ParseDuration, in seconds. Raises DurationError."""
+    return nanoseconds(text) / SECOND
+
+
+def seconds_or_duration(text: str) -> float:
+    """Argo's rule for backoff, suspend and ttl texts: a whole number is seconds, else a Go duration. Raises DurationError."""
+    if _whole.match(text) and -(1 << 63) <= int(text) < 1 << 63:
+        return float(int(text))
+    try:
+        return seconds(text)
+    except DurationError as error:
+        raise DurationError(f"unable to parse {text} as a duration: {error}") from None
+
+
+def format_nanoseconds(value: int) -> str:
+    """Go's Duration.String(): "1h15m30.5s", "1.5ms", "0s"."""
+    if value == 0:
+        return "0s"
+    sign = "-" if value < 0 else ""
+    value = abs(value)
+    if value < SECOND:
+        for unit, scale in (("ns", NANOSECOND), ("µs", MICROSECOND), ("ms", MILLISECOND)):
+            if value < scale * 1000:
+                return sign + _decimal(value, scale) + unit
+    minutes, rest = divmod(value, MINUTE)
+    text = _decimal(rest, SECOND) + "s"
+    if minutes:
+        hours, minutes = divmod(minutes, 60)
+        text = f"{minutes}m{text}"
+        if hours:
+            text = f"{hours}h{text}"
+    return sign + text
+
+
+def format_seconds(value: float) -> str:
+    """Go's Duration.String() of a number of seconds."""
+    return format_nanoseconds(round(value * SECOND))
+
+
+def _decimal(value: int, scale: int) -> str:
+    whole, rest = divmod(value, scale)
+    if not rest:
+        return str(whole)
+    digits = len(str(scale)) - 1
+    return f"{whole}.{rest:0{digits}d}".rstrip("0")
+
+
+def _quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,207 @@
+"""How Argo's server and Kubernetes' say no: codes, reasons and the bodies of their errors.
+
+Argo's REST gateway answers a unary call with `{"code": <gRPC code>, "message": …}` and a stream with
+`{"error": {"grpc_code", "http_code", "message", "http_status"}}`; Kubernetes answers with a Status object.
+Measured on Argo 4.1.2 and Kubernetes 1.34; the mapping is grpc-gateway's.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from hera_utils.errors import ExpressionError, HeraUtilsError, InvalidWorkflow, Refused, UnsupportedError
+
+Json = dict[str, Any]
+
+OK = 0
+CANCELLED = 1
+UNKNOWN = 2
+INVALID_ARGUMENT = 3
+DEADLINE_EXCEEDED = 4
+NOT_FOUND = 5
+ALREADY_EXISTS = 6
+PERMISSION_DENIED = 7
+RESOURCE_EXHAUSTED = 8
+FAILED_PRECONDITION = 9
+ABORTED = 10
+OUT_OF_RANGE = 11
+UNIMPLEMENTED = 12
+INTERNAL = 13
+UNAVAILABLE = 14
+DATA_LOSS = 15
+UNAUTHENTICATED = 16
+
+_HTTP_OF_GRPC = {
+    OK: 200,
+    CANCELLED: 499,
+    UNKNOWN: 500,
+    INVALID_ARGUMENT: 400,
+    DEADLINE_EXCEEDED: 504,
+    NOT_FOUND: 404,
+    ALREADY_EXISTS: 409,
+    PERMISSION_DENIED: 403,
+    RESOURCE_EXHAUSTED: 429,
+    FAILED_PRECONDITION: 400,
+    ABORTED: 409,
+    OUT_OF_RANGE: 400,
+    UNIMPLEMENTED: 501,
+    INTERNAL: 500,
+    UNAVAILABLE: 503,
+    DATA_LOSS: 500,
+    UNAUTHENTICATED: 401,
+}
+
+# How Argo's server turns an HTTP status (its own errors', Kubernetes') into a gRPC code; anything else falls on the hundreds.
+_GRPC_OF_HTTP = {
+    408: CANCELLED,
+    504: DEADLINE_EXCEEDED,
+    404: NOT_FOUND,
+    409: ALREADY_EXISTS,
+    403: PERMISSION_DENIED,
+    401: UNAUTHENTICATED,
+    429: RESOURCE_EXHAUSTED,
+    400: INVALID_ARGUMENT,
+    501: UNIMPLEMENTED,
+    500: INTERNAL,
+    503: UNAVAILABLE,
+}
+
+# Kubernetes: StatusReason → HTTP code (apimachinery, api/errors).
+_HTTP_OF_REASON = {
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "AlreadyExists": 409,
+    "Conflict": 409,
+    "Gone": 410,
+    "Expired": 410,
+    "Invalid": 422,
+    "ServerTimeout": 500,
+    "Timeout": 504,
+    "TooManyRequests": 429,
+    "BadRequest": 400,
+    "MethodNotAllowed": 405,
+    "NotAcceptable": 406,
+    "RequestEntityTooLarge": 413,
+    "UnsupportedMediaType": 415,
+    "InternalError": 500,
+    "ServiceUnavailable": 503,
+}
+
+_REASON_OF_GRPC = {
+    INVALID_ARGUMENT: "BadRequest",
+    DEADLINE_EXCEEDED: "Timeout",
+    NOT_FOUND: "NotFound",
+    ALREADY_EXISTS: "AlreadyExists",
+    PERMISSION_DENIED: "Forbidden",
+    RESOURCE_EXHAUSTED: "TooManyRequests",
+    FAILED_PRECONDITION: "BadRequest",
+    ABORTED: "Conflict",
+    UNIMPLEMENTED: "MethodNotAllowed",
+    UNAVAILABLE: "ServiceUnavailable",
+    UNAUTHENTICATED: "Unauthorized",
+}
+
+
+def http_status(code: int) -> int:
+    """The HTTP status of a gRPC code (500 for an unknown one)."""
+    return _HTTP_OF_GRPC.get(code, 500)
+
+
+def grpc_code(status: int) -> int:
+    """The gRPC code that Argo's server gives for an HTTP status."""
+    if status < 300:
+        return OK
+    found = _GRPC_OF_HTTP.get(status)
+    if found is not None:
+        return found
+    return INVALID_ARGUMENT if 400 <= status < 500 else INTERNAL
+
+
+def reason_status(reason: str) -> int:
+    """The HTTP status of one of Kubernetes' reasons (500 for an unknown one)."""
+    return _HTTP_OF_REASON.get(reason, 500)
+
+
+def fault_of(error: HeraUtilsError, *, default: int = INVALID_ARGUMENT) -> Refused:
+    """The refusal that a server answers for an error: workflows and expressions that are wrong are `default`, the rest INTERNAL."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, UnsupportedError):
+        return Refused(UNIMPLEMENTED, error.message, fix=error.fix)
+    if isinstance(error, InvalidWorkflow | ExpressionError):
+        return Refused(default, error.message, fix=error.fix)
+    return Refused(INTERNAL, error.message, fix=error.fix)
+
+
+def unary_body(code: int, message: str) -> Json:
+    """The body of a failed unary call: {"code", "message"}."""
+    return {"code": code, "message": message}
+
+
+def stream_body(code: int, message: str) -> Json:
+    """The body (or the last event) of a failed stream: {"error": {"grpc_code", "http_code", "message", "http_status"}}."""
+    status = http_status(code)
+    return {"error": {"grpc_code": code, "http_code": status, "message": message, "http_status": status_text(status)}}
+
+
+def status_text(status: int) -> str:
+    """Go's text of an HTTP status ("" for 499, which Go does not know)."""
+    try:
+        return _GO_STATUS_TEXT.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+_GO_STATUS_TEXT = {413: "Request Entity Too Large", 414: "Request URI Too Long", 422: "Unprocessable Entity"}
+
+
+def kubernetes_reason(refused: Refused) -> str:
+    """Kubernetes' reason of a refusal: its own one, else the one nearest to its code."""
+    return refused.reason or _REASON_OF_GRPC.get(refused.code, "InternalError")
+
+
+def kubernetes_status(refused: Refused, *, group: str = "", kind: str = "", name: str = "") -> Json:
+    """Kubernetes' Status object of a refusal; `code` in it is the HTTP status to answer with.
+
+    group, kind (the plural resource, as Kubernetes has it there), name: what `details` speaks of; left out when empty.
+    """
+    reason = kubernetes_reason(refused)
+    details = {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
+    status: Json = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": refused.message,
+        "reason": reason,
+    }
+    if details:
+        status["details"] = details
+    status["code"] = reason_status(reason)
+    return status
+
+
+def not_found(resource: str, name: str) -> Refused:
+    """`workflows.argoproj.io "x" not found`, as Kubernetes says it; resource is the plural with its group."""
+    return Refused(NOT_FOUND, f'{resource} "{name}" not found', reason="NotFound")
+
+
+def already_exists(resource: str, name: str) -> Refused:
+    """`workflows.argoproj.io "x" already exists`."""
+    return Refused(ALREADY_EXISTS, f'{resource} "{name}" already exists', reason="AlreadyExists")
+
+
+def conflict(resource: str, name: str) -> Refused:
+    """An update of a stale version: Kubernetes' words."""
+    return Refused(
+        ALREADY_EXISTS,  # Argo's server maps every 409 to AlreadyExists
+        f'Operation cannot be fulfilled on {resource} "{name}": the object has been modified; '
+        "please apply your changes to the latest version and try again",
+        reason="Conflict",
+    )
+
+
+def bad_request(message: str) -> Refused:
+    return Refused(INVALID_ARGUMENT, message, reason="BadRequest")

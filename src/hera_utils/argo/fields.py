@@ -1,0 +1,97 @@
+"""The `fields=` filter of Argo's REST API: which parts of a reply are sent.
+
+Argo removes what was not asked for and then writes the typed object again: so structs that are not pointers come back empty
+(`"spec": {"arguments": {}}`, `"status": {"startedAt": null, …}`). Prefixes match as text, as Argo's do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FieldFilter:
+    """paths: dotted; exclude: they are left out instead of kept. Without paths everything is sent."""
+
+    paths: frozenset[str] = frozenset()
+    exclude: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.paths)
+
+    def will_exclude(self, path: str) -> bool:
+        """Whether everything below the path goes: what a server need not even load."""
+        if not self.paths:
+            return False
+        matched = any(path.startswith(one) or one.startswith(path) for one in self.paths)
+        return self.exclude if matched else not self.exclude
+
+    def without_prefix(self, prefix: str) -> FieldFilter:
+        """The filter for what stands below `prefix` (`items.`, `result.object.`)."""
+        return FieldFilter(frozenset(path.removeprefix(prefix) for path in self.paths), self.exclude)
+
+    def keep(self, data: Any) -> Any:
+        """The filtered copy of plain JSON data, without the structs that Argo writes back."""
+        return _keep(data, "", self.paths, self.exclude) if self.paths else data
+
+    def workflow(self, workflow: Json) -> Json:
+        """The filtered copy of one workflow (or template, or cron workflow)."""
+        return with_empty_structs(self.keep(workflow)) if self.paths else workflow
+
+    def workflow_list(self, reply: Json) -> Json:
+        """The filtered copy of a list reply {"metadata", "items"}; paths of single objects begin with `items.`.
+
+        As Argo does: the filter runs over the whole reply, so `metadata` of the list stays only when asked for.
+        """
+        if not self.paths:
+            return reply
+        kept = self.keep(reply)
+        items = kept.get("items")
+        kept["items"] = [with_empty_structs(item) for item in items] if items is not None else None
+        kept.setdefault("metadata", {})
+        return {"metadata": kept.pop("metadata"), **kept}
+
+
+@lru_cache(maxsize=128)
+def field_filter(text: str) -> FieldFilter:
+    """`a.b,c` keeps these, `-a.b,c` leaves these out, "" keeps everything."""
+    if not text:
+        return FieldFilter()
+    exclude = text.startswith("-")
+    return FieldFilter(frozenset((text[1:] if exclude else text).split(",")), exclude)
+
+
+def with_empty_structs(workflow: Json) -> Json:
+    """The object with the structs that Go always writes: metadata, spec.arguments, status with its two times; in templates
+    inputs, outputs, metadata. A workflow template keeps its spec only when it has no status."""
+    shaped: Json = {"metadata": workflow.get("metadata") or {}}
+    spec = dict(workflow.get("spec") or {})
+    spec.setdefault("arguments", {})
+    if spec.get("templates"):
+        spec["templates"] = [_template(template) for template in spec["templates"]]
+    shaped["spec"] = spec
+    shaped["status"] = {"startedAt": None, "finishedAt": None, **(workflow.get("status") or {})}
+    return {**workflow, **shaped}
+
+
+def _template(template: Json) -> Json:
+    return {"inputs": {}, "outputs": {}, "metadata": {}, **template}
+
+
+def _keep(item: Any, path: str, paths: frozenset[str], exclude: bool) -> Any:
+    if isinstance(item, dict):
+        kept = {}
+        for key, value in item.items():
+            below = f"{path}.{key}" if path else key
+            named = below in paths
+            wanted = named or any(one.startswith(below) for one in paths)
+            if (exclude and not named) or (not exclude and wanted):
+                kept[key] = value if named else _keep(value, below, paths, exclude)
+        return kept
+    if isinstance(item, list):
+        return [_keep(one, path, paths, exclude) for one in item]
+    return item

@@ -1,0 +1,234 @@
+"""Names: ids of nodes, names of pods, random suffixes, and what Kubernetes says of an illegal name.
+
+Sources: Argo's NodeID and its v2 pod names; apimachinery's util/validation and util/rand (their messages are part of the wire).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
+
+LABEL_LENGTH = 63
+SUBDOMAIN_LENGTH = 253
+# Argo: a pod name is its prefix, "-" and a hash of up to ten digits; the prefix is cut so that all stay below 253.
+_POD_PREFIX_LENGTH = SUBDOMAIN_LENGTH - 10 - 1
+
+# Kubernetes' alphabet of generated names: no vowels, no digits that look like letters.
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+# A generated name's base is cut so that the suffix fits (apiserver, names.SimpleNameGenerator).
+_GENERATED_BASE_LENGTH = 63 - 5
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_VALUE = f"({_QUALIFIED})?"
+_CONFIG_KEY = r"[-._a-zA-Z0-9]+"
+
+_label_match = re.compile(_LABEL + r"\Z").match
+_subdomain_match = re.compile(_SUBDOMAIN + r"\Z").match
+_qualified_match = re.compile(_QUALIFIED + r"\Z").match
+_value_match = re.compile(_VALUE + r"\Z").match
+_config_key_match = re.compile(_CONFIG_KEY + r"\Z").match
+
+
+def fnv1a32(text: str) -> int:
+    """The 32 bit FNV-1a hash of the text's UTF-8 bytes."""
+    value = 0x811C9DC5
+    for byte in text.encode("utf-8", "surrogatepass"):
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def node_id(workflow: str, node_name: str) -> str:
+    """The id of a node: the workflow's name for its root, else `<workflow>-<FNV-1a of the node's name>`."""
+    if node_name == workflow:
+        return workflow
+    return f"{workflow}-{fnv1a32(node_name)}"
+
+
+def pod_name(workflow: str, node_name: str, template: str, node_id: str = "", *, version: str = "v2") -> str:
+    """The name of a node's pod: `<workflow>-<template>-<hash of the node's name>`, cut to Kubernetes' length.
+
+    version "v1" (annotation workflows.argoproj.io/pod-name-format): the node's id. An unknown version means v2.
+    """
+    if version == "v1" and node_id:
+        return node_id
+    if node_name == workflow:
+        return workflow
+    prefix = f"{workflow}-{template}" if template else workflow
+    return f"{prefix[:_POD_PREFIX_LENGTH]}-{fnv1a32(node_name)}"
+
+
+def random_suffix(seed: str, length: int = 5) -> str:
+    """`length` characters of Kubernetes' alphabet, drawn from the seed."""
+    digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).digest()
+    number = int.from_bytes(digest, "big")
+    letters = []
+    for _ in range(length):
+        number, index = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return "".join(letters)
+
+
+def generated_name(base: str, seed: str) -> str:
+    """The name that Kubernetes makes of a generateName: the base, cut to 58 characters, and five random ones."""
+    return base[:_GENERATED_BASE_LENGTH] + random_suffix(seed)
+
+
+# -- what Kubernetes says of a name ------------------------------------------------------------------------------------
+
+
+def _regex_error(message: str, pattern: str, *examples: str) -> str:
+    shown = " or ".join(f"'{example}', " for example in examples)  # Kubernetes leaves the comma before "or" in
+    return f"{message} (e.g. {shown}regex used for validation is '{pattern}')"
+
+
+_SUBDOMAIN_MESSAGE = _regex_error(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character",
+    _SUBDOMAIN,
+    "example.com",
+)
+_LABEL_MESSAGE = _regex_error(
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+    "and must start and end with an alphanumeric character",
+    _LABEL,
+    "my-name",
+    "123-abc",
+)
+_QUALIFIED_MESSAGE = _regex_error(
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+    _QUALIFIED,
+    "MyName",
+    "my.name",
+    "123-abc",
+)
+_VALUE_MESSAGE = _regex_error(
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character",
+    _VALUE,
+    "MyValue",
+    "my_value",
+    "12345",
+)
+_CONFIG_KEY_MESSAGE = _regex_error(
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    _CONFIG_KEY,
+    "key.name",
+    "KEY_NAME",
+    "key-name",
+)
+
+
+@lru_cache(maxsize=4096)
+def subdomain_faults(name: str) -> tuple[str, ...]:
+    """What Kubernetes has against a name that must be an RFC 1123 subdomain (most objects); empty when it is legal."""
+    faults = []
+    if len(name.encode()) > SUBDOMAIN_LENGTH:
+        faults.append(f"must be no more than {SUBDOMAIN_LENGTH} bytes")
+    if not _subdomain_match(name):
+        faults.append(_SUBDOMAIN_MESSAGE)
+    return tuple(faults)
+
+
+@lru_cache(maxsize=4096)
+def label_faults(name: str) -> tuple[str, ...]:
+    """What Kubernetes has against a name that must be an RFC 1123 label (namespaces, containers, volumes)."""
+    faults = []
+    if len(name.encode()) > LABEL_LENGTH:
+        faults.append(f"must be no more than {LABEL_LENGTH} bytes")
+    if not _label_match(name):
+        faults.append(_LABEL_MESSAGE)
+    return tuple(faults)
+
+
+@lru_cache(maxsize=4096)
+def label_key_faults(key: str) -> tuple[str, ...]:
+    """What Kubernetes has against the key of a label or an annotation: `[prefix/]name`."""
+    prefix, slash, name = key.rpartition("/")
+    faults: list[str] = []
+    if slash and "/" in prefix:
+        return (
+            "a valid label key "
+            + _QUALIFIED_MESSAGE
+            + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        )
+    if slash:
+        if not prefix:
+            faults.append("prefix part must be non-empty")
+        else:
+            faults.extend(f"prefix part {fault}" for fault in subdomain_faults(prefix))
+    if not name:
+        faults.append("name part must be non-empty")
+    elif len(name.encode()) > LABEL_LENGTH:
+        faults.append(f"name part must be no more than {LABEL_LENGTH} bytes")
+    if not _qualified_match(name):
+        faults.append(f"name part {_QUALIFIED_MESSAGE}")
+    return tuple(faults)
+
+
+@lru_cache(maxsize=4096)
+def label_value_faults(value: str) -> tuple[str, ...]:
+    """What Kubernetes has against the value of a label."""
+    faults = []
+    if len(value.encode()) > LABEL_LENGTH:
+        faults.append(f"must be no more than {LABEL_LENGTH} bytes")
+    if not _value_match(value):
+        faults.append(_VALUE_MESSAGE)
+    return tuple(faults)
+
+
+@lru_cache(maxsize=1024)
+def config_key_faults(key: str) -> tuple[str, ...]:
+    """What Kubernetes has against a key in the data of a config map or a secret."""
+    faults = []
+    if len(key.encode()) > SUBDOMAIN_LENGTH:
+        faults.append(f"must be no more than {SUBDOMAIN_LENGTH} bytes")
+    if not _config_key_match(key):
+        faults.append(_CONFIG_KEY_MESSAGE)
+    elif key in (".", "..") or key.startswith(".."):
+        faults.append(f"must not be '{key}'" if key in (".", "..") else "must not start with '..'")
+    return tuple(faults)
+
+
+def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool = False) -> None:
+    """Refuse metadata as Kubernetes does: `Workflow.argoproj.io "Bad_Name" is invalid: metadata.name: Invalid value: …`.
+
+    kind: `Kind` or `Kind.group`. label_name: the name must be an RFC 1123 label (a namespace) instead of a subdomain.
+    Raises Refused (INVALID_ARGUMENT, reason Invalid).
+    """
+    name = str(metadata.get("name") or "")
+    generate = str(metadata.get("generateName") or "")
+    rule = label_faults if label_name else subdomain_faults
+    found: list[str] = []
+    if generate:  # checked as it would be with a suffix behind it
+        checked = generate[:-1] if generate.endswith("-") else generate
+        found += [_invalid("metadata.generateName", generate, fault) for fault in rule(checked)]
+    if not name:
+        if not generate:
+            found.append("metadata.name: Required value: name or generateName is required")
+    else:
+        found += [_invalid("metadata.name", name, fault) for fault in rule(name)]
+    for key, value in (metadata.get("labels") or {}).items():
+        found += [_invalid("metadata.labels", key, fault) for fault in label_key_faults(str(key))]
+        found += [_invalid("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
+    for key in metadata.get("annotations") or {}:
+        found += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
+    if found:
+        raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {_aggregate(found)}', reason="Invalid")
+
+
+def _invalid(field: str, value: object, fault: str) -> str:
+    return f"{field}: Invalid value: {json.dumps(str(value), ensure_ascii=False)}: {fault}"
+
+
+def _aggregate(messages: list[str]) -> str:
+    unique = list(dict.fromkeys(messages))
+    return unique[0] if len(unique) == 1 else "[" + ", ".join(unique) + "]"

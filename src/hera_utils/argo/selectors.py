@@ -1,0 +1,318 @@
+"""Label selectors (text and object form) and field selectors, parsed once and matched often.
+
+Grammar and messages are apimachinery's (pkg/labels, pkg/fields); node field selectors are Argo's (SelectorMatchesNode).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.argo.names import label_key_faults, label_value_faults
+from hera_utils.errors import Refused
+
+Json = dict[str, Any]
+
+_BINARY = "=, !=, ==, in, notin, <, >"  # as Kubernetes lists them when it expects an operator
+_TOKEN = re.compile(r"[ \t\r\n]*(?:(?P<symbol>!=|==|[=!(),<>])|(?P<word>[^ \t\r\n=!(),<>]+)|\Z)")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """key, operator (exists, !, in, notin, =, !=, gt, lt) and values of one term."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        present = self.key in labels
+        if self.operator in ("in", "="):
+            return present and labels[self.key] in self.values
+        if self.operator in ("notin", "!="):
+            return not present or labels[self.key] not in self.values
+        if self.operator == "exists":
+            return present
+        if self.operator == "!":
+            return not present
+        if not present:
+            return False
+        try:
+            value, bound = int(labels[self.key]), int(self.values[0])
+        except ValueError:
+            return False
+        return value > bound if self.operator == "gt" else value < bound
+
+
+@dataclass(frozen=True)
+class LabelSelector:
+    """All requirements must hold; without any it matches everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+    def matches(self, labels: Mapping[str, str] | None) -> bool:
+        return all(requirement.matches(labels or {}) for requirement in self.requirements)
+
+    def required_value(self, key: str) -> str | None:
+        """The only value that `key` may have, or None: what an index can use."""
+        for requirement in self.requirements:
+            if requirement.key == key and requirement.operator in ("in", "=") and len(requirement.values) == 1:
+                return requirement.values[0]
+        return None
+
+
+@lru_cache(maxsize=256)
+def label_selector(text: str) -> LabelSelector:
+    """`a=b,c!=d,e in (f,g),!h` → a selector. Raises Refused (INVALID_ARGUMENT, reason BadRequest) with Kubernetes' message."""
+    return LabelSelector(tuple(_LabelParser(text).requirements()))
+
+
+def label_selector_of(selector: Json | None) -> LabelSelector:
+    """The object form: {"matchLabels": {…}, "matchExpressions": [{"key", "operator", "values"}]}. Raises Refused."""
+    found = [Requirement(key, "=", (str(value),)) for key, value in ((selector or {}).get("matchLabels") or {}).items()]
+    operators = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+    for term in (selector or {}).get("matchExpressions") or []:
+        operator = operators.get(term.get("operator", ""))
+        if operator is None:
+            raise _bad(f'"{term.get("operator", "")}" is not a valid label selector operator')
+        found.append(Requirement(str(term.get("key", "")), operator, tuple(map(str, term.get("values") or ()))))
+    return LabelSelector(tuple(found))
+
+
+class _LabelParser:
+    def __init__(self, text: str) -> None:
+        self.tokens: list[tuple[bool, str]] = []  # (is a word, text); the end is (False, "")
+        at = 0
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if found is None or found.end() == at:
+                break
+            word = found.group("word")
+            symbol = found.group("symbol")
+            if word is None and symbol is None:
+                break
+            self.tokens.append((word is not None, word if word is not None else symbol))
+            at = found.end()
+        self.tokens.append((False, ""))
+        self.at = 0
+
+    def requirements(self) -> list[Requirement]:
+        found: list[Requirement] = []
+        while True:
+            word, text = self.peek()
+            if not word and text == "":
+                return found
+            if not word and text != "!":
+                raise _bad(f"unable to parse requirement: found '{text}', expected: !, identifier, or 'end of string'")
+            found.append(self.requirement())
+            word, text = self.take()
+            if not word and text == "":
+                return found
+            if word or text != ",":
+                raise _bad(f"found '{text}', expected: ',' or 'end of string'")
+            word, text = self.peek()
+            if not word and text != "!":
+                raise _bad(f"found '{text}', expected: identifier after ','")
+
+    def requirement(self) -> Requirement:
+        word, key = self.take()
+        negated = not word and key == "!"
+        if negated:
+            word, key = self.take()
+        if not word:
+            raise _term(f"found '{key}', expected: identifier")
+        faults = label_key_faults(key)
+        if faults:
+            raise _term(f'key: Invalid value: "{key}": {"; ".join(faults)}')
+        next_word, following = self.peek()
+        if negated or (not next_word and following in ("", ",")):
+            return Requirement(key, "!" if negated else "exists")
+        _, operator = self.take()
+        if operator in ("in", "notin"):
+            values = self.value_list()
+        elif operator in ("=", "==", "!=", ">", "<"):
+            values = (self.exact_value(),)
+        else:
+            raise _term(f"found '{operator}', expected: {_BINARY}")
+        for value in values:
+            faults = label_value_faults(value)
+            if faults:
+                raise _term(f'values[0][{key}]: Invalid value: "{value}": {"; ".join(faults)}')
+        names = {"==": "=", ">": "gt", "<": "lt"}
+        operator = names.get(operator, operator)
+        if operator in ("gt", "lt") and not re.fullmatch(r"[+-]?[0-9]+", values[0]):
+            raise _term(
+                f"values[0]: Invalid value: \"{values[0]}\": for 'Gt', 'Lt' operators, the value must be an integer"
+            )
+        return Requirement(key, operator, values)
+
+    def exact_value(self) -> str:
+        word, text = self.peek()
+        if not word and text in ("", ","):
+            return ""
+        word, text = self.take()
+        if not word:
+            raise _term(f"found '{text}', expected: identifier")
+        return text
+
+    def value_list(self) -> tuple[str, ...]:
+        word, text = self.take()
+        if word or text != "(":
+            raise _term(f"found '{text}' expected: '('")
+        values: list[str] = []
+        expecting = True
+        while True:
+            word, text = self.take()
+            if word:
+                if not expecting:
+                    raise _term(f"found '{text}', expected: ',' or ')'")
+                values.append(text)
+                expecting = False
+            elif text == ",":
+                if expecting:
+                    values.append("")
+                expecting = True
+            elif text == ")":
+                if expecting:
+                    values.append("")
+                return tuple(dict.fromkeys(values))
+            else:
+                raise _term(f"found '{text}', expected: ',', or identifier")
+
+    def peek(self) -> tuple[bool, str]:
+        return self.tokens[self.at]
+
+    def take(self) -> tuple[bool, str]:
+        token = self.tokens[self.at]
+        self.at = min(self.at + 1, len(self.tokens) - 1)
+        return token
+
+
+# -- fields -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FieldSelector:
+    """Terms (field, "=" or "!=", value) that must all hold; a field that is absent counts as empty text."""
+
+    terms: tuple[tuple[str, str, str], ...] = ()
+
+    def matches(self, value_of: Callable[[str], str]) -> bool:
+        """Whether it holds for an object whose field values `value_of` gives ("" for an absent one)."""
+        return all((value_of(field) == value) == (operator == "=") for field, operator, value in self.terms)
+
+    def matches_document(self, document: Json) -> bool:
+        """Whether it holds for an object, its fields being dotted paths into it."""
+        return self.matches(lambda field: field_value(document, field))
+
+    def required_value(self, field: str) -> str | None:
+        """The only value that `field` may have, or None."""
+        for name, operator, value in self.terms:
+            if name == field and operator == "=":
+                return value
+        return None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(field for field, _, _ in self.terms)
+
+
+@lru_cache(maxsize=256)
+def field_selector(text: str) -> FieldSelector:
+    """`a=b,c!=d` → a selector; "\\" escapes comma, equals sign and itself. Raises Refused with Kubernetes' message."""
+    terms = []
+    for part in _split_terms(text):
+        if part == "":
+            continue
+        found = re.search(r"!=|==|=", part)
+        if found is None:
+            raise _bad(f"invalid selector: '{text}'; can't understand '{part}'")
+        value = _unescape(part[found.end() :])
+        field = part[: found.start()]
+        if not field and not value:
+            continue
+        terms.append((field, "!=" if found.group() == "!=" else "=", value))
+    return FieldSelector(tuple(terms))
+
+
+def field_value(document: Any, path: str) -> str:
+    """The text at a dotted path ("" when there is none; keys that contain dots are found too)."""
+    if not isinstance(document, dict):
+        return ""
+    if path in document:
+        value = document[path]
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "" if value is None or isinstance(value, dict | list) else str(value)
+    head, dot, rest = path.partition(".")
+    while dot:
+        if head in document:
+            return field_value(document[head], rest)
+        more, dot, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return ""
+
+
+def node_fields(node: Json) -> dict[str, str]:
+    """What a node field selector can ask of a node: its names, phase, id, templateRef and inputs.parameters.X.value."""
+    fields = {key: str(node.get(key) or "") for key in ("displayName", "templateName", "phase", "name", "id")}
+    reference = node.get("templateRef")
+    if reference:
+        fields["templateRef.name"] = str(reference.get("name") or "")
+        fields["templateRef.template"] = str(reference.get("template") or "")
+        fields["templateName"] = fields["templateName"] or fields["templateRef.template"]
+    for parameter in (node.get("inputs") or {}).get("parameters") or ():
+        fields[f"inputs.parameters.{parameter['name']}.value"] = str(parameter.get("value") or "")
+    return fields
+
+
+def node_matches(selector: FieldSelector, node: Json) -> bool:
+    """Whether a node field selector picks the node."""
+    fields = node_fields(node)
+    return selector.matches(lambda field: fields.get(field, ""))
+
+
+def _split_terms(text: str) -> Sequence[str]:
+    terms, start, escaped = [], 0, False
+    for at, character in enumerate(text):
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == ",":
+            terms.append(text[start:at])
+            start = at + 1
+    return [*terms, text[start:]]
+
+
+def _unescape(text: str) -> str:
+    if not any(character in text for character in "\\,="):
+        return text
+    kept, escaped = [], False
+    for character in text:
+        if escaped:
+            if character not in "\\,=":
+                raise _bad(f"invalid field selector: invalid escape sequence: \\{character}")
+            kept.append(character)
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character in ",=":
+            raise _bad(f"invalid field selector: unescaped character in value: {ord(character)}")
+        else:
+            kept.append(character)
+    if escaped:
+        raise _bad("invalid field selector: invalid escape sequence: \\")
+    return "".join(kept)
+
+
+def _bad(message: str) -> Refused:
+    return Refused(INVALID_ARGUMENT, message, reason="BadRequest")
+
+
+def _term(message: str) -> Refused:
+    return _bad(f"unable to parse requirement: {message}")
