@@ -1,0 +1,216 @@
+"""A workflow document as a person reads it: its tasks, fan-outs and nested templates as one tree.
+
+Argo keeps the nodes of a run flat. What belongs together is told by three things:
+
+- `boundaryID`: the DAG or Steps node whose template a node is part of (empty: the entry template's own node, an exit handler);
+- the node's name: `BOUNDARY.task` (DAG), `BOUNDARY[0].step` (Steps), followed by `(3:value)` for the fourth item of a fan-out
+  and by `(1)` for the second attempt of a retried one (`nodeFlag.retried`);
+- TaskGroup, StepGroup and Retry nodes, which stand for their members.
+
+`children` is the graph (what comes next), not the tree, so it is not used here. One pass, linear in the number of nodes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+FINISHED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
+FAILED = frozenset({"Failed", "Error"})
+_COMPOSITE = frozenset({"DAG", "Steps"})
+_STRUCTURE = frozenset({"StepGroup", "Container"})  # a StepGroup is only an order; a Container is a part of its pod
+_STEP = re.compile(r"^(?:\[\d+\])?\.?")
+_ATTEMPT = re.compile(r"\(\d+\)$")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A task, a fan-out (its parts are the items) or a nested template (its parts are its tasks).
+
+    label: the task's name, or `(3:value)` for an item of a fan-out. phase: Argo's, "" for what the run has not reached yet.
+    node: the node that stands for it (a Retry for a retried task), None when not reached. attempts: of a retried task, oldest first.
+    tasks: how many single tasks it holds, the expected ones included; done, failed, running, retried: how many of them.
+    """
+
+    label: str
+    phase: str = ""
+    node: Json | None = None
+    attempts: tuple[Json, ...] = ()
+    parts: tuple[Branch, ...] = ()
+    tasks: int = 1
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    retried: int = 0
+
+    @property
+    def fan_out(self) -> bool:
+        return bool(self.parts) and self.parts[0].label.startswith("(")
+
+    @property
+    def message(self) -> str:
+        """Why: the last attempt's message says more than `No more retries left`."""
+        last = self.attempts[-1] if self.attempts else self.node
+        return str((last or {}).get("message") or (self.node or {}).get("message") or "")
+
+    def leaves(self) -> Iterator[Branch]:
+        """The single tasks that the run has reached."""
+        if self.parts:
+            for part in self.parts:
+                yield from part.leaves()
+        elif self.node is not None:
+            yield self
+
+
+def tree(document: Json) -> tuple[Branch, ...]:
+    """The run's entry template (one Branch, unless nothing has started), then its exit handlers and workflow-level hooks."""
+    return _Reader(document).read()
+
+
+def timestamp(text: str | None) -> float | None:
+    """Seconds since the epoch of an RFC 3339 time; None for an absent one."""
+    if not text:
+        return None
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def seconds(node: Json | None) -> float | None:
+    """How long a node took; None while it has not ended (or never started)."""
+    if node is None:
+        return None
+    start, end = timestamp(node.get("startedAt")), timestamp(node.get("finishedAt"))
+    return None if start is None or end is None else max(0.0, end - start)
+
+
+class _Reader:
+    def __init__(self, document: Json) -> None:
+        status = document.get("status") or {}
+        self.nodes: dict[str, Json] = status.get("nodes") or {}
+        self.workflow = str(document["metadata"].get("name", ""))
+        spec = status.get("storedWorkflowTemplateSpec") or document.get("spec") or {}
+        self.templates: dict[str, Json] = {t["name"]: t for t in spec.get("templates") or () if "name" in t}
+        for name, template in (status.get("storedTemplates") or {}).items():
+            self.templates.setdefault(template.get("name", name), template)
+        self.expectations: dict[str, int] = {}
+        self.members: dict[str, list[Json]] = {}
+        for node in self.nodes.values():
+            boundary = node.get("boundaryID") or ""
+            self.members.setdefault(boundary if boundary in self.nodes else "", []).append(node)
+
+    def read(self) -> tuple[Branch, ...]:
+        branches = self._collect(self.members.get("", ()), self.workflow, {})
+        return tuple(sorted(branches, key=lambda branch: branch.label != self.workflow))
+
+    def _collect(self, members: Any, boundary: str, plan: dict[str, Json]) -> list[Branch]:
+        """The branches of one template's invocation, in the order of its `plan` (task name → task), then of appearance."""
+        found: dict[str, dict[str, list[Json]]] = {name: {} for name in plan}
+        for node in members:
+            if node.get("type") in _STRUCTURE:
+                continue
+            task, item = self._address(node, boundary)
+            found.setdefault(task, {}).setdefault(item, []).append(node)
+        return [self._task(name, items, plan.get(name)) for name, items in found.items()]
+
+    def _address(self, node: Json, boundary: str) -> tuple[str, str]:
+        name = str(node.get("name", ""))
+        if (node.get("nodeFlag") or {}).get("retried"):
+            name = _ATTEMPT.sub("", name)
+        if name == boundary or not name.startswith(boundary):
+            return name, ""
+        task, bracket, item = _STEP.sub("", name[len(boundary) :], count=1).partition("(")
+        return task, bracket + item
+
+    def _task(self, name: str, items: dict[str, list[Json]], planned: Json | None) -> Branch:
+        own = items.pop("", [])
+        group = next((node for node in own if node.get("type") == "TaskGroup"), None)
+        if not items and group is None:
+            return self._single(name, own) if own else self._awaited(name, planned)
+        parts = [self._single(label, nodes) for label, nodes in items.items()]
+        missing = 0
+        if group is not None and group.get("phase") not in FINISHED:
+            missing = max(0, _item_count(planned or {}) - len(parts)) * self._leaves_of((planned or {}).get("template"))
+        phase = str(group.get("phase", "")) if group is not None else _joint_phase(parts)
+        return _sum(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
+
+    def _single(self, label: str, nodes: list[Json]) -> Branch:
+        attempts = tuple(node for node in nodes if (node.get("nodeFlag") or {}).get("retried"))
+        main = next((node for node in nodes if node not in attempts), attempts[-1] if attempts else nodes[-1])
+        phase = str(main.get("phase", ""))
+        composites = [node for node in nodes if node.get("type") in _COMPOSITE]
+        branch = Branch(label=label, phase=phase, node=main, attempts=attempts)
+        if composites:
+            # only the last attempt of a retried template: the earlier ones are history
+            inner = composites[-1]
+            template = self.templates.get(inner.get("templateName") or "")
+            plan = {} if phase in FINISHED or template is None else _plan(template)
+            parts = self._collect(self.members.get(str(inner.get("id")), ()), str(inner.get("name", "")), plan)
+            if parts:
+                whole = _sum(replace(branch, parts=tuple(parts)), 0)
+                return replace(whole, retried=whole.retried + max(0, len(attempts) - 1))
+        return replace(
+            branch,
+            done=int(phase in FINISHED),
+            failed=int(phase in FAILED),
+            running=int(phase == "Running"),
+            retried=max(0, len(attempts) - 1),
+        )
+
+    def _awaited(self, name: str, planned: Json | None) -> Branch:
+        task = planned or {}
+        count = _item_count(task) or 1
+        return Branch(label=name, tasks=count * self._leaves_of(task.get("template")))
+
+    def _leaves_of(self, template: str | None) -> int:
+        """How many single tasks a template is expected to run; 1 when that cannot be known beforehand."""
+        if not template or template not in self.templates:
+            return 1
+        if template not in self.expectations:
+            self.expectations[template] = 1  # a template that calls itself ends here
+            plan = _plan(self.templates[template])
+            total = sum((_item_count(task) or 1) * self._leaves_of(task.get("template")) for task in plan.values())
+            self.expectations[template] = total or 1
+        return self.expectations[template]
+
+
+def _plan(template: Json) -> dict[str, Json]:
+    """Task name → task of a DAG or Steps template, in the order it was written; empty for the others."""
+    if template.get("dag"):
+        return {task["name"]: task for task in template["dag"].get("tasks") or ()}
+    plan: dict[str, Json] = {}
+    for group in template.get("steps") or ():
+        for step in group if isinstance(group, list) else group.get("steps") or ():
+            plan[step["name"]] = step
+    return plan
+
+
+def _item_count(task: Json) -> int:
+    """How many items a fan-out has, when the document says so; else 0."""
+    if task.get("withItems"):
+        return len(task["withItems"])
+    sequence = task.get("withSequence") or {}
+    count = str(sequence.get("count", ""))
+    return int(count) if count.isdigit() else 0
+
+
+def _joint_phase(parts: list[Branch]) -> str:
+    phases = {part.phase for part in parts}
+    if phases <= FINISHED:
+        return next((phase for phase in ("Error", "Failed", "Succeeded") if phase in phases), "Skipped")
+    return "Running" if phases - {"Pending", ""} else "Pending"
+
+
+def _sum(branch: Branch, missing: int) -> Branch:
+    parts = branch.parts
+    return replace(
+        branch,
+        tasks=sum(part.tasks for part in parts) + missing,
+        done=sum(part.done for part in parts),
+        failed=sum(part.failed for part in parts),
+        running=sum(part.running for part in parts),
+        retried=sum(part.retried for part in parts),
+    )

@@ -1,0 +1,98 @@
+"""How far a run is, from its document alone. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.argo.tree import FAILED, FINISHED, Branch, timestamp, tree
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One look at a run.
+
+    rows: the entry template's tasks and fan-outs, then exit handlers, in the order they were written (a template without tasks is its own
+    row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
+    started, finished: seconds since the epoch, None before.
+    """
+
+    name: str
+    namespace: str
+    phase: str
+    message: str
+    rows: tuple[Branch, ...]
+    done: int
+    total: int
+    running: int
+    failed: int
+    retried: int
+    started: float | None
+    finished: float | None
+
+    @property
+    def over(self) -> bool:
+        return self.phase in FINISHED
+
+    @property
+    def succeeded(self) -> bool:
+        return self.phase == "Succeeded"
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since the start, up to the end."""
+        if self.started is None:
+            return 0.0
+        return max(0.0, (self.finished if self.finished is not None else now) - self.started)
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds still to go if the tasks to come take as long as those that are done; None while that would be a guess."""
+        if self.over or self.done < 3 or self.done >= self.total:
+            return None
+        return self.elapsed(now) * (self.total - self.done) / self.done
+
+
+def progress(document: Json) -> Progress:
+    """Fold a workflow document. Linear in its nodes: some milliseconds for 2,000."""
+    metadata, status = document["metadata"], document.get("status") or {}
+    branches = tree(document)
+    phase = str(status.get("phase") or "Pending")
+    return Progress(
+        name=str(metadata.get("name", "")),
+        namespace=str(metadata.get("namespace", "")),
+        phase=phase,
+        message=str(status.get("message") or ""),
+        rows=tuple(row for branch in branches for row in _rows(branch)),
+        done=sum(branch.done for branch in branches),
+        total=sum(branch.tasks for branch in branches),
+        running=sum(branch.running for branch in branches),
+        failed=sum(branch.failed for branch in branches),
+        retried=sum(branch.retried for branch in branches),
+        started=timestamp(status.get("startedAt")),
+        finished=timestamp(status.get("finishedAt")),
+    )
+
+
+def _rows(branch: Branch) -> tuple[Branch, ...]:
+    return branch.parts if branch.parts and not branch.fan_out else (branch,)
+
+
+def ordered(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:
+    """At most `limit` rows and how many are left out.
+
+    When there is no room for all, the telling ones stay: failed, running, awaited, then done; each in its own place.
+    """
+    if len(rows) <= limit:
+        return rows, 0
+    ranked = sorted(range(len(rows)), key=lambda index: (_rank(rows[index]), index))
+    kept = sorted(ranked[:limit])
+    return tuple(rows[index] for index in kept), len(rows) - limit
+
+
+def _rank(row: Branch) -> int:
+    if row.phase in FAILED or row.failed:
+        return 0
+    if row.phase in FINISHED:
+        return 3
+    return 1 if row.phase else 2
