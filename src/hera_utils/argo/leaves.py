@@ -1,0 +1,211 @@
+"""The values at the ends of a document, each read and written as Go does: numbers, quantities, times, parameters' texts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import math
+import re
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from hera_utils.argo.quantities import QuantityError, quantity
+
+Decoder = Callable[[Any], Any]
+
+
+class Mismatch(Exception):
+    """A value of the wrong JSON type. On its way up each struct adds the field's name; the innermost names itself."""
+
+    def __init__(self, value: str, go_type: str) -> None:
+        super().__init__(value, go_type)
+        self.value = value
+        self.go_type = go_type
+        self.struct = ""
+        self.path: list[str] = []
+
+    def inside(self, struct: str, path: tuple[str, ...]) -> None:
+        self.struct = self.struct or struct
+        self.path[:0] = path
+
+    def message(self, at: str) -> str:
+        """Go's message; `at`: the field of the request that holds the document."""
+        path = ".".join([at, *self.path] if at else self.path)
+        if not path:
+            return f"json: cannot unmarshal {self.value} into Go value of type {self.go_type}"
+        return f"json: cannot unmarshal {self.value} into Go struct field {self.struct}.{path} of type {self.go_type}"
+
+
+class Unreadable(Exception):
+    """A value that its own reader refuses; the message is the reader's."""
+
+
+def json_type(value: Any) -> str:
+    """What Go calls a JSON value."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _integer(go_type: str, bits: int, *, signed: bool = True) -> Decoder:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+    def read(value: Any) -> int:
+        if value is None:
+            return 0
+        if type(value) is int and low <= value <= high:
+            return value
+        kind = json_type(value)
+        raise Mismatch(f"number {value!r}" if kind == "number" else kind, go_type)
+
+    return read
+
+
+_int32 = _integer("int32", 32)
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is bool:
+        return value
+    if value is None:
+        return False
+    raise Mismatch(json_type(value), "bool")
+
+
+def _number(value: Any) -> Any:
+    if json_type(value) == "number":
+        return value
+    raise Mismatch(json_type(value), "float64")
+
+
+def _any_string(value: Any) -> str:
+    """Argo's AnyString: any plain JSON value, kept as text; a list or an object leaves it empty."""
+    if type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        number = float(value) if abs(value) < 1e308 else math.inf
+        if type(value) is int and abs(value) <= 2**53:
+            return str(value)
+        return format(Decimal(repr(number)), "f") if math.isfinite(number) else str(value)
+    return ""
+
+
+def _int_or_string(value: Any) -> int | str:
+    return value if type(value) is str else int(_int32(value))
+
+
+_SI = ("n", "u", "m", "", "k", "M", "G", "T", "P", "E")
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+
+
+def canonical_quantity(text: str) -> str:
+    """A quantity as Kubernetes writes it: "0.5" → "500m", "1024Mi" → "1Gi". Raises QuantityError."""
+    exact = quantity(text)
+    nanos = int((Decimal(exact.numerator) * 10**9 / exact.denominator).to_integral_value(ROUND_CEILING))
+    binary = text.endswith("i")
+    if binary and abs(nanos) >= 1024 * 10**9:
+        number = -(-nanos // 10**9)
+        return _reduced(number, 1024, _BINARY)
+    exponent = re.search(r"[eE][+-]?[0-9]+\Z", text)
+    return _reduced(nanos, 1000, _SI, exponents=exponent is not None)
+
+
+def _reduced(number: int, step: int, suffixes: tuple[str, ...], *, exponents: bool = False) -> str:
+    index = 0
+    while number and number % step == 0 and index < len(suffixes) - 1:
+        number //= step
+        index += 1
+    if not number:
+        return "0"
+    if exponents:
+        power = 3 * index - 9
+        return f"{number}e{power}" if power else str(number)
+    return f"{number}{suffixes[index]}"
+
+
+def _quantity(value: Any) -> str:
+    if value is None:
+        return "0"
+    text = str(value).strip() if json_type(value) in ("string", "number") else ""
+    if not text:
+        raise Unreadable("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+    try:
+        return canonical_quantity(text)
+    except QuantityError as wrong:
+        raise Unreadable(str(wrong)) from None
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
+
+
+def _time(value: Any) -> str | None:
+    if value is None:
+        return None
+    if type(value) is not str:
+        raise Mismatch(json_type(value), "string")
+    try:
+        if not _RFC3339.match(value):
+            raise ValueError
+        cut = re.sub(r"[.,]\d+", "", value.upper()).replace("Z", "+00:00")
+        moment = datetime.datetime.fromisoformat(cut).astimezone(datetime.timezone.utc)
+    except ValueError:
+        layout = "2006-01-02T15:04:05Z07:00"
+        raise Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"') from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plugin(value: Any) -> Any:
+    if type(value) is not dict:
+        raise Mismatch(json_type(value), "map[string]interface {}")
+    if len(value) != 1:
+        raise Unreadable(f"expected exactly one key, got {len(value)}")
+    return value
+
+
+def _bytes(value: Any) -> str | None:
+    if value is None:
+        return None
+    if type(value) is not str:
+        raise Mismatch(json_type(value), "[]uint8")
+    try:
+        return base64.b64encode(base64.b64decode(value, validate=True)).decode()
+    except binascii.Error:
+        raise Unreadable("illegal base64 data at input byte 0") from None
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+LEAVES: dict[str, Decoder] = {
+    "bool": _boolean,
+    "int": _integer("int", 64),
+    "int32": _int32,
+    "int64": _integer("int64", 64),
+    "uint64": _integer("uint64", 64, signed=False),
+    "float64": _number,
+    "[]uint8": _bytes,
+    "any": _unchanged,
+    "intstr.IntOrString": _int_or_string,
+    "resource.Quantity": _quantity,
+    "v1.Time": _time,
+    "v1.MicroTime": _time,
+    "v1.FieldsV1": _unchanged,
+    "v1alpha1.AnyString": _any_string,
+    "v1alpha1.Amount": _unchanged,
+    "v1alpha1.Item": _unchanged,
+    "v1alpha1.Plugin": _plugin,
+}
+
+ZEROS: dict[str, Any] = {
+    "bool": False, "int": 0, "int32": 0, "int64": 0, "uint64": 0, "float64": 0,
+    "intstr.IntOrString": 0, "resource.Quantity": "0", "v1.Time": None, "v1.MicroTime": None,
+}  # fmt: skip
