@@ -1,0 +1,64 @@
+"""Addresses of Argo servers, as people write them: `host`, `host:port`, `https://host/base/path`."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from hera_utils.errors import SettingsError
+
+
+def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
+    """The URL of an Argo server, without a trailing slash.
+
+    text: what the user wrote. secure: the scheme where none is written: False is http, else https (the argo command's rule:
+    ARGO_SECURE is true unless told otherwise). base: a base path where none is written (ARGO_BASE_HREF).
+    SettingsError names what is wrong in the text.
+    """
+    written = text.strip()
+    if "://" not in written:
+        written = f"{'http' if secure is False else 'https'}://{written}"
+    if any(character.isspace() for character in written):
+        raise _illegal(text, "it holds a blank")
+    try:
+        parts = urlsplit(written)
+        port = parts.port
+    except ValueError as error:
+        raise _illegal(text, str(error).lower()) from None
+    if parts.scheme not in ("http", "https"):
+        raise _illegal(text, f"`{parts.scheme}` is neither http nor https")
+    if parts.username is not None or parts.password is not None:
+        # The text is not repeated: it holds a password.
+        raise SettingsError("an Argo server's address holds a user name or a password", fix=_FIX_CREDENTIAL)
+    if not parts.hostname:
+        raise _illegal(text, "it names no host")
+    if parts.query or parts.fragment:
+        raise _illegal(text, "it goes on after the path; give the part before `?` and `#`")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = parts.path.strip("/") or base.strip("/")
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{f'/{path}' if path else ''}"
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Where a URL points to: (host, port), every name of this machine's loopback being `127.0.0.1`."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return ("127.0.0.1" if is_loopback(host) else host.lower()), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_FIX_CREDENTIAL = "give the address alone, and the credential with ARGO_TOKEN"
+
+
+def _illegal(text: str, why: str) -> SettingsError:
+    return SettingsError(
+        f"`{text}` is not the address of an Argo server: {why}", fix="write it as host:port or https://host:port/base"
+    )

@@ -1,0 +1,134 @@
+"""Each setting once: its name (also its key in files and its attribute of `args`), flags, variables, kind, help.
+
+Everything else is made from this table: the flags of scripts and of the command line, what is read from the environment and
+from files, and the rows of `hera-utils settings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "path", "paths", "program", "boolean", "table"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting.
+
+    flags: the first is shown in texts, each also works with `-` for `_`. off: flags that say no to a boolean.
+    variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
+    kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
+    `program` that holds a `/`; a `table` is merged key by key over the sources.
+    """
+
+    name: str
+    help: str
+    flags: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    kind: Kind = "text"
+    choices: tuple[str, ...] = ()
+    default: object = None
+    secret: bool = False
+    off: tuple[str, ...] = ()
+    inverted: tuple[str, ...] = ()
+    metavar: str | None = None
+
+
+FIELDS: tuple[Field, ...] = (
+    Field(
+        "platform",
+        "where workflows run: local (this machine) or remote (an Argo server)",
+        ("--platform",),
+        ("HERA_UTILS_PLATFORM",),
+        choices=("local", "remote"),
+    ),
+    Field("profile", "the profile to take settings from", ("--profile",), ("HERA_UTILS_PROFILE",)),
+    Field(
+        "argo_server",
+        "the Argo server: host:port or a URL; naming one makes the platform remote",
+        ("--argo_server",),
+        ("ARGO_SERVER",),
+    ),
+    Field("argo_namespace", "the namespace of the runs", ("--argo_namespace",), ("ARGO_NAMESPACE",), default="default"),
+    Field(
+        "argo_service_account",
+        "the service account that the pods of a run use",
+        ("--argo_service_account",),
+        ("ARGO_SERVICE_ACCOUNT",),
+    ),
+    Field("argo_token", "the token for the Argo server", ("--argo_token",), ("ARGO_TOKEN",), secret=True),
+    Field(
+        "argo_secure",
+        "whether an Argo server named without a scheme is reached over TLS",
+        (),
+        ("ARGO_SECURE",),
+        kind="boolean",
+    ),
+    Field("argo_base_href", "the base path of an Argo server named without one", (), ("ARGO_BASE_HREF",)),
+    Field(
+        "verify_tls",
+        "check the certificate of the Argo server",
+        ("--verify_tls",),
+        ("HERA_UTILS_VERIFY_TLS",),
+        kind="boolean",
+        default=True,
+        off=("--no_verify_tls",),
+        inverted=("ARGO_INSECURE_SKIP_VERIFY",),
+    ),
+    Field(
+        "k8s_config_file",
+        "the kubeconfig of the cluster",
+        ("--k8s_config_file",),
+        ("KUBECONFIG",),
+        kind="paths",
+    ),
+    Field("k8s_context", "the context of the kubeconfig to use", ("--k8s_context",), ("HERA_UTILS_K8S_CONTEXT",)),
+    Field(
+        "k8s_configmap_name",
+        "the config map that describes the cluster (proxies, …)",
+        ("--k8s_configmap_name",),
+        ("KUBECONFIGMAP",),
+    ),
+    Field(
+        "k8s_volume_claim_name",
+        "the claim of the persistent volume for inputs and results",
+        ("--k8s_volume_claim_name",),
+        ("KUBEVOLUMECLAIMNAME",),
+    ),
+    Field("registry", "the container registry of the experiment's images", ("--registry",), ("HERA_UTILS_REGISTRY",)),
+    Field(
+        "state", "the folder of the local platform", ("--state",), ("HERA_UTILS_STATE",), kind="path", metavar="FOLDER"
+    ),
+    Field(
+        "images",
+        "how this machine stands in for container images: a table, or a YAML file that holds it",
+        ("--images",),
+        ("HERA_UTILS_IMAGES",),
+        kind="table",
+        metavar="FILE",
+    ),
+    Field(
+        "python",
+        "the Python that runs script tasks on this machine",
+        ("--python",),
+        ("HERA_UTILS_PYTHON",),
+        kind="program",
+    ),
+    Field(
+        "volumes",
+        "folders of this machine that stand for claims",
+        ("--volume",),
+        (),
+        kind="table",
+        metavar="NAME=FOLDER",
+    ),
+)
+
+BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
+
+
+def spellings(flag: str) -> tuple[str, ...]:
+    """A flag as it may be typed: `--argo_server` and `--argo-server`."""
+    dashed = "--" + flag[2:].replace("_", "-")
+    return (flag,) if dashed == flag else (flag, dashed)

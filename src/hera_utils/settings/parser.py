@@ -1,0 +1,105 @@
+"""A script's door: `parse_arguments()`, and the parser that a script extends with its own flags.
+
+    parser = hera_utils.argument_parser(description="collects a city")
+    parser.add_argument("--borough", default="LYON_1")
+    args = parser.parse_args()          # args.borough, args.argo_server, args.origin("argo_server")…
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
+from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
+from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.sources import Surroundings, foreign_keys, read_settings
+
+
+class ContextParser(argparse.ArgumentParser):
+    """An argument parser that knows every setting of hera_utils; what it parses is a CLIContext.
+
+    The script's own flags are added as to any argparse parser (`add` is another name of `add_argument`); a key of a
+    hera.config file that is one of them gives it its value. `set_defaults` of a setting is weaker than any file.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options.setdefault("allow_abbrev", False)
+        super().__init__(*arguments, **options)
+        self.around: Surroundings | None = None
+        self._given: dict[str, Any] = {}
+        group = self.add_argument_group("platform", "where and how the workflows run (hera_utils)")
+        for field in FIELDS:
+            _add_flags(group, field)
+
+    add = argparse.ArgumentParser.add_argument
+
+    def set_defaults(self, **defaults: Any) -> None:
+        self._given.update({name: value for name, value in defaults.items() if name in BY_NAME})
+        super().set_defaults(**{name: value for name, value in defaults.items() if name not in BY_NAME})
+
+    def add_subparsers(self, **options: Any) -> Any:
+        options.setdefault("parser_class", argparse.ArgumentParser)  # the settings are flags of the whole command
+        return super().add_subparsers(**options)
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """(CLIContext, the words that no flag explains). SettingsError for a source that cannot be meant."""
+        around = self.around or Surroundings()
+        words = self._from_files(foreign_keys(around)) + list(sys.argv[1:] if args is None else args)
+        found, rest = super().parse_known_args(words, namespace)
+        said = {name: value for name, value in vars(found).items() if name in BY_NAME}
+        own = {name: value for name, value in vars(found).items() if name not in BY_NAME}
+        return read_settings(said, given=self._given, extras=own, around=around), rest
+
+    def _from_files(self, foreign: Mapping[str, str]) -> list[str]:
+        """Keys of hera.config files that are the script's own flags, as the words that would say the same."""
+        words: list[str] = []
+        for action in self._actions:
+            spoken = next((flag for flag in action.option_strings if flag.startswith("--")), None)
+            raw = foreign.get(action.dest)
+            if spoken is None or raw is None or action.dest in BY_NAME:
+                continue
+            if action.nargs == 0:
+                words += [spoken] if str(raw).lower() in ("true", "yes", "1", "on") else []
+            else:
+                words.append(f"{spoken}={raw}")
+        return words
+
+
+def _add_flags(group: argparse._ArgumentGroup, field: Field) -> None:
+    if not field.flags:
+        return
+    names = [spelling for flag in field.flags for spelling in spellings(flag)]
+    told = f"{field.help} [{', '.join((*field.variables, *field.inverted))}]" if field.variables else field.help
+    options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": told}
+    if field.kind == "boolean":
+        group.add_argument(*names, action="store_true", **options)
+        for flag in field.off:
+            options["help"] = argparse.SUPPRESS
+            group.add_argument(*spellings(flag), action="store_false", **options)
+    elif field.name == "volumes":
+        group.add_argument(*names, action="append", metavar=field.metavar, **options)
+    else:
+        metavar = "{" + ",".join(field.choices) + "}" if field.choices else field.metavar or field.name.upper()
+        group.add_argument(*names, metavar=metavar, **options)
+
+
+def argument_parser(**options: Any) -> ContextParser:
+    """A parser of every setting, to be extended with a script's own flags. `options`: argparse.ArgumentParser's."""
+    return ContextParser(**options)
+
+
+def parse_arguments(argv: Sequence[str] | None = None, *, parser: ContextParser | None = None) -> CLIContext:
+    """The settings that the command line, the environment and the files give: the first line of a script.
+
+    argv: the words after the script's name (default: this process's own; then an uncaught error of hera_utils is told in a
+    sentence with its fix, and the exit status is its own). parser: one made by `argument_parser` and extended.
+    SettingsError when they cannot be meant; a wrong flag ends the process with status 2, as argparse does.
+    """
+    if argv is None:
+        tell_mistakes_in_a_sentence()
+    context = (parser or argument_parser()).parse_args(argv)
+    assert isinstance(context, CLIContext)
+    return context

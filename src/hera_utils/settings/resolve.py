@@ -1,0 +1,180 @@
+"""Who wins: from what every source says to the one value of each setting, which remembers who gave it. Pure.
+
+The order (strongest first) is the order of the layers that `sources.gather` gives:
+
+    flag > environment > $ARGOCONFIG > ./hera.config > project file > ~/hera.config > user profile > script > default
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.settings.address import host_and_port, is_loopback, server_url
+from hera_utils.settings.fields import FIELDS, Field
+from hera_utils.settings.secret import Secret, mask
+
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One value as one source gave it. origin: the source, as it is told to people (`variable ARGO_SERVER`)."""
+
+    value: Any
+    origin: str
+
+
+Layer = Mapping[str, Said]
+"""What one source says: field name → value. Fields that it does not speak of are absent."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of `hera-utils settings`. value: as text, secrets masked; "" when it is not set."""
+
+    name: str
+    value: str
+    origin: str
+    help: str
+
+
+class CLIContext:
+    """What a script was told: the seed's `args`. Each setting is an attribute (None when nobody gave it); so is each flag
+    that the script added to the parser. `vars(args)` gives all of them.
+    """
+
+    __slots__ = ("__dict__", "_origins")
+
+    platform: str
+    profile: str | None
+    argo_server: str | None
+    argo_namespace: str
+    argo_service_account: str | None
+    argo_token: Secret | None
+    argo_secure: bool | None
+    argo_base_href: str | None
+    verify_tls: bool
+    k8s_config_file: str | None
+    k8s_context: str | None
+    k8s_configmap_name: str | None
+    k8s_volume_claim_name: str | None
+    registry: str | None
+    state: str
+    images: dict[str, Any]
+    python: str | None
+    volumes: dict[str, str]
+
+    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+        object.__setattr__(self, "_origins", dict(origins))
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A script may set a value: it is then the script that gave it."""
+        self._origins[name] = "script"
+        self.__dict__[name] = value
+
+    def __getattr__(self, name: str) -> Any:
+        """Only reached for what is not there."""
+        raise AttributeError(f"`{name}` is neither a setting nor a flag of this script")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.__dict__
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        return f"CLIContext({shown})"
+
+    def origin(self, name: str) -> str:
+        """Who gave a value: `flag --argo_server`, `variable ARGO_SERVER`, `file ./hera.config`, `default`…"""
+        return str(self._origins.get(name, DEFAULT))
+
+    def given(self, name: str) -> bool:
+        """Whether somebody stronger than the script and the defaults gave this value."""
+        return self.__dict__.get(name) is not None and self.origin(name) not in (DEFAULT, "script")
+
+    def rows(self) -> list[Row]:
+        """Every setting with its value and who gave it, for people: no secret in it."""
+        return [
+            Row(field.name, _shown(self.__dict__.get(field.name)), self.origin(field.name), field.help) for field in FIELDS
+        ]
+
+    def secrets(self) -> list[str]:
+        """The values that no output may show."""
+        return [value.reveal() for value in self.__dict__.values() if isinstance(value, Secret)]
+
+    def masked(self, text: str) -> str:
+        """`text` without any secret of this context."""
+        return mask(text, self.secrets())
+
+
+def resolve(
+    layers: Sequence[Layer],
+    *,
+    own_server: Callable[[str], str | None] = lambda state: None,
+    extras: Mapping[str, Any] | None = None,
+) -> CLIContext:
+    """The context that the layers (strongest first) mean.
+
+    own_server: the address that the local platform's server of a state folder serves at, or None.
+    extras: the script's own flags. SettingsError for an illegal address or a contradiction.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for field in FIELDS:
+        values[field.name], origins[field.name] = _winner(field, layers)
+    if values["argo_server"] is not None:
+        values["argo_server"] = server_url(
+            values["argo_server"], secure=values["argo_secure"], base=values["argo_base_href"] or ""
+        )
+    values["platform"], origins["platform"] = _platform(values, origins, own_server)
+    for name, value in (extras or {}).items():
+        values[name], origins[name] = value, "script's flag"
+    return CLIContext(values, origins)
+
+
+def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str]:
+    said = [layer[field.name] for layer in layers if field.name in layer]
+    if field.kind == "table":
+        merged: dict[str, Any] = {}
+        for one in said:  # strongest first: its entries stay, and stay first (image patterns are tried in order)
+            for key, value in one.value.items():
+                merged.setdefault(key, value)
+        return merged, ", ".join(dict.fromkeys(one.origin for one in said)) or DEFAULT
+    return (said[0].value, said[0].origin) if said else (field.default, DEFAULT)
+
+
+def _platform(
+    values: Mapping[str, Any], origins: Mapping[str, str], own_server: Callable[[str], str | None]
+) -> tuple[str, str]:
+    """Only an Argo server makes the platform remote; the address of our own server is local; --platform wins over all."""
+    said, address = values["platform"], values["argo_server"]
+    if said is not None:
+        if said == "remote" and address is None:
+            raise SettingsError(
+                f"the platform is remote ({origins['platform']}) but no Argo server is named",
+                fix="name it with --argo_server or ARGO_SERVER; leave --platform out to run on this machine",
+            )
+        return said, origins["platform"]
+    if address is None:
+        return "local", "no Argo server is named"
+    host, port = host_and_port(address)
+    if is_loopback(host):
+        own = own_server(values["state"])
+        if own is not None and host_and_port(own) == (host, port):
+            return "local", f"argo_server is this machine's own server ({origins['argo_server']})"
+    return "remote", f"argo_server is named ({origins['argo_server']})"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
+    return str(value)
+
+

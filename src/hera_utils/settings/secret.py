@@ -1,0 +1,68 @@
+"""A value that is never shown, and the masking of texts that might hold one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from urllib.parse import quote
+
+MASK = "********"
+_SHORTEST = 5  # masking a shorter value would eat ordinary words and protect nothing
+
+
+class Secret:
+    """A token or a password. Printing, formatting or dumping it shows `********`; `reveal()` gives the value.
+
+    It is callable, as Hera's token generators are, so that `global_config.token = args.argo_token` works as it is.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __call__(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, specification: str) -> str:
+        return format(MASK, specification)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not pickled: it would leave its value in a file")
+
+
+def mask(text: str, secrets: Iterable[str | Secret | None]) -> str:
+    """`text` without the secrets: each is masked by value, also where it stands base64-encoded or percent-encoded."""
+    for secret in secrets:
+        value = secret.reveal() if isinstance(secret, Secret) else secret
+        for word in (value or "").split():  # `Bearer x` is two words: masking both would mask every "Bearer"
+            if len(word) < _SHORTEST or word in ("Bearer", "Basic"):
+                continue
+            encoded = base64.b64encode(word.encode()).decode()
+            for form in {word, quote(word, safe=""), encoded, encoded.rstrip("=")}:
+                text = text.replace(form, MASK)
+    return text

@@ -1,0 +1,328 @@
+"""Where settings come from: the environment and the files. The only place of this room that reads anything."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.settings.fields import BY_NAME, FIELDS
+from hera_utils.settings.hera_config import parse_hera_config
+from hera_utils.settings.resolve import CLIContext, Layer, Said, resolve
+from hera_utils.settings.values import Place, typed
+
+PROJECT_FILE = "hera-utils.toml"
+USER_FILE = "config.toml"
+CREDENTIALS_FILE = "credentials.toml"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a process stands: what sources are looked for in. Tests give their own."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    directory: Path = field(default_factory=Path.cwd)
+    home: Path = field(default_factory=lambda: Path(os.path.expanduser("~")))
+
+    @property
+    def user_folder(self) -> Path:
+        """The folder of the user's profiles: $XDG_CONFIG_HOME/hera-utils, the usual place of the system otherwise."""
+        return _usual_folder("config", self)
+
+    @property
+    def state_folder(self) -> Path:
+        """The local platform's folder when nobody names one."""
+        return _usual_folder("state", self)
+
+    def place(self, origin: str, folder: Path | None = None) -> Place:
+        return Place(origin, str(folder or self.directory), str(self.home))
+
+
+def _usual_folder(what: str, around: Surroundings) -> Path:
+    import platformdirs
+
+    if sys.platform.startswith("linux"):
+        # platformdirs asks the process's own environment; the same rule, for the surroundings given.
+        variable, usual = ("XDG_CONFIG_HOME", ".config") if what == "config" else ("XDG_STATE_HOME", ".local/state")
+        return Path(around.environ.get(variable) or around.home / usual) / "hera-utils"
+    return platformdirs.user_config_path("hera-utils") if what == "config" else platformdirs.user_state_path("hera-utils")
+
+
+def read_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    given: Mapping[str, Any] | None = None,
+    extras: Mapping[str, Any] | None = None,
+    around: Surroundings | None = None,
+) -> CLIContext:
+    """The settings of this process.
+
+    flags: what the command line says (field name → value; None: not said). given: what the script gives, weaker than every
+    source but the defaults. extras: the script's own flags, which become attributes. SettingsError for what cannot be meant.
+    """
+    around = around or Surroundings()
+    layers = gather(flags or {}, given or {}, around)
+    return resolve(layers, own_server=own_server, extras=extras)
+
+
+def foreign_keys(around: Surroundings) -> dict[str, str]:
+    """The keys of hera.config files that are no settings of ours: they may be the script's own flags."""
+    foreign: dict[str, str] = {}
+    list(_hera_configs(around, foreign))
+    return foreign
+
+
+def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundings) -> list[Layer]:
+    """What every source says, strongest first."""
+    configs = list(_hera_configs(around, {}))
+    project = _project(around)
+    user = _toml(around.user_folder / USER_FILE)
+    credentials = _toml(around.user_folder / CREDENTIALS_FILE)
+    near = [_flags(flags, around), _environment(around), *(layer for rank, layer in configs if rank == "near")]
+    far = [layer for rank, layer in configs if rank == "far"]
+    profile = _profile_name([*near, *_tables(project, None), *far, *_tables(user, None)])
+    if profile is not None:
+        _known_profile(profile, [project, user, credentials])
+    name = profile.value if profile else None
+    return [
+        *near,
+        *(_checked(layer) for layer in _tables(project, name, around)),
+        *far,
+        *_tables(user, name, around),
+        *_tables(credentials, name, around),
+        _layer(given, "script", around.place("script")),
+        {"state": Said(str(around.state_folder), "default")},
+    ]
+
+
+def own_server(state: str) -> str | None:
+    """The address that the local platform of a state folder serves at, or None when it has never been started."""
+    try:
+        said = json.loads((Path(state) / "server.json").read_text(encoding="utf-8")).get("argo_server")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return said if isinstance(said, str) else None
+
+
+# --- flags and variables ------------------------------------------------------------------------------------------------
+
+
+def _flags(flags: Mapping[str, Any], around: Surroundings) -> Layer:
+    layer: dict[str, Said] = {}
+    for name, raw in flags.items():
+        setting = BY_NAME[name]
+        origin = f"flag {setting.flags[0]}" if setting.flags else "flag"
+        if raw is not None:
+            _add(layer, name, _table_of(name, raw, around.place(origin)), around.place(origin))
+    return layer
+
+
+def _environment(around: Surroundings) -> Layer:
+    layer: dict[str, Said] = {}
+    for setting in FIELDS:
+        for variable in setting.variables:
+            if around.environ.get(variable, "").strip():
+                place = around.place(f"variable {variable}")
+                _add(layer, setting.name, _table_of(setting.name, around.environ[variable], place), place)
+                break
+        for variable in setting.inverted:
+            if around.environ.get(variable, "").strip() and setting.name not in layer:
+                place = around.place(f"variable {variable}")
+                layer[setting.name] = Said(not typed(setting, around.environ[variable], place), place.origin)
+    return layer
+
+
+def _table_of(name: str, raw: Any, place: Place) -> Any:
+    """A table as a flag or a variable gives it: NAME=FOLDER (repeated) for volumes, a YAML file for images."""
+    if name == "volumes" and isinstance(raw, str | list | tuple):
+        return dict(_volume(text, place) for text in ([raw] if isinstance(raw, str) else raw))
+    if name == "images" and isinstance(raw, str | os.PathLike):
+        return _images_file(Path(place.path(str(raw))), place)
+    return raw
+
+
+def _volume(text: str, place: Place) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise SettingsError(f"volumes ({place.origin}): `{text}` is not NAME=FOLDER", fix="write --volume results=./results")
+    return name, folder
+
+
+def _images_file(path: Path, place: Place) -> dict[str, Any]:
+    import yaml
+
+    try:
+        table = yaml.safe_load(_text_of(path, place.origin))
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        at = "" if line is None else f", line {line + 1}"
+        raise SettingsError(f"{path}{at}: not legal YAML ({place.origin})", fix="correct it, or name another file") from None
+    near = Place(f"{place.origin}, file {path}", str(path.parent), place.home)
+    value = typed(BY_NAME["images"], table or {}, near)
+    return value if isinstance(value, dict) else {}
+
+
+# --- files --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Document:
+    """A settings file as read. path: "" when there is none."""
+
+    path: str
+    table: Mapping[str, Any]
+
+    @property
+    def profiles(self) -> Mapping[str, Any]:
+        profiles = self.table.get("profiles", {})
+        if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping) for one in profiles.values()):
+            raise SettingsError(f"{self.path}: `profiles` must hold tables", fix="write [profiles.NAME] above its settings")
+        return profiles
+
+
+_NOTHING = Document("", {})
+
+
+def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tuple[str, Layer]]:
+    """The hera.config files with their rank: `near` ones are stronger than the project file, the `far` one is weaker."""
+    named = around.environ.get("ARGOCONFIG", "").strip()
+    seen: set[Path] = set()
+    if named:
+        path = Path(around.place("").path(named))
+        seen.add(path)
+        yield "near", _hera_config(path, f"file {named} ($ARGOCONFIG)", around, foreign)
+    for rank, path, told in (
+        ("near", around.directory / "hera.config", "file ./hera.config"),
+        ("far", around.home / "hera.config", "file ~/hera.config"),
+    ):
+        if path not in seen and path.is_file():
+            seen.add(path)
+            yield rank, _hera_config(path, told, around, foreign)
+
+
+def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
+    place = around.place(origin, path.parent)
+    layer: dict[str, Said] = {}
+    for key, raw in parse_hera_config(_text_of(path, origin), origin).items():
+        if key in BY_NAME:
+            _add(layer, key, _table_of(key, raw, place), place)
+        else:
+            _refuse_misspelt(key, origin)
+            foreign.setdefault(key, raw)
+    return layer
+
+
+def _project(around: Surroundings) -> Document:
+    """The nearest hera-utils.toml, or pyproject.toml with [tool.hera_utils], from the directory upwards."""
+    for folder in (around.directory, *around.directory.parents):
+        own = _toml(folder / PROJECT_FILE)
+        if own.path:
+            return own
+        shared = _toml(folder / "pyproject.toml", ours_alone=False)
+        table = shared.table.get("tool", {}).get("hera_utils") if isinstance(shared.table.get("tool"), Mapping) else None
+        if isinstance(table, Mapping):
+            return Document(shared.path, table)
+        if folder == around.home or (folder / ".git").exists():
+            break
+    return _NOTHING
+
+
+def _toml(path: Path, *, ours_alone: bool = True) -> Document:
+    if not path.is_file():
+        return _NOTHING
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return Document(str(path), tomllib.loads(_text_of(path, f"file {path}")))
+    except tomllib.TOMLDecodeError as error:
+        if not ours_alone:
+            return _NOTHING  # somebody else's file: its own tools will say it
+        raise SettingsError(f"{path} is not legal TOML: {_position(str(error))}", fix="correct that line") from None
+
+
+def _position(message: str) -> str:
+    """What the parser says, without any text of the file: that may be a token."""
+    at = message.rfind("(at ")
+    return message[at + 1 :].rstrip(")") if at >= 0 else "it cannot be read"
+
+
+def _text_of(path: Path, origin: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file") from None
+    except OSError as error:
+        why = (error.strerror or "unreadable").lower()
+        raise SettingsError(f"cannot read {path}: {why} ({origin})", fix="create it, or name another file") from None
+
+
+def _profile_name(layers: list[Layer]) -> Said | None:
+    return next((layer["profile"] for layer in layers if "profile" in layer), None)
+
+
+def _known_profile(profile: Said, documents: list[Document]) -> None:
+    names = sorted({name for document in documents for name in document.profiles})
+    if profile.value not in names:
+        known = f"known are: {', '.join(names)}" if names else "no file defines any"
+        raise SettingsError(
+            f"there is no profile `{profile.value}` ({profile.origin}); {known}",
+            fix=f"write [profiles.{profile.value}] in {PROJECT_FILE} or in the user's {USER_FILE}",
+        )
+
+
+def _tables(document: Document, profile: str | None, around: Surroundings | None = None) -> list[Layer]:
+    """The layers of one file: its profile before its top level."""
+    if not document.path:
+        return []
+    folder = Path(document.path).parent
+    around = around or Surroundings(environ={}, directory=folder, home=folder)
+    layers = []
+    if profile is not None and profile in document.profiles:
+        origin = f"profile {profile} in {document.path}"
+        layers.append(_layer(document.profiles[profile], origin, around.place(origin, folder)))
+    top = {key: value for key, value in document.table.items() if key != "profiles"}
+    layers.append(_layer(top, f"file {document.path}", around.place(f"file {document.path}", folder)))
+    return layers
+
+
+def _layer(table: Mapping[str, Any], origin: str, place: Place) -> Layer:
+    layer: dict[str, Said] = {}
+    for key, raw in table.items():
+        name = key.replace("-", "_")
+        if name not in BY_NAME:
+            near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
+            fix = f"did you mean `{near[0]}`?" if near else f"the settings are: {', '.join(BY_NAME)}"
+            raise SettingsError(f"`{key}` is no setting ({origin})", fix=fix)
+        _add(layer, name, _table_of(name, raw, place), place)
+    return layer
+
+
+def _add(layer: dict[str, Said], name: str, raw: Any, place: Place) -> None:
+    value = typed(BY_NAME[name], raw, place)
+    if value is not None:
+        layer[name] = Said(value, place.origin)
+
+
+def _checked(layer: Layer) -> Layer:
+    """A project's file is shared: a token in it would be too."""
+    if "argo_token" in layer:
+        raise SettingsError(
+            f"a token stands in a file that is shared with the project ({layer['argo_token'].origin})",
+            fix=f"remove it there, and give it with ARGO_TOKEN or in the user's {CREDENTIALS_FILE}",
+        )
+    return layer
+
+
+def _refuse_misspelt(key: str, origin: str) -> None:
+    """hera.config files are shared by scripts with flags of their own: only what is nearly a setting of ours is refused."""
+    near = difflib.get_close_matches(key, BY_NAME, n=1, cutoff=0.85)
+    if near:
+        raise SettingsError(f"`{key}` is no setting ({origin})", fix=f"did you mean `{near[0]}`?")

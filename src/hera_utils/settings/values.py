@@ -1,0 +1,110 @@
+"""From what a source says (text in a variable, TOML in a file) to the value of a field. Pure."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.settings.fields import Field
+from hera_utils.settings.secret import Secret
+
+_YES = ("1", "true", "yes", "on", "t", "y")
+_NO = ("0", "false", "no", "off", "f", "n")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands. origin: as it is told to people; folder: what relative paths are relative to; home: what `~` is."""
+
+    origin: str
+    folder: str
+    home: str
+
+    def path(self, text: str) -> str:
+        if text == "~" or text.startswith("~/"):
+            text = self.home + text[1:]
+        return os.path.normpath(os.path.join(self.folder, text))
+
+
+def typed(field: Field, raw: Any, place: Place) -> Any:
+    """The value of `field` that `raw` means; SettingsError names the place when it cannot be one. None when it says nothing."""
+    if raw is None or raw == "":
+        return None
+    if field.kind == "boolean":
+        return _boolean(field, raw, place)
+    if field.kind == "table":
+        return _table(field, raw, place)
+    if isinstance(raw, Secret):
+        return raw
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float | os.PathLike):
+        raise _wrong(field, place, "a text is expected")
+    text = str(raw).strip()
+    if not text:
+        return None
+    if "\x00" in text or "\n" in text:
+        raise _wrong(field, place, "it holds a line break or a zero byte")
+    if field.choices and text.lower() not in field.choices:
+        raise _wrong(field, place, f"`{text}` is none of: {', '.join(field.choices)}")
+    return _text(field, text.lower() if field.choices else text, place)
+
+
+def _text(field: Field, text: str, place: Place) -> Any:
+    if field.secret:
+        return Secret(text)
+    if field.kind == "path" or (field.kind == "program" and "/" in text):
+        return place.path(text)
+    if field.kind == "paths":
+        return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
+    return text
+
+
+def _boolean(field: Field, raw: Any, place: Place) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    word = str(raw).strip().lower()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise _wrong(field, place, f"`{raw}` is neither true nor false")
+
+
+def _table(field: Field, raw: Any, place: Place) -> dict[str, Any]:
+    if not isinstance(raw, Mapping):
+        raise _wrong(field, place, "a table is expected")
+    return {str(key): _entry(field, str(key), value, place) for key, value in raw.items()}
+
+
+def _entry(field: Field, key: str, value: Any, place: Place) -> Any:
+    if field.name == "volumes":
+        if not isinstance(value, str | os.PathLike) or not str(value):
+            raise _wrong(field, place, f"`{key}` must name a folder")
+        return place.path(str(value))
+    if not isinstance(value, Mapping):
+        raise _wrong(field, place, f"`{key}` must be a table such as {{python = \"current\"}}")
+    return _image(field, key, value, place)
+
+
+def _image(field: Field, key: str, entry: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """An image's stand-in with its paths made absolute: `path` (folders), `files` (inside → of this machine), `python`."""
+    made = dict(entry)
+    if "path" in made:
+        folders = [made["path"]] if isinstance(made["path"], str) else made["path"]
+        if not isinstance(folders, list):
+            raise _wrong(field, place, f"`path` of `{key}` must be a list of folders")
+        made["path"] = [place.path(str(folder)) for folder in folders]
+    if "files" in made:
+        if not isinstance(made["files"], Mapping):
+            raise _wrong(field, place, f"`files` of `{key}` must be a table: path inside the task = path on this machine")
+        made["files"] = {str(inside): place.path(str(here)) for inside, here in made["files"].items()}
+    python = made.get("python")
+    if isinstance(python, str) and "/" in python:
+        made["python"] = place.path(python)
+    return made
+
+
+def _wrong(field: Field, place: Place, why: str) -> SettingsError:
+    return SettingsError(f"{field.name} ({place.origin}): {why}", fix=f"{field.name} is {field.help}")
