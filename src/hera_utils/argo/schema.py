@@ -10,7 +10,7 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
@@ -55,7 +55,7 @@ def type_names() -> tuple[str, ...]:
     return tuple(_declarations()[0])
 
 
-@lru_cache(maxsize=None)
+@cache
 def fields(type_name: str) -> dict[str, str]:
     """Field → Go type of a struct (`v1alpha1.Template`), those of embedded structs included."""
     found: dict[str, str] = {}
@@ -183,7 +183,7 @@ def _zero(declared: str) -> Any:
     return ZEROS.get(declared, "")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder(declared: str) -> Decoder:
     structs, named = _declarations()
     bare = declared.lstrip("*")
