@@ -1,0 +1,62 @@
+"""Enter here, leave with an exit status. Errors become one sentence and its fix; nobody sees a traceback for a mistake of theirs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from hera_utils.cli.commands import commands
+from hera_utils.errors import HeraUtilsError
+
+INTERRUPTED = 130
+
+
+def enter(arguments: Sequence[str]) -> int:
+    """Carry out a command line. Returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show a character gets a substitute, never an exception
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        status = commands.main(args=list(arguments), prog_name="hera-utils", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except HeraUtilsError as error:
+        complain(error)
+        return error.exit_status
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.UsageError as error:
+        return _misused(error)
+    except click.ClickException as error:
+        click.echo(f"hera-utils: {error.format_message()}", err=True)
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader left (`| head`): nothing more to say, and nothing to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def complain(error: HeraUtilsError) -> None:
+    """`hera-utils: sentence` and `  fix: what to do` on stderr."""
+    click.echo(f"hera-utils: {error}", err=True)
+    if error.fix:
+        first, *more = error.fix.splitlines()
+        click.echo(f"  fix: {first}", err=True)
+        for line in more:
+            click.echo(f"       {line}", err=True)
+
+
+def _misused(error: click.UsageError) -> int:
+    message = error.format_message().rstrip(".")
+    click.echo(f"hera-utils: {message[:1].lower()}{message[1:]}", err=True)
+    if error.ctx is not None:
+        click.echo(f"  fix: see {error.ctx.command_path} --help", err=True)
+    return 2

@@ -1,0 +1,92 @@
+"""The flags that every command knows: the settings, made from their one table, and `--output`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from hera_utils.settings.fields import FIELDS, Field, spellings
+
+if TYPE_CHECKING:
+    from hera_utils.settings.resolve import CLIContext
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_MEMORY = "hera_utils.settings"
+# The ones that people type; the others work as well and are listed by `hera-utils settings`.
+_SHOWN = frozenset({"platform", "profile", "argo_server", "argo_namespace", "argo_token"})
+
+
+class SettingOption(click.Option):
+    """A flag with several spellings of which the help shows one."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        metavar = "" if self.is_flag else f" {self.make_metavar(ctx)}"
+        return f"{self.opts[0]}{metavar}", record[1]
+
+
+def settings_options(function: Command) -> Command:
+    """Adds a flag for every setting; their values wait for `context()`."""
+    for field in reversed(FIELDS):
+        if field.flags:
+            function = _option(field)(function)
+    return function
+
+
+def _option(field: Field) -> Callable[[Command], Command]:
+    def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and value != ():
+            ctx.meta.setdefault(_MEMORY, {})[field.name] = list(value) if isinstance(value, tuple) else value
+
+    names = [spelling for flag in field.flags for spelling in spellings(flag)]
+    more: dict[str, Any] = {"metavar": field.metavar or ("|".join(field.choices) if field.choices else "TEXT")}
+    if field.kind == "boolean":
+        off = [spelling for flag in field.off for spelling in spellings(flag)]
+        names = [f"{on}/{no}" for on, no in zip(names, off, strict=True)]
+        more = {"is_flag": True, "default": None}
+    elif field.name == "volumes":
+        more["multiple"] = True
+    return click.option(
+        *names,
+        f"setting_{field.name}",
+        cls=SettingOption,
+        callback=keep,
+        expose_value=False,
+        help=field.help,
+        hidden=field.name not in _SHOWN,
+        **more,
+    )
+
+
+def given_settings() -> dict[str, Any]:
+    """The settings that were typed: field name → raw value."""
+    return dict(click.get_current_context().meta.get(_MEMORY, {}))
+
+
+def context() -> CLIContext:
+    """Every setting of this command line, environment and files."""
+    from hera_utils.settings.sources import read_settings
+
+    return read_settings(given_settings())
+
+
+def output_option(*formats: str) -> Callable[[Command], Command]:
+    """`-o/--output`: text, unless one of `formats` is asked for."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", *formats]),
+        default="text",
+        show_default=True,
+        help="How to print.",
+    )
+
+
+def name_argument(function: Command) -> Command:
+    """NAME of a run; @latest is the newest."""
+    return click.argument("name", metavar="NAME")(function)

@@ -1,0 +1,216 @@
+"""A run's progress on a screen, or line by line where there is no screen.
+
+The console is the caller's: this room decides what is written, the door decides where. `shown(console)` picks the variant.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from hera_utils.argo.tree import FAILED, FINISHED, Branch
+from hera_utils.watch.progress import Progress, ordered
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+BAR_WIDTH = 24
+HEARTBEAT = 30.0  # seconds between two lines of a long run in a pipe
+MOST_LINES = 60  # rows that are worth a line each in a pipe; a larger run says only its failures and how far it is
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What stands for a phase; ASCII for terminals that cannot show more."""
+
+    done: str = "✔"
+    failed: str = "✘"
+    running: str = "●"
+    awaited: str = "○"
+    left_out: str = "–"
+    bar: str = "━"
+    more: str = "…"
+
+    def of(self, phase: str) -> str:
+        if phase == "Succeeded":
+            return self.done
+        if phase in FAILED:
+            return self.failed
+        if phase in FINISHED:
+            return self.left_out
+        return self.running if phase == "Running" else self.awaited
+
+
+UNICODE = Symbols()
+ASCII = Symbols(done="+", failed="x", running="*", awaited="o", left_out="-", bar="=", more="...")
+_STYLES = {"Succeeded": "green", "Failed": "red", "Error": "red", "Running": "cyan"}
+
+
+def symbols_for(encoding: str | None) -> Symbols:
+    try:
+        "✔✘●○–━…".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def style_of(phase: str) -> str:
+    return _STYLES.get(phase, "dim")
+
+
+def duration(seconds: float) -> str:
+    """`1.2 s`, `00:41`, `1:02:03`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+class Display(Protocol):
+    """Shows one run. `close` leaves the last state on the screen."""
+
+    def update(self, progress: Progress) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def shown(console: Console, clock: Callable[[], float] = time.time) -> Display:
+    """The display that fits: live on a terminal, plain lines in a pipe or a dumb terminal."""
+    return LiveDisplay(console, clock) if console.is_terminal and not console.is_dumb_terminal else Lines(console, clock)
+
+
+class LiveDisplay:
+    """Redrawn in place, a few times a second, so that the clock moves while nothing happens."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self.console, self.clock = console, clock
+        self.symbols = symbols_for(console.encoding)
+        self.progress: Progress | None = None
+        self.live: Live | None = None
+
+    def update(self, progress: Progress) -> None:
+        from rich.live import Live
+
+        self.progress = progress
+        if self.live is None:
+            self.live = Live(
+                get_renderable=self._draw, console=self.console, refresh_per_second=8, vertical_overflow="crop"
+            )
+            self.live.start(refresh=True)
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _draw(self) -> Text:
+        from rich.text import Text
+
+        if self.progress is None:
+            return Text("")
+        return picture(self.progress, self.clock(), self.symbols, (self.console.width, self.console.height))
+
+
+class Lines:
+    """A line when a task or a fan-out ends, and a sign of life now and then."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self.console, self.clock = console, clock
+        self.symbols = symbols_for(console.encoding)
+        self.said: set[str] = set()
+        self.last_line = 0.0
+        self.last: Progress | None = None
+
+    def update(self, progress: Progress) -> None:
+        if self.last is None:
+            self._line(f"{progress.name}  {progress.phase}")
+        self.last = progress
+        for row in progress.rows:
+            if row.phase in FINISHED and row.label not in self.said:
+                self.said.add(row.label)
+                if row.phase in FAILED or len(progress.rows) <= MOST_LINES:
+                    self._line(f"{progress.name}  {row_text(row, self.symbols)}")
+        if progress.over:
+            if "" not in self.said:
+                self.said.add("")
+                self._line(headline(progress, self.clock(), self.symbols))
+        elif self.clock() - self.last_line >= HEARTBEAT:
+            self._line(headline(progress, self.clock(), self.symbols))
+
+    def close(self) -> None:
+        pass
+
+    def _line(self, text: str) -> None:
+        self.last_line = self.clock()
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def headline(progress: Progress, now: float, symbols: Symbols) -> str:
+    """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with what failed, was repeated, is left."""
+    parts = [f"{progress.name}  {symbols.of(progress.phase)} {progress.phase}", f"{progress.done}/{progress.total}"]
+    return "  ".join(parts + _remarks(progress, now, symbols))
+
+
+def _remarks(progress: Progress, now: float, symbols: Symbols) -> list[str]:
+    remarks = []
+    if progress.failed:
+        remarks.append(f"{symbols.failed} {progress.failed} failed")
+    if progress.retried:
+        remarks.append(f"{progress.retried} retried")
+    remarks.append(duration(progress.elapsed(now)))
+    left = progress.remaining(now)
+    if left is not None:
+        remarks.append(f"about {duration(max(1.0, left))} left")
+    return remarks
+
+
+def row_text(row: Branch, symbols: Symbols) -> str:
+    """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
+    counts = f" {row.done}/{row.tasks}" if row.parts or row.tasks > 1 else ""
+    why = f": {row.message}" if row.phase in FAILED and row.message else ""
+    return f"{symbols.of(row.phase)} {row.label}{counts}{why}"
+
+
+def picture(progress: Progress, now: float, symbols: Symbols, size: tuple[int, int]) -> Text:
+    """The run on a screen of (columns, lines): one headline with a bar, then its tasks side by side."""
+    from rich.text import Text
+
+    width, height = size
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(progress.name, style="bold")
+    text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
+    text.append(f"  {progress.done}/{progress.total}  ")
+    filled = BAR_WIDTH * progress.done // progress.total if progress.total else 0
+    text.append(symbols.bar * filled, style="red" if progress.failed else "green")
+    text.append(symbols.bar * (BAR_WIDTH - filled) if symbols.bar != "=" else " " * (BAR_WIDTH - filled), style="dim")
+    text.append("  " + "  ".join(_remarks(progress, now, symbols)))
+    if len(progress.rows) == 1 and progress.rows[0].label == progress.name and not progress.rows[0].message:
+        return text
+    rows, left_out = ordered(progress.rows, max(4, (height - 4) * max(1, width // 24)))
+    line: list[tuple[str, str]] = []
+    used, lines = 2, 1
+    for row in rows:
+        cell, style = row_text(row, symbols), style_of(row.phase)
+        if line and used + len(cell) + 2 > width:
+            _append(text, line)
+            line, used, lines = [], 2, lines + 1
+            if lines > height - 3:
+                break
+        line.append((cell, style))
+        used += len(cell) + 2
+    _append(text, line)
+    if left_out:
+        text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
+    return text
+
+
+def _append(text: Text, cells: list[tuple[str, str]]) -> None:
+    if cells:
+        text.append("\n")
+    for cell, style in cells:
+        text.append(f"  {cell}", style=style)
