@@ -109,7 +109,9 @@ def as_csv(found: tuple[Row, ...]) -> str:
         cells = [row.inputs.get(name, "") for name in inputs] + [row.outputs.get(name, "") for name in outputs]
         lines.append([row.task, row.template, *cells, row.status, _seconds(row.seconds), row.attempts])
     # a lone carriage return is not quoted by itself when lines end with \n
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if any("\r" in str(cell) for line in lines for cell in line) else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = (
+        csv.QUOTE_ALL if any("\r" in str(cell) for line in lines for cell in line) else csv.QUOTE_MINIMAL
+    )
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", quoting=quoting).writerows(lines)
     return text.getvalue()

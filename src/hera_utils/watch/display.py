@@ -81,7 +81,9 @@ class Display(Protocol):
 
 def shown(console: Console, clock: Callable[[], float] = time.time) -> Display:
     """The display that fits: live on a terminal, plain lines in a pipe or a dumb terminal."""
-    return LiveDisplay(console, clock) if console.is_terminal and not console.is_dumb_terminal else Lines(console, clock)
+    return (
+        LiveDisplay(console, clock) if console.is_terminal and not console.is_dumb_terminal else Lines(console, clock)
+    )
 
 
 class LiveDisplay:

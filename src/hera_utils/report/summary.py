@@ -1,0 +1,48 @@
+"""What to tell of a run that ended: which tasks failed, why, the last lines they wrote, what to do next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hera_utils.report.outcome import Failure, Outcome
+
+MOST_FAILURES = 5
+LAST_LINES = 10
+
+
+def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
+    """The failures worth telling in full: the first ones, as the later ones often follow from them."""
+    return outcome.failures[:MOST_FAILURES]
+
+
+def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "✘") -> list[str]:
+    """The text for a run that did not succeed; empty for one that did.
+
+    logs: node id → the last lines that the task wrote, for as many failures as there are.
+    """
+    if outcome.succeeded:
+        return []
+    text: list[str] = []
+    if outcome.message:
+        text.append(f"{outcome.name}: {outcome.message}")
+    for failure in first_failures(outcome):
+        text.append(f"{mark} {failure.task}{_given(failure)}: {failure.message or failure.phase}{_attempts(failure)}")
+        text += [f"    {line}" for line in logs.get(failure.node_id, ())]
+    left_out = len(outcome.failures) - MOST_FAILURES
+    if left_out > 0:
+        text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
+    return text
+
+
+def _given(failure: Failure) -> str:
+    """The inputs that tell a task of a fan-out from its brothers; an item says it already in the task's name."""
+    if not failure.inputs or "(" in failure.task:
+        return ""
+    shown = ", ".join(
+        f"{name}={value if len(value) <= 30 else value[:29] + '…'}" for name, value in failure.inputs.items()
+    )
+    return f" ({shown})"
+
+
+def _attempts(failure: Failure) -> str:
+    return f" ({failure.attempts} attempts)" if failure.attempts > 1 else ""

@@ -1,0 +1,59 @@
+"""Following a run to its end: states in, a display kept up to date, the last state out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from hera_utils.errors import RunFailed
+from hera_utils.watch.display import Display
+from hera_utils.watch.progress import progress
+
+Json = dict[str, Any]
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
+_NODES_A_SECOND = 2000
+
+
+class Watching(Protocol):
+    """What of an Argo client is needed here (platforms.argo_client.ArgoClient)."""
+
+    def watch(self, name: str, *, timeout: float | None = None) -> Iterator[tuple[str, Json]]: ...
+
+
+def follow(
+    client: Watching, name: str, display: Display | None = None, *, sleep: Callable[[float], None] = time.sleep
+) -> Json:
+    """The finished workflow. `display` is updated with each state and closed at the end (also by an exception).
+
+    RunFailed when the workflow is deleted meanwhile. KeyboardInterrupt passes through: the run goes on without us.
+    """
+    latest: Json | None = None
+    try:
+        for kind, workflow in client.watch(name):
+            if kind == "DELETED":
+                raise RunFailed(f"{name} was deleted before it finished")
+            latest = workflow
+            state = progress(workflow)
+            if display is not None:
+                display.update(state)
+            if state.over:
+                break
+            sleep(pause(workflow))
+    finally:
+        if display is not None:
+            display.close()
+    if latest is None:
+        raise RunFailed(f"nothing was seen of {name}", fix=f"look again with: hera-utils watch {name}")
+    return latest
+
+
+def pause(workflow: Json) -> float:
+    """How long to let a run go on before its next state is read.
+
+    Every state is the whole workflow. Reading slowly makes the server skip states (it sends the latest), so that following
+    a run of thousands of tasks does not take the cores that its tasks need.
+    """
+    nodes = len((workflow.get("status") or {}).get("nodes") or ())
+    return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, nodes / _NODES_A_SECOND))

@@ -1,0 +1,105 @@
+"""Following a run: what is shown, when it ends, how slowly a large run is read."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from hera_utils.errors import RunFailed
+from hera_utils.watch.display import ASCII, UNICODE, Lines, LiveDisplay, duration, picture, shown, symbols_for
+from hera_utils.watch.follow import follow, pause
+from hera_utils.watch.progress import progress
+
+
+def state(phase, *tasks):
+    nodes = {"wf": {"id": "wf", "name": "wf", "type": "DAG", "phase": phase}}
+    for name, task_phase, *message in tasks:
+        nodes[name] = {
+            "id": name,
+            "name": f"wf.{name}",
+            "type": "Pod",
+            "boundaryID": "wf",
+            "phase": task_phase,
+            "message": "".join(message),
+        }
+    end = {} if phase == "Running" else {"finishedAt": "2026-01-01T00:00:02Z"}
+    return {
+        "metadata": {"name": "wf", "namespace": "default"},
+        "spec": {},
+        "status": {"phase": phase, "startedAt": "2026-01-01T00:00:00Z", "nodes": nodes, **end},
+    }
+
+
+class Client:
+    def __init__(self, *events):
+        self.events = events
+
+    def watch(self, name, *, timeout=None):
+        yield from self.events
+
+
+RUN = (
+    ("ADDED", state("Running", ("A", "Running"))),
+    ("MODIFIED", state("Running", ("A", "Succeeded"), ("B", "Running"))),
+    ("MODIFIED", state("Failed", ("A", "Succeeded"), ("B", "Failed", "main: Error (exit code 3)"))),
+    ("MODIFIED", state("Running")),
+)
+
+
+def text_console(width=100, **options):
+    return Console(file=io.StringIO(), width=width, height=20, color_system=None, **options)
+
+
+def test_lines_in_a_pipe():
+    console = text_console()
+    display = shown(console)
+    assert isinstance(display, Lines)
+    last = follow(Client(*RUN), "wf", display, sleep=lambda _: None)
+    assert last["status"]["phase"] == "Failed"
+    assert console.file.getvalue().splitlines() == [
+        "wf  Running",
+        "wf  ✔ A",
+        "wf  ✘ B: main: Error (exit code 3)",
+        "wf  ✘ Failed  2/2  ✘ 1 failed  2.0 s",
+    ]
+
+
+def test_a_terminal_is_drawn_in_place():
+    console = text_console(force_terminal=True)
+    display = shown(console)
+    assert isinstance(display, LiveDisplay)
+    follow(Client(*RUN), "wf", display, sleep=lambda _: None)
+    last = console.file.getvalue().replace("\x1b", "").splitlines()
+    assert any("✘ Failed" in line and "2/2" in line for line in last)
+
+
+def test_a_run_that_is_deleted():
+    with pytest.raises(RunFailed, match="deleted"):
+        follow(Client(RUN[0], ("DELETED", RUN[1][1])), "wf", sleep=lambda _: None)
+
+
+def test_a_large_run_is_read_slowly():
+    many = {"status": {"nodes": dict.fromkeys(range(2000), {})}}
+    assert pause(state("Running")) < 0.1
+    assert pause(many) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("encoding", "symbols"), [("utf-8", UNICODE), ("ascii", ASCII), ("iso-8859-1", ASCII), (None, ASCII), ("?", ASCII)]
+)
+def test_symbols_that_the_terminal_can_show(encoding, symbols):
+    assert symbols_for(encoding) == symbols
+
+
+@pytest.mark.parametrize(("size", "most"), [((80, 24), 24), ((40, 10), 10), ((20, 6), 6)])
+def test_a_picture_fits_the_screen(size, most):
+    seen = progress(
+        state("Running", *((f"task-{n:03}", "Running" if n % 7 else "Failed", "why " * 9) for n in range(500)))
+    )
+    text = picture(seen, 1767225610.0, UNICODE, size)
+    assert text.plain.count("\n") < most
+    assert "task-000" in text.plain, "failures come first"
+
+
+def test_durations():
+    assert [duration(s) for s in (0.04, 1.25, 41, 61, 3723)] == ["0.0 s", "1.2 s", "00:41", "01:01", "1:02:03"]
