@@ -1,1 +1,83 @@
 """hera_utils: numerical experiments as Hera scripts that run anywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hera_utils.errors import (
+        AccessError,
+        HeraUtilsError,
+        InvalidWorkflow,
+        LayoutError,
+        PlatformError,
+        Refused,
+        ResourceError,
+        RunFailed,
+        SettingsError,
+        UnsupportedError,
+    )
+    from hera_utils.execution.execution_engine import ExecutionEngine
+    from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
+    from hera_utils.experiment.experiment import Experiment
+    from hera_utils.experiment.inputs import Inputs, grid
+    from hera_utils.experiment.layout import Layout
+    from hera_utils.platforms.argo_server import ArgoServer, argo_server
+    from hera_utils.platforms.cluster import Cluster, k8s_cluster
+    from hera_utils.settings.parser import argument_parser, parse_arguments
+    from hera_utils.settings.resolve import CLIContext
+
+    __version__: str
+
+_HOMES = {
+    "parse_arguments": "settings.parser",
+    "argument_parser": "settings.parser",
+    "CLIContext": "settings.resolve",
+    "k8s_cluster": "platforms.cluster",
+    "Cluster": "platforms.cluster",
+    "argo_server": "platforms.argo_server",
+    "ArgoServer": "platforms.argo_server",
+    "Experiment": "experiment.experiment",
+    "Inputs": "experiment.inputs",
+    "grid": "experiment.inputs",
+    "Layout": "experiment.layout",
+    "Environment": "experiment.environment",
+    "PersistedVolume": "experiment.environment",
+    "ConfigMap": "experiment.environment",
+    "Secret": "experiment.environment",
+    "ExecutionEngine": "execution.execution_engine",
+    "HeraUtilsError": "errors",
+    "SettingsError": "errors",
+    "AccessError": "errors",
+    "ResourceError": "errors",
+    "LayoutError": "errors",
+    "UnsupportedError": "errors",
+    "InvalidWorkflow": "errors",
+    "Refused": "errors",
+    "PlatformError": "errors",
+    "RunFailed": "errors",
+}
+
+__all__ = [  # noqa: PLE0604 - names only: each is imported when it is first used (PEP 562)
+    *_HOMES,
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hera_utils")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'hera_utils' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"hera_utils.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

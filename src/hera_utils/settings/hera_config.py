@@ -1,8 +1,8 @@
 """The `hera.config` format of the first hera_utils: `key = value` lines, as configargparse and shell people write them. Pure.
 
-    # a comment                      argo_server = 'argo.lab.example:443'     # quotes and a comment after a blank
-    [a section: ignored]             --argo_namespace: argo                   # dashes, `:` or a blank instead of `=`
-                                     verify_tls                               # a key alone is true
+# a comment                      argo_server = 'argo.lab.example:443'     # quotes and a comment after a blank
+[a section: ignored]             --argo_namespace: argo                   # dashes, `:` or a blank instead of `=`
+                                 verify_tls                               # a key alone is true
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ def parse_hera_config(text: str, origin: str) -> dict[str, str]:
         match = _KEY.match(stripped.removeprefix("export "))
         if match is None:
             # The line is not repeated: it may hold a token.
-            raise SettingsError(f"{origin}, line {number}: no `key = value`", fix="write `key = value`, or # before a comment")
-        found[match["key"].replace("-", "_")] = _value(match["rest"], f"{origin}, line {number}", bool(match["separator"]))
+            raise SettingsError(
+                f"{origin}, line {number}: no `key = value`", fix="write `key = value`, or # before a comment"
+            )
+        found[match["key"].replace("-", "_")] = _value(
+            match["rest"], f"{origin}, line {number}", bool(match["separator"])
+        )
     return found
 
 

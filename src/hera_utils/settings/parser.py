@@ -1,8 +1,8 @@
 """A script's door: `parse_arguments()`, and the parser that a script extends with its own flags.
 
-    parser = hera_utils.argument_parser(description="collects a city")
-    parser.add_argument("--borough", default="LYON_1")
-    args = parser.parse_args()          # args.borough, args.argo_server, args.origin("argo_server")…
+parser = hera_utils.argument_parser(description="collects a city")
+parser.add_argument("--borough", default="LYON_1")
+args = parser.parse_args()          # args.borough, args.argo_server, args.origin("argo_server")…
 """
 
 from __future__ import annotations

@@ -98,7 +98,8 @@ class CLIContext:
     def rows(self) -> list[Row]:
         """Every setting with its value and who gave it, for people: no secret in it."""
         return [
-            Row(field.name, _shown(self.__dict__.get(field.name)), self.origin(field.name), field.help) for field in FIELDS
+            Row(field.name, _shown(self.__dict__.get(field.name)), self.origin(field.name), field.help)
+            for field in FIELDS
         ]
 
     def secrets(self) -> list[str]:
@@ -176,5 +177,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
     return str(value)
-
-

@@ -51,7 +51,9 @@ def _usual_folder(what: str, around: Surroundings) -> Path:
         # platformdirs asks the process's own environment; the same rule, for the surroundings given.
         variable, usual = ("XDG_CONFIG_HOME", ".config") if what == "config" else ("XDG_STATE_HOME", ".local/state")
         return Path(around.environ.get(variable) or around.home / usual) / "hera-utils"
-    return platformdirs.user_config_path("hera-utils") if what == "config" else platformdirs.user_state_path("hera-utils")
+    return (
+        platformdirs.user_config_path("hera-utils") if what == "config" else platformdirs.user_state_path("hera-utils")
+    )
 
 
 def read_settings(
@@ -150,7 +152,9 @@ def _table_of(name: str, raw: Any, place: Place) -> Any:
 def _volume(text: str, place: Place) -> tuple[str, str]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
-        raise SettingsError(f"volumes ({place.origin}): `{text}` is not NAME=FOLDER", fix="write --volume results=./results")
+        raise SettingsError(
+            f"volumes ({place.origin}): `{text}` is not NAME=FOLDER", fix="write --volume results=./results"
+        )
     return name, folder
 
 
@@ -162,7 +166,9 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"
-        raise SettingsError(f"{path}{at}: not legal YAML ({place.origin})", fix="correct it, or name another file") from None
+        raise SettingsError(
+            f"{path}{at}: not legal YAML ({place.origin})", fix="correct it, or name another file"
+        ) from None
     near = Place(f"{place.origin}, file {path}", str(path.parent), place.home)
     value = typed(BY_NAME["images"], table or {}, near)
     return value if isinstance(value, dict) else {}
@@ -182,7 +188,9 @@ class Document:
     def profiles(self) -> Mapping[str, Any]:
         profiles = self.table.get("profiles", {})
         if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping) for one in profiles.values()):
-            raise SettingsError(f"{self.path}: `profiles` must hold tables", fix="write [profiles.NAME] above its settings")
+            raise SettingsError(
+                f"{self.path}: `profiles` must hold tables", fix="write [profiles.NAME] above its settings"
+            )
         return profiles
 
 
@@ -225,7 +233,9 @@ def _project(around: Surroundings) -> Document:
         if own.path:
             return own
         shared = _toml(folder / "pyproject.toml", ours_alone=False)
-        table = shared.table.get("tool", {}).get("hera_utils") if isinstance(shared.table.get("tool"), Mapping) else None
+        table = (
+            shared.table.get("tool", {}).get("hera_utils") if isinstance(shared.table.get("tool"), Mapping) else None
+        )
         if isinstance(table, Mapping):
             return Document(shared.path, table)
         if folder == around.home or (folder / ".git").exists():
@@ -258,7 +268,9 @@ def _text_of(path: Path, origin: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file") from None
+        raise SettingsError(
+            f"{path} is not UTF-8 text ({origin})", fix="save it as UTF-8, or name another file"
+        ) from None
     except OSError as error:
         why = (error.strerror or "unreadable").lower()
         raise SettingsError(f"cannot read {path}: {why} ({origin})", fix="create it, or name another file") from None

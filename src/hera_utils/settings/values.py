@@ -84,7 +84,7 @@ def _entry(field: Field, key: str, value: Any, place: Place) -> Any:
             raise _wrong(field, place, f"`{key}` must name a folder")
         return place.path(str(value))
     if not isinstance(value, Mapping):
-        raise _wrong(field, place, f"`{key}` must be a table such as {{python = \"current\"}}")
+        raise _wrong(field, place, f'`{key}` must be a table such as {{python = "current"}}')
     return _image(field, key, value, place)
 
 
@@ -98,7 +98,9 @@ def _image(field: Field, key: str, entry: Mapping[str, Any], place: Place) -> di
         made["path"] = [place.path(str(folder)) for folder in folders]
     if "files" in made:
         if not isinstance(made["files"], Mapping):
-            raise _wrong(field, place, f"`files` of `{key}` must be a table: path inside the task = path on this machine")
+            raise _wrong(
+                field, place, f"`files` of `{key}` must be a table: path inside the task = path on this machine"
+            )
         made["files"] = {str(inside): place.path(str(here)) for inside, here in made["files"].items()}
     python = made.get("python")
     if isinstance(python, str) and "/" in python:

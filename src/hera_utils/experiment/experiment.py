@@ -1,0 +1,40 @@
+"""The experiment: a computation, its inputs, its layout and its environment, each written once and apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.environment import Environment
+from hera_utils.experiment.inputs import Inputs
+from hera_utils.experiment.layout import Layout
+
+Define = Callable[[Environment, Inputs, Any], Any]
+"""`define(environment, inputs, layout)` gives a Hera Workflow (or a dictionary that is one)."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A numerical experiment, ready for an execution engine.
+
+    workflow: the function that defines it. layout: a Layout subclass (made from the constants), a function of the constants, or
+    a layout. environment: an Environment, or a function of the parsed arguments that gives one (`construct_environment`).
+    """
+
+    workflow: Define
+    inputs: Inputs = field(default_factory=Inputs)
+    layout: Any = Layout
+    environment: Environment | Callable[..., Environment] = field(default_factory=Environment)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not callable(self.workflow):
+            raise SettingsError(
+                "the experiment's workflow is no function", fix="give a function define(environment, inputs, layout)"
+            )
+
+    def made_layout(self) -> Any:
+        """The layout, made from the constants where a class or a function was given."""
+        return self.layout(self.inputs.constants) if callable(self.layout) else self.layout

@@ -1,0 +1,265 @@
+"""What one asks of an Argo server, whichever it is: create, submit, get, list, watch, wait, logs, artifacts, actions.
+
+Hera's own client has no watch, cannot read two log lines and waits blindly; this one is what follows a run everywhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from hera_utils.argo import faults
+from hera_utils.errors import HeraUtilsError, PlatformError, Refused, RunFailed, UnsupportedError
+from hera_utils.platforms.argo_http import ArgoHttp, Cut
+from hera_utils.platforms.connection import Connection
+
+Json = dict[str, Any]
+
+FINISHED = frozenset({"Succeeded", "Failed", "Error"})
+_PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)  # between attempts to take a broken stream up again
+_PATIENCE = 60.0  # seconds without any answer after which a server is given up
+
+# kind → (service of the operations, its singular in their names, key of the document in a request)
+_KINDS = {
+    "Workflow": ("WorkflowService", "Workflow", "workflow"),
+    "WorkflowTemplate": ("WorkflowTemplateService", "WorkflowTemplate", "template"),
+    "ClusterWorkflowTemplate": ("ClusterWorkflowTemplateService", "ClusterWorkflowTemplate", "template"),
+    "CronWorkflow": ("CronWorkflowService", "CronWorkflow", "cronWorkflow"),
+}
+_ACTIONS = ("resubmit", "resume", "retry", "set", "stop", "suspend", "terminate")
+
+
+class ArgoClient:
+    """A client of the Argo server of a Connection, in its namespace unless a call names another.
+
+    Every method raises AccessError (address, credential, right), Refused (the server understood and says no, with its own
+    message) or PlatformError (the local server failed).
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.namespace = connection.namespace
+        self._http = ArgoHttp(connection)
+
+    def __enter__(self) -> ArgoClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    # --- documents -------------------------------------------------------------------------------------------------
+
+    def create(self, document: Json, *, namespace: str | None = None, dry_run: bool = False) -> Json:
+        """Create a workflow (or a template, a cron workflow: the document's `kind` decides) and return it as stored."""
+        service, singular, key = _kind(document)
+        where = self._namespace(document, namespace)
+        body: Json = {"namespace": where, key: document}
+        if dry_run:
+            body["createOptions"] = {"dryRun": ["All"]}
+            body["serverDryRun"] = True
+        return self._object(f"{service}_Create{singular}", body=body, namespace=where)
+
+    def lint(self, document: Json, *, namespace: str | None = None) -> Json:
+        """The document as the server understands it; Refused with Argo's message when it is wrong."""
+        service, singular, key = _kind(document)
+        where = self._namespace(document, namespace)
+        return self._object(f"{service}_Lint{singular}", body={"namespace": where, key: document}, namespace=where)
+
+    def submit(
+        self,
+        resource_kind: str,
+        resource_name: str,
+        *,
+        parameters: Mapping[str, object] | Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Json:
+        """Start a workflow from what is stored (workflowtemplate, clusterworkflowtemplate, cronwf).
+
+        parameters: name → value, or `name=value` texts. options: Argo's SubmitOpts (generateName, labels, …).
+        """
+        words = [f"{k}={v}" for k, v in parameters.items()] if isinstance(parameters, Mapping) else list(parameters)
+        body: Json = {
+            "namespace": self.namespace,
+            "resourceKind": resource_kind,
+            "resourceName": resource_name,
+            "submitOptions": {**(options or {}), **({"parameters": words} if words else {})},
+        }
+        return self._object("WorkflowService_SubmitWorkflow", body=body, namespace=self.namespace)
+
+    def get(self, name: str, *, fields: str | None = None) -> Json:
+        """A workflow. fields: Argo's filter of the reply, e.g. `metadata.name,status.phase`."""
+        return self._object(
+            "WorkflowService_GetWorkflow", query={"fields": fields}, namespace=self.namespace, name=name
+        )
+
+    def list(self, *, selector: str | None = None, fields: str | None = None, limit: int | None = None) -> list[Json]:
+        """The workflows of the namespace, newest first. selector: of labels. fields: paths begin with `items.`."""
+        query = {"listOptions.labelSelector": selector, "listOptions.limit": limit, "fields": fields}
+        reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
+        return list(reply.get("items") or [])
+
+    def delete(self, name: str) -> None:
+        self._object("WorkflowService_DeleteWorkflow", namespace=self.namespace, name=name)
+
+    def act(self, name: str, verb: str, body: Mapping[str, Any] | None = None) -> Json:
+        """stop, terminate, suspend, resume, retry, resubmit or set a workflow; `body` holds the verb's own options."""
+        if verb not in _ACTIONS:
+            raise UnsupportedError(f"a workflow cannot be told to `{verb}`", fix=f"it is one of: {', '.join(_ACTIONS)}")
+        request = {"namespace": self.namespace, "name": name, **(body or {})}
+        operation = f"WorkflowService_{verb.capitalize()}Workflow"
+        return self._object(operation, body=request, namespace=self.namespace, name=name)
+
+    # --- following -------------------------------------------------------------------------------------------------
+
+    def watch(self, name: str, *, timeout: float | None = None) -> Iterator[tuple[str, Json]]:
+        """(ADDED | MODIFIED | DELETED, workflow) from its present state until it is finished or deleted.
+
+        A broken stream is taken up again with the then present state, so states may be skipped but the last one never is.
+        timeout: seconds after which the iterator just ends.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        silent_since: float | None = None
+        attempt, last = 0, None
+        while deadline is None or time.monotonic() < deadline:
+            try:
+                for kind, workflow in self._events(name, _remaining(deadline)):
+                    attempt, silent_since = 0, None
+                    version = (workflow.get("metadata") or {}).get("resourceVersion")
+                    if kind == "DELETED" or version != last:  # after a cut, the state that was already told
+                        last = version
+                        yield kind, workflow
+                    if kind == "DELETED" or phase_of(workflow) in FINISHED:
+                        return
+            except Cut:
+                pass
+            except HeraUtilsError as error:
+                if attempt == 0 and last is None or isinstance(error, Refused):
+                    raise  # it never worked, or the server says no: gone while we were cut off
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > _PATIENCE:
+                    raise
+            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+            attempt += 1
+            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+
+    def _events(self, name: str, silence: float) -> Iterator[tuple[str, Json]]:
+        query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
+        if silence <= 0:
+            return
+        # A watch of a name that does not exist is silent on Argo: asking first gives its 404.
+        self.get(name, fields="metadata.name")
+        events = self._http.stream(
+            "WorkflowService_WatchWorkflows", query=query, silence=silence, namespace=self.namespace
+        )
+        for event in events:
+            if isinstance(event.get("object"), dict):
+                yield str(event.get("type", "MODIFIED")), event["object"]
+
+    def wait(self, name: str, *, timeout: float | None = None) -> Json:
+        """The finished workflow, whatever its phase; RunFailed when it is not finished after `timeout` seconds."""
+        workflow: Json | None = None
+        for kind, workflow in self.watch(name, timeout=timeout):
+            if kind == "DELETED":
+                raise RunFailed(f"{name} was deleted before it finished")
+            if phase_of(workflow) in FINISHED:
+                return workflow
+        phase = phase_of(workflow) if workflow else "not seen"
+        raise RunFailed(
+            f"{name} is not finished after {timeout:g} s ({phase})",
+            fix=f"it goes on; see it with: hera-utils watch {name}",
+        )
+
+    def logs(
+        self,
+        name: str,
+        *,
+        pod: str | None = None,
+        container: str = "main",
+        follow: bool = False,
+        tail: int | None = None,
+        grep: str | None = None,
+    ) -> Iterator[tuple[str, str]]:
+        """(pod, line) of all pods of a workflow, or of one. follow: until the workflow is finished; then a broken stream is
+        taken up again without repeating a line (not with `tail`, whose beginning is lost by then).
+        """
+        query = {
+            "logOptions.container": container,
+            "logOptions.follow": True if follow else None,
+            "logOptions.tailLines": tail,
+            "grep": grep,
+            "podName": pod,
+        }
+        told: dict[str, int] = {}
+        for attempt in range(len(_PAUSES) + 1):
+            seen: dict[str, int] = {}
+            try:
+                for event in self._http.stream(
+                    "WorkflowService_WorkflowLogs", query=query, namespace=self.namespace, name=name
+                ):
+                    source = str(event.get("podName", ""))
+                    seen[source] = seen.get(source, 0) + 1
+                    if seen[source] > told.get(source, 0):
+                        told[source] = seen[source]
+                        yield source, str(event.get("content", ""))
+                return
+            except Cut as cut:
+                if tail is not None or attempt == len(_PAUSES):
+                    raise PlatformError(
+                        f"the log of {name} broke off ({cut})", fix=f"ask again with: hera-utils logs {name}"
+                    ) from None
+                time.sleep(_PAUSES[attempt])
+
+    def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
+        """The bytes of an output artifact, in pieces: what is stored (a folder is a .tgz unless its archive is none)."""
+        parts = (self.namespace, name, node_id, artifact)
+        return self._http.download("/artifacts/" + "/".join(quote(part, safe="") for part in parts))
+
+    # --- the server ------------------------------------------------------------------------------------------------
+
+    def version(self) -> str:
+        """The server's version, e.g. `v4.1.2`."""
+        return str(self._object("InfoService_GetVersion").get("version", ""))
+
+    def info(self) -> Json:
+        return self._object("InfoService_GetInfo")
+
+    def userinfo(self) -> Json:
+        return self._object("InfoService_GetUserInfo")
+
+    def link(self, name: str) -> str:
+        """The address of a workflow's page, for a browser."""
+        return f"{self.connection.argo_server}/workflows/{quote(self.namespace)}/{quote(name)}"
+
+    def _object(self, operation: str, **request: Any) -> Json:
+        reply = self._http.call(operation, **request)
+        if not isinstance(reply, dict):
+            raise Refused(faults.INTERNAL, "the server's reply is no JSON object")
+        return reply
+
+    def _namespace(self, document: Json, namespace: str | None) -> str:
+        """A document that names its namespace goes there, as with the argo command."""
+        return namespace or (document.get("metadata") or {}).get("namespace") or self.namespace
+
+
+def phase_of(workflow: Json) -> str:
+    """The phase of a workflow: "" before the controller has seen it."""
+    return str((workflow.get("status") or {}).get("phase") or "")
+
+
+def _kind(document: Json) -> tuple[str, str, str]:
+    kind = document.get("kind") or "Workflow"
+    if kind not in _KINDS:
+        raise UnsupportedError(
+            f"a {kind} cannot be sent to an Argo server", fix=f"its kind is one of: {', '.join(_KINDS)}"
+        )
+    return _KINDS[kind]
+
+
+def _remaining(deadline: float | None) -> float:
+    """How long a stream may be silent: four keep-alives, or until the deadline."""
+    return 60.0 if deadline is None else min(60.0, deadline - time.monotonic())

@@ -1,0 +1,177 @@
+"""HTTP to an Argo server: one call, one stream, one download. What the calls mean is argo_client's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from hera_utils.argo.routes import address
+from hera_utils.errors import Refused
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.refusals import not_argo, refusal, stream_fault, unreachable
+
+Json = dict[str, Any]
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream that often
+_CHUNK = 1 << 16
+
+
+class Cut(Exception):
+    """A stream ended before its time: ask again."""
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The Authorization header. As an `auth`, so that requests does not put a ~/.netrc entry in its place."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.token:
+            request.headers["Authorization"] = self.token if " " in self.token else f"Bearer {self.token}"
+        return request
+
+
+class ArgoHttp:
+    """A session with one Argo server. Not for use by several threads at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._session = requests.Session()
+        self._session.trust_env = not connection.local  # no proxy between this machine and itself
+        self._session.verify = connection.verify_tls
+        if connection.verify_tls is False:
+            import warnings
+
+            warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
+        # A reading that met a connection which the server had just closed is asked again; a writing never is.
+        retries = Retry(
+            total=2, connect=0, read=2, redirect=0, status=0, other=0, backoff_factor=0.1, allowed_methods=["GET"]
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retries))
+
+    def close(self) -> None:
+        self._session.close()
+
+    def call(
+        self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
+    ) -> Any:
+        """The JSON reply of an operation (argo/routes). Refused, AccessError or PlatformError when there is none."""
+        method, path = address(operation, **values)
+        reply = self._send(method, path, query=query, body=body)
+        try:
+            return reply.json()
+        except ValueError:
+            raise not_argo(self.connection, reply) from None
+
+    def stream(
+        self, operation: str, *, query: Mapping[str, Any] | None = None, silence: float = READ_SECONDS, **values: str
+    ) -> Iterator[Json]:
+        """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s."""
+        method, path = address(operation, **values)
+        reply = self._send(method, path, query=query, stream=True, accept="text/event-stream", silence=silence)
+        try:
+            for line in _lines(reply):
+                event = _event(line)
+                if event is None:
+                    continue
+                if "error" in event:
+                    code, message = stream_fault(event["error"])
+                    if code == 11 or event["error"].get("http_code") == 410:  # what we asked to go on from is forgotten
+                        raise Cut(message)
+                    raise Refused(code, message)
+                yield event.get("result", event)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise Cut(str(error)) from None
+        finally:
+            reply.close()
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """The bytes at a path of the server, in pieces."""
+        reply = self._send("GET", path, stream=True)
+        try:
+            yield from reply.iter_content(_CHUNK)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise unreachable(self.connection, error) from None
+        finally:
+            reply.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Json | None = None,
+        stream: bool = False,
+        accept: str = "application/json",
+        silence: float = READ_SECONDS,
+    ) -> requests.Response:
+        token = self.connection.current_token()
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            reply = self._session.request(
+                method,
+                self.connection.argo_server + path,
+                params={key: _word(value) for key, value in (query or {}).items() if value is not None},
+                data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
+                headers=headers,
+                auth=_Bearer(token),
+                timeout=(CONNECT_SECONDS, silence),
+                stream=stream,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise unreachable(self.connection, error) from None
+        if reply.status_code != 200:
+            with reply:
+                raise refusal(self.connection, reply, token)
+        if not stream and "json" not in reply.headers.get("Content-Type", ""):
+            raise not_argo(self.connection, reply)
+        return reply
+
+
+def _word(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _event(line: bytes) -> Json | None:
+    """The event of a line, of either format; None for comments, empty lines and other SSE fields."""
+    if line.startswith(b"data:"):
+        line = line[5:]
+    elif not line.startswith(b"{"):
+        return None
+    line = line.strip()
+    if not line:
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        raise Cut("an event arrived in part") from None
+    return event if isinstance(event, dict) else None
+
+
+def _lines(reply: requests.Response) -> Iterator[bytes]:
+    """The lines as they arrive. requests' own iter_lines copies a long line once a chunk: an event is a whole workflow."""
+    pieces: list[bytes] = []
+    for chunk in reply.raw.stream(_CHUNK, decode_content=True):
+        *whole, rest = chunk.split(b"\n")
+        for line in whole:
+            pieces.append(line)
+            yield b"".join(pieces)
+            pieces.clear()
+        if rest:
+            pieces.append(rest)
+    if pieces:
+        yield b"".join(pieces)

@@ -1,0 +1,191 @@
+"""Hera bound to a connection: the only file that touches Hera's global configuration.
+
+Hera keeps host, token and namespace in one process-wide object and copies them into each Workflow when that is made. So binding
+sets the object, and a pre-build hook sees each workflow just before it is sent. Only Hera's public names are used (Hera 6 and 7).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.platforms.connection import Connection
+
+if TYPE_CHECKING:
+    from hera_utils.settings.resolve import CLIContext
+
+_NAMES = ("host", "namespace", "service_account_name", "verify_ssl")
+_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Who submits: what the local platform needs to run a `@script()` task as the submitting script would.
+
+    python: path of the interpreter. directory: where relative paths and imports start. script: the file that was run, or "".
+    images: how images are stood in for, when the settings have a table.
+    """
+
+    python: str
+    directory: str
+    script: str = ""
+    images: Mapping[str, Any] = field(default_factory=dict)
+
+    def annotations(self) -> dict[str, str]:
+        said = {
+            "hera-utils/python": self.python,
+            "hera-utils/directory": self.directory,
+            "hera-utils/script": self.script,
+        }
+        if self.images:
+            said["hera-utils/images"] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
+        return {name: value for name, value in said.items() if value}
+
+
+def stamp_of(context: CLIContext, script: str | None = None) -> Stamp:
+    """The stamp of this process. script: the file that runs (default: this process's own main file)."""
+    main = script if script is not None else getattr(sys.modules.get("__main__"), "__file__", None)
+    return Stamp(
+        python=context.python or sys.executable,
+        directory=os.getcwd(),
+        script=str(Path(main).absolute()) if main else "",
+        images=context.images,
+    )
+
+
+class HeraBinding:
+    """Hera as it is bound; `restore()`, or the end of a `with`, puts back what was there before."""
+
+    def __init__(self, connection: Connection, before: Mapping[str, Any], environ: Mapping[str, str | None]) -> None:
+        self.connection = connection
+        self.active = True
+        self._before, self._environ = before, environ
+
+    def __enter__(self) -> HeraBinding:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        if not self.active:
+            return
+        self.active = False  # Hera cannot unregister a hook: ours does nothing from now on
+        from hera.shared import global_config
+
+        for name, value in self._before.items():
+            setattr(global_config, name, value)
+        for name, text in self._environ.items():
+            if text is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = text
+
+
+def bind_hera(
+    connection: Connection,
+    *,
+    stamp: Stamp | None = None,
+    insist: bool = False,
+    notice: Callable[[str], None] | None = None,
+) -> HeraBinding:
+    """Make Hera submit to a connection from now on.
+
+    stamp: written as annotations on what goes to the local platform. insist: a host, token or namespace that the script gives
+    to Hera afterwards is replaced too; `notice` is then told so, once, in one line.
+    """
+    from hera.shared import global_config
+
+    before = {name: getattr(global_config, name) for name in _NAMES}
+    before["token"] = _token_as_set(global_config)
+    binding = HeraBinding(connection, before, _no_proxy(connection))
+    global_config.host = connection.argo_server + "/"  # urljoin would drop the last part of a base path
+    global_config.token = connection.fresh_token or connection.token or None
+    global_config.namespace = connection.namespace
+    global_config.verify_ssl = connection.verify_tls
+    if connection.service_account is not None:
+        global_config.service_account_name = connection.service_account
+    annotations = stamp.annotations() if stamp is not None and connection.local else {}
+    if annotations or insist:
+        _register(binding, annotations, insist, notice)
+    return binding
+
+
+def _token_as_set(config: Any) -> Any:
+    """The token as it was set: asking the property would call a token generator, and put its answer in its place."""
+    return vars(config).get("_token")
+
+
+def _no_proxy(connection: Connection) -> dict[str, str | None]:
+    """Keep Hera's requests to this machine away from an HTTP proxy; returns what stood in the environment before."""
+    if not connection.local or not any(os.environ.get(name) for name in _PROXIES):
+        return {}
+    before: dict[str, str | None] = {}
+    for name in ("no_proxy", "NO_PROXY"):
+        before[name] = os.environ.get(name)
+        hosts = [host for host in (before[name] or "").split(",") if host]
+        if "127.0.0.1" not in hosts and "*" not in hosts:
+            os.environ[name] = ",".join([*hosts, "127.0.0.1", "localhost"])
+    return before
+
+
+def _register(
+    binding: HeraBinding, annotations: Mapping[str, str], insist: bool, notice: Callable[[str], None] | None
+) -> None:
+    from hera.shared import register_pre_build_hook
+    from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowTemplate
+
+    told: list[str] = []
+
+    def before_it_is_sent(workflow: Any) -> Any:
+        if not binding.active:
+            return workflow
+        if annotations:
+            workflow.annotations = {**annotations, **(workflow.annotations or {})}
+        replaced = _replace(workflow, binding.connection) if insist else []
+        if replaced and notice is not None and not told:
+            told.append(notice_of(replaced, binding.connection))
+            notice(told[0])
+        return workflow
+
+    for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow):
+        hook = _copy(before_it_is_sent)
+        hook.__annotations__ = {"return": kind}  # Hera finds the hooks of a class by this annotation
+        register_pre_build_hook(hook)
+
+
+def _copy(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def hook(workflow: Any) -> Any:
+        return function(workflow)
+
+    return hook
+
+
+def _replace(workflow: Any, connection: Connection) -> list[str]:
+    """Point a workflow and its service to the connection; the names of what the script had set otherwise."""
+    replaced = []
+    service = workflow.workflows_service
+    if service is not None:  # in place: `create` has taken hold of the service before it builds the workflow
+        token = connection.current_token()
+        if (service.host or "").rstrip("/") != connection.argo_server:
+            replaced.append("Argo server")
+        elif token and (service.token or "").split()[-1:] != [token.split()[-1]]:
+            replaced.append("token")
+        service.host, service.verify_ssl = connection.argo_server + "/", connection.verify_tls
+        service.token = None if not token else token if " " in token else f"Bearer {token}"
+        service.namespace = connection.namespace
+    if type(workflow).__name__ != "ClusterWorkflowTemplate" and workflow.namespace != connection.namespace:
+        if workflow.namespace is not None:
+            replaced.append("namespace")
+        workflow.namespace = connection.namespace
+    return replaced
+
+
+def notice_of(replaced: list[str], connection: Connection) -> str:
+    where = "this machine" if connection.local else connection.argo_server
+    return f"the script's {' and '.join(replaced)} for Hera: replaced, it runs on {where} (namespace {connection.namespace})"

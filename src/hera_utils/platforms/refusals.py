@@ -1,0 +1,156 @@
+"""What an unhappy answer means, in one sentence with its fix: from transport errors and replies to our errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+import urllib3.exceptions
+
+from hera_utils.argo import faults
+from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
+from hera_utils.platforms.connection import Connection
+from hera_utils.settings.secret import mask
+
+_NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
+_LOCAL = "run the command again, which starts it; what it said last is in server.log of the state folder (hera-utils settings)"
+
+
+def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
+    """Why no reply came at all."""
+    url, why = connection.argo_server, _reason(error)
+    if connection.local:
+        return PlatformError(f"the local platform's server does not answer at {url} ({why})", fix=_LOCAL)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _tls(connection, str(error))
+    if isinstance(error, requests.exceptions.ProxyError):
+        return AccessError(
+            f"the HTTP proxy does not lead to the Argo server at {url} ({why})",
+            fix="correct HTTPS_PROXY, or add the server's host to NO_PROXY",
+        )
+    return AccessError(f"no Argo server answers at {url} ({why})", fix=_NAME_IT)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in a few words."""
+    seen: BaseException | None = error
+    chain: list[BaseException] = []
+    while seen is not None and len(chain) < 10:
+        chain.append(seen)
+        inner = getattr(seen, "reason", None)
+        argument = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
+        seen = inner if isinstance(inner, BaseException) else argument or seen.__cause__ or seen.__context__
+    for one in reversed(chain):
+        if isinstance(one, ConnectionRefusedError) or "Connection refused" in str(one):
+            return "connection refused"
+        if isinstance(one, urllib3.exceptions.NameResolutionError) or "Name or service not known" in str(one):
+            return "there is no host of that name"
+        if isinstance(one, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+            return "no answer in time"
+        if isinstance(one, ConnectionResetError | urllib3.exceptions.ProtocolError):
+            return "the connection was closed without an answer"
+        if isinstance(one, OSError) and one.strerror:
+            return one.strerror.lower()
+    return type(error).__name__
+
+
+def _tls(connection: Connection, text: str) -> HeraUtilsError:
+    url = connection.argo_server
+    if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text or "UNKNOWN_PROTOCOL" in text:
+        plain = url.replace("https://", "http://", 1)
+        return AccessError(
+            f"what answers at {url} does not speak TLS", fix=f"name it {plain}, or set ARGO_SECURE=false"
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
+        return AccessError(
+            f"the certificate of the Argo server at {url} is not trusted by this machine",
+            fix="name its authority's file in REQUESTS_CA_BUNDLE, or add --no_verify_tls (then anybody may pose as it)",
+        )
+    return AccessError(f"no TLS connection to {url} can be made", fix="check the address and its port")
+
+
+def refusal(connection: Connection, reply: requests.Response, token: str) -> HeraUtilsError:
+    """Why a reply says no. Nothing of the token is repeated, whatever the server echoes."""
+    status, url = reply.status_code, connection.argo_server
+    if 300 <= status < 400:
+        return _moved(connection, reply)
+    code, message = _fault(reply)
+    message = mask(message, [token])
+    if status == 401:
+        return _unauthorized(connection, message, token)
+    if message is not None and code is not None:
+        if status == 403:
+            return AccessError(f"the Argo server forbids it: {message}", fix="ask the cluster's owner for that right")
+        reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
+        return Refused(code, message, reason=reason)
+    if status == 403:
+        return AccessError(
+            f"the Argo server at {url} forbids it (403)", fix="check the token and the rights of its owner"
+        )
+    if status in (502, 503, 504):
+        return AccessError(
+            f"the gateway at {url} finds no Argo server behind it ({status} {reply.reason})",
+            fix="wait until it is up again, or check the address",
+        )
+    return not_argo(connection, reply)
+
+
+def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
+    """Something answers, but not as an Argo server does (an ingress' page, a login page, another service)."""
+    kind = reply.headers.get("Content-Type", "").split(";")[0]
+    what = "an HTML page" if kind == "text/html" else kind or "nothing that can be read"
+    return AccessError(
+        f"what answers at {connection.argo_server} is no Argo server (status {reply.status_code}, {what})",
+        fix="check the address, its port and its base path (https://host/base)",
+    )
+
+
+def _moved(connection: Connection, reply: requests.Response) -> HeraUtilsError:
+    target = reply.headers.get("Location", "").split("?")[0]
+    return AccessError(
+        f"the address {connection.argo_server} leads elsewhere ({reply.status_code}) to {target or 'an unnamed place'}",
+        fix="name the Argo server's final address; when that is a login page, the gateway lets only browsers through",
+    )
+
+
+def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtilsError:
+    url = connection.argo_server
+    if connection.local:
+        return AccessError(
+            f"the local platform's server at {url} refuses the token",
+            fix="another state folder's server answers there: stop it with hera-utils serve --stop, or name another --state",
+        )
+    if not token:
+        return AccessError(
+            f"the Argo server at {url} wants a token and none is given",
+            fix="give one with ARGO_TOKEN or --argo_token, or name a service account and a kubeconfig",
+        )
+    if "expired" in message.lower():
+        return AccessError(f"the token for the Argo server at {url} has expired", fix="take a new one into ARGO_TOKEN")
+    return AccessError(
+        f"the Argo server at {url} refuses the token",
+        fix="check ARGO_TOKEN (or --argo_token): another server's, or an old one?",
+    )
+
+
+def _fault(reply: requests.Response) -> tuple[int | None, str]:
+    """Argo's code and message, of a unary call or of a stream; (None, "") for what is not Argo's."""
+    text = reply.text.strip().removeprefix("data:")
+    try:
+        import json
+
+        body: Any = json.loads(text)
+    except ValueError:
+        return None, ""
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        return stream_fault(body["error"])
+    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+        return None, ""
+    code = body.get("code")
+    return (code if isinstance(code, int) and code < 20 else faults.grpc_code(reply.status_code)), body["message"]
+
+
+def stream_fault(error: dict[str, Any]) -> tuple[int, str]:
+    """(gRPC code, message) of an error event of a stream."""
+    code = error.get("grpc_code", error.get("code"))
+    return code if isinstance(code, int) else faults.UNKNOWN, str(error.get("message", ""))
