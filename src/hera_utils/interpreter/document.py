@@ -1,0 +1,268 @@
+"""What a workflow document says once its WorkflowTemplate, its defaults and its references are taken in.
+
+Sources: Argo's JoinWorkflowSpec (workflow/util/merge.go), mergedTemplateDefaultsInto and updateWorkflowMetadata (operator.go).
+Results share parts with the documents given: read them, do not change them in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from hera_utils.argo.faults import not_found
+from hera_utils.argo.names import label_value_faults
+from hera_utils.errors import InvalidWorkflow
+from hera_utils.interpreter.merging import merge
+from hera_utils.interpreter.templates import KINDS, kind_of
+
+Json = dict[str, Any]
+Lookup = Callable[[str, str], Json | None]
+"""(kind, name) → the WorkflowTemplate or ClusterWorkflowTemplate, None when there is none."""
+
+LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
+_SPEC = "v1alpha1.WorkflowSpec"
+
+
+def reference_kind(reference: Mapping[str, Any]) -> str:
+    """The kind of object that a workflowTemplateRef or a templateRef names."""
+    return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
+
+
+def resource_of(kind: str) -> str:
+    """`WorkflowTemplate` → `workflowtemplates.argoproj.io`, as Kubernetes names it in messages."""
+    return f"{kind.lower()}s.argoproj.io"
+
+
+def template_documents(templates: Iterable[Json]) -> Lookup:
+    """A lookup in whole documents (`kind` set), such as an event's."""
+    known = {(one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one for one in templates}
+    return lambda kind, name: known.get((kind, name))
+
+
+def effective_spec(document: Json, templates: Iterable[Json], defaults: Json | None = None) -> Json:
+    """The spec that is executed: the workflow's, laid over that of its workflowTemplateRef, laid over `defaults`.
+
+    templates: whole documents that hold the one referred to. Raises Refused (NotFound) when it is not among them.
+    A workflow without a reference and defaults has its own spec, the very object.
+    """
+    spec: Json = document.get("spec") or {}
+    reference = spec.get("workflowTemplateRef")
+    if not reference:
+        return _with_defaults(spec, defaults) if defaults else spec
+    kind, name = reference_kind(reference), reference.get("name", "")
+    found = template_documents(templates)(kind, name)
+    if found is None:
+        raise not_found(resource_of(kind), name)
+    return join(spec, found.get("spec") or {}, defaults)
+
+
+def _with_defaults(spec: Json, defaults: Json) -> Json:
+    """Controller defaults under a plain workflow: it keeps what it says (Argo: setWorkflowDefaults)."""
+    return _over(defaults, spec)
+
+
+def join(spec: Json, template_spec: Json, defaults: Json | None = None) -> Json:
+    """A workflow's spec over its template's over the controller's defaults (Argo: JoinWorkflowSpec)."""
+    joined = _over(template_spec, spec)
+    if defaults:
+        joined = _over(defaults, joined)
+    joined.pop("suspend", None)
+    if "suspend" in spec:
+        joined["suspend"] = spec["suspend"]
+    arguments = dict(joined.get("arguments") or {})
+    own, referred = spec.get("arguments") or {}, template_spec.get("arguments") or {}
+    if arguments.get("parameters"):
+        arguments["parameters"] = _parameters(arguments["parameters"], own, referred)
+    if arguments.get("artifacts"):
+        arguments["artifacts"] = _artifacts(arguments["artifacts"], own, referred)
+    joined["arguments"] = arguments
+    return joined
+
+
+def _over(below: Json, above: Json) -> Json:
+    """A strategic merge, except that hooks and labelsFrom are taken or left whole, each by its name."""
+    rest = {name: value for name, value in below.items() if name != "hooks"}
+    metadata = rest.get("workflowMetadata")
+    labels_from = (metadata or {}).get("labelsFrom")
+    if metadata and labels_from:
+        rest["workflowMetadata"] = {name: value for name, value in metadata.items() if name != "labelsFrom"}
+    merged = merge(rest, above, _SPEC)
+    if below.get("hooks"):
+        merged["hooks"] = {**below["hooks"], **(above.get("hooks") or {})}
+    if labels_from:
+        joint = dict(merged.get("workflowMetadata") or {})
+        joint["labelsFrom"] = {**labels_from, **(joint.get("labelsFrom") or {})}
+        merged["workflowMetadata"] = joint
+    return merged
+
+
+def _has_value(parameter: Json) -> bool:
+    return any(parameter.get(name) is not None for name in ("value", "default", "valueFrom"))
+
+
+def _parameters(merged: list[Json], *sources: Json) -> list[Json]:
+    """A parameter with a value comes whole from the highest source that gives it one: value, default and valueFrom do not mix."""
+    given = [{p["name"]: p for p in source.get("parameters") or () if _has_value(p)} for source in sources]
+    found = []
+    for parameter in merged:
+        whole = next((one[parameter["name"]] for one in given if parameter["name"] in one), parameter)
+        found.append(whole if _has_value(parameter) else parameter)
+    return found
+
+
+def _artifacts(merged: list[Json], *sources: Json) -> list[Json]:
+    given = [{a["name"]: a for a in source.get("artifacts") or ()} for source in sources]
+    found = []
+    for artifact in merged:
+        whole = next((one[artifact["name"]] for one in given if artifact["name"] in one), None)
+        found.append(artifact if whole is None else _artifact(artifact, whole))
+    return found
+
+
+def location_of(artifact: Mapping[str, Any]) -> str | None:
+    """The field that says where an artifact is (s3, raw…), None without one."""
+    return next((name for name in LOCATIONS if artifact.get(name) is not None), None)
+
+
+def _artifact(below: Json, above: Json) -> Json:
+    """Where both say the same kind of place, fields that the upper one leaves out are the lower one's."""
+    place = location_of(above)
+    if place is None or place != location_of(below):
+        return above
+    location = merge(
+        {name: below[name] for name in (*LOCATIONS, "archiveLogs") if name in below},
+        {name: above[name] for name in (*LOCATIONS, "archiveLogs") if name in above},
+        "v1alpha1.ArtifactLocation",
+    )
+    return {**above, **location}
+
+
+def with_template_defaults(template: Json, defaults: Json | None) -> Json:
+    """A template over `spec.templateDefaults`; what these say of other kinds of templates is left out."""
+    if not defaults:
+        return template
+    kind = kind_of(template)
+    applicable = {name: value for name, value in defaults.items() if name not in KINDS or name == kind}
+    return merge(applicable, template, "v1alpha1.Template")
+
+
+def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> Json:
+    """The workflow's metadata with the labels and annotations that its executed spec asks for.
+
+    evaluate: the value of an expression of labelsFrom (it may raise InvalidWorkflow). Raises InvalidWorkflow with Argo's message.
+    """
+    metadata = dict(document.get("metadata") or {})
+    labels = dict(metadata.get("labels") or {})
+    annotations = dict(metadata.get("annotations") or {})
+    reference = (document.get("spec") or {}).get("workflowTemplateRef")
+    if reference:
+        labels[_REFERENCE_LABELS[reference_kind(reference)]] = reference.get("name", "")
+    wanted = spec.get("workflowMetadata") or {}
+    for name, value in (wanted.get("labels") or {}).items():
+        faults = label_value_faults(value)
+        if faults:
+            raise InvalidWorkflow(f'invalid label value "{value}" for label "{name}": {";".join(faults)}')
+        labels[name] = value
+    annotations.update(wanted.get("annotations") or {})
+    for name, source in (wanted.get("labelsFrom") or {}).items():
+        labels[name] = _label_from(name, source.get("expression", ""), evaluate)
+    if labels:
+        metadata["labels"] = labels
+    if annotations:
+        metadata["annotations"] = annotations
+    return metadata
+
+
+_REFERENCE_LABELS = {
+    "WorkflowTemplate": "workflows.argoproj.io/workflow-template",
+    "ClusterWorkflowTemplate": "workflows.argoproj.io/cluster-workflow-template",
+}
+
+
+def _label_from(name: str, expression: str, evaluate: Callable[[str], Any]) -> str:
+    try:
+        value = evaluate(expression)
+    except InvalidWorkflow as error:
+        raise InvalidWorkflow(f'failed to evaluate label "{name}" expression "{expression}": {error}') from None
+    if not isinstance(value, str):
+        raise InvalidWorkflow(
+            f'failed to evaluate label "{name}" expression "{expression}" evaluted to {type(value).__name__} but must be a string'
+        )
+    faults = label_value_faults(value)
+    if faults:
+        raise InvalidWorkflow(
+            f'invalid label value "{value}" for label "{name}" and expression "{expression}": {";".join(faults)}'
+        )
+    return value
+
+
+# --- what a document refers to ------------------------------------------------------------------------------------
+
+
+def templates_reached(
+    document: Json, lookup: Lookup, everything: Callable[[str], Iterable[Json]] | None = None
+) -> tuple[Json, ...]:
+    """The WorkflowTemplates and ClusterWorkflowTemplates that a document can reach, whole, with `kind` set.
+
+    Those that do not exist are left out: the run or the validation says so. everything: all objects of a kind, asked only when a
+    reference's name is known no earlier than the run (it holds a tag).
+    """
+    found: dict[tuple[str, str], Json] = {}
+    todo = list(_references(document.get("spec") or {}))
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        reference = todo.pop()
+        key = (reference_kind(reference), reference.get("name") or "")
+        if key in seen:
+            continue
+        seen.add(key)
+        for one in _objects(*key, lookup, everything):
+            place = (key[0], one["metadata"]["name"])
+            if place not in found:
+                found[place] = {**one, "kind": key[0]}
+                seen.add(place)
+                todo.extend(_references(one.get("spec") or {}))
+    return tuple(found[place] for place in sorted(found))
+
+
+def _objects(
+    kind: str, name: str, lookup: Lookup, everything: Callable[[str], Iterable[Json]] | None
+) -> Iterable[Json]:
+    if "{{" in name:
+        return everything(kind) if everything is not None else ()
+    one = lookup(kind, name)
+    return () if one is None else (one,)
+
+
+def _references(spec: Json) -> Iterator[Json]:
+    """Every workflowTemplateRef and templateRef of a workflow's, a template's or a cron workflow's spec."""
+    inner = spec.get("workflowSpec")
+    if inner:
+        yield from _references(inner)
+    if spec.get("workflowTemplateRef"):
+        yield spec["workflowTemplateRef"]
+    yield from _hook_references(spec)
+    for template in spec.get("templates") or ():
+        yield from _template_references(template)
+
+
+def _template_references(template: Json) -> Iterator[Json]:
+    for holder in holders(template):
+        if holder.get("templateRef"):
+            yield holder["templateRef"]
+        yield from _hook_references(holder)
+        if holder.get("inline"):
+            yield from _template_references(holder["inline"])
+
+
+def _hook_references(holder: Json) -> Iterator[Json]:
+    for hook in (holder.get("hooks") or {}).values():
+        if hook.get("templateRef"):
+            yield hook["templateRef"]
+
+
+def holders(template: Json) -> Iterator[Json]:
+    """The steps and tasks of a template: what calls another template."""
+    for group in template.get("steps") or ():
+        yield from group or ()
+    yield from (template.get("dag") or {}).get("tasks") or ()
