@@ -5,96 +5,308 @@ Handlers never touch the journal or a run: they read through here and hand chang
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from hera_utils.interpreter.events import Event
+from hera_utils.argo import faults
+from hera_utils.errors import Refused
+from hera_utils.interpreter.events import Event, Submitted
+from hera_utils.interpreter.state import Run
+from hera_utils.platforms.local import deletion, objects
+from hera_utils.platforms.local.admission import Admission
+from hera_utils.platforms.local.artifacts import ArtifactStore, key_of
+from hera_utils.platforms.local.clock import new_uid, seed
+from hera_utils.platforms.local.controller import Advance, Controller
+from hera_utils.platforms.local.journal import Journal, failure
+from hera_utils.platforms.local.launching import Launcher
+from hera_utils.platforms.local.ledger import Turn
+from hera_utils.platforms.local.published import Published
+from hera_utils.platforms.local.runtimes.runtime import Report, Runtime
+from hera_utils.platforms.local.stored import Change, Stored
+
+__all__ = ["Change", "LocalPlatform", "Stored"]
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An object as stored. kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow, ConfigMap, Secret,
-    PersistentVolumeClaim, ServiceAccount, Namespace, Pod, Event… `namespace` is "" for cluster-wide kinds.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-    resource_version: int
-    text: str
-    """The object as JSON text, metadata.resourceVersion included (no apiVersion/kind for Argo's kinds)."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """type: ADDED, MODIFIED or DELETED; `stored` is the state after it (before it for DELETED).
-
-    A workflow's `stored.text` may be empty: ask `get` for the latest state (changes of a run are coalesced).
-    """
-
-    type: str
-    stored: Stored
+Found = list[Stored]
+RuntimeOf = Callable[[Path, Report], Runtime]
+NAMESPACES = ("default", "argo")
+"""These exist from the start, each with its service account `default`."""
 
 
 class LocalPlatform:
-    """Every method raises errors.Refused (gRPC code, Kubernetes reason) when the answer is no."""
+    """state: the state folder. Every method raises errors.Refused (gRPC code, Kubernetes reason) when the answer is no.
+
+    advance, runtime, agents: the interpreter, what runs pods, and what runs templates without pods; by default the real ones.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        advance: Advance | None = None,
+        runtime: RuntimeOf | None = None,
+        agents: RuntimeOf | None = None,
+    ) -> None:
+        self.state = state
+        _make_folder(state)
+        self._journal = Journal(state / "journal.sqlite")
+        self._published = Published(self._journal)
+        self.admission = Admission(self._published)
+        self._controller = Controller(state, self._journal, self._published, advance or _interpreter())
+        launcher = Launcher(state, self._published, self._controller.report)
+        launcher.runtime = (runtime or _process_runtime)(state, self._controller.report)
+        launcher.agents = agents(state, self._controller.report) if agents else self._agents()
+        self._launcher = launcher
+        self._controller.start(launcher)
+        self._begin()
+
+    def _agents(self) -> Runtime:
+        from hera_utils.platforms.local.agents import Agents, performers
+
+        return Agents(self._controller.report, performers(self))
+
+    def _begin(self) -> None:
+        for name in NAMESPACES:
+            if self._published.object(("Namespace", "", name)) is None:
+                self.create("Namespace", "", {"metadata": {"name": name}})
+
+    def close(self) -> None:
+        """End the controller; what runs goes on by itself and is found again by the next server."""
+        self._controller.stop()
+        self._journal.close()
+
+    def busy(self) -> bool:
+        """Whether any run goes on, or an enabled cron workflow may start one."""
+        if self._controller.busy():
+            return True
+        return any(
+            not json.loads(stored.text).get("spec", {}).get("suspend")
+            for stored in self._published.objects("CronWorkflow")
+        )
 
     # --- reading -------------------------------------------------------------------------------------------------
     def get(self, kind: str, namespace: str, name: str) -> Stored:
-        raise NotImplementedError
+        if kind == "Workflow":
+            record = self._published.run(namespace, name)
+            stored = self._published.workflow(record.uid) if record is not None else None
+        elif kind == "Pod":
+            found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown]
+            stored = found[-1].stored() if found else None
+        else:
+            stored = self._published.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
+        if stored is None:
+            raise objects.not_found(kind, name)
+        return stored
 
-    def list(self, kind: str, namespace: str = "") -> tuple[list[Stored], int]:
-        """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole."""
-        raise NotImplementedError
+    def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[Found, int]:
+        """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole.
+
+        nodes=False leaves `status.nodes` out of workflows: a list of large runs then costs as little as one of small ones.
+        """
+        with self._published.quiet():
+            version = self._published.version
+            if kind == "Workflow":
+                runs = self._published.runs(namespace)
+                texts = [self._published.workflow(record.uid, with_nodes=nodes) for record in runs]
+                return [stored for stored in texts if stored is not None], version
+            if kind == "Pod":
+                found = [pod.stored() for pod in self._published.pods(namespace)]
+                return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
+            return self._published.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
 
     def subscribe(self, kind: str, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` (from the writer's thread; it must return at once) for each change; returns how to stop."""
-        raise NotImplementedError
+        return self._published.subscribe(kind, listener)
 
     # --- writing: through the controller -------------------------------------------------------------------------
     def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
         """Create any object but a workflow: name or generateName, uid, creationTimestamp are filled in."""
-        raise NotImplementedError
+        self._check_namespace(kind, namespace)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            stored = objects.stored(kind, born, turn.version)
+            if turn.look(kind, stored.namespace, stored.name) is not None:
+                raise objects.already_exists(kind, stored.name)
+            if not dry_run:
+                turn.put(stored)
+                self._follow(turn, stored)
+            return lambda: stored
+
+        return self._controller.call(act)
 
     def update(self, kind: str, namespace: str, document: Json) -> Stored:
         """Replace an object; a stale metadata.resourceVersion is refused (Conflict)."""
-        raise NotImplementedError
+        name = str((document.get("metadata") or {}).get("name") or "")
+        place = "" if kind in objects.CLUSTER_WIDE else namespace
+        objects.check_namespace(kind, namespace, document)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            known = turn.look(kind, place, name)
+            if known is None:
+                raise objects.not_found(kind, name)
+            stored = objects.stored(
+                kind, objects.replaced(kind, json.loads(known.text), document, turn.at), turn.version
+            )
+            turn.put(stored)
+            self._follow(turn, stored)
+            return lambda: stored
+
+        return self._controller.call(act)
+
+    def _follow(self, turn: Turn, stored: Stored) -> None:
+        """What the creation or change of an object leads to."""
+        if stored.kind == "Namespace" and turn.look("ServiceAccount", stored.name, "default") is None:
+            account = {"metadata": {"name": "default"}}
+            born = objects.born("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
+            turn.put(objects.stored("ServiceAccount", born, turn.version))
+        elif stored.kind in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
+            turn.then.append(lambda: self._launcher.objects_changed(stored.kind, stored.namespace))
+            if stored.kind == "ConfigMap":
+                self._controller.give(turn, self._controller.orders.limits_changed(turn))
 
     def delete(self, kind: str, namespace: str, name: str) -> Stored:
         """Delete an object (a workflow: its pods are killed, its claims of volumeClaimTemplates released)."""
-        raise NotImplementedError
+        stored = self.get(kind, namespace, name)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            if kind == "Workflow":
+                record = self._published.run(namespace, name)
+                if record is None or record.uid != stored.uid:
+                    raise objects.not_found(kind, name)
+                deletion.delete_run(self._controller, turn, record)
+            elif kind == "Pod":
+                self._controller.delete_pod(turn, stored.uid)
+            elif turn.look(kind, stored.namespace, name) is None:
+                raise objects.not_found(kind, name)
+            else:
+                deletion.delete_object(self._controller, turn, stored)
+            return lambda: stored
+
+        return self._controller.call(act)
 
     def lint(self, namespace: str, document: Json, kind: str = "Workflow") -> Json:
         """The normalised document, or InvalidWorkflow with Argo's message."""
-        raise NotImplementedError
+        if kind not in objects.CLUSTER_WIDE:
+            self._check_namespace(kind, namespace)
+        return self.admission.lint(kind, namespace, document)
 
     def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
         """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET."""
-        raise NotImplementedError
+        self._check_namespace("Workflow", namespace)
+        admitted = self.admission.admit(namespace, document)
+        first = Submitted(0.0, "", *self.admission.gathered(namespace, admitted))
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            born = objects.born("Workflow", namespace, admitted, uid=new_uid(), at=turn.at, seed=seed())
+            born.setdefault("status", {})
+            run = Run(born)
+            if self._controller.taken(run.namespace, run.name):
+                raise objects.already_exists("Workflow", run.name)
+            if dry_run:
+                answer = objects.stored("Workflow", born, turn.version)
+                return lambda: answer
+            self._controller.enter(turn, run, dataclasses.replace(first, at=turn.at, seed=seed()))
+            return lambda: self._workflow(run.uid)
+
+        return self._controller.call(act)
 
     def act(self, namespace: str, name: str, event: Event) -> Stored:
         """Give a run a user's event (stop, suspend, resume, retry, set…); `at` and `seed` are filled in here."""
-        raise NotImplementedError
 
-    def resubmit(self, namespace: str, name: str, *, memoized: bool = False, parameters: tuple[str, ...] = ()) -> Stored:
-        raise NotImplementedError
+        def act(turn: Turn) -> Callable[[], Stored]:
+            record = self._published.run(namespace, name)
+            active = self._controller.active(record.uid) if record is not None else None
+            if record is None or active is None or record.uid in turn.deleted:
+                raise objects.not_found("Workflow", name)
+            self._controller.advance(turn, active, dataclasses.replace(event, at=turn.at, seed=seed()), refusable=True)
+            return lambda: self._workflow(record.uid)
+
+        return self._controller.call(act)
+
+    def _workflow(self, uid: str) -> Stored:
+        stored = self._published.workflow(uid)
+        if stored is None:
+            raise objects.not_found("Workflow", uid)
+        return stored
+
+    def resubmit(
+        self, namespace: str, name: str, *, memoized: bool = False, parameters: tuple[str, ...] = ()
+    ) -> Stored:
+        """Run a workflow again as a new one; memoized: what succeeded is not computed again."""
+        document = json.loads(self.get("Workflow", namespace, name).text)
+        return self.submit(namespace, self.admission.resubmitted(document, memoized=memoized, parameters=parameters))
+
+    def _check_namespace(self, kind: str, namespace: str) -> None:
+        if kind in objects.CLUSTER_WIDE:
+            return
+        if self._published.object(("Namespace", "", namespace)) is None:
+            raise objects.not_found("Namespace", namespace)
 
     # --- pods ----------------------------------------------------------------------------------------------------
-    def pods(self, namespace: str, workflow: str = "") -> list[Stored]:
+    def pods(self, namespace: str, workflow: str = "") -> Found:
         """The pods of a namespace or of one run, as Kubernetes Pod objects with status, oldest first."""
-        raise NotImplementedError
+        if not workflow:
+            return [pod.stored() for pod in self._published.pods(namespace)]
+        record = self._published.run(namespace, workflow)
+        if record is None:
+            return []
+        return [pod.stored() for pod in self._published.pods_of_run(record.uid)]
 
     def pod_log(self, namespace: str, pod: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept.
-
-        With follow, (0.0, "") comes at least once a second while there is nothing new, so that a reader who left can close it.
-        """
-        raise NotImplementedError
+        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept."""
+        found = self._published.pods_named(namespace, pod)
+        if not found:
+            raise objects.not_found("Pod", pod)
+        runtime = self._launcher.runtime_of(found[-1])
+        return runtime.logs(found[-1].uid, container, follow=follow)
 
     def artifact(self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True) -> str:
         """The path, on this machine, of the file or folder that holds a node's artifact."""
-        raise NotImplementedError
+        document = json.loads(self.get("Workflow", namespace, workflow).text)
+        node = (document.get("status", {}).get("nodes") or {}).get(node_id)
+        if node is None:
+            raise Refused(faults.NOT_FOUND, f'node "{node_id}" of workflow "{workflow}" not found', reason="NotFound")
+        listed = (node.get("outputs" if output else "inputs") or {}).get("artifacts") or ()
+        artifact = next((one for one in listed if one.get("name") == name), None)
+        key = key_of(artifact) if artifact is not None else ""
+        if not key:
+            raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
+        path = ArtifactStore(self.state / "artifacts" / namespace).path(key)
+        if not path.exists():
+            raise Refused(faults.NOT_FOUND, f'artifact "{name}" is not in the store any more', reason="NotFound")
+        return str(path)
+
+    def events(self, namespace: str, workflow: str) -> Iterator[Json]:
+        """Every event that a run was given, as JSON data, in order: what a bug report needs."""
+        record = self._published.run(namespace, workflow)
+        if record is None:
+            raise objects.not_found("Workflow", workflow)
+        return (json.loads(text) for (text,) in self._published.rows("run_events", record.uid))
+
+
+def _make_folder(state: Path) -> None:
+    try:
+        for folder in (state, state / "pods", state / "artifacts", state / "claims"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise failure(state / "journal.sqlite", error) from error
+    if not os.access(state, os.W_OK | os.X_OK):
+        raise failure(state / "journal.sqlite", PermissionError("Permission denied"))
+
+
+def _interpreter() -> Advance:
+    from hera_utils.interpreter.advance import advance
+
+    return advance
+
+
+def _process_runtime(state: Path, report: Report) -> Runtime:
+    from hera_utils.platforms.local.runtimes.process import ProcessRuntime
+
+    runtime: Runtime = ProcessRuntime(state, report)
+    return runtime

@@ -1,0 +1,17 @@
+"""Templates that need no process of their own: http, resource and data. What Argo runs in its agent or in its executor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hera_utils.platforms.local.agents.agents import Agents, Performer
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.local.platform import LocalPlatform
+
+__all__ = ["Agents", "performers"]
+
+
+def performers(platform: LocalPlatform) -> dict[str, Performer]:
+    """What runs each kind of template, for a platform."""
+    return {}

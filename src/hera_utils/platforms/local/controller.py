@@ -1,0 +1,385 @@
+"""The controller: one thread, one inbox, the only writer. Each turn takes all that waits, and is one transaction.
+
+    events and requests → runs advance → commands become rows → the turn is written → readers see it → pods are launched or killed
+
+A turn that cannot be written leaves nothing behind: requests are refused with the reason, events are kept and tried again.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.interpreter.commands import Command
+from hera_utils.interpreter.events import (
+    Event,
+    PodFinished,
+    PodProgressed,
+    PodStarted,
+    PodWaiting,
+    TimerFired,
+    to_json,
+)
+from hera_utils.interpreter.state import Run
+from hera_utils.platforms.local import deletion, pods
+from hera_utils.platforms.local.clock import now, seed, stamp
+from hera_utils.platforms.local.journal import Journal, encode, failure
+from hera_utils.platforms.local.launching import Launcher
+from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn, marks
+from hera_utils.platforms.local.orders import DELETE_KEY, Answers, Orders
+from hera_utils.platforms.local.published import Published
+
+Json = dict[str, Any]
+T = TypeVar("T")
+Advance = Callable[[Run, Event], "list[Command]"]
+Act = Callable[[Turn], Callable[[], T]]
+"""A request: what it does to the turn, and what is answered once the turn is written and published."""
+POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
+MOST_IN_A_TURN = 400
+
+
+@dataclass
+class _Request:
+    act: Act[Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+@dataclass(frozen=True)
+class _Told:
+    run: str
+    event: Event
+
+
+_Item = _Request | _Told
+
+
+class Controller:
+    """advance: the interpreter. The launcher's runtimes must be set before `start`."""
+
+    def __init__(self, state: Path, journal: Journal, published: Published, advance: Advance) -> None:
+        self.state = state
+        self._journal, self.published, self._advance_run = journal, published, advance
+        self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._later: list[_Item] = []
+        self._again_at: float | None = None
+        self._runs: dict[str, Active] = {}
+        self.doomed: dict[tuple[str, str], str] = {}
+        """(run, node) of pods whose run was deleted while they ran → pod uid."""
+        self.launcher: Launcher
+        self.orders: Orders
+        self._thread = threading.Thread(target=self._loop, name="controller", daemon=True)
+        self.failure: PlatformError | None = None
+        self.last_activity = now()
+
+    def start(self, launcher: Launcher) -> None:
+        """Rebuild what the journal has, take up what was under way, and begin."""
+        self.launcher = launcher
+        self.orders = Orders(self._journal, self.published, launcher)
+        for record in self.published.runs():
+            if record.finished is None:
+                self._load(record)
+        self._perform_outbox()
+        self._thread.start()
+
+    def _perform_outbox(self) -> None:
+        for pod, command, run, node, _, text in self._journal.read("all_outbox"):
+            known = self.orders.outstanding.get((run, node))
+            if command == "forget":
+                deletion.take_up(self, pod, (run, node), json.loads(text))
+            elif known is None or known.uid != pod:
+                continue
+            elif command == "launch":
+                self.launcher.reattach(known, json.loads(text))
+            else:
+                self.launcher.kill(known, force=bool(json.loads(text).get("force")))
+
+    def stop(self) -> None:
+        """End the thread after what it is doing; the journal has everything."""
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        self.launcher.close()
+
+    # --- from other threads -------------------------------------------------------------------------------------------
+    def report(self, run: str, event: Event) -> None:
+        """Something happened to a pod of a run."""
+        self._inbox.put(_Told(run, event))
+
+    def call(self, act: Act[T]) -> T:
+        """Have the controller do something in its next turn; returns, or raises, when that turn is written."""
+        request = _Request(act)
+        self._inbox.put(request)
+        found: T = request.future.result()
+        return found
+
+    def settle_later(self, pod_uid: str) -> None:
+        """What the outbox wanted for a pod is done; the next turn writes that down."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            turn.say("settle_pod", pod_uid)
+            return lambda: None
+
+        self._inbox.put(_Request(act))
+
+    def drop_run(self, uid: str) -> None:
+        self._runs.pop(uid, None)
+
+    def busy(self) -> bool:
+        """Whether any run goes on."""
+        return any(not active.run.finished for active in list(self._runs.values()))
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+    def _loop(self) -> None:
+        while True:
+            items = self._gather()
+            if items is None:
+                return
+            try:
+                self._take_turn(items)
+            except Exception as error:  # noqa: BLE001 - the only writer must not end; whoever asked is told
+                self._undo(
+                    items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
+                )
+
+    def _gather(self) -> list[_Item] | None:
+        """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
+        items: list[_Item] = []
+        due = [at for at in (self.orders.timers.next(), self._again_at) if at is not None]
+        try:
+            first = self._inbox.get(timeout=max(0.0, min(due) - now()) if due else None)
+            if first is None:
+                return None
+            items.append(first)
+            while len(items) < MOST_IN_A_TURN:
+                following = self._inbox.get_nowait()
+                if following is None:
+                    self._inbox.put(None)
+                    break
+                items.append(following)
+        except queue.Empty:
+            pass
+        if self._again_at is not None and self._again_at <= now():
+            items, self._later, self._again_at = self._later + items, [], None
+        return items
+
+    def _take_turn(self, items: list[_Item]) -> None:
+        turn = Turn(self.published.version + 1, now(), self.published.object)
+        answers: list[tuple[Future[Any], Callable[[], Any]]] = []
+        for item in items:
+            if isinstance(item, _Told):
+                self._tell(turn, item)
+                continue
+            try:
+                answers.append((item.future, item.act(turn)))
+            except HeraUtilsError as error:
+                item.future.set_exception(error)
+        for run, key in self.orders.timers.due(turn.at):
+            self._fire(turn, run, key)
+        turn.seal()
+        try:
+            turn.write(self._journal)
+        except sqlite3.Error as error:
+            self._undo(
+                [item for item in items if isinstance(item, _Told) or not item.future.done()],
+                failure(self._journal.path, error),
+            )
+            return
+        self.failure = None
+        self.published.publish(turn)
+        for act in turn.then:
+            act()
+        for future, answer in answers:
+            _resolve(future, answer)
+        for uid in turn.touched:
+            self._let_go(uid)
+
+    def _undo(self, items: list[_Item], error: PlatformError, *, lost: bool = False) -> None:
+        """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second."""
+        self.failure = error
+        self._runs.clear()
+        self.orders.restore()
+        for record in self.published.runs():
+            if record.finished is None:
+                self._load(record)
+        for item in items:
+            if isinstance(item, _Told):
+                if not lost:
+                    self._later.append(item)
+            elif not item.future.done():
+                item.future.set_exception(error)
+        self._again_at = now() + 1.0
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+    def _load(self, record: RunRecord) -> Active | None:
+        """A run from its rows."""
+        full = self.published.load(record.uid)
+        if full is None:
+            return None
+        status = {**json.loads(full.status), **json.loads(full.kept)}
+        status["nodes"] = {node: json.loads(text) for node, text in full.nodes.items()}
+        document = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
+        memory = json.loads(self._journal.read("run_memory", record.uid)[0][0])
+        active = Active(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
+        active.following = int(self._journal.read("last_node", record.uid)[0][0]) + 1
+        active.spec_mark, active.kept_mark = marks(document)
+        self._runs[record.uid] = active
+        self.published.hold(full)
+        return active
+
+    def active(self, uid: str) -> Active | None:
+        """A run in memory, loaded if need be; None when there is no such run."""
+        known = self._runs.get(uid)
+        if known is None:
+            record = self.published.run_of_uid(uid)
+            known = self._load(record) if record is not None else None
+        return known
+
+    def enter(self, turn: Turn, run: Run, event: Event) -> None:
+        """A new run and its first event (Submitted)."""
+        record = RunRecord(run.uid, run.namespace, run.name, turn.version, turn.at, None)
+        active = Active(run, record, {}, fresh=True)
+        self._runs[run.uid] = active
+        self.advance(turn, active, event)
+
+    def taken(self, namespace: str, name: str) -> bool:
+        """Whether a workflow of that name exists, those of this turn included."""
+        if self.published.run(namespace, name) is not None:
+            return True
+        return any(
+            active.fresh and (active.run.namespace, active.run.name) == (namespace, name)
+            for active in self._runs.values()
+        )
+
+    def give(self, turn: Turn, answers: Answers) -> None:
+        """Give runs what others' doings mean for them (a lock that became free…)."""
+        for uid, event in answers:
+            active = self.active(uid)
+            if active is not None:
+                self.advance(turn, active, event)
+
+    def delete_pod(self, turn: Turn, pod_uid: str) -> None:
+        """A user deletes a pod: it is killed if it runs, and no longer shown."""
+        for pod in self.orders.outstanding.values():
+            if pod.uid == pod_uid:
+                self.orders.kill(turn, pod)
+                return
+        for pod in [PodRecord(*row) for row in self._journal.read("get_pod", pod_uid)]:
+            turn.hide_pod(pod)
+
+    def advance(self, turn: Turn, active: Active, event: Event, *, refusable: bool = False) -> None:
+        """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).
+
+        refusable: the event is a user's; what the interpreter refuses (before it changes anything) is raised to the user.
+        """
+        waiting: deque[tuple[str, Event]] = deque([(active.run.uid, event)])
+        while waiting:
+            uid, event = waiting.popleft()
+            one = self.active(uid)
+            if one is None or uid in turn.deleted:
+                continue
+            try:
+                commands = self._advance_run(one.run, event)
+            except Exception as error:
+                if refusable and isinstance(error, HeraUtilsError):
+                    raise
+                self._note(turn, one, event)
+                waiting.extend(self._broken(turn, one, error))
+                continue
+            finally:
+                refusable = False
+            self._note(turn, one, event)
+            for command in commands:
+                waiting.extend(self.orders.carry_out(turn, one, command))
+
+    def _note(self, turn: Turn, active: Active, event: Event) -> None:
+        turn.touched[active.run.uid] = active
+        turn.say("add_event", active.run.uid, encode(to_json(event)))
+
+    def _broken(self, turn: Turn, active: Active, error: Exception) -> Answers:
+        """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
+        run = active.run
+        message = str(error) if isinstance(error, HeraUtilsError) else f"{type(error).__name__}: {error}"
+        status = run.document.setdefault("status", {})
+        status |= {"phase": "Error", "message": message, "finishedAt": stamp(turn.at)}
+        status.setdefault("startedAt", stamp(turn.at))
+        labels = run.document["metadata"].setdefault("labels", {})
+        labels |= {"workflows.argoproj.io/phase": "Error", "workflows.argoproj.io/completed": "true"}
+        for pod in self.pods_of(run.uid):
+            self.orders.kill(turn, pod)
+        return self.orders.release_all(turn, run.uid)
+
+    def pods_of(self, run: str) -> list[Any]:
+        if run not in self.orders.per_run:
+            return []
+        return [pod for (owner, _), pod in self.orders.outstanding.items() if owner == run]
+
+    def _let_go(self, uid: str) -> None:
+        """A run to which nothing will happen any more is kept in the journal only."""
+        active = self._runs.get(uid)
+        if active is not None and active.run.finished and uid not in self.orders.per_run:
+            del self._runs[uid]
+            self.published.release(uid)
+
+    # --- what happened ------------------------------------------------------------------------------------------------
+    def _tell(self, turn: Turn, told: _Told) -> None:
+        event = told.event
+        if isinstance(event, POD_EVENTS):
+            key = (told.run, event.node_id)
+            if key in self.doomed and isinstance(event, PodFinished):
+                deletion.bury(self, turn, self.doomed.pop(key))
+                return
+            pod = self.orders.outstanding.get(key)
+            if pod is None:
+                return  # its end is stored already: the runtime says it again after a restart
+            pod = turn.pods.get(pod.uid, pod)
+            self._note_status(turn, pod, event)
+            if isinstance(event, PodFinished):
+                self.orders.settled(turn, key)
+        active = self.active(told.run)
+        if active is not None:
+            self.advance(turn, active, event)
+
+    def _note_status(self, turn: Turn, pod: Any, event: Event) -> None:
+        if isinstance(event, PodProgressed) and not event.containers:
+            return
+        body = json.loads(pod.body)
+        if isinstance(event, PodFinished):
+            status = pods.finished(body, event, pods.start_of(pod.status))
+        elif isinstance(event, PodWaiting):
+            status = pods.pending(body, event.at, message=event.message)
+        elif isinstance(event, PodStarted):
+            status = pods.running(body, event.at, ip=event.ip)
+        else:
+            assert isinstance(event, PodProgressed)
+            status = pods.running(body, event.at, states=event.containers)
+        changed = replace(pod, status=encode(status))
+        turn.put_pod(changed)
+        if not isinstance(event, PodFinished):
+            self.orders.outstanding[pod.run, pod.node] = changed
+
+    def _fire(self, turn: Turn, run: str, key: str) -> None:
+        turn.say("delete_timer", run, key)
+        if key == DELETE_KEY:
+            record = self.published.run_of_uid(run)
+            if record is not None:
+                deletion.delete_run(self, turn, record)
+            return
+        active = self.active(run)
+        if active is not None:
+            self.advance(turn, active, TimerFired(turn.at, seed(), key))
+
+
+def _resolve(future: Future[Any], answer: Callable[[], Any]) -> None:
+    try:
+        future.set_result(answer())
+    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+        future.set_exception(error)

@@ -1,0 +1,125 @@
+"""The end of runs and objects: what goes with a workflow, a claim, a namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.platforms.local import objects
+from hera_utils.platforms.local.journal import encode
+from hera_utils.platforms.local.launching import FOLDER_ANNOTATION, claim_folder
+from hera_utils.platforms.local.ledger import RunRecord, Turn
+from hera_utils.platforms.local.runtimes.runtime import Launch
+from hera_utils.platforms.local.stored import Change, Stored
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.local.controller import Controller
+
+Json = dict[str, Any]
+
+
+def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
+    """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too."""
+    uid = record.uid
+    if uid in turn.deleted:
+        return
+    orders = controller.orders
+    last = controller.published.workflow(uid)
+    running = {pod.uid: pod for pod in controller.pods_of(uid)}
+    known = controller.published.pods_of_run(uid)
+    for pod in running.values():
+        orders.settled(turn, (uid, pod.node))
+        controller.doomed[uid, pod.node] = pod.uid
+        order: Json = {"body": json.loads(pod.body)}
+        turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), encode(order))
+        turn.then.append(lambda pod=pod: controller.launcher.kill(pod))  # type: ignore[misc]
+    for pod in known:
+        if pod.shown:
+            turn.changes.append(Change("DELETED", pod.stored()))
+        if pod.uid not in running:
+            turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), "{}")
+            turn.then.append(lambda pod_uid=pod.uid: _forget(controller, pod_uid))  # type: ignore[misc]
+    orders.timers.cancel_all(uid)
+    released = orders.release_all(turn, uid)
+    turn.deleted[uid] = record
+    turn.touched.pop(uid, None)
+    controller.drop_run(uid)
+    if last is not None:
+        turn.changes.append(Change("DELETED", last))
+    for stored in owned_by(controller, turn, uid):
+        delete_object(controller, turn, stored)
+    artifacts = controller.state / "artifacts" / record.namespace / record.name
+    turn.then.append(lambda: shutil.rmtree(artifacts, ignore_errors=True))
+    controller.give(turn, released)
+
+
+def owned_by(controller: Controller, turn: Turn, uid: str) -> list[Stored]:
+    """The objects whose owner references name that uid (Kubernetes collects them with their owner)."""
+    return [stored for stored in controller.published.everything() if uid in stored.text and uid in _owners(stored)]
+
+
+def _owners(stored: Stored) -> list[str]:
+    return objects.owners(json.loads(stored.text))
+
+
+def _forget(controller: Controller, pod_uid: str) -> None:
+    controller.launcher.forget(pod_uid)
+    controller.settle_later(pod_uid)
+
+
+def bury(controller: Controller, turn: Turn, pod_uid: str) -> None:
+    """A pod of a deleted run has ended: nothing of it is kept."""
+    turn.say("settle_pod", pod_uid)
+    turn.then.append(lambda: controller.launcher.forget(pod_uid))
+
+
+def take_up(controller: Controller, pod_uid: str, key: tuple[str, str], order: Json) -> None:
+    """After a restart: a pod of a deleted run may still be running."""
+    runtime = controller.launcher.runtime
+    if "body" in order and runtime is not None:
+        controller.doomed[key] = pod_uid
+        runtime.reattach(Launch(key[0], key[1], order["body"], {}))
+        runtime.kill(pod_uid, force=True)
+    else:
+        _forget(controller, pod_uid)
+
+
+def delete_object(controller: Controller, turn: Turn, stored: Stored) -> None:
+    """Delete an object, and what follows: a claim's folder is set aside, a namespace's content is deleted."""
+    turn.drop(stored)
+    if stored.kind == "PersistentVolumeClaim":
+        document = json.loads(stored.text)
+        turn.then.append(lambda: set_aside(controller.state, document))
+    elif stored.kind == "Namespace":
+        for record in controller.published.runs(stored.name):
+            delete_run(controller, turn, record)
+        for other in controller.published.everything():
+            if other.namespace == stored.name and turn.look(other.kind, other.namespace, other.name) is not None:
+                delete_object(controller, turn, other)
+    elif stored.kind in objects.CORE_KINDS or stored.kind in objects.ARGO_KINDS:
+        for other in owned_by(controller, turn, stored.uid):
+            if turn.look(other.kind, other.namespace, other.name) is not None:
+                delete_object(controller, turn, other)
+
+
+def set_aside(state: Path, claim: Json) -> None:
+    """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
+
+    A folder that the user named is the user's: it stays where it is. So is nothing kept of a claim that a workflow made for itself.
+    """
+    metadata = claim["metadata"]
+    if (metadata.get("annotations") or {}).get(FOLDER_ANNOTATION):
+        return
+    folder = claim_folder(state, claim)
+    if not folder.exists():
+        return
+    if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    target = state / "claims" / ".deleted" / f"{metadata['namespace']}-{metadata['name']}-{metadata['uid']}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rename(target)

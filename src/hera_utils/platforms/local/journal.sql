@@ -1,0 +1,138 @@
+-- What the local platform remembers. Each statement has a name (a line that begins with "-- name:") by which journal.py calls it.
+
+-- name: schema_1
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE objects (
+  kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, uid TEXT NOT NULL, version INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (kind, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE runs (
+  uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+  created REAL NOT NULL, finished REAL,          -- seconds since the epoch; finished is NULL while the run goes on
+  metadata TEXT NOT NULL, spec TEXT NOT NULL, status TEXT NOT NULL, kept TEXT NOT NULL, memory TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX run_names ON runs (namespace, name);
+CREATE TABLE nodes (
+  run TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+CREATE TABLE pods (
+  uid TEXT PRIMARY KEY, run TEXT NOT NULL, node TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+  shown INTEGER NOT NULL,                        -- 0: deleted for the Kubernetes API (podGC), its logs are kept with the run
+  position INTEGER NOT NULL, body TEXT NOT NULL, status TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX pod_runs ON pods (run);
+CREATE INDEX pod_names ON pods (namespace, name);
+CREATE TABLE outbox (
+  pod TEXT NOT NULL, command TEXT NOT NULL, run TEXT NOT NULL, node TEXT NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (pod, command)
+) WITHOUT ROWID;
+CREATE TABLE timers (run TEXT NOT NULL, key TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
+CREATE TABLE locks (
+  run TEXT NOT NULL, holder TEXT NOT NULL, position INTEGER NOT NULL, granted INTEGER NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (run, holder)
+) WITHOUT ROWID;
+CREATE TABLE events (position INTEGER PRIMARY KEY, run TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX event_runs ON events (run);
+
+-- name: put_meta
+INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+-- name: get_meta
+SELECT value FROM meta WHERE name = ?
+
+-- name: put_object
+INSERT INTO objects (kind, namespace, name, uid, version, text) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind, namespace, name) DO UPDATE SET uid = excluded.uid, version = excluded.version, text = excluded.text
+-- name: delete_object
+DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?
+-- name: all_objects
+SELECT kind, namespace, name, uid, version, text FROM objects
+
+-- name: put_run
+INSERT INTO runs (uid, namespace, name, version, created, finished, metadata, spec, status, kept, memory)
+VALUES (:uid, :namespace, :name, :version, :created, :finished, :metadata, :spec, :status, :kept, :memory)
+ON CONFLICT (uid) DO UPDATE SET version = excluded.version, finished = excluded.finished, metadata = excluded.metadata,
+  spec = excluded.spec, status = excluded.status, kept = excluded.kept, memory = excluded.memory
+-- name: update_run
+UPDATE runs SET version = :version, finished = :finished, metadata = :metadata, status = :status, memory = :memory WHERE uid = :uid
+-- name: delete_run
+DELETE FROM runs WHERE uid = ?
+-- name: run_names
+SELECT uid, namespace, name, version, created, finished FROM runs
+-- name: get_run
+SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept, memory FROM runs WHERE uid = ?
+-- name: run_memory
+SELECT memory FROM runs WHERE uid = ?
+
+-- name: put_node
+INSERT INTO nodes (run, id, position, text) VALUES (?, ?, ?, ?)
+ON CONFLICT (run, id) DO UPDATE SET text = excluded.text
+-- name: delete_node
+DELETE FROM nodes WHERE run = ? AND id = ?
+-- name: delete_nodes
+DELETE FROM nodes WHERE run = ?
+-- name: run_nodes
+SELECT id, text FROM nodes WHERE run = ? ORDER BY position
+
+-- name: last_node
+SELECT coalesce(max(position), -1) FROM nodes WHERE run = ?
+
+-- name: put_pod
+INSERT OR REPLACE INTO pods (uid, run, node, namespace, name, version, shown, position, body, status)
+VALUES (:uid, :run, :node, :namespace, :name, :version, :shown, :position, :body, :status)
+-- name: update_pod
+UPDATE pods SET version = :version, status = :status WHERE uid = :uid
+-- name: hide_pod
+UPDATE pods SET shown = 0 WHERE uid = ?
+-- name: delete_pods
+DELETE FROM pods WHERE run = ?
+-- name: get_pod
+SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE uid = ?
+-- name: named_pods
+SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods
+WHERE namespace = ? AND name = ? ORDER BY position
+-- name: run_pods
+SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE run = ? ORDER BY position
+-- name: run_pod_uids
+SELECT uid FROM pods WHERE run = ?
+-- name: all_pods
+SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods
+WHERE shown = 1 AND (? = '' OR namespace = ?) ORDER BY position
+
+-- name: put_outbox
+INSERT OR REPLACE INTO outbox (pod, command, run, node, position, text) VALUES (?, ?, ?, ?, ?, ?)
+-- name: settle_pod
+DELETE FROM outbox WHERE pod = ?
+-- name: all_outbox
+SELECT pod, command, run, node, position, text FROM outbox ORDER BY position
+
+-- name: put_timer
+INSERT INTO timers (run, key, at) VALUES (?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET at = excluded.at
+-- name: delete_timer
+DELETE FROM timers WHERE run = ? AND key = ?
+-- name: delete_timers
+DELETE FROM timers WHERE run = ?
+-- name: all_timers
+SELECT run, key, at FROM timers
+
+-- name: put_lock
+INSERT INTO locks (run, holder, position, granted, text) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (run, holder) DO UPDATE SET granted = excluded.granted, text = excluded.text
+-- name: grant_lock
+UPDATE locks SET granted = 1 WHERE run = ? AND holder = ?
+-- name: delete_lock
+DELETE FROM locks WHERE run = ? AND holder = ?
+-- name: delete_locks
+DELETE FROM locks WHERE run = ?
+-- name: all_locks
+SELECT run, holder, position, granted, text FROM locks ORDER BY position
+
+-- name: add_event
+INSERT INTO events (run, text) VALUES (?, ?)
+-- name: run_events
+SELECT text FROM events WHERE run = ? ORDER BY position
+-- name: delete_events
+DELETE FROM events WHERE run = ?
+
+-- name: last_positions
+SELECT (SELECT coalesce(max(position), 0) FROM pods), (SELECT coalesce(max(position), 0) FROM outbox),
+  (SELECT coalesce(max(position), 0) FROM locks)

@@ -1,0 +1,207 @@
+"""From an order to a launch: what a pod refers to is looked up, then the pod goes to its runtime or agent.
+
+A claim, config map or secret that does not exist keeps the pod waiting, as on Kubernetes; unlike there it does not wait for ever:
+on one machine nobody else will create it, so after `patience` seconds the pod fails with the sentence that names the fix.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hera_utils.interpreter.events import PodFinished, PodWaiting
+from hera_utils.platforms.local.clock import now, seed
+from hera_utils.platforms.local.ledger import PodRecord
+from hera_utils.platforms.local.published import Published
+from hera_utils.platforms.local.runtimes.runtime import Launch, Report, Runtime
+
+Json = dict[str, Any]
+Refs = dict[tuple[str, str], bool]
+"""(kind, name) → whether the pod can do without it."""
+AGENTS = ("http", "resource", "data")
+FOLDER_ANNOTATION = "hera-utils/folder"
+PATIENCE = 20.0
+
+
+class Missing(Exception):
+    """What a pod refers to is not there: the kubelet's or scheduler's sentence, and its fix."""
+
+
+def references(pod: Json) -> Refs:
+    """Every claim, config map and secret that a pod's spec refers to."""
+    found: Refs = {}
+
+    def note(kind: str, name: object, optional: object = False) -> None:
+        if name:
+            key = (kind, str(name))
+            found[key] = found.get(key, True) and bool(optional)
+
+    spec = pod.get("spec") or {}
+    for volume in spec.get("volumes") or ():
+        note("PersistentVolumeClaim", (volume.get("persistentVolumeClaim") or {}).get("claimName"))
+        for source in [volume, *((volume.get("projected") or {}).get("sources") or ())]:
+            config_map, secret = source.get("configMap") or {}, source.get("secret") or {}
+            note("ConfigMap", config_map.get("name"), config_map.get("optional"))
+            note("Secret", secret.get("secretName") or secret.get("name"), secret.get("optional"))
+    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+        for variable in container.get("env") or ():
+            source = variable.get("valueFrom") or {}
+            for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+                reference = source.get(field) or {}
+                note(kind, reference.get("name"), reference.get("optional"))
+        for source in container.get("envFrom") or ():
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                reference = source.get(field) or {}
+                note(kind, reference.get("name"), reference.get("optional"))
+    return found
+
+
+class Launcher:
+    """state: the state folder. report: where a pod's fate is told. Called by the controller's thread after a turn was written."""
+
+    def __init__(self, state: Path, published: Published, report: Report, *, patience: float = PATIENCE) -> None:
+        self._state, self._published, self._report = state, published, report
+        self._patience = patience
+        self._waiting: dict[str, tuple[PodRecord, Json, threading.Timer]] = {}
+        self.runtime: Runtime | None = None
+        self.agents: Runtime | None = None
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+    def launch(self, pod: PodRecord, order: Json) -> None:
+        self._start(pod, order, lambda runtime, launch: runtime.launch(launch))
+
+    def reattach(self, pod: PodRecord, order: Json) -> None:
+        """After a restart: find the pod again, or launch it if it never started."""
+        self._start(pod, order, lambda runtime, launch: runtime.reattach(launch))
+
+    def _start(self, pod: PodRecord, order: Json, begin: Callable[[Runtime, Launch], None]) -> None:
+        runtime = self._runtime_for(order["template"])
+        try:
+            launch = self.prepare(pod, order)
+        except Missing as missing:
+            self._wait(pod, order, str(missing))
+            return
+        try:
+            begin(runtime, launch)
+        except Exception as error:  # noqa: BLE001 - whatever keeps a pod from starting is the end of that pod, not of the server
+            self._fail(pod, f"the task could not be started: {error}")
+
+    def _runtime_for(self, template: Json) -> Runtime:
+        runtime = self.agents if any(kind in template for kind in AGENTS) else self.runtime
+        assert runtime is not None, "the controller sets both before it starts"
+        return runtime
+
+    def runtime_of(self, pod: PodRecord) -> Runtime:
+        """Who has the logs of a pod."""
+        assert self.runtime is not None, "the controller sets it before it starts"
+        return self.runtime
+
+    def kill(self, pod: PodRecord, *, force: bool = False) -> None:
+        waiting = self._waiting.pop(pod.uid, None)
+        if waiting is not None:
+            waiting[2].cancel()
+            self._fail(pod, "")
+            return
+        grace = float(json.loads(pod.body)["spec"].get("terminationGracePeriodSeconds") or 30)
+        for runtime in self._runtimes():
+            runtime.kill(pod.uid, grace=grace, force=force)
+
+    def forget(self, pod_uid: str) -> None:
+        for runtime in self._runtimes():
+            runtime.forget(pod_uid)
+
+    def _runtimes(self) -> Iterator[Runtime]:
+        for runtime in (self.runtime, self.agents):
+            if runtime is not None:
+                yield runtime
+
+    def objects_changed(self, kind: str, namespace: str) -> None:
+        """An object was created or changed: pods that waited may start now."""
+        for uid, (pod, order, timer) in list(self._waiting.items()):
+            if pod.namespace == namespace and self._obstacle(json.loads(pod.body), namespace) is None:
+                del self._waiting[uid]
+                timer.cancel()
+                self.launch(pod, order)
+
+    def close(self) -> None:
+        for _, _, timer in self._waiting.values():
+            timer.cancel()
+        for runtime in self._runtimes():
+            runtime.close()
+
+    # --- what a pod refers to -----------------------------------------------------------------------------------------
+    def prepare(self, pod: PodRecord, order: Json) -> Launch:
+        """Raises Missing."""
+        body = json.loads(pod.body)
+        missing = self._obstacle(body, pod.namespace)
+        if missing is not None:
+            raise Missing(missing)
+        claims: dict[str, str] = {}
+        config_maps: dict[str, dict[str, str]] = {}
+        secrets: dict[str, dict[str, str]] = {}
+        for kind, name in references(body):
+            found = self._published.object((kind, pod.namespace, name))
+            if found is None:
+                continue
+            document = json.loads(found.text)
+            if kind == "PersistentVolumeClaim":
+                claims[name] = str(claim_folder(self._state, document, create=True))
+            else:
+                (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
+        run = self._published.run_of_uid(pod.run)
+        workflow = self._published.workflow(pod.run, with_nodes=False) if run is not None else None
+        annotations = (json.loads(workflow.text)["metadata"].get("annotations") or {}) if workflow is not None else {}
+        return Launch(
+            pod.run, pod.node, body, order["template"], bool(order.get("include_script_output")),
+            claims, config_maps, secrets, annotations,
+        )  # fmt: skip
+
+    def _obstacle(self, body: Json, namespace: str) -> str | None:
+        for (kind, name), optional in references(body).items():
+            if optional or self._published.object((kind, namespace, name)) is not None:
+                continue
+            if kind == "PersistentVolumeClaim":
+                fix = f"create it with `hera-utils run --provision` or `kubectl -n {namespace} create`"
+                return f'Unschedulable: persistentvolumeclaim "{name}" not found in namespace "{namespace}": {fix}'
+            what = kind.lower()
+            fix = f"create it in namespace {namespace} (kubectl -n {namespace} create {what} {name} …)"
+            return f'CreateContainerConfigError: {what} "{name}" not found: {fix}'
+        return None
+
+    def _wait(self, pod: PodRecord, order: Json, message: str) -> None:
+        self._report(pod.run, PodWaiting(now(), seed(), pod.node, message))
+        timer = threading.Timer(self._patience, self._give_up, (pod.uid, message))
+        timer.daemon = True
+        self._waiting[pod.uid] = (pod, order, timer)
+        timer.start()
+
+    def _give_up(self, uid: str, message: str) -> None:
+        waiting = self._waiting.pop(uid, None)
+        if waiting is not None:
+            self._fail(waiting[0], message)
+
+    def _fail(self, pod: PodRecord, message: str) -> None:
+        self._report(pod.run, PodFinished(now(), seed(), pod.node, "Failed", "", message))
+
+
+def claim_folder(state: Path, claim: Json, *, create: bool = False) -> Path:
+    """The folder that a claim is on this machine: the one its annotation names, else one in the state folder."""
+    metadata = claim["metadata"]
+    named = (metadata.get("annotations") or {}).get(FOLDER_ANNOTATION)
+    folder = Path(named) if named else state / "claims" / metadata["namespace"] / metadata["name"]
+    if create:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def texts(kind: str, document: Json) -> dict[str, str]:
+    """The keys of a config map or secret as text; a secret's and binary values are decoded, their bytes as latin-1."""
+    data = document.get("data") or {}
+    if kind == "ConfigMap":
+        binary = document.get("binaryData") or {}
+        return {**data, **{key: base64.b64decode(value).decode("latin-1") for key, value in binary.items()}}
+    return {key: base64.b64decode(value).decode("latin-1") for key, value in data.items()}

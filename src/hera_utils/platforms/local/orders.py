@@ -1,0 +1,293 @@
+"""What a run's commands mean for the turn they were given in: rows to write, answers to give at once, things to do afterwards.
+
+Only launching, killing and forgetting pods leave the process; they wait in the outbox until they are settled. Timers, locks and
+objects are rows of the same transaction as the state that asked for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow
+from hera_utils.interpreter import commands as c
+from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
+from hera_utils.platforms.local import objects, pods
+from hera_utils.platforms.local.clock import Timers, new_uid, seed, stamp
+from hera_utils.platforms.local.journal import Journal, encode
+from hera_utils.platforms.local.ledger import Active, PodRecord, Turn
+from hera_utils.platforms.local.locks import Answer, Asked, Holder, LockTable, wanted_locks
+from hera_utils.platforms.local.published import Published
+
+Json = dict[str, Any]
+Answers = list[tuple[str, Event]]
+DELETE_KEY = "hera-utils/delete"
+"""The timer by which a finished run deletes itself (ttlStrategy). Interpreters' own keys never begin so."""
+PODLESS = ("http", "plugin")
+"""Templates that run in Argo's agent: no pod of their own is shown."""
+
+
+class Hands(Protocol):
+    """What is done outside of the journal, after a turn was written (launching.Launcher)."""
+
+    def launch(self, pod: PodRecord, order: Json) -> None: ...
+    def kill(self, pod: PodRecord, *, force: bool = False) -> None: ...
+    def forget(self, pod_uid: str) -> None: ...
+    def objects_changed(self, kind: str, namespace: str) -> None: ...
+
+
+class Orders:
+    def __init__(self, journal: Journal, published: Published, hands: Hands) -> None:
+        self._journal, self._published, self._hands = journal, published, hands
+        self.restore()
+
+    def restore(self) -> None:
+        """Timers, locks and outstanding pods as the journal has them."""
+        self.timers = Timers()
+        for run, key, at in self._journal.read("all_timers"):
+            self.timers.set(run, key, at)
+        self._turn: Turn | None = None
+        self.locks = LockTable(self._limit_of)
+        for run, holder, position, granted, text in self._journal.read("all_locks"):
+            asked = json.loads(text)
+            wanted = wanted_locks(asked["synchronization"], asked["namespace"])
+            who = Holder(run, holder, asked["lock_key"])
+            self.locks.restore(Asked(who, wanted, asked["priority"], asked["created"], position, bool(granted)))
+        self.outstanding: dict[tuple[str, str], PodRecord] = {}
+        """(run, node) → the pod that was launched for it and whose end is not yet known."""
+        self.per_run: dict[str, int] = {}
+        for pod, command, run, node, _, _ in self._journal.read("all_outbox"):
+            rows = self._journal.read("get_pod", pod) if command == "launch" else []
+            if rows:
+                self._expect((run, node), PodRecord(*rows[0]))
+        pod_position, outbox_position, lock_position = self._journal.read("last_positions")[0]
+        self._position: int = max(pod_position, outbox_position, lock_position)
+
+    def following(self) -> int:
+        self._position += 1
+        return self._position
+
+    def _expect(self, key: tuple[str, str], pod: PodRecord) -> None:
+        if key not in self.outstanding:
+            self.per_run[key[0]] = self.per_run.get(key[0], 0) + 1
+        self.outstanding[key] = pod
+
+    def settled(self, turn: Turn, key: tuple[str, str]) -> None:
+        """The end of a pod is stored in this turn: nothing is to be done for it any more."""
+        pod = self.outstanding.pop(key)
+        self.per_run[key[0]] -= 1
+        if not self.per_run[key[0]]:
+            del self.per_run[key[0]]
+        turn.say("settle_pod", pod.uid)
+
+    def carry_out(self, turn: Turn, active: Active, command: c.Command) -> Answers:
+        """Enter a command into the turn; what it answers at once is for the runs named beside it."""
+        self._turn = turn
+        return _HOW[type(command)](self, turn, active, command)
+
+    # --- pods ---------------------------------------------------------------------------------------------------------
+    def launch_pod(self, turn: Turn, active: Active, command: c.LaunchPod) -> Answers:
+        run = active.run
+        name = str(command.pod["metadata"]["name"])
+        for old in [p for p in self._named(turn, run.namespace, name) if p.shown]:
+            turn.hide_pod(old)  # a retried node's new pod has the name of its old one
+        uid = new_uid()
+        body = pods.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
+        status = pods.pending(body, turn.at)
+        shown = 0 if any(kind in command.template for kind in PODLESS) else 1
+        pod = PodRecord(
+            uid,
+            run.uid,
+            command.node_id,
+            run.namespace,
+            name,
+            turn.version,
+            shown,
+            self.following(),
+            encode(body),
+            encode(status),
+        )
+        turn.put_pod(pod, new=True)
+        self._expect((run.uid, command.node_id), pod)
+        order = {"template": command.template, "include_script_output": command.include_script_output}
+        turn.say("put_outbox", uid, "launch", run.uid, command.node_id, pod.position, encode(order))
+        turn.then.append(lambda: self._hands.launch(pod, order))
+        return []
+
+    def _named(self, turn: Turn, namespace: str, name: str) -> list[PodRecord]:
+        in_turn = [
+            p for uid, p in turn.pods.items() if p.name == name and p.namespace == namespace and uid in turn.new_pods
+        ]
+        return in_turn + self._published.pods_named(namespace, name)
+
+    def kill_pod(self, turn: Turn, active: Active, command: c.KillPod) -> Answers:
+        pod = self.outstanding.get((active.run.uid, command.node_id))
+        if pod is not None:
+            self.kill(turn, pod, force=command.force)
+        return []
+
+    def kill(self, turn: Turn, pod: PodRecord, *, force: bool = False) -> None:
+        turn.say("put_outbox", pod.uid, "kill", pod.run, pod.node, self.following(), encode({"force": force}))
+        turn.then.append(lambda: self._hands.kill(pod, force=force))
+
+    def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> Answers:
+        for pod in self._named(turn, active.run.namespace, command.pod_name):
+            if pod.run == active.run.uid and pod.shown and pod.uid not in turn.hidden:
+                turn.hide_pod(turn.pods.get(pod.uid, pod))
+        return []
+
+    # --- timers -------------------------------------------------------------------------------------------------------
+    def set_timer(self, turn: Turn, active: Active, command: c.SetTimer) -> Answers:
+        uid = active.run.uid
+        if command.at:
+            self.timers.set(uid, command.key, command.at)
+            turn.say("put_timer", uid, command.key, command.at)
+        else:
+            self.timers.cancel(uid, command.key)
+            turn.say("delete_timer", uid, command.key)
+        return []
+
+    # --- locks --------------------------------------------------------------------------------------------------------
+    def ask_lock(self, turn: Turn, active: Active, command: c.AskLock) -> Answers:
+        run = active.run
+        lock_key = f"{run.namespace}/{run.name}"
+        if command.holder not in ("", run.name, run.uid, lock_key):
+            lock_key += f"/{command.holder.rpartition('/')[2]}"
+        holder = Holder(run.uid, command.holder, lock_key)
+        try:
+            wanted = wanted_locks(command.synchronization, run.namespace)
+            answer = self.locks.ask(holder, wanted, priority=command.priority, created=command.created_at)
+        except InvalidWorkflow as error:
+            # Argo: a lock that cannot be had at all is an error of whoever asks.
+            return [
+                (run.uid, LockAnswered(turn.at, seed(), command.holder, False, error.message, {"error": error.message}))
+            ]
+        asked = {
+            "synchronization": command.synchronization, "namespace": run.namespace, "lock_key": lock_key,
+            "priority": command.priority, "created": command.created_at,
+        }  # fmt: skip
+        turn.say("put_lock", run.uid, command.holder, self.following(), int(answer.granted), encode(asked))
+        return self._answers(turn, [answer], written=True)
+
+    def release_lock(self, turn: Turn, active: Active, command: c.ReleaseLock) -> Answers:
+        turn.say("delete_lock", active.run.uid, command.holder)
+        return self._answers(turn, self.locks.release(active.run.uid, command.holder))
+
+    def release_all(self, turn: Turn, run: str) -> Answers:
+        """A run is gone: so are its locks and its waiting for them."""
+        answers: Answers = []
+        for asked in self.locks.of(run):
+            answers += self._answers(turn, self.locks.release(run, asked.holder.key))
+        return answers
+
+    def limits_changed(self, turn: Turn) -> Answers:
+        self._turn = turn
+        return self._answers(turn, self.locks.limits_changed())
+
+    def _answers(self, turn: Turn, answers: list[Answer], *, written: bool = False) -> Answers:
+        found: Answers = []
+        for answer in answers:
+            who = answer.holder
+            if answer.granted and not written:
+                turn.say("grant_lock", who.run, who.key)
+            status = {"holding": list(answer.names)} if answer.granted else {"waiting": answer.waiting_for}
+            found.append((who.run, LockAnswered(turn.at, seed(), who.key, answer.granted, answer.message, status)))
+        return found
+
+    def _limit_of(self, place: tuple[str, str, str]) -> int:
+        namespace, name, key = place
+        key_of = ("ConfigMap", namespace, name)
+        found = self._turn.look(*key_of) if self._turn is not None else self._published.object(key_of)
+        if found is None:
+            raise InvalidWorkflow(f'failed to initialize semaphore: configmaps "{name}" not found')
+        value = (json.loads(found.text).get("data") or {}).get(key)
+        if value is None:
+            raise InvalidWorkflow(f"failed to get semaphore limit: key {key} not found in config map {name}")
+        try:
+            return int(value)
+        except ValueError:
+            raise InvalidWorkflow(
+                f"semaphore limit {value!r} of config map {name}, key {key}, is not a number"
+            ) from None
+
+    # --- objects ------------------------------------------------------------------------------------------------------
+    def read_object(self, turn: Turn, active: Active, command: c.ReadObject) -> Answers:
+        found = turn.look(command.kind, active.run.namespace, command.name)
+        document = json.loads(found.text) if found is not None else None
+        return [(active.run.uid, ObjectRead(turn.at, seed(), command.key, document))]
+
+    def write_object(self, turn: Turn, active: Active, command: c.WriteObject) -> Answers:
+        run, given = active.run, dict(command.document)
+        kind = str(given.get("kind", "ConfigMap"))
+        name = str((given.get("metadata") or {}).get("name", ""))
+        known = turn.look(kind, run.namespace, name) if name else None
+        try:
+            if known is not None:
+                old = json.loads(known.text)
+                document = objects.completed(kind, objects.merged(old, given), turn.at)
+                document["metadata"] = {
+                    **old["metadata"],
+                    **(given.get("metadata") or {}),
+                    "uid": old["metadata"]["uid"],
+                }
+            else:
+                document = objects.born(kind, run.namespace, given, uid=new_uid(), at=turn.at, seed=seed())
+        except HeraUtilsError as error:
+            self.record_event(turn, active, "Warning", "WorkflowObjectRefused", error.message)
+            return []
+        turn.put(objects.stored(kind, document, turn.version))
+        turn.then.append(lambda: self._hands.objects_changed(kind, run.namespace))
+        return self.limits_changed(turn) if kind == "ConfigMap" else []
+
+    def delete_object(self, turn: Turn, active: Active, command: c.DeleteObject) -> Answers:
+        known = turn.look(command.kind, active.run.namespace, command.name)
+        if known is not None:
+            turn.drop(known)
+        return []
+
+    def warn(self, turn: Turn, active: Active, command: c.Warn) -> Answers:
+        self.record_event(turn, active, command.type, command.reason, command.message)
+        return []
+
+    def record_event(self, turn: Turn, active: Active, type_: str, reason: str, message: str) -> None:
+        """A Kubernetes Event on the run; it goes when the run goes."""
+        run = active.run
+        involved = {"kind": "Workflow", "namespace": run.namespace, "name": run.name, "uid": run.uid}
+        involved["apiVersion"] = "argoproj.io/v1alpha1"
+        time = stamp(turn.at)
+        document = {
+            "metadata": {
+                "name": f"{run.name}.{new_uid().replace('-', '')[:16]}",
+                "ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": run.name, "uid": run.uid}],
+            },
+            "involvedObject": involved, "reason": reason, "message": message, "type": type_, "count": 1,
+            "firstTimestamp": time, "lastTimestamp": time, "source": {"component": "workflow-controller"},
+        }  # fmt: skip
+        with contextlib.suppress(HeraUtilsError):
+            born = objects.born("Event", run.namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            turn.put(objects.stored("Event", born, turn.version))
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+    def finish(self, turn: Turn, active: Active, command: c.Finish) -> Answers:
+        if command.delete_after is not None:
+            at = turn.at + command.delete_after
+            self.timers.set(active.run.uid, DELETE_KEY, at)
+            turn.say("put_timer", active.run.uid, DELETE_KEY, at)
+        return []
+
+
+_HOW: dict[type[c.Command], Callable[[Orders, Turn, Active, Any], Answers]] = {
+    c.LaunchPod: Orders.launch_pod,
+    c.KillPod: Orders.kill_pod,
+    c.DeletePod: Orders.delete_pod,
+    c.SetTimer: Orders.set_timer,
+    c.AskLock: Orders.ask_lock,
+    c.ReleaseLock: Orders.release_lock,
+    c.ReadObject: Orders.read_object,
+    c.WriteObject: Orders.write_object,
+    c.DeleteObject: Orders.delete_object,
+    c.Warn: Orders.warn,
+    c.Finish: Orders.finish,
+}
