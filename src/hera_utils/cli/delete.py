@@ -1,0 +1,23 @@
+"""`hera-utils delete`: delete runs."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import settings_options
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@settings_options
+def command(names: tuple[str, ...]) -> int:
+    """Delete runs, with their logs and artifacts; one that still runs is ended. Files on claims stay."""
+    from hera_utils.cli.runs import reached, run_name
+    from hera_utils.cli.terminal import say
+
+    with reached() as client:
+        for name in names:
+            found = run_name(client, name)
+            client.delete(found)
+            say(f"{found} deleted")
+    return 0

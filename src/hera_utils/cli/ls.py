@@ -1,0 +1,79 @@
+"""`hera-utils ls`: the runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from hera_utils.cli.options import output_option, settings_options
+
+Json = dict[str, Any]
+
+_FIELDS = (
+    "metadata.name,metadata.namespace,metadata.creationTimestamp,metadata.labels,"
+    "status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
+)
+_COMPLETED = "workflows.argoproj.io/completed"
+
+
+@click.command()
+@click.option("-l", "--selector", default=None, help="Only runs with these labels, e.g. city=lyon.")
+@click.option("--running", is_flag=True, help="Only runs that go on.")
+@click.option("--completed", is_flag=True, help="Only runs that ended.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="At most so many, the newest.")
+@output_option("name", "json")
+@settings_options
+def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
+    """List the runs of the namespace, newest first."""
+    from hera_utils.cli.runs import reached
+    from hera_utils.cli.terminal import note, print_json, print_table, say
+
+    if running != completed:
+        selector = ",".join(filter(None, (selector, f"{_COMPLETED}{'!=' if running else '='}true")))
+    with reached() as client:
+        found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
+        namespace = client.namespace
+    found.sort(key=lambda one: one["metadata"].get("creationTimestamp") or "", reverse=True)
+    found = found[:limit]
+    if output == "json":
+        print_json(found)
+    elif output == "name":
+        for one in found:
+            say(one["metadata"]["name"])
+    elif found:
+        now = time.time()
+        print_table(("name", "status", "age", "duration", "progress", "message"), [_line(one, now) for one in found])
+    else:
+        note(f"no runs in namespace {namespace}")
+    return 0
+
+
+def _line(workflow: Json, now: float) -> tuple[str, ...]:
+    from hera_utils.argo.tree import timestamp
+    from hera_utils.cli.terminal import symbols
+    from hera_utils.watch.display import duration
+
+    status = workflow.get("status") or {}
+    phase = status.get("phase") or "Pending"
+    created, start, end = (
+        timestamp(text)
+        for text in (workflow["metadata"].get("creationTimestamp"), status.get("startedAt"), status.get("finishedAt"))
+    )
+    return (
+        workflow["metadata"]["name"],
+        f"{symbols().of(phase)} {phase}",
+        "" if created is None else age(now - created),
+        "" if start is None else duration(max(0.0, (end or now) - start)),
+        status.get("progress") or "",
+        " ".join((status.get("message") or "").split())[:60],
+    )
+
+
+def age(seconds: float) -> str:
+    """`41s`, `5m`, `3h`, `12d`, as kubectl tells ages."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"

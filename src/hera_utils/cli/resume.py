@@ -1,0 +1,24 @@
+"""`hera-utils resume`: let a suspended run (or task) go on."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.runs import act_on, watch_option
+
+
+@click.command()
+@name_argument
+@click.option(
+    "--node-field-selector",
+    default="",
+    metavar="SELECTOR",
+    help="Only these suspended tasks, e.g. displayName=approve.",
+)
+@watch_option
+@settings_options
+def command(name: str, node_field_selector: str, watch: bool) -> int:
+    """Let a suspended run, or the suspended tasks of a run, go on."""
+    body = {"nodeFieldSelector": node_field_selector} if node_field_selector else None
+    return act_on(name, "resume", "goes on", body, watch=watch)

@@ -1,0 +1,25 @@
+"""`hera-utils stop`: end a run; its exit handlers still run."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.runs import act_on, watch_option
+
+
+@click.command()
+@name_argument
+@click.option("--message", default="", help="Why; it becomes the message of the tasks that are stopped.")
+@click.option(
+    "--node-field-selector",
+    default="",
+    metavar="SELECTOR",
+    help="Only these suspended tasks, e.g. displayName=approve.",
+)
+@watch_option
+@settings_options
+def command(name: str, message: str, node_field_selector: str, watch: bool) -> int:
+    """End a run: its running tasks are ended, no others start, its exit handlers still run."""
+    body = {"message": message, "nodeFieldSelector": node_field_selector}
+    return act_on(name, "stop", "is told to stop", {key: value for key, value in body.items() if value}, watch=watch)

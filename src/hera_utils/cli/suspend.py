@@ -1,0 +1,16 @@
+"""`hera-utils suspend`: let a run start no more tasks."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.runs import act_on
+
+
+@click.command()
+@name_argument
+@settings_options
+def command(name: str) -> int:
+    """Let a run start no more tasks until it is resumed; the running ones go on."""
+    return act_on(name, "suspend", f"is suspended; let it go on with: hera-utils resume {name}")

@@ -1,0 +1,17 @@
+"""`hera-utils terminate`: end a run at once."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.runs import act_on, watch_option
+
+
+@click.command()
+@name_argument
+@watch_option
+@settings_options
+def command(name: str, watch: bool) -> int:
+    """End a run at once: its running tasks are ended, nothing else starts, not even exit handlers."""
+    return act_on(name, "terminate", "is told to end at once", watch=watch)
