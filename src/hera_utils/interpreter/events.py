@@ -97,7 +97,11 @@ class TimerFired(Event):
 
 @dataclass(frozen=True)
 class LockAnswered(Event):
-    """A lock asked for by AskLock was granted, or is waited for (then `message` and `status` are Argo's)."""
+    """A lock asked for by AskLock was granted, or is waited for (then `message` is Argo's).
+
+    status: granted: {"holding": [lock names]}; waited for: {"waiting": lock name, "holders": [who holds it, as Argo's holder keys]};
+    impossible (no such config map, a database lock): {"error": message}. Lock names as Argo's: `ns/Mutex/name`, `ns/ConfigMap/name/key`.
+    """
 
     holder: str = ""
     granted: bool = False

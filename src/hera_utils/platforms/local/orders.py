@@ -192,7 +192,9 @@ class Orders:
             who = answer.holder
             if answer.granted and not written:
                 turn.say("grant_lock", who.run, who.key)
-            status = {"holding": list(answer.names)} if answer.granted else {"waiting": answer.waiting_for}
+            status: Json = {"holding": list(answer.names)}
+            if not answer.granted:
+                status = {"waiting": answer.waiting_for, "holders": self.locks.holders(answer.waiting_for)}
             found.append((who.run, LockAnswered(turn.at, seed(), who.key, answer.granted, answer.message, status)))
         return found
 
