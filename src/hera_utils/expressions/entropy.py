@@ -1,0 +1,41 @@
+"""Time and randomness for expressions, as values: `now()`, `sprig.uuidv4()`, `sprig.randAlpha(5)` draw on them.
+
+Pure code asks neither the clock nor the system, so both arrive with the event that is being worked on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+
+class Entropy:
+    """A reproducible source: the same (at, seed) gives the same sequence of draws.
+
+    at: seconds since the epoch, what `now()` says. seed: text from which every draw is made.
+    """
+
+    __slots__ = ("_drawn", "at", "seed")
+
+    def __init__(self, at: float = 0.0, seed: str = "") -> None:
+        self.at = at
+        self.seed = seed
+        self._drawn = 0
+
+    def data(self, length: int) -> bytes:
+        """The next `length` bytes."""
+        chunks = []
+        missing = length
+        while missing > 0:
+            chunk = hashlib.sha256(f"{self.seed}/{self._drawn}".encode("utf-8", "surrogatepass")).digest()[:missing]
+            self._drawn += 1
+            missing -= len(chunk)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def below(self, bound: int) -> int:
+        """The next whole number in [0, bound)."""
+        return int.from_bytes(self.data(16), "big") % bound
+
+    def text(self, length: int, alphabet: str) -> str:
+        """The next `length` characters of the alphabet."""
+        return "".join(alphabet[self.below(len(alphabet))] for _ in range(length))

@@ -1,0 +1,246 @@
+"""expr-lang 1.17 with the environment that Argo gives it (util/expr/env): `{{=…}}`, retry and hook expressions.
+
+    parse(text)      → Program, memoised
+    program.missing(variables)   the names it needs that are not there
+    program.evaluate(variables)  its value: None, bool, int, float, str, bytes, list, dict, a moment, a duration…
+
+Variables are dotted names, seen as nested maps: {"inputs.parameters.a": "1"} → inputs.parameters.a. A name that is also the
+beginning of another ({"a": …, "a.b": …}) gives way to it, as in Argo. Added by Argo: asInt, asFloat, jsonpath, toJson, sprig.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import functions, jsonpath, sprig
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.evaluate import EvaluationError
+from hera_utils.expressions.evaluate import evaluate as _evaluate
+from hera_utils.expressions.gotext import text_of, to_json
+from hera_utils.expressions.lexer import CompileError, located
+from hera_utils.expressions.nodes import Binary, Call, Constant, Let, Member, Name, Node, Pointer, Sequence, children
+from hera_utils.expressions.parser import BUILTINS
+from hera_utils.expressions.parser import parse as _parse
+from hera_utils.expressions.values import Function
+
+Variables = Mapping[str, Any]
+
+
+class Program:
+    """A parsed expression. `names`: what it names in order (roots and dotted paths), as Argo collects them."""
+
+    __slots__ = ("_whole", "names", "node", "paths", "roots", "source")
+
+    def __init__(self, source: str, node: Node) -> None:
+        self.source = source
+        self.node = node
+        self.names = tuple(dict.fromkeys(_identifiers(node)))
+        self.roots = frozenset(_roots(node))
+        self._whole = "$env" in self.roots
+
+    def missing(self, variables: Variables) -> list[str]:
+        """The names that the variables do not have (those behind `?.` and before `??` are not asked for)."""
+        if not self.names:
+            return []
+        environment = self.environment(variables, Entropy())
+        return [name for name in self.names if not _present(environment, name)]
+
+    def environment(self, variables: Variables, entropy: Entropy) -> dict[str, Any]:
+        """The nested maps that the expression sees, only the parts that it names."""
+        environment = expanded(variables, None if self._whole else self.roots)
+        for name in _ADDED if self._whole else self.roots & _ADDED:
+            environment[name] = sprig.functions(entropy) if name == "sprig" else _FUNCTIONS[name]
+        return environment
+
+    def evaluate(self, variables: Variables, *, entropy: Entropy | None = None) -> Any:
+        """The value over dotted variables. Raises CompileError (an unknown name…), EvaluationError."""
+        entropy = entropy or Entropy()
+        return self.evaluate_in(self.environment(variables, entropy), entropy=entropy)
+
+    def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None = None) -> Any:
+        """The value over an environment as it is, without Argo's functions. Raises CompileError, EvaluationError."""
+        node = self.node
+        overridden = self.roots & environment.keys()
+        if overridden & _HIDEABLE:
+            node = _parse(self.source, frozenset(overridden))
+        _check_names(node, self.source, environment)
+        return _evaluate(node, self.source, environment, entropy or Entropy())
+
+
+@lru_cache(maxsize=2048)
+def parse(source: str) -> Program:
+    """A program, memoised. Raises CompileError."""
+    return Program(source, _parse(source))
+
+
+def evaluate(text: str, variables: Variables, *, entropy: Entropy | None = None) -> Any:
+    """The value of an expression over dotted variables, with Argo's functions. Raises CompileError, EvaluationError."""
+    return parse(text).evaluate(variables, entropy=entropy)
+
+
+def evaluate_boolean(text: str, environment: Mapping[str, Any]) -> bool:
+    """Argo's EvalBool (depends, hooks, retry and conditional-artifact expressions): nested environment as it is, no functions.
+
+    Raises ExpressionError with Argo's message when it fails or is no boolean.
+    """
+    program = parse(text)
+    try:
+        value = program.evaluate_in(environment)
+    except EvaluationError as error:
+        raise EvaluationError(f"unable to evaluate expression '{text}': {error}") from None
+    if not isinstance(value, bool):
+        raise EvaluationError(f"unable to cast expression result '{_percent_s(value)}' to bool")
+    return value
+
+
+def _percent_s(value: Any) -> str:
+    """fmt's %s of a value that is no boolean."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "%!s(<nil>)"
+    if isinstance(value, int):
+        return f"%!s(int={value})"
+    if isinstance(value, float):
+        return f"%!s(float64={text_of(value)})"
+    return text_of(value)
+
+
+# -- the environment ----------------------------------------------------------------------------------------------------
+
+_FUNCTIONS = {
+    "asInt": Function("asInt", functions.integer, 1, 1),
+    "asFloat": Function("asFloat", functions.floating, 1, 1),
+    "toJson": Function("toJson", to_json, 1, 1),
+    "jsonpath": Function("jsonpath", jsonpath.query_text, 2, 2),
+}
+_ADDED = frozenset(_FUNCTIONS) | {"sprig"}
+_HIDEABLE = BUILTINS
+
+
+def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[str, Any]:
+    """Dotted variables as nested maps; only below `roots` when given."""
+    environment: dict[str, Any] = {}
+    for name in variables:
+        root, dot, rest = name.partition(".")
+        if roots is not None and root not in roots:
+            continue
+        value = variables[name]
+        if not dot:
+            if not isinstance(environment.get(root), _Branch):
+                environment[root] = value
+            continue
+        branch = environment.get(root)
+        if not isinstance(branch, _Branch):
+            branch = environment[root] = _Branch()
+        parts = rest.split(".")
+        for part in parts[:-1]:
+            below = branch.get(part)
+            if not isinstance(below, _Branch):
+                below = branch[part] = _Branch()
+            branch = below
+        if not isinstance(branch.get(parts[-1]), _Branch):
+            branch[parts[-1]] = value
+    return environment
+
+
+class _Branch(dict[str, Any]):
+    """A map made of dotted names, as opposed to a map that is a value."""
+
+
+def _present(environment: Mapping[str, Any], name: str) -> bool:
+    current: Any = environment
+    for part in name.split("."):
+        if not isinstance(current, Mapping) or part not in current:
+            return False
+        current = current[part]
+    return True
+
+
+# -- names --------------------------------------------------------------------------------------------------------------
+
+
+def _identifiers(node: Node) -> Iterator[str]:
+    """What an expression names, in Argo's order: a member's parts before the member."""
+    guarded: set[int] = set()
+    for one in _everything(node):
+        if isinstance(one, Binary) and one.operator == "??":
+            guarded.update(id(below) for below in _everything(one.left) if isinstance(below, Member))
+        elif isinstance(one, Member) and one.optional and isinstance(one.node, Member):
+            guarded.add(id(one.node))
+    for one in _everything(node):
+        if id(one) in guarded:
+            continue
+        if isinstance(one, Name):
+            yield one.name
+        elif isinstance(one, Member):
+            path = _path(one)
+            if path:
+                yield path
+
+
+def _everything(node: Node) -> Iterator[Node]:
+    """The nodes, those below before those above. Not by recursion: chains of operators are as deep as they are long."""
+    pending: list[tuple[Node, bool]] = [(node, False)]
+    while pending:
+        one, opened = pending.pop()
+        if opened:
+            yield one
+            continue
+        pending.append((one, True))
+        pending.extend((below, False) for below in reversed(list(children(one))))
+
+
+def _path(node: Member) -> str | None:
+    parts: list[str] = []
+    current: Node = node
+    while isinstance(current, Member):
+        if current.optional or not isinstance(current.member, Constant) or not isinstance(current.member.value, str):
+            return None
+        parts.append(current.member.value)
+        current = current.node
+    if not isinstance(current, Name):
+        return None
+    return ".".join([current.name, *reversed(parts)])
+
+
+def _roots(node: Node) -> Iterator[str]:
+    for one in _everything(node):
+        if isinstance(one, Name):
+            yield one.name
+        else:
+            called = getattr(one, "name", None)
+            if isinstance(called, str) and not isinstance(one, Pointer | Let):
+                yield called  # a builtin, which a variable may hide
+
+
+def _check_names(node: Node, source: str, environment: Mapping[str, Any]) -> None:
+    """expr-lang refuses unknown names before it runs, even where they would not be reached."""
+    pending: list[tuple[Node, frozenset[str]]] = [(node, frozenset())]
+    while pending:
+        one, known = pending.pop()
+        if isinstance(one, Name):
+            if one.name not in known and one.name not in environment and one.name != "$env":
+                raise CompileError(located(f"unknown name {one.name}", source, one.place))
+        elif isinstance(one, Let):
+            pending.append((one.body, known | {one.name}))
+            pending.append((one.value, known))
+        else:
+            pending.extend((below, known) for below in reversed(list(children(one))))
+
+
+__all__ = [
+    "Call",
+    "CompileError",
+    "EvaluationError",
+    "ExpressionError",
+    "Program",
+    "Sequence",
+    "evaluate",
+    "evaluate_boolean",
+    "expanded",
+    "parse",
+]

@@ -1,0 +1,202 @@
+"""Texts as Go writes them: strconv.Quote, encoding/json, fmt's %v. Results of expressions enter a workflow in this form."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from hera_utils.errors import ExpressionError
+
+_plain = re.compile(r"[ !#-\[\]-~]*\Z").match
+_ESCAPES = {
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+    "\\": "\\\\",
+    '"': '\\"',
+}
+
+
+def quoted_inside(text: str) -> str:
+    """strconv.Quote without its quotes. Not always legal JSON: \\a, \\v, \\x.. and \\U........ are not."""
+    if _plain(text):
+        return text
+    return "".join(_ESCAPES.get(character) or _escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    if 0xD800 <= code <= 0xDFFF:
+        return "\\ufffd"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quote(text: str) -> str:
+    """strconv.Quote, %q."""
+    return f'"{quoted_inside(text)}"'
+
+
+def float_json(value: float) -> str:
+    """A float as encoding/json writes it: shortest digits, exponents only outside 1e-6 … 1e21."""
+    if math.isnan(value) or math.isinf(value):
+        raise ExpressionError(f"json: unsupported value: {float_text(value)}")
+    magnitude = abs(value)
+    if magnitude != 0 and (magnitude < 1e-6 or magnitude >= 1e21):
+        mantissa, exponent = _scientific(value)
+        sign = "-" if exponent < 0 else "+"
+        # encoding/json cleans up e-09 to e-9
+        return f"{mantissa}e{sign}{abs(exponent):02d}" if sign == "+" else f"{mantissa}e-{abs(exponent)}"
+    return _decimal(value)
+
+
+def float_text(value: float) -> str:
+    """A float as %v writes it: %g with the shortest digits, exponents below 1e-4 and from 1e21."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    mantissa, exponent = _scientific(value)
+    if exponent < -4 or exponent >= 21:
+        return f"{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    return _decimal(value)
+
+
+def _scientific(value: float) -> tuple[str, int]:
+    digits, exponent = _digits(abs(value))
+    mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
+    return ("-" if value < 0 else "") + mantissa, exponent
+
+
+def _digits(value: float) -> tuple[str, int]:
+    """The shortest decimal digits of a positive float and the exponent of the first."""
+    mantissa, _, power = f"{value!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    exponent = int(power or 0) + len(whole) - 1
+    digits = whole + fraction
+    stripped = digits.lstrip("0")
+    exponent -= len(digits) - len(stripped)
+    return stripped.rstrip("0") or "0", exponent
+
+
+def _decimal(value: float) -> str:
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    digits, exponent = _digits(abs(value))
+    if exponent < 0:
+        text = "0." + "0" * (-exponent - 1) + digits
+    elif exponent >= len(digits) - 1:
+        text = digits + "0" * (exponent - len(digits) + 1)
+    else:
+        text = digits[: exponent + 1] + "." + digits[exponent + 1 :]
+    return ("-" if value < 0 else "") + text
+
+
+def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) -> str:
+    """encoding/json's Marshal (or MarshalIndent): sorted keys, no blanks, < > & escaped when `html`.
+
+    Raises ExpressionError with Go's message for what JSON cannot hold.
+    """
+    if value is None:
+        return "null"
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    if isinstance(value, str):
+        return json_string(value, html=html)
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, float):
+        return float_json(value)
+    if isinstance(value, bytes):
+        return '"' + base64.b64encode(value).decode() + '"'
+    if isinstance(value, dict):
+        return _object(value, indent, level, html)
+    if isinstance(value, list | tuple):
+        return _array(value, indent, level, html)
+    written = getattr(value, "json", None)
+    if written is not None:
+        return to_json(written(), indent=indent, level=level, html=html)
+    _unsupported(value)
+
+
+def _unsupported(value: Any) -> NoReturn:
+    raise ExpressionError(f"json: unsupported type: {getattr(value, 'go_type', type(value).__name__)}")
+
+
+def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
+    if not value:
+        return "{}"
+    keyed = {}
+    for key in value:
+        if not isinstance(key, str | int) or isinstance(key, bool):
+            raise ExpressionError("json: unsupported type: map[interface {}]interface {}")
+        keyed[str(key)] = value[key]
+    colon = ": " if indent else ":"
+    parts = [
+        json_string(key, html=html) + colon + to_json(keyed[key], indent=indent, level=level + 1, html=html)
+        for key in sorted(keyed, key=lambda text: text.encode("utf-8", "surrogatepass"))
+    ]
+    return _joined("{", parts, "}", indent, level)
+
+
+def _array(value: list[Any] | tuple[Any, ...], indent: str, level: int, html: bool) -> str:
+    if not value:
+        return "[]"
+    return _joined("[", [to_json(one, indent=indent, level=level + 1, html=html) for one in value], "]", indent, level)
+
+
+def _joined(opening: str, parts: list[str], closing: str, indent: str, level: int) -> str:
+    if not indent:
+        return opening + ",".join(parts) + closing
+    inner = "\n" + indent * (level + 1)
+    return opening + inner + ("," + inner).join(parts) + "\n" + indent * level + closing
+
+
+_html_escapes = re.compile("[<>&\u2028\u2029]")
+
+
+def json_string(text: str, *, html: bool = True) -> str:
+    """A JSON string as encoding/json writes it."""
+    written = json.dumps(text, ensure_ascii=False)
+    if "\x7f" in written or not written.isascii():
+        written = written.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        written = re.sub("[\ud800-\udfff]", "\ufffd", written)
+    if html:
+        written = _html_escapes.sub(lambda found: f"\\u{ord(found.group()):04x}", written)
+    return written
+
+
+def text_of(value: Any) -> str:
+    """fmt's %v of a value."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return float_text(value)
+    if isinstance(value, int):
+        return str(int(value)) if type(value) is int else str(value)
+    if isinstance(value, bytes):
+        return "[" + " ".join(str(byte) for byte in value) + "]"
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (isinstance(key, str), key))
+        return "map[" + " ".join(f"{text_of(key)}:{text_of(value[key])}" for key in keys) + "]"
+    if isinstance(value, list | tuple):
+        return "[" + " ".join(text_of(one) for one in value) + "]"
+    return str(value)

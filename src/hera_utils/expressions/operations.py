@@ -1,0 +1,330 @@
+"""The operators of expr-lang over Go's values: equality, order, arithmetic, `in`, members, slices."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+from hera_utils.expressions.gotext import text_of
+from hera_utils.expressions.gotime import Moment
+from hera_utils.expressions.values import (
+    Byte,
+    Duration,
+    Failure,
+    Floats,
+    Function,
+    Ints,
+    Strings,
+    go_type,
+    is_int,
+    is_number,
+    to_float,
+    to_int,
+    wrapped,
+)
+
+MOST_ITEMS = 1_000_000  # expr-lang's memory budget: items made by one evaluation
+
+
+def equal(left: Any, right: Any) -> bool:
+    """runtime.Equal: numbers by value, lists item by item, else Go's deep equality."""
+    if is_number(left) and is_number(right):
+        return bool(left == right)
+    if left is None or right is None:
+        return left is right
+    if isinstance(left, Moment) and isinstance(right, Moment):
+        return left.nanoseconds == right.nanoseconds
+    if isinstance(left, list) and isinstance(right, list):
+        if isinstance(left, _PLAIN) and isinstance(right, _PLAIN) and type(left) is not type(right):
+            return len(left) == len(right) == 0 and False
+        return len(left) == len(right) and all(map(equal, left, right))
+    return deep_equal(left, right)
+
+
+_PLAIN = (Strings, Ints, Floats)
+
+
+def deep_equal(left: Any, right: Any) -> bool:
+    """reflect.DeepEqual: same Go type and same content."""
+    if go_type(left) != go_type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(deep_equal(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(deep_equal, left, right))
+    return bool(left == right)
+
+
+def _ordered(left: Any, right: Any, operator: str) -> tuple[Any, Any]:
+    if is_number(left) and is_number(right):
+        return left, right
+    if isinstance(left, str) and isinstance(right, str):
+        return left.encode("utf-8", "surrogatepass"), right.encode("utf-8", "surrogatepass")
+    if isinstance(left, Moment) and isinstance(right, Moment):
+        return left.nanoseconds, right.nanoseconds
+    if isinstance(left, Duration) and isinstance(right, Duration):
+        return int(left), int(right)
+    raise Failure(f"invalid operation: {go_type(left)} {operator} {go_type(right)}")
+
+
+def less(left: Any, right: Any) -> bool:
+    a, b = _ordered(left, right, "<")
+    return bool(a < b)
+
+
+def more(left: Any, right: Any) -> bool:
+    a, b = _ordered(left, right, ">")
+    return bool(a > b)
+
+
+def less_or_equal(left: Any, right: Any) -> bool:
+    a, b = _ordered(left, right, "<=")
+    return bool(a <= b)
+
+
+def more_or_equal(left: Any, right: Any) -> bool:
+    a, b = _ordered(left, right, ">=")
+    return bool(a >= b)
+
+
+def add(left: Any, right: Any) -> Any:
+    if is_int(left) and is_int(right):
+        return wrapped(int(left) + int(right))
+    if is_number(left) and is_number(right):
+        return float(left) + float(right)
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if isinstance(left, Moment) and isinstance(right, Duration):
+        return left.add(int(right))
+    if isinstance(left, Duration) and isinstance(right, Moment):
+        return right.add(int(left))
+    if isinstance(left, Duration) and isinstance(right, Duration):
+        return Duration(wrapped(int(left) + int(right)))
+    raise _invalid(left, "+", right)
+
+
+def subtract(left: Any, right: Any) -> Any:
+    if is_int(left) and is_int(right):
+        return wrapped(int(left) - int(right))
+    if is_number(left) and is_number(right):
+        return float(left) - float(right)
+    if isinstance(left, Moment) and isinstance(right, Moment):
+        return Duration(max(-(1 << 63), min((1 << 63) - 1, left.nanoseconds - right.nanoseconds)))
+    if isinstance(left, Moment) and isinstance(right, Duration):
+        return left.add(-int(right))
+    if isinstance(left, Duration) and isinstance(right, Duration):
+        return Duration(wrapped(int(left) - int(right)))
+    raise _invalid(left, "-", right)
+
+
+def multiply(left: Any, right: Any) -> Any:
+    if is_int(left) and is_int(right):
+        return wrapped(int(left) * int(right))
+    if is_number(left) and is_number(right):
+        return float(left) * float(right)
+    if isinstance(left, Duration) or isinstance(right, Duration):
+        if (
+            isinstance(left, int)
+            and isinstance(right, int)
+            and not isinstance(left, bool)
+            and not isinstance(right, bool)
+        ):
+            return Duration(wrapped(int(left) * int(right)))
+        if (isinstance(left, float) or isinstance(right, float)) and (is_number(left) or is_number(right)):
+            return float(left) * float(right)
+    raise _invalid(left, "*", right)
+
+
+def divide(left: Any, right: Any) -> float:
+    if not (is_number(left) and is_number(right)):
+        raise _invalid(left, "/", right)
+    dividend, divisor = float(left), float(right)
+    if divisor == 0:
+        if dividend == 0 or math.isnan(dividend):
+            return math.nan
+        return math.copysign(math.inf, dividend) * math.copysign(1, divisor)
+    return dividend / divisor
+
+
+def modulo(left: Any, right: Any) -> int:
+    if not (is_int(left) and is_int(right)):
+        raise _invalid(left, "%", right)
+    if right == 0:
+        raise Failure("runtime error: integer divide by zero")
+    return int(math.copysign(1, left)) * (abs(int(left)) % abs(int(right)))
+
+
+def power(left: Any, right: Any) -> float:
+    base, exponent = to_float(left), to_float(right)
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        odd = exponent.is_integer() and int(exponent) % 2 == 1
+        return -math.inf if base < 0 and odd else math.inf
+    except ValueError:
+        if base == 0:
+            odd = exponent.is_integer() and int(exponent) % 2 == 1
+            return math.copysign(math.inf, base) if odd else math.inf
+        return math.nan
+
+
+def negate(value: Any) -> Any:
+    if isinstance(value, float):
+        return -value
+    if is_int(value):
+        return wrapped(-int(value))
+    raise Failure(f"invalid operation: - {go_type(value)}")
+
+
+def _invalid(left: Any, operator: str, right: Any) -> Failure:
+    return Failure(f"invalid operation: {go_type(left)} {operator} {go_type(right)}")
+
+
+def make_range(start: Any, end: Any) -> Ints:
+    first, last = to_int(start), to_int(end)
+    if last - first + 1 >= MOST_ITEMS:
+        raise Failure("memory budget exceeded")
+    return Ints(range(first, last + 1))
+
+
+def contained(needle: Any, where: Any) -> bool:
+    """The operator `in`."""
+    if where is None:
+        return False
+    if isinstance(where, list | tuple):
+        return any(equal(one, needle) for one in where)
+    if isinstance(where, dict):
+        if needle is None:
+            return "" in where
+        _check_key(needle, where)
+        return needle in where
+    raise Failure(f'operator "in" not defined on {go_type(where)}')
+
+
+def _check_key(key: Any, where: dict[Any, Any]) -> None:
+    if go_type(where).startswith("map[string]") and not isinstance(key, str):
+        raise Failure(f"reflect.Value.MapIndex: value of type {go_type(key)} is not assignable to type string")
+    if isinstance(key, list | dict):
+        raise Failure(f"runtime error: hash of unhashable type {go_type(key)}")
+
+
+def text_operator(operator: str, left: Any, right: Any) -> bool:
+    """contains, startsWith, endsWith: false when one side is nil. Raises Failure for other kinds."""
+    if left is None or right is None:
+        return False
+    for side in (left, right):
+        if not isinstance(side, str):
+            raise Failure(f"interface conversion: interface {{}} is {go_type(side)}, not string")
+    if operator == "contains":
+        return right in left
+    return bool(left.startswith(right)) if operator == "startsWith" else bool(left.endswith(right))
+
+
+def matches(text: Any, pattern: Any) -> bool:
+    """The operator `matches`: Go's regular expressions, found anywhere."""
+    if text is None or pattern is None:
+        return False
+    if not isinstance(pattern, str):
+        raise Failure(f"interface conversion: interface {{}} is {go_type(pattern)}, not string")
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    if not isinstance(text, str):
+        raise Failure(f"interface conversion: interface {{}} is {go_type(text)}, not []uint8")
+    return regular_expression(pattern).search(text) is not None
+
+
+LONGEST_PATTERN = 1000
+
+
+@lru_cache(maxsize=256)
+def regular_expression(pattern: str) -> re.Pattern[str]:
+    """Go's (RE2) regular expression as Python's. Raises Failure."""
+    if len(pattern) > LONGEST_PATTERN:
+        raise Failure(f"error parsing regexp: expression too large: `{pattern[:40]}…`")
+    if re.search(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]", re.sub(r"\\\\", "", pattern)):
+        raise Failure(f"error parsing regexp: invalid or unsupported Perl syntax: `{pattern}`")
+    translated = re.sub(r"(?<!\\)((?:\\\\)*)\\z", r"\1\\Z", pattern)
+    for name, ranges in _CLASSES.items():
+        translated = translated.replace(f"[:{name}:]", ranges)
+    translated = re.sub(r"\(\?<(\w+)>", r"(?P<\1>", translated)
+    translated = re.sub(r"\(\?(\w*)s(\w*)\)", r"(?\1s\2)", translated)
+    translated = (
+        re.sub(r"(?<!\\)((?:\\\\)*)\$(?![^\[]*\])", r"\1\\Z", translated) if "(?m" not in translated else translated
+    )
+    try:
+        return re.compile(translated, re.ASCII)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Failure(f"error parsing regexp: {error}: `{pattern}`") from None
+
+
+_CLASSES = {
+    "alpha": "a-zA-Z",
+    "digit": "0-9",
+    "alnum": "0-9a-zA-Z",
+    "upper": "A-Z",
+    "lower": "a-z",
+    "space": r"\t\n\v\f\r ",
+    "punct": r"!-/:-@\[-`{-~",
+    "word": "0-9A-Za-z_",
+    "xdigit": "0-9A-Fa-f",
+    "blank": r"\t ",
+    "cntrl": r"\x00-\x1f\x7f",
+    "graph": "!-~",
+    "print": " -~",
+    "ascii": r"\x00-\x7f",
+}
+
+
+def fetch(value: Any, key: Any) -> Any:
+    """A member, an index, a method: runtime.Fetch. Raises Failure."""
+    if isinstance(value, dict):
+        if key is None:
+            return value.get("")
+        _check_key(key, value)
+        return value.get(key)
+    if isinstance(value, list | tuple | str | bytes):
+        return _item(value, to_int(key))
+    if value is not None and isinstance(key, str):
+        method = method_of(value, key)
+        if method is not None:
+            return method
+    raise Failure(f"cannot fetch {text_of(key)} from {go_type(value)}")
+
+
+def method_of(value: Any, name: str) -> Function | None:
+    member = getattr(value, "member", None)
+    found: Function | None = member(name) if member is not None else None
+    return found
+
+
+def _item(value: Any, index: int) -> Any:
+    items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    length = len(items)
+    place = length + index if index < 0 else index
+    if not 0 <= place < length:
+        raise Failure(f"index out of range: {place} (array length is {length})")
+    found = items[place]
+    return Byte(found) if isinstance(items, bytes) else found
+
+
+def sliced(value: Any, start: Any, end: Any) -> Any:
+    """value[start:end]; texts are cut at bytes, as in Go. None: from the start, to the end."""
+    if not isinstance(value, list | tuple | str | bytes):
+        raise Failure(f"cannot slice {text_of(start if start is not None else 0)}")
+    items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    length = len(items)
+    first = to_int(start) if start is not None else 0
+    last = to_int(end) if end is not None else length
+    if first < 0:
+        first = max(length + first, 0)
+    if last < 0:
+        last = max(length + last, 0)
+    last = min(last, length)
+    cut = items[min(first, last) : last]
+    if isinstance(value, str):
+        return cut.decode("utf-8", "replace")
+    if isinstance(value, list):
+        return type(value)(cut)
+    return cut

@@ -1,0 +1,312 @@
+"""`{{a.b}}` and `{{=expression}}` in any JSON document: found, resolved, replaced as Argo does it.
+
+Argo marshals a template to JSON text, cuts it at `{{` and `}}` (fasttemplate), writes each tag's value into the text, quoted as
+Go quotes, and reads the result again. The same is done here, on the same text, so that odd cases (a tag that is never closed,
+a tag inside a tag, a value that is no legal JSON text) end as they do there.
+
+A simple tag is looked up as it stands, blanks around it removed. An expression sees the variables as nested maps.
+What happens to a tag that cannot be resolved:
+
+    unresolved="keep"                       it stays as it is                     Argo: Replace(…, allowUnresolved=true)
+    unresolved="keep", strict=("tasks",…)   it stays, unless it begins with one   Argo: ReplaceStrict(…, prefixes)
+    unresolved="refuse"                     MissingVariable is raised             Argo: Replace(…, allowUnresolved=false)
+
+A variable that is None is an absent optional (the output of a skipped node, without a default): a simple tag of it is an
+error, always; an expression sees nil.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import expr
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.gotext import quote, quoted_inside, to_json
+
+Variables = Mapping[str, Any]
+Unresolved = Literal["keep", "refuse"]
+
+PLACEHOLDER = "__argo__internal__placeholder-"  # values that stand for what is not known yet (validation)
+
+# Variables that are known later than others: an expression that names one is left alone until it is there.
+LATE = frozenset(
+    {
+        "item",
+        "retries",
+        "lastRetry.exitCode",
+        "lastRetry.status",
+        "lastRetry.duration",
+        "lastRetry.message",
+        "workflow.status",
+        "workflow.failures",
+    }
+)
+
+_MEMOISED_LENGTH = 1 << 16
+
+
+class MissingVariable(ExpressionError):
+    """A tag or an expression needs a variable that is not there (yet): Argo tries again later."""
+
+
+class Tag(NamedTuple):
+    """raw: what stands between the braces, in marshalled text. name: it without blanks, or the expression."""
+
+    raw: str
+    name: str
+    expression: bool
+
+
+class Prepared:
+    """A document cut at its tags, so that replacing them costs only what its tags cost.
+
+    `replace` answers the document itself when it has no tags: what it answers must not be changed in place.
+    """
+
+    __slots__ = ("document", "tags", "texts")
+
+    def __init__(self, document: Any, texts: tuple[str, ...], tags: tuple[Tag, ...]) -> None:
+        self.document = document
+        self.texts = texts
+        self.tags = tags
+
+    def replace(
+        self,
+        variables: Variables,
+        *,
+        entropy: Entropy | None = None,
+        unresolved: Unresolved = "keep",
+        strict: Sequence[str] = (),
+    ) -> Any:
+        """The document with its tags replaced. Raises MissingVariable, ExpressionError."""
+        if not self.tags:
+            return self.document
+        rule = _Rule(unresolved == "refuse", tuple(strict))
+        parts = [self.texts[0]]
+        changed = False
+        for tag, following in zip(self.tags, self.texts[1:], strict=True):
+            written = _resolve(tag, variables, rule, entropy)
+            if written is None:
+                parts.append("{{" + ("=" + tag.name if tag.expression else tag.raw) + "}}")
+            else:
+                changed = True
+                parts.append(written)
+            parts.append(following)
+        if not changed:
+            return self.document
+        try:
+            return json.loads("".join(parts))
+        except ValueError:
+            raise ExpressionError("cannot finish template replacement because the result was invalid JSON") from None
+
+
+def prepare(document: Any) -> Prepared:
+    """Cut a JSON document (or a text) at its tags. Raises ExpressionError when a `{{` is never closed."""
+    marshalled = marshal(document)
+    if "{{" not in marshalled:
+        return Prepared(document, (), ())
+    texts, tags = _split(marshalled)
+    return Prepared(document, texts, tags)
+
+
+def replace(
+    document: Any,
+    variables: Variables,
+    *,
+    entropy: Entropy | None = None,
+    unresolved: Unresolved = "keep",
+    strict: Sequence[str] = (),
+) -> Any:
+    """The document with its tags replaced, keys too; the document itself when nothing changed.
+
+    variables: dotted names to text (or other JSON values, for expressions; None: absent). unresolved, strict: see above.
+    Raises MissingVariable ("failed to resolve {{…}}"), ExpressionError, with Argo's messages.
+    """
+    if isinstance(document, str) and "{{" not in document:
+        return document
+    return prepare(document).replace(variables, entropy=entropy, unresolved=unresolved, strict=strict)
+
+
+def tags_in(document: Any) -> tuple[Tag, ...]:
+    """The tags of a document in order. Raises ExpressionError when a `{{` is never closed."""
+    if isinstance(document, str) and "{{" not in document:
+        return ()
+    return prepare(document).tags
+
+
+def simple_tags_in(document: Any) -> tuple[str, ...]:
+    """The names in the simple tags of a document, in order."""
+    return tuple(tag.name for tag in tags_in(document) if not tag.expression)
+
+
+def marshal(document: Any) -> str:
+    """JSON text as Argo has it before it replaces."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def resolve_variable(tag: str, variables: Variables, *, entropy: Entropy | None = None) -> tuple[str, Any]:
+    """`{{name}}` or `{{=expression}}` alone → (what stands inside, its value, not made a text): valueFrom, artifacts' `from`.
+
+    Raises ExpressionError: `Unable to resolve: "…"`, `Unable to compile: "…"`, `Invalid expression: "…"`.
+    """
+    inside = tag.removeprefix("{{").removesuffix("}}").strip()
+    if not inside.startswith("="):
+        if inside not in variables:
+            raise ExpressionError(f"Unable to resolve: {quote(inside)}")
+        return inside, variables[inside]
+    expression = _unescape_html(inside[1:])
+    try:
+        value = expr.evaluate(expression, variables, entropy=entropy)
+    except expr.CompileError:
+        raise ExpressionError(f"Unable to compile: {quote(expression)}") from None
+    except ExpressionError:
+        raise ExpressionError(f"Invalid expression: {quote(expression)}") from None
+    if value is None:
+        raise ExpressionError(f"Unable to resolve: {quote(inside)}")
+    return inside, value
+
+
+# -- cutting ------------------------------------------------------------------------------------------------------------
+
+
+def _split(marshalled: str) -> tuple[tuple[str, ...], tuple[Tag, ...]]:
+    if len(marshalled) <= _MEMOISED_LENGTH:
+        return _split_memoised(marshalled)
+    return _cut(marshalled)
+
+
+def _cut(marshalled: str) -> tuple[tuple[str, ...], tuple[Tag, ...]]:
+    texts: list[str] = []
+    tags: list[Tag] = []
+    at = 0
+    while True:
+        start = marshalled.find("{{", at)
+        if start < 0:
+            texts.append(marshalled[at:])
+            return tuple(texts), tuple(tags)
+        texts.append(marshalled[at:start])
+        end = marshalled.find("}}", start + 2)
+        if end < 0:
+            raise ExpressionError(
+                f'Cannot find end tag="}}}}" in the template={quote(marshalled)} starting from {quote(marshalled[start + 2 :])}'
+            )
+        raw = marshalled[start + 2 : end]
+        if raw.startswith("="):
+            tags.append(Tag(raw, _unescape_html(raw[1:]), True))
+        else:
+            tags.append(Tag(raw, raw.strip(), False))
+        at = end + 2
+
+
+_split_memoised = lru_cache(maxsize=512)(_cut)
+
+
+def _unescape_html(text: str) -> str:
+    if "\\u00" not in text:
+        return text
+    return text.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
+
+
+# -- resolving ----------------------------------------------------------------------------------------------------------
+
+
+class _Rule(NamedTuple):
+    refuse: bool
+    prefixes: tuple[str, ...]
+
+    def demands(self, name: str) -> bool:
+        """Whether the name must be resolved."""
+        if self.refuse:
+            return True
+        return any(name == prefix or name.startswith(prefix + ".") for prefix in self.prefixes)
+
+    @property
+    def lenient(self) -> bool:
+        return not self.refuse and not self.prefixes
+
+
+def _resolve(tag: Tag, variables: Variables, rule: _Rule, entropy: Entropy | None) -> str | None:
+    """The marshalled text of the tag's value, or None: it stays as it is."""
+    if tag.expression:
+        return _resolve_expression(tag.name, variables, rule, entropy)
+    if tag.name in variables:
+        value = variables[tag.name]
+        if value is None:
+            raise ExpressionError(
+                f"unable to substitute {{{{{tag.raw}}}}}: output is an absent optional (skipped/omitted node with no default)"
+            )
+        if not isinstance(value, str):
+            raise MissingVariable(f"failed to resolve {{{{{tag.raw}}}}} to string")
+        return quoted_inside(value)
+    return _resolve_nested(tag, variables, rule)
+
+
+def _resolve_nested(tag: Tag, variables: Variables, rule: _Rule) -> str | None:
+    index = tag.raw.rfind("{{")
+    if index > 0:
+        inner = tag.raw[index + 2 :]
+        if inner in variables:
+            value = variables[inner]
+            if value is None:
+                raise ExpressionError(
+                    f"unable to substitute nested tag {{{{{tag.raw}}}}}: {quote(inner)} is an absent optional"
+                )
+            if isinstance(value, str):
+                return "{{" + tag.raw[:index] + quoted_inside(value)
+    # Artifacts are resolved elsewhere and may be optional, so they may stay unless everything is demanded.
+    if rule.demands(tag.name) and (rule.refuse or ".outputs.artifacts." not in tag.name):
+        raise MissingVariable(f"failed to resolve {{{{{tag.raw}}}}}")
+    return None
+
+
+def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entropy: Entropy | None) -> str | None:
+    """Argo's rules: an expression may stay when something it names is not there yet, or when nothing demands it."""
+    try:
+        source = json.loads(f'"{marshalled}"')
+    except ValueError as error:
+        raise ExpressionError(f"failed to unmarshall JSON expression: {error}") from None
+    try:
+        program = expr.parse(source)
+    except ExpressionError as error:
+        if _has_placeholder(variables):
+            return None
+        raise ExpressionError(f"failed to evaluate expression: {error}") from None
+    missing = program.missing(variables)
+    for name in missing:
+        if rule.demands(name):
+            raise MissingVariable(f"failed to evaluate expression: {name} is missing")
+    may_stay = bool(missing) or rule.lenient
+    if may_stay and any(name in LATE for name in missing):
+        return None
+    try:
+        value = program.evaluate(variables, entropy=entropy)
+    except ExpressionError as error:
+        if may_stay or _has_placeholder(variables):
+            return None
+        raise ExpressionError(f"failed to evaluate expression: {error}") from None
+    if value is None:
+        if may_stay or _has_placeholder(variables):
+            return None
+        raise ExpressionError(f"failed to evaluate expression {quote(source)}")
+    try:
+        written = to_json(value)
+    except ExpressionError as error:
+        if may_stay:
+            return None
+        raise ExpressionError(f"failed to marshal evaluated expression: {error}") from None
+    if len(written) > 1 and written[0] == '"' and written[-1] == '"':
+        return written[1:-1]
+    return quoted_inside(written)
+
+
+def _has_placeholder(variables: Variables) -> bool:
+    return any(isinstance(value, str) and value.startswith(PLACEHOLDER) for value in _values(variables))
+
+
+def _values(variables: Variables) -> Iterator[Any]:
+    for name in variables:
+        yield variables[name]

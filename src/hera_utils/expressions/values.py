@@ -1,0 +1,174 @@
+"""Go's values as Python holds them, and their Go types for messages.
+
+int, float, bool, str, bytes, None   int (64 bit), float64, bool, string, []uint8, nil
+list, Strings, Ints, Floats          []interface {}, []string, []int, []float64
+dict, Wide                           map[string]interface {}, map[interface {}]interface {}
+Duration, Moment, Zone               time.Duration, time.Time, *time.Location
+Byte, Long                           uint8 (a byte of a string), int64
+Function                             a function that an expression may call
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo.durations import SECOND, format_nanoseconds
+from hera_utils.errors import ExpressionError
+
+if TYPE_CHECKING:
+    from hera_utils.expressions.gotime import Moment
+
+
+class Failure(ExpressionError):
+    """An expression that was compiled but cannot be evaluated; the message is not located yet."""
+
+
+class Typed:
+    """A value that names its own Go type."""
+
+    go_type = "interface {}"
+    kind = "any"
+
+
+class Strings(list[Any]):
+    go_type = "[]string"
+
+
+class Ints(list[Any]):
+    go_type = "[]int"
+
+
+class Floats(list[Any]):
+    go_type = "[]float64"
+
+
+class Wide(dict[Any, Any]):
+    """A map whose keys may be of any kind."""
+
+    go_type = "map[interface {}]interface {}"
+
+
+class Byte(int):
+    go_type = "uint8"
+
+
+class Long(int):
+    go_type = "int64"
+
+
+class Duration(int):
+    """Nanoseconds. Methods and text are time.Duration's."""
+
+    go_type = "time.Duration"
+
+    def __str__(self) -> str:
+        return format_nanoseconds(int(self))
+
+    def json(self) -> int:
+        return int(self)
+
+    def member(self, name: str) -> Function | None:
+        found = _DURATION_METHODS.get(name)
+        return Function(name, lambda: found(self)) if found else None
+
+
+_DURATION_METHODS: dict[str, Callable[[Duration], Any]] = {
+    "Hours": lambda d: int(d) / (3600 * SECOND),
+    "Minutes": lambda d: int(d) / (60 * SECOND),
+    "Seconds": lambda d: int(d) / SECOND,
+    "Milliseconds": lambda d: Long(_toward_zero(int(d), 1_000_000)),
+    "Microseconds": lambda d: Long(_toward_zero(int(d), 1_000)),
+    "Nanoseconds": lambda d: Long(int(d)),
+    "String": str,
+    "Abs": lambda d: Duration(abs(int(d))),
+}
+
+
+def _toward_zero(value: int, divisor: int) -> int:
+    quotient = abs(value) // abs(divisor)
+    return quotient if (value < 0) == (divisor < 0) else -quotient
+
+
+class Function:
+    """A function that an expression may call. `call` takes positional arguments and raises Failure."""
+
+    go_type = "func(...interface {}) interface {}"
+    __slots__ = ("call", "least", "most", "name")
+
+    def __init__(self, name: str, call: Callable[..., Any], least: int = 0, most: int | None = None) -> None:
+        self.name = name
+        self.call = call
+        self.least = least
+        self.most = most
+
+
+def go_type(value: Any) -> str:
+    """Go's %T of a value."""
+    named = getattr(value, "go_type", None)
+    if named is not None:
+        return str(named)
+    for kind, name in _TYPES:
+        if isinstance(value, kind):
+            return name
+    return "<nil>"
+
+
+_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float64"),
+    (str, "string"),
+    (bytes, "[]uint8"),
+    (list, "[]interface {}"),
+    (tuple, "[2]interface {}"),
+    (Mapping, "map[string]interface {}"),
+)
+
+_HALF = 1 << 63
+_WHOLE = 1 << 64
+
+
+def wrapped(value: int) -> int:
+    """A whole number as 64 bits hold it."""
+    return value if -_HALF <= value < _HALF else (value + _HALF) % _WHOLE - _HALF
+
+
+def is_number(value: Any) -> bool:
+    """An int or a float64 of Go: not a bool, not a duration."""
+    return isinstance(value, int | float) and not isinstance(value, bool | Duration)
+
+
+def is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool | Duration)
+
+
+def is_moment(value: Any) -> bool:
+    return getattr(value, "go_type", "") == "time.Time"
+
+
+def to_int(value: Any) -> int:
+    """Go's conversion of a number to int. Raises Failure."""
+    if isinstance(value, float):
+        return truncated(value)
+    if is_int(value):
+        return int(value)
+    raise Failure(f"invalid operation: int({go_type(value)})")
+
+
+def truncated(value: float) -> int:
+    """A float64 made an int as amd64 does: out of range gives the smallest int."""
+    if value != value or not -float(_HALF) <= value < float(_HALF):
+        return -_HALF
+    return int(value)
+
+
+def to_float(value: Any) -> float:
+    if is_number(value):
+        return float(value)
+    raise Failure(f"invalid operation: float({go_type(value)})")
+
+
+def moment(value: Any) -> Moment:
+    checked: Moment = value
+    return checked
