@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter.document import location_of
 from hera_utils.interpreter import instants
+from hera_utils.interpreter.document import location_of
 
 Json = dict[str, Any]
 
