@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
 from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
@@ -23,7 +23,11 @@ class ContextParser(argparse.ArgumentParser):
 
     The script's own flags are added as to any argparse parser (`add` is another name of `add_argument`); a key of a
     hera.config file that is one of them gives it its value. `set_defaults` of a setting is weaker than any file.
+
+    inherited: the settings' flags that this process was started with before the script had its say (`hera-utils run`).
     """
+
+    inherited: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
@@ -49,7 +53,7 @@ class ContextParser(argparse.ArgumentParser):
         around = self.around or Surroundings()
         words = self._from_files(foreign_keys(around)) + list(sys.argv[1:] if args is None else args)
         found, rest = super().parse_known_args(words, namespace)
-        said = {name: value for name, value in vars(found).items() if name in BY_NAME}
+        said = {**self.inherited, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
         own = {name: value for name, value in vars(found).items() if name not in BY_NAME}
         return read_settings(said, given=self._given, extras=own, around=around), rest
 
