@@ -64,6 +64,21 @@ class ArgoClient:
             body["serverDryRun"] = True
         return self._object(f"{service}_Create{singular}", body=body, namespace=where)
 
+    def apply(self, document: Json) -> Json:
+        """Create a template or a cron workflow, or put it in the place of the one stored under its name."""
+        try:
+            return self.create(document)
+        except Refused as refused:
+            if refused.code != faults.ALREADY_EXISTS:
+                raise
+        service, singular, key = _kind(document)
+        where = self._namespace(document, None)
+        metadata = dict(document["metadata"])
+        stored = self._object(f"{service}_Get{singular}", namespace=where, name=metadata["name"])
+        metadata["resourceVersion"] = stored["metadata"].get("resourceVersion", "")
+        body = {"namespace": where, "name": metadata["name"], key: {**document, "metadata": metadata}}
+        return self._object(f"{service}_Update{singular}", body=body, namespace=where, name=metadata["name"])
+
     def lint(self, document: Json, *, namespace: str | None = None) -> Json:
         """The document as the server understands it; Refused with Argo's message when it is wrong."""
         service, singular, key = _kind(document)
