@@ -1,0 +1,150 @@
+"""`hera-utils run`: a script or a workflow file, on the platform that is meant, to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hera_utils.cli.options import context, given_settings, settings_options
+from hera_utils.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.cli.script import Made
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.connection import Connection
+    from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("script", metavar="SCRIPT", type=click.Path(path_type=Path))
+@click.argument("arguments", metavar="[ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--detach", is_flag=True, help="Submit, say the run's name, and leave.")
+@settings_options
+def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
+    """Run a Hera script (or submit a workflow file) and follow its runs to their end.
+
+    The script needs to know nothing of hera_utils: address, token and namespace are given to Hera. A script that builds one
+    Workflow and does not submit it is submitted. What is not a flag of hera-utils goes to the script, and so does everything
+    after `--`. A workflow file (.yaml, .json) takes parameters as -p NAME=VALUE.
+
+    The exit status is 0 only when every run succeeded.
+    """
+    from hera_utils.cli.documents import is_document, read_documents
+    from hera_utils.cli.script import read_script
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.connection import connect
+
+    settings = context()
+    documents = read_documents(script) if is_document(script) else []
+    if not documents:
+        read_script(script)  # a script that cannot be read starts no server
+    connection = connect(settings)
+    _say_where(settings, connection)
+    with ArgoClient(connection) as client:
+        if documents:
+            names = submit_documents(client, documents, parameters(arguments))
+        else:
+            made = run_script(script, arguments, settings, connection)
+            names = [name for _, name in made.runs] or submit_waiting(made, script)
+            if made.status:
+                return made.status
+        return follow_all(client, names, detach=detach)
+
+
+def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, connection: Connection) -> Made:
+    """The script, run with Hera bound to the connection; whatever it says of host, token and namespace."""
+    from hera_utils.cli.script import execute
+    from hera_utils.cli.terminal import note
+    from hera_utils.platforms.hera_binding import bind_hera, stamp_of
+    from hera_utils.settings.parser import ContextParser
+
+    ContextParser.inherited = given_settings()
+    bind_hera(
+        connection,
+        stamp=stamp_of(settings, script=str(script)),
+        insist=True,
+        notice=lambda text: note(f"hera-utils: {text}"),
+    )
+    return execute(script, arguments)
+
+
+def submit_waiting(made: Made, script: Path) -> list[str]:
+    """Submit what the script built and did not submit, when it is one workflow."""
+    waiting = made.waiting
+    if made.status:
+        return []
+    if not waiting:
+        raise SettingsError(f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow")
+    if len(waiting) > 1:
+        names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
+        raise SettingsError(
+            f"{script} built {len(waiting)} workflows and submitted none: {names}",
+            fix="call create() on those to run",
+        )
+    from hera_utils.cli.script import created
+
+    return [created(waiting[0], script)]
+
+
+def submit_documents(client: ArgoClient, documents: Sequence[Json], given: Sequence[str]) -> list[str]:
+    """Create the templates of a file (or bring them up to date), then start its workflows."""
+    from hera_utils.cli.documents import with_parameters
+    from hera_utils.cli.terminal import note
+
+    names = []
+    for document in documents:
+        if document["kind"] == "Workflow":
+            names.append(str(client.create(with_parameters(document, given))["metadata"]["name"]))
+        else:
+            stored = client.apply(document)
+            note(f"{document['kind']} {stored['metadata']['name']} stored")
+    return names
+
+
+def parameters(arguments: Sequence[str]) -> list[str]:
+    """`-p NAME=VALUE`, `--parameter NAME=VALUE`: what a workflow file takes."""
+    words, given = list(arguments), []
+    while words:
+        word = words.pop(0)
+        if word in ("-p", "--parameter") and words:
+            given.append(words.pop(0))
+        elif word.startswith("--parameter="):
+            given.append(word.partition("=")[2])
+        elif word.startswith("-p") and "=" in word:
+            given.append(word[2:])
+        else:
+            raise SettingsError(f"a workflow file takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
+    return given
+
+
+def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool) -> int:
+    """Follow each run to its end. Returns the worst exit status."""
+    from hera_utils.cli.runs import follow_to_end
+    from hera_utils.cli.terminal import note, say
+
+    status = 0
+    for name in names:
+        if detach:
+            say(name)
+            continue
+        status = max(status, follow_to_end(client, name))
+        note(client.link(name))
+    return status
+
+
+def _say_where(settings: CLIContext, connection: Connection) -> None:
+    import os
+    import platform
+
+    from hera_utils.cli.terminal import note
+
+    if connection.local:
+        here = f"python {platform.python_version()}, {os.cpu_count()} cores"
+        note(f"platform  local ({settings.origin('platform')})  {here}")
+    else:
+        note(f"platform  {connection.argo_server} ({settings.origin('argo_server')})  namespace {connection.namespace}")
