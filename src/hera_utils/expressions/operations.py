@@ -323,7 +323,7 @@ def sliced(value: Any, start: Any, end: Any) -> Any:
         last = max(length + last, 0)
     last = min(last, length)
     cut = items[min(first, last) : last]
-    if isinstance(value, str):
+    if isinstance(value, str) and isinstance(cut, bytes):
         return cut.decode("utf-8", "replace")
     if isinstance(value, list):
         return type(value)(cut)
