@@ -1,0 +1,18 @@
+"""The experiment: environment, inputs, layout and workflow together. `python experiment.py --help` tells where it can run."""
+
+from environment import construct_environment
+from inputs import inputs
+from layout import ExperimentLayout
+from workflow import define
+
+from hera_utils import ExecutionEngine, Experiment
+
+experiment = Experiment(
+    workflow=define,
+    inputs=inputs,
+    layout=ExperimentLayout,
+    environment=construct_environment,
+)
+
+if __name__ == "__main__":
+    ExecutionEngine.from_command_line().run(experiment)
