@@ -1,0 +1,181 @@
+"""Who may speak to the servers of this machine: the right Host and Origin first, then a token, or this user's own browser.
+
+Why each check: any web page may send requests to 127.0.0.1, so a Host that is not loopback (DNS rebinding) and a foreign Origin are
+refused before anything else; other users of the machine can connect too, so every call needs the token, which only this user can
+read. The page that Hera's printed address opens has no token: see docs/decisions/0006-page-without-token.md for why the user id of
+the connection's other end, together with what the browser says of the request, stands in for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_SAFE_SITES = frozenset({"same-origin"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """status: 200 (go on), 401 or 403; message says why not."""
+
+    status: int = 200
+    message: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.status == 200
+
+
+_PASSED = Verdict()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """token: the server's bearer token. host_names: what a Host header may name, ports aside."""
+
+    token: str = field(repr=False)
+    host_names: frozenset[str] = LOOPBACK_NAMES
+
+    def check_address(self, headers: Mapping[str, str], scheme: str = "http") -> Verdict:
+        """Host must be a loopback name; Origin, when there is one, the same place."""
+        host = headers.get("host", "")
+        if host_name(host) not in self.host_names:
+            return Verdict(403, f'the Host header "{host}" does not name this machine')
+        origin = headers.get("origin")
+        if origin is not None and origin != f"{scheme}://{host}":
+            return Verdict(403, f'requests from the origin "{origin}" are refused')
+        return _PASSED
+
+    def check_token(self, authorization: str | None) -> Verdict:
+        """A bearer token: the server's own, or one that TokenRequest made with it. Messages are Argo's."""
+        if not authorization:
+            return Verdict(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
+        scheme, _, given = authorization.partition(" ")
+        if scheme == "Basic":
+            return Verdict(401, _basic_fault(given))
+        if scheme != "Bearer":
+            return Verdict(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
+        while given.startswith("Bearer "):  # some versions of Hera put the word before a token that has it already
+            given = given.removeprefix("Bearer ")
+        if same_text(given.strip(), self.token) or claims_of(given.strip(), self.token) is not None:
+            return _PASSED
+        return Verdict(401, "Unauthorized")
+
+    def check_browser(self, headers: Mapping[str, str], client: Address | None, server: Address | None) -> bool:
+        """Whether a call without a token comes from our own page in a browser of the user who runs this server.
+
+        Sec-Fetch-Site is written by the browser, never by a page: `same-origin` says that our page asks. The user id of the
+        connection's other end keeps other users of the machine out.
+        """
+        if headers.get("sec-fetch-site") not in _SAFE_SITES or client is None or server is None:
+            return False
+        return peer_uid(client, server) == os.geteuid()
+
+
+Address = tuple[str, int]
+
+
+def host_name(host: str) -> str:
+    """`localhost:2746` → `localhost`, `[::1]:80` → `[::1]`, lower case."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[: host.find("]") + 1]
+    return host.partition(":")[0]
+
+
+def same_text(one: str, other: str) -> bool:
+    """Compared in constant time."""
+    return bool(other) and hmac.compare_digest(one.encode(), other.encode())
+
+
+def _basic_fault(given: str) -> str:
+    try:
+        if b":" in base64.b64decode(given, validate=True):
+            return "Unauthorized"
+    except (ValueError, binascii.Error):
+        pass
+    return "failed to create REST config: error parsing basic authentication"
+
+
+# --- whose connection is this? -----------------------------------------------------------------------------------------
+
+
+def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
+    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be told.
+
+    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts: a socket that
+    nobody owns any more is listed as root's.
+    """
+    if ":" in client[0] or ":" in server[0]:
+        return None
+    wanted = (_kernel_address(client), _kernel_address(server))
+    for table in tables or (Path("/proc/self/net/tcp"),):
+        try:
+            with table.open(encoding="ascii") as lines:
+                next(lines, None)
+                for line in lines:
+                    words = line.split()
+                    if (words[1], words[2]) == wanted and words[3] == "01":
+                        return int(words[7])
+        except (OSError, ValueError, IndexError):
+            continue
+    return None
+
+
+def _kernel_address(address: Address) -> str:
+    """As /proc/net/tcp writes it: the four bytes in the machine's order, then the port, hexadecimal."""
+    number = int.from_bytes(bytes(int(part) for part in address[0].split(".")), _BYTE_ORDER)
+    return f"{number:08X}:{address[1]:04X}"
+
+
+_BYTE_ORDER: Any = "little" if memoryview(b"\x01\x00").cast("H")[0] == 1 else "big"
+
+
+# --- tokens for service accounts (TokenRequest) --------------------------------------------------------------------------
+
+
+def issue_token(claims: Json, key: str) -> str:
+    """A signed JSON web token (HS256) with these claims; `exp` in seconds since the epoch is honoured by `claims_of`."""
+    head = _encode(json.dumps({"alg": "HS256", "typ": "JWT"}, separators=(",", ":")).encode())
+    body = _encode(json.dumps(claims, separators=(",", ":")).encode())
+    return f"{head}.{body}.{_encode(_signature(f'{head}.{body}', key))}"
+
+
+def claims_of(token: str, key: str, *, now: float | None = None) -> Json | None:
+    """The claims of a token that this server signed and that has not expired; None for any other text."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        if not hmac.compare_digest(_decode(parts[2]), _signature(f"{parts[0]}.{parts[1]}", key)):
+            return None
+        claims = json.loads(_decode(parts[1]))
+    except (ValueError, binascii.Error):
+        return None
+    if not isinstance(claims, dict) or float(claims.get("exp", 0)) <= (time.time() if now is None else now):
+        return None
+    return claims
+
+
+def _signature(text: str, key: str) -> bytes:
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).digest()
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,93 @@
+"""What a user does to a run: stop, terminate, suspend, resume, retry, resubmit, set. Each becomes one event of the interpreter."""
+
+from __future__ import annotations
+
+import json
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
+from hera_utils.interpreter.events import (
+    Event,
+    ResumeRequested,
+    RetryRequested,
+    SetRequested,
+    ShutdownRequested,
+    SuspendRequested,
+)
+from hera_utils.platforms.local.server.answers import Reply, Text
+from hera_utils.platforms.local.server.call import Call
+from hera_utils.platforms.local.server.workflows import find
+
+_SETTABLE = ("Succeeded", "Failed", "Error", "")
+
+
+def stop(call: Call) -> Reply:
+    event = ShutdownRequested(
+        0.0,
+        strategy="Stop",
+        message=call.option("message"),
+        node_field_selector=call.option("nodeFieldSelector"),
+    )
+    return _act(call, event)
+
+
+def terminate(call: Call) -> Reply:
+    return _act(call, ShutdownRequested(0.0, strategy="Terminate"))
+
+
+def suspend(call: Call) -> Reply:
+    return _act(call, SuspendRequested(0.0))
+
+
+def resume(call: Call) -> Reply:
+    return _act(call, ResumeRequested(0.0, node_field_selector=call.option("nodeFieldSelector")))
+
+
+def retry(call: Call) -> Reply:
+    event = RetryRequested(
+        0.0,
+        restart_successful=call.switch("restartSuccessful"),
+        node_field_selector=call.option("nodeFieldSelector"),
+        parameters=call.texts("parameters"),
+    )
+    return _act(call, event)
+
+
+def set(call: Call) -> Reply:
+    phase = call.option("phase")
+    if phase not in _SETTABLE:
+        raise Refused(INVALID_ARGUMENT, f"{phase} is an invalid phase to set to")
+    event = SetRequested(
+        0.0,
+        node_field_selector=call.option("nodeFieldSelector"),
+        phase=phase,
+        message=call.option("message"),
+        output_parameters=_parameters(call.option("outputParameters")),
+    )
+    return _act(call, event)
+
+
+def resubmit(call: Call) -> Reply:
+    name = find(call.platform, call.namespace, call.name).name
+    parameters = call.texts("parameters")
+    return Text(
+        call.platform.resubmit(call.namespace, name, memoized=call.switch("memoized"), parameters=parameters).text
+    )
+
+
+def _act(call: Call, event: Event) -> Reply:
+    name = find(call.platform, call.namespace, call.name).name
+    return Text(call.platform.act(call.namespace, name, event).text)
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """Output parameters arrive as a JSON object written into a text."""
+    if not text:
+        return {}
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise Refused(INVALID_ARGUMENT, f"unable to parse output parameter set request: {error}") from None
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise Refused(INVALID_ARGUMENT, "unable to parse output parameter set request: not an object of texts")
+    return values

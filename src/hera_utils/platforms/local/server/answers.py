@@ -1,0 +1,78 @@
+"""How Argo's server writes what it answers: JSON bodies, errors, and streams of events in either of their two formats."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from hera_utils.argo.faults import http_status, stream_body, unary_body
+from hera_utils.errors import Refused
+
+Json = dict[str, Any]
+
+VERSION = "v4.1.2"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A reply that is JSON text already (an object as stored)."""
+
+    json: str
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A reply that goes on: each item is the JSON text of one `result`. What can be refused was refused before."""
+
+    results: AsyncIterator[list[str]]
+
+
+Reply = Json | Text | Stream | Response
+
+
+def encode(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def json_response(reply: Json | Text) -> Response:
+    body = reply.json if isinstance(reply, Text) else encode(reply)
+    headers = {"grpc-metadata-argo-version": VERSION, **rate_headers()}
+    return Response(body.encode("utf-8", "surrogatepass"), 200, headers, "application/json")
+
+
+def fault_response(refused: Refused, *, sse: bool = False, stream: bool = False) -> Response:
+    """A refusal before the first byte: of a unary call, or of a stream in the format that was asked for."""
+    status = http_status(refused.code)
+    if not stream:
+        body = encode(unary_body(refused.code, refused.message))
+        return Response(body.encode("utf-8", "replace"), status, rate_headers(), "application/json")
+    return Response(frame(encode(stream_body(refused.code, refused.message)), sse), status, stream_headers(sse))
+
+
+def frame(text: str, sse: bool) -> bytes:
+    """One event on the wire. Argo's server-sent events have a blank before the newline and two empty lines after it."""
+    data = text.encode("utf-8", "surrogatepass")
+    return b"data: " + data + b" \n\n\n" if sse else data + b"\n"
+
+
+KEEP_ALIVE = b":\n"
+KEEP_ALIVE_SECONDS = 15.0
+
+
+def stream_headers(sse: bool) -> dict[str, str]:
+    kind = {"content-type": "text/event-stream", "x-content-type-options": "nosniff", "cache-control": "no-cache"}
+    return {**(kind if sse else {"content-type": "application/json"}), **rate_headers()}
+
+
+def rate_headers() -> dict[str, str]:
+    """Argo's rate limiter speaks in every reply; nothing is limited on one's own machine."""
+    return {
+        "x-ratelimit-limit": "1000",
+        "x-ratelimit-remaining": "999",
+        "x-ratelimit-reset": str((int(time.time()) + 1) * 1_000_000_000),
+    }
