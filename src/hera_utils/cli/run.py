@@ -79,7 +79,9 @@ def submit_waiting(made: Made, script: Path) -> list[str]:
     if made.status:
         return []
     if not waiting:
-        raise SettingsError(f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow")
+        raise SettingsError(
+            f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
+        )
     if len(waiting) > 1:
         names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
         raise SettingsError(

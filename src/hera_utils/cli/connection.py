@@ -1,0 +1,85 @@
+"""`hera-utils connection`: how other clients reach the platform. The one command that shows the token: that is its purpose."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from hera_utils.cli.options import context, settings_options
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.connection import Connection
+    from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["env", "json"]),
+    default="env",
+    show_default=True,
+    help="Lines for a shell, or JSON.",
+)
+@settings_options
+def command(output: str) -> int:
+    """Print how to reach the platform, token included: for a shell, or as JSON.
+
+    eval "$(hera-utils connection)" makes argo, kubectl and other clients work; the local platform is started when it does
+    not run.
+    """
+    from hera_utils.cli.terminal import print_json, say
+    from hera_utils.platforms.connection import connect
+
+    settings = context()
+    connection = connect(settings)
+    if output == "json":
+        print_json(as_json(connection, settings))
+    else:
+        for name, value in as_variables(connection).items():
+            say(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def as_json(connection: Connection, settings: CLIContext) -> Json:
+    return {
+        "argo_server": connection.argo_server,
+        "kubernetes": _kubernetes(connection, settings),
+        "token": connection.current_token(),
+        "namespace": connection.namespace,
+        "kubeconfig": connection.kubeconfig,
+    }
+
+
+def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:
+    """The plain HTTP address of the local Kubernetes API; a cluster's own is in its kubeconfig."""
+    if not connection.local:
+        return None
+    from pathlib import Path
+
+    from hera_utils.platforms.local.daemon import status
+
+    return (status(Path(settings.state)) or {}).get("kubernetes")
+
+
+def as_variables(connection: Connection) -> dict[str, str]:
+    """What the argo command, kubectl and our own scripts read. Argo wants host:port, and the word Bearer before the token."""
+    parts = urlsplit(connection.argo_server)
+    secure = parts.scheme == "https"
+    token = connection.current_token()
+    found = {
+        "ARGO_SERVER": parts.netloc if parts.port else f"{parts.netloc}:{443 if secure else 80}",
+        "ARGO_TOKEN": token if " " in token or not token else f"Bearer {token}",
+        "ARGO_NAMESPACE": connection.namespace,
+        "ARGO_HTTP1": "true",
+        "ARGO_SECURE": "true" if secure else "false",
+        "ARGO_BASE_HREF": parts.path,
+        "ARGO_INSECURE_SKIP_VERIFY": "" if connection.verify_tls else "true",
+        "KUBECONFIG": connection.kubeconfig or "",
+    }
+    return {name: value for name, value in found.items() if value}
