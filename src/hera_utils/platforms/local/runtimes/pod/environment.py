@@ -1,0 +1,237 @@
+"""The environment variables of a container: a safe few of this machine, the image's, the template's, Argo's."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from .fault import PodFault
+
+Json = dict[str, Any]
+_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")
+_SUFFIXES = {
+    "": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
+}  # fmt: skip
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SHIMS = "/argo/bin"
+_RUNNER = "hera.workflows.runner"
+
+
+def quantity(text: Any) -> float:
+    """A Kubernetes quantity (100m, 1.5, 64Mi) as a number; 0 where it cannot be read."""
+    found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]{0,2})", str(text).strip())
+    if not found or found.group(2) not in _SUFFIXES:
+        return 0.0
+    try:
+        return float(found.group(1)) * _SUFFIXES[found.group(2)]
+    except ValueError:
+        return 0.0
+
+
+def seconds(text: Any) -> float:
+    """A Go duration (1m30s) or a plain number of seconds; 0 where it cannot be read."""
+    text = str(text)
+    try:
+        return float(text)
+    except ValueError:
+        return sum(float(n) * _UNITS[u] for n, u in re.findall(r"([0-9.]+)(ns|us|µs|ms|s|m|h|d)", text))
+
+
+def expand(text: str, env: dict[str, str]) -> str:
+    """Kubernetes' `$(NAME)`: known names are replaced, unknown ones stay, `$$` is a dollar."""
+
+    def one(found: re.Match[str]) -> str:
+        if found.group(0) == "$$":
+            return "$"
+        return env.get(found.group(1), found.group(0))
+
+    return _REFERENCE.sub(one, text) if "$" in text else text
+
+
+def variables(job: Json, container: Json, settings: Json) -> dict[str, str]:
+    """All variables of one container. Raises PodFault for a config map, secret or key that is not there."""
+    pod = job["pod"]
+    env = dict(job["environment"])
+    env["HOSTNAME"] = pod["metadata"]["name"]
+    if settings.get("path"):
+        env["PATH"] = ":".join([*settings["path"], env["PATH"]])
+    if settings.get("python"):
+        _python(job, env)
+    env.update(settings.get("env") or {})
+    own = template_variables(job, container, env)
+    env.update(own)
+    if settings.get("python") and _RUNNER in (*(container.get("command") or ()), *(container.get("args") or ())):
+        _importable(job, env)
+    env.update(_argo(job, container))
+    return env
+
+
+def template_variables(job: Json, container: Json, given: dict[str, str]) -> dict[str, str]:
+    own: dict[str, str] = {}
+    for source in container.get("envFrom") or []:
+        for kind, table in (("configMapRef", "config_maps"), ("secretRef", "secrets")):
+            if ref := source.get(kind):
+                data = _object(job, table, ref)
+                own.update({(source.get("prefix") or "") + k: v for k, v in (data or {}).items()})
+    for item in container.get("env") or []:
+        if item.get("valueFrom"):
+            value = _value_from(job, container, item["valueFrom"])
+            if value is None:
+                continue
+        else:
+            value = expand(str(item.get("value") or ""), {**given, **own})
+        own[item["name"]] = value
+    return own
+
+
+def _object(job: Json, table: str, ref: Json) -> dict[str, str] | None:
+    found = (job.get(table) or {}).get(ref.get("name"))
+    if found is None and not ref.get("optional"):
+        kind = "configmap" if table == "config_maps" else "secret"
+        raise PodFault(f'{kind} "{ref.get("name")}" not found', "CreateContainerConfigError")
+    return found
+
+
+def _value_from(job: Json, container: Json, source: Json) -> str | None:
+    for kind, table, word in (("configMapKeyRef", "config_maps", "ConfigMap"), ("secretKeyRef", "secrets", "Secret")):
+        if ref := source.get(kind):
+            data = _object(job, table, ref)
+            if data is None or ref.get("key") not in data:
+                if ref.get("optional"):
+                    return None
+                namespace = job["pod"]["metadata"].get("namespace", "")
+                message = f"couldn't find key {ref.get('key')} in {word} {namespace}/{ref.get('name')}"
+                raise PodFault(message, "CreateContainerConfigError")
+            return data[ref["key"]]
+    if ref := source.get("fieldRef"):
+        return field(job, str(ref.get("fieldPath") or ""))
+    if ref := source.get("resourceFieldRef"):
+        return _resource(container, ref)
+    return ""
+
+
+def field(job: Json, path: str) -> str:
+    """A field of the pod, as the downward API names it."""
+    pod = job["pod"]
+    if found := re.fullmatch(r"metadata\.(labels|annotations)(?:\['([^']+)'\])?", path):
+        values = pod["metadata"].get(found.group(1)) or {}
+        if found.group(2):
+            return str(values.get(found.group(2), ""))
+        return "\n".join(f'{k}="{v}"' for k, v in sorted(values.items()))
+    fixed = {
+        "status.podIP": "127.0.0.1",
+        "status.podIPs": "127.0.0.1",
+        "status.hostIP": "127.0.0.1",
+        "spec.nodeName": job.get("host", ""),
+    }
+    if path in fixed:
+        return str(fixed[path])
+    value: Any = pod
+    for part in path.split("."):
+        value = value.get(part, "") if isinstance(value, dict) else ""
+    return str(value) if value != "" else ("default" if path == "spec.serviceAccountName" else "")
+
+
+def _resource(container: Json, ref: Json) -> str:
+    kind, _, name = str(ref.get("resource", "")).partition(".")
+    amount = quantity(((container.get("resources") or {}).get(kind) or {}).get(name, 0))
+    if not amount:
+        amount = (
+            float(os.cpu_count() or 1)
+            if name == "cpu"
+            else float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        )
+    divisor = quantity(ref.get("divisor") or 1) or 1.0
+    return str(int(-(-amount // divisor)))
+
+
+def _argo(job: Json, container: Json) -> dict[str, str]:
+    """What Argo's controller puts into every container (workflowpod.go, build)."""
+    pod = job["pod"]
+    labels = pod["metadata"].get("labels") or {}
+    return {
+        "ARGO_CONTAINER_NAME": str(container.get("name") or "main"),
+        "ARGO_NODE_ID": job["node_id"],
+        "ARGO_INCLUDE_SCRIPT_OUTPUT": "true" if job.get("include_script_output") else "false",
+        "ARGO_DEADLINE": "0001-01-01T00:00:00Z",
+        "ARGO_WORKFLOW_NAME": str(labels.get("workflows.argoproj.io/workflow", "")),
+        "ARGO_PROGRESS_FILE": "/var/run/argo/progress",
+        "ARGO_PROGRESS_PATCH_TICK_DURATION": "1m0s",
+        "ARGO_PROGRESS_FILE_TICK_DURATION": "3s",
+    }
+
+
+# --- Python -------------------------------------------------------------------------------------------------------
+
+
+def interpreter(job: Json) -> str:
+    """The interpreter that `python` means: the submitting script's, else the configured one."""
+    return str((job.get("annotations") or {}).get("hera-utils/python") or job["python"])
+
+
+def _python(job: Json, env: dict[str, str]) -> None:
+    path = interpreter(job)
+    folder = os.path.dirname(path)
+    env["PATH"] = ":".join([*([SHIMS] if python_names(job) else []), folder, env["PATH"]])
+    prefix = os.path.dirname(folder)
+    if os.path.exists(f"{prefix}/pyvenv.cfg"):
+        env["VIRTUAL_ENV"] = prefix
+
+
+def python_names(job: Json) -> dict[str, tuple[bytes, int]]:
+    """`python` and `python3` for an interpreter whose own folder lacks one of these names."""
+    path = interpreter(job)
+    folder = os.path.dirname(path)
+    missing = [name for name in ("python", "python3") if not _means(f"{folder}/{name}", path)]
+    quoted = "'" + path.replace("'", "'\\''") + "'"
+    return {f"{SHIMS}/{name}": (f'#!/bin/sh\nexec {quoted} "$@"\n'.encode(), 0o755) for name in missing}
+
+
+def _means(candidate: str, path: str) -> bool:
+    return os.path.exists(candidate) and os.path.realpath(candidate) == os.path.realpath(path)
+
+
+def _importable(job: Json, env: dict[str, str]) -> None:
+    """Hera's runner imports the function's module: the submitting script's folder must be on the path (hera issue 573)."""
+    annotations = job.get("annotations") or {}
+    folders = [
+        os.path.dirname(annotations.get("hera-utils/script") or ""),
+        annotations.get("hera-utils/directory") or "",
+    ]
+    known = [p for p in dict.fromkeys(folders) if p]
+    if known:
+        env["PYTHONPATH"] = ":".join([*([env["PYTHONPATH"]] if env.get("PYTHONPATH") else []), *known])
+
+
+def runner_arguments(job: Json, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """`__main__:f` names a function of the script that was run: its module has that script's name (hera issue 1412)."""
+    script = (job.get("annotations") or {}).get("hera-utils/script") or ""
+    if not script or _RUNNER not in argv:
+        return argv
+    module = os.path.splitext(os.path.basename(script))[0]
+    return tuple(f"{module}:{a[9:]}" if a.startswith("__main__:") else a for a in argv)
+
+
+def exposed(job: Json, settings: Json) -> tuple[str, ...]:
+    """Folders of this machine that the container needs although they may lie under an emptied or hidden one."""
+    paths = list(settings.get("path") or [])
+    if settings.get("python"):
+        annotations = job.get("annotations") or {}
+        paths += _homes(interpreter(job))
+        paths += [
+            os.path.dirname(annotations.get("hera-utils/script") or ""),
+            annotations.get("hera-utils/directory") or "",
+        ]
+    emptied = ("/tmp/", "/var/tmp/", "/argo/", job["state"].rstrip("/") + "/")
+    return tuple(p for p in dict.fromkeys(paths) if p and os.path.isdir(p) and (p + "/").startswith(emptied))
+
+
+def _homes(path: str) -> list[str]:
+    """The folders an interpreter needs: its environment's and that of the Python it was made from."""
+    homes = [os.path.dirname(os.path.dirname(path))]
+    real = os.path.realpath(path)
+    if real != path:
+        homes.append(os.path.dirname(os.path.dirname(real)))
+    return homes

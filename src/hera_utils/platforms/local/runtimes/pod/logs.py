@@ -1,0 +1,59 @@
+"""The log of a container: a line of text per line that it wrote, `<seconds since the epoch> <line>`; stdout and stderr are one stream."""
+
+from __future__ import annotations
+
+import os
+import time
+
+LONGEST = 1 << 20  # bytes; a longer line is cut into several
+RESULT = 256 << 10  # bytes of stdout that become `outputs.result` (Argo: the last 256 kB)
+
+
+class Log:
+    """Takes what comes from the pipes of a container. captured: the end of stdout, when it is wanted."""
+
+    def __init__(self, path: str, *, capture: bool) -> None:
+        self._fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._rest: dict[int, bytes] = {}
+        self._capture = capture
+        self._stdout: list[bytes] = []
+        self._size = 0
+
+    def take(self, stream: int, data: bytes) -> None:
+        """data: bytes just read from stream 1 (stdout) or 2 (stderr)."""
+        if self._capture and stream == 1:
+            self._keep(data)
+        data = self._rest.pop(stream, b"") + data
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        while len(rest) > LONGEST:
+            lines.append(rest[:LONGEST])
+            rest = rest[LONGEST:]
+        if rest:
+            self._rest[stream] = rest
+        self._write(lines)
+
+    def close(self) -> None:
+        self._write(list(self._rest.values()))
+        self._rest.clear()
+        os.close(self._fd)
+
+    def result(self) -> str:
+        """stdout as Argo keeps it: one newline less at its end, at most the last 256 kB."""
+        whole = b"".join(self._stdout)
+        if whole.endswith(b"\n"):
+            whole = whole[:-1]
+        return whole[-RESULT:].decode(errors="replace")
+
+    def _write(self, lines: list[bytes]) -> None:
+        if lines:
+            stamp = b"%.6f " % time.time()
+            data = b"".join([stamp + line + b"\n" for line in lines])
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    def _keep(self, data: bytes) -> None:
+        self._stdout.append(data)
+        self._size += len(data)
+        while self._size - len(self._stdout[0]) > RESULT + 1:
+            self._size -= len(self._stdout.pop(0))

@@ -1,0 +1,43 @@
+"""What /proc tells of processes: which they are, what they started, how much memory they hold."""
+
+from __future__ import annotations
+
+import os
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def born(pid: int) -> str:
+    """When a process started, in the kernel's ticks: with its id it names a process for ever. "" when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and everything it started, by this namespace's process ids."""
+    found, todo = [], [pid]
+    while todo:
+        one = todo.pop()
+        found.append(one)
+        try:
+            with open(f"/proc/{one}/task/{one}/children") as file:
+                todo += [int(p) for p in file.read().split()]
+        except OSError:
+            continue
+    return found
+
+
+def resident(pid: int) -> int:
+    """Bytes that the container's processes hold, without its first process (ours)."""
+    total = 0
+    for one in descendants(pid)[1:]:
+        try:
+            with open(f"/proc/{one}/statm") as file:
+                fields = file.read().split()
+            total += (int(fields[1]) - int(fields[2])) * _PAGE
+        except (OSError, IndexError, ValueError):
+            continue
+    return total

@@ -1,0 +1,64 @@
+"""The local artifact store: `<state>/artifacts/<namespace>/<key>`; keys as Argo's default format, `<workflow>/<pod>/<file>`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .fault import PodFault
+
+Json = dict[str, Any]
+KEYED = (
+    "s3",
+    "gcs",
+    "oss",
+    "azure",
+    "hdfs",
+    "artifactory",
+    "plugin",
+)  # locations that name an object by a key: all mean the local store here
+
+
+def key_of(location: Json) -> str | None:
+    """The key that an artifact (or an archive location) names, None when it names none."""
+    for kind in KEYED:
+        if kind in location and location[kind] is not None:
+            found = location[kind]
+            key = found.get("key") or found.get("blob") or found.get("path") or found.get("url")
+            if key:
+                return str(key)
+    return None
+
+
+def located(location: Json) -> str | None:
+    """The kind of place that an artifact names (s3, raw, http, git…), None when it names none."""
+    for kind in ("raw", "http", "git", *KEYED):
+        if location.get(kind) is not None:
+            return kind
+    return None
+
+
+def default_key(job: Json, name: str) -> str:
+    """Where an output without a key of its own goes."""
+    metadata = job["pod"]["metadata"]
+    base = key_of(job["template"].get("archiveLocation") or {})
+    if not base or "{{" in base:
+        workflow = (metadata.get("labels") or {}).get("workflows.argoproj.io/workflow") or "workflow"
+        base = f"{workflow}/{metadata['name']}"
+    return f"{base.rstrip('/')}/{name}"
+
+
+def path_of(store: str, key: str) -> str:
+    """A key as a path of this machine; one that leads out of the store is refused."""
+    found = os.path.normpath(os.path.join(store, key.lstrip("/")))
+    if not found.startswith(store.rstrip("/") + "/"):
+        raise PodFault(f'the artifact key "{key}" leads out of the artifact store')
+    return found
+
+
+def with_key(artifact: Json, key: str) -> Json:
+    """The artifact as Argo reports it once it is saved."""
+    for kind in KEYED:
+        if artifact.get(kind) is not None:
+            return artifact if key_of(artifact) else {**artifact, kind: {**artifact[kind], "key": key}}
+    return {**artifact, "s3": {"key": key}}

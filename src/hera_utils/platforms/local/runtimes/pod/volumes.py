@@ -1,0 +1,174 @@
+"""The volumes of a pod as folders of this machine, and its input artifacts."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .environment import expand, field, template_variables
+from .fault import PodFault
+from .view import Mount
+
+Json = dict[str, Any]
+
+
+class Volumes:
+    """folder: pods/<uid>; what is made here (emptyDir, config maps, secrets) lies in its `volumes`."""
+
+    def __init__(self, job: Json, folder: str) -> None:
+        self._job = job
+        self._folder = folder
+        self._volumes = {v["name"]: v for v in job["pod"]["spec"].get("volumes") or []}
+        self._sources: dict[str, str] = {}
+        self._run_argo = ""
+
+    def run_argo(self) -> str:
+        """The folder behind /var/run/argo, shared by the pod's containers."""
+        if not self._run_argo:
+            self._run_argo = f"{self._folder}/argo"
+            os.makedirs(self._run_argo, exist_ok=True)
+        return self._run_argo
+
+    def mounts(self, container: Json, env: dict[str, str]) -> list[Mount]:
+        found = []
+        for item in container.get("volumeMounts") or []:
+            source = self._source(str(item.get("name")))
+            sub_path = item.get("subPath") or expand(item.get("subPathExpr") or "", env)
+            if sub_path:
+                source = _below(source, sub_path)
+                if not os.path.lexists(source):
+                    os.makedirs(source)  # as the kubelet does
+            volume = self._volumes[item["name"]]
+            claim = volume.get("persistentVolumeClaim") or {}
+            read_only = bool(
+                item.get("readOnly") or claim.get("readOnly") or "configMap" in volume or "secret" in volume
+            )
+            found.append(Mount(source, os.path.normpath(item["mountPath"]), read_only))
+        return found
+
+    def input_mounts(self, container: Json) -> list[Mount]:
+        """Input artifacts at their paths; one whose path lies in a volume is put into the volume instead."""
+        taken = [os.path.normpath(m["mountPath"]) for m in container.get("volumeMounts") or []]
+        found = []
+        for artifact in (self._job["template"].get("inputs") or {}).get("artifacts") or []:
+            path = os.path.normpath(artifact.get("path") or "/")
+            source = f"{self._folder}/inputs/{artifact['name']}"
+            if (
+                path != "/"
+                and os.path.lexists(source)
+                and not any(path == t or path.startswith(t + "/") for t in taken)
+            ):
+                found.append(Mount(source, path))
+        return found
+
+    def host_path(self, container: Json, env: dict[str, str], path: str) -> str | None:
+        """Where `path` of the container lies on this machine when a volume covers it."""
+        best: Mount | None = None
+        for mount in self.mounts(container, env):
+            if (path == mount.target or path.startswith(mount.target + "/")) and (
+                best is None or len(mount.target) > len(best.target)
+            ):
+                best = mount
+        return None if best is None else best.source + path[len(best.target) :]
+
+    def _source(self, name: str) -> str:
+        if name in self._sources:
+            return self._sources[name]
+        volume = self._volumes.get(name)
+        if volume is None:
+            raise PodFault(f'the container mounts the volume "{name}", which the workflow does not define')
+        if (claim := volume.get("persistentVolumeClaim")) is not None:
+            found = (self._job.get("claims") or {}).get(claim.get("claimName"))
+            if found is None:
+                raise PodFault(f'persistentvolumeclaim "{claim.get("claimName")}" not found', "FailedScheduling")
+            os.makedirs(found, exist_ok=True)
+            source = str(found)
+        elif (host := volume.get("hostPath")) is not None:
+            source = str(host.get("path"))
+            if not os.path.exists(source) and str(host.get("type") or "").endswith("OrCreate"):
+                os.makedirs(source, exist_ok=True)
+            if not os.path.exists(source):
+                raise PodFault(
+                    f'hostPath "{source}" of the volume "{name}" does not exist on this machine', "FailedMount"
+                )
+        else:
+            source = f"{self._folder}/volumes/{name}"
+            os.makedirs(source, exist_ok=True)
+            self._fill(volume, source)
+        self._sources[name] = source
+        return source
+
+    def _fill(self, volume: Json, folder: str) -> None:
+        if "configMap" in volume:
+            self._files(folder, "config_maps", volume["configMap"], volume["configMap"].get("name"))
+        elif "secret" in volume:
+            self._files(folder, "secrets", volume["secret"], volume["secret"].get("secretName"))
+        elif "downwardAPI" in volume:
+            self._downward(folder, volume["downwardAPI"])
+        elif "projected" in volume:
+            for source in volume["projected"].get("sources") or []:
+                if "configMap" in source:
+                    self._files(folder, "config_maps", source["configMap"], source["configMap"].get("name"))
+                elif "secret" in source:
+                    self._files(folder, "secrets", source["secret"], source["secret"].get("name"))
+                elif "downwardAPI" in source:
+                    self._downward(folder, source["downwardAPI"])
+        elif "emptyDir" not in volume and set(volume) - {"name"}:
+            kind = next(k for k in volume if k != "name")
+            raise PodFault(
+                f'a volume of kind {kind} ("{volume["name"]}") cannot be given on this machine: use a claim, which is a folder here'
+            )
+
+    def _files(self, folder: str, table: str, source: Json, name: Any) -> None:
+        data = (self._job.get(table) or {}).get(name)
+        if data is None:
+            if source.get("optional"):
+                return
+            kind = "configmap" if table == "config_maps" else "secret"
+            raise PodFault(f'{kind} "{name}" not found', "FailedMount")
+        items = source.get("items")
+        pairs = [(i["key"], i["path"], i.get("mode")) for i in items] if items else [(k, k, None) for k in data]
+        for key, path, mode in pairs:
+            if key not in data:
+                if source.get("optional"):
+                    continue
+                raise PodFault(f'references non-existent config key: {key} of "{name}"', "FailedMount")
+            text = data[key]
+            raw = text.encode("latin-1") if table == "secrets" and _is_latin(text) else text.encode()
+            _write(_below(folder, path), raw, int(mode if mode is not None else source.get("defaultMode") or 0o644))
+
+    def _downward(self, folder: str, source: Json) -> None:
+        for item in source.get("items") or []:
+            if ref := item.get("fieldRef"):
+                text = field(self._job, str(ref.get("fieldPath") or ""))
+            else:
+                ref = item.get("resourceFieldRef") or {}
+                containers = {c.get("name"): c for c in self._job["pod"]["spec"].get("containers") or []}
+                container = containers.get(ref.get("containerName")) or {}
+                text = template_variables(
+                    self._job,
+                    {**container, "envFrom": [], "env": [{"name": "x", "valueFrom": {"resourceFieldRef": ref}}]},
+                    {},
+                )["x"]
+            _write(
+                _below(folder, item["path"]), text.encode(), int(item.get("mode") or source.get("defaultMode") or 0o644)
+            )
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(c) < 256 for c in text)
+
+
+def _below(folder: str, path: str) -> str:
+    """A path inside a volume; one that leads out of the volume is refused."""
+    found = os.path.normpath(os.path.join(folder, path))
+    if not (found + "/").startswith(folder.rstrip("/") + "/"):
+        raise PodFault(f'the path "{path}" leads out of its volume', "FailedMount")
+    return found
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    os.chmod(path, mode)

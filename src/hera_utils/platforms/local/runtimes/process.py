@@ -1,0 +1,441 @@
+"""Pods as processes of this Linux machine, with private mounts. See `pod/` for what runs beside the server.
+
+One thread owns everything here: it admits pods, asks the spawner for supervisors, hears from them through a pipe
+(`pods/.wire`) and through their ends (a pidfd each), and reports. A pod's folder holds all that a later server needs.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import logging
+import os
+import queue
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
+
+from . import follow
+from .admission import Admission, Need, need_of
+from .images import ANNOTATION, ImageTable
+from .pod.processes import born, descendants
+from .runtime import Launch, Report
+
+Json = dict[str, Any]
+_log = logging.getLogger(__name__)
+_SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
+_IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
+
+
+@dataclass
+class _Pod:
+    launch: Launch
+    need: Need
+    pid: int = 0
+    pidfd: int = -1
+    started: bool = False
+    cpu: float = -1.0
+    looked_at: float = 0.0
+
+
+class ProcessRuntime:
+    """state: the server's state folder. report: called from this runtime's thread. cores, memory (bytes): None = the machine's."""
+
+    def __init__(
+        self,
+        state: Path,
+        report: Report,
+        *,
+        images: ImageTable,
+        cores: float | None = None,
+        memory: float | None = None,
+    ) -> None:
+        self._state = state.resolve()
+        self._pods_folder = self._state / "pods"
+        self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._report = report
+        self._images = images
+        self._admission = Admission(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
+        self._pods: dict[str, _Pod] = {}
+        self._asked: collections.deque[str] = collections.deque()
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+        self._open_wire()
+        self._spawner: subprocess.Popen[bytes] | None = None
+        self._link: socket.socket | None = None
+        self._refusal = ""
+        self._closing = False
+        self._swept = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="process-runtime", daemon=True)
+        self._thread.start()
+
+    # --- the protocol -------------------------------------------------------------------------------------------------
+
+    def launch(self, launch: Launch) -> None:
+        self._call(lambda: self._queue_pod(launch))
+
+    def reattach(self, launch: Launch) -> None:
+        self._call(lambda: self._find_again(launch))
+
+    def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
+        self._call(lambda: self._kill(pod_uid, grace, force))
+
+    def forget(self, pod_uid: str) -> None:
+        self._call(lambda: self._forget(pod_uid))
+
+    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+        return _follow(self._pods_folder / pod_uid, container, wait=follow)
+
+    def close(self) -> None:
+        self._closing = True
+        self._call(lambda: None)
+        self._thread.join(timeout=10)
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _call(self, action: Callable[[], None]) -> None:
+        self._calls.put(action)
+        with contextlib.suppress(OSError):  # it is awake already, or closed
+            os.write(self._wake_write, b"x")
+
+    def _run(self) -> None:
+        try:
+            self._start_spawner()
+        except HeraUtilsError as error:
+            self._refusal = error.message
+        while not self._closing:
+            for key, _ in self._selector.select(self._pause()):
+                try:
+                    key.data()
+                except Exception:  # noqa: BLE001 - one bad pod must not stop the others
+                    _log.exception("the process runtime could not handle something")
+            self._admit()
+            self._sweep()
+        self._shut()
+
+    def _pause(self) -> float:
+        return _IDLE if len(self._admission) else _SWEEP
+
+    def _woken(self) -> None:
+        os.read(self._wake_read, 65536)
+        while True:
+            try:
+                self._calls.get_nowait()()
+            except queue.Empty:
+                return
+
+    def _shut(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        if self._spawner is not None:
+            self._spawner.wait(timeout=5)
+        for pod in self._pods.values():
+            if pod.pidfd >= 0:
+                os.close(pod.pidfd)
+        self._selector.close()
+        for fd in (self._wake_read, self._wake_write, self._wire):
+            os.close(fd)
+
+    # --- launching ----------------------------------------------------------------------------------------------------
+
+    def _queue_pod(self, launch: Launch) -> None:
+        uid = launch.pod["metadata"]["uid"]
+        if uid in self._pods:
+            return
+        folder = self._pods_folder / uid
+        if (folder / "supervisor.jsonl").exists() or (folder / "outcome.json").exists():
+            self._find_again(launch)
+            return
+        need = need_of(launch.pod)
+        self._pods[uid] = _Pod(launch, need)
+        self._admission.add(uid, need)
+        if self._admission.too_big(need):
+            message = "the pod asks for more than this machine has: it runs alone"
+            self._report(launch.run_uid, PodWaiting(at=time.time(), node_id=launch.node_id, message=message))
+
+    def _admit(self) -> None:
+        while (uid := self._admission.next()) is not None:
+            self._start(uid)
+
+    def _start(self, uid: str) -> None:
+        launch = self._pods[uid].launch
+        try:
+            if self._refusal:
+                raise PlatformError(self._refusal)
+            self._write_job(uid, launch)
+            self._ask(uid)
+        except (HeraUtilsError, OSError) as error:
+            self._finish(uid, _failed(launch, str(error)))
+
+    def _write_job(self, uid: str, launch: Launch) -> None:
+        pod = launch.pod
+        images = {}
+        for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
+            image = container.get("image") or ""
+            images[image] = self._images.lookup(image, launch.annotations.get(ANNOTATION, ""))
+        job = {
+            **asdict(launch),
+            "images": images,
+            "environment": self._environment(),
+            "state": str(self._state),
+            "store": str(self._state / "artifacts" / str(pod["metadata"].get("namespace") or "default")),
+            "python": sys.executable,
+            "host": socket.gethostname(),
+        }
+        folder = self._pods_folder / uid
+        folder.mkdir(exist_ok=True, mode=0o700)
+        partial = folder / "launch.json.partial"
+        partial.write_text(json.dumps(job))
+        partial.rename(folder / "launch.json")
+
+    def _environment(self) -> dict[str, str]:
+        """What tasks see of this server's own environment: nothing that could be a secret."""
+        found = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
+        found.setdefault("PATH", _PATH)
+        return found
+
+    def _ask(self, uid: str) -> None:
+        if self._link is None:
+            self._start_spawner()
+        assert self._link is not None
+        self._asked.append(uid)
+        self._link.send(uid.encode())
+
+    # --- the spawner ----------------------------------------------------------------------------------------------------
+
+    def _start_spawner(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        package = Path(__file__).parent
+        code = "import sys; sys.path.insert(0, sys.argv[1]); from pod import spawner; spawner.main(sys.argv[2], int(sys.argv[3]))"
+        self._spawner = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", code, str(package), str(self._state), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.settimeout(30)
+        answer = ours.recv(4096).decode()
+        if answer != "ready":
+            ours.close()
+            raise PlatformError(
+                f"this machine's kernel refuses private mounts for tasks ({answer[2:] or 'the spawner ended'})",
+                fix="allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+                "kernel.apparmor_restrict_unprivileged_userns=0), or run the server as root",
+            )
+        ours.settimeout(None)
+        self._link = ours
+        self._selector.register(ours, selectors.EVENT_READ, self._spawned)
+
+    def _spawned(self) -> None:
+        """The spawner forked a supervisor; or it is gone, and another one must take its place."""
+        assert self._link is not None
+        packet = self._link.recv(4096)
+        if packet:
+            uid, pid = packet.decode().split()
+            if uid in self._asked:
+                self._asked.remove(uid)
+            if uid in self._pods:
+                self._watch(uid, int(pid))
+            return
+        self._selector.unregister(self._link)
+        self._link.close()
+        self._link = None
+        unanswered, self._asked = list(self._asked), collections.deque()
+        for uid in unanswered:  # a supervisor that did start owns its pod: asking twice runs nothing twice
+            if uid in self._pods:
+                self._ask(uid)
+
+    # --- hearing from supervisors -------------------------------------------------------------------------------------
+
+    def _open_wire(self) -> None:
+        wire = self._pods_folder / ".wire"
+        if not wire.exists():
+            os.mkfifo(wire, 0o600)
+        self._wire = os.open(wire, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wire_rest = b""
+        self._selector.register(self._wire, selectors.EVENT_READ, self._heard)
+
+    def _heard(self) -> None:
+        data = self._wire_rest + os.read(self._wire, 1 << 16)
+        *lines, self._wire_rest = data.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            pod = self._pods.get(message["uid"])
+            if pod is None:
+                continue
+            if message["is"] == "started":
+                self._started(message["uid"], pod, message["at"])
+            elif message["is"] == "progress":
+                event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
+                self._report(pod.launch.run_uid, event)
+            elif message["is"] == "finished":
+                self._look(message["uid"])
+
+    def _started(self, uid: str, pod: _Pod, at: float) -> None:
+        if pod.started:
+            return
+        pod.started = True
+        if pod.launch.template.get("daemon"):
+            self._admission.works(uid, False)
+        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=socket.gethostname()))
+
+    def _watch(self, uid: str, pid: int) -> None:
+        pod = self._pods[uid]
+        pod.pid = pid
+        if pod.pidfd >= 0:
+            return
+        try:
+            pod.pidfd = os.pidfd_open(pid)
+        except OSError:
+            self._look(uid, ended=True)
+            return
+        self._selector.register(pod.pidfd, selectors.EVENT_READ, lambda: self._look(uid, ended=True))
+
+    def _look(self, uid: str, *, ended: bool = False) -> None:
+        """See whether the pod has an outcome. ended: its supervisor is no more, so it must have one."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        outcome = self._pods_folder / uid / "outcome.json"
+        try:
+            record = json.loads(outcome.read_bytes())
+        except OSError:
+            if ended:
+                self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))
+            return
+        self._finish(uid, _finished(pod.launch, record))
+
+    def _finish(self, uid: str, event: PodFinished) -> None:
+        pod = self._pods.pop(uid)
+        if pod.pidfd >= 0:
+            self._selector.unregister(pod.pidfd)
+            os.close(pod.pidfd)
+        self._admission.release(uid)
+        self._report(pod.launch.run_uid, event)
+
+    # --- again, kill, forget ------------------------------------------------------------------------------------------
+
+    def _find_again(self, launch: Launch) -> None:
+        uid = launch.pod["metadata"]["uid"]
+        if uid in self._pods:
+            return
+        folder = self._pods_folder / uid
+        try:
+            lines = [json.loads(line) for line in (folder / "supervisor.jsonl").read_text().splitlines()]
+        except (OSError, ValueError):
+            lines = []
+        if not lines and not (folder / "outcome.json").exists():
+            self._queue_pod(launch)
+            return
+        pod = self._pods[uid] = _Pod(launch, need_of(launch.pod))
+        self._admission.hold(uid, pod.need)
+        for line in lines:
+            if "started" in line:
+                self._started(uid, pod, line["started"])
+        claim = lines[0] if lines else {}
+        alive = bool(claim) and born(claim["pid"]) == claim["born"]
+        if alive and not (folder / "outcome.json").exists():
+            self._watch(uid, claim["pid"])
+        else:
+            self._look(uid, ended=True)
+
+    def _kill(self, uid: str, grace: float, force: bool) -> None:
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        if self._admission.remove(uid):
+            self._finish(uid, _failed(pod.launch, ""))
+            return
+        wish = self._pods_folder / uid / "kill.json"
+        partial = wish.with_suffix(".partial")
+        partial.write_text(json.dumps({"grace": grace, "force": force}))
+        partial.rename(wish)
+        if pod.pidfd >= 0:
+            signal.pidfd_send_signal(pod.pidfd, signal.SIGTERM)
+
+    def _forget(self, uid: str) -> None:
+        if uid in self._pods:
+            self._kill(uid, 0.0, True)
+        shutil.rmtree(self._pods_folder / uid, ignore_errors=True)
+
+    # --- sweeping -----------------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        if len(self._admission):
+            self._find_idle(now)
+        if now - self._swept >= _SWEEP:
+            self._swept = now
+            for uid in [u for u, p in self._pods.items() if p.pidfd >= 0]:
+                if (self._pods_folder / uid / "outcome.json").exists():
+                    self._look(uid)
+
+    def _find_idle(self, now: float) -> None:
+        """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
+        changed = False
+        for uid, pod in self._pods.items():
+            if not pod.pid or not pod.started or now - pod.looked_at < _IDLE:
+                continue
+            cpu = _cpu_seconds(pod.pid)
+            if pod.cpu >= 0 and not pod.launch.template.get("daemon"):
+                works = cpu - pod.cpu > 0.1 * (now - pod.looked_at)
+                self._admission.works(uid, works)
+                changed = changed or not works
+            pod.cpu, pod.looked_at = cpu, now
+        if changed:
+            self._admit()
+
+
+def _follow(folder: Path, container: str, *, wait: bool) -> Iterator[tuple[float, str]]:
+    return follow.lines(folder, container, wait=wait)
+
+
+def _finished(launch: Launch, record: Json) -> PodFinished:
+    return PodFinished(
+        at=record["at"],
+        node_id=launch.node_id,
+        phase=record["phase"],
+        reason=record["reason"],
+        message=record["message"],
+        containers=tuple(ContainerState(**c) for c in record["containers"]),
+        outputs=record["outputs"],
+        error=record["error"],
+    )
+
+
+def _failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
+    return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
+
+
+def _machine_memory() -> float:
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of a supervisor and all under it, seconds."""
+    ticks = 0
+    for one in descendants(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        except (OSError, IndexError, ValueError):
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK")
