@@ -18,7 +18,7 @@ from hera_utils.interpreter.events import Event, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local import deletion, objects
 from hera_utils.platforms.local.admission import Admission
-from hera_utils.platforms.local.artifacts import ArtifactStore, key_of
+from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import new_uid, seed
 from hera_utils.platforms.local.controller import Advance, Controller
 from hera_utils.platforms.local.journal import Journal, failure
@@ -273,12 +273,11 @@ class LocalPlatform:
             raise Refused(faults.NOT_FOUND, f'node "{node_id}" of workflow "{workflow}" not found', reason="NotFound")
         listed = (node.get("outputs" if output else "inputs") or {}).get("artifacts") or ()
         artifact = next((one for one in listed if one.get("name") == name), None)
-        key = key_of(artifact) if artifact is not None else ""
-        if not key:
+        if artifact is None:
             raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
-        path = ArtifactStore(self.state / "artifacts" / namespace).path(key)
-        if not path.exists():
-            raise Refused(faults.NOT_FOUND, f'artifact "{name}" is not in the store any more', reason="NotFound")
+        path = ArtifactStore(self.state, namespace).find(artifact)
+        if path is None:
+            raise Refused(faults.NOT_FOUND, f'artifact "{name}" is not in the store', reason="NotFound")
         return str(path)
 
     def events(self, namespace: str, workflow: str) -> Iterator[Json]:
@@ -306,7 +305,7 @@ def _interpreter() -> Advance:
 
 
 def _process_runtime(state: Path, report: Report) -> Runtime:
+    from hera_utils.platforms.local.runtimes.images import ImageTable
     from hera_utils.platforms.local.runtimes.process import ProcessRuntime
 
-    runtime: Runtime = ProcessRuntime(state, report)
-    return runtime
+    return ProcessRuntime(state, report, images=ImageTable.from_environment(os.environ))

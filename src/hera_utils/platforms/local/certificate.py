@@ -1,0 +1,83 @@
+"""The certificate of the local Kubernetes API: made once, kept in `tls/` of the state folder.
+
+kubectl sends a token over TLS only. A certificate authority of our own, that signs nothing else, is named in the kubeconfig.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+YEARS = 10
+NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Paths of PEM files: the authority's certificate, the server's, the server's key (0600)."""
+
+    authority: Path
+    server: Path
+    key: Path
+
+
+def certificate(folder: Path) -> Certificate:
+    """The certificate that stands in `folder`, made when there is none. OSError when it cannot be written."""
+    found = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    if all(path.exists() for path in (found.authority, found.server, found.key)):
+        return found
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make(found)
+    return found
+
+
+def _make(paths: Certificate) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    def name(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    now = datetime.now(timezone.utc)
+    begin, end = now - timedelta(days=1), now + timedelta(days=365 * YEARS)
+    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority_name = name("hera-utils local platform")
+
+    def begun(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(authority_name)
+        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+        return builder.not_valid_before(begin).not_valid_after(end)
+
+    authority = (
+        begun(authority_name, authority_key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(authority_key, hashes.SHA256())
+    )
+    alternatives: list[x509.GeneralName] = [x509.DNSName(text) for text in NAMES]
+    alternatives.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    server = (
+        begun(name("127.0.0.1"), server_key)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    write_private(paths.key, private)
+    write_private(paths.server, server.public_bytes(pem))
+    write_private(paths.authority, authority.public_bytes(pem))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only this user can read, all of it or nothing."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+    os.replace(fresh, path)
