@@ -25,12 +25,16 @@ Json = dict[str, Any]
 
 @dataclass
 class Made:
-    """What a script did with Hera. built: its workflows (not templates), oldest first; runs: (namespace, name) of what it submitted."""
+    """What a script did with Hera. built: its workflows (not templates), oldest first; runs: (namespace, name) of what it submitted.
+
+    status: what the script ended with. sending: whether what it submits is sent (not when it is only looked at).
+    """
 
     built: list[Any] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     submitted: set[int] = field(default_factory=set)
     status: int = 0
+    sending: bool = True
 
     @property
     def waiting(self) -> list[Any]:
@@ -54,8 +58,11 @@ def read_script(path: Path) -> types.CodeType:
         raise SettingsError(f"{path} is no Python script ({error})", fix="check its name") from None
 
 
-def execute(path: Path, arguments: Sequence[str]) -> Made:
-    """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then status 2."""
+def execute(path: Path, arguments: Sequence[str], *, sending: bool = True) -> Made:
+    """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
+
+    sending: False to let it build its workflows and send none.
+    """
     code = read_script(path)
     module = types.ModuleType("__main__")
     module.__file__ = str(path)
@@ -64,7 +71,7 @@ def execute(path: Path, arguments: Sequence[str]) -> Made:
     sys.argv = [str(path), *arguments]
     # as `python script.py` does; the folder of the hera-utils command is of no use to the script
     sys.path[0:1] = [str(path.parent.resolve())]
-    made = Made()
+    made = Made(sending=sending)
     with written_down(made):
         try:
             exec(code, module.__dict__)  # this is what the user asked for
@@ -162,13 +169,18 @@ def _noting_built(original: Callable[..., Any], made: Made) -> Callable[..., Any
 def _noting_created(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
     def create(self: Any, *arguments: Any, **options: Any) -> Any:
         made.submitted.add(id(self))
-        return original(self, *arguments, **options)
+        if made.sending:
+            return original(self, *arguments, **options)
+        self.name = self.name or f"{self.generate_name}unsent"
+        return self.build()
 
     return create
 
 
 def _noting_run(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
     def send(self: Any, *arguments: Any, **options: Any) -> Any:
+        if not made.sending:
+            return arguments[0].workflow if arguments else options["req"].workflow
         workflow = original(self, *arguments, **options)
         metadata = workflow.metadata
         made.runs.append((metadata.namespace or self.namespace, metadata.name))

@@ -47,9 +47,12 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
     if mode == "detach":
         say(_told(daemon.start_or_join(state, serving), state))
         return 0
-    for known in daemon.serve(state, serving):
+
+    def ready(known: Json) -> None:
         say(_told(known, state))
         say("Ctrl-C ends it; runs go on when it is started again")
+
+    daemon.serve(state, serving, ready=ready)
     return 0
 
 
