@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
+# Each name is imported when it is first used (PEP 562): `import hera_utils` costs a few milliseconds.
 _HOMES = {
     "parse_arguments": "settings.parser",
     "argument_parser": "settings.parser",
@@ -58,9 +59,34 @@ _HOMES = {
     "RunFailed": "errors",
 }
 
-__all__ = [  # noqa: PLE0604 - names only: each is imported when it is first used (PEP 562)
-    *_HOMES,
+__all__ = [
+    "AccessError",
+    "ArgoServer",
+    "CLIContext",
+    "Cluster",
+    "ConfigMap",
+    "Environment",
+    "ExecutionEngine",
+    "Experiment",
+    "HeraUtilsError",
+    "Inputs",
+    "InvalidWorkflow",
+    "Layout",
+    "LayoutError",
+    "PersistedVolume",
+    "PlatformError",
+    "Refused",
+    "ResourceError",
+    "RunFailed",
+    "Secret",
+    "SettingsError",
+    "UnsupportedError",
     "__version__",
+    "argo_server",
+    "argument_parser",
+    "grid",
+    "k8s_cluster",
+    "parse_arguments",
 ]
 
 

@@ -71,15 +71,16 @@ class Environment:
     What is written here is a default: a flag, a variable or a profile wins.
     """
 
-    persisted_volume: PersistedVolume | None = None
+    persisted_volume: PersistedVolume | None = None  # a claim's name alone is taken too
     config_map: str | ConfigMap | None = None
     registry: str | None = None
     secrets: tuple[Secret, ...] = ()
     more_volumes: tuple[PersistedVolume, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.persisted_volume, str):
-            object.__setattr__(self, "persisted_volume", PersistedVolume(self.persisted_volume))
+        volume: object = self.persisted_volume
+        if isinstance(volume, str):
+            object.__setattr__(self, "persisted_volume", PersistedVolume(volume))
         if isinstance(self.config_map, str):
             _legal("config map", self.config_map)
 

@@ -64,20 +64,21 @@ class ArgoClient:
             body["serverDryRun"] = True
         return self._object(f"{service}_Create{singular}", body=body, namespace=where)
 
-    def apply(self, document: Json) -> Json:
-        """Create a template or a cron workflow, or put it in the place of the one stored under its name."""
+    def apply(self, document: Json, *, namespace: str | None = None) -> Json:
+        """Create a template or a cron workflow, or bring the stored one of that name up to date; returned as stored."""
         try:
-            return self.create(document)
-        except Refused as refused:
-            if refused.code != faults.ALREADY_EXISTS:
+            return self.create(document, namespace=namespace)
+        except Refused as error:
+            name = (document.get("metadata") or {}).get("name")
+            if error.code != faults.ALREADY_EXISTS or not name or document.get("kind", "Workflow") == "Workflow":
                 raise
         service, singular, key = _kind(document)
-        where = self._namespace(document, None)
-        metadata = dict(document["metadata"])
-        stored = self._object(f"{service}_Get{singular}", namespace=where, name=metadata["name"])
-        metadata["resourceVersion"] = stored["metadata"].get("resourceVersion", "")
-        body = {"namespace": where, "name": metadata["name"], key: {**document, "metadata": metadata}}
-        return self._object(f"{service}_Update{singular}", body=body, namespace=where, name=metadata["name"])
+        where = self._namespace(document, namespace)
+        stored = self._object(f"{service}_Get{singular}", namespace=where, name=name)
+        version = stored["metadata"].get("resourceVersion")
+        newer = {**document, "metadata": {**document["metadata"], "resourceVersion": version}}
+        body = {"namespace": where, "name": name, key: newer}
+        return self._object(f"{service}_Update{singular}", body=body, namespace=where, name=name)
 
     def lint(self, document: Json, *, namespace: str | None = None) -> Json:
         """The document as the server understands it; Refused with Argo's message when it is wrong."""

@@ -67,7 +67,7 @@ class ArgoHttp:
     ) -> Any:
         """The JSON reply of an operation (argo/routes). Refused, AccessError or PlatformError when there is none."""
         method, path = address(operation, **values)
-        reply = self._send(method, path, query=query, body=body)
+        reply = self._send(method, path, query, body)
         try:
             return reply.json()
         except ValueError:
@@ -78,7 +78,7 @@ class ArgoHttp:
     ) -> Iterator[Json]:
         """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s."""
         method, path = address(operation, **values)
-        reply = self._send(method, path, query=query, stream=True, accept="text/event-stream", silence=silence)
+        reply = self._send(method, path, query, silence=silence)
         try:
             for line in _lines(reply):
                 event = _event(line)
@@ -97,7 +97,7 @@ class ArgoHttp:
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
-        reply = self._send("GET", path, stream=True)
+        reply = self._send("GET", path, None, silence=READ_SECONDS)
         try:
             yield from reply.iter_content(_CHUNK)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -109,15 +109,14 @@ class ArgoHttp:
         self,
         method: str,
         path: str,
-        *,
-        query: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None,
         body: Json | None = None,
-        stream: bool = False,
-        accept: str = "application/json",
-        silence: float = READ_SECONDS,
+        silence: float | None = None,
     ) -> requests.Response:
+        """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
         token = self.connection.current_token()
-        headers = {"Accept": accept}
+        stream = silence is not None
+        headers = {"Accept": "text/event-stream" if stream else "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -128,7 +127,7 @@ class ArgoHttp:
                 data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
                 headers=headers,
                 auth=_Bearer(token),
-                timeout=(CONNECT_SECONDS, silence),
+                timeout=(CONNECT_SECONDS, READ_SECONDS if silence is None else silence),
                 stream=stream,
                 allow_redirects=False,
             )

@@ -11,6 +11,8 @@ from types import TracebackType
 
 from hera_utils.errors import HeraUtilsError
 
+_INTERRUPTED = 130
+
 
 def tell_mistakes_in_a_sentence() -> None:
     """From now on an uncaught HeraUtilsError is one sentence with its fix, and its exit status; others stay as they were."""
@@ -19,6 +21,9 @@ def tell_mistakes_in_a_sentence() -> None:
         return
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, KeyboardInterrupt) and str(error):  # the engine's: the run goes on, and how to come back
+            sys.stderr.write(f"\n{error}\n")
+            raise SystemExit(_INTERRUPTED)
         if not isinstance(error, HeraUtilsError):
             before(kind, error, trace)
             return

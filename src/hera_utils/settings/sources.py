@@ -45,12 +45,12 @@ class Surroundings:
 
 
 def _usual_folder(what: str, around: Surroundings) -> Path:
-    import platformdirs
-
-    if sys.platform.startswith("linux"):
-        # platformdirs asks the process's own environment; the same rule, for the surroundings given.
+    linux = not sys.platform.startswith(("darwin", "win"))
+    if linux:  # platformdirs asks the process's own environment: the same rule, for the surroundings given
         variable, usual = ("XDG_CONFIG_HOME", ".config") if what == "config" else ("XDG_STATE_HOME", ".local/state")
         return Path(around.environ.get(variable) or around.home / usual) / "hera-utils"
+    import platformdirs
+
     return (
         platformdirs.user_config_path("hera-utils") if what == "config" else platformdirs.user_state_path("hera-utils")
     )

@@ -1,0 +1,70 @@
+"""The Argo server of a platform, as the seed's scripts know it."""
+
+from __future__ import annotations
+
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.hera_binding import HeraBinding, bind_hera, stamp_of
+from hera_utils.settings.resolve import CLIContext
+
+
+def argo_server(cluster: Cluster, args: CLIContext) -> ArgoServer:
+    """The Argo server that the settings designate (or that the local platform is). It is asked whether it is there:
+    AccessError when it is not, or refuses the token.
+    """
+    # The local platform is one server: the cluster already started or joined it.
+    connection = cluster.connection if cluster.local and args.platform == "local" else connect(args)
+    server = ArgoServer(connection, args)
+    server.check()
+    return server
+
+
+class ArgoServer:
+    """An Argo server that answers. `client` asks it anything else."""
+
+    def __init__(self, connection: Connection, args: CLIContext) -> None:
+        self.connection = connection
+        self.client = ArgoClient(connection)
+        self._args = args
+
+    @property
+    def server(self) -> str:
+        """Its URL."""
+        return self.connection.argo_server
+
+    @property
+    def namespace(self) -> str:
+        return self.connection.namespace
+
+    @property
+    def service_account(self) -> str | None:
+        return self.connection.service_account
+
+    def check(self) -> None:
+        """Whether it answers, is an Argo server, and takes the token for this namespace."""
+        self.client.version()
+        self.client.list(limit=1, fields="items.metadata.name")
+
+    def version(self) -> str:
+        return self.client.version()
+
+    def define_argo_server_part_of_environment(self) -> HeraBinding:
+        """Transmit to Hera where workflows go, as whom, and on this machine with which Python: they are submitted there from
+        now on. The binding that is returned can undo it.
+        """
+        return bind_hera(self.connection, stamp=stamp_of(self._args))
+
+    def print_version(self) -> None:
+        print(f"Argo server {self.server} {self.version()}")  # noqa: T201 - a script asks for it by this method's name
+
+    def print_config(self) -> None:
+        """What Hera submits with. The token is not shown."""
+        print("Argo server related variables used by Hera to submit workflows:")  # noqa: T201
+        for name, value in (
+            ("host", self.server),
+            ("namespace", self.namespace),
+            ("service account", self.service_account or "<none>"),
+            ("token", "<found>" if self.connection.token or self.connection.fresh_token else "<none>"),
+        ):
+            print(f"    {name} = {value}")  # noqa: T201

@@ -1,0 +1,252 @@
+"""The Kubernetes side of a platform: config maps, claims, secrets, service accounts of a namespace. The same for every platform."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo import faults
+from hera_utils.errors import (
+    AccessError,
+    HeraUtilsError,
+    PlatformError,
+    Refused,
+    ResourceError,
+    SettingsError,
+    UnsupportedError,
+)
+from hera_utils.platforms.connection import Connection, connect
+from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.secret import mask
+
+Json = dict[str, Any]
+
+KINDS = ("ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount", "Pod", "Namespace")
+_PLURALS = {
+    "ConfigMap": "config maps",
+    "PersistentVolumeClaim": "claims",
+    "Secret": "secrets",
+    "ServiceAccount": "service accounts",
+    "Pod": "pods",
+    "Namespace": "namespaces",
+}
+_IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+def k8s_cluster(args: CLIContext) -> Cluster:
+    """The Kubernetes cluster that the settings designate; on this machine the local platform, started when it does not run.
+
+    It is asked whether it is there: AccessError when it is not, ResourceError when it lacks the namespace.
+    """
+    cluster = Cluster(connect(args))
+    cluster.check()
+    return cluster
+
+
+class Cluster:
+    """Kubernetes objects of one namespace, as plain documents. Errors as in `ArgoClient`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.namespace = connection.namespace
+        self._made: Any = None
+
+    @property
+    def local(self) -> bool:
+        return self.connection.local
+
+    def check(self) -> None:
+        """Whether the cluster answers, takes the credential and has the namespace."""
+        try:
+            self.get("Namespace", self.namespace)
+        except AccessError as error:
+            # A right to read the namespace itself is rare: being told no is an answer.
+            if not isinstance(error, Forbidden):
+                raise
+        except Refused as error:
+            if error.reason != "NotFound":
+                raise
+            raise self._no_namespace() from None
+
+    def _no_namespace(self) -> ResourceError:
+        where = "on this machine" if self.local else "in the cluster"
+        return ResourceError(
+            f"there is no namespace `{self.namespace}` {where}",
+            fix="name another with --argo_namespace or ARGO_NAMESPACE, or: kubectl create namespace " + self.namespace,
+        )
+
+    def get(self, kind: str, name: str) -> Json:
+        return _document(self._call("get", kind, name))
+
+    def list(self, kind: str, *, selector: dict[str, str] | None = None) -> list[Json]:
+        return [_document(item) for item in self._call("list", kind, labels=selector)]
+
+    def exists(self, kind: str, name: str) -> bool:
+        try:
+            self.get(kind, name)
+        except Refused as error:
+            if error.reason == "NotFound":
+                return False
+            raise
+        return True
+
+    def create(self, document: Json) -> Json:
+        kind = str(document.get("kind"))
+        return _document(self._call("create", kind, _resource(kind).from_dict(document)))
+
+    def delete(self, kind: str, name: str) -> None:
+        self._call("delete", kind, name)
+
+    def token(self, service_account: str, *, seconds: int = 3600) -> tuple[str, str]:
+        """(token, when it expires in RFC 3339) of a service account. Kubernetes may give it a shorter life than asked."""
+        from lightkube.models.authentication_v1 import TokenRequest, TokenRequestSpec
+        from lightkube.resources.core_v1 import ServiceAccountToken
+
+        request = TokenRequest(spec=TokenRequestSpec(audiences=[], expirationSeconds=seconds))
+        made = self._told(
+            lambda: self._client().create(ServiceAccountToken(**_fields(request)), service_account),
+            f"the token of the service account `{service_account}`",
+        )
+        return str(made.status.token), str(made.status.expirationTimestamp)
+
+    # --- lightkube -------------------------------------------------------------------------------------------------
+
+    def _call(self, verb: str, kind: str, *arguments: Any, **options: Any) -> Any:
+        resource = _resource(kind)
+        client = self._client()
+        what = f"{kind} {arguments[0]}" if arguments and isinstance(arguments[0], str) else _PLURALS[kind]
+
+        def ask() -> Any:
+            if verb == "create":
+                return client.create(arguments[0])
+            found = getattr(client, verb)(resource, *arguments, **{k: v for k, v in options.items() if v is not None})
+            return list(found) if verb == "list" else found  # a list is read while it is walked
+
+        return self._told(ask, what)
+
+    def _told(self, ask: Any, what: str) -> Any:
+        """The answer, or one of our errors: nothing of lightkube or of its HTTP library gets out."""
+        from lightkube import ApiError, ConfigError, LoadResourceError
+
+        try:
+            return ask()
+        except ApiError as error:
+            raise self._refusal(error, what) from None
+        except (ConfigError, LoadResourceError) as error:
+            raise self._unusable(str(error)) from None
+        except HeraUtilsError:
+            raise
+        except Exception as error:  # lightkube's HTTP library is its own choice (httpx, httpx2)
+            if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2", "ssl", "builtins"):
+                raise self._unreachable(error) from None
+            raise
+
+    def _client(self) -> Any:
+        if self._made is None:
+            from lightkube import Client
+
+            self._made = self._told(
+                lambda: Client(config=self._config(), namespace=self.namespace, trust_env=not self.local), "the cluster"
+            )
+        return self._made
+
+    def _config(self) -> Any:
+        from lightkube import KubeConfig
+
+        path = self.kubeconfig()
+        try:
+            chosen = KubeConfig.from_file(path) if path else KubeConfig.from_service_account()
+            single = chosen.get(self.connection.context)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._unusable(type(error).__name__) from None
+        except Exception as error:
+            if type(error).__module__.split(".")[0] not in ("yaml", "msgspec"):
+                raise
+            raise self._unusable("it is no kubeconfig") from None
+        if single is None:
+            raise self._unusable("it has no current context")
+        return single
+
+    def leads_somewhere(self) -> bool:
+        """Whether there is a kubeconfig (or a pod's own account) at all."""
+        try:
+            self.kubeconfig()
+        except AccessError:
+            return False
+        return True
+
+    def kubeconfig(self) -> str | None:
+        """The file that leads to the cluster; None inside a pod, whose own account does."""
+        named = self.connection.kubeconfig
+        candidates = named.split(os.path.pathsep) if named else [os.path.expanduser("~/.kube/config")]
+        for path in candidates:
+            if Path(path).is_file():
+                return path
+        if named:
+            raise SettingsError(f"there is no kubeconfig at {named}", fix="correct --k8s_config_file or KUBECONFIG")
+        if _IN_CLUSTER.is_file():
+            return None
+        raise AccessError(
+            "no kubeconfig leads to the cluster",
+            fix="name one with --k8s_config_file or KUBECONFIG; leave --argo_server out to run on this machine",
+        )
+
+    # --- errors ----------------------------------------------------------------------------------------------------
+
+    def _refusal(self, error: Any, what: str) -> HeraUtilsError:
+        code, message = int(error.status.code or 0), mask(str(error.status.message or ""), [self.connection.token])
+        if code == 401:
+            return AccessError(
+                f"the Kubernetes cluster refuses the credential of {self.kubeconfig()}",
+                fix="renew it, or name another kubeconfig",
+            )
+        if code == 403:
+            return Forbidden(
+                f"the Kubernetes cluster forbids it: {message}", fix="ask the cluster's owner for that right"
+            )
+        if code == 404 and f'namespaces "{self.namespace}" not found' in message:
+            return self._no_namespace()
+        return Refused(faults.grpc_code(code), message or f"{what}: {code}", reason=str(error.status.reason or ""))
+
+    def _unusable(self, why: str) -> HeraUtilsError:
+        return SettingsError(
+            f"the kubeconfig {self.kubeconfig() or 'of this pod'} cannot be used: {why}",
+            fix="correct it, or name another with --k8s_config_file, a context of it with --k8s_context",
+        )
+
+    def _unreachable(self, error: Exception) -> HeraUtilsError:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        why = mask(why, [self.connection.token])
+        if self.local:
+            return PlatformError(
+                f"the local platform's Kubernetes API does not answer ({why})",
+                fix="run the command again, which starts it",
+            )
+        return AccessError(
+            f"the Kubernetes cluster of {self.kubeconfig()} does not answer ({why})",
+            fix="check the network (a VPN?), or name another kubeconfig with --k8s_config_file or KUBECONFIG",
+        )
+
+
+class Forbidden(AccessError):
+    """The cluster knows who asks, and that it may not."""
+
+
+def _resource(kind: str) -> Any:
+    if kind not in KINDS:
+        raise UnsupportedError(
+            f"{kind} is not a kind of object that an experiment needs", fix=f"one of: {', '.join(KINDS)}"
+        )
+    from lightkube.resources import core_v1
+
+    return getattr(core_v1, kind)
+
+
+def _document(item: Any) -> Json:
+    made: Json = item.to_dict()
+    return made
+
+
+def _fields(model: Any) -> Json:
+    return {name: value for name, value in vars(model).items() if value is not None and name in ("spec", "metadata")}

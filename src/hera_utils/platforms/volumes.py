@@ -1,0 +1,142 @@
+"""Files into and out of the claims of this machine's platform: `cp FILE results:inputs/` and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError, UnsupportedError
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.provision import claim_folder
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied. files, bytes: how many; target: where to, as a path of this machine."""
+
+    files: int
+    bytes: int
+    target: str
+
+
+@dataclass(frozen=True)
+class InClaim:
+    """A place inside a claim, as written `claim:path`."""
+
+    claim: str
+    path: str
+
+
+def place(text: str) -> InClaim | Path:
+    """`claim:path` or a path of this machine (write `./a:b` for a file whose name holds a colon)."""
+    head, colon, tail = text.partition(":")
+    if colon and head and "/" not in head and head not in (".", "..", "~"):
+        return InClaim(head, tail)
+    return Path(text).expanduser()
+
+
+def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
+    """Copy a file or a folder (with what is in it) between this machine and a claim, or between two claims.
+
+    Into an existing folder it goes by its own name, as with cp -r. Links are copied as links only when they stay inside what is
+    copied; one that leads out of a claim is refused. ResourceError for what is missing, LayoutError for a path that leaves.
+    """
+    if not cluster.local:
+        raise UnsupportedError(
+            "files of a claim in a cluster cannot be copied yet", fix="use kubectl cp with a pod that mounts the claim"
+        )
+    origin, goal = place(source), place(target)
+    if not isinstance(origin, InClaim) and not isinstance(goal, InClaim):
+        raise SettingsError(
+            f"neither `{source}` nor `{target}` is in a claim", fix="write claim:path, e.g. results:inputs/a.csv"
+        )
+    here = _located(cluster, origin, state)
+    if not os.path.lexists(here):
+        raise ResourceError(
+            f"there is no `{source}`", fix="hera-utils cp claim:path folder; the path is relative to the claim"
+        )
+    there = _located(cluster, goal, state)
+    if there.is_dir() or target.endswith("/") or (isinstance(goal, InClaim) and goal.path in ("", ".")):
+        name = here.name if not isinstance(origin, InClaim) or origin.path.strip("./") else origin.claim
+        there = there / name
+    if there == here or here in there.parents:
+        raise SettingsError(f"`{source}` would be copied into itself", fix="name a target outside of it")
+    # The confines: what is read must not lead out of a claim it is in, what is written neither.
+    inside = _root(cluster, origin, state) if isinstance(origin, InClaim) else None
+    goal_root = _root(cluster, goal, state) if isinstance(goal, InClaim) else None
+    return _copied(here, there, inside, goal_root)
+
+
+def _root(cluster: Cluster, where: InClaim, state: str) -> Path:
+    try:
+        return claim_folder(cluster, where.claim, state).resolve()
+    except Refused as error:
+        if error.reason != "NotFound":
+            raise
+        names = ", ".join(sorted(str(one["metadata"]["name"]) for one in cluster.list("PersistentVolumeClaim")))
+        raise ResourceError(
+            f"there is no claim `{where.claim}` in the namespace {cluster.namespace}",
+            fix=f"the claims there: {names or 'none yet; a run of the experiment makes its own'}",
+        ) from None
+
+
+def _located(cluster: Cluster, where: InClaim | Path, state: str) -> Path:
+    if isinstance(where, Path):
+        return where.absolute()
+    if PurePosixPath(where.path).is_absolute() or ".." in PurePosixPath(where.path).parts or "\x00" in where.path:
+        raise LayoutError(
+            f"`{where.claim}:{where.path}` leaves the claim", fix="give a path relative to the claim, without `..`"
+        )
+    root = _root(cluster, where, state)
+    found = root / where.path
+    _stays(found, root, f"{where.claim}:{where.path}")
+    return found
+
+
+def _stays(path: Path, root: Path, told: str) -> None:
+    """A link inside the claim may lead anywhere: what it leads to must still be in the claim."""
+    if not path.resolve().is_relative_to(root):
+        raise LayoutError(f"`{told}` leads out of the claim through a link", fix="copy what the link leads to instead")
+
+
+def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None) -> Copied:
+    files = size = 0
+    try:
+        for source, target in _walk(here, there):
+            if source.is_symlink() and not _harmless(source, inside or here):
+                raise LayoutError(
+                    f"`{source}` is a link that leads out of what is copied", fix="remove it, or copy its target"
+                )
+            if goal_root is not None:
+                _stays(target.parent, goal_root, str(target))
+            mode = source.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                target.mkdir(parents=True, exist_ok=True)
+            elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.is_symlink():
+                    target.unlink()  # else its target would be written, wherever that is
+                shutil.copy2(source, target, follow_symlinks=False)
+                files, size = files + 1, size + source.lstat().st_size
+    except OSError as error:
+        why = (error.strerror or "an error of the file system").lower()
+        raise ResourceError(
+            f"cannot copy to {there} ({why}: {error.filename})", fix="check rights and free space"
+        ) from None
+    return Copied(files, size, str(there))
+
+
+def _walk(here: Path, there: Path) -> list[tuple[Path, Path]]:
+    pairs = [(here, there)]
+    if here.is_dir() and not here.is_symlink():
+        for folder, folders, names in os.walk(here):
+            near = Path(folder)
+            pairs += [(near / name, there / (near / name).relative_to(here)) for name in sorted([*folders, *names])]
+    return pairs
+
+
+def _harmless(link: Path, confines: Path) -> bool:
+    return link.resolve().is_relative_to(confines.resolve())

@@ -1,0 +1,76 @@
+"""What a check finds: a value, not an exception, so that all of them are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.experiment.environment import Environment
+from hera_utils.settings.resolve import CLIContext
+
+Verdict = Literal["good", "warning", "problem"]
+MARKS = {"good": "✔", "warning": "!", "problem": "✘"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """check: what was asked (`argo server`, `claim`…). message: what was found, in one sentence. fix: what to do, or None."""
+
+    check: str
+    verdict: Verdict
+    message: str
+    fix: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict != "problem"
+
+    def line(self, marks: dict[str, str] | None = None) -> str:
+        """As it is shown: mark, message, fix."""
+        told = f"{(marks or MARKS)[self.verdict]} {self.message}"
+        return f"{told}   → {self.fix}" if self.fix else told
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined: the settings, and the environment of an experiment when there is one."""
+
+    context: CLIContext
+    environment: Environment | None = None
+
+
+Check = Callable[[Subject], Iterable[Finding]]
+
+
+def good(check: str, message: str) -> Finding:
+    return Finding(check, "good", message)
+
+
+def warning(check: str, message: str, fix: str | None = None) -> Finding:
+    return Finding(check, "warning", message, fix)
+
+
+def problem(check: str, message: str, fix: str | None = None) -> Finding:
+    return Finding(check, "problem", message, fix)
+
+
+def told(check: str, error: HeraUtilsError) -> Finding:
+    """The problem that an error is."""
+    return problem(check, error.message, error.fix)
+
+
+def guarded(name: str, check: Check, subject: Subject) -> Iterator[Finding]:
+    """A check's findings, its error being one of them."""
+    try:
+        yield from check(subject)
+    except HeraUtilsError as error:
+        yield told(name, error)
+
+
+def as_json(findings: Iterable[Finding]) -> dict[str, Any]:
+    """`{"ok": …, "problems": N, "findings": [{"check", "verdict", "message", "fix"}, …]}`."""
+    found = list(findings)
+    problems = sum(not finding.ok for finding in found)
+    return {"ok": not problems, "problems": problems, "findings": [asdict(finding) for finding in found]}
