@@ -1,0 +1,142 @@
+"""`hera-utils gc`: old runs with their logs and files. Says how many bytes before anything goes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hera_utils.cli.options import context, settings_options
+from hera_utils.errors import Refused, SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.local.disk import Usage
+
+Json = dict[str, Any]
+_FIELDS = "items.metadata.name,items.metadata.namespace,items.metadata.uid,items.status.phase,items.status.finishedAt"
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_MOST_LINES = 20
+
+
+@click.command()
+@click.option(
+    "--older-than", default="30d", show_default=True, metavar="AGE", help="Runs that ended so long ago: 30d, 12h."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@settings_options
+def command(older_than: str, dry_run: bool, yes: bool) -> int:
+    """Delete runs that ended long ago, with their logs and artifacts, and what deleted claims left behind.
+
+    Files on claims that exist are never touched. The space is told first; without a terminal nothing goes unless --yes is given.
+    """
+    from hera_utils.cli.cp import size
+    from hera_utils.cli.runs import reached
+    from hera_utils.cli.terminal import say
+    from hera_utils.platforms.local import disk
+
+    settings, seconds = context(), seconds_of(older_than)
+    with reached(settings) as client:
+        runs = client.list(fields=_FIELDS)
+        measured = _measured(client, settings.state, runs)
+        doomed = [run for run in runs if _ended_before(run, time.time() - seconds)]
+        sizes = {run["metadata"]["name"]: _size(measured, run) for run in doomed}
+        leftovers = disk.old(measured.leftovers, seconds) if measured else {}
+        total = sum(sizes.values()) + sum(leftovers.values())
+        if not doomed and not leftovers:
+            say(f"nothing is older than {older_than}")
+            return 0
+        for line in _told(sizes, len(leftovers), sum(leftovers.values()), known=measured is not None):
+            say(line)
+        if measured is not None:
+            say(f"{size(total)} in all")
+        if dry_run or not (yes or _agreed()):
+            say("nothing deleted" + ("" if dry_run or sys.stdin.isatty() else "; add --yes"))
+            return 0
+        for name in sizes:
+            _delete(client, name)
+        for folder in leftovers:
+            disk.remove(folder)
+        say(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} deleted")
+    return 0
+
+
+def seconds_of(age: str) -> float:
+    """`30d`, `12h`, `90m`, `45s`; a number alone is days."""
+    number, unit = (age[:-1], age[-1]) if age and age[-1] in _UNITS else (age, "d")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise SettingsError(f"`{age}` is no age", fix="write --older-than 30d, 12h or 90m")
+    return value * _UNITS[unit]
+
+
+def _measured(client: ArgoClient, state: str, runs: list[Json]) -> Usage | None:
+    """The local platform's disk; None where the files are a cluster's. Pods of other namespaces' runs are nobody's leftovers."""
+    if not client.connection.local:
+        return None
+    from hera_utils.platforms.local import disk
+
+    everywhere = _every_run(client)
+    return disk.usage(Path(state), everywhere)
+
+
+def _every_run(client: ArgoClient) -> frozenset[str]:
+    from hera_utils.platforms.cluster import Cluster
+
+    uids: set[str] = set()
+    for namespace in Cluster(client.connection).list("Namespace"):
+        with type(client)(_in_namespace(client, namespace["metadata"]["name"])) as other:
+            uids |= {run["metadata"]["uid"] for run in other.list(fields="items.metadata.uid")}
+    return frozenset(uids)
+
+
+def _in_namespace(client: ArgoClient, namespace: str) -> Any:
+    from dataclasses import replace
+
+    return replace(client.connection, namespace=namespace)
+
+
+def _size(measured: Usage | None, run: Json) -> int:
+    metadata = run["metadata"]
+    return measured.of_run(metadata["uid"], metadata["namespace"], metadata["name"]) if measured else 0
+
+
+def _ended_before(run: Json, limit: float) -> bool:
+    from hera_utils.argo.tree import FINISHED, timestamp
+
+    status = run.get("status") or {}
+    end = timestamp(status.get("finishedAt"))
+    return status.get("phase") in FINISHED and end is not None and end <= limit
+
+
+def _told(sizes: dict[str, int], leftovers: int, bytes_left: int, *, known: bool) -> list[str]:
+    from hera_utils.cli.cp import size
+
+    lines = [f"{name}  {size(sizes[name])}" if known else name for name in list(sizes)[:_MOST_LINES]]
+    if len(sizes) > _MOST_LINES:
+        rest = sum(list(sizes.values())[_MOST_LINES:])
+        lines.append(f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size(rest)}" if known else ""))
+    if leftovers:
+        lines.append(
+            f"{leftovers} folder{'' if leftovers == 1 else 's'} of deleted claims and runs  {size(bytes_left)}"
+        )
+    return lines
+
+
+def _agreed() -> bool:
+    return sys.stdin.isatty() and click.confirm("Delete them?", default=False)
+
+
+def _delete(client: ArgoClient, name: str) -> None:
+    try:
+        client.delete(name)
+    except Refused as error:  # somebody else was faster
+        if error.reason != "NotFound":
+            raise

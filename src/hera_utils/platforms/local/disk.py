@@ -1,0 +1,79 @@
+"""What the local platform's folder holds, in bytes: by run, and what belongs to nothing any more. Reads only; `remove` is `gc`'s."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Bytes on disk. pods: run uid → logs and private files of its pods. artifacts: (namespace, workflow) → stored artifacts.
+
+    leftovers: folders that nothing refers to (set aside claims, pods of forgotten runs) → bytes, with the time of their last change.
+    """
+
+    pods: dict[str, int] = field(default_factory=dict)
+    artifacts: dict[tuple[str, str], int] = field(default_factory=dict)
+    leftovers: dict[Path, tuple[int, float]] = field(default_factory=dict)
+
+    def of_run(self, uid: str, namespace: str, name: str) -> int:
+        return self.pods.get(uid, 0) + self.artifacts.get((namespace, name), 0)
+
+
+def usage(state: Path, known_runs: frozenset[str] | None = None) -> Usage:
+    """Measure a state folder. known_runs: uids of all runs there are; None: a pod's folder is never a leftover."""
+    found = Usage()
+    for folder in _folders(state / "pods"):
+        size, run = bytes_of(folder), _run_of(folder)
+        if run and (known_runs is None or run in known_runs):
+            found.pods[run] = found.pods.get(run, 0) + size
+        elif known_runs is not None and run:
+            found.leftovers[folder] = (size, folder.stat().st_mtime)
+    for namespace in _folders(state / "artifacts"):
+        for workflow in _folders(namespace):
+            found.artifacts[namespace.name, workflow.name] = bytes_of(workflow)
+    for folder in _folders(state / "claims" / ".deleted"):
+        found.leftovers[folder] = (bytes_of(folder), folder.stat().st_mtime)
+    return found
+
+
+def bytes_of(folder: Path) -> int:
+    """The space that a folder's files take, as `du` counts it."""
+    total = 0
+    for here, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(here, name)).st_blocks * 512
+            except OSError:  # it went away meanwhile
+                continue
+    return total
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def old(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:
+    """Those that nobody has changed for so long."""
+    limit = time.time() - seconds
+    return {path: size for path, (size, changed) in leftovers.items() if changed <= limit}
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _run_of(pod: Path) -> str:
+    try:
+        launch = json.loads((pod / "launch.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(launch.get("run_uid", "")) if isinstance(launch, dict) else ""
