@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import PlatformError
 from hera_utils.platforms.local.certificate import Certificate, certificate, write_private
+from hera_utils.platforms.local.clock import stamp
 
 if TYPE_CHECKING:
     import uvicorn
@@ -132,7 +133,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
         raise failure(state / "journal.sqlite", error) from error
     return {
         "pid": os.getpid(),
-        "started": time.time(),
+        "started": stamp(time.time()),
         "version": version,
         "argo_server": f"http://127.0.0.1:{argo}",
         "kubernetes": f"http://127.0.0.1:{plain}",
