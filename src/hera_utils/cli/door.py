@@ -35,8 +35,8 @@ def enter(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         click.echo(f"hera-utils: {error.format_message()}", err=True)
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo(err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        click.echo(f"\n{stop}".rstrip(" "), err=True)  # an engine that is left says how to come back
         return INTERRUPTED
     except BrokenPipeError:
         # the reader left (`| head`): nothing more to say, and nothing to flush at exit

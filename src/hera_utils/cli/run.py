@@ -76,7 +76,7 @@ def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, con
 def submit_waiting(made: Made, script: Path) -> list[str]:
     """Submit what the script built and did not submit, when it is one workflow."""
     waiting = made.waiting
-    if made.status:
+    if made.status or made.engine:
         return []
     if not waiting:
         raise SettingsError(

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.errors import Refused, ResourceError
+from hera_utils.errors import ResourceError
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.report.outcome import Outcome
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -62,33 +61,18 @@ def follow_to_end(client: ArgoClient, name: str) -> int:
 def tell_end(client: ArgoClient, document: Json) -> int:
     """Why a finished run did not succeed, on stderr. Returns the exit status: 0 when it succeeded, else 1."""
     from hera_utils.cli.terminal import note, symbols
-    from hera_utils.report.outcome import outcome
+    from hera_utils.execution.run import Run
+    from hera_utils.execution.screen import last_lines
     from hera_utils.report.summary import lines
 
-    end = outcome(document)
-    if end.succeeded:
+    run = Run(document["metadata"]["name"], client.namespace, document)
+    if run.succeeded:
         return 0
-    for line in lines(end, last_lines(client, end), mark=symbols().failed):
+    for line in lines(run.outcome, last_lines(client, run), mark=symbols().failed):
         note(line)
-    note(f"hera-utils: {end.name} {end.phase.lower()}")
-    note(f"  fix: read hera-utils logs {end.name}; once the cause is gone: hera-utils retry {end.name} --watch")
+    note(f"hera-utils: {run.name} {run.phase.lower()}")
+    note(f"  fix: read hera-utils logs {run.name}; once the cause is gone: hera-utils retry {run.name} --watch")
     return 1
-
-
-def last_lines(client: ArgoClient, end: Outcome) -> dict[str, list[str]]:
-    """The last lines that the first failed tasks wrote, by node id; nothing for those that wrote nothing or left no log."""
-    from hera_utils.argo.names import pod_name
-    from hera_utils.report.summary import LAST_LINES, first_failures
-
-    found: dict[str, list[str]] = {}
-    for failure in first_failures(end):
-        pod = pod_name(end.name, failure.node_name, failure.template, failure.node_id)
-        try:
-            lines = [line for _, line in client.logs(end.name, pod=pod, tail=LAST_LINES)]
-        except Refused:
-            continue
-        found[failure.node_id] = [line for line in lines if "argo=true" not in line][-LAST_LINES:]
-    return found
 
 
 def act_on(name: str, verb: str, done: str, body: Json | None = None, *, watch: bool = False) -> int:

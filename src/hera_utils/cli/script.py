@@ -28,6 +28,7 @@ class Made:
     """What a script did with Hera. built: its workflows (not templates), oldest first; runs: (namespace, name) of what it submitted.
 
     status: what the script ended with. sending: whether what it submits is sent (not when it is only looked at).
+    engine: whether it gave an experiment to an execution engine, which submits and follows by itself.
     """
 
     built: list[Any] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Made:
     submitted: set[int] = field(default_factory=set)
     status: int = 0
     sending: bool = True
+    engine: bool = False
 
     @property
     def waiting(self) -> list[Any]:
@@ -136,6 +138,8 @@ def written_down(made: Made) -> Iterator[None]:
     """Notes what Hera builds and submits while it lasts."""
     from hera.workflows import Workflow, WorkflowsService
 
+    from hera_utils.execution.execution_engine import ExecutionEngine
+
     replaced: list[tuple[Any, str, Any]] = []
 
     def wrap(owner: Any, name: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -145,6 +149,7 @@ def written_down(made: Made) -> Iterator[None]:
 
     wrap(Workflow, "__post_init__", lambda original: _noting_built(original, made))
     wrap(Workflow, "create", lambda original: _noting_created(original, made))
+    wrap(ExecutionEngine, "run", lambda original: _noting_engine(original, made))
     for name in ("create_workflow", "submit_workflow"):
         wrap(WorkflowsService, name, lambda original: _noting_run(original, made))
     try:
@@ -175,6 +180,17 @@ def _noting_created(original: Callable[..., Any], made: Made) -> Callable[..., A
         return self.build()
 
     return create
+
+
+def _noting_engine(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
+    def run(self: Any, experiment: Any, *arguments: Any, **options: Any) -> Any:
+        made.engine = True
+        if made.sending:
+            return original(self, experiment, *arguments, **options)
+        self.plan(experiment)
+        return None
+
+    return run
 
 
 def _noting_run(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
