@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from hera_utils.argo.schema import decode
-from hera_utils.interpreter.document import templates_reached
+from hera_utils.interpreter.document import Lookup, templates_reached
+from hera_utils.interpreter.validate import validate
 from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
@@ -20,25 +21,36 @@ class Admission:
 
     def admit(self, namespace: str, document: Json) -> Json:
         """A workflow as it is stored and run. Raises InvalidWorkflow, Refused or UnsupportedError."""
-        return self.lint("Workflow", namespace, document)
+        return self._checked("Workflow", namespace, document, lint=False)
 
     def lint(self, kind: str, namespace: str, document: Json) -> Json:
         """The document as Argo's server keeps it, once it was found to be valid."""
-        return decode(document, kind)
+        return self._checked(kind, namespace, document, lint=True)
+
+    def _checked(self, kind: str, namespace: str, document: Json, *, lint: bool) -> Json:
+        decoded = decode(document, kind)
+        metadata = decoded.setdefault("metadata", {})
+        if kind != "ClusterWorkflowTemplate":
+            metadata["namespace"] = namespace
+        validate(decoded, self._lookup(namespace), kind=kind, lint=lint)
+        return decoded
 
     def gathered(self, namespace: str, document: Json) -> tuple[tuple[Json, ...], dict[str, dict[str, str]]]:
         """What the run will need of its namespace: the templates it can reach, the config maps that may hold parameters."""
-
-        def lookup(kind: str, name: str) -> Json | None:
-            place = "" if kind == "ClusterWorkflowTemplate" else namespace
-            found = self._published.object((kind, place, name))
-            return {**json.loads(found.text), "kind": kind} if found is not None else None
 
         def everything(kind: str) -> Iterable[Json]:
             place = "" if kind == "ClusterWorkflowTemplate" else namespace
             return [{**json.loads(s.text), "kind": kind} for s in self._published.objects(kind, place)]
 
-        return templates_reached(document, lookup, everything), self._config_maps(namespace)
+        return templates_reached(document, self._lookup(namespace), everything), self._config_maps(namespace)
+
+    def _lookup(self, namespace: str) -> Lookup:
+        def lookup(kind: str, name: str) -> Json | None:
+            place = "" if kind == "ClusterWorkflowTemplate" else namespace
+            found = self._published.object((kind, place, name))
+            return {**json.loads(found.text), "kind": kind} if found is not None else None
+
+        return lookup
 
     def _config_maps(self, namespace: str) -> dict[str, dict[str, str]]:
         """The config maps that may hold parameters, by name: those with the label Parameter."""
