@@ -1,33 +1,12 @@
-"""hera_utils: numerical experiments as Hera scripts that run anywhere."""
+"""hera_utils: numerical experiments as Hera scripts that run anywhere.
+
+The public names and nothing else. What type checkers see is in __init__.pyi (imports here, even for typing alone, would make
+every room that asks for the version depend on all others).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hera_utils.errors import (
-        AccessError,
-        HeraUtilsError,
-        InvalidWorkflow,
-        LayoutError,
-        PlatformError,
-        Refused,
-        ResourceError,
-        RunFailed,
-        SettingsError,
-        UnsupportedError,
-    )
-    from hera_utils.execution.execution_engine import ExecutionEngine
-    from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
-    from hera_utils.experiment.experiment import Experiment
-    from hera_utils.experiment.inputs import Inputs, grid
-    from hera_utils.experiment.layout import Layout
-    from hera_utils.platforms.argo_server import ArgoServer, argo_server
-    from hera_utils.platforms.cluster import Cluster, k8s_cluster
-    from hera_utils.settings.parser import argument_parser, parse_arguments
-    from hera_utils.settings.resolve import CLIContext
-
-    __version__: str
+from typing import Any
 
 # Each name is imported when it is first used (PEP 562): `import hera_utils` costs a few milliseconds.
 _HOMES = {
