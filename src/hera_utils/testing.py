@@ -1,0 +1,142 @@
+"""A pytest plugin for people who test their own workflows: the fixture `local_platform`.
+
+def test_fan_in(local_platform):
+    run = local_platform.run(experiment)
+    assert run.succeeded and run["fan-in"].outputs["total"] == "54324"
+
+It is there as soon as hera_utils is installed. The server is private to the test session; each test has a namespace of its own,
+so that tests see neither each other's runs nor their claims, config maps and files.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from hera_utils.execution.run import Run
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.cluster import Cluster
+    from hera_utils.platforms.connection import Connection
+    from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+
+_KEPT = ("HERA_UTILS_IMAGES", "HERA_UTILS_PYTHON")
+_IDLE_SECONDS = 300.0  # of a server whose test session was killed
+
+
+class PrivatePlatform:
+    """A local platform of the tests' own. connection: its addresses and credential, for any other client.
+
+    client, cluster: its Argo and Kubernetes APIs. context: its settings, as a script's `parse_arguments()` would give them.
+    """
+
+    def __init__(self, context: CLIContext) -> None:
+        from hera_utils.platforms.argo_client import ArgoClient
+        from hera_utils.platforms.cluster import Cluster
+        from hera_utils.platforms.connection import connect
+
+        self.context = context
+        self.connection: Connection = connect(context)
+        self.client: ArgoClient = ArgoClient(self.connection)
+        self.cluster: Cluster = Cluster(self.connection)
+
+    def run(self, what: Any) -> Run:
+        """Run an Experiment, a Hera Workflow or a workflow document to its end, and give the Run, however it ended.
+
+        run.succeeded; run.phase; run["task"].outputs["parameter"] (or ["result"]), .inputs, .status; run.tasks("fan-out").
+        """
+        from hera_utils.execution.execution_engine import ExecutionEngine
+        from hera_utils.execution.run import Run
+        from hera_utils.experiment.experiment import Experiment
+        from hera_utils.watch.follow import follow
+
+        if isinstance(what, Experiment):
+            made = ExecutionEngine(self.context).run(what, check=False)
+            assert made is not None, "an engine without a command line always runs"
+            return made
+        name = self.client.create(self._document(what))["metadata"]["name"]
+        workflow = follow(self.client, name)
+        return Run(name, self.client.namespace, workflow, self.client.link(name))
+
+    def claim(self, name: str) -> Path:
+        """The folder that a claim stands for: to put files there before a run, or to look at them after it."""
+        from hera_utils.experiment.environment import Environment, PersistedVolume
+        from hera_utils.platforms.provision import provision
+
+        environment = Environment(persisted_volume=PersistedVolume(name))
+        (made,) = provision(self.cluster, environment, state=self.context.state, folders=self.context.volumes)
+        return Path(made.where)
+
+    def logs(self, run: Run, task: str | None = None) -> list[str]:
+        """The lines that the tasks of a run wrote; of one task when it is named."""
+        from hera_utils.argo.names import pod_name
+
+        pod = None
+        if task is not None:
+            node = next(node for node in run.workflow["status"]["nodes"].values() if node["displayName"] == task)
+            pod = pod_name(run.name, node["name"], node.get("templateName", ""), node["id"])
+        return [line for _, line in self.client.logs(run.name, pod=pod)]
+
+    def _document(self, what: Any) -> Json:
+        from hera_utils.execution.plan import document_of
+        from hera_utils.platforms.hera_binding import bind_hera, stamp_of
+
+        with bind_hera(self.connection, stamp=stamp_of(self.context, script=""), insist=True):
+            return document_of(what)
+
+
+@contextmanager
+def private_server() -> Iterator[Path]:
+    """A local platform's server with a state folder of its own, as long as the block lasts; gives the folder."""
+    from hera_utils.platforms.local import daemon
+    from hera_utils.platforms.local.serving import Serving
+
+    with tempfile.TemporaryDirectory(prefix="hera-utils-", ignore_cleanup_errors=True) as folder:
+        state = Path(folder) / "state"
+        daemon.start_or_join(state, Serving(port=0, idle_seconds=_IDLE_SECONDS))
+        try:
+            yield state
+        finally:
+            daemon.stop(state)
+
+
+def settings(state: Path, namespace: str) -> CLIContext:
+    """The settings of a private platform: nothing of the user's own files and variables reaches the tests."""
+    from hera_utils.settings.sources import Surroundings, read_settings
+
+    around = Surroundings(
+        environ={name: os.environ[name] for name in _KEPT if name in os.environ}, directory=Path.cwd(), home=state
+    )
+    return read_settings({"platform": "local", "state": str(state), "argo_namespace": namespace}, around=around)
+
+
+@pytest.fixture(scope="session")
+def hera_utils_server() -> Iterator[Path]:
+    """The state folder of the test session's private server."""
+    with private_server() as state:
+        yield state
+
+
+@pytest.fixture
+def local_platform(hera_utils_server: Path) -> Iterator[PrivatePlatform]:
+    """A local platform for this test: a namespace of its own on the session's private server."""
+    import secrets
+
+    namespace = f"test-{secrets.token_hex(4)}"
+    everywhere = PrivatePlatform(settings(hera_utils_server, "default"))
+    everywhere.cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    platform = PrivatePlatform(settings(hera_utils_server, namespace))
+    try:
+        yield platform
+    finally:
+        everywhere.cluster.delete("Namespace", namespace)
+        for one in (platform, everywhere):
+            one.client.close()
