@@ -251,11 +251,14 @@ def _toml(path: Path, *, ours_alone: bool = True) -> Document:
     else:
         import tomli as tomllib
     try:
-        return Document(str(path), tomllib.loads(_text_of(path, f"file {path}")))
+        document = Document(str(path), tomllib.loads(_text_of(path, f"file {path}")))
     except tomllib.TOMLDecodeError as error:
         if not ours_alone:
             return _NOTHING  # somebody else's file: its own tools will say it
         raise SettingsError(f"{path} is not legal TOML: {_position(str(error))}", fix="correct that line") from None
+    if ours_alone:
+        _ = document.profiles  # told at once, whether a profile is asked for or not
+    return document
 
 
 def _position(message: str) -> str:
