@@ -344,13 +344,7 @@ class _Walker:
 
 def invoke(function: Function, arguments: list[Any]) -> Any:
     """Call a function of the environment as Go's reflection does."""
-    given = len(arguments)
-    if function.most is None:
-        if given < function.least:
-            raise Failure(f"invalid number of arguments: expected at least {function.least}, got {given}")
-    elif not function.least <= given <= function.most:
-        raise Failure(f"invalid number of arguments: expected {function.least}, got {given}")
-    return _apply(function.name, function.call, arguments)
+    return _apply(function.name, function.call, function.fitted(arguments))
 
 
 def _apply(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:

@@ -112,10 +112,10 @@ def _percent_s(value: Any) -> str:
 # -- the environment ----------------------------------------------------------------------------------------------------
 
 _FUNCTIONS = {
-    "asInt": Function("asInt", functions.integer, 1, 1),
-    "asFloat": Function("asFloat", functions.floating, 1, 1),
-    "toJson": Function("toJson", to_json, 1, 1),
-    "jsonpath": Function("jsonpath", jsonpath.query_text, 2, 2),
+    "asInt": Function("asInt", functions.integer, "a"),
+    "asFloat": Function("asFloat", functions.floating, "a"),
+    "toJson": Function("toJson", to_json, "a"),
+    "jsonpath": Function("jsonpath", jsonpath.query_text, "ss"),
 }
 _ADDED = frozenset(_FUNCTIONS) | {"sprig"}
 _HIDEABLE = BUILTINS

@@ -30,7 +30,7 @@ from hera_utils.expressions.values import (
     wrapped,
 )
 
-_SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 LONGEST_TEXT = 1_000_000
 
 
@@ -47,10 +47,10 @@ def _list(value: Any, verb: str) -> list[Any]:
         return list(value)
     if isinstance(value, bytes):
         return list(value)
-    raise Failure(f"cannot {verb} {_kind(value)}")
+    raise Failure(f"cannot {verb} {kind(value)}")
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
     """reflect.Kind of a value."""
     if value is None:
         return "invalid"
@@ -85,10 +85,10 @@ def kind_name(value: Any) -> str:
         return name
     if name == "*time.Location":
         return "unknown"
-    kind = _kind(value)
+    found = kind(value)
     return {
         "slice": "array", "float64": "float", "int64": "int", "uint8": "uint", "uint64": "uint", "int32": "int",
-    }.get(kind, kind)  # fmt: skip
+    }.get(found, found)  # fmt: skip
 
 
 def absolute(value: Any) -> Any:
@@ -168,7 +168,7 @@ def floating(value: Any) -> float:
 
 
 def trim(text: Any, characters: Any = None) -> str:
-    return _string(text).strip(_SPACE) if characters is None else _string(text).strip(_string(characters) or "")
+    return _string(text).strip(SPACE) if characters is None else _string(text).strip(_string(characters) or "")
 
 
 def split(text: Any, separator: Any, count: Any = None) -> Strings:
@@ -342,9 +342,9 @@ def get(value: Any, key: Any) -> Any:
 
 def take(values: Any, count: Any) -> Any:
     if not isinstance(values, list | tuple):
-        raise Failure(f"cannot take from {_kind(values)}")
+        raise Failure(f"cannot take from {kind(values)}")
     if not isinstance(count, int) or isinstance(count, bool):
-        raise Failure(f"cannot take {_kind(count)} elements")
+        raise Failure(f"cannot take {kind(count)} elements")
     if count < 0:
         raise Failure("reflect.Value.Slice: slice index out of bounds")
     return type(values)(values[:count])
@@ -352,7 +352,7 @@ def take(values: Any, count: Any) -> Any:
 
 def _map(value: Any, verb: str) -> dict[Any, Any]:
     if not isinstance(value, dict):
-        raise Failure(f"cannot {verb} {_kind(value)}" + (" to pairs" if verb == "transform" else ""))
+        raise Failure(f"cannot {verb} {kind(value)}" + (" to pairs" if verb == "transform" else ""))
     return value
 
 

@@ -90,17 +90,61 @@ def _toward_zero(value: int, divisor: int) -> int:
     return quotient if (value < 0) == (divisor < 0) else -quotient
 
 
+class Texts(dict[str, Any]):
+    go_type = "map[string]string"
+
+
 class Function:
-    """A function that an expression may call. `call` takes positional arguments and raises Failure."""
+    """A function that an expression may call: `call` takes positional arguments and raises Failure.
+
+    signature: a letter an argument (s string, i int, f float64, b bool, m map[string]interface {}, t time.Time, a any), "*" behind
+    the last one when it may be repeated; None: whatever `call` takes.
+    """
 
     go_type = "func(...interface {}) interface {}"
-    __slots__ = ("call", "least", "most", "name")
+    __slots__ = ("call", "name", "signature")
 
-    def __init__(self, name: str, call: Callable[..., Any], least: int = 0, most: int | None = None) -> None:
+    def __init__(self, name: str, call: Callable[..., Any], signature: str | None = None) -> None:
         self.name = name
         self.call = call
-        self.least = least
-        self.most = most
+        self.signature = signature
+
+    def fitted(self, arguments: list[Any]) -> list[Any]:
+        """The arguments as Go's reflection passes them: counted, typed, nil made a zero value. Raises Failure."""
+        if self.signature is None:
+            return arguments
+        kinds = self.signature.removesuffix("*")
+        if len(kinds) < len(self.signature):
+            if len(arguments) < len(kinds) - 1:
+                raise Failure(f"invalid number of arguments: expected at least {len(kinds) - 1}, got {len(arguments)}")
+            kinds = kinds[:-1] + kinds[-1] * (len(arguments) - len(kinds) + 1)
+        elif len(arguments) != len(kinds):
+            raise Failure(f"invalid number of arguments: expected {len(kinds)}, got {len(arguments)}")
+        return [_fitted(kind, argument) for kind, argument in zip(kinds, arguments, strict=True)]
+
+
+_PARAMETERS: dict[str, tuple[str, Callable[[], Any]]] = {
+    "s": ("string", str),
+    "i": ("int", int),
+    "f": ("float64", float),
+    "b": ("bool", bool),
+    "m": ("map[string]interface {}", dict),
+}
+
+
+def _fitted(kind: str, argument: Any) -> Any:
+    if kind == "a":
+        return argument
+    if kind == "t":
+        if not is_moment(argument):
+            raise Failure(f"reflect: Call using {go_type(argument)} as type time.Time")
+        return argument
+    name, zero = _PARAMETERS[kind]
+    if argument is None:
+        return zero()
+    if go_type(argument) != name:
+        raise Failure(f"reflect: Call using {go_type(argument)} as type {name}")
+    return argument
 
 
 def go_type(value: Any) -> str:
