@@ -1,0 +1,92 @@
+"""Somebody's script, run as `__main__`: what it sees, what is written down, how its mistakes are told."""
+
+import sys
+
+import pytest
+
+from hera_utils.cli.script import execute, told
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def restored(monkeypatch):
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+def script(tmp_path, text):
+    path = tmp_path / "script.py"
+    path.write_text(text)
+    return path
+
+
+BUILT = """
+from hera.workflows import Container, Workflow, WorkflowTemplate
+with Workflow(generate_name="a-", entrypoint="c") as w:
+    Container(name="c", image="busybox")
+with WorkflowTemplate(name="t", entrypoint="c") as t:
+    Container(name="c", image="busybox")
+"""
+
+
+def test_it_sees_what_python_would_show_it(tmp_path, capsys):
+    (tmp_path / "neighbour.py").write_text("answer = 42")
+    text = "import sys, neighbour\nprint(__name__, __file__, sys.argv[1:], neighbour.answer, sys.modules['__main__'].__file__)"
+    path = script(tmp_path, text)
+    made = execute(path, ["--mine", "3"])
+    assert capsys.readouterr().out == f"__main__ {path} ['--mine', '3'] 42 {path}\n"
+    assert (made.status, made.built, made.runs) == (0, [], [])
+
+
+def test_workflows_that_were_built_are_written_down_and_templates_are_not(tmp_path):
+    made = execute(script(tmp_path, BUILT), [])
+    assert [workflow.generate_name for workflow in made.built] == ["a-"]
+    assert made.waiting == made.built
+
+
+def test_nothing_is_sent_when_it_is_only_looked_at(tmp_path):
+    made = execute(script(tmp_path, BUILT + "w.create(wait=False)\nprint(w.name)"), [], sending=False)
+    assert len(made.built) == 1
+    assert made.waiting == []
+
+
+@pytest.mark.parametrize(("code", "status"), [("0", 0), ("None", 0), ("3", 3), ("'no such city'", 1)])
+def test_a_script_that_exits(tmp_path, capsys, code, status):
+    made = execute(script(tmp_path, f"import sys\nsys.exit({code})"), [])
+    assert made.status == status
+    assert ("no such city" in capsys.readouterr().err) == (code == "'no such city'")
+
+
+def test_a_script_that_raises_is_told_without_our_frames(tmp_path, capsys):
+    path = script(tmp_path, "def collect():\n    return 1 / 0\n\ncollect()\n")
+    with pytest.raises(SettingsError) as error:
+        execute(path, [])
+    said = capsys.readouterr().err
+    assert "return 1 / 0" in said
+    assert "hera_utils" not in said
+    assert f"{path}, line 4 raised ZeroDivisionError: division by zero" in str(error.value)
+
+
+def test_a_script_that_is_no_python(tmp_path):
+    with pytest.raises(SettingsError, match="line 1"):
+        execute(script(tmp_path, "if:"), [])
+    with pytest.raises(SettingsError, match="cannot be read"):
+        execute(tmp_path / "absent.py", [])
+    (tmp_path / "null.py").write_bytes(b"a\x00b")
+    with pytest.raises(SettingsError):
+        execute(tmp_path / "null.py", [])
+
+
+def test_our_own_errors_pass_unchanged(tmp_path):
+    text = "from hera_utils.errors import ResourceError\nraise ResourceError('no claim', fix='make one')"
+    with pytest.raises(HeraUtilsError, match="no claim"):
+        execute(script(tmp_path, text), [])
+
+
+def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
+    from hera.exceptions import BadRequest
+
+    error = told(BadRequest("Server returned status code 400 with message: `template name 'nope' undefined`"), tmp_path)
+    assert isinstance(error, InvalidWorkflow)
+    assert str(error) == "the Argo server refuses the workflow: template name 'nope' undefined"
