@@ -25,8 +25,9 @@ from hera_utils.interpreter.validate_fields import (
     check_pod_resources,
     is_tag,
 )
+from hera_utils.interpreter.validate_homes import Home
 from hera_utils.interpreter.validate_scope import ANY_OUTPUT_ARTIFACT
-from hera_utils.interpreter.validate_templates import Home, TemplateChecks
+from hera_utils.interpreter.validate_templates import TemplateChecks
 
 Json = dict[str, Any]
 
@@ -162,7 +163,7 @@ class _Document:
         """The variables that the whole document may name."""
         known = self.known
         for name in ("name", "namespace", "mainEntrypoint", "serviceAccountName", "uid", "status"):
-            known[f"workflow.{name}"] = f"{PLACEHOLDER}workflow-{name}"
+            known[f"workflow.{name}"] = f"{PLACEHOLDER}0"
         parameters = arguments.get("parameters") or ()
         for parameter in parameters:
             value = parameter.get("value")

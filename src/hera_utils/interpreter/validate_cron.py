@@ -37,10 +37,9 @@ def check_cron(document: Json) -> None:
         raise InvalidWorkflow("cron workflow must have at least one schedule")
     timezone = spec.get("timezone") or ""
     for schedule in schedules:
-        text = f"CRON_TZ={timezone} {schedule}" if timezone else schedule
-        fault = schedule_fault(text)
+        fault = schedule_fault(schedule)
         if fault:
-            raise InvalidWorkflow(f"cron schedule {text} is malformed: {fault}")
+            raise InvalidWorkflow(f"cron schedule {schedule} is malformed: {fault}")
     if timezone and not zone_exists(timezone):
         raise InvalidWorkflow(f"invalid timezone {quote(timezone)}: unknown time zone {timezone}")
     policy = spec.get("concurrencyPolicy") or ""

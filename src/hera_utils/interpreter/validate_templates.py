@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hera_utils.errors import ExpressionError, InvalidWorkflow
 from hera_utils.expressions import tags
-from hera_utils.interpreter.document import Lookup, reference_kind
+from hera_utils.interpreter.document import Lookup
 from hera_utils.interpreter.templates import KINDS, POD_KINDS, kind_of
 from hera_utils.interpreter.validate_fields import (
     check_arguments,
@@ -27,6 +25,8 @@ from hera_utils.interpreter.validate_fields import (
     is_tag,
     step_name_fault,
 )
+from hera_utils.interpreter.validate_graph import Graph, check_argument_sources, check_results
+from hera_utils.interpreter.validate_homes import Home, Homes, Unknown
 from hera_utils.interpreter.validate_leaf import (
     LEAVES,
     TYPE_NAMES,
@@ -39,38 +39,7 @@ from hera_utils.interpreter.validate_scope import RETRIES, Scope, item_names
 
 Json = dict[str, Any]
 
-_TASK_RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)")
-_TASK_NAME = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
-_TASK_RESULTS = frozenset(
-    ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed")
-)
 _RETRY_POLICIES = ("Always", "OnError", "OnFailure", "OnTransientError", "", None)
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where templates are looked up by name: the workflow (scope local), a WorkflowTemplate or a ClusterWorkflowTemplate."""
-
-    scope: str
-    name: str
-    spec: Json = field(repr=False, default_factory=dict)
-
-    @cached_property
-    def templates(self) -> dict[str, Json]:
-        named: dict[str, Json] = {}
-        for template in self.spec.get("templates") or ():
-            named.setdefault(template.get("name", ""), template)
-        return named
-
-    @property
-    def image_defaults(self) -> Mapping[str, Any]:
-        """templateDefaults as far as they give an image. Argo: it does not look at those of a ClusterWorkflowTemplate."""
-        return {} if self.scope == "cluster" else self.spec.get("templateDefaults") or {}
-
-
-@dataclass(frozen=True)
-class Unknown(Exception):
-    """A template that can be named no earlier than the run: nothing to check."""
 
 
 class TemplateChecks:
@@ -78,10 +47,9 @@ class TemplateChecks:
 
     def __init__(self, home: Home, lookup: Lookup, global_names: dict[str, str], *, template: bool) -> None:
         self.home = home
-        self.lookup = lookup
+        self.homes = Homes(lookup)
         self.global_names = global_names
         self.template = template
-        self._homes: dict[tuple[str, str], Home] = {}
         self._checked: set[tuple[str, str, str]] = set()
         self._complete: set[int] = set()
         self._placeholders = 0
@@ -98,59 +66,13 @@ class TemplateChecks:
         arguments: None for made-up ones.
         """
         try:
-            home, template = self._resolve(holder, home)
+            home, template = self.homes.resolve(holder, home)
         except Unknown:
             return None
         policy = (template.get("retryStrategy") or {}).get("retryPolicy")
         if policy not in _RETRY_POLICIES:
             raise InvalidWorkflow(f"{policy} is not a valid RetryPolicy")
         self._check_template(template, home, arguments)
-        return template
-
-    def _resolve(self, holder: Mapping[str, Any], home: Home) -> tuple[Home, Json]:
-        reference, name = holder.get("templateRef"), holder.get("template") or ""
-        if reference is not None:
-            return self._resolve_reference(reference, name, holder)
-        if name and name not in home.templates:
-            raise InvalidWorkflow(f"template name '{name}' undefined")
-        template = holder.get("inline") or home.templates.get(name)
-        if template is None:
-            raise InvalidWorkflow("failed to get a template")
-        return home, self._typed(template)
-
-    def _resolve_reference(self, reference: Json, name: str, holder: Mapping[str, Any]) -> tuple[Home, Json]:
-        if name:
-            raise InvalidWorkflow("template name cannot be specified with templateRef")
-        resource, wanted = reference.get("name") or "", reference.get("template") or ""
-        if not resource:
-            raise InvalidWorkflow("resource name is required")
-        if not wanted:
-            raise InvalidWorkflow("template name is required")
-        if any(not tag.expression for tag in tags.tags_in(reference)):
-            raise Unknown
-        if holder.get("inline"):
-            raise InvalidWorkflow(f"template reference {resource}.{wanted} not found")
-        home = self.outside(reference_kind(reference), resource)
-        template = home.templates.get(wanted) if home else None
-        if home is None or template is None:
-            if tags.PLACEHOLDER in wanted:
-                raise Unknown
-            raise InvalidWorkflow(f"template reference {resource}.{wanted} not found")
-        return home, self._typed(template)
-
-    def outside(self, kind: str, name: str) -> Home | None:
-        """A WorkflowTemplate or ClusterWorkflowTemplate as a home, None when there is none."""
-        scope = "cluster" if kind == "ClusterWorkflowTemplate" else "namespaced"
-        if (scope, name) not in self._homes:
-            document = self.lookup(kind, name)
-            if document is None:
-                return None
-            self._homes[scope, name] = Home(scope, name, document.get("spec") or {})
-        return self._homes[scope, name]
-
-    def _typed(self, template: Json) -> Json:
-        if not kind_of(template):
-            raise InvalidWorkflow(f"template '{template.get('name', '')}' type is unknown")
         return template
 
     # --- one template -------------------------------------------------------------------------------------------------
@@ -346,10 +268,7 @@ class TemplateChecks:
         called = _said(f"{at}.tasks.{name}", lambda: self.check_call(task, home, None))
         many = bool(task.get("withItems")) or bool(task.get("withParam"))
         scope.add_node(f"tasks.{name}", called, self.global_names, many=many)
-        for match in _TASK_RESULT.findall(task.get("depends") or ""):
-            waited, result = match.split(".")
-            if result not in _TASK_RESULTS:
-                raise InvalidWorkflow(f"{at}.tasks.{name} task result '{result}' for task '{waited}' is invalid")
+        _said(f"{at}.tasks.{name}", lambda: check_results(task))
         for dependency, of_items in graph.dependencies[name].items():
             other = graph.tasks[dependency]
             loops = other.get("withItems") or other.get("withParam") or other.get("withSequence") is not None
@@ -377,66 +296,8 @@ class TemplateChecks:
 
         _said(at, lambda: scope.check(task, more, status_of_ancestor))
         check_arguments(f"{at}.arguments.", task.get("arguments"), may_be_empty=False)
-        _said(at, lambda: _check_argument_sources(task, graph))
+        _said(at, lambda: check_argument_sources(task, graph))
         _said(at, lambda: self.check_call(task, home, task.get("arguments") or {}))
-
-
-class Graph:
-    """The tasks of a DAG and what each waits for: task → {dependency: whether it is about the items of a loop}."""
-
-    def __init__(self, tasks: Sequence[Json]) -> None:
-        self.order = tasks
-        self.tasks = {task.get("name", ""): task for task in tasks}
-        self.uses_depends = any(task.get("depends") for task in tasks)
-        self.dependencies = {task.get("name", ""): _dependencies(task) for task in tasks}
-
-    def sorted(self) -> list[Json]:
-        """Every task after those that it waits for. Raises InvalidWorkflow."""
-        if len(self.tasks) < len(self.order):
-            names = [task.get("name", "") for task in self.order]
-            raise InvalidWorkflow(f"duplicated nodeName {next(n for i, n in enumerate(names) if n in names[:i])}")
-        following: dict[str, list[str]] = {}
-        waits = {name: len(dependencies) for name, dependencies in self.dependencies.items()}
-        for name, dependencies in self.dependencies.items():
-            for dependency in dependencies:
-                if dependency not in self.tasks:
-                    raise InvalidWorkflow(f"invalid dependency {dependency}")
-                following.setdefault(dependency, []).append(name)
-        ready = [name for name, count in waits.items() if count == 0]
-        for name in ready:
-            for other in following.get(name, ()):
-                waits[other] -= 1
-                if waits[other] == 0:
-                    ready.append(other)
-        if len(ready) < len(self.tasks):
-            raise InvalidWorkflow("graph with cycle")
-        return [self.tasks[name] for name in ready]
-
-    def leads_to(self, name: str, task: str) -> bool:
-        """Whether `task` waits for `name`, at once or through others."""
-        todo, seen = [task], {task}
-        while todo:
-            waited = self.dependencies.get(todo.pop(), {})
-            if name in waited:
-                return True
-            todo.extend(one for one in waited if one not in seen)
-            seen.update(waited)
-        return False
-
-
-def _dependencies(task: Json) -> dict[str, bool]:
-    depends = task.get("depends") or ""
-    if not depends:
-        return {name: False for name in task.get("dependencies") or ()}
-    found: dict[str, bool] = {}
-    for match in _TASK_NAME.finditer(depends):
-        result, bare = match.groups()
-        if bare:
-            found[bare] = False
-        else:
-            name, _, word = result.partition(".")
-            found[name] = found.get(name, False) or word in ("AnySucceeded", "AllFailed")
-    return found
 
 
 # --- small checks ---------------------------------------------------------------------------------------------------
@@ -507,15 +368,3 @@ def _has_exit_hook(holder: Mapping[str, Any]) -> bool:
 def _inline_names(holder: Mapping[str, Any]) -> Iterable[str]:
     inline = holder.get("inline") or {}
     return {f"inputs.parameters.{one['name']}" for one in (inline.get("inputs") or {}).get("parameters") or ()}
-
-
-def _check_argument_sources(task: Json, graph: Graph) -> None:
-    """An argument that is another task's output comes from a task that this one waits for."""
-    arguments = task.get("arguments") or {}
-    sources = [("parameter", one["name"], one.get("value")) for one in arguments.get("parameters") or ()]
-    sources += [("artifact", one["name"], one.get("from")) for one in arguments.get("artifacts") or ()]
-    for kind, name, text in sources:
-        if isinstance(text, str) and text.startswith("{{tasks."):
-            other = text.split(".")[1]
-            if not graph.leads_to(other, task["name"]):
-                raise InvalidWorkflow(f"missing dependency '{other}' for {kind} '{name}'")

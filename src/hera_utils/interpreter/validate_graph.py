@@ -1,0 +1,95 @@
+"""The tasks of a DAG: what each waits for, in which order they can run (Argo: common/ancestry.go, util/sorting)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from hera_utils.errors import InvalidWorkflow
+
+Json = dict[str, Any]
+
+_TASK_RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)")
+_TASK_NAME = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
+_TASK_RESULTS = frozenset(
+    ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed")
+)
+
+
+class Graph:
+    """The tasks of a DAG and what each waits for: task → {dependency: whether it is about the items of a loop}."""
+
+    def __init__(self, tasks: Sequence[Json]) -> None:
+        self.order = tasks
+        self.tasks = {task.get("name", ""): task for task in tasks}
+        self.uses_depends = any(task.get("depends") for task in tasks)
+        self.dependencies = {task.get("name", ""): _dependencies(task) for task in tasks}
+
+    def sorted(self) -> list[Json]:
+        """Every task after those that it waits for. Raises InvalidWorkflow."""
+        if len(self.tasks) < len(self.order):
+            names = [task.get("name", "") for task in self.order]
+            raise InvalidWorkflow(f"duplicated nodeName {next(n for i, n in enumerate(names) if n in names[:i])}")
+        following: dict[str, list[str]] = {}
+        waits = {name: len(dependencies) for name, dependencies in self.dependencies.items()}
+        for name, dependencies in self.dependencies.items():
+            for dependency in dependencies:
+                if dependency not in self.tasks:
+                    raise InvalidWorkflow(f"invalid dependency {dependency}")
+                following.setdefault(dependency, []).append(name)
+        ready = [name for name, count in waits.items() if count == 0]
+        for name in ready:
+            for other in following.get(name, ()):
+                waits[other] -= 1
+                if waits[other] == 0:
+                    ready.append(other)
+        if len(ready) < len(self.tasks):
+            raise InvalidWorkflow("graph with cycle")
+        return [self.tasks[name] for name in ready]
+
+    def leads_to(self, name: str, task: str) -> bool:
+        """Whether `task` waits for `name`, at once or through others."""
+        todo, seen = [task], {task}
+        while todo:
+            waited = self.dependencies.get(todo.pop(), {})
+            if name in waited:
+                return True
+            todo.extend(one for one in waited if one not in seen)
+            seen.update(waited)
+        return False
+
+
+def _dependencies(task: Json) -> dict[str, bool]:
+    depends = task.get("depends") or ""
+    if not depends:
+        return {name: False for name in task.get("dependencies") or ()}
+    found: dict[str, bool] = {}
+    for match in _TASK_NAME.finditer(depends):
+        result, bare = match.groups()
+        if bare:
+            found[bare] = False
+        else:
+            name, _, word = result.partition(".")
+            found[name] = found.get(name, False) or word in ("AnySucceeded", "AllFailed")
+    return found
+
+
+def check_results(task: Json) -> None:
+    """What `depends` says of other tasks' ends are words that there are."""
+    for match in _TASK_RESULT.findall(task.get("depends") or ""):
+        waited, result = match.split(".")
+        if result not in _TASK_RESULTS:
+            raise InvalidWorkflow(f"task result '{result}' for task '{waited}' is invalid")
+
+
+def check_argument_sources(task: Json, graph: Graph) -> None:
+    """An argument that is another task's output comes from a task that this one waits for."""
+    arguments = task.get("arguments") or {}
+    sources = [("parameter", one["name"], one.get("value")) for one in arguments.get("parameters") or ()]
+    sources += [("artifact", one["name"], one.get("from")) for one in arguments.get("artifacts") or ()]
+    for kind, name, text in sources:
+        if isinstance(text, str) and text.startswith("{{tasks."):
+            other = text.split(".")[1]
+            if not graph.leads_to(other, task["name"]):
+                raise InvalidWorkflow(f"missing dependency '{other}' for {kind} '{name}'")

@@ -1,0 +1,108 @@
+"""Which template a step, task or hook means while a document is checked (Argo: templateresolution)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from hera_utils.errors import ExpressionError, InvalidWorkflow
+from hera_utils.expressions import tags
+from hera_utils.interpreter.document import Lookup, reference_kind
+from hera_utils.interpreter.templates import kind_of
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where templates are looked up by name: the workflow (scope local), a WorkflowTemplate or a ClusterWorkflowTemplate."""
+
+    scope: str
+    name: str
+    spec: Json = field(repr=False, default_factory=dict)
+
+    @cached_property
+    def templates(self) -> dict[str, Json]:
+        named: dict[str, Json] = {}
+        for template in self.spec.get("templates") or ():
+            named.setdefault(template.get("name", ""), template)
+        return named
+
+    @property
+    def image_defaults(self) -> Mapping[str, Any]:
+        """templateDefaults as far as they give an image. Argo: it does not look at those of a ClusterWorkflowTemplate."""
+        return {} if self.scope == "cluster" else self.spec.get("templateDefaults") or {}
+
+
+class Unknown(Exception):
+    """A template that can be named no earlier than the run: nothing to check."""
+
+
+class Homes:
+    """Where the templates of one document are found."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup = lookup
+        self._homes: dict[tuple[str, str], Home] = {}
+        self._stored: dict[str, Json] = {}
+
+    def resolve(self, holder: Mapping[str, Any], home: Home) -> tuple[Home, Json]:
+        reference, name = holder.get("templateRef"), holder.get("template") or ""
+        if reference is not None:
+            return self._resolve_reference(reference, name, holder)
+        named = home.templates.get(name)
+        if named is None and home.scope == "local":
+            named = self._stored.get(
+                name
+            )  # Argo: a workflow knows those that it has referred to by their bare names too
+        if name and named is None:
+            raise InvalidWorkflow(f"template name '{name}' undefined")
+        template = holder.get("inline") or named
+        if template is None:
+            raise InvalidWorkflow("failed to get a template")
+        return home, self._typed(template)
+
+    def _resolve_reference(self, reference: Json, name: str, holder: Mapping[str, Any]) -> tuple[Home, Json]:
+        if name:
+            raise InvalidWorkflow("template name cannot be specified with templateRef")
+        resource, wanted = reference.get("name") or "", reference.get("template") or ""
+        if not resource:
+            raise InvalidWorkflow("resource name is required")
+        if not wanted:
+            raise InvalidWorkflow("template name is required")
+        if _holds_tags(reference):
+            raise Unknown
+        if holder.get("inline"):
+            raise InvalidWorkflow(f"template reference {resource}.{wanted} not found")
+        home = self.outside(reference_kind(reference), resource)
+        template = home.templates.get(wanted) if home else None
+        if home is None or template is None:
+            if tags.PLACEHOLDER in wanted:
+                raise Unknown
+            raise InvalidWorkflow(f"template reference {resource}.{wanted} not found")
+        self._stored.setdefault(wanted, template)
+        return home, self._typed(template)
+
+    def outside(self, kind: str, name: str) -> Home | None:
+        """A WorkflowTemplate or ClusterWorkflowTemplate as a home, None when there is none."""
+        scope = "cluster" if kind == "ClusterWorkflowTemplate" else "namespaced"
+        if (scope, name) not in self._homes:
+            document = self.lookup(kind, name)
+            if document is None:
+                return None
+            self._homes[scope, name] = Home(scope, name, document.get("spec") or {})
+        return self._homes[scope, name]
+
+    def _typed(self, template: Json) -> Json:
+        if not kind_of(template):
+            raise InvalidWorkflow(f"template '{template.get('name', '')}' type is unknown")
+        return template
+
+
+def _holds_tags(reference: Json) -> bool:
+    try:
+        return any(not tag.expression for tag in tags.tags_in(reference))
+    except ExpressionError:
+        return True
