@@ -6,7 +6,6 @@ import gzip
 import os
 import shutil
 import tarfile
-import zipfile
 
 from .fault import PodFault
 
@@ -23,6 +22,8 @@ def pack_tar(source: str, target: str, level: int) -> None:
 
 def pack_zip(source: str, target: str) -> None:
     """`source` (a file or folder) as a zip whose entries begin with its own name."""
+    import zipfile  # not at the top: it brings threading, which makes every fork slower
+
     top = os.path.basename(source.rstrip("/"))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         if not os.path.isdir(source):
@@ -91,6 +92,8 @@ def _untar(path: str, folder: str) -> None:
 
 
 def _unzip(path: str, folder: str) -> None:
+    import zipfile
+
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             place = _inside(folder, entry.filename)

@@ -18,6 +18,7 @@ import time
 from typing import Any, NamedTuple, NoReturn
 
 from . import outputs, system, view
+from .base import Base
 from .plan import ContainerPlan
 
 Json = dict[str, Any]
@@ -38,7 +39,7 @@ class Setting(NamedTuple):
     job: Json
     folder: str
     state: str
-    layers: view.Layers
+    base: Base
     store: str
     mount_paths: list[str]
 
@@ -76,7 +77,7 @@ class _FirstProcess:
         code, message = 0, ""
         if self.plan.argv:
             code, message = self.attempts()
-            self.tell(**{"is": "ended"}, at=time.time(), code=code, message=message)
+            self.tell(**{"is": "ended"}, at=time.time(), code=code, message=message or _termination_message())
             _kill_others()
             _reap_others()
         if self.collects:
@@ -87,13 +88,11 @@ class _FirstProcess:
 
     def enter(self) -> None:
         plan, setting = self.plan, self.setting
-        log = f"{setting.folder}/argo/termination-{plan.name}"
-        os.close(os.open(log, os.O_CREAT | os.O_WRONLY, 0o666))
         files = f"{setting.folder}/files/{plan.kind}-{plan.name}"
         os.makedirs(files)
         view.enter(
-            view.View(files, plan.mounts, plan.written, plan.hidden, plan.exposed, setting.state, log),
-            setting.layers,
+            view.View(files, plan.mounts, plan.written, plan.hidden, plan.exposed, setting.state),
+            setting.base,
         )
 
     def attempts(self) -> tuple[int, str]:
@@ -180,6 +179,15 @@ def look_up(name: str, path: str) -> str:
         if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
             return candidate
     raise OSError(2, "executable file not found in $PATH")
+
+
+def _termination_message() -> str:
+    """What the command left in /dev/termination-log: Kubernetes shows it as the container's message."""
+    try:
+        with open("/argo/termination-log", "rb") as file:
+            return file.read(4096).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import urllib.error
-import urllib.request
 from typing import Any
 
 from . import archives
@@ -37,7 +34,7 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
         if artifact.get("optional"):
             return
         raise PodFault(f"artifact {name} failed to load: {error.strerror}: {error.filename}") from error
-    except (OSError, PodFault, subprocess.SubprocessError) as error:
+    except (OSError, PodFault) as error:
         raise PodFault(f"artifact {name} failed to load: {error}") from error
     _unpack(artifact, fetched, target)
     if (mode := artifact.get("mode")) is not None:
@@ -64,6 +61,8 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
 
 
 def _download(place: Json, target: str) -> None:
+    import urllib.request  # not at the top: a fork of a bigger process takes longer
+
     request = urllib.request.Request(str(place.get("url")))
     for header in place.get("headers") or []:
         request.add_header(header["name"], header["value"])
@@ -74,6 +73,8 @@ def _download(place: Json, target: str) -> None:
 
 
 def _clone(place: Json, target: str) -> None:
+    import subprocess
+
     command = ["git", "clone", "--quiet"]
     if place.get("depth"):
         command += ["--depth", str(place["depth"])]
@@ -81,9 +82,7 @@ def _clone(place: Json, target: str) -> None:
         command += ["--branch", str(place["branch"])]
     if place.get("singleBranch"):
         command.append("--single-branch")
-    done = subprocess.run(
-        [*command, "--", str(place.get("repo")), target], capture_output=True, text=True, timeout=600, check=False
-    )
+    done = subprocess.run([*command, "--", str(place.get("repo")), target], capture_output=True, text=True, check=False)
     if done.returncode == 0 and place.get("revision"):
         done = subprocess.run(
             ["git", "-C", target, "checkout", "--quiet", str(place["revision"])],

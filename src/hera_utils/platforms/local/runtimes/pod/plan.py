@@ -11,7 +11,6 @@ from .volumes import Volumes
 
 Json = dict[str, Any]
 SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's source
-RUN_ARGO = "/var/run/argo"
 
 
 class ContainerPlan(NamedTuple):
@@ -82,7 +81,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
     if settings.get("python"):
         written.update(environment.python_names(job))
         argv = environment.runner_arguments(job, argv)
-    mounts = [*volumes.mounts(container, env), Mount(volumes.run_argo(), RUN_ARGO)]
+    mounts = volumes.mounts(container, env)
     mounts += [Mount(source, path, True) for path, source in (settings.get("files") or {}).items()]
     if kind == "main" and container.get("name") == "main":
         mounts += volumes.input_mounts(container)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import urllib.error
-import urllib.request
 from typing import Any
 
 from . import system
@@ -28,6 +26,8 @@ def ready(plan: ContainerPlan, pid: int) -> bool:
 
 
 def _http(probe: Json, wait: float) -> bool:
+    import urllib.request  # not at the top: a fork of a bigger process takes longer
+
     scheme = str(probe.get("scheme") or "HTTP").lower()
     url = f"{scheme}://{probe.get('host') or '127.0.0.1'}:{probe.get('port')}{probe.get('path') or '/'}"
     try:

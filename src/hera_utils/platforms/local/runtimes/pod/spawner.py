@@ -5,6 +5,7 @@ Asked by packets through a socket: the uid of a pod whose folder is ready; answe
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from . import supervisor, system, view
+from . import base, supervisor, system, view
 from .processes import born
 
 Json = dict[str, Any]
@@ -25,42 +26,37 @@ def main(state: str, fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=fd)
     try:
-        layers = prepare(state)
+        shared = prepare(state)
     except OSError as error:
         link.send(f"! {error}".encode())
         return
+    gc.disable()
+    gc.freeze()  # a fork shares pages until one of the two writes to them
     link.send(b"ready")
     while packet := link.recv(4096):
         uid = packet.decode()
         pid = os.fork()
         if pid == 0:
             link.close()
-            _supervise(state, uid, layers)
+            _supervise(state, uid, shared)
         link.send(f"{uid} {pid}".encode())
 
 
-def prepare(state: str) -> view.Layers:
+def prepare(state: str) -> base.Base:
     """Namespaces of its own, and what all containers share."""
-    user = os.getuid()
-    flags = system.CLONE_NEWNS
-    extra = ""
-    if user != 0:
-        group = os.getgid()
-        system.unshare(system.CLONE_NEWUSER | flags)
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        system.unshare(system.CLONE_NEWNS)
+    else:
+        system.unshare(system.CLONE_NEWUSER | system.CLONE_NEWNS)
         for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
-        extra = ",userxattr"
-    else:
-        system.unshare(flags)
     system.mount("none", "/", None, system.MS_SLAVE | system.MS_REC)
-    devices = f"{state}/pods/.devices"
-    os.makedirs(devices, exist_ok=True)
-    view.build_devices(devices)
-    return view.Layers(view.real_mounts(), devices, extra, user != 0)
+    return base.prepare(f"{state}/pods/.base", privileged=user == 0)
 
 
-def _supervise(state: str, uid: str, layers: view.Layers) -> None:
+def _supervise(state: str, uid: str, shared: base.Base) -> None:
     """In the fork: own the pod, run it, record how it ended. Never returns."""
     status = 1
     try:
@@ -74,7 +70,7 @@ def _supervise(state: str, uid: str, layers: view.Layers) -> None:
         os.write(claim, (json.dumps({"pid": os.getpid(), "born": born(os.getpid())}) + "\n").encode())
         os.close(claim)
         wire = f"{state}/pods/.wire"
-        pod = supervisor.Pod(folder, state, layers, lambda message: _tell(wire, {"uid": uid, **message}))
+        pod = supervisor.Pod(folder, state, shared, lambda message: _tell(wire, {"uid": uid, **message}))
         try:
             outcome = pod.run()
         except Exception as error:  # noqa: BLE001 - it must record every end

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import container, inputs, probes, system, view
+from . import container, inputs, probes, system
+from .base import Base
 from .fault import PodFault
 from .logs import Log
 from .plan import ContainerPlan, container_plans
@@ -72,8 +73,8 @@ class Running:
 class Pod:
     """folder: pods/<uid>. tell: sends a line to the server, if there is one."""
 
-    def __init__(self, folder: str, state: str, layers: view.Layers, tell: Callable[[Json], None]) -> None:
-        self.folder, self.state, self.layers, self.tell = folder, state, layers, tell
+    def __init__(self, folder: str, state: str, base: Base, tell: Callable[[Json], None]) -> None:
+        self.folder, self.state, self.base, self.tell = folder, state, base, tell
         self.containers: dict[str, Running] = {}
         self.errors: list[str] = []
         self.message = self.reason = ""
@@ -232,7 +233,7 @@ class Pod:
         report = os.pipe2(os.O_CLOEXEC)
         collects = plan.name in ("main", "wait") and self._has_outputs()
         setting = container.Setting(
-            self.job, self.folder, self.state, self.layers, self.job["store"], self._mount_paths()
+            self.job, self.folder, self.state, self.base, self.job["store"], self._mount_paths()
         )
         if collects:
             os.makedirs(self.job["store"], exist_ok=True)
@@ -311,18 +312,11 @@ class Pod:
         elif kind == "ended":
             running.code, running.finished_at = message["code"], message["at"]
             running.up = True
-            running.message = message["message"] or self._termination_message(running)
+            running.message = message["message"]
         elif kind == "collected":
             running.collected = message
         else:
             running.fault = message["message"]
-
-    def _termination_message(self, running: Running) -> str:
-        try:
-            with open(f"{self.folder}/argo/termination-{running.plan.name}", "rb") as file:
-                return file.read(4096).decode(errors="replace")
-        except OSError:
-            return ""
 
     def _gone(self, running: Running) -> None:
         """Its first process ended, and with it everything in the container: read what is left in the pipes."""
@@ -367,8 +361,11 @@ class Pod:
         self._look_at_progress()
 
     def _look_at_progress(self) -> None:
+        main = self.containers.get("main")
+        if main is None or not main.pid or main.gone:
+            return
         try:
-            with open(f"{self.folder}/argo/progress", "rb") as file:
+            with open(f"/proc/{main.pid}/root/run/argo/progress", "rb") as file:
                 lines = file.read(1 << 16).decode(errors="replace").strip().split("\n")
         except OSError:
             return

@@ -12,6 +12,7 @@ MS_BIND, MS_MOVE, MS_REC, MS_SLAVE, MS_RELATIME = 4096, 8192, 16384, 1 << 19, 1 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 MNT_DETACH = 2
+_SYS_MOUNT_SETATTR = 442  # the same on every architecture
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must not let go of the interpreter's lock
@@ -40,8 +41,37 @@ def bind(source: str, target: str, *, recursive: bool = False, read_only: bool =
     """Show `source` at `target`; both must exist and be of the same sort (file or directory)."""
     mount(source, target, None, MS_BIND | (MS_REC if recursive else 0))
     if read_only:
-        flags = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)  # locked in a user namespace: keep them
-        mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+        set_read_only(target)
+
+
+class _MountAttributes(ctypes.Structure):
+    _fields_ = (
+        ("set", ctypes.c_uint64),
+        ("clear", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns", ctypes.c_uint64),
+    )
+
+
+def set_read_only(target: str) -> None:
+    """mount_setattr(2): `target` and all mounts below it; a kernel before 5.12 knows only the first."""
+    wanted = _MountAttributes(MS_RDONLY, 0, 0, 0)
+    if (
+        _libc.syscall(
+            _SYS_MOUNT_SETATTR, -100, os.fsencode(target), 0x8000, ctypes.byref(wanted), ctypes.sizeof(wanted)
+        )
+        == 0
+    ):
+        return
+    flags = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)  # locked in a user namespace: keep them
+    mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
+
+
+def overlay(lower: list[str], folder: str, target: str, options: str) -> None:
+    """An overlay of `lower` (the uppermost first) whose changes go to `folder`/upper (with `folder`/work)."""
+    parts = [p.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for p in (*lower, folder)]
+    below, above = ":".join(parts[:-1]), parts[-1]
+    mount("overlay", target, "overlay", 0, f"lowerdir={below},upperdir={above}/upper,workdir={above}/work{options}")
 
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:

@@ -16,39 +16,7 @@ import stat
 from typing import NamedTuple
 
 from . import system
-
-FRESH = ("/tmp", "/var/tmp", "/argo")
-_SKIPPED_TYPES = frozenset(
-    [
-        "proc",
-        "sysfs",
-        "devtmpfs",
-        "devpts",
-        "mqueue",
-        "cgroup",
-        "cgroup2",
-        "securityfs",
-        "debugfs",
-        "tracefs",
-        "pstore",
-        "bpf",
-        "configfs",
-        "hugetlbfs",
-        "fusectl",
-        "efivarfs",
-        "binfmt_misc",
-        "autofs",
-        "rpc_pipefs",
-        "nsfs",
-        "selinuxfs",
-        "fuse.portal",
-        "fuse.gvfsd-fuse",
-        "fuse.lxcfs",
-        "squashfs",
-    ]
-)
-_SYSTEM_ROOTS = ("/proc", "/sys", "/dev")
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+from .base import Base
 
 
 class Mount(NamedTuple):
@@ -59,75 +27,12 @@ class Mount(NamedTuple):
     read_only: bool = False
 
 
-class Layers(NamedTuple):
-    """What every container of this machine needs, found out once by the spawner.
-
-    roots: real file systems as (mount point, kind), shortest first, "/" included. devices: a folder that holds a ready /dev.
-    extra: mount options of the overlay. plain_root: "/" cannot be overlaid as a whole (an unprivileged user namespace).
-    """
-
-    roots: tuple[tuple[str, str], ...]
-    devices: str
-    extra: str
-    plain_root: bool
-
-
-def real_mounts() -> tuple[tuple[str, str], ...]:
-    """The mount points of this machine that hold files, as (path, kind), shortest first."""
-    found: dict[str, str] = {}
-    with open("/proc/self/mountinfo") as lines:
-        for line in lines:
-            before, _, after = line.partition(" - ")
-            path = before.split()[4].encode().decode("unicode_escape")
-            kind = after.split()[0]
-            if kind in _SKIPPED_TYPES or any(path == r or path.startswith(r + "/") for r in _SYSTEM_ROOTS):
-                found.pop(path, None)
-                continue
-            found[path] = kind
-    return tuple(sorted(found.items(), key=lambda item: len(item[0])))
-
-
-def build_devices(folder: str) -> None:
-    """A small /dev in `folder`, once per spawner: the containers bind it."""
-    system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID, "mode=755,size=64k")
-    for name in _DEVICES:
-        if os.path.exists(f"/dev/{name}"):
-            os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
-            system.bind(f"/dev/{name}", f"{folder}/{name}")
-    for name in ("pts", "shm", "mqueue"):
-        os.mkdir(f"{folder}/{name}")
-    if os.path.isdir("/dev/pts"):
-        system.bind("/dev/pts", f"{folder}/pts")
-    for name, target in (
-        ("fd", "/proc/self/fd"),
-        ("stdin", "fd/0"),
-        ("stdout", "fd/1"),
-        ("stderr", "fd/2"),
-        ("ptmx", "pts/ptmx"),
-    ):
-        os.symlink(target, f"{folder}/{name}")
-    for name in ("nvidia", "kfd", "dri", "fuse"):  # accelerators, where there are some
-        for entry in os.listdir("/dev"):
-            if entry.startswith(name):
-                _bind_device(f"/dev/{entry}", f"{folder}/{entry}")
-    os.close(os.open(f"{folder}/termination-log", os.O_CREAT | os.O_WRONLY, 0o666))
-
-
-def _bind_device(source: str, target: str) -> None:
-    with contextlib.suppress(OSError):  # a device that cannot be shown is a device that is not there
-        if os.path.isdir(source):
-            os.mkdir(target)
-        else:
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o666))
-        system.bind(source, target, recursive=os.path.isdir(source))
-
-
 class View(NamedTuple):
     """One container's file system, to be built in a new mount namespace.
 
-    folder: where its changes are kept. mounts: volumes, artifacts, files. fresh: extra files written before the start
-    (path → (text, mode)). hidden: names of programs that are not there. exposed: host paths that stay visible although
-    they lie under an emptied or hidden folder. masked: the state folder.
+    folder: where its changes are kept. mounts: volumes, artifacts, files; a shorter target first. written: files that are
+    there from the start (path → (bytes, mode)). hidden: names of programs that are not there. exposed: host paths that stay
+    visible although they lie under an emptied or hidden folder. masked: the state folder.
     """
 
     folder: str
@@ -136,28 +41,30 @@ class View(NamedTuple):
     hidden: tuple[str, ...]
     exposed: tuple[str, ...]
     masked: str
-    termination_log: str
 
 
-def enter(view: View, layers: Layers) -> None:
+def enter(view: View, base: Base) -> None:
     """Build the view and make it this process's `/`. The process must be the first of new mount and process-id namespaces."""
-    root = f"{view.folder}/root"
+    root = f"{base.folder}/root"
+    if base.in_memory:
+        system.mount("tmpfs", view.folder, "tmpfs", system.MS_NOSUID | system.MS_NODEV)
     upper = f"{view.folder}/upper"
-    os.makedirs(root)
     os.mkdir(upper)
     os.mkdir(f"{view.folder}/work")
-    _prepare(view, upper, layers)
-    if layers.plain_root:
-        _plain_root(root, upper, view, layers)
-    else:
-        _overlay("/", root, view.folder, layers)
-        for index, (path, _) in enumerate(layers.roots[1:]):
-            _further(path, root, f"{view.folder}/{index}", layers)
+    _prepare(view, upper)
+    below = [f"{base.folder}/skeleton", *(["/"] if base.whole else [])]
+    system.overlay(below, view.folder, root, base.options)
+    for path in base.read_only:
+        with contextlib.suppress(OSError):
+            source = path if base.whole else f"{base.folder}/read-only{path}"
+            system.bind(source, root + path, recursive=not base.whole)
+    for path in base.overlaid:
+        if path != "/":
+            _further(path, root, f"{view.folder}/{path[1:].replace('/', '-')}", base)
     system.mount("proc", f"{root}/proc", "proc", system.MS_NOSUID | system.MS_NODEV | system.MS_NOEXEC)
-    system.bind("/sys", f"{root}/sys", recursive=True)
-    system.bind(layers.devices, f"{root}/dev", recursive=True)
+    system.bind(f"{base.folder}/sys", f"{root}/sys", recursive=True)
+    system.bind(f"{base.folder}/dev", f"{root}/dev", recursive=True)
     system.mount("tmpfs", f"{root}/dev/shm", "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=1777")
-    system.bind(view.termination_log, f"{root}/dev/termination-log")
     for path in view.exposed:
         _bind_into(root, Mount(path, path, True))
     for mount in view.mounts:
@@ -165,18 +72,13 @@ def enter(view: View, layers: Layers) -> None:
     if os.path.isdir(root + view.masked):
         system.mount("tmpfs", root + view.masked, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=755,size=4k")
     os.chdir(root)
-    system.mount(".", "/", None, system.MS_MOVE)
+    system.mount(".", "/", None, system.MS_MOVE)  # as a switch of roots at boot: nothing of the old one can be reached
     os.chroot(".")
     os.chdir("/")
 
 
-def _prepare(view: View, upper: str, layers: Layers) -> None:
-    """What the container finds changed from the start: emptied folders, hidden programs, written files."""
-    for path in FRESH:
-        os.makedirs(upper + path, exist_ok=True)
-        _set_opaque(upper + path, layers)
-        if path != "/argo":
-            os.chmod(upper + path, 0o1777)
+def _prepare(view: View, upper: str) -> None:
+    """What this container alone finds changed from the start."""
     for path, (data, mode) in view.written.items():
         os.makedirs(os.path.dirname(upper + path), exist_ok=True)
         with open(upper + path, "wb") as file:
@@ -184,14 +86,6 @@ def _prepare(view: View, upper: str, layers: Layers) -> None:
         os.chmod(upper + path, mode)
     for name in view.hidden:
         _hide(name, upper)
-
-
-def _set_opaque(path: str, layers: Layers) -> None:
-    key = "user.overlay.opaque" if "userxattr" in layers.extra else "trusted.overlay.opaque"
-    with contextlib.suppress(
-        OSError
-    ):  # the file system has no such attributes: what this machine has in /tmp stays visible
-        os.setxattr(path, key, b"y")
 
 
 def _hide(name: str, upper: str) -> None:
@@ -208,64 +102,15 @@ def _hide(name: str, upper: str) -> None:
         os.mknod(upper + path, stat.S_IFCHR, 0)
 
 
-def _overlay(lower: str, target: str, folder: str, layers: Layers) -> None:
-    escaped = [
-        p.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
-        for p in (lower, f"{folder}/upper", f"{folder}/work")
-    ]
-    options = f"lowerdir={escaped[0]},upperdir={escaped[1]},workdir={escaped[2]}{layers.extra}"
-    system.mount("overlay", target, "overlay", 0, options)
-
-
-def _further(path: str, root: str, folder: str, layers: Layers) -> None:
-    """Another real file system of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
-    if any(path == p or path.startswith(p + "/") for p in FRESH):
-        return
-    try:
-        if not os.path.isdir(path):
-            system.bind(path, root + path, read_only=True)
-            return
-        for name in ("upper", "work"):
-            os.makedirs(f"{folder}/{name}")
-        _overlay(path, root + path, folder, layers)
-    except OSError:
-        with contextlib.suppress(
-            OSError
-        ):  # not ours to see (another user's FUSE mount…): an empty folder in the container
-            system.bind(path, root + path, read_only=True)
-
-
-def _plain_root(root: str, upper: str, view: View, layers: Layers) -> None:
-    """`/` of an unprivileged user: its own folder, with each top-level folder of this machine overlaid or bound read-only.
-
-    The kernel refuses to overlay a folder that covers mounts of a more privileged namespace, so `/` cannot be the lower layer.
-    """
-    system.bind(upper, root)
-    for entry in sorted(os.scandir("/"), key=lambda e: e.name):
-        path = "/" + entry.name
-        target = root + path
-        if entry.is_symlink():
-            os.symlink(os.readlink(path), target)
-        elif path in _SYSTEM_ROOTS or path in FRESH or path in ("/mnt", "/media", "/run", "/lost+found"):
-            os.makedirs(target, exist_ok=True)
-        elif entry.is_dir(follow_symlinks=False):
-            _show(path, target, view, layers)
-    for path in ("/var/tmp",):
-        if os.path.isdir(root + path):
-            system.mount("tmpfs", root + path, "tmpfs", 0, "mode=1777")
-
-
-def _show(path: str, target: str, view: View, layers: Layers) -> None:
-    os.makedirs(target, exist_ok=True)
-    folder = f"{view.folder}/top{path.replace('/', '-')}"
+def _further(path: str, root: str, folder: str, base: Base) -> None:
+    """Another real file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
     try:
         for name in ("upper", "work"):
             os.makedirs(f"{folder}/{name}")
-        _overlay(path, target, folder, layers)
+        system.overlay([path], folder, root + path, base.options)
     except OSError:
-        with contextlib.suppress(OSError):
-            system.bind(path, target, recursive=True)
-            system.mount("none", target, None, system.MS_REMOUNT | system.MS_BIND | system.MS_RDONLY)
+        with contextlib.suppress(OSError):  # not ours to see (another user's mount…): an empty folder in the container
+            system.bind(path, root + path, recursive=True, read_only=True)
 
 
 def _bind_into(root: str, mount: Mount) -> None:

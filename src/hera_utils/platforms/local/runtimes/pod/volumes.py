@@ -20,14 +20,6 @@ class Volumes:
         self._folder = folder
         self._volumes = {v["name"]: v for v in job["pod"]["spec"].get("volumes") or []}
         self._sources: dict[str, str] = {}
-        self._run_argo = ""
-
-    def run_argo(self) -> str:
-        """The folder behind /var/run/argo, shared by the pod's containers."""
-        if not self._run_argo:
-            self._run_argo = f"{self._folder}/argo"
-            os.makedirs(self._run_argo, exist_ok=True)
-        return self._run_argo
 
     def mounts(self, container: Json, env: dict[str, str]) -> list[Mount]:
         found = []
