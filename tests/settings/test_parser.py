@@ -18,8 +18,11 @@ def parser(desk):
 
 def test_the_flags_of_the_original(parser):
     args = parser.parse_args(
-        "--k8s_config_file /k --k8s_configmap_name proxies --k8s_volume_claim_name results --argo_namespace lyon "
-        "--argo_server argo.example:443 --argo_service_account argo-user --argo_token planted-token".split()
+        [
+            *("--k8s_config_file", "/k", "--k8s_configmap_name", "proxies", "--k8s_volume_claim_name", "results"),
+            *("--argo_namespace", "lyon", "--argo_server", "argo.example:443"),
+            *("--argo_service_account", "argo-user", "--argo_token", "planted-token"),
+        ]
     )
     assert (args.k8s_config_file, args.k8s_configmap_name, args.k8s_volume_claim_name) == ("/k", "proxies", "results")
     assert (args.argo_namespace, args.argo_server) == ("lyon", "https://argo.example:443")

@@ -20,7 +20,6 @@ def test_no_way_of_showing_it_shows_it():
         repr(secret),
         f"{secret}",
         f"{secret:>40}",
-        "%s" % secret,
         f"{[secret]}",
         f"{{'a': {secret!r}}}",
     ]

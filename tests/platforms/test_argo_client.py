@@ -1,0 +1,292 @@
+import itertools
+import threading
+import time
+
+import pytest
+
+from hera_utils.errors import AccessError, PlatformError, Refused, RunFailed, UnsupportedError
+from hera_utils.platforms import argo_client
+from hera_utils.platforms.argo_client import ArgoClient
+
+RUNS = "/api/v1/workflows/lyon"
+EVENTS = "/api/v1/workflow-events/lyon"
+
+
+def workflow(phase, version, name="w", **status):
+    return {"metadata": {"name": name, "resourceVersion": str(version)}, "status": {"phase": phase, **status}}
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    monkeypatch.setattr(argo_client, "_PAUSES", (0.01, 0.02))
+
+
+@pytest.fixture
+def client(double):
+    with ArgoClient(double.connection) as made:
+        yield made
+
+
+def test_each_kind_goes_to_its_place_with_its_token(double, client):
+    double.answers["*"] = lambda exchange: exchange.reply({"metadata": {"name": "made"}})
+    for kind, where, key in (
+        ("Workflow", RUNS, "workflow"),
+        ("WorkflowTemplate", "/api/v1/workflow-templates/lyon", "template"),
+        ("ClusterWorkflowTemplate", "/api/v1/cluster-workflow-templates", "template"),
+        ("CronWorkflow", "/api/v1/cron-workflows/lyon", "cronWorkflow"),
+    ):
+        document = {"kind": kind, "metadata": {"name": "n"}}
+        assert client.create(document)["metadata"]["name"] == "made"
+        assert (double.seen[-1].where, double.seen[-1].body[key]) == (where, document)
+        client.lint(document)
+        assert double.seen[-1].where == f"{where}/lint"
+    assert all(exchange.headers["Authorization"] == "Bearer planted-token-5e1f" for exchange in double.seen)
+    assert client.create({"metadata": {"namespace": "paris"}}) is not None
+    assert double.seen[-1].where == "/api/v1/workflows/paris"
+    with pytest.raises(UnsupportedError, match="Pod"):
+        client.create({"kind": "Pod"})
+
+
+def test_a_stored_template_is_brought_up_to_date(double, client):
+    where = "/api/v1/workflow-templates/lyon"
+    double.on("POST", where, {"code": 6, "message": "exists"}, 409)
+    double.on("GET", f"{where}/t", {"metadata": {"name": "t", "resourceVersion": "41"}})
+    double.on("PUT", f"{where}/t", {"metadata": {"name": "t", "resourceVersion": "42"}})
+    stored = client.apply({"kind": "WorkflowTemplate", "metadata": {"name": "t"}, "spec": {}})
+    assert stored["metadata"]["resourceVersion"] == "42"
+    assert double.seen[-1].body["template"]["metadata"]["resourceVersion"] == "41"
+
+
+def test_submit_list_act_and_what_they_say(double, client):
+    double.answers["*"] = lambda exchange: exchange.reply({"metadata": {}, "items": None})
+    client.submit("workflowtemplate", "t", parameters={"vintage": 2009}, options={"generateName": "x-"})
+    assert double.seen[-1].body["submitOptions"] == {"generateName": "x-", "parameters": ["vintage=2009"]}
+    assert client.list(selector="a=b", fields="items.metadata.name", limit=3) == []
+    assert double.seen[-1].query == {
+        "listOptions.labelSelector": "a=b",
+        "listOptions.limit": "3",
+        "fields": "items.metadata.name",
+    }
+    client.act("w", "stop", {"message": "enough"})
+    assert (double.seen[-1].where, double.seen[-1].body["message"]) == (f"{RUNS}/w/stop", "enough")
+    client.delete("w/../x")
+    assert double.seen[-1].where == f"{RUNS}/w%2F..%2Fx"
+    with pytest.raises(UnsupportedError, match="explode"):
+        client.act("w", "explode")
+
+
+def test_watch_to_the_end(double, client):
+    def stream(exchange):
+        exchange.begin_events()
+        exchange.event({"result": {"type": "ADDED", "object": workflow("Running", 1)}})
+        exchange.raw(b":\n")
+        exchange.event({"result": {"type": "MODIFIED", "object": workflow("Running", 2, blob="x" * 300_000)}}, pieces=7)
+        exchange.event({"result": {"type": "MODIFIED", "object": workflow("Succeeded", 3)}})
+        time.sleep(30)  # a real server leaves it open
+
+    double.on("GET", f"{RUNS}/w", {"metadata": {"name": "w"}})
+    double.on("GET", EVENTS, stream)
+    found = [(kind, argo_client.phase_of(one)) for kind, one in client.watch("w")]
+    assert found == [("ADDED", "Running"), ("MODIFIED", "Running"), ("MODIFIED", "Succeeded")]
+    assert double.seen[-1].query["listOptions.fieldSelector"] == "metadata.name=w"
+    assert double.seen[-1].headers["Accept"] == "text/event-stream"
+
+
+@pytest.mark.parametrize("how", ["cut", "half an event", "ended", "gone", "unavailable"])
+def test_a_broken_watch_is_taken_up_again_without_repeating_itself(double, client, how):
+    count = itertools.count(1)
+
+    def stream(exchange):
+        number = next(count)
+        if number > 1 and how == "unavailable" and number < 4:
+            exchange.reply(b"<html>", 503, "text/html")
+            return
+        exchange.begin_events()
+        if number < 4:
+            exchange.event({"result": {"type": "ADDED", "object": workflow("Running", 1)}})
+        if number < 3:
+            if how == "half an event":
+                exchange.raw(b'data: {"result": {"type": "MOD')
+            elif how == "gone":
+                exchange.event({"error": {"http_code": 410, "grpc_code": 11, "message": "too old"}})
+            if how in ("ended", "gone"):
+                exchange.end_events()
+            else:
+                exchange.cut()
+            return
+        exchange.event({"result": {"type": "ADDED", "object": workflow("Failed", 9)}})
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w", {"metadata": {"name": "w"}})
+    double.on("GET", EVENTS, stream)
+    assert [one["metadata"]["resourceVersion"] for _, one in client.watch("w")] == ["1", "9"]
+
+
+def test_a_watch_of_nothing_and_of_what_is_deleted(double, client):
+    double.on("GET", f"{RUNS}/w", {"code": 5, "message": 'workflows.argoproj.io "w" not found'}, 404)
+    with pytest.raises(Refused, match="not found") as caught:
+        list(client.watch("w"))
+    assert (caught.value.code, caught.value.reason) == (5, "NotFound")
+
+    def stream(exchange):
+        exchange.begin_events()
+        exchange.event({"result": {"type": "ADDED", "object": workflow("Running", 1)}})
+        exchange.event({"result": {"type": "DELETED", "object": workflow("Running", 2)}})
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w", {"metadata": {}})
+    double.on("GET", EVENTS, stream)
+    assert [kind for kind, _ in client.watch("w")] == ["ADDED", "DELETED"]
+    with pytest.raises(RunFailed, match="deleted"):
+        client.wait("w")
+
+
+def test_wait_gives_the_end_or_says_that_there_is_none(double, client):
+    def stream(exchange):
+        exchange.begin_events()
+        exchange.event({"result": {"type": "ADDED", "object": workflow("Running", 1)}})
+        time.sleep(0.7)
+        exchange.event({"result": {"type": "MODIFIED", "object": workflow("Error", 2)}})
+        time.sleep(30)
+
+    double.on("GET", f"{RUNS}/w", {"metadata": {}})
+    double.on("GET", EVENTS, stream)
+    with pytest.raises(RunFailed, match=r"w is not finished after 0.3 s \(Running\)"):
+        client.wait("w", timeout=0.3)
+    assert argo_client.phase_of(client.wait("w", timeout=20)) == "Error"
+
+
+def test_logs_of_both_formats_and_their_options(double, client):
+    def lines(exchange):
+        exchange.begin_events()
+        exchange.event({"result": {"content": "one", "podName": "p1"}})
+        exchange.raw(b'{"result":{"content":"two","podName":"p2"}}\n')
+        exchange.raw('data: {"result":{"content":"trois é\\n","podName":"p1"}}'.encode())
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w/log", lines)
+    assert list(client.logs("w", pod="p", container="init", tail=2, grep="x y")) == [
+        ("p1", "one"),
+        ("p2", "two"),
+        ("p1", "trois é\n"),
+    ]
+    assert double.seen[-1].query == {
+        "logOptions.container": "init",
+        "logOptions.tailLines": "2",
+        "grep": "x y",
+        "podName": "p",
+    }
+
+
+def test_followed_logs_go_on_after_a_cut_without_repeating_a_line(double, client):
+    count = itertools.count(1)
+
+    def lines(exchange):
+        until = next(count) * 2
+        exchange.begin_events()
+        for number in range(until):
+            for pod in ("a", "b"):
+                exchange.event({"result": {"content": f"{number}", "podName": pod}})
+        if until < 6:
+            exchange.cut()
+        else:
+            exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w/log", lines)
+    found = list(client.logs("w", follow=True))
+    assert sorted(found) == sorted((pod, str(number)) for pod in "ab" for number in range(6))
+    assert len(found) == 12
+
+
+def test_a_log_that_cannot_be_taken_up_again_says_so(double, client):
+    def lines(exchange):
+        exchange.begin_events()
+        exchange.cut()
+
+    double.on("GET", f"{RUNS}/w/log", lines)
+    with pytest.raises(PlatformError, match="log of w broke off"):
+        list(client.logs("w"))
+
+
+def test_an_error_in_a_stream_is_the_servers_sentence(double, client):
+    body = b'data: {"error":{"grpc_code":5,"http_code":404,"message":"workflow gone","http_status":"Not Found"}}\n\n'
+    double.on("GET", f"{RUNS}/w/log", lambda exchange: exchange.reply(body, 404, "text/event-stream"))
+    with pytest.raises(Refused, match="workflow gone") as caught:
+        list(client.logs("w"))
+    assert caught.value.code == 5
+
+
+def test_an_artifact_byte_for_byte(double, client):
+    content = bytes(range(256)) * 1000
+    double.on(
+        "GET",
+        "/artifacts/lyon/w/w-1/out%2Fput",
+        lambda exchange: exchange.reply(content, kind="application/octet-stream"),
+    )
+    assert b"".join(client.artifact("w", "w-1", "out/put")) == content
+
+
+def test_a_reading_that_met_a_closed_connection_is_asked_again_a_writing_is_not(double, client):
+    count = itertools.count()
+
+    def first_time_dead(exchange):
+        if next(count) == 0:
+            exchange.close_connection = True  # no answer at all
+        else:
+            exchange.reply({"version": "v4.1.2"})
+
+    double.on("GET", "/api/v1/version", first_time_dead)
+    assert client.version() == "v4.1.2"
+    double.on("POST", RUNS, lambda exchange: setattr(exchange, "close_connection", True))
+    with pytest.raises(AccessError, match="closed without an answer"):
+        client.create({"kind": "Workflow"})
+    assert sum(exchange.method == "POST" for exchange in double.seen) == 1
+
+
+def test_a_token_that_is_renewed(double):
+    from dataclasses import replace
+
+    tokens = iter(["first-token", "second-token"])
+    double.on("GET", "/api/v1/version", {"version": "v4"})
+    with ArgoClient(replace(double.connection, fresh_token=lambda: next(tokens))) as client:
+        client.version()
+        client.version()
+    assert [exchange.headers["Authorization"] for exchange in double.seen] == [
+        "Bearer first-token",
+        "Bearer second-token",
+    ]
+
+
+def test_a_netrc_entry_does_not_replace_the_token(double, client, tmp_path, monkeypatch):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password other\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    double.on("GET", "/api/v1/version", {"version": "v4"})
+    client.version()
+    assert double.seen[-1].headers["Authorization"] == "Bearer planted-token-5e1f"
+
+
+def test_a_base_path_is_kept(double):
+    from dataclasses import replace
+
+    double.on("GET", "/argo/api/v1/version", {"version": "v4"})
+    with ArgoClient(replace(double.connection, argo_server=double.url + "/argo")) as client:
+        assert client.version() == "v4"
+        assert client.link("w") == f"{double.url}/argo/workflows/lyon/w"
+
+
+def test_a_watch_can_be_left(double, client):
+    double.on("GET", f"{RUNS}/w", {"metadata": {}})
+
+    def stream(exchange):
+        exchange.begin_events()
+        for number in range(100):
+            exchange.event({"result": {"type": "MODIFIED", "object": workflow("Running", number)}})
+        time.sleep(30)
+
+    double.on("GET", EVENTS, stream)
+    states = client.watch("w")
+    next(states)
+    done = threading.Event()
+    threading.Thread(target=lambda: (states.close(), done.set())).start()
+    assert done.wait(5)

@@ -1,0 +1,140 @@
+"""What goes wrong on the way to a server: each one sentence with its fix, and no token in it."""
+
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.connection import Connection, bare_token
+
+TOKEN = "planted-token-5e1f"
+
+
+def failure(connection):
+    with ArgoClient(connection) as client, pytest.raises(HeraUtilsError) as caught:
+        client.version()
+    error = caught.value
+    assert TOKEN not in f"{error} {error.fix}"
+    assert "\n" not in str(error)
+    return error
+
+
+@pytest.fixture
+def closed_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+def test_a_closed_port(closed_port):
+    error = failure(Connection(closed_port, token=TOKEN))
+    assert isinstance(error, AccessError)
+    assert str(error) == f"no Argo server answers at {closed_port} (connection refused)"
+    assert error.fix == (
+        "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
+    )
+
+
+def test_the_local_servers_closed_port(closed_port):
+    error = failure(Connection(closed_port, token=TOKEN, local=True))
+    assert isinstance(error, PlatformError)
+    assert "connection refused" in str(error)
+    assert "server.log" in error.fix
+
+
+def test_a_host_that_does_not_exist():
+    error = failure(Connection("http://argo.invalid:2746", token=TOKEN))
+    assert "no host of that name" in str(error)
+
+
+def test_tls_to_a_server_without(double):
+    error = failure(replace(double.connection, argo_server=double.url.replace("http:", "https:")))
+    assert "does not speak TLS" in str(error)
+    assert double.url in error.fix
+
+
+def test_a_server_that_says_nothing(monkeypatch):
+    monkeypatch.setattr("hera_utils.platforms.argo_http.READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kept = []
+        threading.Thread(target=lambda: kept.append(silent.accept()), daemon=True).start()
+        error = failure(Connection(f"http://127.0.0.1:{silent.getsockname()[1]}", token=TOKEN))
+    assert "no answer in time" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "kind", "sentence"),
+    [
+        (200, b"<html>an ingress</html>", "text/html", "is no Argo server (status 200, an HTML page)"),
+        (404, b"<html>not found</html>", "text/html", "is no Argo server (status 404, an HTML page)"),
+        (404, b"404 page not found", "text/plain", "is no Argo server (status 404, text/plain)"),
+        (200, b"no json", "application/json", "is no Argo server"),
+        (502, b"<html>", "text/html", "finds no Argo server behind it (502"),
+        (503, b"", "text/plain", "finds no Argo server behind it (503"),
+        (401, b'{"code":16,"message":"Unauthorized"}', "application/json", "refuses the token"),
+        (401, b'{"code":16,"message":"token is expired"}', "application/json", "has expired"),
+        (401, b"", "text/plain", "refuses the token"),
+        (403, b'{"code":7,"message":"workflows is forbidden"}', "application/json", "workflows is forbidden"),
+        (403, b"<html>", "text/html", "forbids it (403)"),
+    ],
+)
+def test_what_a_server_may_answer(double, status, document, kind, sentence):
+    double.on("GET", "/api/v1/version", lambda exchange: exchange.reply(document, status, kind))
+    error = failure(double.connection)
+    assert isinstance(error, AccessError)
+    assert sentence in str(error)
+    assert error.fix
+
+
+def test_without_a_token_the_fix_is_to_give_one(double):
+    double.on("GET", "/api/v1/version", {"code": 16, "message": "Unauthorized"}, 401)
+    error = failure(replace(double.connection, token=""))
+    assert "wants a token" in str(error)
+    assert "ARGO_TOKEN" in error.fix
+    assert double.seen[-1].headers["Authorization"] is None
+
+
+def test_an_address_that_leads_elsewhere(double):
+    double.on("GET", "/api/v1/version", {}, 302, Location="https://login.example/?token=" + TOKEN)
+    error = failure(double.connection)
+    assert "leads elsewhere (302) to https://login.example/" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [(404, 5, "NotFound"), (409, 6, "AlreadyExists"), (400, 3, ""), (500, 2, ""), (501, 12, "")],
+)
+def test_what_argo_says_is_repeated_as_it_is(double, status, code, reason):
+    double.on("GET", "/api/v1/version", {"code": code, "message": f"Argo's own words, not {TOKEN}"}, status)
+    error = failure(double.connection)
+    assert isinstance(error, Refused)
+    assert (error.code, error.reason) == (code, reason)
+    assert str(error).startswith("Argo's own words")
+
+
+def test_a_proxy_is_not_asked_for_this_machine(double, monkeypatch, closed_port):
+    monkeypatch.setenv("HTTP_PROXY", closed_port)
+    monkeypatch.setenv("http_proxy", closed_port)
+    double.on("GET", "/api/v1/version", {"version": "v4.1.2"})
+    with ArgoClient(replace(double.connection, local=True)) as client:
+        assert client.version() == "v4.1.2"
+    assert "proxy" in str(failure(double.connection))
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("abc", "abc"),
+        ("Bearer abc", "abc"),
+        ("bearer  abc ", "abc"),
+        ("Bearer v2:abc", "v2:abc"),
+        ("Basic abc", "Basic abc"),
+        ("", ""),
+    ],
+)
+def test_tokens_as_people_have_them(text, bare):
+    assert bare_token(text) == bare
