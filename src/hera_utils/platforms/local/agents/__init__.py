@@ -14,4 +14,8 @@ __all__ = ["Agents", "performers"]
 
 def performers(platform: LocalPlatform) -> dict[str, Performer]:
     """What runs each kind of template, for a platform."""
-    return {}
+    from hera_utils.platforms.local.agents.data import DataAgent
+    from hera_utils.platforms.local.agents.http import HttpAgent
+    from hera_utils.platforms.local.agents.resource import ResourceAgent
+
+    return {"http": HttpAgent(platform), "resource": ResourceAgent(platform), "data": DataAgent(platform)}

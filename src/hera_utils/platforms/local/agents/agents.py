@@ -15,6 +15,7 @@ from hera_utils.platforms.local.runtimes.runtime import Launch, Report
 Json = dict[str, Any]
 AT_ONCE = 16
 """So many http, resource and data templates run at the same time; they wait much more than they compute."""
+EXECUTOR_FAILED = 64
 
 
 class Failed(Exception):
@@ -71,9 +72,13 @@ class Agents:
         except Exception as wrong:  # noqa: BLE001 - the end of a template must be told, whatever it was
             message = error = f"{type(wrong).__name__}: {wrong}"
         phase = "Failed" if message or error else "Succeeded"
-        code = 1 if message else 0
-        state = ContainerState("main", code, "Error" if code else "Completed", message, started, now())
-        event = PodFinished(now(), seed(), launch.node_id, phase, "", message, (state,), outputs, error)
+        states: tuple[ContainerState, ...] = ()
+        if "http" not in launch.template:
+            # Argo: the executor itself is the main container; 64 is its own exit code.
+            code = EXECUTOR_FAILED if message else 0
+            states = (ContainerState("main", code, "Error" if code else "Completed", message, started, now()),)
+            message = ""
+        event = PodFinished(now(), seed(), launch.node_id, phase, "", message, states, outputs, error)
         self._report(launch.run_uid, event)
 
     def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:

@@ -1,0 +1,49 @@
+"""The data template: the keys of an artifact location, transformed. Source: Argo's workflow/data and workflow/executor/data.go."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.platforms.local.agents.agents import Failed, Stop
+from hera_utils.platforms.local.artifacts import ArtifactStore
+from hera_utils.platforms.local.runtimes.pod.store import key_of
+from hera_utils.platforms.local.runtimes.runtime import Launch
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.local.platform import LocalPlatform
+
+Json = dict[str, Any]
+
+
+class DataAgent:
+    def __init__(self, platform: LocalPlatform) -> None:
+        self._platform = platform
+
+    def __call__(self, launch: Launch, stop: Stop) -> Json:
+        """Outputs: `result` is the transformed list as JSON text."""
+        data: Json = launch.template["data"]
+        source = (data.get("source") or {}).get("artifactPaths")
+        if source is None:
+            raise Failed(
+                "unable to process data template: unable to process data source: no valid source is used for data template"
+            )
+        store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))
+        found: Any = list(store.keys(key_of(source) or ""))
+        for number, step in enumerate(data.get("transformation") or ()):
+            if step.get("expression"):
+                found = _transformed(str(step["expression"]), found, number)
+        return {"result": json.dumps(found, separators=(",", ":"), ensure_ascii=False)}
+
+
+def _transformed(expression: str, data: Any, number: int) -> Any:
+    from hera_utils.expressions.expr import parse
+
+    try:
+        return parse(expression).evaluate_in({"data": data})
+    except HeraUtilsError as error:
+        raise Failed(
+            "unable to process data template: unable to process data transformation: "
+            f"error processing data step {number}: {error.message}"
+        ) from error

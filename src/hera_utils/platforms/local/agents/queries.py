@@ -1,0 +1,165 @@
+"""What a resource template asks of an object: conditions (gjson paths in a label selector), JSONPath templates, simple jq filters.
+
+Pure. Sources: Argo's matchConditions (workflow/executor/resource.go), kubectl's `-o jsonpath`, jq's manual.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hera_utils.argo.selectors import LabelSelector, Requirement
+from hera_utils.errors import InvalidWorkflow
+
+_STEP = re.compile(r"\.\.|\.?(?P<name>[A-Za-z0-9_\-$/]+)|\.?\[(?P<index>\*|-?\d+|'[^']*'|\"[^\"]*\")\]|\.(?P<star>\*)")
+_JQ_STEP = re.compile(
+    r"\.(?P<name>[A-Za-z_]\w*)|\.?\[(?P<index>-?\d+)\]|\.?\[?\"(?P<quoted>[^\"]*)\"\]?|\.?\[(?P<all>)\]"
+)
+
+
+class Fields(Mapping[str, str]):
+    """An object as labels: `status.phase`, `spec.items.0.name`, `spec.items.#`."""
+
+    def __init__(self, document: Any) -> None:
+        self._document = document
+
+    def _find(self, path: str) -> Any:
+        value = self._document
+        for part in re.split(r"(?<!\\)\.", path):
+            name = part.replace("\\.", ".")
+            if isinstance(value, dict) and name in value:
+                value = value[name]
+            elif isinstance(value, list) and name == "#":
+                value = len(value)
+            elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+                value = value[int(name)]
+            else:
+                raise KeyError(path)
+        return value
+
+    def __getitem__(self, path: str) -> str:
+        return shown(self._find(path))
+
+    def __contains__(self, path: object) -> bool:
+        try:
+            self._find(str(path))
+        except KeyError:
+            return False
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def fulfilled(document: Any, success: LabelSelector, failure: LabelSelector) -> bool:
+    """Whether all success conditions hold. Raises InvalidWorkflow with Argo's message when a failure condition holds."""
+    fields = Fields(document)
+    for requirement in failure.requirements:
+        if requirement.matches(fields):
+            raise InvalidWorkflow(f"failure condition '{condition_text(requirement)}' evaluated true")
+    return all(requirement.matches(fields) for requirement in success.requirements)
+
+
+def condition_text(requirement: Requirement) -> str:
+    """A requirement as Kubernetes writes it."""
+    values = ",".join(sorted(requirement.values))
+    if requirement.operator in ("exists", "!"):
+        return ("!" if requirement.operator == "!" else "") + requirement.key
+    if requirement.operator in ("in", "notin"):
+        return f"{requirement.key} {requirement.operator} ({values})"
+    sign = {"gt": ">", "lt": "<"}.get(requirement.operator, requirement.operator)
+    return f"{requirement.key}{sign}{values}"
+
+
+def shown(value: Any) -> str:
+    """A value as text: strings as they are, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, separators=(",", ":"))
+
+
+def json_path(document: Any, template: str) -> str:
+    """kubectl's `-o jsonpath=TEMPLATE`: text with {paths}. Raises InvalidWorkflow for what it cannot read or find."""
+    text = template if "{" in template else "{" + template + "}"
+    result: list[str] = []
+    for literal, path in re.findall(r"([^{]*)(?:\{([^}]*)\})?", text):
+        result.append(literal)
+        if path:
+            result.append(" ".join(shown(value) for value in _walk(document, path.strip())))
+    return "".join(result)
+
+
+def _walk(document: Any, path: str) -> list[Any]:
+    if path[:1] in "'\"" and path[-1:] == path[:1] and len(path) > 1:
+        return [path[1:-1]]
+    if path.startswith("range") or path == "end" or "?(" in path:
+        raise InvalidWorkflow(f"the JSONPath {{{path}}} uses what the local platform cannot evaluate (range, filters)")
+    values, place = [document], len(path) - len(path.lstrip("$@"))
+    while place < len(path):
+        step = _STEP.match(path, place)
+        if step is None or step.group() == "..":
+            if path[place:] == ".":
+                break
+            raise InvalidWorkflow(f"the JSONPath {{{path}}} cannot be read at {path[place:]!r}")
+        place = step.end()
+        values = [found for value in values for found in _step(value, step, path)]
+    return values
+
+
+def _step(value: Any, step: re.Match[str], path: str) -> list[Any]:
+    index = step.group("index")
+    if step.group("star") or index == "*":
+        return list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list) else []
+    name = step.group("name") or (index[1:-1] if index and index[0] in "'\"" else None)
+    if name is not None:
+        if isinstance(value, dict) and name in value:
+            return [value[name]]
+        raise InvalidWorkflow(f"error executing jsonpath {{{path}}}: {name} is not found")
+    if isinstance(value, list) and index is not None and -len(value) <= int(index) < len(value):
+        return [value[int(index)]]
+    raise InvalidWorkflow(f"error executing jsonpath {{{path}}}: array index out of bounds: index {index}")
+
+
+def jq(document: Any, program: str) -> str:
+    """A jq filter that is a path (`.a.b[0]`, `.items[].name`), perhaps several with `|`; texts without quotes, as Argo does it.
+
+    Raises InvalidWorkflow for any other filter.
+    """
+    values = [document]
+    for part in program.split("|"):
+        values = [found for value in values for found in _jq_walk(value, part.strip(), program)]
+    texts = [value if isinstance(value, str) else json.dumps(value, separators=(",", ":")) for value in values]
+    return "\n".join(texts).strip()
+
+
+def _jq_walk(document: Any, path: str, program: str) -> list[Any]:
+    if path in (".", ""):
+        return [document]
+    values, place = [document], 0
+    while place < len(path):
+        step = _JQ_STEP.match(path, place)
+        if step is None:
+            raise InvalidWorkflow(
+                f"the jq filter {program!r} is more than a path: use jsonPath, or evaluate it in a task"
+            )
+        place = step.end()
+        values = [found for value in values for found in _jq_step(value, step)]
+    return values
+
+
+def _jq_step(value: Any, step: re.Match[str]) -> list[Any]:
+    if step.group("all") is not None:
+        return list(value.values()) if isinstance(value, dict) else list(value or ())
+    index = step.group("index")
+    if index is not None:
+        found = isinstance(value, list) and -len(value) <= int(index) < len(value)
+        return [value[int(index)] if found else None]
+    name = step.group("name") if step.group("name") is not None else step.group("quoted")
+    if value is not None and not isinstance(value, dict):
+        raise InvalidWorkflow(f'cannot index {type(value).__name__} with "{name}"')
+    return [(value or {}).get(name)]
