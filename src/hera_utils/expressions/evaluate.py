@@ -11,7 +11,6 @@ from hera_utils.errors import ExpressionError
 from hera_utils.expressions import functions
 from hera_utils.expressions import operations as op
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.lexer import located
 from hera_utils.expressions.nodes import (
     Array,
@@ -423,5 +422,3 @@ _LOOPS: dict[str, Callable[[Any, Any], Any]] = {
     "sortBy": _Walker.sort,
     "reduce": _Walker.reduce,
 }
-
-__all__ = ["EvaluationError", "evaluate", "invoke", "text_of"]

@@ -24,7 +24,6 @@ from hera_utils.expressions.values import (
     go_type,
     is_int,
     is_number,
-    to_float,
     to_int,
     truncated,
     wrapped,
@@ -502,6 +501,3 @@ def total(values: list[Any]) -> Any:
     for value in values:
         result = op.add(result, value)
     return result
-
-
-__all__ = ["BUILTINS", "now", "ordered", "to_float", "total"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -301,5 +300,3 @@ LISTS: Table = {
     "kindIs": ("sa", lambda name, value: name == builtin.kind(value)),
     "deepEqual": ("aa", deep_equal),
 }
-
-__all__ = ["LISTS", "math"]

@@ -14,7 +14,7 @@ from hera_utils.expressions import functions as builtin
 from hera_utils.expressions.cases import camelcase, lower_case
 from hera_utils.expressions.gotext import quote, text_of
 from hera_utils.expressions.operations import regular_expression
-from hera_utils.expressions.values import Failure, Strings, Texts, go_type
+from hera_utils.expressions.values import Failure, Strings, Texts
 
 Table = dict[str, tuple[str, Callable[..., Any]]]
 LONGEST = builtin.LONGEST_TEXT
@@ -364,5 +364,3 @@ TEXTS: Table = {
     "mustRegexSplit": ("ssi", _split_by),
     "regexQuoteMeta": ("s", lambda value: re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", value)),
 }
-
-__all__ = ["TEXTS", "Table", "go_type", "text", "texts"]

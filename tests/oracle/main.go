@@ -1,0 +1,190 @@
+// The oracle: reads one JSON request a line, asks the Go original, writes one JSON answer a line.
+//
+//	{"kind": "expr", "text": …, "variables": {…}}    expr-lang with the environment that Argo sets up
+//	{"kind": "when", "text": …}                      govaluate, its variables made strings
+//	{"kind": "jsonpath", "text": …, "path": …}       a query over JSON text
+//	{"kind": "time", "text": …, "layout": …}         time.Parse, and the moment in that layout again
+//	{"kind": "quote", "text": …}                     strconv.Quote
+//	{"kind": "duration", "text": …}                  time.ParseDuration
+//	{"kind": "regexp", "text": …, "pattern": …}      all matches
+//	{"kind": "cron", "text": …, "at": …, "count": …} the next times of a schedule, seconds since the epoch
+//
+// Answers: {"ok": true, "value": …, "type": "%T"} or {"ok": false, "error": …}.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/Knetic/govaluate"
+	sprig "github.com/Masterminds/sprig/v3"
+	"github.com/doublerebel/bellows"
+	"github.com/evilmonkeyinc/jsonpath"
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/robfig/cron/v3"
+)
+
+type request struct {
+	Kind      string         `json:"kind"`
+	Text      string         `json:"text"`
+	Path      string         `json:"path"`
+	Layout    string         `json:"layout"`
+	Pattern   string         `json:"pattern"`
+	At        int64          `json:"at"`
+	Count     int            `json:"count"`
+	Variables map[string]any `json:"variables"`
+}
+
+type answer struct {
+	OK    bool            `json:"ok"`
+	Value json.RawMessage `json:"value,omitempty"`
+	Type  string          `json:"type,omitempty"`
+	Error string          `json:"error,omitempty"`
+}
+
+var sprigFunctions = sprig.GenericFuncMap()
+
+func main() {
+	delete(sprigFunctions, "env")
+	delete(sprigFunctions, "expandenv")
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(make([]byte, 1<<20), 1<<24)
+	out := bufio.NewWriter(os.Stdout)
+	for in.Scan() {
+		var r request
+		var a answer
+		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
+			a.Error = err.Error()
+		} else {
+			a = ask(r)
+		}
+		line, _ := json.Marshal(a)
+		out.Write(line)
+		out.WriteByte('\n')
+		out.Flush()
+	}
+}
+
+func ask(r request) (a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			a = answer{Error: fmt.Sprintf("panic: %v", p)}
+		}
+	}()
+	value, err := evaluate(r)
+	if err != nil {
+		return answer{Error: err.Error()}
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return answer{OK: true, Type: fmt.Sprintf("%T", value), Error: err.Error()}
+	}
+	return answer{OK: true, Value: raw, Type: fmt.Sprintf("%T", value)}
+}
+
+func evaluate(r request) (any, error) {
+	switch r.Kind {
+	case "expr":
+		env := environment(r.Variables)
+		program, err := expr.Compile(r.Text, expr.Env(env))
+		if err != nil {
+			return nil, err
+		}
+		return expr.Run(program, env)
+	case "when":
+		return when(r.Text)
+	case "jsonpath":
+		var data any
+		if err := json.Unmarshal([]byte(r.Text), &data); err != nil {
+			return nil, err
+		}
+		return jsonpath.Query(r.Path, data)
+	case "time":
+		t, err := time.Parse(r.Layout, r.Text)
+		if err != nil {
+			return nil, err
+		}
+		return []string{t.Format(time.RFC3339Nano), t.Format(r.Layout)}, nil
+	case "quote":
+		return strconv.Quote(r.Text), nil
+	case "duration":
+		d, err := time.ParseDuration(r.Text)
+		return []any{int64(d), d.String()}, err
+	case "regexp":
+		p, err := regexp.Compile(r.Pattern)
+		if err != nil {
+			return nil, err
+		}
+		return p.FindAllStringIndex(r.Text, -1), nil
+	case "cron":
+		schedule, err := cron.ParseStandard(r.Text)
+		if err != nil {
+			return nil, err
+		}
+		times := []int64{}
+		at := time.Unix(r.At, 0).UTC()
+		for range r.Count {
+			at = schedule.Next(at)
+			times = append(times, at.Unix())
+		}
+		return times, nil
+	}
+	return nil, fmt.Errorf("unknown kind %q", r.Kind)
+}
+
+func environment(variables map[string]any) map[string]any {
+	env := bellows.Expand(variables)
+	env["asInt"] = builtin.Int
+	env["asFloat"] = builtin.Float
+	env["jsonpath"] = func(text string, path string) any {
+		var data any
+		if err := json.Unmarshal([]byte(text), &data); err != nil {
+			panic(err)
+		}
+		value, err := jsonpath.Query(path, data)
+		if err != nil {
+			panic(err)
+		}
+		return value
+	}
+	env["toJson"] = func(v any) string {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			panic(err)
+		}
+		return string(raw)
+	}
+	env["sprig"] = sprigFunctions
+	return env
+}
+
+func when(text string) (any, error) {
+	expression, err := govaluate.NewEvaluableExpression(text)
+	if err != nil {
+		return nil, fmt.Errorf("Invalid: %w", err)
+	}
+	tokens := expression.Tokens()
+	for i := range tokens {
+		if tokens[i].Kind == govaluate.VARIABLE {
+			tokens[i].Kind = govaluate.STRING
+		}
+	}
+	expression, err = govaluate.NewEvaluableExpressionFromTokens(tokens)
+	if err != nil {
+		return nil, fmt.Errorf("Failed to parse: %w", err)
+	}
+	value, err := expression.Evaluate(nil)
+	if err != nil {
+		return nil, fmt.Errorf("Failed to evaluate: %w", err)
+	}
+	if _, ok := value.(bool); !ok {
+		return nil, fmt.Errorf("Expected boolean. Got %v", value)
+	}
+	return value, nil
+}
