@@ -123,8 +123,9 @@ class MemoryPlatform(LocalPlatform):
         return decoded
 
     def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
-        self.lint(namespace, document)
-        document = dict(document)
+        document = self.lint(namespace, document)
+        for key in ("apiVersion", "kind"):
+            document.pop(key, None)
         document["status"] = {"phase": "Running", "startedAt": "2026-11-23T10:00:00Z", "finishedAt": None}
         document["metadata"] = dict(document.get("metadata") or {})
         document["metadata"]["labels"] = {

@@ -84,6 +84,7 @@ class History:
     """
 
     def __init__(self, platform: LocalPlatform, kinds: Iterable[str]) -> None:
+        self._platform = platform
         self._lock = threading.Lock()
         self._created: dict[str, int] = {}
         self._deleted: dict[str, deque[Stored]] = {}
@@ -95,6 +96,8 @@ class History:
 
     def _note(self, change: Change) -> None:
         stored = change.stored
+        if change.type == "DELETED":  # an object keeps its last version when it goes; what counts is when it went
+            stored = replace(stored, resource_version=self._platform.list("Namespace")[1])
         with self._lock:
             if change.type == "ADDED":
                 self._created.setdefault(stored.uid, stored.resource_version)
@@ -140,7 +143,8 @@ class Watch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._stop: Callable[[], None] = lambda: None
-        self.version = 0
+        self.version = self.seen = 0
+        """The version of the present state when the watch began; the newest version that was served."""
 
     def open(self, since: int | None = None) -> Watch:
         """Start to listen, before the client is promised anything. Raises Refused when `since` is too old."""
@@ -152,6 +156,7 @@ class Watch:
             self._stop()
             raise
         with self._lock:
+            self.seen = self.version
             for stored in gone:
                 self._known.add(stored.uid)
                 self._pending.setdefault(stored.uid, Change("DELETED", stored))
@@ -181,6 +186,10 @@ class Watch:
         if first and self._loop is not None and self._wake is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
+    def serve_now(self) -> list[str]:
+        """What is due at this moment, without waiting."""
+        return self._serve()[0]
+
     async def batches(self) -> AsyncIterator[list[str]]:
         """Rendered events, as they become due; ends when the generator is closed."""
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
@@ -201,6 +210,7 @@ class Watch:
         started = time.thread_time()
         with self._lock:
             pending, self._pending = self._pending, OrderedDict()
+            self.seen = max([self.seen, *(change.stored.resource_version for change in pending.values())])
         events = []
         for change in pending.values():
             due = self._due(change)

@@ -14,12 +14,13 @@ from typing import Any, cast
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hera_utils.argo.faults import INTERNAL, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED, fault_of, stream_body
 from hera_utils.argo.routes import Route, match
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.local.credentials import Address, Gate
+from hera_utils.platforms.local.http import EventResponse, lifespan, raw_path_of, read_body
 from hera_utils.platforms.local.page import page_response
 from hera_utils.platforms.local.platform import LocalPlatform
 from hera_utils.platforms.local.server.answers import (
@@ -41,9 +42,6 @@ log = logging.getLogger("hera_utils.server")
 
 Handler = Callable[[Call], Reply]
 
-LARGEST_BODY = 64 * 2**20
-"""Bytes of a request's body. Argo takes 100 MB; Kubernetes behind it 3 MiB."""
-
 _ARTIFACTS = ("/artifacts/", "/input-artifacts/", "/artifacts-by-uid/", "/input-artifacts-by-uid/", "/artifact-files/")
 _WATCHED = ("Workflow", "Event")
 
@@ -61,14 +59,14 @@ class ArgoServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await lifespan(receive, send)
         elif scope["type"] == "http":
             request = Request(scope, receive)
             response = await self.answer(request)
             await response(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
-        raw_path = request.scope.get("raw_path", b"").decode("ascii", "replace").partition("?")[0] or request.url.path
+        raw_path = raw_path_of(request)
         verdict = self.gate.check_address(request.headers, request.url.scheme)
         if not verdict.passed:
             return fault_response(Refused(PERMISSION_DENIED, verdict.message))
@@ -89,7 +87,7 @@ class ArgoServer:
                 return PlainTextResponse("Bad Request\n", 400)
             return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
         try:
-            body = parse_body(await _read(request))
+            body = parse_body(await read_body(request))
             call = Call(self.platform, found[1], dict(request.query_params), body, raw_path, self.history)
             reply = await asyncio.to_thread(handler_of(found[0]), call)
         except HeraUtilsError as error:
@@ -138,17 +136,6 @@ def _response(reply: Reply, sse: bool) -> Response:
     return json_response(reply)
 
 
-async def _read(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            raise Refused(8, f"the request is larger than {LARGEST_BODY} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator[bytes]:
     """Events as bytes; server-sent events breathe every 15 s; a failure on the way is the last event."""
     following: asyncio.Task[list[str]] | None = None
@@ -174,48 +161,3 @@ async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator
         close = getattr(results, "aclose", None)
         if close is not None:
             await close()
-
-
-class EventResponse(Response):
-    """A reply that goes on until it ends or its client hangs up, whichever is first."""
-
-    def __init__(self, content: AsyncIterator[bytes], headers: dict[str, str]) -> None:
-        super().__init__(None, 200, headers)
-        del self.headers["content-length"]
-        self.content = content
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        tasks = {asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_gone(receive))}
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            pass  # the server ends
-        finally:
-            for task in tasks:
-                task.cancel()
-            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    log.error("a stream ended badly", exc_info=outcome)
-
-    async def _send(self, send: Send) -> None:
-        try:
-            async for chunk in self.content:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            await cast("Any", self.content).aclose()
-
-
-async def _gone(receive: Receive) -> None:
-    message: Message = {"type": ""}
-    while message["type"] != "http.disconnect":
-        message = await receive()
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

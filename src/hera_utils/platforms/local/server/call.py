@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
-from hera_utils.argo.schema import decode
 from hera_utils.errors import Refused
 from hera_utils.platforms.local.platform import LocalPlatform
 from hera_utils.platforms.local.stream import History
@@ -116,13 +115,9 @@ class Call:
         return value
 
 
-def decoded(document: Json, kind: str) -> Json:
-    """A document as Argo's server reads it: unknown fields dropped, empty structs written out. Over the wire it has no type:
-    the gateway speaks protocol buffers to the server, and these carry neither apiVersion nor kind."""
-    read = decode(document, kind)
-    read.pop("apiVersion", None)
-    read.pop("kind", None)
-    return read
+def untyped(document: Json) -> Json:
+    """A document as Argo answers it: the gateway speaks protocol buffers to its server, and these carry no apiVersion or kind."""
+    return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
 
 
 def wrong_type(value: object, name: str, wanted: str) -> Refused:

@@ -10,7 +10,7 @@ from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.platforms.local.platform import Stored
 from hera_utils.platforms.local.server.answers import Reply, Text
-from hera_utils.platforms.local.server.call import Call, decoded
+from hera_utils.platforms.local.server.call import Call, untyped
 from hera_utils.platforms.local.server.workflows import check_namespace
 from hera_utils.platforms.local.stream import Wanted
 
@@ -88,21 +88,20 @@ def enumerate_kind(call: Call, kind: str, pattern: str = "") -> Reply:
 
 
 def create_kind(call: Call, kind: str, key: str, missing: str) -> Reply:
-    document = _document(call, kind, key, missing)
-    call.platform.lint(call.namespace, document, kind)
+    document = _checked(call, kind, _document(call, kind, key, missing))
     return Text(call.platform.create(kind, call.namespace, document).text)
 
 
 def lint_kind(call: Call, kind: str, key: str) -> Reply:
-    return call.platform.lint(call.namespace, _document(call, kind, key, f"{kind} is not found in Request body"), kind)
+    return _checked(call, kind, _document(call, kind, key, f"{kind} is not found in Request body"))
 
 
 def update_kind(call: Call, kind: str, key: str, missing: str) -> Reply:
     """The name in the body counts: the argo CLI leaves that of the path empty."""
     document = _document(call, kind, key, missing)
-    document.setdefault("metadata", {})
-    document["metadata"].setdefault("name", call.name)
-    call.platform.lint(call.namespace, document, kind)
+    if call.name and isinstance(document.setdefault("metadata", {}), dict):
+        document["metadata"].setdefault("name", call.name)
+    document = _checked(call, kind, document)
     return Text(call.platform.update(kind, call.namespace, document).text)
 
 
@@ -121,7 +120,11 @@ def _document(call: Call, kind: str, key: str, missing: str) -> Json:
     document = call.document(key)
     if document is None:
         raise Refused(INVALID_ARGUMENT, missing)
-    document = decoded(document, kind)
     if kind != _CLUSTER:
         check_namespace(call.namespace, document)
     return document
+
+
+def _checked(call: Call, kind: str, document: Json) -> Json:
+    """The document as it is kept, once it was found to be valid."""
+    return untyped(call.platform.lint(call.namespace, document, kind))

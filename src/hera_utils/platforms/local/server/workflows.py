@@ -12,7 +12,7 @@ from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.platforms.local.platform import LocalPlatform, Stored
 from hera_utils.platforms.local.server.answers import Reply, Text
-from hera_utils.platforms.local.server.call import Call, ListOptions, decoded
+from hera_utils.platforms.local.server.call import Call, ListOptions, untyped
 from hera_utils.platforms.local.stream import metadata_of
 
 Json = dict[str, Any]
@@ -22,17 +22,17 @@ def create(call: Call) -> Reply:
     document = call.document("workflow")
     if document is None:
         raise Refused(INVALID_ARGUMENT, "workflow body not specified")
-    document = decoded(document, "Workflow")
     check_namespace(call.namespace, document)
     options = call.body.get("createOptions") or {}
     if options.get("dryRun"):
-        return call.platform.lint(call.namespace, document)
+        return untyped(call.platform.lint(call.namespace, document))
     return Text(call.platform.submit(call.namespace, document, dry_run=call.switch("serverDryRun")).text)
 
 
 def check_namespace(namespace: str, document: Json) -> None:
     """The path decides; a document that names another namespace is refused."""
-    own = (document.get("metadata") or {}).get("namespace")
+    metadata = document.get("metadata")
+    own = metadata.get("namespace") if isinstance(metadata, dict) else None
     if own and own != namespace:
         raise Refused(
             INVALID_ARGUMENT, "the namespace of the provided object does not match the namespace sent on the request"
@@ -43,10 +43,9 @@ def lint(call: Call) -> Reply:
     document = call.document("workflow")
     if document is None:
         raise Refused(UNKNOWN, "unable to get a workflow")
-    document = decoded(document, "Workflow")
     check_namespace(call.namespace, document)
     try:
-        return call.platform.lint(call.namespace, document)
+        return untyped(call.platform.lint(call.namespace, document))
     except (InvalidWorkflow, ExpressionError) as error:
         raise fault_of(error, default=UNKNOWN) from error  # Argo: lint of a workflow answers 500, of anything else 400
 

@@ -1,0 +1,139 @@
+"""What both servers of this machine need of HTTP: bounded bodies, and replies that go on until their client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, TypeVar, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from hera_utils.argo.faults import RESOURCE_EXHAUSTED
+from hera_utils.errors import Refused
+
+log = logging.getLogger("hera_utils.server")
+
+LARGEST_BODY = 64 * 2**20
+"""Bytes of a request's body. Argo takes 100 MB; Kubernetes behind it 3 MiB."""
+
+_MOST_WAITING = 1000
+Item = TypeVar("Item")
+
+
+def raw_path_of(request: Request) -> str:
+    """The path as it was sent, still percent-encoded."""
+    raw: bytes = request.scope.get("raw_path") or b""
+    return raw.decode("ascii", "replace").partition("?")[0] or request.url.path
+
+
+async def read_body(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            raise Refused(
+                RESOURCE_EXHAUSTED, f"the request is larger than {LARGEST_BODY} bytes", reason="RequestEntityTooLarge"
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class EventResponse(Response):
+    """A reply that goes on until it ends or its client hangs up, whichever is first."""
+
+    def __init__(self, content: AsyncIterator[bytes], headers: dict[str, str]) -> None:
+        super().__init__(None, 200, headers)
+        del self.headers["content-length"]
+        self.content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        tasks = {asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_gone(receive))}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            pass  # the server ends
+        finally:
+            for task in tasks:
+                task.cancel()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+                    log.error("a stream ended badly", exc_info=outcome)
+
+    async def _send(self, send: Send) -> None:
+        try:
+            async for chunk in self.content:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await cast("Any", self.content).aclose()
+
+
+async def _gone(receive: Receive) -> None:
+    message: Message = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await receive()
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def from_thread(items: Iterator[Item]) -> AsyncIterator[list[Item]]:
+    """What a blocking iterator yields, in batches, read by a thread of its own. The thread waits while too much is waiting, and
+    leaves at the next item after the reader has left."""
+    lock = threading.Condition()
+    waiting: list[Item] = []
+    state = {"over": False, "closed": False}
+    failures: list[BaseException] = []
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+    def read() -> None:
+        try:
+            for item in items:
+                with lock:
+                    while len(waiting) >= _MOST_WAITING and not state["closed"]:
+                        lock.wait()
+                    if state["closed"]:
+                        return
+                    waiting.append(item)
+                _call(loop, news.set)
+        except BaseException as error:  # noqa: BLE001 - raised again for whoever reads
+            failures.append(error)
+        finally:
+            state["over"] = True
+            _call(loop, news.set)
+
+    threading.Thread(target=read, name="reader", daemon=True).start()
+    try:
+        while True:
+            await news.wait()
+            news.clear()
+            over = state["over"]
+            with lock:
+                batch, waiting[:] = list(waiting), []
+                lock.notify_all()
+            if batch:
+                yield batch
+            if over:
+                if failures:
+                    raise failures[0]
+                return
+    finally:
+        with lock:
+            state["closed"] = True
+            lock.notify_all()
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Any) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function)
