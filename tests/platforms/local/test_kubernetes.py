@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 import toy_parts
+from serving import served
+
 from hera_utils.platforms.local.kubernetes.app import kubernetes_app
 from hera_utils.platforms.local.platform import LocalPlatform
-from serving import served
 
 TOKEN = "s3cret-token"
 CORE = "/api/v1/namespaces/default"
