@@ -76,10 +76,11 @@ class ExecutionEngine:
             self.told.lines(self.plan(experiment).lines())
             return None
         connection = connect(self.context)
-        self.told.where(self.context, connection)
-        with bind_hera(connection, stamp=stamp_of(self.context)):
-            planned = self.plan(experiment)
         with ArgoClient(connection) as client:
+            version = client.version()  # before anything is defined or told: nobody may be there
+            self.told.where(self.context, connection, version)
+            with bind_hera(connection, stamp=stamp_of(self.context)):
+                planned = self.plan(experiment)
             return self._realize(client, connection, planned, check)
 
     def _realize(self, client: ArgoClient, connection: Connection, planned: Plan, check: bool) -> Run | None:

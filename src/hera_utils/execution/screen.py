@@ -28,7 +28,7 @@ class Detached(KeyboardInterrupt):
 class Told(Protocol):
     """To whom an engine tells what happens."""
 
-    def where(self, context: CLIContext, connection: Connection) -> None: ...
+    def where(self, context: CLIContext, connection: Connection, version: str) -> None: ...
 
     def provisioned(self, made: Sequence[Provisioned]) -> None: ...
 
@@ -44,7 +44,7 @@ class Told(Protocol):
 class Silence:
     """Nobody is told."""
 
-    def where(self, context: CLIContext, connection: Connection) -> None:
+    def where(self, context: CLIContext, connection: Connection, version: str) -> None:
         return None
 
     def provisioned(self, made: Sequence[Provisioned]) -> None:
@@ -73,12 +73,12 @@ class Screen:
             console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self.console = console
 
-    def where(self, context: CLIContext, connection: Connection) -> None:
+    def where(self, context: CLIContext, connection: Connection, version: str) -> None:
         if connection.local:
             here = f"python {platform.python_version()} · {os.cpu_count()} cores"
             self.lines([f"platform  local ({context.origin('platform')})   {here}"])
         else:
-            self.lines([f"platform  {connection.argo_server}   namespace {connection.namespace}"])
+            self.lines([f"platform  {connection.argo_server} {version}   namespace {connection.namespace}"])
 
     def provisioned(self, made: Sequence[Provisioned]) -> None:
         self.lines([f"claim {one.name} is the folder {one.where}" for one in made if one.where])

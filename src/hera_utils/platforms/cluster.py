@@ -31,6 +31,7 @@ _PLURALS = {
     "Pod": "pods",
     "Namespace": "namespaces",
 }
+_HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2")
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -100,12 +101,15 @@ class Cluster:
 
     def token(self, service_account: str, *, seconds: int = 3600) -> tuple[str, str]:
         """(token, when it expires in RFC 3339) of a service account. Kubernetes may give it a shorter life than asked."""
-        from lightkube.models.authentication_v1 import TokenRequest, TokenRequestSpec
+        from lightkube.models.authentication_v1 import TokenRequestSpec
+        from lightkube.models.meta_v1 import ObjectMeta
         from lightkube.resources.core_v1 import ServiceAccountToken
 
-        request = TokenRequest(spec=TokenRequestSpec(audiences=[], expirationSeconds=seconds))
+        request = ServiceAccountToken(
+            metadata=ObjectMeta(), spec=TokenRequestSpec(audiences=[], expirationSeconds=seconds)
+        )
         made = self._told(
-            lambda: self._client().create(ServiceAccountToken(**_fields(request)), service_account),
+            lambda: self._client().create(request, service_account),
             f"the token of the service account `{service_account}`",
         )
         return str(made.status.token), str(made.status.expirationTimestamp)
@@ -137,8 +141,12 @@ class Cluster:
             raise self._unusable(str(error)) from None
         except HeraUtilsError:
             raise
-        except Exception as error:  # lightkube's HTTP library is its own choice (httpx, httpx2)
-            if type(error).__module__.split(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2", "ssl", "builtins"):
+        except OSError as error:
+            raise self._unreachable(error) from None
+        except (
+            Exception
+        ) as error:  # lightkube's HTTP library is its own choice (httpx, httpx2): its errors go by their home
+            if type(error).__module__.split(".")[0] in _HTTP_LIBRARIES:
                 raise self._unreachable(error) from None
             raise
 
@@ -246,7 +254,3 @@ def _resource(kind: str) -> Any:
 def _document(item: Any) -> Json:
     made: Json = item.to_dict()
     return made
-
-
-def _fields(model: Any) -> Json:
-    return {name: value for name, value in vars(model).items() if value is not None and name in ("spec", "metadata")}
