@@ -27,6 +27,7 @@ Json = dict[str, Any]
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 LOG_LIMIT = 4 * 2**20
+_STARTED: list[subprocess.Popen[bytes]] = []  # kept, so that nobody complains that we do not wait for them
 
 
 def start_or_join(state: Path, serving: Serving | None = None) -> Json:
@@ -172,7 +173,7 @@ def _start(state: Path, serving: Serving) -> Json | None:
     command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving)), str(sender)]
     with log, open(receiver, "rb", closefd=True) as told:
         try:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -185,6 +186,7 @@ def _start(state: Path, serving: Serving) -> Json | None:
             raise PlatformError(f"the local server cannot be started: {error}") from error
         finally:
             os.close(sender)
+        _STARTED.append(process)
         if not select.select([told], [], [], START_SECONDS)[0]:
             raise PlatformError(f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {log_path}")
         answer = told.readline()
