@@ -22,9 +22,11 @@ Json = dict[str, Any]
 
 FINISHED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 FAILED = frozenset({"Failed", "Error"})
+SET_ASIDE = frozenset({"Skipped", "Omitted"})
 _COMPOSITE = frozenset({"DAG", "Steps"})
 _STRUCTURE = frozenset({"StepGroup", "Container"})  # a StepGroup is only an order; a Container is a part of its pod
 _STEP = re.compile(r"^(?:\[\d+\])?\.?")
+_WORD = re.compile(r"[\w-]+")
 _ATTEMPT = re.compile(r"\(\d+\)$")
 
 
@@ -34,7 +36,8 @@ class Branch:
 
     label: the task's name, or `(3:value)` for an item of a fan-out. phase: Argo's, "" for what the run has not reached yet.
     node: the node that stands for it (a Retry for a retried task), None when not reached. attempts: of a retried task, oldest first.
-    tasks: how many single tasks it holds, the expected ones included; done, failed, running, retried: how many of them.
+    tasks: how many single tasks it holds: those to come included, the skipped and omitted ones not (as in Argo's progress).
+    done, failed, running, retried: how many of them.
     """
 
     label: str
@@ -103,18 +106,21 @@ class _Reader:
             self.members.setdefault(boundary if boundary in self.nodes else "", []).append(node)
 
     def read(self) -> tuple[Branch, ...]:
-        branches = self._collect(self.members.get("", ()), self.workflow, {})
+        branches = self._collect(self.members.get("", ()), self.workflow, {}, over=True)
         return tuple(sorted(branches, key=lambda branch: branch.label != self.workflow))
 
-    def _collect(self, members: Any, boundary: str, plan: dict[str, Json]) -> list[Branch]:
-        """The branches of one template's invocation, in the order of its `plan` (task name → task), then of appearance."""
+    def _collect(self, members: Any, boundary: str, plan: dict[str, Json], *, over: bool) -> list[Branch]:
+        """The branches of one template's invocation, in the order of its `plan` (task name → task), then of appearance.
+
+        over: nothing more is expected of it.
+        """
         found: dict[str, dict[str, list[Json]]] = {name: {} for name in plan}
         for node in members:
             if node.get("type") in _STRUCTURE:
                 continue
             task, item = self._address(node, boundary)
             found.setdefault(task, {}).setdefault(item, []).append(node)
-        return [self._task(name, items, plan.get(name)) for name, items in found.items()]
+        return [self._task(name, items, plan.get(name)) for name, items in found.items() if items or not over]
 
     def _address(self, node: Json, boundary: str) -> tuple[str, str]:
         name = str(node.get("name", ""))
@@ -147,14 +153,16 @@ class _Reader:
             # only the last attempt of a retried template: the earlier ones are history
             inner = composites[-1]
             template = self.templates.get(inner.get("templateName") or "")
-            plan = {} if phase in FINISHED or template is None else _plan(template)
-            parts = self._collect(self.members.get(str(inner.get("id")), ()), str(inner.get("name", "")), plan)
+            plan = {} if template is None else _plan(template)
+            members = self.members.get(str(inner.get("id")), ())
+            parts = self._collect(members, str(inner.get("name", "")), plan, over=phase in FINISHED)
             if parts:
                 whole = _sum(replace(branch, parts=tuple(parts)), 0)
                 return replace(whole, retried=whole.retried + max(0, len(attempts) - 1))
         return replace(
             branch,
-            done=int(phase in FINISHED),
+            tasks=int(phase not in SET_ASIDE),
+            done=int(phase in FINISHED - SET_ASIDE),
             failed=int(phase in FAILED),
             running=int(phase == "Running"),
             retried=max(0, len(attempts) - 1),
@@ -178,14 +186,32 @@ class _Reader:
 
 
 def _plan(template: Json) -> dict[str, Json]:
-    """Task name → task of a DAG or Steps template, in the order it was written; empty for the others."""
+    """Task name → task of a DAG or Steps template, what comes first first; empty for the others."""
     if template.get("dag"):
-        return {task["name"]: task for task in template["dag"].get("tasks") or ()}
+        return _by_depth({task["name"]: task for task in template["dag"].get("tasks") or ()})
     plan: dict[str, Json] = {}
     for group in template.get("steps") or ():
         for step in group if isinstance(group, list) else group.get("steps") or ():
             plan[step["name"]] = step
     return plan
+
+
+def _by_depth(tasks: dict[str, Json]) -> dict[str, Json]:
+    """A DAG's tasks, each after those it depends on, else in the order they were written."""
+    depths: dict[str, int] = {}
+
+    def depth(name: str) -> int:
+        if name not in depths:
+            depths[name] = 0  # a circle (which Argo refuses) ends here
+            task = tasks[name]
+            words = _WORD.findall(task.get("depends") or "") + (task.get("dependencies") or [])
+            depths[name] = 1 + max((depth(word) for word in words if word in tasks), default=0)
+        return depths[name]
+
+    try:
+        return dict(sorted(tasks.items(), key=lambda pair: depth(pair[0])))
+    except RecursionError:  # a chain of a thousand tasks, written last first
+        return tasks
 
 
 def _item_count(task: Json) -> int:
