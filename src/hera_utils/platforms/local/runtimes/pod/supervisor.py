@@ -108,9 +108,9 @@ class Pod:
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
             self.deadline = time.time() + float(spec["activeDeadlineSeconds"])
-        plans = container_plans(self.job, self.folder)
         if not self._stage_inputs():
             return
+        plans = container_plans(self.job, self.folder)  # what is bound into the view must be there by now
         for plan in plans:
             if plan.kind == "init" and not self._run_init(plan):
                 return
