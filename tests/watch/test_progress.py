@@ -29,11 +29,11 @@ def test_counts_and_what_is_left():
     seen = progress(document(5, 20))
     assert (seen.done, seen.total, len(seen.rows)) == (5, 20, 20)
     assert seen.elapsed(NOW) == 10
-    assert seen.remaining(NOW) == 30
+    assert seen.remaining(seen.elapsed(NOW)) == 30
 
 
 def test_no_guess_from_two_tasks():
-    assert progress(document(2, 20)).remaining(NOW) is None
+    assert progress(document(2, 20)).remaining(10.0) is None
 
 
 def test_rows_that_do_not_fit_are_counted():

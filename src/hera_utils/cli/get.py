@@ -51,7 +51,7 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
     from hera_utils.watch.progress import progress
 
     state, signs = progress(document), symbols()
-    yield headline(state, time.time(), signs)
+    yield headline(state, state.elapsed(time.time()), signs)
     if state.message:
         yield f"  {state.message}"
     yield f"  namespace {state.namespace}   started {(document.get('status') or {}).get('startedAt') or 'not yet'}"

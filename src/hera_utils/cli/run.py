@@ -44,9 +44,9 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
     if not documents:
         read_script(script)  # a script that cannot be read starts no server
     connection = connect(settings)
-    _say_where(settings, connection)
     with ArgoClient(connection) as client:
         if documents:
+            _say_where(settings, connection)
             names = submit_documents(client, documents, parameters(arguments))
         else:
             made = run_script(script, arguments, settings, connection)
@@ -70,7 +70,14 @@ def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, con
         insist=True,
         notice=lambda text: note(f"hera-utils: {text}"),
     )
-    return execute(script, arguments)
+    told: list[str] = []
+
+    def announce() -> None:
+        if not told:
+            told.append("where")
+            _say_where(settings, connection)
+
+    return execute(script, arguments, announce=announce)
 
 
 def submit_waiting(made: Made, script: Path) -> list[str]:
@@ -90,6 +97,7 @@ def submit_waiting(made: Made, script: Path) -> list[str]:
         )
     from hera_utils.cli.script import created
 
+    made.announce()
     return [created(waiting[0], script)]
 
 

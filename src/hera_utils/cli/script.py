@@ -28,7 +28,8 @@ class Made:
     """What a script did with Hera. built: its workflows (not templates), oldest first; runs: (namespace, name) of what it submitted.
 
     status: what the script ended with. sending: whether what it submits is sent (not when it is only looked at).
-    engine: whether it gave an experiment to an execution engine, which submits and follows by itself.
+    engine: whether it gave an experiment to an execution engine, which submits, follows and tells by itself.
+    announce: called before anything is sent.
     """
 
     built: list[Any] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Made:
     status: int = 0
     sending: bool = True
     engine: bool = False
+    announce: Callable[[], None] = lambda: None
 
     @property
     def waiting(self) -> list[Any]:
@@ -60,7 +62,9 @@ def read_script(path: Path) -> types.CodeType:
         raise SettingsError(f"{path} is no Python script ({error})", fix="check its name") from None
 
 
-def execute(path: Path, arguments: Sequence[str], *, sending: bool = True) -> Made:
+def execute(
+    path: Path, arguments: Sequence[str], *, sending: bool = True, announce: Callable[[], None] | None = None
+) -> Made:
     """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
 
     sending: False to let it build its workflows and send none.
@@ -73,7 +77,7 @@ def execute(path: Path, arguments: Sequence[str], *, sending: bool = True) -> Ma
     sys.argv = [str(path), *arguments]
     # as `python script.py` does; the folder of the hera-utils command is of no use to the script
     sys.path[0:1] = [str(path.parent.resolve())]
-    made = Made(sending=sending)
+    made = Made(sending=sending, announce=announce or (lambda: None))
     with written_down(made):
         try:
             exec(code, module.__dict__)  # this is what the user asked for
@@ -197,6 +201,7 @@ def _noting_run(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
     def send(self: Any, *arguments: Any, **options: Any) -> Any:
         if not made.sending:
             return arguments[0].workflow if arguments else options["req"].workflow
+        made.announce()
         workflow = original(self, *arguments, **options)
         metadata = workflow.metadata
         made.runs.append((metadata.namespace or self.namespace, metadata.name))

@@ -86,11 +86,29 @@ def shown(console: Console, clock: Callable[[], float] = time.time) -> Display:
     )
 
 
+class Watch:
+    """A clock that was there from the start: Argo's times are whole seconds, and many a run is over sooner."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.begun = clock()
+        self.ended: float | None = None
+
+    def elapsed(self, progress: Progress) -> float:
+        """Seconds since the run's start, up to its end: our own when we have seen both."""
+        now = self.clock()
+        if progress.over and self.ended is None:
+            self.ended = now
+        if progress.started is None or self.begun - progress.started >= 1.0 or (self.ended or now) - self.begun < 0.1:
+            return progress.elapsed(now)
+        return (self.ended or now) - self.begun
+
+
 class LiveDisplay:
     """Redrawn in place, a few times a second, so that the clock moves while nothing happens."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
-        self.console, self.clock = console, clock
+        self.console, self.watch = console, Watch(clock)
         self.symbols = symbols_for(console.encoding)
         self.progress: Progress | None = None
         self.live: Live | None = None
@@ -115,14 +133,15 @@ class LiveDisplay:
 
         if self.progress is None:
             return Text("")
-        return picture(self.progress, self.clock(), self.symbols, (self.console.width, self.console.height))
+        elapsed = self.watch.elapsed(self.progress)
+        return picture(self.progress, elapsed, self.symbols, (self.console.width, self.console.height))
 
 
 class Lines:
     """A line when a task or a fan-out ends, and a sign of life now and then."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
-        self.console, self.clock = console, clock
+        self.console, self.clock, self.watch = console, clock, Watch(clock)
         self.symbols = symbols_for(console.encoding)
         self.said: set[str] = set()
         self.last_line = 0.0
@@ -133,16 +152,16 @@ class Lines:
             self._line(f"{progress.name}  {progress.phase}")
         self.last = progress
         for row in progress.rows:
-            if row.phase in FINISHED and row.label not in self.said:
+            if row.phase in FINISHED and row.label not in self.said and row.label != progress.name:
                 self.said.add(row.label)
                 if row.phase in FAILED or len(progress.rows) <= MOST_LINES:
                     self._line(f"{progress.name}  {row_text(row, self.symbols)}")
         if progress.over:
             if "" not in self.said:
                 self.said.add("")
-                self._line(headline(progress, self.clock(), self.symbols))
+                self._line(headline(progress, self.watch.elapsed(progress), self.symbols))
         elif self.clock() - self.last_line >= HEARTBEAT:
-            self._line(headline(progress, self.clock(), self.symbols))
+            self._line(headline(progress, self.watch.elapsed(progress), self.symbols))
 
     def close(self) -> None:
         pass
@@ -152,20 +171,20 @@ class Lines:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def headline(progress: Progress, now: float, symbols: Symbols) -> str:
-    """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with what failed, was repeated, is left."""
+def headline(progress: Progress, elapsed: float, symbols: Symbols) -> str:
+    """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with what failed, was repeated, is left. elapsed: seconds since the start."""
     parts = [f"{progress.name}  {symbols.of(progress.phase)} {progress.phase}", f"{progress.done}/{progress.total}"]
-    return "  ".join(parts + _remarks(progress, now, symbols))
+    return "  ".join(parts + _remarks(progress, elapsed, symbols))
 
 
-def _remarks(progress: Progress, now: float, symbols: Symbols) -> list[str]:
+def _remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
     remarks = []
     if progress.failed:
         remarks.append(f"{symbols.failed} {progress.failed} failed")
     if progress.retried:
         remarks.append(f"{progress.retried} retried")
-    remarks.append(duration(progress.elapsed(now)))
-    left = progress.remaining(now)
+    remarks.append(duration(elapsed))
+    left = progress.remaining(elapsed)
     if left is not None:
         remarks.append(f"about {duration(max(1.0, left))} left")
     return remarks
@@ -173,12 +192,12 @@ def _remarks(progress: Progress, now: float, symbols: Symbols) -> list[str]:
 
 def row_text(row: Branch, symbols: Symbols) -> str:
     """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
-    counts = f" {row.done}/{row.tasks}" if row.parts or row.tasks > 1 else ""
+    counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
     why = f": {row.message}" if row.phase in FAILED and row.message else ""
     return f"{symbols.of(row.phase)} {row.label}{counts}{why}"
 
 
-def picture(progress: Progress, now: float, symbols: Symbols, size: tuple[int, int]) -> Text:
+def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
     """The run on a screen of (columns, lines): one headline with a bar, then its tasks side by side."""
     from rich.text import Text
 
@@ -190,8 +209,8 @@ def picture(progress: Progress, now: float, symbols: Symbols, size: tuple[int, i
     filled = BAR_WIDTH * progress.done // progress.total if progress.total else 0
     text.append(symbols.bar * filled, style="red" if progress.failed else "green")
     text.append(symbols.bar * (BAR_WIDTH - filled) if symbols.bar != "=" else " " * (BAR_WIDTH - filled), style="dim")
-    text.append("  " + "  ".join(_remarks(progress, now, symbols)))
-    if len(progress.rows) == 1 and progress.rows[0].label == progress.name and not progress.rows[0].message:
+    text.append("  " + "  ".join(_remarks(progress, elapsed, symbols)))
+    if len(progress.rows) == 1 and progress.rows[0].label == progress.name:
         return text
     rows, left_out = ordered(progress.rows, max(4, (height - 4) * max(1, width // 24)))
     line: list[tuple[str, str]] = []

@@ -46,11 +46,11 @@ class Progress:
             return 0.0
         return max(0.0, (self.finished if self.finished is not None else now) - self.started)
 
-    def remaining(self, now: float) -> float | None:
+    def remaining(self, elapsed: float) -> float | None:
         """Seconds still to go if the tasks to come take as long as those that are done; None while that would be a guess."""
         if self.over or self.done < 3 or self.done >= self.total:
             return None
-        return self.elapsed(now) * (self.total - self.done) / self.done
+        return elapsed * (self.total - self.done) / self.done
 
 
 def progress(document: Json) -> Progress:
