@@ -20,12 +20,13 @@ from hera_utils.errors import Refused
 Json = dict[str, Any]
 Decoder = Callable[[Any], Any]
 
-_BODY_FIELDS = {
-    "Workflow": "workflow",
-    "WorkflowTemplate": "template",
-    "ClusterWorkflowTemplate": "template",
-    "CronWorkflow": "cronWorkflow",
-    "SubmitOpts": "submitOptions",
+# kind → (Go type of the request, its field that holds the document)
+_REQUESTS = {
+    "Workflow": ("WorkflowCreateRequest", "workflow"),
+    "WorkflowTemplate": ("WorkflowTemplateCreateRequest", "template"),
+    "ClusterWorkflowTemplate": ("ClusterWorkflowTemplateCreateRequest", "template"),
+    "CronWorkflow": ("CreateCronWorkflowRequest", "cronWorkflow"),
+    "SubmitOpts": ("WorkflowSubmitRequest", "submitOptions"),
 }
 _STRUCT = re.compile(r"v1(alpha1)?\.\w+")
 
@@ -41,7 +42,9 @@ def decode(document: Any, kind: str, *, at: str | None = None) -> Json:
     try:
         decoded: Json = _decoder("*" + name)(document)
     except Mismatch as wrong:
-        field = _BODY_FIELDS.get(kind, "") if at is None else at
+        request, field = _REQUESTS.get(kind, ("", ""))
+        field = field if at is None else at
+        wrong.inside(request if field else "", ())
         raise Refused(INVALID_ARGUMENT, wrong.message(field)) from None
     except Unreadable as wrong:
         raise Refused(INVALID_ARGUMENT, str(wrong)) from None
