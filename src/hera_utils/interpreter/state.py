@@ -23,6 +23,7 @@ class Run:
         self.memory: Json = memory if memory is not None else {}
         self.changed: set[str] = set()
         self.removed: set[str] = set()
+        self.index: Any = None  # what the interpreter derives of the run; None: derive it again
 
     @property
     def name(self) -> str:
@@ -44,7 +45,7 @@ class Run:
 
     @property
     def phase(self) -> str:
-        """"", Pending, Running, Succeeded, Failed or Error."""
+        """ "", Pending, Running, Succeeded, Failed or Error."""
         return str(self.document.get("status", {}).get("phase", ""))
 
     @property

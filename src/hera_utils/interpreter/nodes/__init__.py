@@ -1,0 +1,23 @@
+"""One planner per type of node: what to open next, or how the node ended, given what changed among its children.
+
+A planner is a generator: it yields the calls that it wants opened and receives their nodes. Planners do not know each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Frame, Plan
+from hera_utils.interpreter.nodes import dag, retry, steps, workflow
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+PLANNERS: dict[str, Callable[[Walk, Frame, dict[str, Fault | None]], Plan]] = {
+    "Workflow": workflow.plan,
+    "Steps": steps.plan,
+    "DAG": dag.plan,
+    "Retry": retry.plan,
+}

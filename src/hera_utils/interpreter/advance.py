@@ -1,0 +1,152 @@
+"""The core: `advance(run, event) -> commands`. An event is applied to the document, then what it touches is planned again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hera_utils.interpreter import begin, events, limits, outcomes, outputs, phases, requests
+from hera_utils.interpreter.commands import Command
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.nodes import leaves
+from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.walk import Walk
+
+
+def advance(run: Run, event: events.Event) -> list[Command]:
+    """Apply what happened to a run and answer what it wants done, in order.
+
+    The run is updated in place; `run.changed` gets the ids of the nodes that were touched. Events for nodes that are over, and
+    timers that are no longer wanted, change nothing.
+    """
+    if isinstance(event, events.Submitted):
+        return begin.submitted(run, event)
+    if isinstance(event, events.RetryRequested):
+        return requests.retry(run, event)
+    if run.finished:
+        return []
+    walk = begin.restored(run, event)
+    apply = _HANDLERS[type(event)]
+    apply(walk, event)
+    walk.open_waiting()
+    begin.note_totals(walk)
+    return walk.commands
+
+
+def _pod_started(walk: Walk, event: events.PodStarted) -> None:
+    node = walk.ledger.get(event.node_id)
+    if node is None or phases.ended(node):
+        return
+    frame = walk.frames.get(event.node_id)
+    fields: Json = {"message": None, "hostNodeName": event.host or None}
+    if frame is not None and frame.template.get("daemon"):
+        fields.update(daemoned=True, podIP=event.ip)
+    walk.ledger.change(node, phase=phases.RUNNING, **fields)
+    if node.get("daemoned") and not node.get("finishedAt"):
+        node["finishedAt"] = None
+    _containers(walk, node, (), running=True)
+    walk.rise(event.node_id)
+
+
+def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
+    node = walk.ledger.get(event.node_id)
+    if node is None or phases.ended(node):
+        return
+    if event.progress:
+        walk.ledger.change(node, progress=event.progress)
+    _containers(walk, node, event.containers, running=False)
+
+
+def _pod_waiting(walk: Walk, event: events.PodWaiting) -> None:
+    node = walk.ledger.get(event.node_id)
+    if node is not None and node["phase"] == phases.PENDING:
+        walk.ledger.change(node, message=event.message)
+
+
+def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
+    node = walk.ledger.get(event.node_id)
+    if node is None or phases.ended(node):
+        return
+    frame = walk.frames.get(event.node_id)
+    template = frame.template if frame is not None else {}
+    outcome = outcomes.of_pod(event, template)
+    found = outcomes.outputs(event, template)
+    failed = event.phase != "Succeeded"
+    _containers(walk, node, event.containers, running=False, failed=failed)
+    for child in walk.ledger.children(node):
+        if child["type"] == "Container" and not phases.ended(child):
+            walk.ledger.mark(child, outcome.phase, outcome.message)
+    message = outcome.message or (node.get("message") if node["phase"] != phases.PENDING else "") or ""
+    walk.ledger.change(node, outputs=found or None, daemoned=None)
+    outputs.publish(walk, found)
+    if failed is False:
+        walk.ledger.change(node, progress=_completed(node))
+    walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
+    walk.rise(event.node_id)
+
+
+def _completed(node: Json) -> str:
+    whole = str(node.get("progress") or "0/1").rpartition("/")[2]
+    return f"{whole}/{whole}"
+
+
+def _containers(walk: Walk, node: Json, states: Any, *, running: bool, failed: bool = False) -> None:
+    """The nodes of the containers of a set."""
+    known = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
+    for state in states:
+        child = known.get(state.name)
+        outcome = outcomes.of_container(state, failed)
+        if child is not None and outcome is not None and not phases.ended(child):
+            walk.ledger.mark(child, outcome.phase, outcome.message)
+    del running
+
+
+def _container_nodes(walk: Walk, node: Json) -> list[Json]:
+    found: list[Json] = []
+    todo = [node]
+    while todo:
+        for child in walk.ledger.children(todo.pop()):
+            if child["type"] == "Container" and child.get("boundaryID") == node["id"] and child not in found:
+                found.append(child)
+                todo.append(child)
+    return found
+
+
+def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
+    key, _, node_id = event.key.partition(":")
+    if key == "deadline":
+        requests.deadline(walk)
+        return
+    frame = walk.frames.get(node_id)
+    node = walk.ledger.get(node_id)
+    if frame is None or node is None:
+        return
+    if key == "retry":
+        try:
+            walk.visit(frame)
+        except Fault as fault:
+            if frame.parent is not None:
+                frame.parent.dirty[node_id] = fault
+    elif key == "suspend":
+        try:
+            leaves.resume_suspended(walk, frame)
+        except Fault as fault:
+            walk.ledger.mark(node, phases.ERROR, fault.message)
+    elif key in ("timeout", "pendingTimeout"):
+        requests.pending_too_long(walk, frame, node)
+    walk.rise(node_id)
+
+
+_HANDLERS: dict[type[events.Event], Callable[[Walk, Any], None]] = {
+    events.PodStarted: _pod_started,
+    events.PodProgressed: _pod_progressed,
+    events.PodWaiting: _pod_waiting,
+    events.PodFinished: _pod_finished,
+    events.TimerFired: _timer_fired,
+    events.ShutdownRequested: requests.shutdown,
+    events.SuspendRequested: requests.suspend,
+    events.ResumeRequested: requests.resume,
+    events.SetRequested: requests.set_node,
+    events.LockAnswered: requests.lock_answered,
+    events.ObjectRead: requests.object_read,
+}

@@ -1,0 +1,127 @@
+"""From a template and arguments to the template with everything filled in (Argo: ProcessArgs, SubstituteParams)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hera_utils.interpreter import substitution
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.scope import ABSENT
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import text_of
+from hera_utils.interpreter.variables import ConfigMaps, from_config_map, parameters_json
+
+LOCATIONS = ("artifactory", "s3", "git", "http", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
+
+
+def located(artifact: Mapping[str, Any]) -> bool:
+    """Whether the artifact says where it is."""
+    return any(isinstance(artifact.get(location), dict) for location in LOCATIONS)
+
+
+def named(items: list[Json] | None, name: str) -> Json | None:
+    return next((item for item in items or () if item.get("name") == name), None)
+
+
+def process(
+    template: Json,
+    arguments: Mapping[str, Any],
+    above: Mapping[str, Any],
+    local: Mapping[str, Any],
+    config_maps: ConfigMaps,
+) -> Json:
+    """The template with its inputs set from the arguments and every known variable substituted.
+
+    above: `workflow.*`; local: what is known of the node. Raises Fault with Argo's message when an input has no value.
+    """
+    inputs = template.get("inputs") or {}
+    if inputs.get("parameters") or inputs.get("artifacts"):
+        filled = dict(inputs)
+        if inputs.get("parameters"):
+            given = {parameter["name"]: parameter for parameter in arguments.get("parameters") or ()}
+            filled["parameters"] = [_input(p, given.get(p["name"]), above, config_maps) for p in inputs["parameters"]]
+        if inputs.get("artifacts"):
+            filled["artifacts"] = [
+                _artifact(a, named(arguments.get("artifacts"), a["name"])) for a in inputs["artifacts"]
+            ]
+        template = {**template, "inputs": filled}
+    return substitute(template, above, local)
+
+
+def _input(parameter: Json, argument: Json | None, above: Mapping[str, Any], config_maps: ConfigMaps) -> Json:
+    """One input parameter: the argument, else its value, else its default, else an error."""
+    filled = dict(parameter)
+    if filled.get("value") is None and filled.get("default") is not None:
+        filled["value"] = text_of(filled["default"])
+    if argument is not None and argument.get("value") == ABSENT:
+        if filled.get("value") is None and filled.get("valueFrom") is None:
+            raise Fault(f"inputs.parameters.{parameter['name']}: argument references an absent optional "
+                        "(skipped/omitted node output with no default)")  # fmt: skip
+    elif argument is not None:
+        if argument.get("value") is not None:
+            filled["value"] = text_of(argument["value"])
+            filled.pop("valueFrom", None)
+        else:
+            filled["valueFrom"] = argument.get("valueFrom")
+            filled.pop("value", None)
+    reference = (filled.get("valueFrom") or {}).get("configMapKeyRef")
+    if reference is not None:
+        filled["value"] = _from_config_map(parameter["name"], filled["valueFrom"], above, config_maps)
+    elif filled.get("value") is None:
+        raise Fault(f"inputs.parameters.{parameter['name']} was not supplied")
+    else:
+        filled["value"] = text_of(filled["value"])
+    return {key: value for key, value in filled.items() if value is not None}
+
+
+def _from_config_map(name: str, source: Json, above: Mapping[str, Any], config_maps: ConfigMaps) -> str:
+    reference = source["configMapKeyRef"]
+    where = [str(substitution.replace(reference.get(field, ""), above, unresolved=False)) for field in ("name", "key")]
+    try:
+        return from_config_map(config_maps, *where)
+    except Fault as fault:
+        if source.get("default") is not None:
+            return text_of(source["default"])
+        raise Fault(f"unable to retrieve inputs.parameters.{name} from ConfigMap: {fault.message}") from None
+
+
+def _artifact(wanted: Json, given: Json | None) -> Json:
+    if not wanted.get("optional") and not located(wanted):
+        if given is None:
+            raise Fault(f"inputs.artifacts.{wanted['name']} was not supplied")
+        if not located(given):
+            raise Fault(f"inputs.artifacts.{wanted['name']} missing location information")
+    if given is None:
+        return wanted
+    kept = {key: wanted[key] for key in ("path", "mode", "recurseMode") if wanted.get(key) is not None}
+    return {**{key: value for key, value in given.items() if key not in ("path", "mode", "recurseMode")}, **kept}
+
+
+def substitute(template: Json, above: Mapping[str, Any], local: Mapping[str, Any]) -> Json:
+    """The template with variables replaced, what is unknown left as it is.
+
+    In two passes, as in Argo: first the workflow's and the node's variables (inputs may hold such), then the inputs'.
+    """
+    known = {**above, **local}
+    first: Json = substitution.replace(template, known, unresolved=True)
+    inputs = first.get("inputs") or {}
+    parameters = inputs.get("parameters") or []
+    for parameter in parameters:
+        if parameter.get("value") is not None:
+            known[f"inputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
+        elif parameter.get("valueFrom") is None:
+            raise Fault(f"inputs.parameters.{parameter['name']} had no value")
+    known["inputs.parameters"] = parameters_json(parameters)
+    for artifact in inputs.get("artifacts") or ():
+        if artifact.get("path"):
+            known[f"inputs.artifacts.{artifact['name']}.path"] = artifact["path"]
+    outputs = first.get("outputs") or {}
+    for artifact in outputs.get("artifacts") or ():
+        if artifact.get("path"):
+            known[f"outputs.artifacts.{artifact['name']}.path"] = artifact["path"]
+    for parameter in outputs.get("parameters") or ():
+        if (parameter.get("valueFrom") or {}).get("path"):
+            known[f"outputs.parameters.{parameter['name']}.path"] = parameter["valueFrom"]["path"]
+    second: Json = substitution.replace(first, known, unresolved=True)
+    return second

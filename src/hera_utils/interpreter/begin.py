@@ -1,0 +1,164 @@
+"""How a run begins, and how it is found again after a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.interpreter import closing, limits, phases, substitution
+from hera_utils.interpreter.commands import Command, WriteObject
+from hera_utils.interpreter.document import effective_spec, metadata_of
+from hera_utils.interpreter.events import Event, Submitted
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.substitution import Variables
+from hera_utils.interpreter.variables import output_variables, workflow_variables
+from hera_utils.interpreter.walk import Walk
+
+_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
+
+
+def submitted(run: Run, event: Submitted) -> list[Command]:
+    """The first step of a run: what it is made of is fixed, and its entry template opens."""
+    document = run.document
+    document.setdefault("status", {}).setdefault("nodes", {})
+    if event.templates:
+        run.memory["templates"] = [*event.templates]
+    if event.config_maps:
+        run.memory["config_maps"] = event.config_maps
+    try:
+        spec = _spec(run)
+    except HeraUtilsError as error:
+        return _stillborn(run, event, phases.ERROR, error.message)
+    try:
+        walk = _walk(run, spec)
+    except Fault as fault:
+        return _stillborn(run, event, phases.FAILED, f"failed to set global parameters: {fault.message}")
+    run.index = walk
+    walk.begin(event.at, event.seed)
+    document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
+    try:
+        _set_metadata(walk)
+    except HeraUtilsError as error:
+        closing.close(walk, phases.ERROR, error.message)
+        return walk.commands
+    return started(walk)
+
+
+def started(walk: Walk) -> list[Command]:
+    """Nothing holds the workflow back: it runs."""
+    closing.set_phase(walk, phases.RUNNING)
+    walk.variables["workflow.status"] = phases.RUNNING
+    closing.duration_variable(walk)
+    deadline = limits.workflow_deadline(walk)
+    if deadline:
+        walk.timer("deadline", deadline + 1)
+    create_claims(walk)
+    walk.visit(walk.root)
+    walk.open_waiting()
+    note_totals(walk)
+    return walk.commands
+
+
+def _spec(run: Run) -> Json:
+    """The spec that is executed; that of a reference is kept in the status."""
+    document = run.document
+    if not document["spec"].get("workflowTemplateRef"):
+        return document["spec"] or {}
+    stored: Json | None = document["status"].get("storedWorkflowTemplateSpec")
+    if stored is None:
+        stored = document["status"]["storedWorkflowTemplateSpec"] = effective_spec(
+            document, run.memory.get("templates") or ()
+        )
+    return stored
+
+
+def _walk(run: Run, spec: Json) -> Walk:
+    """Everything derived of a run, before any of its nodes is visited."""
+    found = workflow_variables(run.document, spec, run.memory.get("config_maps") or {})
+    variables = Variables(found)
+    templates = spec.get("templates")
+    bare = {key: value for key, value in spec.items() if key != "templates"}
+    # Argo: substituteGlobalVariables. Templates are left for later: outputs of the workflow may change what they say.
+    filled = dict(substitution.replace(bare, variables, unresolved=True))
+    if templates is not None:
+        filled["templates"] = templates
+    return Walk(run, filled, variables)
+
+
+def _set_metadata(walk: Walk) -> None:
+    """Labels and annotations that the spec asks for, and the variables that they are."""
+    document = walk.document
+    document["metadata"] = metadata_of(document, walk.spec, lambda text: substitution.evaluate(text, walk.variables))
+    for kind in ("labels", "annotations"):
+        for key, value in (document["metadata"].get(kind) or {}).items():
+            walk.variables[f"workflow.{kind}.{key}"] = value
+
+
+def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:
+    """The workflow cannot even begin."""
+    walk = Walk(run, run.document["spec"], Variables())
+    walk.begin(event.at, event.seed)
+    closing.close(walk, phase, message)
+    return walk.commands
+
+
+def restored(run: Run, event: Event) -> Walk:
+    """The walk of a run; one that was read back from its rows is walked once, so that every open node has its frame again."""
+    walk = run.index
+    if not isinstance(walk, Walk):
+        walk = run.index = _walk(run, _spec(run))
+        walk.variables["workflow.status"] = run.phase
+        # Time stands still while the frames are found again: nothing may end by a deadline that no event has told of.
+        walk.begin(0.0, event.seed)
+        if not walk.spec.get("suspend"):
+            walk.visit(walk.root)
+    kept = walk.commands if walk.ledger.now == 0.0 else []
+    walk.begin(event.at, event.seed)
+    walk.commands = kept
+    closing.duration_variable(walk)
+    return walk
+
+
+def walk_again(walk: Walk) -> None:
+    """Something changed for the whole run: look at every open node again."""
+    run = walk.run
+    commands, now, entropy = walk.commands, walk.ledger.now, walk.variables.entropy
+    fresh = _walk(run, _spec(run))
+    walk.__dict__.update(fresh.__dict__)
+    walk.commands, walk.ledger.now, walk.variables.entropy = commands, now, entropy
+    walk.variables.update(output_variables(run.document))
+    walk.variables["workflow.status"] = run.phase
+    closing.duration_variable(walk)
+    if not walk.spec.get("suspend"):
+        walk.visit(walk.root)
+
+
+def note_totals(walk: Walk) -> None:
+    """Progress of the whole."""
+    walk.document["status"]["progress"] = walk.ledger.tally.text()
+
+
+def create_claims(walk: Walk) -> None:
+    """The claims of volumeClaimTemplates, named after the workflow."""
+    status = walk.document["status"]
+    wanted = walk.spec.get("volumeClaimTemplates") or []
+    if not wanted or status.get("persistentVolumeClaims"):
+        return
+    owner = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": walk.run.name, "uid": walk.run.uid, "controller": True,
+        "blockOwnerDeletion": True,
+    }  # fmt: skip
+    volumes: list[Any] = []
+    for claim in wanted:
+        metadata = claim.get("metadata") or {}
+        name = f"{walk.run.name}-{metadata.get('name', '')}"
+        labels = {**(metadata.get("labels") or {}), "workflows.argoproj.io/workflow": walk.run.name}
+        made = {**metadata, "name": name, "namespace": walk.run.namespace, "labels": labels, "ownerReferences": [owner]}
+        walk.say(
+            WriteObject(
+                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": made, "spec": claim.get("spec") or {}}
+            )
+        )
+        volumes.append({"name": metadata.get("name", ""), "persistentVolumeClaim": {"claimName": name}})
+    status["persistentVolumeClaims"] = volumes

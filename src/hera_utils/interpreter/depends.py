@@ -1,0 +1,159 @@
+"""Which tasks a task waits for, and whether it runs given how they ended (Argo: common/ancestry.go).
+
+`dependencies: [A, B]` means `depends: "(A.Succeeded || A.Skipped || A.Daemoned) && (B…)"`; a bare name within `depends` is short
+for the same. An expression is read once for each template, not once for each task that ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.interpreter import phases, substitution
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+
+_NAME = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*?\.[A-Z][a-zA-Z]+)|([a-zA-Z0-9][-a-zA-Z0-9]*)")
+_TOKEN = re.compile(r"\s*(?:(&&)|(\|\|)|(!)|(\()|(\))|([A-Za-z0-9_]+)\.([A-Z][A-Za-z]+))")
+
+Results = Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """names: the tasks waited for, in the order they are named. logic: the expression, "" when there is none."""
+
+    names: tuple[str, ...]
+    logic: str
+
+
+def of_task(task: Json, tasks: Mapping[str, Json]) -> Dependencies:
+    """What a task waits for. Raises Fault when it names a task that is not there."""
+    logic = task.get("depends") or ""
+    if not logic:
+        parts = [_any_good_end(name, _task(tasks, name)) for name in task.get("dependencies") or ()]
+        logic = " && ".join(parts)
+    found: dict[str, None] = {}
+
+    def expand(match: re.Match[str]) -> str:
+        result, bare = match.groups()
+        if result:
+            found[result.split(".")[0]] = None
+            return str(result)
+        found[bare] = None
+        return _any_good_end(bare, _task(tasks, bare))
+
+    logic = _NAME.sub(expand, logic)
+    return Dependencies(tuple(found), logic)
+
+
+def _task(tasks: Mapping[str, Json], name: str) -> Json:
+    if name not in tasks:
+        raise Fault(f"target {name} does not exist")
+    return tasks[name]
+
+
+def _any_good_end(name: str, task: Json) -> str:
+    results = ["Succeeded", "Skipped", "Daemoned"]
+    goes_on = task.get("continueOn") or {}
+    results += ["Errored"] if goes_on.get("error") else []
+    results += ["Failed"] if goes_on.get("failed") else []
+    return "(" + " || ".join(f"{name}.{result}" for result in results) + ")"
+
+
+def results_of(node: Json, children: list[Json]) -> dict[str, bool]:
+    """How a task ended, in the words that `depends` may use. children: of a loop, its items."""
+    phase = node["phase"]
+    items = children if node["type"] == "TaskGroup" else []
+    return {
+        "Succeeded": phase == phases.SUCCEEDED,
+        "Failed": phase == phases.FAILED,
+        "Errored": phase == phases.ERROR,
+        "Skipped": phase == phases.SKIPPED,
+        "Omitted": phase == phases.OMITTED,
+        "Daemoned": bool(node.get("daemoned")) and phase != phases.PENDING,
+        "AnySucceeded": any(item["phase"] == phases.SUCCEEDED for item in items),
+        "AllFailed": bool(items) and all(item["phase"] == phases.FAILED for item in items),
+    }
+
+
+def holds(logic: str, results: Mapping[str, Results]) -> bool:
+    """Whether a task with this logic runs. results: of every task that it names."""
+    text = logic.replace("-", "_")
+    named = {name.replace("-", "_"): result for name, result in results.items()}
+    simple = _Simple(text, named).value()
+    if simple is not None:
+        return simple
+    try:
+        return substitution.true_of(text, named)
+    except Fault as fault:
+        raise Fault(f"unable to evaluate expression '{text}': {fault.message}") from None
+
+
+class _Simple:
+    """The usual expressions (names, && || ! and parentheses) without the general evaluator; None for any other."""
+
+    def __init__(self, text: str, results: Mapping[str, Results]) -> None:
+        self.results = results
+        self.tokens: list[Any] = []
+        self.at = 0
+        position = 0
+        text = text.rstrip()
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if match is None:
+                self.tokens = []
+                break
+            position = match.end()
+            name, result = match.group(6), match.group(7)
+            if name:
+                known = results.get(name, {}).get(result)
+                if known is None:
+                    self.tokens = []
+                    break
+                self.tokens.append(known)
+            else:
+                self.tokens.append(match.group().strip())
+
+    def value(self) -> bool | None:
+        if not self.tokens:
+            return None
+        found = self._either()
+        return found if self.at == len(self.tokens) else None
+
+    def _next(self) -> Any:
+        return self.tokens[self.at] if self.at < len(self.tokens) else None
+
+    def _either(self) -> bool | None:
+        found = self._both()
+        while found is not None and self._next() == "||":
+            self.at += 1
+            other = self._both()
+            found = None if other is None else found or other
+        return found
+
+    def _both(self) -> bool | None:
+        found = self._one()
+        while found is not None and self._next() == "&&":
+            self.at += 1
+            other = self._one()
+            found = None if other is None else found and other
+        return found
+
+    def _one(self) -> bool | None:
+        token = self._next()
+        self.at += 1
+        if isinstance(token, bool):
+            return token
+        if token == "!":
+            found = self._one()
+            return None if found is None else not found
+        if token == "(":
+            found = self._either()
+            if self._next() != ")":
+                return None
+            self.at += 1
+            return found
+        return None

@@ -1,0 +1,27 @@
+"""What stops a template from being opened. Raised within one step of the interpreter, never beyond it."""
+
+from __future__ import annotations
+
+
+class Fault(Exception):
+    """Argo's message, as it appears on the node."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Missing(Fault):
+    """A reference has no value yet: try again when something has changed (Argo: ErrRequeue)."""
+
+
+class Full(Fault):
+    """A limit of parallelism holds the node back; it is tried again when another one ends."""
+
+
+class TooDeep(Fault):
+    """Templates call each other more than a hundred levels deep."""
+
+
+class TimedOut(Fault):
+    """A template waited longer than its `timeout` or `pendingTimeout` allows."""

@@ -1,0 +1,67 @@
+"""What the walk keeps of a node while it is not over: how it was called, its filled-in template, what its planner counts.
+
+Derived data: rebuilt from the document when a run is restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import Home
+
+
+@dataclass(frozen=True)
+class Call:
+    """A wish to open a template under a name.
+
+    holder: the step, task or hook that names the template. home: where the name is looked up. boundary: id of the Steps or DAG node
+    that it belongs to. task: it is a task of a DAG. on_exit: it is (part of) an exit handler. hooked: it is a hook.
+    attempt: the template of this attempt of a retried node, already filled in.
+    """
+
+    name: str
+    holder: Mapping[str, Any]
+    home: Home
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    boundary: str = ""
+    task: bool = False
+    on_exit: bool = False
+    hooked: bool = False
+    attempt: Json | None = None
+
+    @property
+    def flag(self) -> Json:
+        """The node flag of the node that the call opens."""
+        return {**({"hooked": True} if self.hooked else {}), **({"retried": True} if self.attempt is not None else {})}
+
+
+@dataclass
+class Frame:
+    """kind: the planner's name, "" for a leaf. home: where the template's own calls are looked up.
+
+    dirty: the children that changed since the last visit, with the fault that opening or planning them raised.
+    state: what the planner keeps between visits. deadline: until when retries may run (seconds since the epoch, 0: none).
+    """
+
+    call: Call
+    node_id: str
+    kind: str
+    template: Json
+    home: Home
+    parent: Frame | None = None
+    depth: int = 0
+    dirty: dict[str, Fault | None] = field(default_factory=dict)
+    state: Any = None
+    deadline: float = 0.0
+
+    @property
+    def on_exit(self) -> bool:
+        return self.call.on_exit
+
+
+Plan = Generator[Call, "Json | None", None]
+"""A planner's visit: it yields what it wants opened and receives the node (None: not now). Faults are thrown into it."""

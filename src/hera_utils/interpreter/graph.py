@@ -1,0 +1,67 @@
+"""The edges between nodes: which nodes are the last of a node, so that what follows can be hung below them."""
+
+from __future__ import annotations
+
+from hera_utils.interpreter import phases
+from hera_utils.interpreter.ledger import Ledger
+from hera_utils.interpreter.state import Json
+
+
+def outbound(ledger: Ledger, node: Json) -> list[str]:
+    """Ids of the nodes after which a successor comes (Argo: getOutboundNodes)."""
+    kind = node["type"]
+    children = node.get("children") or []
+    if kind == "Pod" and not _is_container_set(ledger, node):
+        return [node["id"]]
+    if kind in ("Pod", "Container", "TaskGroup"):
+        if not children:
+            return [node["id"]]
+        found = []
+        for child in ledger.children(node):
+            if kind == "Container" and child.get("boundaryID") != node.get("boundaryID"):
+                found.append(node["id"])
+            else:
+                found += outbound(ledger, child)
+        return found
+    if kind in ("Skipped", "Suspend", "HTTP", "Plugin"):
+        return [node["id"]]
+    if kind == "Retry" and children:
+        return [children[-1]]
+    if kind in ("Steps", "DAG") and (node.get("memoizationStatus") or {}).get("hit"):
+        return [node["id"]]
+    return [last for inner in node.get("outboundNodes") or () for last in outbound(ledger, ledger.nodes[inner])]
+
+
+def _is_container_set(ledger: Ledger, node: Json) -> bool:
+    first = ledger.get((node.get("children") or [""])[0])
+    return first is not None and first["type"] == "Container" and first.get("boundaryID") == node["id"]
+
+
+def last_attempt(ledger: Ledger, node: Json) -> Json:
+    """Of a retried node the attempt that counts, else the node itself (Argo: possiblyGetRetryChildNode)."""
+    if node["type"] == "Retry" and not (node.get("memoizationStatus") or {}).get("hit"):
+        for child in reversed(node.get("children") or ()):
+            found = ledger.get(child)
+            if found is not None and not phases.hooked(found):
+                return found
+    return node
+
+
+def attempts(ledger: Ledger, node: Json) -> list[Json]:
+    """The attempts of a Retry node, oldest first; hooks are its children too and are left out."""
+    return [child for child in ledger.children(node) if phases.retried(child)]
+
+
+def hooks_done(ledger: Ledger, node: Json) -> bool:
+    """Whether every hook of the node is over."""
+    return all(phases.fulfilled(child) for child in ledger.children(node) if phases.hooked(child))
+
+
+def in_exit_handler(ledger: Ledger, node: Json) -> bool:
+    """Whether the node is an exit handler or within one."""
+    current: Json | None = node
+    while current is not None:
+        if current["displayName"].endswith(".onExit"):
+            return True
+        current = ledger.get(current.get("boundaryID") or "")
+    return False

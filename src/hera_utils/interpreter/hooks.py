@@ -1,0 +1,123 @@
+"""Lifecycle hooks and exit handlers of steps and tasks (Argo: hooks.go, exit_handler.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.interpreter import graph, limits, phases, substitution
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.scope import Scope
+from hera_utils.interpreter.state import Json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+EXIT = "exit"
+
+
+def has_hooks(step: Mapping[str, Any]) -> bool:
+    """Whether it has hooks other than an exit handler."""
+    return any(name != EXIT for name in step.get("hooks") or ())
+
+
+def exit_hook(owner: Mapping[str, Any], arguments: Json) -> Json | None:
+    """The exit handler of a step, a task or a workflow; one without arguments gets the workflow's."""
+    if owner.get("onExit"):
+        return {"template": owner["onExit"], "arguments": arguments}
+    hook = (owner.get("hooks") or {}).get(EXIT)
+    if hook is None:
+        return None
+    own = hook.get("arguments") or {}
+    return dict(hook) if own.get("parameters") or own.get("artifacts") else {**hook, "arguments": arguments}
+
+
+class Owner:
+    """Whose hooks these are: a node of `frame`, known as `prefix.name` within `scope`."""
+
+    def __init__(self, frame: Frame, scope: Scope, prefix: str, name: str) -> None:
+        self.frame = frame
+        self.scope = scope
+        self.prefix = prefix
+        self.name = name
+
+
+def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Generator[Call, Json | None, bool]:
+    """Open the hooks whose expression holds; answers whether all that were opened are over."""
+    done = True
+    for hook_name, hook in (hooks or {}).items():
+        if hook_name == EXIT:
+            continue
+        name = f"{node['name']}.hooks.{hook_name}"
+        if not hook.get("expression"):
+            raise Fault(f"Expression required for hook {name}")
+        if walk.ledger.named(name) is None and not substitution.true(
+            hook["expression"], owner.scope.parameters(walk.variables)
+        ):
+            continue
+        arguments = hook.get("arguments") or {}
+        outputs = graph.last_attempt(walk.ledger, node).get("outputs")
+        if arguments and outputs:
+            arguments = fill(walk, owner, arguments, outputs)
+        hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=False)
+        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        done = done and hook_node is not None and phases.fulfilled(hook_node)
+    return done
+
+
+def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Generator[Call, Json | None, bool]:
+    """Open the exit handler of a node that completed; answers whether there is nothing (more) to wait for."""
+    hook = exit_hook(step, walk.spec.get("arguments") or {})
+    if hook is None or not limits.may_run(walk, on_exit=True):
+        return True
+    known = owner.scope.parameters(walk.variables)
+    if hook.get("expression") and not substitution.true(hook["expression"], known):
+        return True
+    arguments = hook.get("arguments") or {}
+    if arguments:
+        outputs = graph.last_attempt(walk.ledger, node).get("outputs")
+        arguments = fill(walk, owner, arguments, outputs)
+    name = f"{node['name']}.onExit"
+    hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=True)
+    walk.ledger.adopt(node, walk.ledger.id_of(name))
+    return hook_node is not None and phases.fulfilled(hook_node)
+
+
+def _call(walk: Walk, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> Call:
+    holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
+    frame = owner.frame
+    return Call(name, holder, frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
+
+
+def fill(walk: Walk, owner: Owner, arguments: Json, outputs: Json | None) -> Json:
+    """A hook's arguments with the outputs of its owner and all that is in scope filled in."""
+    scope = owner.scope
+    key = f"{owner.prefix}.{owner.name}.outputs."
+    for parameter in (outputs or {}).get("parameters") or ():
+        scope.values[f"{key}parameters.{parameter['name']}"] = str(parameter.get("value") or "")
+    for artifact in (outputs or {}).get("artifacts") or ():
+        scope.values[f"{key}artifacts.{artifact['name']}"] = artifact
+    filled: Json = substitution.replace(scope.mark_absent(arguments), scope.parameters(walk.variables), unresolved=True)
+    return (
+        {**filled, "artifacts": resolve_artifacts(filled.get("artifacts"), scope)}
+        if filled.get("artifacts")
+        else filled
+    )
+
+
+def resolve_artifacts(artifacts: list[Json] | None, scope: Scope) -> list[Json]:
+    """Artifact arguments with `from` and `fromExpression` looked up; an optional one that is not there is left out."""
+    resolved = []
+    for artifact in artifacts or ():
+        if not artifact.get("from") and not artifact.get("fromExpression"):
+            resolved.append(artifact)
+            continue
+        try:
+            found = scope.artifact(artifact)
+        except Fault:
+            if artifact.get("optional"):
+                continue
+            raise
+        resolved.append({**found, "name": artifact["name"]})
+    return resolved

@@ -1,0 +1,134 @@
+"""The nodes of a run and what is counted of them. The only place that writes a node.
+
+Everything here but the nodes themselves is derived: it is rebuilt when a run is restored, and kept up to date so that no event
+needs a look at all nodes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any
+
+from hera_utils.argo import names
+from hera_utils.interpreter import instants, phases
+from hera_utils.interpreter.progress import Tally
+from hera_utils.interpreter.state import Json, Run
+
+_SEPARATOR = re.compile(r"^(\[\d+\])?\.")
+_COUNTED = frozenset({"Pod", "Steps", "DAG"})  # Argo: node_counters.go counts these as active or unsuccessful children
+_ACTIVE = frozenset({phases.PENDING, phases.RUNNING})
+
+
+class Ledger:
+    """`now` is the time of the event that is being applied (seconds since the epoch)."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.nodes = run.nodes
+        self.workflow = run.name
+        self.now = 0.0
+        self.active_pods = 0
+        self.active_pods_in: dict[str, int] = defaultdict(int)
+        self.active_children: dict[str, int] = defaultdict(int)
+        self.unsuccessful_children: dict[str, int] = defaultdict(int)
+        self.daemons: dict[str, set[str]] = defaultdict(set)
+        self.tally = Tally(run)
+        self._ids: dict[str, str] = {}
+        self._children: dict[str, set[str]] = {}
+        for node in self.nodes.values():
+            self._ids[node["name"]] = node["id"]
+            self._count(node, 1)
+
+    # --- looking --------------------------------------------------------------------------------------------------
+    def id_of(self, name: str) -> str:
+        found = self._ids.get(name)
+        return names.node_id(self.workflow, name) if found is None else found
+
+    def get(self, node_id: str) -> Json | None:
+        return self.nodes.get(node_id)
+
+    def named(self, name: str) -> Json | None:
+        return self.nodes.get(self.id_of(name))
+
+    def children(self, node: Json) -> list[Json]:
+        """The children that exist, in their order."""
+        return [self.nodes[child] for child in node.get("children") or () if child in self.nodes]
+
+    # --- writing --------------------------------------------------------------------------------------------------
+    def add(self, name: str, kind: str, phase: str, **fields: Any) -> Json:
+        """A new node. Its display name is what it adds to the name of its boundary."""
+        node_id = self.id_of(name)
+        boundary = self.nodes.get(fields.get("boundaryID") or "")
+        shown = name
+        if boundary is not None:
+            shown = _SEPARATOR.sub("", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name)
+        stamp = instants.text(self.now)
+        node: Json = {
+            "id": node_id,
+            "name": name,
+            "displayName": shown,
+            "type": kind,
+            "phase": phase,
+            "startedAt": stamp,
+        }
+        node["finishedAt"] = stamp if phase in phases.ENDED else None
+        node.update({key: value for key, value in fields.items() if value not in (None, "", {})})
+        self._ids[name] = node_id
+        self.nodes[node_id] = node
+        self._count(node, 1)
+        self.run.changed.add(node_id)
+        return node
+
+    def change(self, node: Json, **fields: Any) -> None:
+        """Set fields of a node; None and empty text remove them."""
+        if all((node.get(key) or None) == (value or None) for key, value in fields.items()):
+            return
+        self._count(node, -1)
+        for key, value in fields.items():
+            if value is None or value == "":
+                node.pop(key, None)
+            else:
+                node[key] = value
+        self._count(node, 1)
+        self.run.changed.add(node["id"])
+
+    def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
+        """Set the phase; the message only when one is given. The time of the end is noted once."""
+        fields: Json = {"phase": phase}
+        if message is not None:
+            fields["message"] = message
+        self.change(node, **fields)
+        if not node.get("finishedAt") and phases.fulfilled(node):
+            node["finishedAt"] = instants.text(self.now if at is None else at)
+            self.run.changed.add(node["id"])
+        return node
+
+    def adopt(self, parent: Json, child_id: str) -> None:
+        """Append a child, once. The child need not exist yet."""
+        known = self._children.get(parent["id"])
+        if known is None:
+            known = self._children[parent["id"]] = set(parent.get("children") or ())
+        if child_id not in known:
+            known.add(child_id)
+            parent.setdefault("children", []).append(child_id)
+            self.run.changed.add(parent["id"])
+
+    # --- counting -------------------------------------------------------------------------------------------------
+    def _count(self, node: Json, sign: int) -> None:
+        boundary = node.get("boundaryID") or ""
+        kind, phase = node["type"], node["phase"]
+        if kind in _COUNTED:
+            if phase in _ACTIVE:
+                self.active_children[boundary] += sign
+                if kind == "Pod" and not (node.get("synchronizationStatus") or {}).get("waiting"):
+                    self.active_pods += sign
+                    self.active_pods_in[boundary] += sign
+            elif phase in phases.UNSUCCESSFUL:
+                self.unsuccessful_children[boundary] += sign
+        if node.get("daemoned"):
+            if sign > 0:
+                self.daemons[boundary].add(node["id"])
+            else:
+                self.daemons[boundary].discard(node["id"])
+        self.tally.count(node, sign)

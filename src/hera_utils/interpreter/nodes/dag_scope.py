@@ -1,0 +1,73 @@
+"""What a task of a DAG may refer to: its inputs and the outputs of the tasks before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from hera_utils.interpreter import depends, graph, outputs
+from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.scope import Scope
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import plain_json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+_FEW = 40
+
+
+class Task(Protocol):
+    spec: Json
+    needs: depends.Dependencies
+    node_id: str
+
+
+def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, Task], spec: Json) -> Scope:
+    """The scope in which a task is resolved (Argo: buildLocalScopeFromTask).
+
+    Of a task with many ancestors only those that it names are looked at: a chain of thousands would cost its square.
+    """
+    ancestors = _ancestors(tasks, spec["name"])
+    if len(ancestors) > _FEW:
+        text = plain_json(
+            {key: value for key, value in spec.items() if key not in ("depends", "dependencies", "withItems")}
+        )
+        ancestors = [name for name in ancestors if name in text]
+    return _filled(walk, frame, tasks, ancestors)
+
+
+def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
+    """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published."""
+    scope = _filled(walk, frame, tasks, list(tasks)) if frame.template.get("outputs") else Scope(frame.template)
+    for task in tasks.values():
+        node = walk.ledger.get(task.node_id)
+        if node is not None:
+            outputs.publish(walk, node.get("outputs"))
+    return scope.at(walk.variables.entropy)
+
+
+def _ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
+    found: dict[str, None] = {}
+    todo = list(tasks[name].needs.names)
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found[one] = None
+            todo += tasks[one].needs.names
+    return list(found)
+
+
+def _filled(walk: Walk, frame: Frame, tasks: Mapping[str, Task], names: Iterable[str]) -> Scope:
+    scope = Scope(frame.template).at(walk.variables.entropy)
+    scope.add_workflow_outputs(walk.document["status"].get("outputs"))
+    for name in names:
+        task = tasks[name]
+        node = walk.ledger.get(task.node_id)
+        if node is None:
+            continue
+        if node["type"] == "TaskGroup":
+            outputs.add_aggregate(scope, "tasks", name, walk.ledger.children(node))
+        scope.add_node("tasks", name, graph.last_attempt(walk.ledger, node))
+        scope.add_skipped("tasks", name, node, outputs.declared(walk, task.spec, frame, node), artifacts=False)
+    return scope

@@ -1,0 +1,140 @@
+"""Leaves: pods of every kind, agents' tasks (http, plugin) and suspend nodes. They open and then wait for an event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import instants, limits, openings, phases, pods
+from hera_utils.interpreter.commands import LaunchPod
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import text_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+
+def open_pod(walk: Walk, frame: Frame, node: Json | None) -> None:
+    """A pod: the node is Pending until the pod runs."""
+    fresh = node is None or "waiting" in walk.cache.get(("held", frame.node_id), ())
+    walk.cache.pop(("held", frame.node_id), None)
+    if node is None:
+        node = openings.new_node(walk, frame, "Pod", phases.PENDING)
+    if fresh:
+        _launch(walk, frame, node)
+
+
+def open_agent_task(walk: Walk, frame: Frame, node: Json | None) -> None:
+    """A task for an agent: http (and plugin, which no agent here takes)."""
+    kind = "HTTP" if frame.template.get("http") is not None else "Plugin"
+    if node is None:
+        node = openings.new_node(walk, frame, kind, phases.PENDING)
+        if kind == "Plugin":
+            raise Fault("plugin templates are not supported")
+        _launch(walk, frame, node)
+
+
+def _launch(walk: Walk, frame: Frame, node: Json) -> None:
+    if not limits.may_run(walk, frame.on_exit):
+        message = f"workflow shutdown with strategy: {limits.shutdown(walk)}"
+        walk.ledger.mark(node, phases.FAILED, message)
+        return
+    if limits.deadline_passed(walk) and not frame.on_exit:
+        walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
+        return
+    limits.check_pending(walk, frame.template, node)
+    pod = pods.build(walk, frame)
+    pods.open_containers(walk, frame, node)
+    included = pods.result_wanted(walk, frame)
+    walk.say(LaunchPod(frame.node_id, pod, frame.template, included))
+
+
+def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
+    """A suspend node runs until somebody resumes it or its duration is over."""
+    ledger = walk.ledger
+    if node is None:
+        node = openings.new_node(walk, frame, "Suspend", phases.PENDING)
+        outputs = _supplied(frame.template)
+        if outputs:
+            ledger.change(node, outputs={"parameters": outputs})
+        if node.get("inputs"):
+            ledger.change(node, inputs=_with_choices(node["inputs"]))
+        ledger.mark(node, phases.RUNNING)
+    wait = (frame.template.get("suspend") or {}).get("duration")
+    if wait:
+        walk.timer(f"suspend:{frame.node_id}", instants.seconds(node["startedAt"]) + limits.duration(text_of(wait)))
+
+
+def resume_suspended(walk: Walk, frame: Frame) -> None:
+    """The duration of a suspend node is over (Argo: auto resuming)."""
+    node = walk.ledger.nodes[frame.node_id]
+    wait = limits.duration(text_of(frame.template["suspend"].get("duration", "")))
+    if node["phase"] != phases.RUNNING or walk.ledger.now < instants.seconds(node["startedAt"]) + wait:
+        return
+    outputs = with_defaults(node.get("outputs"))
+    if outputs is not None:
+        walk.ledger.change(node, outputs=outputs)
+    walk.ledger.mark(node, phases.SUCCEEDED)
+
+
+def with_defaults(outputs: Json | None) -> Json | None:
+    """Outputs that somebody should have supplied, with their defaults. Raises Fault when one has none."""
+    if not outputs:
+        return outputs
+    filled = []
+    for parameter in outputs.get("parameters") or ():
+        source = parameter.get("valueFrom") or {}
+        if source.get("supplied") is not None:
+            if source.get("default") is None:
+                raise Fault(
+                    f"raw output parameter '{parameter['name']}' has not been set and does not have a default value"
+                )
+            parameter = {key: value for key, value in parameter.items() if key != "valueFrom"}
+            parameter["value"] = text_of(source["default"])
+        filled.append(parameter)
+    return {**outputs, "parameters": filled}
+
+
+def _supplied(template: Json) -> list[Json]:
+    """The outputs that will be supplied from outside; a default may come from the input of the same name."""
+    inputs = {p["name"]: p for p in (template.get("inputs") or {}).get("parameters") or ()}
+    found = []
+    for parameter in (template.get("outputs") or {}).get("parameters") or ():
+        source = parameter.get("valueFrom") or {}
+        if source.get("supplied") is None:
+            continue
+        default = inputs.get(parameter["name"], {}).get("default")
+        if source.get("default") is None and default is not None:
+            parameter = {**parameter, "valueFrom": {**source, "default": default}}
+        found.append(parameter)
+    return found
+
+
+def _with_choices(inputs: Json) -> Json:
+    """Argo: an input whose value is JSON with an `enum` offers these choices."""
+    parameters = []
+    for parameter in inputs.get("parameters") or ():
+        try:
+            meant = json.loads(text_of(parameter.get("value")))
+        except ValueError:
+            meant = None
+        choices = meant.get("enum") if isinstance(meant, dict) else None
+        if isinstance(choices, list) and choices:
+            parameter = {"default": text_of(choices[0]), **parameter, "enum": [text_of(choice) for choice in choices]}
+        parameters.append(parameter)
+    return {**inputs, "parameters": parameters}
+
+
+OPENERS: dict[str, Callable[[Walk, Frame, Json | None], None]] = {
+    "container": open_pod,
+    "containerSet": open_pod,
+    "script": open_pod,
+    "resource": open_pod,
+    "data": open_pod,
+    "http": open_agent_task,
+    "plugin": open_agent_task,
+    "suspend": open_suspend,
+}

@@ -1,0 +1,209 @@
+"""Retry: a node whose children are the attempts of a template with a retry strategy (Argo: processNodeRetries)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import arguments, graph, instants, limits, openings, phases, substitution
+from hera_utils.interpreter.faults import Fault, Full
+from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import POD_KINDS, kind_of
+from hera_utils.interpreter.values import text_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+_TRANSIENT = ("Timeout", "timeout", "connection refused", "connection reset", "TLS handshake", "too many requests")
+_FOREVER = float(2**63 - 1) / 1e9
+
+
+def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+    """Look at the last attempt: take over how it ended, wait, or open another one."""
+    ledger = walk.ledger
+    node = ledger.nodes[frame.node_id]
+    strategy = openings.retry_strategy(walk, frame.template) or {}
+    for fault in dirty.values():
+        if fault is not None and _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
+            raise fault
+    while not phases.ended(node):
+        tried = graph.attempts(ledger, node)
+        if tried and not phases.ended(tried[-1]):
+            yield from _follow(walk, frame, node, tried)
+            return
+        if tried and not _again(walk, frame, node, strategy, tried):
+            return
+        try:
+            yield _attempt(walk, frame, node, len(tried), tried[-1] if tried else None)
+        except Full:
+            walk.waiting[frame.node_id] = frame
+            return
+        except Fault:
+            if _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
+                raise
+        if len(graph.attempts(ledger, node)) == len(tried):
+            return  # it waits for a lock
+
+
+def _follow(walk: Walk, frame: Frame, node: Json, tried: list[Json]) -> Plan:
+    """The last attempt goes on; one that became a daemon makes its Retry node one."""
+    last = tried[-1]
+    if last["id"] not in walk.frames:  # the run was restored
+        yield _attempt(walk, frame, node, len(tried) - 1, tried[-2] if len(tried) > 1 else None)
+    if last.get("daemoned"):
+        walk.ledger.mark(node, last["phase"])
+        walk.ledger.change(node, daemoned=True)
+
+
+def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | None) -> Call:
+    """The call of the attempt with that number (from 0)."""
+    name = f"{node['name']}({number})"
+    local = {"retries": str(number)}
+    if kind_of(frame.template) in POD_KINDS:
+        local["pod.name"] = openings.pod_name_of(walk, name, str(frame.template.get("name") or ""))
+    last = before or {}
+    local["lastRetry.exitCode"] = (last.get("outputs") or {}).get("exitCode") or "0"
+    local["lastRetry.duration"] = _duration(last)
+    local["lastRetry.status"] = last.get("phase") or ""
+    local["lastRetry.message"] = last.get("message") or ""
+    template = arguments.substitute(frame.template, walk.variables, local)
+    walk.ledger.adopt(node, walk.ledger.id_of(name))
+    call = frame.call
+    return Call(
+        name,
+        call.holder,
+        frame.home,
+        call.arguments,
+        call.boundary,
+        call.task,
+        call.on_exit,
+        call.hooked,
+        attempt=template,
+    )
+
+
+def _duration(node: Json) -> str:
+    if not node.get("finishedAt"):
+        return "0"
+    return f"{instants.seconds(node['finishedAt']) - instants.seconds(node.get('startedAt')):g}"
+
+
+def _policy(strategy: Json) -> str:
+    """Argo: with an expression and no policy, the expression alone decides."""
+    return str(strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure"))
+
+
+def _again(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
+    """Whether another attempt starts now. When none ever will, the node ends."""
+    ledger, last = walk.ledger, tried[-1]
+    if not phases.unsuccessful(last):
+        _take_outputs(walk, node, last)
+        ledger.mark(node, phases.SUCCEEDED)
+        return False
+    why = _stopped(walk, frame)
+    if why:
+        return _give_up(walk, node, last, why)
+    if strategy.get("backoff") is not None:
+        message = _backoff(walk, frame, node, strategy, tried)
+        if message == "wait":
+            return False
+        if message:
+            return _give_up(walk, node, last, message)
+    return _wanted(walk, node, strategy, tried)
+
+
+def _wanted(walk: Walk, node: Json, strategy: Json, tried: list[Json]) -> bool:
+    """Policy, limit and expression."""
+    last = tried[-1]
+    policy = _policy(strategy)
+    if policy not in ("Always", "OnError", "OnFailure", "OnTransientError"):
+        raise Fault(f"{policy} is not a valid RetryPolicy")
+    transient = any(word in (last.get("message") or "") for word in _TRANSIENT)
+    on_failed = policy in ("Always", "OnFailure") or (policy == "OnTransientError" and transient)
+    on_error = policy in ("Always", "OnError") or (policy == "OnTransientError" and transient)
+    if not (on_failed if last["phase"] == phases.FAILED else on_error):
+        return _give_up(walk, node, last, last.get("message") or "")
+    limit = limits.whole(strategy.get("limit"))
+    if limit is not None and len(tried) > limit:
+        return _give_up(walk, node, last, "No more retries left")
+    if strategy.get("expression") and not substitution.true(strategy["expression"], _scope(walk, tried)):
+        return _give_up(walk, node, last, "retryStrategy.expression evaluated to false")
+    return True
+
+
+def _scope(walk: Walk, tried: list[Json]) -> substitution.Variables:
+    """What a retry expression may refer to: `retries` and `lastRetry.*`."""
+    last = tried[-1]
+    values = {
+        "retries": str(len(tried) - 1),
+        "lastRetry.exitCode": (last.get("outputs") or {}).get("exitCode") or "-1",
+        "lastRetry.status": last["phase"],
+        "lastRetry.duration": _duration(last),
+        "lastRetry.message": last.get("message") or "",
+    }
+    return substitution.Variables(values, walk.variables.entropy)
+
+
+def _stopped(walk: Walk, frame: Frame) -> str:
+    strategy = limits.shutdown(walk)
+    if strategy:
+        return f"Stopped with strategy '{strategy}'"
+    if limits.deadline_passed(walk):
+        stamp = instants.text(limits.workflow_deadline(walk)).replace("T", " ").replace("Z", " +0000 UTC")
+        return f"retry exceeded workflow deadline {stamp}"
+    return ""
+
+
+def _give_up(walk: Walk, node: Json, last: Json, message: str) -> bool:
+    _take_outputs(walk, node, last)
+    walk.ledger.mark(node, last["phase"], message)
+    return False
+
+
+def _take_outputs(walk: Walk, node: Json, last: Json) -> None:
+    if last.get("outputs"):
+        walk.ledger.change(node, outputs=dict(last["outputs"]))
+
+
+def _backoff(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> str:
+    """ "" when the wait is over, "wait" while it lasts, else why there is no point in waiting."""
+    backoff = strategy["backoff"]
+    now = walk.ledger.now
+    ends = 0.0
+    if backoff.get("maxDuration"):
+        ends = instants.seconds(tried[0].get("startedAt")) + limits.duration(text_of(backoff["maxDuration"]))
+        if now > ends:
+            return "Max duration limit exceeded"
+    if not backoff.get("duration"):
+        raise Fault("no base duration specified for retryStrategy")
+    wait = limits.duration(text_of(backoff["duration"]))
+    factor = limits.whole(backoff.get("factor"))
+    if factor is not None and factor > 0:
+        wait = min(wait * float(factor) ** (len(tried) - 1), _FOREVER)
+    if backoff.get("cap"):
+        wait = min(wait, limits.duration(text_of(backoff["cap"])))
+    due = instants.seconds(tried[-1].get("finishedAt")) + wait
+    if ends and due > ends:
+        return "Backoff would exceed max duration limit"
+    limit = limits.whole(strategy.get("limit"))
+    if now < due and limit is not None and len(tried) <= limit:
+        walk.timer(f"retry:{frame.node_id}", due)
+        walk.ledger.mark(node, node["phase"], f"Backoff for {humane(wait)}")
+        return "wait"
+    frame.deadline = ends
+    walk.ledger.change(node, message=None)
+    return ""
+
+
+def humane(seconds: float) -> str:
+    """A duration in words, in its two largest units: `5 seconds`, `2 minutes 0 seconds` (Argo: util/humanize)."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} second" if whole == 1 else f"{whole} seconds"
+    for size, unit, below, name in ((3600, "minute", 60, "second"), (86400, "hour", 3600, "minute")):
+        if whole < size:
+            step = 60 if unit == "minute" else 3600
+            count = whole // step
+            return f"{count} {unit}{'' if count == 1 else 's'} {whole % step // (below // 60)} {name}s"
+    count = whole // 86400
+    return f"{count} day{'' if count == 1 else 's'} {whole % 86400 // 3600} hours"

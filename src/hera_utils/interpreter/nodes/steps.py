@@ -1,0 +1,328 @@
+"""Steps: groups of steps one after the other, the steps of a group side by side (Argo: steps.go)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import graph, hooks, limits, loops, outputs, phases, substitution
+from hera_utils.interpreter.faults import Fault, Full, Missing, TimedOut, TooDeep
+from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.scope import Scope
+from hera_utils.interpreter.state import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from hera_utils.interpreter.walk import Walk
+
+_STRICT = ("steps", "tasks")
+
+
+@dataclass
+class Group:
+    """steps: node id → step of each child of the group that does not skip. open: those not over yet, hooks included.
+
+    waiting: those that a limit holds back, in order. broken: the group failed before all were opened.
+    """
+
+    node: Json
+    steps: dict[str, Json] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
+    waiting: deque[str] = field(default_factory=deque)
+    opened: bool = False
+
+
+@dataclass
+class State:
+    scope: Scope
+    index: int = 0
+    group: Group | None = None
+
+
+def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+    """Work on the present group; when it is done, on the next; after the last one the node succeeded."""
+    state = _state(walk, frame)
+    node = walk.ledger.nodes[frame.node_id]
+    if limits.failing_fast(walk, frame):
+        if phases.ended(node):
+            return
+    groups = frame.template["steps"]
+    while state.index < len(groups):
+        group = state.group
+        if group is None:
+            group = state.group = _begin(walk, frame, state.index)
+        if not phases.ended(group.node) or not group.opened:
+            yield from _advance(walk, frame, state, dirty)
+        if not phases.ended(group.node):
+            return
+        if phases.unsuccessful(group.node):
+            _set_outbound(walk, frame, node, state.index)
+            walk.ledger.mark(node, phases.FAILED, group.node.get("message") or "")
+            return
+        _remember(walk, frame, state, groups[state.index])
+        state.index += 1
+        state.group = None
+        dirty = {}
+    _set_outbound(walk, frame, node, len(groups) - 1)
+    outputs.set_template_outputs(walk, frame, node, state.scope)
+    walk.ledger.mark(node, phases.SUCCEEDED)
+
+
+def _state(walk: Walk, frame: Frame) -> State:
+    if frame.state is None:
+        frame.state = State(Scope(frame.template))
+        frame.state.scope.add_workflow_outputs(walk.document["status"].get("outputs"))
+    frame.state.scope.at(walk.variables.entropy)
+    state: State = frame.state
+    return state
+
+
+def _begin(walk: Walk, frame: Frame, index: int) -> Group:
+    """The node of the group, hung below what came before it."""
+    ledger = walk.ledger
+    node = ledger.nodes[frame.node_id]
+    name = f"{node['name']}[{index}]"
+    found = ledger.named(name)
+    if found is not None:
+        return Group(found, opened=phases.ended(found) and _all_over(walk, found))
+    found = ledger.add(
+        name, "StepGroup", phases.RUNNING, templateScope=str(frame.home), boundaryID=frame.node_id, nodeFlag={}
+    )
+    if index == 0:
+        ledger.adopt(node, found["id"])
+        return Group(found)
+    before = ledger.nodes[ledger.id_of(f"{node['name']}[{index - 1}]")]
+    if not before.get("children"):
+        ledger.adopt(before, found["id"])
+    for child in ledger.children(before):
+        for last in graph.outbound(ledger, child):
+            ledger.adopt(ledger.nodes[last], found["id"])
+    return Group(found)
+
+
+def _all_over(walk: Walk, group: Json) -> bool:
+    """Whether no child of a group that was done can change any more (a daemon can)."""
+    return all(phases.ended(child) for child in walk.ledger.children(group))
+
+
+def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | None]) -> Plan:
+    """Open what can be opened of the group and look at what changed."""
+    group = state.group
+    assert group is not None
+    was_over = phases.ended(group.node)
+    try:
+        if not group.opened:
+            yield from _open_all(walk, frame, state, group)
+        else:
+            for child, fault in dirty.items():
+                if fault is not None:
+                    _raise_child(walk, child, fault)
+                if child in group.waiting:
+                    group.waiting.remove(child)
+                    yield from _open(walk, frame, group, child)
+                yield from _settle(walk, frame, state, group, _owner(walk, group, child))
+            yield from _open_waiting(walk, frame, state, group)
+    except Missing:
+        return
+    except (TimedOut, Fault) as fault:
+        if not phases.ended(group.node):
+            phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
+            walk.ledger.mark(group.node, phase, fault.message)
+        return
+    if group.open or group.waiting or was_over or phases.ended(group.node):
+        return
+    _conclude(walk, group)
+
+
+def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
+    """The first visit: resolve what the steps refer to, expand loops, open every step."""
+    steps = frame.template["steps"][state.index]
+    try:
+        resolved = [_resolve(walk, step, state.scope) for step in steps]
+    except Missing:
+        raise
+    except Fault as fault:
+        raise Fault(f"failed to resolve references: {fault.message}") from None
+    expanded = []
+    for step in resolved:
+        if not loops.looped(step):
+            expanded.append(step)
+            continue
+        several = loops.expand(step, state.scope.parameters(walk.variables))
+        if not several:
+            _skip(walk, frame, group, step, "Skipped, empty params")
+        expanded += several
+    group.opened = True
+    full = False
+    for step in expanded:
+        child = _name(group, step)
+        try:
+            runs = substitution.should_run(step.get("when"))
+        except Fault as fault:
+            _skip(walk, frame, group, step, fault.message, phases.ERROR)
+            raise
+        if not runs:
+            _skip(walk, frame, group, step, f"when '{step['when']}' evaluated false")
+            continue
+        child_id = walk.ledger.id_of(child)
+        group.steps[child_id] = step
+        if full and walk.ledger.get(child_id) is None:
+            group.waiting.append(child_id)
+        else:
+            full = not (yield from _open(walk, frame, group, child_id)) or full
+    for child_id in list(group.steps):
+        yield from _settle(walk, frame, state, group, child_id)
+    if group.waiting:
+        walk.waiting[frame.node_id] = frame
+
+
+def _name(group: Group, step: Json) -> str:
+    return f"{group.node['name']}.{step['name']}"
+
+
+def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[Call, Json | None, bool]:
+    """Open one step; False when a limit held it back (then it waits)."""
+    step = group.steps[child_id]
+    name = _name(group, step)
+    call = Call(name, step, frame.home, step.get("arguments") or {}, boundary=frame.node_id, on_exit=frame.on_exit)
+    try:
+        node = yield call
+    except Full:
+        if walk.ledger.get(child_id) is None:
+            group.waiting.appendleft(child_id)
+            return False
+    except TooDeep:
+        pass
+    except TimedOut:
+        raise
+    except Fault as fault:
+        walk.ledger.adopt(group.node, child_id)
+        raise Fault(f"step group deemed errored due to child {name} error: {fault.message}") from None
+    else:
+        if node is None:
+            group.open.add(child_id)
+            return True
+    walk.ledger.adopt(group.node, child_id)
+    group.open.add(child_id)
+    return True
+
+
+def _raise_child(walk: Walk, child: str, fault: Fault) -> None:
+    node = walk.ledger.nodes[child]
+    if isinstance(fault, TimedOut):
+        raise fault
+    raise Fault(f"step group deemed errored due to child {node['name']} error: {fault.message}")
+
+
+def _owner(walk: Walk, group: Group, child: str) -> str:
+    """The step that a changed node belongs to: itself, or what it is a hook of."""
+    if child in group.steps:
+        return child
+    node = walk.ledger.get(child)
+    if node is not None and phases.hooked(node):
+        name = node["name"]
+        owner = name[: -len(".onExit")] if name.endswith(".onExit") else name.rpartition(".hooks.")[0]
+        return walk.ledger.id_of(owner)
+    return child
+
+
+def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str) -> Plan:
+    """Look at one step: its hooks, and whether it is over."""
+    step = group.steps.get(child_id)
+    if step is None or child_id in group.waiting:
+        return
+    node = walk.ledger.get(child_id)
+    if node is None:
+        yield from _open(walk, frame, group, child_id)
+        node = walk.ledger.get(child_id)
+        if node is None:
+            return
+        walk.ledger.adopt(group.node, child_id)
+    if step.get("hooks") or step.get("onExit"):
+        scope = state.scope
+        scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
+        owner = hooks.Owner(frame, scope, "steps", step["name"])
+        if not (yield from hooks.lifecycle(walk, owner, step.get("hooks"), node)):
+            group.open.add(child_id)
+            return
+        if phases.completed(node) and not (yield from hooks.on_exit(walk, owner, step, node)):
+            group.open.add(child_id)
+            return
+    if phases.fulfilled(node):
+        group.open.discard(child_id)
+
+
+def _open_waiting(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
+    while group.waiting:
+        child_id = group.waiting.popleft()
+        if not (yield from _open(walk, frame, group, child_id)):
+            walk.waiting[frame.node_id] = frame
+            return
+        yield from _settle(walk, frame, state, group, child_id)
+    walk.waiting.pop(frame.node_id, None)
+
+
+def _conclude(walk: Walk, group: Group) -> None:
+    """All children are over: the group failed if one did and nobody minds."""
+    for child in walk.ledger.children(group.node):
+        step = group.steps.get(child["id"]) or {}
+        if phases.unsuccessful(child) and not goes_on(step, child["phase"]):
+            walk.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
+            return
+    walk.ledger.mark(group.node, phases.SUCCEEDED)
+
+
+def goes_on(step: Json, phase: str) -> bool:
+    """Whether the step's continueOn covers how it ended."""
+    allowed = step.get("continueOn") or {}
+    return bool(
+        allowed.get("error") if phase == phases.ERROR else allowed.get("failed") if phase == phases.FAILED else False
+    )
+
+
+def _skip(walk: Walk, frame: Frame, group: Group, step: Json, reason: str, phase: str = phases.SKIPPED) -> None:
+    name = _name(group, step)
+    if walk.ledger.named(name) is None:
+        walk.ledger.add(
+            name, "Skipped", phase, templateName=step.get("template"), templateRef=step.get("templateRef"),
+            templateScope=str(frame.home), boundaryID=frame.node_id, message=reason, nodeFlag={},
+        )  # fmt: skip
+        walk.ledger.adopt(group.node, walk.ledger.id_of(name))
+
+
+def _resolve(walk: Walk, step: Json, scope: Scope) -> Json:
+    """The step with references to earlier steps replaced; one whose `when` says no is left as it is."""
+    return outputs.resolve_references(walk, step, scope, _STRICT, wrap="unable to resolve references: ")
+
+
+def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None:
+    """Put the outputs of a group that is done into scope."""
+    group = state.group
+    assert group is not None
+    ledger = walk.ledger
+    for step in steps:
+        name = _name(group, step)
+        child = ledger.named(name)
+        if child is None:
+            items = [
+                one
+                for one in ledger.children(group.node)
+                if one["name"].startswith(name + "(") and one["type"] != "Skipped"
+            ]
+            if items:
+                outputs.add_aggregate(state.scope, "steps", step["name"], items)
+            state.scope.add_node("steps", step["name"], group.node)
+            continue
+        state.scope.add_node("steps", step["name"], graph.last_attempt(ledger, child))
+        state.scope.add_skipped(
+            "steps", step["name"], child, outputs.declared(walk, step, frame, child), artifacts=True
+        )
+
+
+def _set_outbound(walk: Walk, frame: Frame, node: Json, index: int) -> None:
+    group = walk.ledger.named(f"{node['name']}[{index}]") if index >= 0 else None
+    if group is not None:
+        found = [last for child in walk.ledger.children(group) for last in graph.outbound(walk.ledger, child)]
+        walk.ledger.change(node, outboundNodes=found)

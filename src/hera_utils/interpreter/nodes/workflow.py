@@ -1,0 +1,95 @@
+"""The workflow itself: its entry template, its hooks, its exit handler, and how it ended (Argo: operate)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import closing, hooks, limits, phases, substitution
+from hera_utils.interpreter.faults import Fault, Full
+from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.state import Json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+
+def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+    """See to the entry node, then to hooks, then to the exit handler; at last close the run."""
+    if walk.run.finished or walk.run.phase == "" or (walk.spec.get("suspend") and frame.state is None):
+        return
+    frame.state = frame.state or "begun"
+    name = walk.run.name
+    faults = {child: fault for child, fault in dirty.items() if fault is not None}
+    try:
+        if name in faults:
+            raise faults[name]
+        node = yield Call(
+            name, {"template": walk.spec.get("entrypoint", "")}, frame.home, walk.spec.get("arguments") or {}
+        )
+    except Full:
+        return
+    except Fault as fault:
+        closing.fail(walk, f"error in entry template execution: {fault.message}")
+        return
+    if node is None:
+        return
+    walk.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
+    if phases.fulfilled(node):
+        walk.variables["workflow.failures"] = closing.failures(walk)
+    if not (yield from _lifecycle(walk, frame, node, faults)):
+        return
+    if not phases.fulfilled(node):
+        return
+    handler: Json | None = None
+    hook = hooks.exit_hook(walk.spec, walk.spec.get("arguments") or {})
+    if hook is not None:
+        handler_name = f"{name}.onExit"
+        if walk.ledger.named(handler_name) is not None or limits.may_run(walk, on_exit=True):
+            try:
+                handler_id = walk.ledger.id_of(handler_name)
+                if handler_id in faults:
+                    raise faults[handler_id]
+                closing.duration_variable(walk)
+                handler = yield _handler(frame, handler_name, hook)
+            except Full:
+                return
+            except Fault as fault:
+                closing.fail(walk, f"error in exit template execution : {fault.message}")
+                return
+            if handler is None or not phases.fulfilled(handler):
+                return
+    closing.conclude(walk, node, handler)
+
+
+def _handler(frame: Frame, name: str, hook: Json) -> Call:
+    holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
+    return Call(name, holder, frame.home, hook.get("arguments") or {}, on_exit=True, hooked=True)
+
+
+def _lifecycle(walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]) -> Generator[Call, Json | None, bool]:
+    """The workflow's own hooks; answers whether all that were opened are over."""
+    done = True
+    for hook_name, hook in (walk.spec.get("hooks") or {}).items():
+        if hook_name == hooks.EXIT:
+            continue
+        name = f"{walk.run.name}.hooks.{hook_name}"
+        try:
+            if not hook.get("expression"):
+                raise Fault(f"Expression required for hook {name}")
+            known = walk.ledger.named(name) is not None
+            if walk.ledger.id_of(name) in faults:
+                raise faults[walk.ledger.id_of(name)]
+            if not known and not substitution.true(hook["expression"], walk.variables):
+                continue
+            holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
+            opened = yield Call(name, holder, frame.home, hook.get("arguments") or {}, hooked=True)
+        except Full:
+            done = False
+            continue
+        except Fault as fault:
+            walk.ledger.mark(node, phases.ERROR, fault.message)
+            return True
+        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        done = done and opened is not None and phases.fulfilled(opened)
+    return done

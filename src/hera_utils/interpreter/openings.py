@@ -1,0 +1,179 @@
+"""Opening a node: which template, with which values, whether it may start now, and as what type of node (Argo: executeTemplate)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo import names
+from hera_utils.interpreter import arguments, cache, limits, locks, phases
+from hera_utils.interpreter.document import with_template_defaults
+from hera_utils.interpreter.faults import Fault, TimedOut, TooDeep
+from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.nodes.leaves import OPENERS
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import POD_KINDS, Home, kind_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+MAX_DEPTH = 100
+_TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
+_DISPLAY_NAME = "workflows.argoproj.io/display-name"
+_DISPLAY_RULE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,61}[a-zA-Z0-9]\Z")
+
+NODE_TYPES = {
+    "steps": "Steps", "dag": "DAG", "suspend": "Suspend", "http": "HTTP", "plugin": "Plugin", **dict.fromkeys(POD_KINDS, "Pod"),
+}  # fmt: skip
+
+
+def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
+    """Open the node that a call names, or find it again after a restore; None while it waits for a lock or a cache.
+
+    Raises Full, TooDeep, TimedOut; a Fault leaves a node in phase Error where there was none.
+    """
+    node = walk.ledger.named(call.name)
+    if call.attempt is not None:
+        return _dispatch(walk, _frame(walk, call, parent, call.attempt, call.home), node)
+    try:
+        if parent.depth + 1 >= MAX_DEPTH:
+            raise TooDeep(_TOO_DEEP)
+        home, template = walk.templates.resolve(call.holder, call.home)
+        template = with_template_defaults(template, walk.spec.get("templateDefaults"))
+        processed = arguments.process(
+            template, call.arguments, walk.variables, _local(walk, call, template), walk.config_maps
+        )
+    except Fault as fault:
+        _error_node(walk, call, node, fault.message)
+        raise
+    frame = _frame(walk, call, parent, processed, home)
+    if node is None:
+        limits.check_open(walk, call.boundary)
+    else:
+        _check_pending(walk, frame, node)
+    if not locks.acquired(walk, frame, node):
+        return None
+    node = walk.ledger.named(call.name)
+    if not cache.looked_up(walk, frame, node):
+        return None
+    return _dispatch(walk, frame, walk.ledger.named(call.name))
+
+
+def _frame(walk: Walk, call: Call, parent: Frame, template: Json, home: Home) -> Frame:
+    return Frame(call, walk.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
+
+
+def _local(walk: Walk, call: Call, template: Json) -> dict[str, str]:
+    """What only this node knows: its names."""
+    name = str(call.holder.get("name") or "")
+    local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
+    if kind_of(template) in POD_KINDS and retry_strategy(walk, template) is None:
+        local["pod.name"] = pod_name_of(walk, call.name, str(template.get("name") or ""))
+    return local
+
+
+def retry_strategy(walk: Walk, template: Json) -> Json | None:
+    """The template's own retry strategy, else the workflow's."""
+    own = template.get("retryStrategy")
+    found: Json | None = own if own is not None else walk.spec.get("retryStrategy")
+    return found
+
+
+def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:
+    try:
+        limits.check_pending(walk, frame.template, node)
+    except TimedOut as over:
+        walk.ledger.mark(node, phases.FAILED, over.message)
+        raise
+
+
+def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
+    """Make the node what its template says it is."""
+    if node is not None and phases.ended(node):
+        return None  # a cache answered
+    kind = kind_of(frame.template)
+    template = frame.template
+    if frame.call.attempt is None and retry_strategy(walk, template) is not None:
+        frame.kind = "Retry"
+        if node is None:
+            node = new_node(walk, frame, "Retry", phases.RUNNING)
+    elif kind in ("steps", "dag"):
+        frame.kind = NODE_TYPES[kind]
+        if node is None:
+            node = new_node(walk, frame, frame.kind, phases.RUNNING)
+    walk.frames[frame.node_id] = frame
+    if frame.kind:
+        if node is not None and node["phase"] == phases.PENDING:  # it waited for a lock
+            walk.ledger.mark(node, phases.RUNNING)
+        _show(walk, frame)
+        return frame
+    try:
+        OPENERS[kind](walk, frame, node)
+    except Fault as fault:
+        opened = walk.ledger.nodes[frame.node_id]
+        walk.ledger.mark(opened, phases.ERROR, fault.message)
+        walk.close(frame)
+        raise
+    _show(walk, frame)
+    opened = walk.ledger.nodes[frame.node_id]
+    if phases.ended(opened):
+        walk.close(frame)
+    return frame
+
+
+def _show(walk: Walk, frame: Frame) -> None:
+    """The display name that the template asks for."""
+    wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
+    if wanted and _DISPLAY_RULE.match(wanted):
+        walk.ledger.change(walk.ledger.nodes[frame.node_id], displayName=wanted)
+
+
+def new_node(walk: Walk, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
+    """The node of a frame, with the values of its inputs."""
+    template = frame.template
+    inputs = template.get("inputs") or {}
+    fields: Json = {"inputs": inputs if inputs.get("parameters") or inputs.get("artifacts") else None}
+    memoize = template.get("memoize")
+    if memoize:
+        cached = ((memoize.get("cache") or {}).get("configMap") or {}).get("name", "")
+        fields["memoizationStatus"] = {"hit": False, "key": memoize.get("key", ""), "cacheName": cached}
+    return add_node(walk, frame.call, kind, phase, message, **fields)
+
+
+def add_node(walk: Walk, call: Call, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
+    return walk.ledger.add(
+        call.name,
+        kind,
+        phase,
+        templateName=call.holder.get("template"),
+        templateRef=call.holder.get("templateRef"),
+        templateScope=str(call.home),
+        boundaryID=call.boundary,
+        message=message,
+        nodeFlag=call.flag,
+        **fields,
+    )
+
+
+def _error_node(walk: Walk, call: Call, node: Json | None, message: str) -> None:
+    """Argo: initializeNodeOrMarkError. A node that could not even be opened is Skipped, in phase Error."""
+    if node is None:
+        add_node(walk, call, "Skipped", phases.ERROR, message)
+    elif not phases.ended(node):
+        walk.ledger.mark(node, phases.ERROR, message)
+
+
+def pod_name_of(walk: Walk, node_name: str, template: str) -> str:
+    version = (walk.document["metadata"].get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
+    return names.pod_name(walk.run.name, node_name, template, walk.ledger.id_of(node_name), version=version)
+
+
+def pod_name(walk: Walk, node: Json) -> str:
+    """The name of a node's pod."""
+    template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
+    return pod_name_of(walk, node["name"], template)
+
+
+def released(walk: Walk, node_id: str) -> None:
+    """The node is over: give back what it held."""
+    locks.release(walk, node_id)

@@ -1,0 +1,110 @@
+"""From what the kubelet and the executor report of a pod to what Argo's node says (assessNodeStatus, inferFailedReason)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hera_utils.interpreter import phases
+from hera_utils.interpreter.events import ContainerState, PodFinished
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import kind_of
+
+EMISSARY_FAILED = 64  # what Argo's emissary exits with when it, not the program, failed
+_KILLED = (137, 143)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    phase: str
+    message: str
+
+
+def of_pod(event: PodFinished, template: Json) -> Outcome:
+    """How a pod's node ended."""
+    if event.phase == "Succeeded" and not event.error:
+        # A daemon should not end: Argo calls it failed.
+        return Outcome(phases.FAILED if template.get("daemon") else phases.SUCCEEDED, "")
+    if event.message:
+        return Outcome(phases.FAILED, event.message)
+    return _reason(event, template)
+
+
+def _reason(event: PodFinished, template: Json) -> Outcome:
+    """Argo has one message for a pod: of an init container, else of a main container, else of the executor, else of a sidecar."""
+    for container in event.containers:
+        if container.init and container.exit_code:
+            return Outcome(phases.FAILED, described(container))
+    main = main_names(template)
+    ours = [container for container in event.containers if container.name in main]
+    for container in ours:
+        if container.exit_code:
+            return Outcome(phases.FAILED, described(container))
+    if event.error:
+        return Outcome(phases.ERROR, event.error)
+    for container in event.containers:
+        if (
+            container.name not in main
+            and not container.init
+            and container.exit_code
+            and container.exit_code not in _KILLED
+        ):
+            return Outcome(phases.FAILED, described(container))
+    if ours and all(container.exit_code == 0 for container in ours):
+        return Outcome(phases.SUCCEEDED, "")  # sidecars that had to be killed do not count
+    return Outcome(phases.FAILED, event.reason or "pod failed: neither main nor wait container completed successfully")
+
+
+def described(container: ContainerState) -> str:
+    """`main: Error (exit code 1)`, with the container's own message when it has one."""
+    text = f"{container.name}: {container.reason or 'Error'} (exit code {container.exit_code})"
+    return f"{text}: {container.message}" if container.message else text
+
+
+def main_names(template: Json) -> set[str]:
+    """The names of the containers that do the template's work."""
+    if kind_of(template) == "containerSet":
+        return {container.get("name", "main") for container in template["containerSet"].get("containers") or ()}
+    return {"main"}
+
+
+def exit_code(containers: Sequence[ContainerState]) -> int | None:
+    return next((one.exit_code for one in containers if one.name == "main" and one.exit_code is not None), None)
+
+
+def of_container(container: ContainerState, pod_failed: bool) -> Outcome | None:
+    """The state of a container's own node (container sets); None when it says nothing."""
+    if container.exit_code is not None:
+        reason = container.reason or ("Completed" if container.exit_code == 0 else "Error")
+        message = f"{container.name}: {reason} (exit code {container.exit_code}): {container.message}"
+        if container.exit_code == 0:
+            return Outcome(phases.SUCCEEDED, "")
+        return Outcome(phases.ERROR if container.exit_code == EMISSARY_FAILED else phases.FAILED, message)
+    if pod_failed:
+        return Outcome(phases.FAILED, "Pod Failed whilst container running")
+    return Outcome(phases.RUNNING if container.started_at is not None else phases.PENDING, "")
+
+
+def outputs(event: PodFinished, template: Json) -> Json:
+    """The node's outputs: what the executor reports, with what the template declares of each, and the exit code."""
+    found: Json = {}
+    declared = template.get("outputs") or {}
+    for kind in ("parameters", "artifacts"):
+        wanted = {one["name"]: one for one in declared.get(kind) or ()}
+        reported = [{**wanted.get(one["name"], {}), **one} for one in event.outputs.get(kind) or ()]
+        if reported:
+            found[kind] = reported
+    if event.outputs.get("result") is not None:
+        found["result"] = event.outputs["result"]
+    code = exit_code(event.containers)
+    if code is None and event.outputs.get("exitCode") not in (None, ""):
+        code = int(event.outputs["exitCode"])
+    if code is not None:
+        found["exitCode"] = str(code)
+    return found
+
+
+def finished_at(containers: Sequence[ContainerState], now: float) -> float:
+    """When the last container ended."""
+    ends = [container.finished_at for container in containers if container.finished_at is not None]
+    return max(ends) if ends else now

@@ -1,0 +1,210 @@
+"""Outputs on their way: from steps and tasks into scope, from scope into a template's own outputs, from nodes to the workflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.interpreter import hooks, loops, phases, substitution
+from hera_utils.interpreter.document import with_template_defaults
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.scope import Scope
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import go_json, printed, text_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+
+def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[str], *, wrap: str = "") -> Json:
+    """A step or task with what it refers to filled in. Hooks wait: they may refer to the step itself.
+
+    One whose `when` already says no is answered with only that resolved: its other references need not exist.
+    wrap: what Argo puts before the message of an artifact that is not there. Raises Missing when a reference has no value yet.
+    """
+    known = scope.parameters(walk.variables)
+    kept = step.get("hooks")
+    bare = {key: value for key, value in step.items() if key != "hooks"}
+    if bare.get("when"):
+        when = substitution.replace(bare["when"], known, unresolved=True, strict=strict)
+        try:
+            runs = substitution.should_run(when)
+        except Fault:
+            if not loops.looped(step):
+                raise
+        else:
+            if not runs:
+                return {**step, "when": when}
+    if bare.get("arguments"):
+        bare["arguments"] = scope.mark_absent(bare["arguments"])
+    resolved: Json = dict(substitution.replace(bare, known, unresolved=True, strict=strict))
+    if kept is not None:
+        resolved["hooks"] = kept
+    arguments = resolved.get("arguments") or {}
+    if arguments.get("artifacts"):
+        try:
+            artifacts = hooks.resolve_artifacts(arguments["artifacts"], scope)
+        except Fault as fault:
+            raise Fault(wrap + fault.message) from None
+        resolved["arguments"] = {**arguments, "artifacts": artifacts}
+    return resolved
+
+
+def declared(walk: Walk, step: Json, frame: Frame, node: Json) -> Json | None:
+    """The template of a step that was skipped, for the outputs that it declares."""
+    if node.get("outputs") or node["phase"] not in (phases.SKIPPED, phases.OMITTED):
+        return None
+    try:
+        template = walk.templates.resolve(step, frame.home)[1]
+    except Fault:
+        return None
+    return with_template_defaults(template, walk.spec.get("templateDefaults"))
+
+
+def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> None:
+    """The outputs of a loop as JSON lists (Argo: processAggregateNodeOutputs)."""
+    kept = [item for item in items if not phases.hooked(item) and not phases.retried(item)]
+    if not items:
+        return
+    kept.sort(key=_loop_index)
+    results: list[Any] = []
+    maps: list[dict[str, str]] = []
+    lists: dict[str, list[str]] = {}
+    for item in kept:
+        found = item.get("outputs")
+        if not found or item["phase"] != phases.SUCCEEDED:
+            continue
+        if found.get("parameters"):
+            values = {parameter["name"]: text_of(parameter.get("value")) for parameter in found["parameters"]}
+            maps.append(values)
+            for key, value in values.items():
+                lists.setdefault(key, []).append(value)
+        if found.get("result") is not None:
+            results.append(_parsed(found["result"]))
+    base = f"{prefix}.{name}.outputs."
+    scope.values[base + "result"] = _list_json(results)
+    scope.values[base + "parameters"] = go_json(maps)
+    for key, values_of_key in lists.items():
+        scope.values[f"{base}parameters.{key}"] = _merged(values_of_key)
+
+
+class _Raw(str):
+    """JSON text that is kept as it was written."""
+
+
+def _parsed(result: str) -> _Raw:
+    """A result as an item: JSON as it stands, else (Argo's item type reads leniently) a quoted text."""
+    try:
+        json.loads(result)
+    except ValueError:
+        raise Fault(f"invalid character '{result[:1]}' looking for beginning of value") from None
+    return _Raw(result)
+
+
+def _list_json(results: list[_Raw]) -> str:
+    return "[" + ",".join(_compact(result) for result in results) + "]"
+
+
+def _compact(text: str) -> str:
+    return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+
+
+def _loop_index(node: Json) -> int:
+    digits = node["name"].rpartition("(")[2].partition(":")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _merged(values: list[str]) -> str:
+    """A list of values: of JSON lists and objects when all are, else of texts."""
+    read = []
+    for value in values:
+        try:
+            item = json.loads(value)
+        except ValueError:
+            item = None
+        if not isinstance(item, (dict, list)):
+            return go_json(values)
+        read.append(item)
+    return go_json(read)
+
+
+def set_template_outputs(walk: Walk, frame: Frame, node: Json, scope: Scope) -> None:
+    """The outputs of a Steps or DAG template from what its parts gave; to the workflow where they are global."""
+    found = _template_outputs(frame.template, scope)
+    if found is not None:
+        walk.ledger.change(node, outputs=found)
+        publish(walk, found)
+
+
+def _template_outputs(template: Json, scope: Scope) -> Json | None:
+    wanted = template.get("outputs") or {}
+    if not wanted.get("parameters") and not wanted.get("artifacts") and wanted.get("result") is None:
+        return None
+    found: Json = {}
+    if wanted.get("parameters"):
+        found["parameters"] = [_output_parameter(parameter, scope) for parameter in wanted["parameters"]]
+    artifacts = []
+    for artifact in wanted.get("artifacts") or ():
+        if not artifact.get("from") and not artifact.get("fromExpression"):
+            continue
+        try:
+            resolved = scope.artifact(artifact)
+        except Fault as fault:
+            if artifact.get("optional") and "Unable to resolve" in fault.message:
+                continue
+            raise Fault(f"unable to resolve outputs from scope: {fault.message}") from None
+        kept = {"name": artifact["name"]}
+        artifacts.append({**resolved, **kept})
+    if artifacts:
+        found["artifacts"] = artifacts
+    return found
+
+
+def _output_parameter(parameter: Json, scope: Scope) -> Json:
+    source = parameter.get("valueFrom")
+    if source is None:
+        raise Fault("output parameters must have a valueFrom specified")
+    default = source.get("default")
+    try:
+        value, absent = scope.parameter(source)
+    except Fault:
+        if default is None:
+            raise
+        value = text_of(default)
+    else:
+        if absent and default is not None:
+            value = text_of(default)
+    if value is None:
+        raise Fault(f'output parameter "{parameter["name"]}": "{source.get("parameter", "")}" is an absent optional '
+                    "(skipped/omitted node output with no default)")  # fmt: skip
+    return {**{key: field for key, field in parameter.items() if key != "valueFrom"}, "value": printed(value)}
+
+
+def publish(walk: Walk, outputs: Json | None) -> None:
+    """Outputs with a globalName become outputs of the workflow, and `workflow.outputs.…` variables."""
+    if not outputs:
+        return
+    status = walk.document["status"]
+    for parameter in outputs.get("parameters") or ():
+        name = parameter.get("globalName")
+        if name and parameter.get("value") is not None:
+            value = text_of(parameter["value"])
+            _replace_named(
+                status.setdefault("outputs", {}).setdefault("parameters", []), {"name": name, "value": value}
+            )
+            walk.variables[f"workflow.outputs.parameters.{name}"] = value
+    for artifact in outputs.get("artifacts") or ():
+        if artifact.get("globalName"):
+            kept = {key: value for key, value in artifact.items() if key not in ("globalName", "path")}
+            kept["name"] = artifact["globalName"]
+            _replace_named(status.setdefault("outputs", {}).setdefault("artifacts", []), kept)
+
+
+def _replace_named(items: list[Json], item: Json) -> None:
+    for index, known in enumerate(items):
+        if known.get("name") == item["name"]:
+            items[index] = item
+            return
+    items.append(item)

@@ -1,0 +1,53 @@
+"""The phases of a node and what Argo concludes from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PENDING = "Pending"
+RUNNING = "Running"
+SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+ERROR = "Error"
+SKIPPED = "Skipped"
+OMITTED = "Omitted"
+
+COMPLETED = frozenset({SUCCEEDED, FAILED, ERROR})
+ENDED = COMPLETED | {SKIPPED, OMITTED}
+UNSUCCESSFUL = frozenset({FAILED, ERROR})
+
+WORKFLOW_PHASES = {
+    PENDING: PENDING, RUNNING: RUNNING, SUCCEEDED: SUCCEEDED, SKIPPED: SUCCEEDED,
+    FAILED: FAILED, ERROR: ERROR, OMITTED: SUCCEEDED,
+}  # fmt: skip
+"""The phase of a workflow whose entry node is in that phase."""
+
+Node = Mapping[str, Any]
+
+
+def ended(node: Node) -> bool:
+    """Nothing more will happen to it by itself."""
+    return node.get("phase") in ENDED
+
+
+def fulfilled(node: Node) -> bool:
+    """Others need not wait for it: it ended, or it is a daemon that is ready."""
+    return node.get("phase") in ENDED or (bool(node.get("daemoned")) and node.get("phase") != PENDING)
+
+
+def completed(node: Node) -> bool:
+    """It ran and ended (a skipped node did not run)."""
+    return node.get("phase") in COMPLETED
+
+
+def unsuccessful(node: Node) -> bool:
+    return node.get("phase") in UNSUCCESSFUL
+
+
+def hooked(node: Node) -> bool:
+    return bool((node.get("nodeFlag") or {}).get("hooked"))
+
+
+def retried(node: Node) -> bool:
+    return bool((node.get("nodeFlag") or {}).get("retried"))

@@ -1,0 +1,184 @@
+"""The Kubernetes Pod of a node, as Argo's controller builds it (workflowpod.go), less the executor's own containers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.interpreter import instants, limits, openings, phases, podspec, substitution
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import kind_of
+from hera_utils.interpreter.values import plain_json, text_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+_PREFIX = "workflows.argoproj.io/"
+_LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
+
+
+def build(walk: Walk, frame: Frame) -> Json:
+    """The pod of a frame. Raises Fault with Argo's message when it cannot be: a volume that is not there, a bad patch."""
+    template = frame.template
+    name = openings.pod_name_of(walk, frame.call.name, str(template.get("name") or ""))
+    spec: Json = {"restartPolicy": "Never"}
+    containers = main_containers(template)
+    seconds = _active_deadline(walk, frame, template)
+    if seconds is not None:
+        spec["activeDeadlineSeconds"] = seconds
+    spec.update(podspec.from_workflow(walk.spec, template, _boundary_template(walk, frame)))
+    spec["containers"] = containers + [
+        podspec.extra_container(one, containers) for one in template.get("sidecars") or ()
+    ]
+    inits = [podspec.extra_container(one, containers) for one in template.get("initContainers") or ()]
+    if inits:
+        spec["initContainers"] = inits
+    volumes = podspec.volumes(
+        template, _volumes(walk, frame), walk.document["status"].get("persistentVolumeClaims") or []
+    )
+    if volumes:
+        spec["volumes"] = volumes
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(walk, frame, name), "spec": spec}
+    pod = _substituted(walk, frame, pod, name)
+    patches = [patch for patch in (walk.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
+    if patches:
+        known = _known(walk, frame, name)
+        filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
+        pod["spec"] = podspec.patched(pod["spec"], filled)
+    podspec.check(pod)
+    return pod
+
+
+def _metadata(walk: Walk, frame: Frame, name: str) -> Json:
+    template, run = frame.template, walk.run
+    labels = {f"{_PREFIX}workflow": run.name, f"{_PREFIX}completed": "false"}
+    if frame.on_exit:
+        labels[f"{_PREFIX}on-exit"] = "true"
+    annotations = {f"{_PREFIX}node-name": frame.call.name, f"{_PREFIX}node-id": frame.node_id}
+    main = [container["name"] for container in main_containers(template)]
+    if main:
+        annotations["kubectl.kubernetes.io/default-container"] = "main" if "main" in main else main[-1]
+    for source in (walk.spec.get("podMetadata") or {}, template.get("metadata") or {}):
+        labels.update(source.get("labels") or {})
+        annotations.update(source.get("annotations") or {})
+    owner = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": run.name, "uid": run.uid, "controller": True,
+        "blockOwnerDeletion": True,
+    }  # fmt: skip
+    return {
+        "name": name, "namespace": run.namespace, "labels": labels, "annotations": annotations, "ownerReferences": [owner],
+        "creationTimestamp": instants.text(walk.ledger.now),
+    }  # fmt: skip
+
+
+def main_containers(template: Json) -> list[Json]:
+    """The containers that do the template's work. A script's source is an argument after its command, as Argo's executor runs it."""
+    kind = kind_of(template)
+    if kind == "containerSet":
+        return [
+            _set_container(template["containerSet"], one) for one in template["containerSet"].get("containers") or ()
+        ]
+    if kind == "container":
+        return [{**template["container"], "name": "main"}]
+    if kind == "script":
+        script = {key: value for key, value in template["script"].items() if key != "source"}
+        if template["script"].get("source"):
+            script["args"] = [*(script.get("args") or ()), "/argo/staging/script"]
+        return [{**script, "name": "main"}]
+    return []
+
+
+def _set_container(container_set: Json, container: Json) -> Json:
+    """A container of a set has the set's volume mounts too (Argo: GetContainers)."""
+    mounts = [*(container.get("volumeMounts") or ()), *(container_set.get("volumeMounts") or ())]
+    kept = {key: value for key, value in container.items() if key != "dependencies"}
+    return {**kept, "volumeMounts": mounts} if mounts else kept
+
+
+def _active_deadline(walk: Walk, frame: Frame, template: Json) -> int | None:
+    """The shorter of the template's deadline and what is left of the workflow's."""
+    own = limits.whole(template.get("activeDeadlineSeconds"))
+    deadline = limits.workflow_deadline(walk)
+    if not deadline or frame.on_exit:
+        return own
+    left = int(deadline - walk.ledger.now)
+    return left if own is None or left < own else own
+
+
+def _boundary_template(walk: Walk, frame: Frame) -> Json:
+    boundary = walk.frames.get(frame.call.boundary)
+    return boundary.template if boundary is not None else {}
+
+
+def _volumes(walk: Walk, frame: Frame) -> list[Json]:
+    """The workflow's volumes, with what the node's template could refer to filled in."""
+    declared = walk.spec.get("volumes") or []
+    if not declared:
+        return []
+    known = dict(walk.variables)
+    boundary = walk.frames.get(frame.call.boundary)
+    scope = getattr(boundary.state, "scope", None) if boundary is not None else None
+    if scope is not None:
+        known.update(scope.parameters())
+    filled: list[Json] = substitution.replace(declared, known, unresolved=True)
+    return filled
+
+
+def _known(walk: Walk, frame: Frame, pod_name: str) -> substitution.Variables:
+    inputs = (frame.template.get("inputs") or {}).get("parameters") or ()
+    values = {
+        f"inputs.parameters.{one['name']}": text_of(one["value"]) for one in inputs if one.get("value") is not None
+    }
+    return walk.variables.plus({**values, "pod.name": pod_name})
+
+
+def _substituted(walk: Walk, frame: Frame, pod: Json, name: str) -> Json:
+    """Argo's last round of substitution, over the whole pod: volumes and metadata of the workflow were not filled in before."""
+    filled: Json = substitution.replace(pod, _known(walk, frame, name), unresolved=True)
+    return filled
+
+
+def open_containers(walk: Walk, frame: Frame, node: Json) -> None:
+    """The containers of a set are nodes of their own, below the pod's node in the order of their dependencies."""
+    container_set = frame.template.get("containerSet")
+    if container_set is None:
+        return
+    ledger = walk.ledger
+    containers = container_set.get("containers") or []
+    for container in containers:
+        name = f"{node['name']}.{container['name']}"
+        if ledger.named(name) is None:
+            ledger.add(
+                name, "Container", phases.PENDING, templateName=node.get("templateName"), templateRef=node.get("templateRef"),
+                templateScope=node.get("templateScope"), boundaryID=node["id"], nodeFlag=node.get("nodeFlag"),
+            )  # fmt: skip
+    for container in containers:
+        child = ledger.id_of(f"{node['name']}.{container['name']}")
+        above = [ledger.nodes[ledger.id_of(f"{node['name']}.{one}")] for one in container.get("dependencies") or ()]
+        for parent in above or [node]:
+            ledger.adopt(parent, child)
+
+
+def result_wanted(walk: Walk, frame: Frame) -> bool:
+    """Whether anybody refers to the node's `outputs.result`: then what it prints is kept (Argo: includeScriptOutput)."""
+    if kind_of(frame.template) == "data":
+        return True
+    boundary = walk.frames.get(frame.call.boundary)
+    if boundary is None:
+        return False
+    name = _LAST_NAME.sub("", frame.call.name).rpartition(".")[2]
+    key = ("text", boundary.node_id)
+    text = walk.cache.get(key)
+    if text is None:
+        text = walk.cache[key] = plain_json(boundary.template)
+    prefix = "tasks" if boundary.kind == "DAG" else "steps"
+    wanted: Any = re.search(rf"{prefix}\.{re.escape(name)}\.outputs\.result", text) or re.search(
+        rf"{prefix}\[['\"]{re.escape(name)}['\"]\]\.outputs.result", text.replace('\\"', '"')
+    )
+    return bool(wanted)
+
+
+def missing_volume(name: str) -> Fault:
+    return Fault(f"volume '{name}' not found in workflow spec")

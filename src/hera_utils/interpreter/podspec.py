@@ -1,0 +1,136 @@
+"""Parts of a pod's spec: volumes, containers beside the main one, what the workflow and the template say of every pod, patches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import kind_of
+
+_INHERITED = ("nodeSelector", "affinity", "tolerations")
+_BOTH = ("schedulerName", "securityContext")
+
+
+def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
+    """What every pod takes from its template, else from the template around it, else from the workflow."""
+    found: Json = {}
+    for field in _INHERITED:
+        value = template.get(field) or boundary.get(field) or spec.get(field)
+        if value:
+            found[field] = value
+    for field in _BOTH:
+        value = template.get(field) or spec.get(field)
+        if value:
+            found[field] = value
+    for field in ("imagePullSecrets", "hostNetwork", "dnsPolicy", "dnsConfig"):
+        if spec.get(field):
+            found[field] = spec[field]
+    priority = template.get("priorityClassName") or spec.get("podPriorityClassName")
+    if priority:
+        found["priorityClassName"] = priority
+    aliases = [*(spec.get("hostAliases") or ()), *(template.get("hostAliases") or ())]
+    if aliases:
+        found["hostAliases"] = aliases
+    account = template.get("serviceAccountName") or spec.get("serviceAccountName")
+    if account:
+        found["serviceAccountName"] = account
+    mounted = template.get("automountServiceAccountToken")
+    mounted = spec.get("automountServiceAccountToken") if mounted is None else mounted
+    if mounted is False:
+        executor = (template.get("executor") or {}).get("serviceAccountName") or (spec.get("executor") or {}).get(
+            "serviceAccountName"
+        )
+        if not executor:
+            raise Fault("executor.serviceAccountName must not be empty if automountServiceAccountToken is false")
+        found["automountServiceAccountToken"] = False
+    resources = template.get("podResources") or spec.get("podResources")
+    if resources:
+        found["resources"] = resources
+    return found
+
+
+def extra_container(container: Json, main: list[Json]) -> Json:
+    """An init container or a sidecar; with mirrorVolumeMounts it sees what the main container sees."""
+    kept = {key: value for key, value in container.items() if key != "mirrorVolumeMounts"}
+    if container.get("mirrorVolumeMounts"):
+        source = next((one for one in main if one.get("name") == "main"), {})
+        known = {mount["mountPath"] for mount in kept.get("volumeMounts") or ()}
+        mirrored = [mount for mount in source.get("volumeMounts") or () if mount["mountPath"] not in known]
+        kept["volumeMounts"] = [*(kept.get("volumeMounts") or ()), *mirrored]
+    return kept
+
+
+def volumes(template: Json, declared: list[Json], claims: list[Json]) -> list[Json]:
+    """The template's volumes and those of the workflow that its containers mount."""
+    found = {volume["name"]: volume for volume in template.get("volumes") or ()}
+    known = {volume["name"]: volume for volume in reversed([*(template.get("volumes") or ()), *declared, *claims])}
+    if kind_of(template) not in ("http", "plugin"):
+        for mount in _mounts(template):
+            name = mount.get("name", "")
+            if name not in known:
+                raise Fault(f"volume '{name}' not found in workflow spec")
+            found.setdefault(name, known[name])
+    return list(found.values())
+
+
+def _mounts(template: Json) -> Iterator[Json]:
+    kind = kind_of(template)
+    holder: Json = template.get(kind) or {}
+    if kind in ("container", "script"):
+        yield from holder.get("volumeMounts") or ()
+    elif kind == "containerSet":
+        yield from holder.get("volumeMounts") or ()
+    elif kind == "data":
+        yield from (template.get("data") or {}).get("volumeMounts") or ()
+    for beside in [*(template.get("initContainers") or ()), *(template.get("sidecars") or ())]:
+        yield from beside.get("volumeMounts") or ()
+
+
+def patched(spec: Json, patches: list[str]) -> Json:
+    """The spec with podSpecPatches (YAML or JSON) merged over it, in order."""
+    for text in patches:
+        try:
+            patch: Any = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise Fault(f"Error applying PodSpecPatch: {error}") from None
+        if not isinstance(patch, dict):
+            raise Fault("Error applying PodSpecPatch: json: cannot unmarshal string into Go value of type v1.PodSpec")
+        spec = _merged(spec, patch)
+    plain: Json = json.loads(json.dumps(spec))
+    return plain
+
+
+def check(pod: Json) -> None:
+    """What Kubernetes refuses of a pod although Argo built it. Raises Fault with Kubernetes' message."""
+    name = pod["metadata"]["name"]
+    inits = ["init", *(one.get("name", "") for one in pod["spec"].get("initContainers") or ())]
+    for index, container in enumerate(inits):
+        if container in inits[:index]:
+            raise Fault(f'Pod "{name}" is invalid: spec.initContainers[{index}].name: Duplicate value: "{container}"')
+
+
+def _merged(below: Any, above: Any) -> Any:
+    """A strategic merge, for what pods need: maps by key, lists of named things by name, else the upper one wins."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        both = dict(below)
+        for key, value in above.items():
+            if value is None:
+                both.pop(key, None)
+            else:
+                both[key] = _merged(below[key], value) if key in below else value
+        return both
+    if _named(below) and _named(above):
+        upper = {item["name"]: item for item in above}
+        merged = [_merged(item, upper[item["name"]]) if item["name"] in upper else item for item in below]
+        known = {item["name"] for item in below}
+        return merged + [item for item in above if item["name"] not in known]
+    return above
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)

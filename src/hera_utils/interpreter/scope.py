@@ -1,0 +1,165 @@
+"""What a template may refer to: parameters and artifacts of its inputs, and outputs of its earlier steps or tasks.
+
+Keys are Argo's (util/variables/keys): `steps.NAME.outputs.parameters.P`, `inputs.artifacts.A`… A value is text, an artifact
+(a dict), or None: the output of a node that was skipped and has no default ("absent optional").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.interpreter import phases, substitution
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import text_of
+
+ABSENT = "__argo-internal.absent-optional-output__"
+"""Stands for an argument that is an absent optional until the template that takes it is known (Argo: common.go)."""
+
+
+class Scope:
+    def __init__(self, template: Mapping[str, Any] | None = None) -> None:
+        self.values = substitution.Variables()
+        self.skipped: set[str] = set()
+        inputs = (template or {}).get("inputs") or {}
+        for parameter in inputs.get("parameters") or ():
+            self.values[f"inputs.parameters.{parameter['name']}"] = text_of(parameter.get("value"))
+        for artifact in inputs.get("artifacts") or ():
+            self.values[f"inputs.artifacts.{artifact['name']}"] = artifact
+
+    def at(self, entropy: Entropy | None) -> Scope:
+        """This scope in another step: `now()` and random functions draw on `entropy`."""
+        self.values.entropy = entropy
+        return self
+
+    # --- filling --------------------------------------------------------------------------------------------------
+    def add_node(self, prefix: str, name: str, node: Mapping[str, Any]) -> None:
+        """A node's own facts and its outputs. prefix: steps or tasks."""
+        key = f"{prefix}.{name}."
+        facts = {
+            "id": node.get("id"), "startedAt": node.get("startedAt"), "finishedAt": node.get("finishedAt"),
+            "ip": node.get("podIP"), "status": node.get("phase"), "hostNodeName": node.get("hostNodeName"),
+        }  # fmt: skip
+        self.values.update({key + fact: value for fact, value in facts.items() if value})
+        self.add_outputs(prefix, name, node.get("outputs"))
+
+    def add_outputs(self, prefix: str, name: str, outputs: Mapping[str, Any] | None) -> None:
+        if not outputs:
+            return
+        key = f"{prefix}.{name}."
+        if outputs.get("result") is not None:
+            self.values[key + "outputs.result"] = outputs["result"]
+        if outputs.get("exitCode") is not None:
+            self.values[key + "exitCode"] = outputs["exitCode"]
+        for parameter in outputs.get("parameters") or ():
+            if parameter.get("value") is not None:
+                self.values[f"{key}outputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
+        for artifact in outputs.get("artifacts") or ():
+            self.values[f"{key}outputs.artifacts.{artifact['name']}"] = artifact
+
+    def add_workflow_outputs(self, outputs: Mapping[str, Any] | None) -> None:
+        for parameter in (outputs or {}).get("parameters") or ():
+            if parameter.get("value") is not None:
+                self.values[f"workflow.outputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
+        for artifact in (outputs or {}).get("artifacts") or ():
+            self.values[f"workflow.outputs.artifacts.{artifact['name']}"] = artifact
+
+    def add_skipped(
+        self, prefix: str, name: str, node: Mapping[str, Any], template: Json | None, artifacts: bool
+    ) -> None:
+        """The declared outputs of a node that was skipped: their defaults, or absent optionals."""
+        if node.get("outputs") or node.get("phase") not in (phases.SKIPPED, phases.OMITTED) or template is None:
+            return
+        outputs = template.get("outputs") or {}
+        key = f"{prefix}.{name}.outputs."
+        for parameter in outputs.get("parameters") or ():
+            default = (parameter.get("valueFrom") or {}).get("default")
+            if default is not None:
+                self.values[f"{key}parameters.{parameter['name']}"] = text_of(default)
+            else:
+                self._skip(f"{key}parameters.{parameter['name']}")
+        for artifact in outputs.get("artifacts") or () if artifacts else ():
+            self.values[f"{key}artifacts.{artifact['name']}"] = {}
+        if outputs.get("result") is not None:
+            self._skip(f"{key}result")
+
+    def _skip(self, key: str) -> None:
+        self.values[key] = None
+        self.skipped.add(key)
+
+    # --- reading --------------------------------------------------------------------------------------------------
+    def parameters(self, above: Mapping[str, Any] | None = None) -> substitution.Variables:
+        """Texts and absent optionals, over the workflow's variables."""
+        found = substitution.Variables(above, self.values.entropy)
+        found.update({key: value for key, value in self.values.items() if value is None or isinstance(value, str)})
+        return found
+
+    def mark_absent(self, arguments: Json) -> Json:
+        """Arguments whose parameters that are only a reference to an absent optional say so."""
+        parameters = arguments.get("parameters") or []
+        if not self.skipped or not any(self._absent(parameter.get("value")) for parameter in parameters):
+            return arguments
+        marked = [{**p, "value": ABSENT} if self._absent(p.get("value")) else p for p in parameters]
+        return {**arguments, "parameters": marked}
+
+    def _absent(self, value: Any) -> bool:
+        if not isinstance(value, str) or not (value.startswith("{{") and value.endswith("}}")):
+            return False
+        key = value[2:-2].strip()
+        return "{{" not in key and "}}" not in key and key in self.skipped
+
+    def parameter(self, source: Mapping[str, Any]) -> tuple[Any, bool]:
+        """(value, whether it is an absent optional) of a `valueFrom` with a parameter or an expression."""
+        if source.get("expression"):
+            value = substitution.evaluate(source["expression"], self.values)
+            if value is None:
+                raise Fault(f'failed to evaluate expression "{source["expression"]}"')
+            return value, False
+        if not source.get("parameter"):
+            return "", False
+        tag, value = self._variable(source["parameter"])
+        return value, tag in self.skipped
+
+    def artifact(self, wanted: Mapping[str, Any]) -> Json:
+        """The artifact that `from` or `fromExpression` names, with subPath applied; raises Fault when there is none."""
+        if wanted.get("fromExpression"):
+            found = substitution.evaluate(wanted["fromExpression"], self.values)
+        else:
+            _, found = self._variable(wanted["from"])
+        if not isinstance(found, dict):
+            raise Fault(f"Variable {{{{{wanted.get('from') or wanted.get('fromExpression')}}}}} is not an artifact")
+        found = dict(found)
+        if wanted.get("subPath"):
+            extra = substitution.replace(wanted["subPath"], self.parameters(), unresolved=True)
+            found = with_subpath(found, extra)
+        return found
+
+    def _variable(self, reference: str) -> tuple[str, Any]:
+        tag = reference.removeprefix("{{").removesuffix("}}").strip()
+        if tag.startswith("="):
+            value = substitution.evaluate(tag[1:], self.values)
+            if value is None:
+                raise Fault(f'Unable to resolve: "{tag}"')
+            return tag, value
+        if tag not in self.values:
+            raise Fault(f'Unable to resolve: "{tag}"')
+        return tag, self.values[tag]
+
+
+_KEYED = ("s3", "gcs", "oss", "azure", "artifactory", "hdfs", "raw", "git", "http")
+
+
+def with_subpath(artifact: Json, subpath: str) -> Json:
+    """The artifact with its key extended (Argo: AppendToKey)."""
+    for location in _KEYED:
+        where = artifact.get(location)
+        if not isinstance(where, dict):
+            continue
+        field = {"azure": "blob", "artifactory": "url", "hdfs": "path"}.get(location, "key")
+        return {
+            **artifact,
+            location: {**where, field: f"{str(where.get(field) or '').rstrip('/')}/{subpath.lstrip('/')}"},
+        }
+    return artifact

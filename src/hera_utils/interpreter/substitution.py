@@ -1,0 +1,88 @@
+"""Tags and expressions as the interpreter uses them: the variables carry the step's time and seed, errors become faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import condition, expr, tags
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.interpreter.faults import Fault, Missing
+
+
+class Variables(dict[str, Any]):
+    """Dotted names and their values; `entropy` is what `now()` and random functions draw on."""
+
+    def __init__(self, values: Mapping[str, Any] | None = None, entropy: Entropy | None = None) -> None:
+        super().__init__(values or {})
+        self.entropy = entropy
+
+    def plus(self, more: Mapping[str, Any]) -> Variables:
+        """These and more; `more` wins."""
+        both = Variables(self, self.entropy)
+        both.update(more)
+        return both
+
+
+def _entropy(variables: Mapping[str, Any]) -> Entropy | None:
+    return getattr(variables, "entropy", None)
+
+
+def replace(document: Any, variables: Mapping[str, Any], *, unresolved: bool, strict: Sequence[str] = ()) -> Any:
+    """The document with its tags replaced; what it answers must not be changed in place.
+
+    unresolved: tags without a value may stay (save those that begin with a `strict` prefix). Raises Missing, Fault.
+    """
+    try:
+        return tags.replace(
+            document,
+            variables,
+            entropy=_entropy(variables),
+            unresolved="keep" if unresolved else "refuse",
+            strict=strict,
+        )
+    except tags.MissingVariable as error:
+        raise Missing(error.message) from None
+    except ExpressionError as error:
+        raise Fault(error.message) from None
+
+
+def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
+    """The value of an expression. Raises Fault."""
+    try:
+        return expr.evaluate(expression, variables, entropy=_entropy(variables))
+    except ExpressionError as error:
+        raise Fault(error.message) from None
+
+
+def true(expression: str, variables: Mapping[str, Any]) -> bool:
+    """An expression over dotted variables that must say yes or no (Argo: argoexpr.EvalBool). Raises Fault."""
+    try:
+        program = expr.parse(expression)
+        value = program.evaluate(variables, entropy=_entropy(variables))
+    except expr.CompileError as error:
+        raise Fault(error.message) from None
+    except ExpressionError as error:
+        raise Fault(f"unable to evaluate expression '{expression}': {error.message}") from None
+    if not isinstance(value, bool):
+        raise Fault(f"unable to cast expression result '{value}' to bool")
+    return value
+
+
+def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
+    """An expression over nested values, as `depends` is. Raises Fault."""
+    try:
+        return expr.evaluate_boolean(expression, environment)
+    except ExpressionError as error:
+        raise Fault(error.message) from None
+
+
+def should_run(when: str | None) -> bool:
+    """What a `when`, all tags replaced, says; no `when` says yes. Raises Fault with Argo's message."""
+    if not when:
+        return True
+    try:
+        return condition.condition(when)
+    except ExpressionError as error:
+        raise Fault(error.message) from None

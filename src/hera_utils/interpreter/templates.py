@@ -1,0 +1,120 @@
+"""Which template a step, a task or a hook means (Argo: templateresolution).
+
+A template is looked up from a home: the workflow itself, or the WorkflowTemplate that the caller stands in. What was found outside
+the workflow is kept in status.storedTemplates, so that a later change of the WorkflowTemplate does not reach a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+
+KINDS = ("container", "containerSet", "steps", "dag", "script", "resource", "data", "suspend", "http", "plugin")
+"""The fields that say what a template is, in the order in which Argo looks at them."""
+
+POD_KINDS = frozenset({"container", "containerSet", "script", "resource", "data"})
+
+
+def kind_of(template: Mapping[str, Any]) -> str:
+    """The template's kind, "" when it says none."""
+    return next((kind for kind in KINDS if template.get(kind) is not None), "")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where templates are looked up by name. scope: local, namespaced or cluster."""
+
+    scope: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.scope}/{self.name}"
+
+
+class Templates:
+    """local: the workflow's own templates. outside: WorkflowTemplates and ClusterWorkflowTemplates, whole documents."""
+
+    def __init__(self, spec: Json, document: Json, outside: Iterable[Json]) -> None:
+        self._document = document
+        self._local = {template["name"]: template for template in spec.get("templates") or ()}
+        self._metadata = spec.get("podMetadata")
+        self._outside: dict[tuple[str, str], Json] = {}
+        for one in outside:
+            scope = "cluster" if one.get("kind") == "ClusterWorkflowTemplate" else "namespaced"
+            self._outside[scope, one["metadata"]["name"]] = one
+
+    def resolve(self, holder: Mapping[str, Any], home: Home) -> tuple[Home, Json]:
+        """(home of what the template itself calls, template). Raises Fault with Argo's message."""
+        key = self._stored_key(holder, home)
+        stored = (self._document["status"].get("storedTemplates") or {}).get(key) if key else None
+        template = stored if stored is not None else self._find(holder, home)
+        if key and stored is None:
+            self._document["status"].setdefault("storedTemplates", {})[key] = template
+        reference = holder.get("templateRef")
+        if reference:
+            home = Home("cluster" if reference.get("clusterScope") else "namespaced", reference.get("name", ""))
+        if not kind_of(template):
+            raise Fault(f"template '{template.get('name', '')}' type is unknown")
+        return home, template
+
+    def _stored_key(self, holder: Mapping[str, Any], home: Home) -> str:
+        reference = holder.get("templateRef")
+        if reference:
+            scope = "cluster" if reference.get("clusterScope") else "namespaced"
+            return f"{scope}/{reference.get('name', '')}/{reference.get('template', '')}"
+        if home.scope == "local":
+            return ""
+        if holder.get("inline"):
+            return f"{home}/inline/{holder.get('name', '')}"
+        return f"{home}/{holder.get('template', '')}"
+
+    def _find(self, holder: Mapping[str, Any], home: Home) -> Json:
+        if holder.get("inline"):
+            return dict(holder["inline"])
+        reference = holder.get("templateRef")
+        if reference:
+            return self._referred(reference)
+        name = holder.get("template") or ""
+        if not name:
+            raise Fault("failed to get a template")
+        if home.scope == "local":
+            found, metadata = self._local.get(name), self._metadata
+        else:
+            spec = self._spec(home.scope, home.name)
+            found, metadata = _by_name(spec, name), spec.get("podMetadata")
+        if found is None:
+            raise Fault(f"template {name} not found")
+        return _with_metadata(found, metadata)
+
+    def _referred(self, reference: Mapping[str, Any]) -> Json:
+        scope = "cluster" if reference.get("clusterScope") else "namespaced"
+        name, wanted = reference.get("name", ""), reference.get("template", "")
+        spec = self._spec(scope, name)
+        found = _by_name(spec, wanted)
+        if found is None:
+            raise Fault(f"template {wanted} not found in workflow template {name}")
+        return _with_metadata(found, spec.get("podMetadata"))
+
+    def _spec(self, scope: str, name: str) -> Json:
+        document = self._outside.get((scope, name))
+        if document is None:
+            raise Fault(f"workflow template {name} not found")
+        spec: Json = document.get("spec") or {}
+        return spec
+
+
+def _by_name(spec: Json, name: str) -> Json | None:
+    return next((template for template in spec.get("templates") or () if template.get("name") == name), None)
+
+
+def _with_metadata(template: Json, metadata: Json | None) -> Json:
+    """The template with the pod metadata of its home; its own wins."""
+    if not metadata:
+        return template
+    own = template.get("metadata") or {}
+    merged = {kind: {**(metadata.get(kind) or {}), **(own.get(kind) or {})} for kind in ("annotations", "labels")}
+    return {**template, "metadata": {**own, **{kind: values for kind, values in merged.items() if values}}}

@@ -1,0 +1,171 @@
+"""The walk over a run: the only place that recurses.
+
+A node that is not over has a frame. Planners (nodes/) look at one frame and its children and say which calls they want opened;
+`execute` opens them, and visits what was opened in turn. When a node changes, `rise` visits its ancestors, each of which is told
+which child changed: so an event costs as much as the tree is deep, not as much as it is wide.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.interpreter import commands, limits, openings, phases
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.ledger import Ledger
+from hera_utils.interpreter.nodes import PLANNERS
+from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.substitution import Variables
+from hera_utils.interpreter.templates import Home, Templates
+
+
+class Walk:
+    """Everything derived of a run, kept between its events.
+
+    spec: the one that is executed, `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
+    workflow's parallelism holds back.
+    """
+
+    def __init__(self, run: Run, spec: Json, variables: Variables) -> None:
+        self.run = run
+        self.document = run.document
+        self.spec = spec
+        self.variables = variables
+        self.ledger = Ledger(run)
+        self.templates = Templates(spec, run.document, run.memory.get("templates") or ())
+        self.config_maps: dict[str, dict[str, str]] = run.memory.get("config_maps") or {}
+        self.frames: dict[str, Frame] = {}
+        self.waiting: dict[str, Frame] = {}
+        self.commands: list[commands.Command] = []
+        self.cache: dict[Any, Any] = {}
+        local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
+        self.home = Home("local", local)
+        self.root = Frame(Call("", {}, self.home), "", "Workflow", {}, self.home)
+
+    # --- one event ------------------------------------------------------------------------------------------------
+    def begin(self, at: float, seed: str) -> None:
+        """Start a step of the interpreter at that time, with that seed for random choices."""
+        self.ledger.now = at
+        self.variables.entropy = Entropy(at, seed)
+        self.commands = []
+
+    def say(self, command: commands.Command) -> None:
+        self.commands.append(command)
+
+    def timer(self, key: str, at: float) -> None:
+        self.say(commands.SetTimer(key, at))
+
+    # --- opening and visiting -------------------------------------------------------------------------------------
+    def execute(self, call: Call, parent: Frame) -> Json | None:
+        """Open what the call names, or look again at what it opened before; None when it cannot start yet.
+
+        Raises Full, TooDeep, TimedOut, and Fault with the message that the caller's node shows.
+        """
+        node_id = self.ledger.id_of(call.name)
+        node = self.ledger.get(node_id)
+        if node is not None and phases.ended(node):
+            return node
+        frame = self.frames.get(node_id)
+        if frame is None:
+            frame = openings.open_call(self, call, parent)
+            if frame is not None and frame.kind:
+                self.visit(frame)
+        return self.ledger.get(node_id)
+
+    def visit(self, frame: Frame) -> None:
+        """Let the frame's planner look at what changed. A fault marks its node and goes on to the caller."""
+        node = self.ledger.get(frame.node_id)
+        if node is not None and phases.ended(node):
+            return
+        dirty, frame.dirty = frame.dirty, {}
+        plan = PLANNERS[frame.kind](self, frame, dirty)
+        try:
+            answer: Json | None = None
+            fault: Fault | None = None
+            while True:
+                try:
+                    call = plan.throw(fault) if fault is not None else plan.send(answer)
+                except StopIteration:
+                    break
+                answer = fault = None
+                try:
+                    answer = self.execute(call, frame)
+                except Fault as raised:
+                    fault = raised
+        except Fault as raised:
+            if node is not None and not phases.ended(node):
+                self.ledger.mark(node, phases.ERROR, raised.message)
+            raise
+        finally:
+            if node is not None and phases.ended(node):
+                self.close(frame)
+
+    def rise(self, node_id: str) -> None:
+        """A node changed: visit its ancestors, nearest first, up to the workflow."""
+        frame = self.frames.get(node_id)
+        if frame is None:
+            return
+        child, parent = frame.node_id, frame.parent
+        node = self.ledger.get(node_id)
+        if node is not None and phases.ended(node):
+            self.close(frame)
+        fault: Fault | None = None
+        while parent is not None:
+            parent.dirty[child] = fault
+            fault = None
+            try:
+                self.visit(parent)
+            except Fault as raised:
+                fault = raised
+            child, parent = parent.node_id, parent.parent
+
+    def close(self, frame: Frame) -> None:
+        """The frame's node is over: forget it, end the daemons that it started, give back its locks."""
+        if self.frames.pop(frame.node_id, None) is None:
+            return
+        self.waiting.pop(frame.node_id, None)
+        openings.released(self, frame.node_id)
+        if frame.kind in ("Steps", "DAG"):
+            self.kill_daemons(frame.node_id)
+
+    def open_waiting(self) -> None:
+        """Room was made: let the frames that wait for the workflow's parallelism try again."""
+        while self.waiting and not limits.workflow_full(self):
+            frame = next(iter(self.waiting.values()))
+            del self.waiting[frame.node_id]
+            try:
+                self.visit(frame)
+            except Fault as raised:
+                if frame.parent is not None:
+                    frame.parent.dirty[frame.node_id] = raised
+            self.rise_from(frame)
+
+    def rise_from(self, frame: Frame) -> None:
+        """Visit the ancestors of a frame that was just visited."""
+        child, parent = frame.node_id, frame.parent
+        while parent is not None:
+            parent.dirty.setdefault(child, None)
+            fault: Fault | None = None
+            try:
+                self.visit(parent)
+            except Fault as raised:
+                fault = raised
+            child, parent = parent.node_id, parent.parent
+            if parent is not None and fault is not None:
+                parent.dirty[child] = fault
+
+    def kill_daemons(self, boundary: str | None) -> None:
+        """End the daemons of a boundary, or all of them (None)."""
+        ledger = self.ledger
+        boundaries = [boundary] if boundary is not None else list(ledger.daemons)
+        for one in boundaries:
+            for node_id in sorted(ledger.daemons.get(one) or ()):
+                node = ledger.nodes[node_id]
+                if node["type"] == "Pod":
+                    self.say(commands.KillPod(node_id, openings.pod_name(self, node)))
+                ledger.mark(node, phases.SUCCEEDED)
+                ledger.change(node, daemoned=None)
+                frame = self.frames.get(node_id)
+                if frame is not None:
+                    self.close(frame)
