@@ -136,7 +136,7 @@ class _Reader:
         group = next((node for node in own if node.get("type") == "TaskGroup"), None)
         if not items and group is None:
             return self._single(name, own) if own else self._awaited(name, planned)
-        parts = [self._single(label, nodes) for label, nodes in items.items()]
+        parts = [self._single(label, items[label]) for label in sorted(items, key=_index)]
         missing = 0
         if group is not None and group.get("phase") not in FINISHED:
             missing = max(0, _item_count(planned or {}) - len(parts)) * self._leaves_of((planned or {}).get("template"))
@@ -221,6 +221,12 @@ def _item_count(task: Json) -> int:
     sequence = task.get("withSequence") or {}
     count = str(sequence.get("count", ""))
     return int(count) if count.isdigit() else 0
+
+
+def _index(label: str) -> int:
+    """The 3 of `(3:value)`."""
+    number = label[1:].partition(":")[0].rstrip(")")
+    return int(number) if number.isdecimal() else 0
 
 
 def _joint_phase(parts: list[Branch]) -> str:

@@ -45,6 +45,9 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
         read_script(script)  # a script that cannot be read starts no server
     connection = connect(settings)
     with ArgoClient(connection) as client:
+        if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
+            client.version()
+            client.list(limit=1, fields="items.metadata.name")
         if documents:
             _say_where(settings, connection)
             names = submit_documents(client, documents, parameters(arguments))

@@ -63,9 +63,9 @@ def style_of(phase: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`1.2 s`, `00:41`, `1:02:03`."""
+    """`1.2 s`, `00:41`, `1:02:03`; `2 s` for what was only measured in whole seconds."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s" if seconds == int(seconds) else f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
