@@ -84,6 +84,8 @@ def _resources(group: str, version: str) -> Json:
             "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
             "kind": resource.kind, "verbs": list(resource.verbs),
         }  # fmt: skip
+        if resource.kind in ("Pod", "Workflow"):
+            one["categories"] = ["all"]
         if resource.short:
             one["shortNames"] = list(resource.short)
         listed.append(one)

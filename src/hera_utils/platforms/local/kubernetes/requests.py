@@ -12,6 +12,7 @@ import yaml
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.kubernetes import protobuf
 from hera_utils.platforms.local.kubernetes.resources import Resource, resource_at
 
 Json = dict[str, Any]
@@ -114,6 +115,12 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
     media_type = content_type.partition(";")[0].strip().lower()
     if not data.strip():
         return {}, media_type
+    if media_type == protobuf.MEDIA_TYPE or data.startswith(protobuf.MAGIC):
+        try:
+            return protobuf.decode(data), media_type
+        except ValueError as error:
+            message = f"the body of the request was in an unknown format: {error}"
+            raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType") from None
     if media_type not in _TYPES:
         accepted = ", ".join(_TYPES[1:])
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
