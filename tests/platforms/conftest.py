@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from hera_utils.platforms.connection import Connection
+from hera_utils.testing import hera_utils_server, local_platform  # noqa: F401 - fixtures
 
 TOKEN = "planted-token-5e1f"
 

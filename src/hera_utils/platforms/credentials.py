@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from hera_utils.errors import AccessError
+from hera_utils.errors import AccessError, Refused
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
@@ -33,7 +33,13 @@ class ServiceAccountToken:
     def __call__(self) -> str:
         if time.time() >= self._until:
             asked = time.time()
-            self._token, expires = self._cluster.token(self._account, seconds=LIFE_SECONDS)
+            try:
+                self._token, expires = self._cluster.token(self._account, seconds=LIFE_SECONDS)
+            except Refused as error:
+                raise AccessError(
+                    f"the service account `{self._account}` gives no token: {error}",
+                    fix="name another with --argo_service_account, or give a token with ARGO_TOKEN",
+                ) from None
             end = datetime.fromisoformat(expires.replace("Z", "+00:00")).timestamp()
             self._until = asked + (end - asked) * _RENEW_AT
         return self._token

@@ -35,7 +35,7 @@ def place(text: str) -> InClaim | Path:
     head, colon, tail = text.partition(":")
     if colon and head and "/" not in head and head not in (".", "..", "~"):
         return InClaim(head, tail)
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))  # as Path.expanduser, but `~nobody` stays what it is
 
 
 def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:

@@ -1,0 +1,63 @@
+import pytest
+
+from hera_utils.errors import LayoutError, SettingsError
+from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
+from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.inputs import Inputs
+from hera_utils.experiment.layout import Layout
+
+TOUR = Environment(
+    persisted_volume=PersistedVolume("results", size="10Gi", mount_path="/results"),
+    config_map="proxies",
+    registry="registry.example.org/lab",
+)
+
+
+def test_the_seeds_names_answer_the_same_values():
+    assert TOUR.persisted_volume.mount_path == "/results"
+    assert TOUR.persisted_volume.claim_name == "results"
+    assert TOUR.cluster.configmap == TOUR.config_map == "proxies"
+    assert TOUR.cluster.docker_registry == TOUR.registry == "registry.example.org/lab"
+    assert Environment().cluster.configmap is None
+    assert Environment(config_map=ConfigMap("proxies", {"A": "b"})).cluster.configmap == "proxies"
+
+
+def test_somebody_stronger_names_the_claim_the_config_map_or_the_registry():
+    adapted = TOUR.adapted(claim_name="lab-results", config_map="lab-proxies", registry="other")
+    assert (adapted.persisted_volume.claim_name, adapted.persisted_volume.mount_path) == ("lab-results", "/results")
+    assert (adapted.cluster.configmap, adapted.registry) == ("lab-proxies", "other")
+    assert TOUR.adapted() == TOUR
+    assert Environment().adapted(claim_name="x").persisted_volume == PersistedVolume("x")
+    data = Environment(config_map=ConfigMap("a", {"K": "v"})).adapted(config_map="b").config_maps
+    assert data == (ConfigMap("b", {"K": "v"}),)
+
+
+def test_a_claims_name_alone_is_taken():
+    assert Environment(persisted_volume="results").persisted_volume == PersistedVolume("results")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PersistedVolume("Results"),
+        lambda: PersistedVolume("results", mount_path="results"),
+        lambda: PersistedVolume("results", mount_path="/"),
+        lambda: PersistedVolume("results", mount_path="/a/../.."),
+        lambda: Environment(config_map="a b"),
+        lambda: ConfigMap(""),
+        lambda: Secret("x" * 300),
+    ],
+)
+def test_illegal_names_and_paths_are_refused_where_they_are_written(make):
+    with pytest.raises(LayoutError) as caught:
+        make()
+    assert caught.value.fix
+
+
+def test_an_experiment_makes_its_layout_from_the_constants():
+    experiment = Experiment(workflow=lambda environment, inputs, layout: None, inputs=Inputs(constants="c"))
+    assert experiment.made_layout().constants == "c"
+    made = Layout("mine")
+    assert Experiment(workflow=len, layout=made).made_layout() is made
+    with pytest.raises(SettingsError, match="no function"):
+        Experiment(workflow="workflow")

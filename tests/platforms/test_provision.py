@@ -1,0 +1,92 @@
+import base64
+
+import pytest
+
+from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.provision import claim_folder, missing, provision
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: lab
+contexts: [{{name: lab, context: {{cluster: lab, user: me}}}}]
+clusters: [{{name: lab, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: me, user: {{token: x}}}}]
+"""
+
+
+def test_what_is_missing_is_made_once(local_platform, tmp_path, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "planted-password")
+    environment = Environment(
+        persisted_volume=PersistedVolume("results", size="10Gi", mount_path="/results"),
+        config_map=ConfigMap("proxies", {"HTTP_PROXY": "http://proxy"}),
+        secrets=(Secret("database", {"password": "DB_PASSWORD"}),),
+        more_volumes=(PersistedVolume("raw", mount_path="/raw"),),
+    )
+    cluster, state = local_platform.cluster, local_platform.context.state
+    folders = {"results": str(tmp_path / "here")}
+    assert len(missing(cluster, environment)) == 4
+    first = provision(cluster, environment, state=state, folders=folders)
+    assert [(one.kind, one.name, one.found) for one in first] == [
+        ("PersistentVolumeClaim", "results", False),
+        ("PersistentVolumeClaim", "raw", False),
+        ("ConfigMap", "proxies", False),
+        ("Secret", "database", False),
+    ]
+    assert all(one.found for one in provision(cluster, environment, state=state, folders=folders))
+    assert missing(cluster, environment) == []
+    assert first[0].where == str(tmp_path / "here") == str(claim_folder(cluster, "results", state))
+    assert first[1].where == f"{state}/claims/{cluster.namespace}/raw"
+    assert (tmp_path / "here").is_dir()
+    assert cluster.get("ConfigMap", "proxies")["data"] == {"HTTP_PROXY": "http://proxy"}
+    assert base64.b64decode(cluster.get("Secret", "database")["data"]["password"]) == b"planted-password"
+    assert "planted" not in repr(first) + repr(environment)
+
+
+def test_a_claim_that_stands_for_another_folder(local_platform, tmp_path):
+    environment = Environment(persisted_volume=PersistedVolume("results"))
+    where = {"state": local_platform.context.state, "folders": {"results": str(tmp_path / "one")}}
+    provision(local_platform.cluster, environment, **where)
+    where["folders"] = {"results": str(tmp_path / "two")}
+    with pytest.raises(ResourceError, match=r"already stands for .*/one, not for .*/two"):
+        provision(local_platform.cluster, environment, **where)
+
+
+def test_a_folder_that_cannot_be_made(local_platform, tmp_path):
+    (tmp_path / "file").write_text("")
+    environment = Environment(persisted_volume=PersistedVolume("results"))
+    with pytest.raises(ResourceError, match="cannot be used"):
+        provision(
+            local_platform.cluster,
+            environment,
+            state=local_platform.context.state,
+            folders={"results": str(tmp_path / "file" / "below")},
+        )
+    assert not local_platform.cluster.exists("PersistentVolumeClaim", "results")
+
+
+def test_a_secret_whose_variable_is_not_set(local_platform, monkeypatch):
+    monkeypatch.delenv("DB_PASSWORD", raising=False)
+    environment = Environment(secrets=(Secret("database", {"password": "DB_PASSWORD"}),))
+    with pytest.raises(SettingsError, match="DB_PASSWORD"):
+        provision(local_platform.cluster, environment, state=local_platform.context.state)
+
+
+def test_in_a_cluster_everything_that_is_missing_is_told_and_nothing_made(double, tmp_path):
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG.format(port=double.server_address[1]))
+
+    def absent(exchange):
+        exchange.reply({"kind": "Status", "code": 404, "reason": "NotFound", "message": "not found"}, 404)
+
+    double.answers["*"] = absent
+    cluster = Cluster(Connection(double.url, namespace="lyon", kubeconfig=str(path)))
+    environment = Environment(persisted_volume=PersistedVolume("results"), config_map="proxies")
+    with pytest.raises(ResourceError) as caught:
+        provision(cluster, environment, state="")
+    assert str(caught.value) == "claim `results`, config map `proxies` do not exist in the namespace lyon"
+    assert "kubectl -n lyon get pvc" in caught.value.fix
+    assert {exchange.method for exchange in double.seen} == {"GET"}

@@ -1,0 +1,125 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hera_utils.errors import LayoutError, ResourceError, SettingsError, UnsupportedError
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.volumes import InClaim, copy, place
+
+
+@pytest.fixture
+def claim(local_platform):
+    return local_platform.claim("results")
+
+
+@pytest.fixture
+def cp(local_platform, claim):
+    def do(source, target):
+        return copy(local_platform.cluster, str(source), str(target), state=local_platform.context.state)
+
+    return do
+
+
+@pytest.fixture
+def here(tmp_path):
+    (tmp_path / "data" / "below").mkdir(parents=True)
+    (tmp_path / "data" / "a.csv").write_text("one")
+    (tmp_path / "data" / "below" / "b.csv").write_text("three")
+    return tmp_path
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if not path.is_dir())
+
+
+def test_a_file_and_a_folder_in_and_out(cp, claim, here):
+    assert cp(here / "data" / "a.csv", "results:").bytes == 3
+    done = cp(here / "data", "results:inputs/")
+    assert (done.files, done.bytes) == (2, 8)
+    assert tree(claim) == ["a.csv", "inputs/data/a.csv", "inputs/data/below/b.csv"]
+    cp("results:inputs/data", here / "back")
+    assert tree(here / "back") == ["a.csv", "below/b.csv"]
+    cp("results:", here / "all")
+    assert tree(here / "all") == tree(claim)
+    cp("results:a.csv", here)
+    assert (here / "a.csv").read_text() == "one"
+
+
+def test_between_two_claims(cp, claim, here, local_platform):
+    other = local_platform.claim("raw")
+    cp(here / "data", "results:")
+    cp("results:data/a.csv", "raw:copy.csv")
+    assert tree(other) == ["copy.csv"]
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a/../../../etc/passwd"])
+def test_a_path_that_leaves_the_claim(cp, here, path):
+    with pytest.raises(LayoutError, match="leaves the claim"):
+        cp(f"results:{path}", here / "out")
+    with pytest.raises(LayoutError, match="leaves the claim"):
+        cp(here / "data" / "a.csv", f"results:{path}")
+
+
+def test_links_lead_nowhere_else(cp, claim, here):
+    (here / "secret").write_text("planted")
+    os.symlink(here, claim / "out")
+    os.symlink(here / "secret", claim / "secret")
+    os.symlink("a.csv", claim / "near")
+    (claim / "a.csv").write_text("one")
+    for source in ("results:out/secret", "results:secret", "results:out"):
+        with pytest.raises(LayoutError, match="link"):
+            cp(source, here / "stolen")
+    with pytest.raises(LayoutError, match="link"):
+        cp(here / "data", "results:out/")
+    with pytest.raises(LayoutError, match="link"):
+        cp("results:", here / "all")
+    assert not (here / "stolen").exists()
+    cp("results:near", here / "near")
+    assert os.readlink(here / "near") == "a.csv"
+
+
+def test_a_link_in_the_claim_is_not_written_through(cp, claim, here):
+    (here / "victim").write_text("untouched")
+    (claim / "data").mkdir()
+    os.symlink(here / "victim", claim / "data" / "a.csv")
+    os.symlink(here, claim / "data" / "below")
+    with pytest.raises(LayoutError, match="link"):
+        cp(here / "data", "results:")
+    assert (here / "victim").read_text() == "untouched"
+    assert not (here / "b.csv").exists()
+
+
+def test_what_is_missing_is_told_with_what_there_is(cp, here, claim):
+    with pytest.raises(ResourceError, match="there is no claim `nothing`") as caught:
+        cp("nothing:a", here / "x")
+    assert "results" in caught.value.fix
+    with pytest.raises(ResourceError, match="there is no `results:absent`"):
+        cp("results:absent", here / "x")
+    with pytest.raises(ResourceError, match="there is no"):
+        cp(here / "absent", "results:")
+    with pytest.raises(SettingsError, match="is in a claim"):
+        cp(here / "data", here / "x")
+    with pytest.raises(SettingsError, match="into itself"):
+        cp("results:", "results:below/")
+
+
+def test_in_a_cluster_it_says_what_to_use():
+    with pytest.raises(UnsupportedError, match="cannot be copied") as caught:
+        copy(Cluster(Connection("http://argo.example")), "results:a", ".", state="")
+    assert "kubectl cp" in caught.value.fix
+
+
+def test_what_is_a_claim_and_what_a_path():
+    assert place("results:a/b") == InClaim("results", "a/b")
+    assert place("./a:b") == Path("a:b")
+    assert place("/x/a:b") == Path("/x/a:b")
+    assert place("plain") == Path("plain")
+
+
+@given(st.text())
+def test_any_text_is_a_place(text):
+    assert isinstance(place(text), InClaim | Path)
