@@ -34,7 +34,7 @@ def expand(step: Json, known: Mapping[str, Any]) -> list[Json]:
     for index, item in enumerate(items):
         added = dict(_item_variables(item))
         variables.update(added)
-        one: Json = substitution.replace(bare, variables, unresolved=lenient)
+        one: Json = dict(substitution.replace(bare, variables, unresolved=lenient))
         for key in added:
             del variables[key]
         one["name"] = f"{step['name']}({index}:{_shown(item)})"
