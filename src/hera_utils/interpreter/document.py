@@ -19,7 +19,8 @@ Json = dict[str, Any]
 Lookup = Callable[[str, str], Json | None]
 """(kind, name) → the WorkflowTemplate or ClusterWorkflowTemplate, None when there is none."""
 
-LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
+LOCATIONS = ("artifactory", "azure", "git", "gcs", "hdfs", "http", "oss", "raw", "s3", "plugin")
+"""The fields that say where an artifact is, in the order in which Argo looks at them."""
 _SPEC = "v1alpha1.WorkflowSpec"
 
 

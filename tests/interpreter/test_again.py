@@ -1,0 +1,221 @@
+"""Retry in place and resubmit: which nodes go, which begin again, which stay."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from typing import Any
+
+import pytest
+
+from hera_utils.argo.names import node_id
+from hera_utils.errors import Refused
+from hera_utils.interpreter.commands import DeletePod
+from hera_utils.interpreter.events import RetryRequested
+from hera_utils.interpreter.resubmit import resubmit
+from hera_utils.interpreter.retry_in_place import retry
+from hera_utils.interpreter.state import Run
+
+Json = dict[str, Any]
+W = "wf"
+
+
+def node(name: str, kind: str, phase: str, children: tuple[str, ...] = (), boundary: str = "", **more: Any) -> Json:
+    found: Json = {"id": node_id(W, name), "name": name, "displayName": name.rpartition(".")[2], "type": kind, "phase": phase,
+                   "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:09Z", **more}  # fmt: skip
+    if children:
+        found["children"] = [node_id(W, child) for child in children]
+    if boundary:
+        found["boundaryID"] = node_id(W, boundary)
+    return found
+
+
+def document(*nodes: Json, phase: str = "Failed") -> Json:
+    return {
+        "metadata": {
+            "name": W, "namespace": "default", "uid": "u",
+            "labels": {"workflows.argoproj.io/completed": "true", "workflows.argoproj.io/phase": phase, "mine": "1"},
+        },
+        "spec": {"entrypoint": "main", "shutdown": "Stop", "arguments": {"parameters": [{"name": "p", "value": "1"}]}},
+        "status": {
+            "phase": phase, "message": "child failed", "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:09Z",
+            "conditions": [{"type": "Completed", "status": "True"}],
+            "nodes": {one["id"]: one for one in nodes},
+        },
+    }  # fmt: skip
+
+
+def diamond(b: str = "Failed", c: str = "Succeeded", d: str = "Omitted") -> Json:
+    """a → b, c → d; a DAG."""
+    return document(
+        node(W, "DAG", "Failed", ("wf.a",), outboundNodes=[node_id(W, "wf.d")]),
+        node("wf.a", "Pod", "Succeeded", ("wf.b", "wf.c"), W, templateName="work"),
+        node("wf.b", "Pod", b, ("wf.d",), W, templateName="work", message="exit code 1"),
+        node("wf.c", "Pod", c, ("wf.d",), W, templateName="work"),
+        node("wf.d", "Skipped", d, (), W, templateName="work"),
+    )
+
+
+def again(before: Json, **options: Any) -> tuple[Run, dict[str, str], list[str]]:
+    """(run, name → phase, names of deleted pods)."""
+    run = Run(copy.deepcopy(before))
+    commands = retry(run, RetryRequested(at=60.0, **options))
+    pods = [command.pod_name for command in commands if isinstance(command, DeletePod)]
+    assert len(pods) == len(commands)
+    return run, {one["name"]: one["phase"] for one in run.nodes.values()}, pods
+
+
+def test_what_failed_goes_with_what_followed_it() -> None:
+    run, phases, pods = again(diamond())
+    assert phases == {W: "Running", "wf.a": "Succeeded", "wf.c": "Succeeded"}
+    assert pods == [f"wf-work-{node_id(W, 'wf.b').removeprefix('wf-')}"]
+    assert run.removed == {node_id(W, "wf.b"), node_id(W, "wf.d")}
+    assert run.changed == {W, node_id(W, "wf.a"), node_id(W, "wf.c")}
+    assert run.nodes[node_id(W, "wf.a")]["children"] == [node_id(W, "wf.c")]
+    assert "outboundNodes" not in run.nodes[W]
+    root = run.nodes[W]
+    assert (root["startedAt"], root["finishedAt"]) == ("1970-01-01T00:01:00Z", None)
+
+
+def test_the_workflow_is_open_again() -> None:
+    run, _, _ = again(diamond(), parameters=("p=2", "q=3"))
+    status = run.document["status"]
+    assert run.phase == ""
+    assert "message" not in status
+    assert (status["startedAt"], status["finishedAt"]) == ("1970-01-01T00:01:00Z", None)
+    assert status["conditions"] == [{"type": "Completed", "status": "False"}]
+    assert "shutdown" not in run.document["spec"]
+    assert "workflows.argoproj.io/completed" not in run.document["metadata"]["labels"]
+    assert run.document["spec"]["arguments"]["parameters"] == [{"name": "p", "value": "2"}, {"name": "q", "value": "3"}]
+
+
+def test_what_succeeded_after_a_failure_protects_it() -> None:
+    _, phases, _ = again(diamond(d="Succeeded"))
+    assert phases["wf.b"] == "Failed"  # continueOn: the workflow went on after it
+
+
+def test_chosen_nodes_go_even_if_they_succeeded() -> None:
+    _, phases, pods = again(diamond(), restart_successful=True, node_field_selector="displayName=a")
+    assert phases == {W: "Running"}  # the root's only child goes, and all that followed it
+    assert len(pods) == 3
+
+
+def test_a_succeeded_workflow_needs_a_choice() -> None:
+    before = diamond(b="Succeeded", d="Succeeded")
+    before["status"]["phase"] = "Succeeded"
+    for options in ({}, {"restart_successful": True}, {"node_field_selector": "displayName=c"}):
+        with pytest.raises(Refused) as refused:
+            again(before, **options)
+        assert refused.value.message == (
+            "To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector"
+        )
+        assert refused.value.code == 3
+    _, phases, _ = again(before, restart_successful=True, node_field_selector="displayName=c")
+    assert phases == {W: "Running", "wf.a": "Succeeded", "wf.b": "Succeeded"}
+
+
+def test_a_running_workflow_cannot_be_retried() -> None:
+    before = diamond()
+    before["status"]["phase"] = "Running"
+    run = Run(before)
+    with pytest.raises(Refused, match="Cannot retry a workflow in phase Running"):
+        retry(run, RetryRequested(at=1.0))
+
+
+def test_a_refused_retry_changes_nothing() -> None:
+    run = Run(diamond())
+    before = json.dumps(run.document)
+    with pytest.raises(Refused, match="expected parameter of the form"):
+        retry(run, RetryRequested(at=1.0, parameters=("p",)))
+    assert json.dumps(run.document) == before
+
+
+STEPS = (
+    node(W, "Steps", "Failed", ("wf[0]",)),
+    node("wf[0]", "StepGroup", "Failed", ("wf[0].r", "wf[0].s"), W),
+    node("wf[0].r", "Retry", "Failed", ("wf[0].r(0)", "wf[0].r(1)"), W, templateName="t"),
+    node("wf[0].r(0)", "Pod", "Failed", (), W, templateName="t", nodeFlag={"retried": True}),
+    node("wf[0].r(1)", "Pod", "Error", (), W, templateName="t", nodeFlag={"retried": True}),
+    node("wf[0].s", "Pod", "Succeeded", (), W, templateName="t"),
+    node("wf.onExit", "Pod", "Succeeded", (), "", templateName="bye"),
+)
+
+
+def test_attempts_go_and_the_groups_above_run_again() -> None:
+    _, phases, pods = again(document(*STEPS))
+    assert phases == {W: "Running", "wf[0]": "Running", "wf[0].r": "Running", "wf[0].s": "Succeeded"}
+    assert len(pods) == 3  # both attempts and the exit handler's
+
+
+def test_suspend_nodes_wait_for_their_values_again() -> None:
+    before = document(
+        node(W, "Steps", "Failed", ("wf[0]",)),
+        node("wf[0]", "StepGroup", "Failed", ("wf[0].s",), W),
+        node("wf[0].s", "Suspend", "Failed", (), W, outputs={"parameters": [{"name": "o", "value": "1"}]}),
+    )
+    run, phases, _ = again(before, restart_successful=True, node_field_selector="displayName=s")
+    assert "wf[0].s" not in phases
+    assert run.nodes[node_id(W, "wf[0]")]["phase"] == "Running"
+
+
+def test_a_run_without_its_links_is_refused() -> None:
+    with pytest.raises(Refused, match="couldn't find parent node for"):
+        again(document(node(W, "DAG", "Failed"), node("wf.a", "Pod", "Failed", (), W)))
+    with pytest.raises(Refused, match="coudln't obtain child"):
+        again(document(node(W, "DAG", "Failed", ("wf.a",))))
+
+
+def test_ten_thousand_failed_nodes_take_no_longer_than_they_must() -> None:
+    names = [f"wf.loop({n})" for n in range(10_000)]
+    nodes = [node(name, "Pod", "Failed", (), W, templateName="t") for name in names]
+    before = document(
+        node(W, "DAG", "Failed", ("wf.loop",)), node("wf.loop", "TaskGroup", "Failed", tuple(names), W), *nodes
+    )
+    run = Run(before)
+    start = time.process_time()
+    commands = retry(run, RetryRequested(at=1.0))
+    assert time.process_time() - start < 2.0
+    assert len(commands) == 10_000
+    assert set(run.nodes) == {W, node_id(W, "wf.loop")}
+
+
+# --- resubmit -----------------------------------------------------------------------------------------------------
+
+
+def test_resubmit() -> None:
+    before = diamond()
+    before["metadata"]["annotations"] = {"a": "b"}
+    new = resubmit(before, at=0.0, seed="s", parameters=("p=9",))
+    assert new["metadata"] == {
+        "generateName": "wf-",
+        "namespace": "default",
+        "labels": {"mine": "1", "workflows.argoproj.io/resubmitted-from-workflow": W},
+        "annotations": {"a": "b"},
+    }
+    assert new["spec"] == {"entrypoint": "main", "arguments": {"parameters": [{"name": "p", "value": "9"}]}}
+    assert new["status"] == {"startedAt": None, "finishedAt": None}
+    assert before["spec"]["shutdown"] == "Stop"
+
+
+def test_resubmit_memoized() -> None:
+    new = resubmit(diamond(), at=60.0, seed="s", memoized=True)
+    name = new["metadata"]["name"]
+    assert name.startswith("wf-")
+    assert len(name) == 8
+    nodes = {one["name"].removeprefix(name): one for one in new["status"]["nodes"].values()}
+    assert set(nodes) == {"", ".a", ".b", ".c"}  # the skipped one is left out: nothing succeeded after it
+    assert (nodes[".a"]["type"], nodes[".a"]["phase"]) == ("Skipped", "Skipped")
+    assert nodes[".a"]["message"] == f"original pod: {node_id(W, 'wf.a')}"
+    assert (nodes[".b"]["type"], nodes[".b"]["phase"], nodes[".b"]["startedAt"]) == ("Pod", "Pending", None)
+    assert "message" not in nodes[".b"]
+    assert nodes[""]["children"] == [nodes[".a"]["id"]]
+    assert nodes[".a"]["id"] == node_id(name, f"{name}.a")
+    assert nodes[".b"]["boundaryID"] == name
+
+
+def test_memoized_is_for_failures() -> None:
+    before = diamond()
+    before["status"]["phase"] = "Succeeded"
+    with pytest.raises(Refused, match="workflow must be Failed/Error to resubmit in memoized mode"):
+        resubmit(before, at=0.0, seed="s", memoized=True)
