@@ -69,6 +69,13 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         return
     frame = walk.frames.get(event.node_id)
     template = frame.template if frame is not None else {}
+    if (
+        event.reason == events.REJECTED
+    ):  # the pod could not even be created: to Argo an error of the template that calls it
+        fault = Fault(event.message)
+        walk.ledger.mark(node, phases.ERROR, fault.message)
+        walk.rise(event.node_id, fault)
+        return
     outcome = outcomes.of_pod(event, template)
     found = outcomes.outputs(event, template)
     failed = event.phase != "Succeeded"
@@ -121,20 +128,19 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     node = walk.ledger.get(node_id)
     if frame is None or node is None:
         return
-    if key == "retry":
-        try:
+    fault: Fault | None = None
+    try:
+        if key == "retry":
             walk.visit(frame)
-        except Fault as fault:
-            if frame.parent is not None:
-                frame.parent.dirty[node_id] = fault
-    elif key == "suspend":
-        try:
+        elif key == "suspend":
             leaves.resume_suspended(walk, frame)
-        except Fault as fault:
+        elif key in ("timeout", "pendingTimeout"):
+            requests.pending_too_long(walk, frame, node)
+    except Fault as raised:
+        fault = raised
+        if not phases.ended(node):
             walk.ledger.mark(node, phases.ERROR, fault.message)
-    elif key in ("timeout", "pendingTimeout"):
-        requests.pending_too_long(walk, frame, node)
-    walk.rise(node_id)
+    walk.rise(node_id, fault)
 
 
 _HANDLERS: dict[type[events.Event], Callable[[Walk, Any], None]] = {

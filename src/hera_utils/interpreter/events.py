@@ -70,11 +70,16 @@ class ContainerState:
     init: bool = False
 
 
+REJECTED = "Rejected"
+
+
 @dataclass(frozen=True)
 class PodFinished(Event):
     """The pod is over, with everything that the kubelet and Argo's executor would report of it.
 
     phase: Succeeded | Failed (as a pod's); reason, message: the pod's own (DeadlineExceeded, Evicted, deleted…), often empty.
+    reason REJECTED: the pod could not even be created (unknown image, Kubernetes would refuse it); `message` says why. To Argo this
+    is an error of the step or task, not a failed pod.
     outputs: Argo's Outputs object as the executor reports it: {"parameters": [{"name", "value"}], "artifacts": […], "result", "exitCode"}.
     error: what the executor could not do (an output artifact is missing, an input artifact cannot be fetched), else "".
     """

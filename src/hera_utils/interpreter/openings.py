@@ -35,6 +35,8 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
     node = walk.ledger.named(call.name)
     if call.attempt is not None:
         return _dispatch(walk, _frame(walk, call, parent, call.attempt, call.home), node)
+    if node is None:
+        limits.check_open(walk, call.boundary)
     try:
         if parent.depth + 1 >= MAX_DEPTH:
             raise TooDeep(_TOO_DEEP)
@@ -47,9 +49,7 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
         _error_node(walk, call, node, fault.message)
         raise
     frame = _frame(walk, call, parent, processed, home)
-    if node is None:
-        limits.check_open(walk, call.boundary)
-    else:
+    if node is not None:
         _check_pending(walk, frame, node)
     if not locks.acquired(walk, frame, node):
         return None

@@ -6,7 +6,7 @@ from hera_utils.argo import selectors
 from hera_utils.errors import Refused
 from hera_utils.interpreter import begin, events, graph, limits, openings, phases
 from hera_utils.interpreter.commands import Command, KillPod
-from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.faults import TimedOut
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json, Run
@@ -75,11 +75,10 @@ def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:
     """`timeout` or `pendingTimeout` of a node that never started."""
     try:
         limits.check_pending(walk, frame.template, node)
-    except Fault as over:
+    except TimedOut as over:
         walk.say(KillPod(node["id"], openings.pod_name(walk, node), True))
         walk.ledger.mark(node, phases.FAILED, over.message)
-        if frame.parent is not None:
-            frame.parent.dirty[node["id"]] = over
+        raise
 
 
 def suspend(walk: Walk, event: events.SuspendRequested) -> None:

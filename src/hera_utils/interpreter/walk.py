@@ -101,16 +101,17 @@ class Walk:
             if node is not None and phases.ended(node):
                 self.close(frame)
 
-    def rise(self, node_id: str) -> None:
-        """A node changed: visit its ancestors, nearest first, up to the workflow."""
+    def rise(self, node_id: str, fault: Fault | None = None) -> None:
+        """A node changed: visit its ancestors, nearest first, up to the workflow. fault: what opening it raised."""
         frame = self.frames.get(node_id)
         if frame is None:
             return
-        child, parent = frame.node_id, frame.parent
-        node = self.ledger.get(node_id)
-        if node is not None and phases.ended(node):
+        if phases.ended(self.ledger.nodes[node_id]):
             self.close(frame)
-        fault: Fault | None = None
+        self._rise(frame, fault)
+
+    def _rise(self, frame: Frame, fault: Fault | None) -> None:
+        child, parent = frame.node_id, frame.parent
         while parent is not None:
             parent.dirty[child] = fault
             fault = None
@@ -130,30 +131,23 @@ class Walk:
             self.kill_daemons(frame.node_id)
 
     def open_waiting(self) -> None:
-        """Room was made: let the frames that wait for the workflow's parallelism try again."""
-        while self.waiting and not limits.workflow_full(self):
-            frame = next(iter(self.waiting.values()))
-            del self.waiting[frame.node_id]
+        """Room was made: let the frames that wait for the workflow's parallelism try again.
+
+        What a template's own parallelism holds back is tried when one of its children ends, which visits its frame anyway.
+        """
+        if self.spec.get("parallelism") is None:
+            return
+        for frame in list(self.waiting.values()):
+            if limits.workflow_full(self):
+                return
+            if frame.node_id not in self.waiting:
+                continue
+            fault = None
             try:
                 self.visit(frame)
             except Fault as raised:
-                if frame.parent is not None:
-                    frame.parent.dirty[frame.node_id] = raised
-            self.rise_from(frame)
-
-    def rise_from(self, frame: Frame) -> None:
-        """Visit the ancestors of a frame that was just visited."""
-        child, parent = frame.node_id, frame.parent
-        while parent is not None:
-            parent.dirty.setdefault(child, None)
-            fault: Fault | None = None
-            try:
-                self.visit(parent)
-            except Fault as raised:
                 fault = raised
-            child, parent = parent.node_id, parent.parent
-            if parent is not None and fault is not None:
-                parent.dirty[child] = fault
+            self._rise(frame, fault)
 
     def kill_daemons(self, boundary: str | None) -> None:
         """End the daemons of a boundary, or all of them (None)."""
