@@ -19,6 +19,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Knetic/govaluate"
@@ -139,7 +140,7 @@ func evaluate(r request) (any, error) {
 }
 
 func environment(variables map[string]any) map[string]any {
-	env := bellows.Expand(variables)
+	env := bellows.Expand(withoutParents(variables))
 	env["asInt"] = builtin.Int
 	env["asFloat"] = builtin.Float
 	env["jsonpath"] = func(text string, path string) any {
@@ -162,6 +163,21 @@ func environment(variables map[string]any) map[string]any {
 	}
 	env["sprig"] = sprigFunctions
 	return env
+}
+
+// withoutParents leaves out what is also the beginning of another name, as Argo does before it expands.
+func withoutParents(variables map[string]any) map[string]any {
+	kept := map[string]any{}
+	for name, value := range variables {
+		parent := false
+		for other := range variables {
+			parent = parent || strings.HasPrefix(other, name+".")
+		}
+		if !parent {
+			kept[name] = value
+		}
+	}
+	return kept
 }
 
 func when(text string) (any, error) {

@@ -117,4 +117,11 @@ def _decimal(value: int, scale: int) -> str:
 
 
 def _quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """As Go's time package quotes: anything that is not plain ASCII as the bytes it is made of."""
+    shown = []
+    for byte in text.encode("utf-8", "surrogatepass"):
+        if byte in b'"\\':
+            shown.append("\\" + chr(byte))
+        else:
+            shown.append(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+    return '"' + "".join(shown) + '"'

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from hera_utils.argo.durations import SECOND
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions.gotext import text_of
-from hera_utils.expressions.gotime import LAYOUTS, parse_moment
+from hera_utils.expressions.gotime import LAYOUTS, Moment, parse_moment
 from hera_utils.expressions.operations import power, regular_expression
 from hera_utils.expressions.values import Failure, truncated
 
@@ -218,8 +218,8 @@ def _token(reader: _Reader, state: str) -> Token:
         if not closed:
             raise Failure("Unclosed string literal")
         reader.at += 1
-        seconds = _as_time(text)
-        return Token("STRING", text) if seconds is None else Token("TIME", seconds)
+        moment = _as_time(text)
+        return Token("STRING", text) if moment is None else Token("TIME", moment)
     if character in "()":
         reader.at += 1
         return Token("CLAUSE" if character == "(" else "CLAUSE_CLOSE", _Clause(character))
@@ -288,13 +288,13 @@ _TIMES = (
 _TIME_LIKE = re.compile(r"[A-Z][a-z]{2} |\d{4}-\d\d-\d\d|\d{1,2}:\d\d[AP]M")
 
 
-def _as_time(text: str) -> float | None:
-    """A quoted text that is a time counts as its seconds since the epoch."""
+def _as_time(text: str) -> Moment | None:
+    """The time that a quoted text is, if it is one: it counts as its seconds since the epoch."""
     if not _TIME_LIKE.match(text):
         return None
     for layout in _TIMES:
         try:
-            return float(parse_moment(layout, text).nanoseconds // SECOND)
+            return parse_moment(layout, text)
         except Failure:
             continue
     return None
@@ -377,7 +377,9 @@ class _Planner:
             return _Stage("name", value=token.value[0])
         if token.kind == "VARIABLE":
             return _Stage("name", value=token.value)
-        if token.kind in ("NUMERIC", "STRING", "PATTERN", "BOOLEAN", "TIME"):
+        if token.kind == "TIME":
+            return _Stage("", value=float(token.value.nanoseconds // SECOND))
+        if token.kind in ("NUMERIC", "STRING", "PATTERN", "BOOLEAN"):
             return _Stage("", value=token.value)
         raise Failure(f"Unable to plan token kind: '{token.kind}', value: '{_shown(token.value)}'")
 

@@ -31,7 +31,7 @@ from hera_utils.expressions.nodes import (
     Slice,
     Unary,
 )
-from hera_utils.expressions.values import Failure, Function, Wide, go_type
+from hera_utils.expressions.values import Failure, Function, Groups, go_type, is_nil
 
 MOST_STEPS = 1_000_000
 
@@ -135,7 +135,7 @@ class _Walker:
         if operator in ("&&", "and", "||", "or"):
             left = self.boolean(self.walk(node.left))
             stops = operator in ("||", "or")
-            return left if left is stops else self.boolean(self.walk(node.right))
+            return left if left is stops else self.walk(node.right)  # expr-lang leaves the right side as it is
         if operator == "??":
             return self.coalesce(node)
         spine = [node]  # a + b + c …: as deep as it is long, so not by recursion
@@ -155,7 +155,7 @@ class _Walker:
 
     def coalesce(self, node: Binary) -> Any:
         value = self.walk(node.left)
-        return self.walk(node.right) if value is None else value
+        return self.walk(node.right) if is_nil(value) else value
 
     def conditional(self, node: Conditional) -> Any:
         return self.walk(node.then if self.boolean(self.walk(node.condition)) else node.otherwise)
@@ -185,7 +185,7 @@ class _Walker:
 
     def member(self, node: Member) -> Any:
         value = self.walk(node.node)
-        if node.optional and value is None:
+        if node.optional and is_nil(value):
             raise _Nil
         key = self.walk(node.member)
         self.place = node.place
@@ -239,8 +239,10 @@ class _Walker:
 
     # -- predicates
 
-    def each(self, values: Any, predicate: Node | None, *, backwards: bool = False) -> Any:
-        """Yields (loop, value of the predicate) for each item."""
+    def each(self, node: Builtin, values: Any, *, backwards: bool = False, bare: bool = False) -> Any:
+        """Yields (loop, value of the predicate) for each item; `bare`: the item itself."""
+        predicate = node.arguments[1] if len(node.arguments) > 1 and not bare else None
+        self.place = node.place
         if isinstance(values, dict | str | bytes):
             items = list(values.values()) if isinstance(values, dict) else list(values)
         elif isinstance(values, list | tuple):
@@ -259,11 +261,12 @@ class _Walker:
                 value = self.walk(predicate.node if isinstance(predicate, Predicate) else predicate)
             finally:
                 self.frame.loops.pop()
+            self.place = node.place
             yield loop, value
 
     def quantifier(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        verdicts = (self.boolean(value) for _, value in self.each(values, node.arguments[1]))
+        verdicts = (self.boolean(value) for _, value in self.each(node, values))
         if node.name == "all":
             return all(verdicts)
         if node.name == "none":
@@ -274,40 +277,40 @@ class _Walker:
 
     def filter(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        kept = [loop.item for loop, value in self.each(values, node.arguments[1]) if self.boolean(value)]
+        kept = [loop.item for loop, value in self.each(node, values) if self.boolean(value)]
         self.grow(len(kept))
         return kept
 
     def mapped(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        found = [value for _, value in self.each(values, node.arguments[1])]
+        found = [value for _, value in self.each(node, values)]
         self.grow(len(found))
         return found
 
     def count(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        predicate = node.arguments[1] if len(node.arguments) > 1 else None
-        return sum(1 for _, value in self.each(values, predicate) if self.boolean(value))
+        return sum(1 for _, value in self.each(node, values) if self.boolean(value))
 
     def sum(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        predicate = node.arguments[1] if len(node.arguments) > 1 else None
-        return functions.total([value for _, value in self.each(values, predicate)])
+        found = [value for _, value in self.each(node, values)]
+        self.place = node.place
+        return functions.total(found)
 
     def find(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
         by_index = node.name.endswith("Index")
-        for loop, value in self.each(values, node.arguments[1], backwards="Last" in node.name):
+        for loop, value in self.each(node, values, backwards="Last" in node.name):
             if self.boolean(value):
                 return loop.index if by_index else loop.item
-        return None if not by_index else -1
+        return None
 
     def group(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        groups = Wide()
-        for loop, key in self.each(values, node.arguments[1]):
+        groups = Groups()
+        for loop, key in self.each(node, values):
             if isinstance(key, list | dict):
-                raise Failure(f"runtime error: hash of unhashable type {go_type(key)}")
+                raise Failure(f"hash of unhashable type: {go_type(key)}")
             groups.setdefault(key, []).append(loop.item)
         return groups
 
@@ -316,12 +319,13 @@ class _Walker:
         order = self.walk(node.arguments[2]) if len(node.arguments) > 2 else "asc"
         if not isinstance(order, str):
             raise Failure("sortBy order argument must be a string")
-        pairs = [(loop.item, key) for loop, key in self.each(values, node.arguments[1])]
+        pairs = [(loop.item, key) for loop, key in self.each(node, values)]
+        self.place = node.place
         return functions.ordered([item for item, _ in pairs], [key for _, key in pairs], order)
 
     def reduce(self, node: Builtin) -> Any:
         values = self.walk(node.arguments[0])
-        items = [item for _, item in self.each(values, None)]
+        items = [item for _, item in self.each(node, values, bare=True)]
         loop = _Loop()
         start = 0
         if len(node.arguments) > 2:

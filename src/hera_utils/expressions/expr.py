@@ -15,13 +15,14 @@ from functools import lru_cache
 from typing import Any
 
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import functions, jsonpath, sprig
+from hera_utils.expressions import functions, jsonpath, natures, sprig
+from hera_utils.expressions.check import check
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.evaluate import EvaluationError
 from hera_utils.expressions.evaluate import evaluate as _evaluate
 from hera_utils.expressions.gotext import text_of, to_json
-from hera_utils.expressions.lexer import CompileError, located
-from hera_utils.expressions.nodes import Binary, Call, Constant, Let, Member, Name, Node, Pointer, Sequence, children
+from hera_utils.expressions.lexer import CompileError
+from hera_utils.expressions.nodes import Binary, Constant, Let, Member, Name, Node, Pointer, children
 from hera_utils.expressions.parser import BUILTINS
 from hera_utils.expressions.parser import parse as _parse
 from hera_utils.expressions.values import Function
@@ -62,18 +63,40 @@ class Program:
 
     def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None = None) -> Any:
         """The value over an environment as it is, without Argo's functions. Raises CompileError, EvaluationError."""
-        node = self.node
         overridden = self.roots & environment.keys()
-        if overridden & _HIDEABLE:
-            node = _parse(self.source, frozenset(overridden))
-        _check_names(node, self.source, environment)
+        node = _tree(self.source, frozenset(overridden & BUILTINS)) if overridden & BUILTINS else self.node
+        fault = _checked(
+            self.source,
+            frozenset(overridden & BUILTINS),
+            tuple(sorted(self._natures(environment), key=lambda pair: pair[0])),
+        )
+        if fault is not None:
+            raise CompileError(fault)
         return _evaluate(node, self.source, environment, entropy or Entropy())
+
+    def _natures(self, environment: Mapping[str, Any]) -> Iterator[tuple[str, natures.Nature]]:
+        for name in environment if self._whole else self.roots:
+            if name in environment:
+                yield name, natures.of_value(environment[name])
+
+
+_tree = lru_cache(maxsize=512)(_parse)
+
+
+@lru_cache(maxsize=4096)
+def _checked(source: str, hidden: frozenset[str], known: tuple[tuple[str, natures.Nature], ...]) -> str | None:
+    """What the checker has against an expression over variables of these types, memoised: templates repeat."""
+    try:
+        check(_tree(source, hidden), source, dict(known))
+    except CompileError as error:
+        return error.message
+    return None
 
 
 @lru_cache(maxsize=2048)
 def parse(source: str) -> Program:
     """A program, memoised. Raises CompileError."""
-    return Program(source, _parse(source))
+    return Program(source, _tree(source, frozenset()))
 
 
 def evaluate(text: str, variables: Variables, *, entropy: Entropy | None = None) -> Any:
@@ -118,7 +141,6 @@ _FUNCTIONS = {
     "jsonpath": Function("jsonpath", jsonpath.query_text, "ss"),
 }
 _ADDED = frozenset(_FUNCTIONS) | {"sprig"}
-_HIDEABLE = BUILTINS
 
 
 def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[str, Any]:
@@ -217,28 +239,11 @@ def _roots(node: Node) -> Iterator[str]:
                 yield called  # a builtin, which a variable may hide
 
 
-def _check_names(node: Node, source: str, environment: Mapping[str, Any]) -> None:
-    """expr-lang refuses unknown names before it runs, even where they would not be reached."""
-    pending: list[tuple[Node, frozenset[str]]] = [(node, frozenset())]
-    while pending:
-        one, known = pending.pop()
-        if isinstance(one, Name):
-            if one.name not in known and one.name not in environment and one.name != "$env":
-                raise CompileError(located(f"unknown name {one.name}", source, one.place))
-        elif isinstance(one, Let):
-            pending.append((one.body, known | {one.name}))
-            pending.append((one.value, known))
-        else:
-            pending.extend((below, known) for below in reversed(list(children(one))))
-
-
 __all__ = [
-    "Call",
     "CompileError",
     "EvaluationError",
     "ExpressionError",
     "Program",
-    "Sequence",
     "evaluate",
     "evaluate_boolean",
     "expanded",

@@ -19,6 +19,7 @@ from hera_utils.expressions.gotime import LAYOUTS, Moment, Zone, moment_at, pars
 from hera_utils.expressions.values import (
     Duration,
     Failure,
+    Nothing,
     Strings,
     Wide,
     go_type,
@@ -152,6 +153,8 @@ def integer(value: Any) -> int:
         return truncated(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
+    if value is None:
+        raise Failure("reflect: call of reflect.Value.Type on zero Value")
     raise Failure(f"invalid operation: int({go_type(value)})")
 
 
@@ -205,8 +208,8 @@ def repeated(text: Any, count: Any) -> str:
 
 
 def joined(parts: Any, glue: Any = "") -> str:
-    if not isinstance(parts, list):
-        raise Failure(f"invalid argument for join (type {go_type(parts)})")
+    if go_type(parts) not in ("[]string", "[]interface {}"):
+        raise Failure(f"invalid argument for join (type {'%!s(<nil>)' if parts is None else go_type(parts)})")
     return _string(glue).join(_string(part) for part in parts)
 
 
@@ -281,7 +284,8 @@ def from_base64(text: Any) -> str:
         return base64.b64decode(source, validate=True).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         bad = re.search(r"[^A-Za-z0-9+/]", source)
-        raise Failure(f"illegal base64 data at input byte {bad.start() if bad else len(source)}") from None
+        place = bad.start() if bad else len(source) - len(source) % 4
+        raise Failure(f"illegal base64 data at input byte {place}") from None
 
 
 def duration(text: Any) -> Duration:
@@ -346,7 +350,7 @@ def take(values: Any, count: Any) -> Any:
         raise Failure(f"cannot take {kind(count)} elements")
     if count < 0:
         raise Failure("reflect.Value.Slice: slice index out of bounds")
-    return type(values)(values[:count])
+    return values if isinstance(values, Nothing) else type(values)(values[:count])
 
 
 def _map(value: Any, verb: str) -> dict[Any, Any]:
@@ -409,7 +413,9 @@ def sort(values: Any, order: Any = "asc") -> list[Any]:
         raise Failure(f"sort order argument must be a string (got {go_type(order)})")
     if order not in ("asc", "desc"):
         raise Failure(f"invalid order {order}, expected asc or desc")
-    items = list(values) if isinstance(values, list) else []
+    if not isinstance(values, list) or isinstance(values, Nothing):
+        return Nothing()
+    items = list(values)
     return ordered(items, items, order)
 
 
@@ -499,5 +505,5 @@ def total(values: list[Any]) -> Any:
     """sum(): ints stay ints."""
     result: Any = 0
     for value in values:
-        result = op.add(result, value)
+        result = op.add(value, result)
     return result

@@ -61,7 +61,7 @@ def float_json(value: float) -> str:
 
 
 def float_text(value: float) -> str:
-    """A float as %v writes it: %g with the shortest digits, exponents below 1e-4 and from 1e21."""
+    """A float as %v writes it: the shortest digits, with an exponent below 1e-4 and from 1e6 on."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -69,7 +69,7 @@ def float_text(value: float) -> str:
     if value == 0:
         return "-0" if math.copysign(1, value) < 0 else "0"
     mantissa, exponent = _scientific(value)
-    if exponent < -4 or exponent >= 21:
+    if exponent < -4 or exponent >= 6:
         return f"{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
     return _decimal(value)
 
@@ -124,12 +124,14 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
     if isinstance(value, bytes):
         return '"' + base64.b64encode(value).decode() + '"'
     if isinstance(value, dict):
+        if getattr(value, "go_type", "").startswith("map[interface"):
+            _unsupported(value)
         return _object(value, indent, level, html)
-    if isinstance(value, list | tuple):
-        return _array(value, indent, level, html)
     written = getattr(value, "json", None)
     if written is not None:
         return to_json(written(), indent=indent, level=level, html=html)
+    if isinstance(value, list | tuple):
+        return _array(value, indent, level, html)
     _unsupported(value)
 
 
@@ -140,11 +142,7 @@ def _unsupported(value: Any) -> NoReturn:
 def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
     if not value:
         return "{}"
-    keyed = {}
-    for key in value:
-        if not isinstance(key, str | int) or isinstance(key, bool):
-            raise ExpressionError("json: unsupported type: map[interface {}]interface {}")
-        keyed[str(key)] = value[key]
+    keyed = {str(key): one for key, one in value.items()}
     colon = ": " if indent else ":"
     parts = [
         json_string(key, html=html) + colon + to_json(keyed[key], indent=indent, level=level + 1, html=html)

@@ -43,6 +43,8 @@ _MONTHS = [
     "December",
 ]
 _DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+_FIRST, _LAST = -62135510400, 253402214400  # seconds of the years 1 and 9999, a day away from what Python can hold
+_CYCLE = 146097 * 86400  # seconds of 400 years: the calendar repeats, weekdays too
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -84,17 +86,26 @@ class Moment:
 
     @property
     def local(self) -> datetime:
-        """The civil time in its zone (without its nanoseconds). Years outside 1 … 9999 raise Failure."""
-        try:
-            return (_EPOCH + timedelta(seconds=self.nanoseconds // SECOND)).astimezone(self.zone.rules)
-        except (OverflowError, ValueError):
-            raise Failure("year outside of range [1,9999]") from None
+        """The civil time in its zone (without its nanoseconds); outside the years that Python knows, some 400 years away."""
+        seconds = self.nanoseconds // SECOND
+        if not _FIRST <= seconds <= _LAST:
+            seconds = (seconds - _FIRST) % _CYCLE + _FIRST + _CYCLE
+        return (_EPOCH + timedelta(seconds=seconds)).astimezone(self.zone.rules)
+
+    @property
+    def year(self) -> int:
+        seconds = self.nanoseconds // SECOND
+        if _FIRST <= seconds <= _LAST:
+            return self.local.year
+        return self.local.year + ((seconds - _FIRST) // _CYCLE - 1) * 400
 
     @property
     def fraction(self) -> int:
         return self.nanoseconds % SECOND
 
     def json(self) -> str:
+        if not 0 <= self.year <= 9999:
+            raise Failure("Time.MarshalJSON: year outside of range [0,9999]")
         return format_moment(self, RFC3339_NANO)
 
     def __str__(self) -> str:
@@ -130,7 +141,7 @@ def _add_date(at: Moment, years: int, months: int, days: int) -> Moment:
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
-    "Year": lambda at: at.local.year,
+    "Year": lambda at: at.year,
     "Month": lambda at: Month(at.local.month),
     "Day": lambda at: at.local.day,
     "Hour": lambda at: at.local.hour,
@@ -231,8 +242,17 @@ def format_moment(at: Moment, layout: str) -> str:
     for before, element in _elements(layout):
         parts.append(before)
         if element:
-            parts.append(_written(element, local, at.fraction))
+            parts.append(_year(element, at.year) if element in _YEARS else _written(element, local, at.fraction))
     return "".join(parts)
+
+
+_YEARS = frozenset({"2006", "06"})
+
+
+def _year(element: str, year: int) -> str:
+    if element == "06":
+        return f"{year % 100:02d}"
+    return f"-{-year:04d}" if year < 0 else f"{year:04d}"
 
 
 def _written(element: str, local: datetime, fraction: int) -> str:
@@ -251,8 +271,6 @@ def _written(element: str, local: datetime, fraction: int) -> str:
 
 
 _SIMPLE: dict[str, Callable[[datetime], str]] = {
-    "2006": lambda t: f"{t.year:04d}",
-    "06": lambda t: f"{t.year % 100:02d}",
     "January": lambda t: _MONTHS[t.month - 1],
     "Jan": lambda t: _MONTHS[t.month - 1][:3],
     "01": lambda t: f"{t.month:02d}",

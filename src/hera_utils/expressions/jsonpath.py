@@ -267,7 +267,6 @@ def _holds(verdict: Any) -> bool:
     if isinstance(verdict, str):
         if len(verdict) > 1 and verdict[0] == verdict[-1] and verdict[0] in "'\"":
             verdict = verdict[1:-1]
-        return verdict != ""
     return bool(verdict)
 
 

@@ -15,6 +15,7 @@ IDENTIFIER, NUMBER, STRING, BYTES, OPERATOR, BRACKET, EOF = (
 
 _WORD_OPERATORS = frozenset({"in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else"})
 _AFTER_NOT = frozenset({"in", "matches", "contains", "startsWith", "endsWith"})
+FAULT = "Fault"  # what cannot be read: an error once the parser gets there
 LONGEST = 1 << 20  # characters of one expression
 
 
@@ -28,6 +29,8 @@ def located(message: str, source: str, place: int) -> str:
     line = before.count("\n") + 1
     column = place - (before.rfind("\n") + 1)
     shown = source.split("\n")[line - 1].replace("\t", " ")
+    if not shown:
+        return message
     mark = "".join("." for _ in range(column)) + "^"
     return f"{message} ({line}:{column + 1})\n | {shown}\n | {mark}"
 
@@ -60,10 +63,14 @@ _SIMPLE_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "
 
 
 def tokenize(source: str) -> list[Token]:
-    """The tokens of an expression, EOF last. Raises CompileError."""
-    if len(source) > LONGEST:
-        raise CompileError("expression is too long")
-    return _Lexer(source).run()
+    """The tokens of an expression; the last is EOF, or FAULT with the message of what cannot be read."""
+    lexer = _Lexer(source)
+    try:
+        if len(source) > LONGEST:
+            raise CompileError("expression is too long")
+        return lexer.run()
+    except CompileError as error:
+        return [*lexer.tokens, Token(FAULT, error.message, lexer.at)]
 
 
 class _Lexer:

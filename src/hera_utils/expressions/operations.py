@@ -15,10 +15,14 @@ from hera_utils.expressions.values import (
     Failure,
     Floats,
     Function,
+    Groups,
     Ints,
+    Nothing,
     Strings,
+    Texts,
     go_type,
     is_int,
+    is_nil,
     is_number,
     to_float,
     to_int,
@@ -33,7 +37,7 @@ def equal(left: Any, right: Any) -> bool:
     if is_number(left) and is_number(right):
         return bool(left == right)
     if left is None or right is None:
-        return left is right
+        return is_nil(left) and is_nil(right)
     if isinstance(left, Moment) and isinstance(right, Moment):
         return left.nanoseconds == right.nanoseconds
     if isinstance(left, list) and isinstance(right, list):
@@ -212,7 +216,7 @@ def _check_key(key: Any, where: dict[Any, Any]) -> None:
 
 def text_operator(operator: str, left: Any, right: Any) -> bool:
     """contains, startsWith, endsWith: false when one side is nil. Raises Failure for other kinds."""
-    if left is None or right is None:
+    if is_nil(left) or is_nil(right):
         return False
     for side in (left, right):
         if not isinstance(side, str):
@@ -224,7 +228,7 @@ def text_operator(operator: str, left: Any, right: Any) -> bool:
 
 def matches(text: Any, pattern: Any) -> bool:
     """The operator `matches`: Go's regular expressions, found anywhere."""
-    if text is None or pattern is None:
+    if is_nil(text) or is_nil(pattern):
         return False
     if not isinstance(pattern, str):
         raise Failure(f"interface conversion: interface {{}} is {go_type(pattern)}, not string")
@@ -255,8 +259,30 @@ def regular_expression(pattern: str) -> re.Pattern[str]:
     )
     try:
         return re.compile(translated, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise Failure(f"error parsing regexp: {error}: `{pattern}`") from None
+    except re.error as error:
+        raise Failure(f"error parsing regexp: {_complaint(error, pattern)}") from None
+    except (OverflowError, RecursionError):
+        raise Failure(f"error parsing regexp: expression nests too deeply: `{pattern}`") from None
+
+
+def _complaint(error: re.error, pattern: str) -> str:
+    """Python's complaint in Go's words, as far as the two agree on what is wrong."""
+    for ours, theirs in _COMPLAINTS.items():
+        if error.msg.startswith(ours):
+            place = error.pos or 0
+            shown = {"]": pattern[place:], "*": pattern[place : place + 1]}.get(theirs[-1], pattern)
+            return f"{theirs.removesuffix('*')}: `{shown}`"
+    return f"{error.msg}: `{pattern}`"
+
+
+_COMPLAINTS = {
+    "missing ), unterminated subpattern": "missing closing )",
+    "unbalanced parenthesis": "unexpected )",
+    "unterminated character set": "missing closing ]",
+    "nothing to repeat": "missing argument to repetition operator*",
+    "multiple repeat": "invalid nested repetition operator*",
+    "bad character range": "invalid character class range",
+}
 
 
 _CLASSES = {
@@ -283,7 +309,7 @@ def fetch(value: Any, key: Any) -> Any:
         if key is None:
             return value.get("")
         _check_key(key, value)
-        return value.get(key)
+        return value[key] if key in value else _zero(value)
     if isinstance(value, list | tuple | str | bytes):
         return _item(value, to_int(key))
     if value is not None and isinstance(key, str):
@@ -291,6 +317,13 @@ def fetch(value: Any, key: Any) -> Any:
         if method is not None:
             return method
     raise Failure(f"cannot fetch {text_of(key)} from {go_type(value)}")
+
+
+def _zero(values: dict[Any, Any]) -> Any:
+    """What a map gives for a key that it does not have."""
+    if isinstance(values, Groups):
+        return Nothing()
+    return "" if isinstance(values, Texts) else None
 
 
 def method_of(value: Any, name: str) -> Function | None:
@@ -312,6 +345,8 @@ def _item(value: Any, index: int) -> Any:
 def sliced(value: Any, start: Any, end: Any) -> Any:
     """value[start:end]; texts are cut at bytes, as in Go. None: from the start, to the end."""
     if not isinstance(value, list | tuple | str | bytes):
+        if end is None:
+            raise Failure(f"invalid argument for len (type {go_type(value)})")
         raise Failure(f"cannot slice {text_of(start if start is not None else 0)}")
     items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
     length = len(items)
@@ -326,5 +361,5 @@ def sliced(value: Any, start: Any, end: Any) -> Any:
     if isinstance(value, str) and isinstance(cut, bytes):
         return cut.decode("utf-8", "replace")
     if isinstance(value, list):
-        return type(value)(cut)
+        return list(cut) if isinstance(value, Nothing) else type(value)(cut)
     return cut

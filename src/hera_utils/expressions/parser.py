@@ -9,6 +9,7 @@ from hera_utils.expressions.lexer import (
     BRACKET,
     BYTES,
     EOF,
+    FAULT,
     IDENTIFIER,
     NUMBER,
     OPERATOR,
@@ -127,6 +128,7 @@ class _Parser:
         self.inside_predicates = 0
         self.depth = 0
         self.nodes = 0
+        self.check_token()
 
     # -- tokens
 
@@ -139,8 +141,13 @@ class _Parser:
             self.fail("unexpected end of expression")
         self.at += 1
         self.nodes += 1
+        self.check_token()
         if self.nodes > MOST_NODES:
             self.fail("compilation failed: expression exceeds maximum allowed nodes")
+
+    def check_token(self) -> None:
+        if self.current.kind == FAULT:
+            raise CompileError(self.current.value)
 
     def is_(self, kind: str, value: str | None = None) -> bool:
         token = self.tokens[self.at]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from hera_utils.expressions.gotime import Moment
 from hera_utils.expressions.operations import deep_equal
 from hera_utils.expressions.sprig_numbers import whole
 from hera_utils.expressions.sprig_texts import Table, text
-from hera_utils.expressions.values import Failure, Strings, go_type
+from hera_utils.expressions.values import Chunks, Failure, Nothing, Strings, go_type
 
 
 def _items(value: Any, verb: str) -> list[Any]:
@@ -71,21 +72,24 @@ def _end(index: int, verb: str) -> Callable[[Any], Any]:
     return pick
 
 
-def _rest(value: Any) -> list[Any] | None:
+def _rest(value: Any) -> list[Any]:
     items = _items(value, "find rest on")
-    return items[1:] if items else None
+    return items[1:] if items else Nothing()
 
 
-def _initial(value: Any) -> list[Any] | None:
+def _initial(value: Any) -> list[Any]:
     items = _items(value, "find initial on")
-    return items[:-1] if items else None
+    return items[:-1] if items else Nothing()
 
 
-def _chunk(size: int, value: Any) -> list[Any]:
+def _chunk(size: int, value: Any) -> Chunks:
     items = _items(value, "chunk")
-    if size <= 0:
+    count = math.floor((len(items) - 1) / size) + 1 if size else -1
+    if count < 0:
         raise Failure("runtime error: makeslice: len out of range")
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    if size < 0:  # sprig's formula then finds one chunk of one item, or none
+        return Chunks([items] if count else [])
+    return Chunks([items[start : start + size] for start in range(0, len(items), size)])
 
 
 def _slice(value: Any, *indices: Any) -> Any:
@@ -101,13 +105,13 @@ def _slice(value: Any, *indices: Any) -> Any:
     return type(value)(items[start:end]) if isinstance(value, list) else items[start:end]
 
 
-def _concat(*lists: Any) -> list[Any] | None:
+def _concat(*lists: Any) -> list[Any]:
     made: list[Any] = []
     for one in lists:
         if one is not None and not isinstance(one, list | tuple):
             raise Failure(f"Cannot concat type {builtin.kind(one)} as list")
         made.extend(_items(one, "concat"))
-    return made or None
+    return made or Nothing()
 
 
 def _dict(*values: Any) -> dict[str, Any]:
@@ -144,7 +148,7 @@ def _merged(target: dict[str, Any], source: dict[str, Any], *, overwrite: bool) 
         present = target.get(key)
         if isinstance(present, dict) and isinstance(value, dict):
             _merged(present, value, overwrite=overwrite)
-        elif key not in target or empty(present) or (overwrite and not empty(value)):
+        elif overwrite or key not in target or empty(present):
             target[key] = value
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 from hera_utils.argo.durations import HOUR, MINUTE, SECOND, DurationError, format_nanoseconds, nanoseconds
 from hera_utils.expressions import functions as builtin
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.gotext import quote as quoted
 from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.gotime import Moment, format_moment, moment_at, parse_moment, zone
 from hera_utils.expressions.sprig_texts import Table
@@ -209,11 +210,18 @@ def _directory(path: str) -> str:
 
 
 def _parse_address(address: str) -> dict[str, Any]:
+    if not re.match("[A-Za-z][A-Za-z0-9+.-]*:", address):
+        if address.startswith(":"):
+            raise Failure(f"unable to parse url: parse {quoted(address)}: missing protocol scheme")
+        if ":" in address.partition("/")[0]:
+            raise Failure(
+                f"unable to parse url: parse {quoted(address)}: first path segment in URL cannot contain colon"
+            )
     try:
         parts = urlsplit(address)
         host = parts.netloc.rpartition("@")[2]
     except ValueError as error:
-        raise Failure(f'unable to parse url: parse "{address}": {error}') from None
+        raise Failure(f"unable to parse url: parse {quoted(address)}: {error}") from None
     opaque = parts.scheme != "" and not parts.netloc and parts.path != "" and not parts.path.startswith("/")
     return {
         "scheme": parts.scheme,

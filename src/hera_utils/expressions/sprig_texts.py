@@ -14,7 +14,7 @@ from hera_utils.expressions import functions as builtin
 from hera_utils.expressions.cases import camelcase, lower_case
 from hera_utils.expressions.gotext import quote, text_of
 from hera_utils.expressions.operations import regular_expression
-from hera_utils.expressions.values import Failure, Strings, Texts
+from hera_utils.expressions.values import Failure, Nothing, Strings, Texts
 
 Table = dict[str, tuple[str, Callable[..., Any]]]
 LONGEST = builtin.LONGEST_TEXT
@@ -155,7 +155,8 @@ def _indent(spaces: int, value: str) -> str:
     return padding + value.replace("\n", "\n" + padding)
 
 
-def _wrap(width: int, separator: str, value: str) -> str:
+def _wrap(width: int, separator: str, value: str, *, breaking: bool) -> str:
+    """Lines of at most `width` bytes; a longer word is broken or stands alone."""
     separator = separator or "\n"
     width = max(width, 1)
     data, made, at = _bytes(value), bytearray(), 0
@@ -163,10 +164,16 @@ def _wrap(width: int, separator: str, value: str) -> str:
         if data[at : at + 1] == b" ":
             at += 1
             continue
-        space = data.rfind(b" ", at, at + width + 1)
-        end = space if space >= at else at + width
+        end = data.rfind(b" ", at, at + width + 1)
+        blank = 1
+        if end < 0 and breaking:
+            end, blank = at + width, 0
+        elif end < 0:
+            end = data.find(b" ", at + width)
+            if end < 0:
+                break
         made += data[at:end] + _bytes(separator)
-        at = end + 1 if space >= at else end
+        at = end + blank
     return (bytes(made) + data[at:]).decode("utf-8", "replace")
 
 
@@ -178,7 +185,8 @@ def _decoded(how: Callable[[bytes], bytes], name: str) -> Callable[[str], str]:
         except (binascii.Error, ValueError):
             alphabet = rb"[^A-Za-z0-9+/]" if name == "base64" else rb"[^A-Z2-7]"
             bad = re.search(alphabet, clean)
-            return f"illegal {name} data at input byte {bad.start() if bad else len(clean)}"
+            quantum = 4 if name == "base64" else 8
+            return f"illegal {name} data at input byte {bad.start() if bad else len(clean) - len(clean) % quantum}"
 
     return decode
 
@@ -244,10 +252,10 @@ def found_all(compiled: re.Pattern[str], value: str) -> list[re.Match[str]]:
     return found
 
 
-def _find_all(pattern: str, value: str, count: int) -> Strings | None:
+def _find_all(pattern: str, value: str, count: int) -> list[str]:
     matches = [one.group() for one in found_all(regular_expression(pattern), value)]
     kept = matches if count < 0 else matches[:count]
-    return Strings(kept) if kept else None
+    return Strings(kept) if kept else Nothing("[]string")
 
 
 def _find(pattern: str, value: str) -> str:
@@ -266,10 +274,10 @@ def _must_match(pattern: str, value: str) -> bool:
     return regular_expression(pattern).search(value) is not None
 
 
-def _split_by(pattern: str, value: str, count: int) -> Strings | None:
+def _split_by(pattern: str, value: str, count: int) -> list[str]:
     compiled = regular_expression(pattern)
     if count == 0:
-        return None
+        return Nothing("[]string")
     if pattern and value == "":
         return Strings([""])
     made: list[str] = []
@@ -322,8 +330,8 @@ TEXTS: Table = {
     "snakecase": ("s", lower_case("_")),
     "camelcase": ("s", camelcase),
     "kebabcase": ("s", lower_case("-")),
-    "wrap": ("is", lambda width, value: _wrap(width, "", value)),
-    "wrapWith": ("iss", _wrap),
+    "wrap": ("is", lambda width, value: _wrap(width, "", value, breaking=False)),
+    "wrapWith": ("iss", lambda width, separator, value: _wrap(width, separator, value, breaking=True)),
     "contains": ("ss", lambda part, value: part in value),
     "hasPrefix": ("ss", lambda part, value: value.startswith(part)),
     "hasSuffix": ("ss", lambda part, value: value.endswith(part)),

@@ -43,10 +43,36 @@ class Floats(list[Any]):
     go_type = "[]float64"
 
 
+class Chunks(list[Any]):
+    go_type = "[][]interface {}"
+
+
+class Nothing(list[Any]):
+    """A nil slice: it equals nil and has no items."""
+
+    def __init__(self, go_type: str = "[]interface {}") -> None:
+        super().__init__()
+        self.go_type = go_type
+
+    def json(self) -> None:
+        return None
+
+
+def is_nil(value: Any) -> bool:
+    """Go's nil: nil itself or a nil slice."""
+    return value is None or isinstance(value, Nothing)
+
+
 class Wide(dict[Any, Any]):
     """A map whose keys may be of any kind."""
 
     go_type = "map[interface {}]interface {}"
+
+
+class Groups(dict[Any, Any]):
+    """What groupBy gives."""
+
+    go_type = "map[interface {}][]interface {}"
 
 
 class Byte(int):
