@@ -23,7 +23,8 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
     if outcome.succeeded:
         return []
     text: list[str] = []
-    if outcome.message:
+    # a run of one task says what the task says
+    if outcome.message and outcome.message not in {failure.message for failure in first_failures(outcome)}:
         text.append(f"{outcome.name}: {outcome.message}")
     for failure in first_failures(outcome):
         text.append(f"{mark} {failure.task}{_given(failure)}: {failure.message or failure.phase}{_attempts(failure)}")

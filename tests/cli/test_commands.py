@@ -1,0 +1,305 @@
+"""The commands against a real local platform, as typed."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hera_utils.cli.door import enter
+
+HELLO = """
+kind: Workflow
+metadata: {generateName: hello-}
+spec:
+  entrypoint: dag
+  arguments: {parameters: [{name: word, value: hello}]}
+  templates:
+  - name: dag
+    dag:
+      tasks:
+      - {name: one, template: say, arguments: {parameters: [{name: word, value: "{{workflow.parameters.word}}"}]}}
+      - name: many
+        template: say
+        dependencies: [one]
+        withItems: [a, b, c]
+        arguments: {parameters: [{name: word, value: "{{item}}"}]}
+  - name: say
+    inputs: {parameters: [{name: word}]}
+    outputs: {parameters: [{name: length, valueFrom: {path: /tmp/length}}]}
+    container:
+      image: busybox
+      command: [sh, -c, 'echo "$0"; printf %s "$0" | wc -c > /tmp/length', "{{inputs.parameters.word}}"]
+"""
+FAILS = """
+metadata: {generateName: fails-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    retryStrategy: {limit: "1"}
+    container: {image: busybox, command: [sh, -c, "echo told you; exit 3"]}
+"""
+SLEEPS = """
+metadata: {generateName: sleeps-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    container: {image: busybox, command: [sleep, "60"]}
+"""
+ASKS = """
+metadata: {generateName: asks-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps: [[{name: approve, template: approve}], [{name: go, template: go}]]
+  - {name: approve, suspend: {}}
+  - {name: go, container: {image: busybox, command: [echo, went]}}
+"""
+
+
+@pytest.fixture
+def user(local_platform, monkeypatch, tmp_path, capsys):
+    """Types a command line in an empty folder; gives (exit status, stdout, stderr)."""
+    for name in list(os.environ):
+        if name.startswith(("ARGO", "KUBE", "HERA")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
+    monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)
+    monkeypatch.chdir(tmp_path)
+
+    class User:
+        platform = local_platform
+        folder = tmp_path
+
+        def type(self, *words, status=0):
+            capsys.readouterr()
+            found = enter([str(word) for word in words])
+            said = capsys.readouterr()
+            assert found == status, said.out + said.err
+            assert "Traceback" not in said.out + said.err
+            return said.out + said.err
+
+        def file(self, name, text):
+            (tmp_path / name).write_text(text)
+            return name
+
+        def start(self, text):
+            return self.type("run", self.file("w.yaml", text), "--detach").splitlines()[0]
+
+        def process(self, *words, **options):
+            return subprocess.Popen([sys.executable, "-m", "hera_utils", *words], text=True, **options)
+
+    return User()
+
+
+def test_a_run_from_start_to_table(user):
+    said = user.type("run", user.file("hello.yaml", HELLO), "-p", "word=good day")
+    assert "✔ many 3/3" in said
+    name = re.search(r"(hello-\w+)  ✔ Succeeded  4/4", said)[1]
+    assert f"/workflows/{user.platform.connection.namespace}/{name}" in said
+    assert user.type("ls", "--output", "name") == f"{name}\n"
+    assert json.loads(user.type("ls", "--output", "json"))[0]["status"]["progress"] == "4/4"
+    assert user.type("ls", "--running") == f"no runs in namespace {user.platform.connection.namespace}\n"
+    shown = user.type("get", "@latest")
+    assert "parameter word = good day" in shown
+    assert "    ✔ many 3/3" in shown
+    assert json.loads(user.type("get", name, "-o", "json"))["metadata"]["name"] == name
+    assert "entrypoint: dag" in user.type("get", name, "-o", "yaml")
+    assert sorted(user.type("logs", name).splitlines()) == [
+        "many(0:a): a",
+        "many(1:b): b",
+        "many(2:c): c",
+        "one: good day",
+    ]
+    assert sorted(user.type("logs", name, "many", "--no-prefix").split()) == ["a", "b", "c"]
+    assert user.type("logs", name, "one") == "good day\n"
+    table = user.type("results", name).splitlines()
+    assert table[1].split() == ["word", "length", "status", "seconds", "attempts"]
+    assert user.type("results", name, "-o", "csv").startswith(
+        "task,template,word,length,status,seconds,attempts\none,say,good day,8,"
+    )
+    assert json.loads(user.type("results", name, "-o", "json"))[1]["inputs"] == {"word": "a"}
+    assert "✔ Succeeded" in user.type("watch", name)
+    assert user.type("delete", name) == f"{name} deleted\n"
+    user.type("get", name, status=2)
+
+
+def test_a_run_that_fails_says_why_and_can_be_retried(user):
+    said = user.type("run", user.file("fails.yaml", FAILS), status=1)
+    assert "main: Error (exit code 3) (2 attempts)" in said
+    assert "\n    told you\n" in said
+    assert "exit code 3" in user.type("get", "@latest")
+    assert "told you" in user.type("retry", "@latest", "--watch", status=1)
+
+
+def test_ending_a_run(user):
+    for verb, message in (("stop", "Stop"), ("terminate", "Terminate")):
+        name = user.start(SLEEPS)
+        assert "is told to" in user.type(verb, name)
+        user.type("watch", name, status=1)
+        assert message in user.type("get", name)
+
+
+def test_a_run_that_asks(user):
+    name = user.start(ASKS)
+    assert "● approve" in user.type("get", name) or "● Running" in user.type("get", name)
+    assert "goes on" in user.type("resume", name, "--watch")
+    assert user.type("logs", name, "--no-prefix") == "went\n"
+
+
+def test_suspending(user):
+    name = user.start(SLEEPS)
+    assert "is suspended" in user.type("suspend", name)
+    assert user.platform.client.get(name)["spec"]["suspend"] is True
+    user.type("resume", name)
+    user.type("delete", name)
+
+
+def test_templates_in_a_file_come_first_and_may_change(user):
+    template = (
+        "kind: WorkflowTemplate\nmetadata: {{name: t}}\nspec:\n  entrypoint: a\n  templates:\n"
+        "  - {{name: a, container: {{image: busybox, command: [echo, {word}]}}}}\n"
+    )
+    workflow = "---\nmetadata: {generateName: w-}\nspec: {workflowTemplateRef: {name: t}}\n"
+    for word in ("first", "second"):
+        said = user.type("run", user.file("w.yaml", template.format(word=word) + workflow))
+        assert "WorkflowTemplate t stored" in said
+        assert user.type("logs", "@latest", "--no-prefix") == f"{word}\n"
+
+
+def test_ctrl_c_leaves_the_run_alone(user):
+    user.file("sleeps.yaml", SLEEPS)
+    process = user.process("run", "sleeps.yaml", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = process.stdout.readline()
+    name = first.split()[0]
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert f"come back with: hera-utils watch {name}" in said
+    assert "Traceback" not in said
+    assert user.platform.client.get(name)["status"]["phase"] == "Running"
+    user.type("delete", name)
+
+
+def test_logs_follow_a_run_to_its_end(user):
+    text = FAILS.replace("echo told you; exit 3", "for i in 1 2 3; do echo $i; sleep 0.2; done")
+    name = user.start(text)
+    assert user.type("logs", name, "-f", "--no-prefix").split() == ["1", "2", "3"]
+
+
+def test_lint(user):
+    user.file("good.yaml", HELLO)
+    user.file(
+        "bad.yaml", "metadata: {name: b}\nspec: {entrypoint: nope, templates: [{name: a, container: {image: x}}]}"
+    )
+    user.file("worse.yaml", "a: [")
+    user.file(
+        "script.py",
+        "from hera.workflows import Container, Workflow\n"
+        "with Workflow(generate_name='s-', entrypoint='c') as w:\n"
+        "    Container(name='c', image='x', command=['a'])\n"
+        "w.create(wait=False)\n",
+    )
+    assert user.type("lint", "good.yaml").startswith("✔ good.yaml Workflow hello-")
+    said = user.type("lint", ".", status=1)
+    assert "'nope'" in said
+    assert "2 of 3 wrong" in said
+    found = json.loads(user.type("lint", "script.py", "-o", "json"))
+    assert found == [{"document": "script.py Workflow s-unsent", "ok": True, "message": ""}] or found[0]["ok"]
+    assert user.type("ls", "-o", "name").strip() == "", "nothing was run"
+
+
+def test_connection_is_for_other_programs(user):
+    found = json.loads(user.type("connection", "-o", "json"))
+    assert set(found) == {"argo_server", "kubernetes", "token", "namespace", "kubeconfig"}
+    lines = user.type("connection")
+    variables = dict(re.findall(r"^export (\w+)='?([^'\n]*)'?$", lines, re.MULTILINE))
+    assert variables["ARGO_TOKEN"] == f"Bearer {found['token']}"
+    assert found["argo_server"] == f"http://{variables['ARGO_SERVER']}"
+    assert (variables["ARGO_HTTP1"], variables["ARGO_SECURE"]) == ("true", "false")
+    assert variables["KUBECONFIG"] == found["kubeconfig"]
+    # what a shell makes of it leads to the same platform, and it counts as local
+    script = f'eval "$({sys.executable} -m hera_utils connection)"; {sys.executable} -m hera_utils settings -o json'
+    rows = json.loads(subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout)
+    assert next(row["value"] for row in rows if row["name"] == "platform") == "local"
+
+
+def test_files_of_claims(user):
+    folder = user.platform.claim("results")
+    (folder / "collect").mkdir()
+    (folder / "collect" / "a.csv").write_text("1,2\n")
+    assert "1 file" in user.type("cp", "results:/collect", "here")
+    assert (user.folder / "here" / "a.csv").read_text() == "1,2\n"
+    user.type("cp", "here/a.csv", "results:inputs/")
+    assert (folder / "inputs" / "a.csv").exists()
+    assert "no-such-claim" in user.type("cp", "no-such-claim:/x", ".", status=2)
+    assert "results:gone" in user.type("cp", "results:/gone", ".", status=2)
+
+
+def test_gc_says_how_much_first_and_asks(user):
+    user.type("run", user.file("hello.yaml", HELLO))
+    name = user.type("ls", "-o", "name").strip()
+    assert user.type("gc") == "nothing is older than 30d\n"
+    said = user.type("gc", "--older-than", "0", "--dry-run")
+    assert re.search(rf"{name}  \d+\.\d KiB", said), said
+    assert "nothing deleted" in user.type("gc", "--older-than", "0s"), "without a terminal and without --yes"
+    assert user.type("ls", "-o", "name").strip() == name
+    assert "1 run deleted" in user.type("gc", "--older-than", "0", "--yes")
+    assert user.type("ls", "-o", "name").strip() == ""
+
+
+def test_doctor(user):
+    assert user.type("doctor").splitlines()[-1] == "no problems"
+    assert json.loads(user.type("doctor", "-o", "json"))["ok"] is True
+
+
+def test_nothing_to_be_latest(user):
+    assert "there is no run in namespace" in user.type("get", "@latest", status=2)
+
+
+@pytest.mark.parametrize(
+    "command", ["get", "watch", "logs", "results", "stop", "terminate", "suspend", "resume", "retry", "delete"]
+)
+def test_a_run_that_is_not_there(user, command):
+    assert "no-such-run" in user.type(command, "no-such-run", status=2)
+
+
+def test_a_task_that_is_not_there(user):
+    user.type("run", user.file("hello.yaml", HELLO))
+    assert "hera-utils get" in user.type("logs", "@latest", "nothing", status=2)
+
+
+def test_the_token_is_shown_by_connection_alone(user):
+    user.type("run", user.file("hello.yaml", HELLO))
+    token = user.platform.connection.token
+    said = "".join(
+        user.type(*words)
+        for words in (
+            ["settings"],
+            ["doctor"],
+            ["ls"],
+            ["get", "@latest", "-o", "json"],
+            ["serve", "--status"],
+            ["logs", "@latest"],
+        )
+    )
+    assert token not in said
+    assert token in user.type("connection")
+
+
+def test_serve(user, tmp_path):
+    state = tmp_path / "other"
+    assert "no server runs" in user.type("serve", "--status", "--state", state, status=1)
+    assert "argo server  http://127.0.0.1:" in user.type("serve", "--detach", "--port", "0", "--state", state)
+    user.type("serve", "--status", "--state", state)
+    assert user.type("serve", "--stop", "--state", state) == "stopped\n"
+    assert user.type("serve", "--stop", "--state", state) == "it does not run\n"

@@ -1,0 +1,143 @@
+"""`hera-utils run SCRIPT`: scripts of every kind, in processes of their own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAD = "from hera.workflows import *\nfrom hera.shared import global_config\n"
+BUILD = """
+with Workflow(generate_name="{name}-", entrypoint="c") as w:
+    Container(name="c", image="busybox", command=["echo"], args=["{name}"])
+"""
+
+
+@pytest.fixture
+def run(local_platform, tmp_path):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "KUBE", "HERA", "XDG"))}
+    environment = kept | {
+        "HOME": str(tmp_path),
+        "HERA_UTILS_STATE": local_platform.context.state,
+        "ARGO_NAMESPACE": local_platform.connection.namespace,
+    }
+
+    def run_(text, *arguments, status=0):
+        path = tmp_path / "script.py"
+        path.write_text(HEAD + text)
+        answer = subprocess.run(
+            [sys.executable, "-m", "hera_utils", "run", "script.py", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert answer.returncode == status, answer.stdout + answer.stderr
+        return answer
+
+    return run_
+
+
+def names(local_platform):
+    return sorted(run["metadata"]["generateName"] for run in local_platform.client.list())
+
+
+def test_one_that_is_built_and_not_submitted(run, local_platform):
+    assert "✔ Succeeded" in run(BUILD.format(name="a")).stdout
+    assert names(local_platform) == ["a-"]
+
+
+def test_several_that_are_not_submitted_are_listed(run, local_platform):
+    said = run(BUILD.format(name="a") + BUILD.format(name="b"), status=2).stderr
+    assert "built 2 workflows and submitted none: a-…, b-…" in said
+    assert names(local_platform) == []
+
+
+def test_none(run):
+    assert "built none" in run("print('hello')", status=2).stderr
+
+
+def test_several_that_are_submitted_are_followed(run, local_platform):
+    text = BUILD.format(name="a") + "w.create()\n" + BUILD.format(name="b") + "w.create()\n"
+    assert run(text).stdout.count("✔ Succeeded") == 2
+    assert names(local_platform) == ["a-", "b-"]
+
+
+def test_one_that_waits_by_itself(run):
+    text = BUILD.format(name="a") + "print(w.create(wait=True, poll_interval=1).status.phase)"
+    assert run(text).stdout.splitlines()[0] == "Succeeded"
+
+
+def test_what_a_script_says_of_the_server_is_replaced_and_told_once(run, local_platform):
+    text = (
+        "global_config.host, global_config.token, global_config.namespace = 'https://nowhere.example.org', 'planted-token', 'x'\n"
+        + BUILD.format(name="a")
+        + "w.create()\n"
+        + BUILD.format(name="b")
+        + "w.create()\n"
+    )
+    answer = run(text)
+    told = [line for line in answer.stderr.splitlines() if "replaced" in line]
+    assert len(told) == 1
+    assert local_platform.connection.namespace in told[0]
+    assert "planted-token" not in answer.stdout + answer.stderr
+    assert names(local_platform) == ["a-", "b-"]
+
+
+def test_arguments_go_to_the_script_and_settings_to_us(run):
+    text = "import sys\nprint(sys.argv[1:])\n" + BUILD.format(name="a")
+    said = run(text, "--mine", "3", "--platform", "local", "--", "--platform", "theirs").stdout
+    assert said.splitlines()[0] == "['--mine', '3', '--platform', 'theirs']"
+
+
+def test_a_script_of_ours_sees_the_settings_that_were_typed(run):
+    text = "import hera_utils\nargs = hera_utils.parse_arguments()\nprint(args.registry, args.origin('registry'))\n"
+    said = run(text + BUILD.format(name="a"), "--registry", "registry.example.org/lab").stdout
+    assert said.splitlines()[0] == "registry.example.org/lab flag --registry"
+
+
+def test_a_function_of_the_script_itself(run):
+    text = """
+import json
+OFFSET = 40
+
+def helper(n):
+    return n + OFFSET
+
+@script(constructor="runner", image="python:3.11")
+def answer(n: int) -> int:
+    print(helper(n))
+    return helper(n)
+
+with Workflow(generate_name="runner-", entrypoint="dag") as w:
+    with DAG(name="dag"):
+        answer(name="answer", arguments={"n": 2})
+if __name__ == "__main__":
+    w.create()
+"""
+    assert "✔ Succeeded" in run(text).stdout
+
+
+def test_a_workflow_that_fails(run):
+    text = BUILD.format(name="a").replace('["echo"]', '["sh", "-c"]').replace('["a"]', '["echo told you; exit 3"]')
+    said = run(text, status=1)
+    assert "exit code 3" in said.stderr
+    assert "told you" in said.stderr
+
+
+def test_a_script_that_raises(run):
+    said = run("def f():\n    raise ValueError('the third city')\nf()", status=2).stderr
+    assert "the third city" in said
+    assert "hera_utils/cli" not in said
+
+
+def test_a_workflow_that_the_server_refuses(run):
+    said = run(BUILD.format(name="a").replace('entrypoint="c"', 'entrypoint="nope"') + "w.create()", status=2).stderr
+    assert "nope" in said
+    assert "Traceback" not in said
+
+
+def test_what_hera_itself_refuses(run):
+    said = run("with Workflow(generate_name='a' * 99, entrypoint='c') as w:\n    pass", status=2).stderr
+    assert "generate_name must be no more than" in said
