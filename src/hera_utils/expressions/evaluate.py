@@ -31,7 +31,7 @@ from hera_utils.expressions.nodes import (
     Slice,
     Unary,
 )
-from hera_utils.expressions.values import Failure, Function, Groups, go_type, is_nil
+from hera_utils.expressions.values import Byte, Failure, Function, Groups, go_type, is_nil
 
 MOST_STEPS = 1_000_000
 
@@ -133,8 +133,11 @@ class _Walker:
     def binary(self, node: Binary) -> Any:
         operator = node.operator
         if operator in ("&&", "and", "||", "or"):
-            left = self.boolean(self.walk(node.left))
             stops = operator in ("||", "or")
+            if isinstance(node.right, Constant) and isinstance(node.right.value, bool):
+                # expr-lang's optimizer: the left side is not looked at, or is all that is left
+                return stops if node.right.value is stops else self.walk(node.left)
+            left = self.boolean(self.walk(node.left))
             return left if left is stops else self.walk(node.right)  # expr-lang leaves the right side as it is
         if operator == "??":
             return self.coalesce(node)
@@ -243,8 +246,12 @@ class _Walker:
         """Yields (loop, value of the predicate) for each item; `bare`: the item itself."""
         predicate = node.arguments[1] if len(node.arguments) > 1 and not bare else None
         self.place = node.place
-        if isinstance(values, dict | str | bytes):
-            items = list(values.values()) if isinstance(values, dict) else list(values)
+        if isinstance(values, str | bytes):
+            items: list[Any] = list(map(Byte, values.encode() if isinstance(values, str) else values))
+        elif isinstance(values, dict):
+            if values:
+                raise Failure("reflect: call of reflect.Value.Index on map Value")
+            items = []
         elif isinstance(values, list | tuple):
             items = list(values)
         else:

@@ -336,7 +336,8 @@ def get(value: Any, key: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, dict):
-        return op.fetch(value, key)
+        found = op.fetch(value, key)
+        return None if isinstance(found, Nothing) else found
     if isinstance(value, list | tuple | str | bytes):
         to_int(key)
         return _at(value, key)
@@ -502,7 +503,7 @@ def now(entropy: Entropy, where: Any = None) -> Moment:
 
 
 def total(values: list[Any]) -> Any:
-    """sum(): ints stay ints."""
+    """sum(): ints stay ints; what is no number can be added to nothing."""
     result: Any = 0
     for value in values:
         result = op.add(value, result)

@@ -325,19 +325,19 @@ _NUMBERS = {
     "2006": r"(?P<year>\d{4})",
     "06": r"(?P<short_year>\d{2})",
     "01": r"(?P<month>\d{2})",
-    "1": r"(?P<month>\d{1,2})",
+    "1": r"(?P<month>\d\d|\d(?!\d))",
     "02": r"(?P<day>\d{2})",
-    "_2": r"(?P<day> ?\d{1,2})",
-    "2": r"(?P<day>\d{1,2})",
+    "_2": r"(?P<day> ?(?:\d\d|\d(?!\d)))",
+    "2": r"(?P<day>\d\d|\d(?!\d))",
     "002": r"(?P<year_day>\d{3})",
-    "__2": r"(?P<year_day> {0,2}\d{1,3})",
-    "15": r"(?P<hour>\d{1,2})",
+    "__2": r"(?P<year_day> {0,2}\d{1,3}(?!\d))",
+    "15": r"(?P<hour>\d\d|\d(?!\d))",
     "03": r"(?P<hour>\d{2})",
-    "3": r"(?P<hour>\d{1,2})",
+    "3": r"(?P<hour>\d\d|\d(?!\d))",
     "04": r"(?P<minute>\d{2})",
-    "4": r"(?P<minute>\d{1,2})",
+    "4": r"(?P<minute>\d\d|\d(?!\d))",
     "05": r"(?P<second>\d{2})",
-    "5": r"(?P<second>\d{1,2})",
+    "5": r"(?P<second>\d\d|\d(?!\d))",
     "PM": r"(?P<half>AM|PM)",
     "pm": r"(?P<half>am|pm)",
     "January": "(?P<month_name>" + "|".join(_MONTHS) + ")",
@@ -360,25 +360,20 @@ _NUMBERS = {
 
 @lru_cache(maxsize=256)
 def _reader(layout: str) -> re.Pattern[str]:
-    pattern, seen = [], set()
-    for before, element in _elements(layout):
-        pattern.append(re.escape(before).replace("\\ ", " +") if before.strip() else re.escape(before))
+    pattern: list[str] = []
+    fraction = any(element[:1] in (".", ",") for _, element in _elements(layout))
+    for index, (before, element) in enumerate(_elements(layout)):
+        pattern.append(re.sub(r"(?:\\ )+", " *", re.escape(before)) if before.strip(" ") else re.escape(before))
         if not element:
             continue
         if element[0] in ".,":
             piece = rf"(?P<fraction>[.,]\d{{{len(element) - 1}}})" if element[1] == "0" else r"(?P<fraction>[.,]\d+)?"
         else:
             piece = _NUMBERS[element]
-        found = re.search(r"\?P<(\w+)>", piece)
-        if found and found.group(1) in seen:
-            piece = piece.replace(found.group(0), "?:")
-        elif found:
-            seen.add(found.group(1))
-        pattern.append(piece)
-        if element in ("05", "5") and "fraction" not in seen and ".0" not in layout and ".9" not in layout:
-            seen.add("fraction")
-            pattern.append(r"(?P<fraction>[.,]\d+)?")  # Go: a fraction may follow the seconds
-    return re.compile("".join(pattern) + r"\Z")
+        pattern.append(re.sub(r"\?P<(\w+)>", rf"?P<\1__{index}>", piece))  # the last of several counts
+        if element in ("05", "5") and not fraction:
+            pattern.append(rf"(?P<fraction__{index}>[.,]\d+)?")  # Go: a fraction may follow the seconds
+    return re.compile("".join(pattern) + r"\Z", re.ASCII)
 
 
 def parse_moment(layout: str, text: str, where: Zone = UTC) -> Moment:
@@ -386,14 +381,14 @@ def parse_moment(layout: str, text: str, where: Zone = UTC) -> Moment:
     found = _reader(layout).match(text)
     if found is None:
         raise Failure(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "{_elements(layout)[0][1]}"')
-    parts = found.groupdict()
+    parts = {name.partition("__")[0]: text for name, text in found.groupdict().items() if text is not None}
     try:
         return _built(parts, where)
     except (ValueError, OverflowError):
         raise Failure(f'parsing time "{text}": out of range') from None
 
 
-def _built(parts: dict[str, str | None], where: Zone) -> Moment:
+def _built(parts: dict[str, str], where: Zone) -> Moment:
     year = int(parts.get("year") or 0)
     if parts.get("short_year"):
         short = int(parts["short_year"] or 0)

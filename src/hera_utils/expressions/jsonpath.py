@@ -264,9 +264,8 @@ def _target(step: str, current: Any, expected: str) -> Failure:
 
 
 def _holds(verdict: Any) -> bool:
-    if isinstance(verdict, str):
-        if len(verdict) > 1 and verdict[0] == verdict[-1] and verdict[0] in "'\"":
-            verdict = verdict[1:-1]
+    if isinstance(verdict, str) and len(verdict) > 1 and verdict[0] == verdict[-1] and verdict[0] in "'\"":
+        verdict = verdict[1:-1]
     return bool(verdict)
 
 

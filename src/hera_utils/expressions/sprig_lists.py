@@ -87,7 +87,9 @@ def _chunk(size: int, value: Any) -> Chunks:
     count = math.floor((len(items) - 1) / size) + 1 if size else -1
     if count < 0:
         raise Failure("runtime error: makeslice: len out of range")
-    if size < 0:  # sprig's formula then finds one chunk of one item, or none
+    if size < 0:  # sprig's formula then finds one chunk, or none, or one of a negative length
+        if count and len(items) % -size == 0:
+            raise Failure("runtime error: makeslice: len out of range")
         return Chunks([items] if count else [])
     return Chunks([items[start : start + size] for start in range(0, len(items), size)])
 
@@ -158,7 +160,8 @@ def _dig(*arguments: Any) -> Any:
     *keys, fallback, where = arguments
     for key in keys:
         if not isinstance(key, str):
-            raise Failure(f"interface conversion: interface {{}} is {go_type(key)}, not string")
+            shown = "nil" if key is None else go_type(key)
+            raise Failure(f"interface conversion: interface {{}} is {shown}, not string")
         if go_type(where) != "map[string]interface {}":
             raise Failure(f"interface conversion: interface {{}} is {go_type(where)}, not map[string]interface {{}}")
         if key not in where:

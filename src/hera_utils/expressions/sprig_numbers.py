@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from hera_utils.argo.durations import HOUR, MINUTE, SECOND, DurationError, format_nanoseconds, nanoseconds
 from hera_utils.expressions import functions as builtin
@@ -33,7 +33,10 @@ def whole(value: Any) -> int:
         return int(value)
     if not isinstance(value, str):
         return 0
-    found = _INTEGER.match(re.sub(r"\.0+\Z", "", value))
+    decimal_text = re.match(r"([-+]?[0-9]*)(?:\.[0-9]*)\Z", value)
+    if decimal_text:  # cast: what stands before the point counts
+        value = decimal_text.group(1)
+    found = _INTEGER.match(value)
     if not found:
         return 0
     digits = found.group(2).lower().replace("_", "")
@@ -209,30 +212,37 @@ def _directory(path: str) -> str:
     return _clean(path[: path.rfind("/") + 1])
 
 
+_ADDRESS = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL
+)  # RFC 3986, appendix B
+
+
 def _parse_address(address: str) -> dict[str, Any]:
-    if not re.match("[A-Za-z][A-Za-z0-9+.-]*:", address):
-        if address.startswith(":"):
-            raise Failure(f"unable to parse url: parse {quoted(address)}: missing protocol scheme")
-        if ":" in address.partition("/")[0]:
-            raise Failure(
-                f"unable to parse url: parse {quoted(address)}: first path segment in URL cannot contain colon"
-            )
-    try:
-        parts = urlsplit(address)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError as error:
-        raise Failure(f"unable to parse url: parse {quoted(address)}: {error}") from None
-    opaque = parts.scheme != "" and not parts.netloc and parts.path != "" and not parts.path.startswith("/")
+    found = _ADDRESS.match(address)
+    assert found is not None  # every part may be missing
+    scheme, authority, path, query, fragment = (part or "" for part in found.groups())
+    if not scheme and address.startswith(":"):
+        raise Failure(f"unable to parse url: parse {quoted(address)}: missing protocol scheme")
+    if not scheme and not authority and ":" in path.partition("/")[0]:
+        raise Failure(f"unable to parse url: parse {quoted(address)}: first path segment in URL cannot contain colon")
+    user, _, host = authority.rpartition("@")
+    opaque = scheme != "" and found.group(2) is None and path != "" and not path.startswith("/")
     return {
-        "scheme": parts.scheme,
-        "host": host,
-        "hostname": parts.hostname or "",
-        "path": "" if opaque else unquote(parts.path),
-        "query": parts.query,
-        "opaque": parts.path if opaque else "",
-        "fragment": unquote(parts.fragment),
-        "userinfo": parts.netloc.rpartition("@")[0],
+        "scheme": scheme.lower(),
+        "host": unquote(host),
+        "hostname": _hostname(host),
+        "path": "" if opaque else unquote(path),
+        "query": query,
+        "opaque": path if opaque else "",
+        "fragment": unquote(fragment),
+        "userinfo": user,
     }
+
+
+def _hostname(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
 
 
 def _join_address(parts: dict[str, Any]) -> str:

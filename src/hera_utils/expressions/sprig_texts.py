@@ -41,6 +41,10 @@ def _bytes(value: str) -> bytes:
 def _cut(value: str, start: int, end: int) -> str:
     data = _bytes(value)
     if not 0 <= start <= end <= len(data):
+        if start == 0:
+            raise Failure(
+                f"runtime error: slice bounds out of range [:{end}]" + (f" with length {len(data)}" if end > 0 else "")
+            )
         raise Failure(f"runtime error: slice bounds out of range [{start}:{end}]")
     return data[start:end].decode("utf-8", "replace")
 

@@ -140,13 +140,21 @@ class Function:
         if self.signature is None:
             return arguments
         kinds = self.signature.removesuffix("*")
+        fixed = len(kinds) - 1 if kinds != self.signature else len(kinds)
         if len(kinds) < len(self.signature):
             if len(arguments) < len(kinds) - 1:
                 raise Failure(f"invalid number of arguments: expected at least {len(kinds) - 1}, got {len(arguments)}")
             kinds = kinds[:-1] + kinds[-1] * (len(arguments) - len(kinds) + 1)
         elif len(arguments) != len(kinds):
             raise Failure(f"invalid number of arguments: expected {len(kinds)}, got {len(arguments)}")
-        return [_fitted(kind, argument) for kind, argument in zip(kinds, arguments, strict=True)]
+        words = (
+            "Call using {} as type {}",
+            "cannot use {} as type {} in Call",
+        )  # Go's, for fixed and for repeated arguments
+        return [
+            _fitted(kind, argument, words[index >= fixed])
+            for index, (kind, argument) in enumerate(zip(kinds, arguments, strict=True))
+        ]
 
 
 _PARAMETERS: dict[str, tuple[str, Callable[[], Any]]] = {
@@ -158,18 +166,18 @@ _PARAMETERS: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 
 
-def _fitted(kind: str, argument: Any) -> Any:
+def _fitted(kind: str, argument: Any, words: str) -> Any:
     if kind == "a":
         return argument
     if kind == "t":
         if not is_moment(argument):
-            raise Failure(f"reflect: Call using {go_type(argument)} as type time.Time")
+            raise Failure("reflect: " + words.format(go_type(argument), "time.Time"))
         return argument
     name, zero = _PARAMETERS[kind]
     if argument is None:
         return zero()
     if go_type(argument) != name:
-        raise Failure(f"reflect: Call using {go_type(argument)} as type {name}")
+        raise Failure("reflect: " + words.format(go_type(argument), name))
     return argument
 
 
