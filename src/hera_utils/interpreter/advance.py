@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.interpreter import begin, events, limits, outcomes, outputs, phases, requests
+from hera_utils.interpreter import begin, cache, events, outcomes, outputs, phases, requests
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
@@ -89,6 +89,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     if failed is False:
         walk.ledger.change(node, progress=_completed(node))
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
+    cache.save(walk, node)
     walk.rise(event.node_id)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 from hera_utils.errors import HeraUtilsError
-from hera_utils.interpreter import closing, limits, phases, substitution
-from hera_utils.interpreter.commands import Command, WriteObject
+from hera_utils.interpreter import closing, limits, locks, phases, substitution
+from hera_utils.interpreter.commands import Command, ReadObject, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
-from hera_utils.interpreter.events import Event, Submitted
+from hera_utils.interpreter.events import Event, ObjectRead, Submitted
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
@@ -16,6 +18,7 @@ from hera_utils.interpreter.variables import output_variables, workflow_variable
 from hera_utils.interpreter.walk import Walk
 
 _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
+_DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
 def submitted(run: Run, event: Submitted) -> list[Command]:
@@ -42,7 +45,47 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
     except HeraUtilsError as error:
         closing.close(walk, phases.ERROR, error.message)
         return walk.commands
+    reference = walk.spec.get("artifactRepositoryRef")
+    if reference:
+        name = reference.get("configMap") or "artifact-repositories"
+        walk.ask("repository:", ReadObject("repository:", "ConfigMap", name))
+        return walk.commands
+    return begun(walk)
+
+
+def repository_read(walk: Walk, event: ObjectRead) -> None:
+    """The config map that artifactRepositoryRef names: without the key the workflow cannot begin."""
+    reference = walk.spec.get("artifactRepositoryRef") or {}
+    found = event.document or {}
+    default = ((found.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_REPOSITORY, "")
+    key = reference.get("key") or default
+    text = (found.get("data") or {}).get(key)
+    if text is None:
+        shown = f"{reference.get('configMap', '')}#{reference.get('key', '')}"
+        message = f'failed to find any artifact repository for artifact repository ref "{shown}"'
+        closing.close(walk, phases.ERROR, f"failed to resolve artifact repository: {message}")
+        note_totals(walk)
+        return
+    name = reference.get("configMap") or "artifact-repositories"
+    repository = yaml.safe_load(text) or {}
+    walk.document["status"]["artifactRepositoryRef"] = {
+        "configMap": name, "key": key, "namespace": walk.run.namespace, "artifactRepository": repository,
+    }  # fmt: skip
+    begun(walk)
+
+
+def begun(walk: Walk) -> list[Command]:
+    """Ask for the workflow's locks; without any it runs at once."""
+    if walk.spec.get("synchronization"):
+        locks.ask(walk, "", walk.spec["synchronization"])
+        return walk.commands
     return started(walk)
+
+
+def go_on(walk: Walk) -> None:
+    """The workflow's locks were granted."""
+    if walk.run.phase in ("", phases.PENDING):
+        started(walk)
 
 
 def started(walk: Walk) -> list[Command]:

@@ -1,16 +1,101 @@
-"""Memoization: outputs of an earlier run of the same template, kept in a config map (Argo: controller/cache)."""
+"""Memoization: outputs of an earlier execution of a template, kept in a config map (Argo: controller/cache)."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
+from hera_utils.interpreter import births, instants, limits, phases
+from hera_utils.interpreter.commands import ReadObject, WriteObject
+from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import text_of
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
 
+_KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
+_LABEL = "workflows.argoproj.io/configmap-type"
+
 
 def looked_up(walk: Walk, frame: Frame, node: Json | None) -> bool:
-    """Whether the cache was asked and answered; a hit has made the node already."""
+    """Whether the cache was asked and answered; a hit has made the node, over and with its outputs.
+
+    Raises Fault for an illegal key or a config map that is no cache.
+    """
+    memoize = frame.template.get("memoize")
+    if not memoize or (node is not None and frame.node_id not in walk.answered):
+        return True
+    key, name = text_of(memoize.get("key", "")), _cache_name(memoize)
+    question = f"memo:{frame.node_id}"
+    if question not in walk.answers:
+        if not _KEY.match(key):
+            raise Fault(f"invalid cache key: {key}")
+        walk.ask(question, ReadObject(question, "ConfigMap", name))
+        return False
+    found = walk.answers.pop(question)
+    entry = _entry(found.document, key) if found.document is not None else None
+    if entry is None or not entry.get("nodeID") or _too_old(walk, memoize, entry):
+        return True
+    if node is None:
+        node = births.new_node(walk, frame, births.node_type(walk, frame.template), phases.PENDING)
+    walk.ledger.change(
+        node, outputs=entry.get("outputs"), memoizationStatus={"hit": True, "key": key, "cacheName": name}
+    )
+    walk.ledger.mark(node, phases.SUCCEEDED)
+    entry["lastHitTimestamp"] = instants.text(walk.ledger.now)
+    _write(walk, name, key, entry)
     return True
+
+
+def _cache_name(memoize: Json) -> str:
+    return str(((memoize.get("cache") or {}).get("configMap") or {}).get("name", ""))
+
+
+def _entry(document: Json, key: str) -> Json | None:
+    label = ((document.get("metadata") or {}).get("labels") or {}).get(_LABEL)
+    if label is None:
+        raise Fault(f"memoization configmap doesn't have {_LABEL} label, refusing to use it")
+    if label != "Cache":
+        raise Fault(f"memoization configmap doesn't have label {_LABEL} = Cache, refusing to use it")
+    text = (document.get("data") or {}).get(key)
+    if not text:
+        return None
+    try:
+        entry: Json = json.loads(text)
+    except ValueError as error:
+        raise Fault(f"malformed cache entry: could not unmarshal JSON; unable to parse: {error}") from None
+    return entry
+
+
+def _too_old(walk: Walk, memoize: Json, entry: Json) -> bool:
+    if not memoize.get("maxAge"):
+        return False
+    try:
+        allowed = limits.duration(str(memoize["maxAge"]))
+    except Fault as fault:
+        raise Fault(f"invalid maxAge: {fault.message}") from None
+    return walk.ledger.now - instants.seconds(entry.get("creationTimestamp")) > allowed
+
+
+def save(walk: Walk, node: Json) -> None:
+    """Keep the outputs of a node that succeeded and was not itself taken from the cache."""
+    status = node.get("memoizationStatus")
+    if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
+        return
+    now = instants.text(walk.ledger.now)
+    outputs = node.get("outputs")
+    entry = {"nodeID": node["id"], "outputs": outputs, "creationTimestamp": now, "lastHitTimestamp": now}
+    _write(walk, status["cacheName"], status["key"], entry)
+
+
+def _write(walk: Walk, name: str, key: str, entry: Json) -> None:
+    document = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": walk.run.namespace, "labels": {_LABEL: "Cache"}},
+        "data": {key: json.dumps(entry, separators=(",", ":"), ensure_ascii=False)},
+    }
+    walk.say(WriteObject(document))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import names
-from hera_utils.interpreter import instants, limits, phases
+from hera_utils.interpreter import instants, limits, locks, phases
 from hera_utils.interpreter.commands import DeleteObject, Finish
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
@@ -66,6 +66,8 @@ def close(walk: Walk, phase: str, message: str) -> None:
     duration_variable(walk)
     walk.frames.clear()
     walk.waiting.clear()
+    walk.held.clear()
+    locks.release_all(walk)
     _delete_claims(walk)
     walk.say(Finish(_delete_after(walk, phase)))
 

@@ -1,20 +1,110 @@
-"""Mutexes and semaphores of templates: a node that asks for them stays Pending until they are granted (Argo: synchronization)."""
+"""Mutexes and semaphores: who asks for them stays Pending until they are granted (Argo: synchronization).
+
+`run.memory["locks"]` holds who asked or holds: "" is the workflow itself, else a node's id.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hera_utils.interpreter import births, instants, phases
+from hera_utils.interpreter.commands import AskLock, ReleaseLock
+from hera_utils.interpreter.events import LockAnswered
+from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
 
+_ASKED, _HELD = "asked", "held"
+
+
+def ask(walk: Walk, holder: str, synchronization: Json) -> None:
+    """Ask for locks, once."""
+    known: dict[str, str] = walk.run.memory.setdefault("locks", {})
+    if holder not in known:
+        known[holder] = _ASKED
+        created = instants.seconds(walk.document["metadata"].get("creationTimestamp"))
+        walk.say(AskLock(holder, synchronization, int(walk.spec.get("priority") or 0), created))
+
+
+def held(walk: Walk, holder: str) -> bool:
+    return bool((walk.run.memory.get("locks") or {}).get(holder) == _HELD)
+
+
+def waits(walk: Walk, holder: str) -> bool:
+    return bool((walk.run.memory.get("locks") or {}).get(holder) == _ASKED)
+
 
 def acquired(walk: Walk, frame: Frame, node: Json | None) -> bool:
-    """Whether the frame's node may go on; asks for its locks the first time."""
+    """Whether the frame's node may go on; asks for its locks the first time. Raises Fault when they cannot be had at all."""
+    synchronization = frame.template.get("synchronization")
+    if not synchronization:
+        return True
+    holder = frame.node_id
+    answer = walk.answers.pop(f"lock:{holder}", None)
+    if held(walk, holder):
+        if node is not None and node.get("synchronizationStatus"):
+            walk.ledger.change(node, synchronizationStatus=None, message=None)
+        return True
+    if answer is None:
+        ask(walk, holder, synchronization)
+    elif answer.status.get("error"):
+        walk.run.memory["locks"].pop(holder, None)
+        raise Fault(str(answer.status["error"]))
+    else:
+        if node is None:
+            node = births.new_node(walk, frame, births.node_type(walk, frame.template), phases.PENDING)
+        waiting = {"waiting": answer.status.get("waiting", "")}
+        walk.ledger.change(node, synchronizationStatus=waiting, message=answer.message)
+    return False
+
+
+def answered(walk: Walk, event: LockAnswered) -> bool:
+    """Note an answer; False when nobody waits for it any more."""
+    known: dict[str, str] = walk.run.memory.get("locks") or {}
+    if event.holder not in known:
+        return False
+    if event.granted:
+        known[event.holder] = _HELD
+        _note_holding(walk, event)
+    walk.answers[f"lock:{event.holder}"] = event
     return True
 
 
-def release(walk: Walk, node_id: str) -> None:
-    """Give back the locks of a node that is over."""
+def _note_holding(walk: Walk, event: LockAnswered) -> None:
+    """status.synchronization names the locks that the workflow holds."""
+    status = walk.document["status"].setdefault("synchronization", {})
+    holder = event.holder or walk.run.name
+    for name in event.status.get("holding") or ():
+        if "/Mutex/" in name:
+            status.setdefault("mutex", {}).setdefault("holding", []).append({"mutex": name, "holder": holder})
+        else:
+            holding = status.setdefault("semaphore", {}).setdefault("holding", [])
+            found = next((one for one in holding if one["semaphore"] == name), None)
+            if found is None:
+                found = {"semaphore": name, "holders": []}
+                holding.append(found)
+            found["holders"].append(holder)
+
+
+def release(walk: Walk, holder: str) -> None:
+    """Give back the locks of whoever is over."""
+    known: dict[str, str] = walk.run.memory.get("locks") or {}
+    if known.pop(holder, None) is None:
+        return
+    walk.say(ReleaseLock(holder))
+    status = walk.document["status"].get("synchronization") or {}
+    shown = holder or walk.run.name
+    mutex = status.get("mutex")
+    if mutex:
+        mutex["holding"] = [one for one in mutex.get("holding") or () if one["holder"] != shown]
+    for one in (status.get("semaphore") or {}).get("holding") or ():
+        one["holders"] = [name for name in one["holders"] if name != shown]
+
+
+def release_all(walk: Walk) -> None:
+    for holder in list(walk.run.memory.get("locks") or ()):
+        release(walk, holder)
+    walk.document["status"].pop("synchronization", None)

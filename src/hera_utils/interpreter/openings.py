@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hera_utils.argo import names
-from hera_utils.interpreter import arguments, cache, limits, locks, phases
+from hera_utils.interpreter import arguments, births, cache, limits, locks, phases
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame
@@ -21,10 +20,6 @@ MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
 _DISPLAY_NAME = "workflows.argoproj.io/display-name"
 _DISPLAY_RULE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,61}[a-zA-Z0-9]\Z")
-
-NODE_TYPES = {
-    "steps": "Steps", "dag": "DAG", "suspend": "Suspend", "http": "HTTP", "plugin": "Plugin", **dict.fromkeys(POD_KINDS, "Pod"),
-}  # fmt: skip
 
 
 def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
@@ -51,11 +46,13 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
     frame = _frame(walk, call, parent, processed, home)
     if node is not None:
         _check_pending(walk, frame, node)
-    if not locks.acquired(walk, frame, node):
-        return None
-    node = walk.ledger.named(call.name)
-    if not cache.looked_up(walk, frame, node):
-        return None
+    try:
+        if not locks.acquired(walk, frame, node) or not cache.looked_up(walk, frame, walk.ledger.named(call.name)):
+            walk.held[frame.node_id] = parent
+            return None
+    except Fault as fault:
+        _error_node(walk, call, walk.ledger.named(call.name), fault.message)
+        raise
     return _dispatch(walk, frame, walk.ledger.named(call.name))
 
 
@@ -67,16 +64,9 @@ def _local(walk: Walk, call: Call, template: Json) -> dict[str, str]:
     """What only this node knows: its names."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
-    if kind_of(template) in POD_KINDS and retry_strategy(walk, template) is None:
-        local["pod.name"] = pod_name_of(walk, call.name, str(template.get("name") or ""))
+    if kind_of(template) in POD_KINDS and births.retry_strategy(walk, template) is None:
+        local["pod.name"] = births.pod_name_of(walk, call.name, str(template.get("name") or ""))
     return local
-
-
-def retry_strategy(walk: Walk, template: Json) -> Json | None:
-    """The template's own retry strategy, else the workflow's."""
-    own = template.get("retryStrategy")
-    found: Json | None = own if own is not None else walk.spec.get("retryStrategy")
-    return found
 
 
 def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:
@@ -93,14 +83,14 @@ def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
         return None  # a cache answered
     kind = kind_of(frame.template)
     template = frame.template
-    if frame.call.attempt is None and retry_strategy(walk, template) is not None:
+    if frame.call.attempt is None and births.retry_strategy(walk, template) is not None:
         frame.kind = "Retry"
         if node is None:
-            node = new_node(walk, frame, "Retry", phases.RUNNING)
+            node = births.new_node(walk, frame, "Retry", phases.RUNNING)
     elif kind in ("steps", "dag"):
-        frame.kind = NODE_TYPES[kind]
+        frame.kind = births.NODE_TYPES[kind]
         if node is None:
-            node = new_node(walk, frame, frame.kind, phases.RUNNING)
+            node = births.new_node(walk, frame, frame.kind, phases.RUNNING)
     walk.frames[frame.node_id] = frame
     if frame.kind:
         if node is not None and node["phase"] == phases.PENDING:  # it waited for a lock
@@ -128,52 +118,9 @@ def _show(walk: Walk, frame: Frame) -> None:
         walk.ledger.change(walk.ledger.nodes[frame.node_id], displayName=wanted)
 
 
-def new_node(walk: Walk, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
-    """The node of a frame, with the values of its inputs."""
-    template = frame.template
-    inputs = template.get("inputs") or {}
-    fields: Json = {"inputs": inputs if inputs.get("parameters") or inputs.get("artifacts") else None}
-    memoize = template.get("memoize")
-    if memoize:
-        cached = ((memoize.get("cache") or {}).get("configMap") or {}).get("name", "")
-        fields["memoizationStatus"] = {"hit": False, "key": memoize.get("key", ""), "cacheName": cached}
-    return add_node(walk, frame.call, kind, phase, message, **fields)
-
-
-def add_node(walk: Walk, call: Call, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
-    return walk.ledger.add(
-        call.name,
-        kind,
-        phase,
-        templateName=call.holder.get("template"),
-        templateRef=call.holder.get("templateRef"),
-        templateScope=str(call.home),
-        boundaryID=call.boundary,
-        message=message,
-        nodeFlag=call.flag,
-        **fields,
-    )
-
-
 def _error_node(walk: Walk, call: Call, node: Json | None, message: str) -> None:
     """Argo: initializeNodeOrMarkError. A node that could not even be opened is Skipped, in phase Error."""
     if node is None:
-        add_node(walk, call, "Skipped", phases.ERROR, message)
+        births.add_node(walk, call, "Skipped", phases.ERROR, message)
     elif not phases.ended(node):
         walk.ledger.mark(node, phases.ERROR, message)
-
-
-def pod_name_of(walk: Walk, node_name: str, template: str) -> str:
-    version = (walk.document["metadata"].get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
-    return names.pod_name(walk.run.name, node_name, template, walk.ledger.id_of(node_name), version=version)
-
-
-def pod_name(walk: Walk, node: Json) -> str:
-    """The name of a node's pod."""
-    template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
-    return pod_name_of(walk, node["name"], template)
-
-
-def released(walk: Walk, node_id: str) -> None:
-    """The node is over: give back what it held."""
-    locks.release(walk, node_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.interpreter import instants, limits, openings, phases, podspec, substitution
+from hera_utils.interpreter import instants, limits, births, phases, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
@@ -22,7 +22,7 @@ _LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
 def build(walk: Walk, frame: Frame) -> Json:
     """The pod of a frame. Raises Fault with Argo's message when it cannot be: a volume that is not there, a bad patch."""
     template = frame.template
-    name = openings.pod_name_of(walk, frame.call.name, str(template.get("name") or ""))
+    name = births.pod_name_of(walk, frame.call.name, str(template.get("name") or ""))
     spec: Json = {"restartPolicy": "Never"}
     containers = main_containers(template)
     seconds = _active_deadline(walk, frame, template)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera_utils.argo import selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import begin, events, graph, limits, openings, phases
+from hera_utils.interpreter import begin, births, closing, events, graph, limits, locks, phases
 from hera_utils.interpreter.commands import Command, KillPod
 from hera_utils.interpreter.faults import TimedOut
 from hera_utils.interpreter.frames import Frame
@@ -30,12 +30,16 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
     if event.message:
         walk.document["status"]["message"] = event.message
     stopped = f"Stopped with strategy '{event.strategy}'"
+    if locks.waits(walk, ""):  # it never started
+        if event.strategy == "Terminate":
+            closing.close(walk, phases.FAILED, stopped)
+        return
     for node in list(walk.run.nodes.values()):
         if phases.ended(node) or limits.may_run(walk, graph.in_exit_handler(walk.ledger, node)):
             continue
         waits = (node.get("synchronizationStatus") or {}).get("waiting")
         if node["type"] == "Pod" and not waits:
-            walk.say(KillPod(node["id"], openings.pod_name(walk, node)))
+            walk.say(KillPod(node["id"], births.pod_name(walk, node)))
             _end(walk, node, f"workflow shutdown with strategy:  {event.strategy}")
         elif (
             node["type"] in ("HTTP", "Plugin")
@@ -55,7 +59,7 @@ def deadline(walk: Walk) -> None:
         if phases.ended(node) or graph.in_exit_handler(walk.ledger, node):
             continue
         if node["type"] == "Pod":
-            walk.say(KillPod(node["id"], openings.pod_name(walk, node)))
+            walk.say(KillPod(node["id"], births.pod_name(walk, node)))
             _end(walk, node, "Step exceeded its deadline")
         elif node["phase"] == phases.PENDING or (node["type"] == "Suspend" and node["phase"] == phases.RUNNING):
             walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
@@ -76,7 +80,7 @@ def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:
     try:
         limits.check_pending(walk, frame.template, node)
     except TimedOut as over:
-        walk.say(KillPod(node["id"], openings.pod_name(walk, node), True))
+        walk.say(KillPod(node["id"], births.pod_name(walk, node), True))
         walk.ledger.mark(node, phases.FAILED, over.message)
         raise
 
@@ -144,7 +148,27 @@ def _given(outputs: Json | None, values: dict[str, str]) -> Json:
 
 def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
     """A lock was granted, or is waited for."""
+    if not locks.answered(walk, event):
+        return
+    if event.holder:
+        walk.reopen(event.holder)
+    elif event.granted:
+        walk.answers.clear()
+        begin.go_on(walk)
+    elif event.status.get("error"):
+        closing.close(walk, phases.FAILED, f"Failed to acquire the synchronization lock. {event.status['error']}")
+    elif walk.run.phase in ("", phases.PENDING):
+        closing.set_phase(walk, phases.PENDING, event.message)
 
 
 def object_read(walk: Walk, event: events.ObjectRead) -> None:
     """A config map that was asked for."""
+    asked = walk.run.memory.get("asked") or {}
+    if asked.pop(event.key, None) is None:
+        return
+    kind, _, node_id = event.key.partition(":")
+    if kind == "repository":
+        begin.repository_read(walk, event)
+    else:
+        walk.answers[event.key] = event
+        walk.reopen(node_id)

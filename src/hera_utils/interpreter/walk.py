@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import commands, limits, openings, phases
+from hera_utils.interpreter import births, commands, limits, locks, openings, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.ledger import Ledger
@@ -39,6 +39,9 @@ class Walk:
         self.waiting: dict[str, Frame] = {}
         self.commands: list[commands.Command] = []
         self.cache: dict[Any, Any] = {}
+        self.held: dict[str, Frame] = {}
+        self.answers: dict[str, Any] = {}
+        self.answered: set[str] = set()
         local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
         self.home = Home("local", local)
         self.root = Frame(Call("", {}, self.home), "", "Workflow", {}, self.home)
@@ -55,6 +58,28 @@ class Walk:
 
     def timer(self, key: str, at: float) -> None:
         self.say(commands.SetTimer(key, at))
+
+    def ask(self, key: str, command: commands.Command) -> None:
+        """Say something that will be answered, once."""
+        asked = self.run.memory.setdefault("asked", {})
+        if key not in asked:
+            asked[key] = True
+            self.say(command)
+
+    def reopen(self, node_id: str) -> None:
+        """What a node waited for was answered: let its caller open it."""
+        parent = self.held.pop(node_id, None)
+        if parent is None:
+            return
+        self.answered.add(node_id)
+        parent.dirty[node_id] = None
+        fault = None
+        try:
+            self.visit(parent)
+        except Fault as raised:
+            fault = raised
+        self._rise(parent, fault)
+        self.answered.discard(node_id)
 
     # --- opening and visiting -------------------------------------------------------------------------------------
     def execute(self, call: Call, parent: Frame) -> Json | None:
@@ -126,7 +151,7 @@ class Walk:
         if self.frames.pop(frame.node_id, None) is None:
             return
         self.waiting.pop(frame.node_id, None)
-        openings.released(self, frame.node_id)
+        locks.release(self, frame.node_id)
         if frame.kind in ("Steps", "DAG"):
             self.kill_daemons(frame.node_id)
 
@@ -157,7 +182,7 @@ class Walk:
             for node_id in sorted(ledger.daemons.get(one) or ()):
                 node = ledger.nodes[node_id]
                 if node["type"] == "Pod":
-                    self.say(commands.KillPod(node_id, openings.pod_name(self, node)))
+                    self.say(commands.KillPod(node_id, births.pod_name(self, node)))
                 ledger.mark(node, phases.SUCCEEDED)
                 ledger.change(node, daemoned=None)
                 frame = self.frames.get(node_id)

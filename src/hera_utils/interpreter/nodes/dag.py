@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import depends, graph, hooks, limits, loops, outputs, phases, substitution
+from hera_utils.interpreter import cache, depends, graph, hooks, limits, loops, outputs, phases, substitution
 from hera_utils.interpreter.faults import Fault, Full, Missing, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.nodes import dag_phase, dag_scope
@@ -129,7 +129,7 @@ def _changed(
     task = state.tasks[name]
     if fault is not None:
         _mark_fault(walk, walk.ledger.nodes[child], fault)
-    if walk.ledger.get(child) is None:
+    if walk.ledger.get(child) is None or child in walk.answered:
         if (name, child) in state.waiting:
             return
         item = task.items.get(child, task.spec)
@@ -392,3 +392,4 @@ def _conclude(walk: Walk, frame: Frame, state: State, stopped: bool) -> None:
     outputs.set_template_outputs(walk, frame, node, scope)
     dag_phase.set_outbound(walk.ledger, node, list(target_ids.values()))
     walk.ledger.mark(node, phases.SUCCEEDED)
+    cache.save(walk, node)

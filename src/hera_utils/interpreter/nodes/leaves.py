@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import instants, limits, openings, phases, pods
+from hera_utils.interpreter import instants, limits, births, phases, pods
 from hera_utils.interpreter.commands import LaunchPod
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 def open_pod(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A pod: the node is Pending until the pod runs."""
-    fresh = node is None or "waiting" in walk.cache.get(("held", frame.node_id), ())
-    walk.cache.pop(("held", frame.node_id), None)
+    fresh = node is None or frame.node_id in walk.answered
     if node is None:
-        node = openings.new_node(walk, frame, "Pod", phases.PENDING)
+        node = births.new_node(walk, frame, "Pod", phases.PENDING)
     if fresh:
         _launch(walk, frame, node)
 
@@ -30,8 +29,10 @@ def open_pod(walk: Walk, frame: Frame, node: Json | None) -> None:
 def open_agent_task(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A task for an agent: http (and plugin, which no agent here takes)."""
     kind = "HTTP" if frame.template.get("http") is not None else "Plugin"
+    fresh = node is None or frame.node_id in walk.answered
     if node is None:
-        node = openings.new_node(walk, frame, kind, phases.PENDING)
+        node = births.new_node(walk, frame, kind, phases.PENDING)
+    if fresh:
         if kind == "Plugin":
             raise Fault("plugin templates are not supported")
         _launch(walk, frame, node)
@@ -56,7 +57,7 @@ def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A suspend node runs until somebody resumes it or its duration is over."""
     ledger = walk.ledger
     if node is None:
-        node = openings.new_node(walk, frame, "Suspend", phases.PENDING)
+        node = births.new_node(walk, frame, "Suspend", phases.PENDING)
         outputs = _supplied(frame.template)
         if outputs:
             ledger.change(node, outputs={"parameters": outputs})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, graph, instants, limits, openings, phases, substitution
+from hera_utils.interpreter import arguments, graph, instants, limits, births, phases, substitution
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json
@@ -22,7 +22,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Look at the last attempt: take over how it ended, wait, or open another one."""
     ledger = walk.ledger
     node = ledger.nodes[frame.node_id]
-    strategy = openings.retry_strategy(walk, frame.template) or {}
+    strategy = births.retry_strategy(walk, frame.template) or {}
     for fault in dirty.values():
         if fault is not None and _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
             raise fault
@@ -60,7 +60,7 @@ def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | N
     name = f"{node['name']}({number})"
     local = {"retries": str(number)}
     if kind_of(frame.template) in POD_KINDS:
-        local["pod.name"] = openings.pod_name_of(walk, name, str(frame.template.get("name") or ""))
+        local["pod.name"] = births.pod_name_of(walk, name, str(frame.template.get("name") or ""))
     last = before or {}
     local["lastRetry.exitCode"] = (last.get("outputs") or {}).get("exitCode") or "0"
     local["lastRetry.duration"] = _duration(last)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import graph, hooks, limits, loops, outputs, phases, substitution
+from hera_utils.interpreter import cache, graph, hooks, limits, loops, outputs, phases, substitution
 from hera_utils.interpreter.faults import Fault, Full, Missing, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.scope import Scope
@@ -68,6 +68,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     _set_outbound(walk, frame, node, len(groups) - 1)
     outputs.set_template_outputs(walk, frame, node, state.scope)
     walk.ledger.mark(node, phases.SUCCEEDED)
+    cache.save(walk, node)
 
 
 def _state(walk: Walk, frame: Frame) -> State:
@@ -234,7 +235,7 @@ def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str)
     if step is None or child_id in group.waiting:
         return
     node = walk.ledger.get(child_id)
-    if node is None:
+    if node is None or child_id in walk.answered:
         yield from _open(walk, frame, group, child_id)
         node = walk.ledger.get(child_id)
         if node is None:

@@ -1,0 +1,68 @@
+"""How a node comes to be: its type, its first fields, the name of its pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo import names
+from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import POD_KINDS, kind_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+NODE_TYPES = {
+    "steps": "Steps", "dag": "DAG", "suspend": "Suspend", "http": "HTTP", "plugin": "Plugin", **dict.fromkeys(POD_KINDS, "Pod"),
+}  # fmt: skip
+_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
+
+
+def retry_strategy(walk: Walk, template: Json) -> Json | None:
+    """The template's own retry strategy, else the workflow's."""
+    own = template.get("retryStrategy")
+    found: Json | None = own if own is not None else walk.spec.get("retryStrategy")
+    return found
+
+
+def node_type(walk: Walk, template: Json) -> str:
+    """The type of the node that the template becomes."""
+    return "Retry" if retry_strategy(walk, template) is not None else NODE_TYPES[kind_of(template)]
+
+
+def new_node(walk: Walk, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
+    """The node of a frame, with the values of its inputs."""
+    template = frame.template
+    inputs = template.get("inputs") or {}
+    fields: Json = {"inputs": inputs if inputs.get("parameters") or inputs.get("artifacts") else None}
+    memoize = template.get("memoize")
+    if memoize:
+        cached = ((memoize.get("cache") or {}).get("configMap") or {}).get("name", "")
+        fields["memoizationStatus"] = {"hit": False, "key": memoize.get("key", ""), "cacheName": cached}
+    return add_node(walk, frame.call, kind, phase, message, **fields)
+
+
+def add_node(walk: Walk, call: Call, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
+    return walk.ledger.add(
+        call.name,
+        kind,
+        phase,
+        templateName=call.holder.get("template"),
+        templateRef=call.holder.get("templateRef"),
+        templateScope=str(call.home),
+        boundaryID=call.boundary,
+        message=message,
+        nodeFlag=call.flag,
+        **fields,
+    )
+
+
+def pod_name_of(walk: Walk, node_name: str, template: str) -> str:
+    version = (walk.document["metadata"].get("annotations") or {}).get(_NAME_FORMAT, "v2")
+    return names.pod_name(walk.run.name, node_name, template, walk.ledger.id_of(node_name), version=version)
+
+
+def pod_name(walk: Walk, node: Json) -> str:
+    """The name of a node's pod."""
+    template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
+    return pod_name_of(walk, node["name"], template)
