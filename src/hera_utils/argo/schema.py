@@ -70,6 +70,12 @@ def fields(type_name: str) -> dict[str, str]:
     return found
 
 
+@cache
+def embedded(type_name: str) -> tuple[str, ...]:
+    """The structs whose fields stand in this one (`v1.Container` in `v1alpha1.ScriptTemplate`)."""
+    return tuple(declared.lstrip("*") for name, declared in _own_fields(type_name) if name.startswith("+"))
+
+
 def struct_of(go_type: str) -> str | None:
     """The struct inside a Go type (`[]*v1.Volume` → `v1.Volume`), None when it holds plain values."""
     _, named = _declarations()
@@ -77,6 +83,11 @@ def struct_of(go_type: str) -> str | None:
     if name in named:
         return struct_of(named[name])
     return name if name in _declarations()[0] else None
+
+
+def is_map(go_type: str) -> bool:
+    """Whether a Go type holds its values by key."""
+    return _declarations()[1].get(go_type, go_type).startswith("map[")
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,156 @@
+"""What one machine can mean of Argo's documents, field by field: executed, warned about, or refused. Never ignored silently.
+
+`SUPPORT` (support_table.py) is the only place where this is decided: refusals and warnings of workflows and docs/coverage.md are
+made from it, and a test demands a verdict for every field of the schema that can be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from hera_utils.argo import schema
+from hera_utils.argo.support_table import EXECUTED, REFUSED, WARNED
+from hera_utils.errors import UnsupportedError
+
+Json = dict[str, Any]
+
+EXECUTES = "executed"
+WARNS = "warned"
+REFUSES = "refused"
+ROOTS = {
+    "Workflow": "v1alpha1.WorkflowSpec",
+    "WorkflowTemplate": "v1alpha1.WorkflowSpec",
+    "ClusterWorkflowTemplate": "v1alpha1.WorkflowSpec",
+    "CronWorkflow": "v1alpha1.CronWorkflowSpec",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """word: executed, warned or refused. reason: why, or how it differs; often "" for executed."""
+
+    word: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A field that is used and not simply executed. path: `spec.templates[0].nodeSelector`."""
+
+    path: str
+    verdict: str
+    reason: str
+
+
+@cache
+def verdicts(struct: str) -> dict[str, Verdict]:
+    """Field → verdict of a struct (`v1alpha1.Template`); a field that nobody has judged is missing."""
+    found: dict[str, Verdict] = {}
+    for word, table in ((EXECUTES, EXECUTED), (WARNS, WARNED), (REFUSES, REFUSED)):
+        for one in (struct, *_kin(struct)):
+            for field, reason in table.get(one, {}).items():
+                if field in schema.fields(struct) and field not in found:
+                    found[field] = Verdict(word, reason)
+    return found
+
+
+def _kin(struct: str) -> tuple[str, ...]:
+    """The structs that stand in this one: what is said of a container holds for a script's too."""
+    names = schema.embedded(struct)
+    return (*names, *(inner for name in names for inner in _kin(name)))
+
+
+def findings(document: Json, kind: str = "Workflow") -> list[Finding]:
+    """What a document (as `schema.decode` gives it) uses that is warned about or refused, in its order."""
+    return list(_search(document.get("spec") or {}, ROOTS[kind], "spec"))
+
+
+def refuse_unsupported(document: Json, kind: str = "Workflow") -> None:
+    """Raises UnsupportedError for the first field that cannot be meant on this machine."""
+    for finding in findings(document, kind):
+        if finding.verdict == REFUSES:
+            raise UnsupportedError(
+                f"{finding.path} cannot be executed on this machine: {finding.reason}",
+                fix="run the workflow on an Argo server (--argo_server), or leave the field out",
+            )
+
+
+def warnings(found: Iterable[Finding]) -> list[str]:
+    """One sentence for each thing warned about, however many templates use it."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for finding in found:
+        if finding.verdict == WARNS:
+            places.setdefault((finding.path.rpartition(".")[2], finding.reason), []).append(finding.path)
+    return [
+        f"{paths[0]}{f' (and {len(paths) - 1} more)' if len(paths) > 1 else ''} has no effect here: {reason}"
+        for (_, reason), paths in places.items()
+    ]
+
+
+def _search(value: Json, struct: str, path: str) -> Iterator[Finding]:
+    judged, inner = _worth_a_look(struct)
+    for field, item in value.items():
+        verdict = judged.get(field)
+        if verdict is not None:
+            if item not in (None, "", [], {}):
+                yield Finding(f"{path}.{field}", verdict.word, verdict.reason)
+        elif field in inner and item:
+            yield from _inside(item, inner[field], f"{path}.{field}")
+
+
+def _inside(item: Any, below: _Below, path: str) -> Iterator[Finding]:
+    if isinstance(item, list):
+        for index, one in enumerate(item):
+            yield from _inside(one or {}, below, f"{path}[{index}]")
+    elif below.mapped:
+        for key, one in item.items():
+            yield from _search(one or {}, below.struct, f"{path}.{key}")
+    else:
+        yield from _search(item, below.struct, path)
+
+
+class _Below(NamedTuple):
+    """What a field holds: such structs, perhaps as the values of a map."""
+
+    struct: str
+    mapped: bool
+
+
+@cache
+def _worth_a_look(struct: str) -> tuple[dict[str, Verdict], dict[str, _Below]]:
+    """(fields that are warned about or refused, fields below which such fields are)."""
+    judged = {field: verdict for field, verdict in verdicts(struct).items() if verdict.word != EXECUTES}
+    inner = {}
+    for field, declared in schema.fields(struct).items():
+        below = schema.struct_of(declared)
+        if below is None or field in judged:
+            continue
+        if any(verdict.word != EXECUTES for one in reached(below) for verdict in verdicts(one).values()):
+            inner[field] = _Below(below, schema.is_map(declared))
+    return judged, inner
+
+
+@cache
+def reached(struct: str) -> tuple[str, ...]:
+    """The struct and those below it that fields lead to which are not refused or warned about as a whole."""
+    found: dict[str, None] = {}
+    todo = [struct]
+    while todo:
+        one = todo.pop(0)
+        if one in found:
+            continue
+        found[one] = None
+        for field, declared in schema.fields(one).items():
+            below = schema.struct_of(declared)
+            if below is not None and verdicts(one).get(field, Verdict(EXECUTES)).word == EXECUTES:
+                todo.append(below)
+    return tuple(found)
+
+
+def unjudged() -> list[str]:
+    """Fields that can be used and have no verdict: `v1alpha1.Template.newField`. The table is complete when there are none."""
+    structs = {one for root in ROOTS.values() for one in reached(root)}
+    return sorted(f"{one}.{field}" for one in structs for field in schema.fields(one) if field not in verdicts(one))

@@ -1,0 +1,278 @@
+"""The verdicts themselves, by struct. A struct within another (a container in a script template) passes its verdicts on.
+
+EXECUTED: field → how it differs, "" when it does not. WARNED, REFUSED: field → why.
+"""
+
+from __future__ import annotations
+
+Table = dict[str, dict[str, str]]
+
+
+def _all(fields: str, reason: str = "") -> dict[str, str]:
+    return dict.fromkeys(fields.split(), reason)
+
+
+_ONE_MACHINE = "there is one machine: every pod runs on it"
+_USER = "tasks run as the user who started the platform"
+_STORE = "artifacts are kept in the platform's own store, whatever place they name"
+_NO_CREDENTIALS = "credentials of cloud stores are not used: artifacts are kept in the platform's own store"
+_GIT = "git runs with the credentials and settings of this machine's user"
+_CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
+_CRON = "nothing starts cron workflows on schedule yet; submit them by hand"
+_PLATFORM = "tasks run as you: they are given no service account token"
+_PROBE = "only readiness is looked at, with the platform's own timing"
+_LAST = "the platform's garbage collection is `hera-utils gc`"
+
+EXECUTED: Table = {
+    "v1alpha1.WorkflowSpec": {
+        **_all(
+            "activeDeadlineSeconds arguments entrypoint hooks onExit parallelism podMetadata podSpecPatch priority retryStrategy"
+            " shutdown suspend synchronization templateDefaults templates ttlStrategy volumeClaimGC volumeClaimTemplates volumes"
+            " workflowMetadata workflowTemplateRef podResources"
+        ),
+        **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
+        "imagePullSecrets": "nothing is pulled: images have stand-ins on this machine",
+        "hostNetwork": "every task sees this machine's network",
+    },
+    "v1alpha1.Template": {
+        **_all(
+            "activeDeadlineSeconds annotations container containerSet daemon dag data failFast http initContainers inputs memoize"
+            " metadata name outputs parallelism pendingTimeout podResources podSpecPatch resource retryStrategy script sidecars"
+            " steps suspend synchronization timeout volumes"
+        ),
+        **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
+        "archiveLocation": "the key is kept; the place is the platform's own store",
+    },
+    "v1alpha1.CronWorkflowSpec": _all("suspend workflowMetadata workflowSpec"),
+    "v1alpha1.Arguments": _all("artifacts parameters"),
+    "v1alpha1.Inputs": _all("artifacts parameters"),
+    "v1alpha1.Outputs": _all("artifacts parameters exitCode result"),
+    "v1alpha1.Parameter": _all("default description enum globalName name value valueFrom"),
+    "v1alpha1.ValueFrom": _all("configMapKeyRef default expression jqFilter jsonPath parameter path supplied"),
+    "v1alpha1.SuppliedValueFrom": {},
+    "v1alpha1.Artifact": _all(
+        "archive from fromExpression globalName mode name optional path recurseMode subPath deleted"
+    ),
+    "v1alpha1.ArtifactLocation": _all("artifactory azure gcs git hdfs http oss plugin raw s3"),
+    "v1alpha1.ArchiveStrategy": _all("none tar zip"),
+    "v1alpha1.TarStrategy": _all("compressionLevel"),
+    "v1alpha1.NoneStrategy": {},
+    "v1alpha1.ZipStrategy": {},
+    "v1alpha1.RawArtifact": _all("data"),
+    "v1alpha1.S3Artifact": _all("key"),
+    "v1alpha1.GCSArtifact": _all("key"),
+    "v1alpha1.OSSArtifact": _all("key"),
+    "v1alpha1.AzureArtifact": _all("blob"),
+    "v1alpha1.HDFSArtifact": _all("path"),
+    "v1alpha1.PluginArtifact": _all("key"),
+    "v1alpha1.ArtifactoryArtifact": _all("url", "the address is the key in the platform's own store"),
+    "v1alpha1.HTTPArtifact": {**_all("headers url"), "saveStreamViaFile": "downloads always go through a file"},
+    "v1alpha1.Header": _all("name value"),
+    "v1alpha1.GitArtifact": _all("branch depth repo revision singleBranch"),
+    "v1alpha1.LifecycleHook": _all("arguments expression template templateRef"),
+    "v1alpha1.TemplateRef": _all("clusterScope name template"),
+    "v1alpha1.WorkflowTemplateRef": _all("clusterScope name"),
+    "v1alpha1.WorkflowMetadata": _all("annotations labels labelsFrom"),
+    "v1alpha1.LabelValueFrom": _all("expression"),
+    "v1alpha1.Metadata": _all("annotations labels"),
+    "v1alpha1.RetryStrategy": _all("backoff expression limit retryPolicy"),
+    "v1alpha1.Backoff": _all("cap duration factor maxDuration"),
+    "v1alpha1.TTLStrategy": _all("secondsAfterCompletion secondsAfterFailure secondsAfterSuccess"),
+    "v1alpha1.VolumeClaimGC": _all("strategy"),
+    "v1alpha1.ExecutorConfig": _all("serviceAccountName", _PLATFORM),
+    "v1alpha1.Synchronization": _all("mutexes semaphores"),
+    "v1alpha1.Mutex": {
+        **_all("name namespace"),
+        "database": "there is no lock database: the node ends with Argo's error",
+    },
+    "v1alpha1.SemaphoreRef": {
+        **_all("configMapKeyRef namespace"),
+        "database": "there is no lock database: the node ends with Argo's error",
+    },
+    "v1alpha1.SyncDatabaseRef": _all("key"),
+    "v1alpha1.WorkflowStep": _all(
+        "arguments continueOn hooks inline name onExit template templateRef when withItems withParam withSequence"
+    ),
+    "v1alpha1.DAGTemplate": _all("failFast target tasks"),
+    "v1alpha1.DAGTask": _all(
+        "arguments continueOn dependencies depends hooks inline name onExit template templateRef when withItems withParam"
+        " withSequence"
+    ),
+    "v1alpha1.ContinueOn": _all("error failed"),
+    "v1alpha1.Sequence": _all("count end format start"),
+    "v1alpha1.SuspendTemplate": _all("duration"),
+    "v1alpha1.ContainerSetTemplate": _all("containers retryStrategy volumeMounts"),
+    "v1alpha1.ContainerSetRetryStrategy": _all("duration retries"),
+    "v1alpha1.ContainerNode": _all("dependencies"),
+    "v1alpha1.ScriptTemplate": _all("source"),
+    "v1alpha1.UserContainer": _all("mirrorVolumeMounts"),
+    "v1alpha1.Data": _all("source transformation"),
+    "v1alpha1.DataSource": _all("artifactPaths"),
+    "v1alpha1.ArtifactPaths": {},
+    "v1alpha1.TransformationStep": _all("expression"),
+    "v1alpha1.HTTP": _all("body bodyFrom headers insecureSkipVerify method successCondition timeoutSeconds url"),
+    "v1alpha1.HTTPHeader": _all("name value valueFrom"),
+    "v1alpha1.HTTPHeaderSource": _all("secretKeyRef"),
+    "v1alpha1.HTTPBodySource": _all("bytes"),
+    "v1alpha1.ResourceTemplate": _all(
+        "action failureCondition flags manifest manifestFrom mergeStrategy setOwnerReference successCondition",
+        "the objects are those of the platform's own Kubernetes API",
+    ),
+    "v1alpha1.ManifestFrom": _all("artifact"),
+    "v1alpha1.Memoize": _all("cache key maxAge"),
+    "v1alpha1.Cache": _all("configMap"),
+    "v1.Container": {
+        **_all("args command env envFrom name readinessProbe resources restartPolicy volumeMounts workingDir"),
+        "image": "a table says what stands in for the image on this machine",
+        "imagePullPolicy": "nothing is pulled",
+        "ports": "a task listens on this machine's own ports",
+    },
+    "v1.EnvVar": _all("name value valueFrom"),
+    "v1.EnvVarSource": _all("configMapKeyRef fieldRef resourceFieldRef secretKeyRef"),
+    "v1.EnvFromSource": _all("configMapRef prefix secretRef"),
+    "v1.ConfigMapEnvSource": _all("optional"),
+    "v1.SecretEnvSource": _all("optional"),
+    "v1.ConfigMapKeySelector": _all("key optional"),
+    "v1.SecretKeySelector": _all("key optional"),
+    "v1.LocalObjectReference": _all("name"),
+    "v1.ObjectFieldSelector": _all("apiVersion fieldPath"),
+    "v1.ResourceFieldSelector": _all("containerName divisor resource"),
+    "v1.ContainerPort": _all(
+        "containerPort hostIP hostPort name protocol", "a task listens on this machine's own ports"
+    ),
+    "v1.Probe": _all("timeoutSeconds"),
+    "v1.ProbeHandler": _all("exec httpGet tcpSocket"),
+    "v1.ExecAction": _all("command"),
+    "v1.HTTPGetAction": _all("host path port scheme"),
+    "v1.TCPSocketAction": _all("host port"),
+    "v1.ResourceRequirements": _all("limits requests"),
+    "v1.VolumeMount": _all("mountPath name readOnly subPath subPathExpr"),
+    "v1.Volume": _all("name"),
+    "v1.VolumeSource": _all("configMap downwardAPI emptyDir hostPath persistentVolumeClaim projected secret"),
+    "v1.ConfigMapVolumeSource": _all("defaultMode items optional"),
+    "v1.SecretVolumeSource": _all("defaultMode items optional secretName"),
+    "v1.DownwardAPIVolumeSource": _all("defaultMode items"),
+    "v1.DownwardAPIVolumeFile": _all("fieldRef mode path resourceFieldRef"),
+    "v1.DownwardAPIProjection": _all("items"),
+    "v1.ProjectedVolumeSource": _all("defaultMode sources"),
+    "v1.VolumeProjection": _all("configMap downwardAPI secret"),
+    "v1.ConfigMapProjection": _all("items optional"),
+    "v1.SecretProjection": _all("items optional"),
+    "v1.KeyToPath": _all("key mode path"),
+    "v1.HostPathVolumeSource": _all("path type", "a folder of this machine, not of a node"),
+    "v1.PersistentVolumeClaimVolumeSource": _all("claimName readOnly", "a claim is a folder of this machine"),
+    "v1.PersistentVolumeClaim": _all("metadata spec status", "a claim is a folder of this machine"),
+    "v1.TypeMeta": _all("apiVersion kind"),
+    "v1.PersistentVolumeClaimSpec": _all(
+        "accessModes resources storageClassName volumeMode",
+        "a claim is a folder of this machine; its size is not limited",
+    ),
+    "v1.VolumeResourceRequirements": _all("limits requests", "the size of a folder is not limited"),
+    "v1.PersistentVolumeClaimStatus": _all(
+        "accessModes allocatedResourceStatuses allocatedResources capacity conditions currentVolumeAttributesClassName"
+        " modifyVolumeStatus phase"
+    ),
+    "v1.PersistentVolumeClaimCondition": _all("lastProbeTime lastTransitionTime message reason status type"),
+    "v1.ModifyVolumeStatus": _all("status targetVolumeAttributesClassName"),
+    "v1.ObjectMeta": _all(
+        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels"
+        " managedFields name namespace ownerReferences resourceVersion selfLink uid"
+    ),
+    "v1.ManagedFieldsEntry": _all("apiVersion fieldsType fieldsV1 manager operation subresource time"),
+    "v1.OwnerReference": _all("apiVersion blockOwnerDeletion controller kind name uid"),
+}
+
+WARNED: Table = {
+    "v1alpha1.WorkflowSpec": {
+        **_all("affinity nodeSelector tolerations schedulerName podPriorityClassName", _ONE_MACHINE),
+        **_all("dnsConfig dnsPolicy hostAliases", "names are resolved as on this machine"),
+        "securityContext": _USER,
+        "archiveLogs": "logs are kept with the run and are no artifacts",
+        "artifactGC": f"artifacts stay until the run is deleted; {_LAST}",
+        "artifactRepositoryRef": _STORE,
+        "metrics": "no metrics are collected here",
+        "podDisruptionBudget": "nothing evicts pods here",
+        "podGC": "finished pods cost nothing here: they and their logs stay with the run",
+    },
+    "v1alpha1.Template": {
+        **_all("affinity nodeSelector tolerations schedulerName priorityClassName", _ONE_MACHINE),
+        "hostAliases": "names are resolved as on this machine",
+        "securityContext": _USER,
+        "metrics": "no metrics are collected here",
+    },
+    "v1alpha1.CronWorkflowSpec": _all(
+        "concurrencyPolicy failedJobsHistoryLimit schedules startingDeadlineSeconds stopStrategy successfulJobsHistoryLimit"
+        " timezone when",
+        _CRON,
+    ),
+    "v1alpha1.ValueFrom": {"event": "events do not start workflows here"},
+    "v1alpha1.Artifact": {"artifactGC": f"artifacts stay until the run is deleted; {_LAST}"},
+    "v1alpha1.ArtifactLocation": {"archiveLogs": "logs are kept with the run and are no artifacts"},
+    "v1alpha1.S3Artifact": _all(
+        "addressingStyle bucket createBucketIfNotPresent encryptionOptions endpoint insecure region", _STORE
+    )
+    | _all("accessKeySecret caSecret roleARN secretKeySecret sessionTokenSecret useSDKCreds", _NO_CREDENTIALS),
+    "v1alpha1.GCSArtifact": {"bucket": _STORE, "serviceAccountKeySecret": _NO_CREDENTIALS},
+    "v1alpha1.OSSArtifact": _all("bucket createBucketIfNotPresent endpoint lifecycleRule", _STORE)
+    | _all("accessKeySecret secretKeySecret securityToken useSDKCreds", _NO_CREDENTIALS),
+    "v1alpha1.AzureArtifact": _all("container endpoint", _STORE)
+    | _all("accountKeySecret useSDKCreds", _NO_CREDENTIALS),
+    "v1alpha1.HDFSArtifact": _all("addresses dataTransferProtection force", _STORE)
+    | _all(
+        "hdfsUser krbCCacheSecret krbConfigConfigMap krbKeytabSecret krbRealm krbServicePrincipalName krbUsername",
+        _NO_CREDENTIALS,
+    ),
+    "v1alpha1.PluginArtifact": _all("configuration connectionTimeoutSeconds name", _STORE),
+    "v1alpha1.ArtifactoryArtifact": _all("passwordSecret usernameSecret", _NO_CREDENTIALS),
+    "v1alpha1.GitArtifact": _all(
+        "disableSubmodules fetch insecureIgnoreHostKey insecureSkipTLS passwordSecret sshPrivateKeySecret usernameSecret",
+        _GIT,
+    ),
+    "v1alpha1.RetryStrategy": {"affinity": _ONE_MACHINE},
+    "v1.Container": {
+        **_all("lifecycle livenessProbe startupProbe", _PROBE),
+        **_all("resizePolicy restartPolicyRules", "a container that ended is not started again within its pod"),
+        **_all("stdin stdinOnce tty", "tasks have no terminal and nothing to read"),
+        **_all("terminationMessagePath terminationMessagePolicy", "a task's message is Argo's own"),
+        "securityContext": _USER,
+    },
+    "v1.Probe": _all(
+        "failureThreshold initialDelaySeconds periodSeconds successThreshold terminationGracePeriodSeconds", _PROBE
+    ),
+    "v1.ProbeHandler": {"grpc": _PROBE},
+    "v1.HTTPGetAction": {"httpHeaders": _PROBE},
+    "v1.VolumeMount": _all("mountPropagation recursiveReadOnly", "tasks never mount anything themselves"),
+    "v1.EmptyDirVolumeSource": _all("medium sizeLimit", "an emptyDir is a folder on disk without a limit"),
+    "v1.PersistentVolumeClaimSpec": _all(
+        "selector volumeName volumeAttributesClassName", "a claim is a folder of this machine"
+    ),
+}
+
+REFUSED: Table = {
+    "v1alpha1.WorkflowSpec": {
+        "executorPlugins": "plugins run in an agent pod of the cluster",
+        "resourceClaims": "this machine has no device driver to claim from",
+    },
+    "v1alpha1.Template": {
+        "plugin": "plugins run in an agent pod of the cluster",
+        "resourceClaims": "this machine has no device driver to claim from",
+    },
+    "v1alpha1.HTTPArtifact": {
+        "auth": "downloads with certificates, OAuth 2 or passwords are not done here; use headers"
+    },
+    "v1.Container": {"volumeDevices": "tasks are given no block devices"},
+    "v1.ResourceRequirements": {"claims": "this machine has no device driver to claim from"},
+    "v1.EnvVarSource": {"fileKeyRef": "it needs an alpha feature of Kubernetes"},
+    "v1.PersistentVolumeClaimSpec": _all(
+        "dataSource dataSourceRef", "a folder cannot be made from a snapshot or another claim"
+    ),
+    "v1.VolumeSource": _all(
+        "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc flexVolume flocker gcePersistentDisk gitRepo"
+        " glusterfs image iscsi nfs photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume",
+        _CLAIM,
+    ),
+    "v1.VolumeProjection": _all(
+        "clusterTrustBundle podCertificate serviceAccountToken",
+        "this machine issues no tokens and certificates to tasks",
+    ),
+}
