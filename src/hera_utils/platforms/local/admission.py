@@ -8,7 +8,9 @@ from typing import Any
 
 from hera_utils.argo.schema import decode
 from hera_utils.interpreter.document import Lookup, templates_reached
+from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.validate import validate
+from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
@@ -22,6 +24,10 @@ class Admission:
     def admit(self, namespace: str, document: Json) -> Json:
         """A workflow as it is stored and run. Raises InvalidWorkflow, Refused or UnsupportedError."""
         return self._checked("Workflow", namespace, document, lint=False)
+
+    def again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> Json:
+        """The workflow that runs an old one again. Raises Refused with Argo's message."""
+        return resubmit(document, at=now(), seed=seed(), memoized=memoized, parameters=parameters)
 
     def lint(self, kind: str, namespace: str, document: Json) -> Json:
         """The document as Argo's server keeps it, once it was found to be valid."""

@@ -246,6 +246,7 @@ class Controller:
     def enter(self, turn: Turn, run: Run, event: Event) -> None:
         """A new run and its first event (Submitted)."""
         record = RunRecord(run.uid, run.namespace, run.name, turn.version, turn.at, None)
+        run.changed.update(run.nodes)  # a memoized one begins with nodes
         active = Active(run, record, {}, fresh=True)
         self._runs[run.uid] = active
         self.advance(turn, active, event)
@@ -274,6 +275,18 @@ class Controller:
                 return
         for pod in [PodRecord(*row) for row in self._journal.read("get_pod", pod_uid)]:
             turn.hide_pod(pod)
+
+    def update_pod(self, turn: Turn, pod: PodRecord, labels: Json, annotations: Json) -> PodRecord:
+        """A user changes a pod's labels and annotations."""
+        known = self.orders.outstanding.get((pod.run, pod.node))
+        pod = turn.pods.get(pod.uid) or (known if known is not None and known.uid == pod.uid else pod)
+        body = json.loads(pod.body)
+        body["metadata"] |= {"labels": labels, "annotations": annotations}
+        changed = replace(pod, body=encode(body), version=turn.version)
+        turn.put_pod(changed, whole=True)
+        if known is not None and known.uid == pod.uid:
+            self.orders.outstanding[pod.run, pod.node] = changed
+        return changed
 
     def advance(self, turn: Turn, active: Active, event: Event, *, refusable: bool = False) -> None:
         """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).

@@ -123,6 +123,8 @@ class Turn:
         self.deleted: dict[str, RunRecord] = {}
         self.pods: dict[str, PodRecord] = {}
         self.new_pods: set[str] = set()
+        self.whole_pods: set[str] = set()
+        """Pods of which everything is written, not the status alone."""
         self.hidden: set[str] = set()
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         """Named statements of journal.sql with their values, in order (outbox, timers, locks, events)."""
@@ -147,9 +149,11 @@ class Turn:
     def say(self, statement: str, *values: Any) -> None:
         self.statements.append((statement, values))
 
-    def put_pod(self, pod: PodRecord, *, new: bool = False) -> None:
+    def put_pod(self, pod: PodRecord, *, new: bool = False, whole: bool = False) -> None:
         if new:
             self.new_pods.add(pod.uid)
+        if new or whole:
+            self.whole_pods.add(pod.uid)
         self.pods[pod.uid] = replace(pod, version=self.version)
 
     def hide_pod(self, pod: PodRecord) -> None:
@@ -189,8 +193,10 @@ class Turn:
 
     def _write_pods(self, journal: Journal) -> None:
         pods = [pod for pod in self.pods.values() if pod.run not in self.deleted]
-        journal.put_many("put_pod", [vars(pod) for pod in pods if pod.uid in self.new_pods])
-        changed = [{"version": p.version, "status": p.status, "uid": p.uid} for p in pods if p.uid not in self.new_pods]
+        journal.put_many("put_pod", [vars(pod) for pod in pods if pod.uid in self.whole_pods])
+        changed = [
+            {"version": p.version, "status": p.status, "uid": p.uid} for p in pods if p.uid not in self.whole_pods
+        ]
         journal.put_many("update_pod", changed)
         journal.put_many("hide_pod", [(uid,) for uid in self.hidden])
 

@@ -16,7 +16,7 @@ from hera_utils.argo import faults
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import Event, Submitted
 from hera_utils.interpreter.state import Run
-from hera_utils.platforms.local import deletion, objects
+from hera_utils.platforms.local import deletion, edits, objects
 from hera_utils.platforms.local.admission import Admission
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import new_uid, seed
@@ -144,6 +144,8 @@ class LocalPlatform:
         name = str((document.get("metadata") or {}).get("name") or "")
         place = "" if kind in objects.CLUSTER_WIDE else namespace
         objects.check_namespace(kind, namespace, document)
+        if kind in ("Workflow", "Pod"):
+            return self._update_execution(kind, namespace, name, document)
 
         def act(turn: Turn) -> Callable[[], Stored]:
             known = turn.look(kind, place, name)
@@ -155,6 +157,30 @@ class LocalPlatform:
             turn.put(stored)
             self._follow(turn, stored)
             return lambda: stored
+
+        return self._controller.call(act)
+
+    def _update_execution(self, kind: str, namespace: str, name: str, document: Json) -> Stored:
+        """What a user may change of a workflow or a pod that is executed: labels, annotations; to suspend or stop a workflow."""
+        stored = self.get(kind, namespace, name)
+        old = json.loads(stored.text)
+        new = objects.replaced(kind, old, document, 0.0)["metadata"]
+        labels, annotations = new.get("labels") or {}, new.get("annotations") or {}
+        if kind == "Workflow":
+            for event in edits.events_of(old.get("spec") or {}, document.get("spec") or {}, name):
+                self.act(namespace, name, event)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            if kind == "Pod":
+                pod = self._published.pods_named(namespace, name)[-1]
+                changed = self._controller.update_pod(turn, pod, labels, annotations)
+                return changed.stored
+            active = self._controller.active(stored.uid)
+            if active is None or stored.uid in turn.deleted:
+                raise objects.not_found(kind, name)
+            active.run.document["metadata"] |= {"labels": labels, "annotations": annotations}
+            turn.touched[stored.uid] = active
+            return lambda: self._workflow(stored.uid)
 
         return self._controller.call(act)
 
@@ -239,7 +265,7 @@ class LocalPlatform:
     ) -> Stored:
         """Run a workflow again as a new one; memoized: what succeeded is not computed again."""
         document = json.loads(self.get("Workflow", namespace, name).text)
-        return self.submit(namespace, self.admission.resubmitted(document, memoized=memoized, parameters=parameters))
+        return self.submit(namespace, self.admission.again(document, memoized=memoized, parameters=parameters))
 
     def _check_namespace(self, kind: str, namespace: str) -> None:
         if kind in objects.CLUSTER_WIDE:

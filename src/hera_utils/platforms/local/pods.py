@@ -105,10 +105,10 @@ def _fill(status: Json, body: Json, known: dict[str, ContainerState], at: float,
             state = known.get(str(container.get("name", "")))
             if state is not None and state.exit_code is not None:
                 found.append(_container(container, {"terminated": _terminated(state, at)}, ready=False))
+            elif over and state is None and status["phase"] == "Failed":  # it never came so far
+                found.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
             elif over:
                 ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")
-                if status["phase"] == "Failed" and state is None:
-                    ended = ContainerState(ended.name, exit_code=137, reason="Error")
                 found.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
             else:
                 since = stamp(state.started_at if state is not None and state.started_at else at)
