@@ -22,7 +22,7 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     if isinstance(event, events.Submitted):
         return begin.submitted(run, event)
     if isinstance(event, events.RetryRequested):
-        return requests.retry(run, event)
+        return begin.again(run, event)
     if run.finished:
         return []
     walk = begin.restored(run, event)
@@ -73,6 +73,9 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         event.reason == events.REJECTED
     ):  # the pod could not even be created: to Argo an error of the template that calls it
         fault = Fault(event.message)
+        for container in _container_nodes(walk, node):
+            walk.ledger.drop(container)
+            walk.ledger.forget(node, container["id"])
         walk.ledger.mark(node, phases.ERROR, fault.message)
         walk.rise(event.node_id, fault)
         return

@@ -7,10 +7,10 @@ from typing import Any
 import yaml
 
 from hera_utils.errors import HeraUtilsError
-from hera_utils.interpreter import closing, limits, locks, phases, substitution
+from hera_utils.interpreter import closing, limits, locks, phases, retry_in_place, substitution
 from hera_utils.interpreter.commands import Command, ReadObject, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
-from hera_utils.interpreter.events import Event, ObjectRead, Submitted
+from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
@@ -101,6 +101,17 @@ def started(walk: Walk) -> list[Command]:
     walk.open_waiting()
     note_totals(walk)
     return walk.commands
+
+
+def again(run: Run, event: RetryRequested) -> list[Command]:
+    """A finished run is retried in place: what failed is taken back, then everything is walked anew."""
+    commands = retry_in_place.retry(run, event)
+    run.memory.pop("locks", None)
+    run.memory.pop("asked", None)
+    walk = run.index = _walk(run, _spec(run))
+    walk.begin(event.at, event.seed)
+    walk.commands += commands
+    return begun(walk)
 
 
 def _spec(run: Run) -> Json:

@@ -114,6 +114,23 @@ class Ledger:
             parent.setdefault("children", []).append(child_id)
             self.run.changed.add(parent["id"])
 
+    def drop(self, node: Json) -> None:
+        """Remove a node, as if it had never been."""
+        self._count(node, -1)
+        del self.nodes[node["id"]]
+        self._children.pop(node["id"], None)
+        self.run.changed.discard(node["id"])
+        self.run.removed.add(node["id"])
+
+    def forget(self, parent: Json, child_id: str) -> None:
+        """Take a child away."""
+        if child_id in (parent.get("children") or ()):
+            parent["children"].remove(child_id)
+            self._children.pop(parent["id"], None)
+            self.run.changed.add(parent["id"])
+            if not parent["children"]:
+                del parent["children"]
+
     # --- counting -------------------------------------------------------------------------------------------------
     def _count(self, node: Json, sign: int) -> None:
         boundary = node.get("boundaryID") or ""

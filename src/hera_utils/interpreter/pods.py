@@ -41,13 +41,13 @@ def build(walk: Walk, frame: Frame) -> Json:
     if volumes:
         spec["volumes"] = volumes
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(walk, frame, name), "spec": spec}
+    podspec.check(pod)
     pod = _substituted(walk, frame, pod, name)
     patches = [patch for patch in (walk.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
         known = _known(walk, frame, name)
         filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
         pod["spec"] = podspec.patched(pod["spec"], filled)
-    podspec.check(pod)
     return pod
 
 

@@ -13,6 +13,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
 
 _INHERITED = ("nodeSelector", "affinity", "tolerations")
+_EXECUTORS = frozenset({"init", "wait", "supervisor"})
 _BOTH = ("schedulerName", "securityContext")
 
 
@@ -81,9 +82,7 @@ def volumes(template: Json, declared: list[Json], claims: list[Json]) -> list[Js
 def _mounts(template: Json) -> Iterator[Json]:
     kind = kind_of(template)
     holder: Json = template.get(kind) or {}
-    if kind in ("container", "script"):
-        yield from holder.get("volumeMounts") or ()
-    elif kind == "containerSet":
+    if kind in ("container", "script", "containerSet"):
         yield from holder.get("volumeMounts") or ()
     elif kind == "data":
         yield from (template.get("data") or {}).get("volumeMounts") or ()
@@ -100,9 +99,18 @@ def patched(spec: Json, patches: list[str]) -> Json:
             raise Fault(f"Error applying PodSpecPatch: {error}") from None
         if not isinstance(patch, dict):
             raise Fault("Error applying PodSpecPatch: json: cannot unmarshal string into Go value of type v1.PodSpec")
-        spec = _merged(spec, patch)
+        spec = _merged(spec, _without_executor(patch))
     plain: Json = json.loads(json.dumps(spec))
     return plain
+
+
+def _without_executor(patch: Json) -> Json:
+    """A patch less what it says of the executor's own containers, which are not there."""
+    kept = dict(patch)
+    for field in ("initContainers", "containers"):
+        if isinstance(kept.get(field), list):
+            kept[field] = [one for one in kept[field] if not isinstance(one, dict) or one.get("name") not in _EXECUTORS]
+    return kept
 
 
 def check(pod: Json) -> None:

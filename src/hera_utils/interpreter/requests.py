@@ -5,18 +5,14 @@ from __future__ import annotations
 from hera_utils.argo import selectors
 from hera_utils.errors import Refused
 from hera_utils.interpreter import begin, births, closing, events, graph, limits, locks, phases
-from hera_utils.interpreter.commands import Command, KillPod
+from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.faults import TimedOut
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.nodes import leaves
-from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.walk import Walk
 
 INTERNAL = 13
-
-
-def retry(run: Run, event: events.RetryRequested) -> list[Command]:
-    raise NotImplementedError
 
 
 def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:

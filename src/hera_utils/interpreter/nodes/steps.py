@@ -74,8 +74,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
 def _state(walk: Walk, frame: Frame) -> State:
     if frame.state is None:
         frame.state = State(Scope(frame.template))
-        frame.state.scope.add_workflow_outputs(walk.document["status"].get("outputs"))
-    frame.state.scope.at(walk.variables.entropy)
+    frame.state.scope.at(walk.variables.entropy).add_workflow_outputs(walk.document["status"].get("outputs"))
     state: State = frame.state
     return state
 
