@@ -12,6 +12,7 @@ import yaml
 from hera_utils.argo.schema import decode
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.interpreter.validate import validate
+from hera_utils.interpreter.validate_stored import check_stored
 
 Json = dict[str, Any]
 
@@ -325,6 +326,19 @@ CRONS = [
 @pytest.mark.parametrize(("spec", "message"), CRONS)
 def test_cron_workflows(spec: Json, message: str) -> None:
     assert fault({"metadata": {"name": "c"}, "spec": {"workflowSpec": CRON, **spec}}, kind="CronWorkflow") == message
+
+
+def test_an_empty_group_of_steps_passes_lint_and_cannot_be_stored() -> None:
+    document = decode(of(main("steps: [[{name: a, template: plain}], []]")), "Workflow")
+    validate(document, lint=True)
+    with pytest.raises(Refused) as refused:
+        check_stored(document)
+    assert refused.value.message == (
+        'Workflow.argoproj.io "w" is invalid: [spec.templates[0].steps[1]: Invalid value: "null":'
+        ' spec.templates[0].steps[1] in body must be of type array: "null", <nil>: Invalid value: null: some validation rules'
+        " were not checked because the object was invalid; correct the existing errors to complete validation]"
+    )
+    check_stored(decode(of(main("steps: [[{name: a, template: plain}]]")), "Workflow"))
 
 
 def test_templates_that_call_themselves_end() -> None:

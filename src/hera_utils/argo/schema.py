@@ -292,7 +292,7 @@ def _parallel_steps() -> Decoder:
                 if key not in structs.fields:
                     raise Unreadable(f'json: unknown field "{key}"')
         try:
-            return steps(value)
+            return steps(value) or None  # an empty group becomes null on its way through Argo's server
         except Mismatch as wrong:
             wrong.struct = ""  # Go forgets it when a type has its own reader
             raise

@@ -1,0 +1,43 @@
+"""What Kubernetes itself refuses of a document that Argo's server has taken: the custom resource's schema, when it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
+
+Json = dict[str, Any]
+
+_INCOMPLETE = (
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid;"
+    " correct the existing errors to complete validation"
+)
+
+
+def check_stored(document: Json, kind: str = "Workflow") -> None:
+    """Raises Refused with Kubernetes' message. The document has its final name; linting does not come this far.
+
+    An empty group of steps is such a case: Argo's server keeps it as null, where the schema wants a list.
+    """
+    faults = [
+        f'{path}: Invalid value: "null": {path} in body must be of type array: "null"'
+        for path in _empty_groups(document.get("spec") or {}, "spec")
+    ]
+    if faults:
+        name = (document.get("metadata") or {}).get("name", "")
+        raise Refused(
+            INVALID_ARGUMENT,
+            f'{kind}.argoproj.io "{name}" is invalid: [{", ".join([*faults, _INCOMPLETE])}]',
+            reason="Invalid",
+        )
+
+
+def _empty_groups(spec: Mapping[str, Any], path: str) -> Iterator[str]:
+    if spec.get("workflowSpec"):
+        yield from _empty_groups(spec["workflowSpec"], f"{path}.workflowSpec")
+    for number, template in enumerate(spec.get("templates") or ()):
+        for index, group in enumerate(template.get("steps") or ()):
+            if group is None:
+                yield f"{path}.templates[{number}].steps[{index}]"
