@@ -1,12 +1,11 @@
 """Pods as processes of this Linux machine, with private mounts. See `pod/` for what runs beside the server.
 
-One thread owns everything here: it admits pods, asks the spawner for supervisors, hears from them through a pipe
-(`pods/.wire`) and through their ends (a pidfd each), and reports. A pod's folder holds all that a later server needs.
+One thread owns everything here: it admits pods, hands them to workers, hears from these through a pipe (`pods/.wire`) and
+through their ends, and reports. A pod's folder holds all that a later server needs.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import json
 import logging
@@ -14,9 +13,7 @@ import os
 import queue
 import selectors
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -25,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
 
 from . import follow
@@ -33,6 +30,7 @@ from .admission import Admission, Need, need_of
 from .images import ANNOTATION, ImageTable
 from .pod.processes import born, descendants
 from .runtime import Launch, Report
+from .workers import Workers
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -46,8 +44,6 @@ _IDLE = 0.3  # seconds over which a pod must not have worked to give its core aw
 class _Pod:
     launch: Launch
     need: Need
-    pid: int = 0
-    pidfd: int = -1
     started: bool = False
     cpu: float = -1.0
     looked_at: float = 0.0
@@ -72,15 +68,13 @@ class ProcessRuntime:
         self._images = images
         self._admission = Admission(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
         self._pods: dict[str, _Pod] = {}
-        self._asked: collections.deque[str] = collections.deque()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         self._open_wire()
-        self._spawner: subprocess.Popen[bytes] | None = None
-        self._link: socket.socket | None = None
-        self._refusal = ""
+        spare = int(self._admission.cores) + 1
+        self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
         self._closing = False
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="process-runtime", daemon=True)
@@ -117,9 +111,9 @@ class ProcessRuntime:
 
     def _run(self) -> None:
         try:
-            self._start_spawner()
+            self._workers.prepare()
         except HeraUtilsError as error:
-            self._refusal = error.message
+            _log.error("%s", error)
         while not self._closing:
             for key, _ in self._selector.select(self._pause()):
                 try:
@@ -142,13 +136,7 @@ class ProcessRuntime:
                 return
 
     def _shut(self) -> None:
-        if self._link is not None:
-            self._link.close()
-        if self._spawner is not None:
-            self._spawner.wait(timeout=5)
-        for pod in self._pods.values():
-            if pod.pidfd >= 0:
-                os.close(pod.pidfd)
+        self._workers.close()
         self._selector.close()
         for fd in (self._wake_read, self._wake_write, self._wire):
             os.close(fd)
@@ -177,10 +165,8 @@ class ProcessRuntime:
     def _start(self, uid: str) -> None:
         launch = self._pods[uid].launch
         try:
-            if self._refusal:
-                raise PlatformError(self._refusal)
             self._write_job(uid, launch)
-            self._ask(uid)
+            self._workers.give(uid)
         except (HeraUtilsError, OSError) as error:
             self._finish(uid, _failed(launch, str(error)))
 
@@ -210,58 +196,6 @@ class ProcessRuntime:
         found = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
         found.setdefault("PATH", _PATH)
         return found
-
-    def _ask(self, uid: str) -> None:
-        if self._link is None:
-            self._start_spawner()
-        assert self._link is not None
-        self._asked.append(uid)
-        self._link.send(uid.encode())
-
-    # --- the spawner ----------------------------------------------------------------------------------------------------
-
-    def _start_spawner(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        package = Path(__file__).parent
-        code = "import sys; sys.path.insert(0, sys.argv[1]); from pod import spawner; spawner.main(sys.argv[2], int(sys.argv[3]))"
-        self._spawner = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code, str(package), str(self._state), str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        theirs.close()
-        ours.settimeout(30)
-        answer = ours.recv(4096).decode()
-        if answer != "ready":
-            ours.close()
-            raise PlatformError(
-                f"this machine's kernel refuses private mounts for tasks ({answer[2:] or 'the spawner ended'})",
-                fix="allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
-                "kernel.apparmor_restrict_unprivileged_userns=0), or run the server as root",
-            )
-        ours.settimeout(None)
-        self._link = ours
-        self._selector.register(ours, selectors.EVENT_READ, self._spawned)
-
-    def _spawned(self) -> None:
-        """The spawner forked a supervisor; or it is gone, and another one must take its place."""
-        assert self._link is not None
-        packet = self._link.recv(4096)
-        if packet:
-            uid, pid = packet.decode().split()
-            if uid in self._asked:
-                self._asked.remove(uid)
-            if uid in self._pods:
-                self._watch(uid, int(pid))
-            return
-        self._selector.unregister(self._link)
-        self._link.close()
-        self._link = None
-        unanswered, self._asked = list(self._asked), collections.deque()
-        for uid in unanswered:  # a supervisor that did start owns its pod: asking twice runs nothing twice
-            if uid in self._pods:
-                self._ask(uid)
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
@@ -297,18 +231,6 @@ class ProcessRuntime:
             self._admission.works(uid, False)
         self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=socket.gethostname()))
 
-    def _watch(self, uid: str, pid: int) -> None:
-        pod = self._pods[uid]
-        pod.pid = pid
-        if pod.pidfd >= 0:
-            return
-        try:
-            pod.pidfd = os.pidfd_open(pid)
-        except OSError:
-            self._look(uid, ended=True)
-            return
-        self._selector.register(pod.pidfd, selectors.EVENT_READ, lambda: self._look(uid, ended=True))
-
     def _look(self, uid: str, *, ended: bool = False) -> None:
         """See whether the pod has an outcome. ended: its supervisor is no more, so it must have one."""
         pod = self._pods.get(uid)
@@ -325,9 +247,7 @@ class ProcessRuntime:
 
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)
-        if pod.pidfd >= 0:
-            self._selector.unregister(pod.pidfd)
-            os.close(pod.pidfd)
+        self._workers.done(uid)
         self._admission.release(uid)
         self._report(pod.launch.run_uid, event)
 
@@ -352,9 +272,7 @@ class ProcessRuntime:
                 self._started(uid, pod, line["started"])
         claim = lines[0] if lines else {}
         alive = bool(claim) and born(claim["pid"]) == claim["born"]
-        if alive and not (folder / "outcome.json").exists():
-            self._watch(uid, claim["pid"])
-        else:
+        if (folder / "outcome.json").exists() or not alive or not self._workers.adopt(uid, claim["pid"]):
             self._look(uid, ended=True)
 
     def _kill(self, uid: str, grace: float, force: bool) -> None:
@@ -368,8 +286,9 @@ class ProcessRuntime:
         partial = wish.with_suffix(".partial")
         partial.write_text(json.dumps({"grace": grace, "force": force}))
         partial.rename(wish)
-        if pod.pidfd >= 0:
-            signal.pidfd_send_signal(pod.pidfd, signal.SIGTERM)
+        worker = self._workers.of(uid)
+        if worker is not None:
+            worker.wake()
 
     def _forget(self, uid: str) -> None:
         if uid in self._pods:
@@ -384,7 +303,7 @@ class ProcessRuntime:
             self._find_idle(now)
         if now - self._swept >= _SWEEP:
             self._swept = now
-            for uid in [u for u, p in self._pods.items() if p.pidfd >= 0]:
+            for uid in [u for u in self._pods if self._workers.of(u) is not None]:
                 if (self._pods_folder / uid / "outcome.json").exists():
                     self._look(uid)
 
@@ -392,9 +311,10 @@ class ProcessRuntime:
         """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
         changed = False
         for uid, pod in self._pods.items():
-            if not pod.pid or not pod.started or now - pod.looked_at < _IDLE:
+            worker = self._workers.of(uid)
+            if worker is None or not pod.started or now - pod.looked_at < _IDLE:
                 continue
-            cpu = _cpu_seconds(pod.pid)
+            cpu = _cpu_seconds(worker.pid)
             if pod.cpu >= 0 and not pod.launch.template.get("daemon"):
                 works = cpu - pod.cpu > 0.1 * (now - pod.looked_at)
                 self._admission.works(uid, works)
@@ -430,7 +350,7 @@ def _machine_memory() -> float:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Processor time of a supervisor and all under it, seconds."""
+    """Processor time of a worker and all under it, seconds."""
     ticks = 0
     for one in descendants(pid):
         try:

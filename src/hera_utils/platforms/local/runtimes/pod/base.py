@@ -1,9 +1,9 @@
 """What all containers of this machine share, prepared once by the spawner in its own mount namespace.
 
-    base/skeleton   the lowest own layer of every root: empty /tmp, /var/tmp…, mount points
-    base/root       where each container mounts its root (each in a mount namespace of its own)
-    base/dev        a small /dev          base/sys   /sys, read-only
-    base/read-only  top-level folders of this machine, read-only (only where "/" itself cannot be overlaid)
+    base/skeleton    the lowest own layer of every root: mount points
+    base/probe       to try things out
+    base/dev         a small /dev          base/sys   /sys, read-only
+    base/read-only   folders and file systems of this machine that are shown read-only
 
 A privileged server overlays "/" as a whole. In an unprivileged user namespace the kernel refuses that (the folder covers
 mounts of a more privileged namespace), so there the root is the skeleton, and the top-level folders are shown in it.
@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from . import system
 
-FRESH = ("/tmp", "/var/tmp", "/run/argo", "/argo/staging")  # empty in every container
-_KEPT = ("/mnt", "/media", "/run", "/root")  # with an unprivileged server: empty and writable
+OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # every container has its own, empty
+_EMPTY = ("/mnt", "/media", "/root")  # with an unprivileged server: empty and writable
 _SKIPPED_TYPES = frozenset(
-    [
+    (
         "proc",
         "sysfs",
         "devtmpfs",
@@ -33,6 +33,8 @@ _SKIPPED_TYPES = frozenset(
         "tracefs",
         "pstore",
         "bpf",
+    )
+    + (
         "configfs",
         "hugetlbfs",
         "fusectl",
@@ -43,7 +45,7 @@ _SKIPPED_TYPES = frozenset(
         "nsfs",
         "selinuxfs",
         "squashfs",
-    ]
+    )
 )
 _SYSTEM = ("/proc", "/sys", "/dev", "/boot")
 _READ_ONLY = frozenset(
@@ -54,16 +56,17 @@ _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 
 class Base(NamedTuple):
-    """folder: holds what the module's text names. overlaid: the file systems to overlay, as paths, "/" first if it can be.
+    """folder: holds what the module's text names. whole: "/" is overlaid as one. overlaid, read_only: paths of this machine.
 
-    read_only: paths shown as they are, from base/read-only or (mounts of this machine) from their own place. options: for
-    every overlay. in_memory: the state folder cannot hold an overlay's upper layer, so a tmpfs does.
+    resolver: where /etc/resolv.conf really lies, when that is below /run. options: for every overlay. in_memory: the state
+    folder cannot hold an overlay's upper layer, so a tmpfs does.
     """
 
     folder: str
     whole: bool
     overlaid: tuple[str, ...]
     read_only: tuple[str, ...]
+    resolver: tuple[str, ...]
     options: str
     in_memory: bool
 
@@ -73,7 +76,7 @@ def prepare(folder: str, *, privileged: bool) -> Base:
     mounts = _real_mounts()
     os.makedirs(folder, exist_ok=True)
     system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID, "mode=755,size=4m")
-    for name in ("skeleton", "root", "dev", "sys", "read-only"):
+    for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc"):
         os.mkdir(f"{folder}/{name}")
     _devices(f"{folder}/dev")
     system.bind("/sys", f"{folder}/sys", recursive=True)
@@ -81,15 +84,38 @@ def prepare(folder: str, *, privileged: bool) -> Base:
         system.set_read_only(f"{folder}/sys")
     options = "" if privileged else ",userxattr"
     _skeleton(f"{folder}/skeleton", whole=privileged)
-    in_memory = not _can_hold_upper(os.path.dirname(folder), folder, options)
+    in_memory = False
+    if _can_hold_upper(os.path.dirname(folder), folder, options + ",volatile"):
+        options += ",volatile"  # what a task writes outside claims need not survive a power failure
+    else:
+        in_memory = not _can_hold_upper(os.path.dirname(folder), folder, options)
     if privileged:
-        further = {p: flags for p, flags in mounts.items() if p != "/"}
-        written = tuple(p for p, flags in further.items() if not flags)
-        return Base(
-            folder, True, ("/", *written), tuple(p for p, flags in further.items() if flags), options, in_memory
-        )
-    overlaid, read_only = _tops(folder)
-    return Base(folder, False, overlaid, read_only, options, in_memory)
+        overlaid = ["/", *(p for p, fixed in mounts.items() if p != "/" and not fixed)]
+        shown = [p for p, fixed in mounts.items() if p != "/" and fixed]
+    else:
+        overlaid, shown = _tops()
+    return Base(folder, privileged, tuple(overlaid), _show(shown, folder), _resolver(), options, in_memory)
+
+
+def _show(paths: list[str], folder: str) -> tuple[str, ...]:
+    """Bind each path read-only below base/read-only; those that this user may see."""
+    ready = []
+    for path in paths:
+        place = f"{folder}/read-only{path}"
+        with contextlib.suppress(OSError):  # not ours to see: an empty folder in the container
+            if os.path.isdir(path):
+                os.makedirs(place)
+            else:
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+            system.bind(path, place, recursive=True, read_only=True)
+            ready.append(path)
+    return tuple(ready)
+
+
+def _resolver() -> tuple[str, ...]:
+    real = os.path.realpath("/etc/resolv.conf")
+    return (real,) if real.startswith("/run/") and os.path.exists(real) else ()
 
 
 def _real_mounts() -> dict[str, bool]:
@@ -107,7 +133,7 @@ def _real_mounts() -> dict[str, bool]:
                 or any((path + "/").startswith(s + "/") for s in _SYSTEM)
             ):
                 found.pop(path, None)
-            elif not any((path + "/").startswith(f + "/") for f in FRESH):
+            elif not any((path + "/").startswith(f + "/") for f in OWN):
                 found[path] = "ro" in fields[5].split(",") or "ro" in options.split(",") or not os.path.isdir(path)
     return dict(sorted(found.items(), key=lambda item: len(item[0])))
 
@@ -131,36 +157,27 @@ def _devices(folder: str) -> None:
 
 
 def _skeleton(folder: str, *, whole: bool) -> None:
-    for path in FRESH:
+    for path in OWN:
         os.makedirs(folder + path)
-    for path in ("/tmp", "/var/tmp"):
-        os.chmod(folder + path, 0o1777)
-    os.chmod(folder + "/run/argo", 0o777)
     if whole:
-        for path in ("/tmp", "/var/tmp", "/argo", "/run/argo"):
-            os.setxattr(folder + path, "trusted.overlay.opaque", b"y")
         return
-    for path in ("/proc", "/sys", "/dev", *_KEPT):
+    for path in ("/proc", "/sys", "/dev", *_EMPTY):
         os.makedirs(folder + path, exist_ok=True)
-    for entry in os.scandir("/"):
-        if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), folder + entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            os.makedirs(folder + entry.path, exist_ok=True)
-    for entry in os.scandir("/var"):
-        if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), folder + entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            os.makedirs(folder + entry.path, exist_ok=True)
+    for top in ("/", "/var"):
+        for entry in os.scandir(top):
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), folder + entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                os.makedirs(folder + entry.path, exist_ok=True)
 
 
-def _tops(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(overlaid, read-only): how an unprivileged container is shown each top-level folder; read-only ones are bound already."""
+def _tops() -> tuple[list[str], list[str]]:
+    """(overlaid, read-only): how an unprivileged container is shown each top-level folder of this machine."""
     overlaid: list[str] = []
     shown: list[str] = []
     for entry in sorted(os.scandir("/"), key=lambda e: e.name):
         path = entry.path
-        if entry.is_symlink() or not entry.is_dir() or path in (*_SYSTEM, *_KEPT, "/tmp", "/argo", "/lost+found"):
+        if entry.is_symlink() or not entry.is_dir() or path in (*_SYSTEM, *_EMPTY, *OWN, "/lost+found"):
             continue
         if path == "/var":
             shown += [e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False) and e.path != "/var/tmp"]
@@ -168,14 +185,7 @@ def _tops(folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             shown.append(path)
         else:
             overlaid.append(path)
-    ready = []
-    for path in shown:
-        place = f"{folder}/read-only{path}"
-        os.makedirs(place)
-        with contextlib.suppress(OSError):  # not ours to see: an empty folder in the container
-            system.bind(path, place, recursive=True, read_only=True)
-            ready.append(path)
-    return tuple(overlaid), tuple(ready)
+    return overlaid, shown
 
 
 def _can_hold_upper(pods: str, folder: str, options: str) -> bool:
@@ -184,13 +194,13 @@ def _can_hold_upper(pods: str, folder: str, options: str) -> bool:
     for name in ("upper", "work"):
         os.makedirs(f"{probe}/{name}")
     try:
-        system.overlay([f"{folder}/skeleton"], probe, f"{folder}/root", options)
-        system.unmount(f"{folder}/root")
+        system.overlay([f"{folder}/skeleton"], probe, f"{folder}/probe", options)
+        system.unmount(f"{folder}/probe")
     except OSError:
         return False
     finally:
         with contextlib.suppress(OSError):
-            for name in ("work/work", "work", "upper", ""):
+            for name in ("work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", ""):
                 if os.path.isdir(f"{probe}/{name}"):
                     os.rmdir(f"{probe}/{name}")
     return True

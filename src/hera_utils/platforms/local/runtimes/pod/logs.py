@@ -15,13 +15,13 @@ class Log:
     def __init__(self, path: str, *, capture: bool) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._rest: dict[int, bytes] = {}
-        self._capture = capture
+        self.captures = capture
         self._stdout: list[bytes] = []
         self._size = 0
 
     def take(self, stream: int, data: bytes) -> None:
         """data: bytes just read from stream 1 (stdout) or 2 (stderr)."""
-        if self._capture and stream == 1:
+        if self.captures and stream == 1:
             self._keep(data)
         data = self._rest.pop(stream, b"") + data
         lines = data.split(b"\n")

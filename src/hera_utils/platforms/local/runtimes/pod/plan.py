@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from . import environment
 from .fault import PodFault
-from .view import Mount
+from .roots import Mount
 from .volumes import Volumes
 
 Json = dict[str, Any]

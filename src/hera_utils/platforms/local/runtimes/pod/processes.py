@@ -7,7 +7,7 @@ import os
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def born(pid: int) -> str:
+def born(pid: int | str) -> str:
     """When a process started, in the kernel's ticks: with its id it names a process for ever. "" when there is none."""
     try:
         with open(f"/proc/{pid}/stat") as file:
@@ -30,12 +30,25 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident(pid: int) -> int:
-    """Bytes that the container's processes hold, without its first process (ours)."""
+def members(proc: str, namespace: str) -> list[int]:
+    """The processes in a mount namespace, of those that `proc` (a mounted /proc) shows; never its first process."""
+    found = []
+    for name in os.listdir(proc):
+        if name.isdigit() and name != "1":
+            try:
+                if os.readlink(f"{proc}/{name}/ns/mnt") == namespace:
+                    found.append(int(name))
+            except OSError:
+                continue
+    return found
+
+
+def resident(proc: str, namespace: str) -> int:
+    """Bytes of memory of its own that a container holds."""
     total = 0
-    for one in descendants(pid)[1:]:
+    for pid in members(proc, namespace):
         try:
-            with open(f"/proc/{one}/statm") as file:
+            with open(f"{proc}/{pid}/statm") as file:
                 fields = file.read().split()
             total += (int(fields[1]) - int(fields[2])) * _PAGE
         except (OSError, IndexError, ValueError):

@@ -1,6 +1,6 @@
-"""Supervises one pod from its claim to its outcome: kubelet and Argo's executor in one process, which outlives the server.
+"""Supervises one pod from its claim to its outcome: kubelet and Argo's executor in one. Files in pods/<uid>:
 
-supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time, "ip"}
+supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time}
 outcome.json       what PodFinished will say; appears by a rename, once
 kill.json          a wish of the server ({"grace", "force"}), announced by SIGTERM
 """
@@ -8,74 +8,53 @@ kill.json          a wish of the server ({"grace", "force"}), announced by SIGTE
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from . import container, inputs, probes, system
-from .base import Base
+from . import inputs, outputs, probes, processes, system
+from .container import NOT_STARTED, Container, settled
 from .fault import PodFault
 from .logs import Log
 from .plan import ContainerPlan, container_plans
-from .processes import resident
+from .roots import Mount
 from .volumes import Volumes
+
+if TYPE_CHECKING:
+    from .worker import Place
 
 Json = dict[str, Any]
 DEADLINE = "Pod was active on the node longer than the specified deadline"
-TICK = 0.5  # seconds between looks at the progress file
-MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
+_TICK = 0.5  # seconds between looks at the progress file
+_MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
+_PROBE_TICK = 0.1
 
 
-class Running:
-    """One container: its first process, its pipes, and what is known of it."""
-
-    def __init__(self, plan: ContainerPlan) -> None:
-        self.plan = plan
-        self.pid = 0
-        self.log: Log | None = None
-        self.started_at: float | None = None
-        self.finished_at: float | None = None
-        self.code: int | None = None
-        self.message = ""
-        self.reason = ""
-        self.fault = ""
-        self.collected: Json | None = None
-        self.up = False  # its command runs, or ran
-        self.gone = False  # the first process closed its pipe: nothing more will come
-        self.report = b""
-        self.open: set[int] = set()
-
-    @property
-    def over(self) -> bool:
-        return self.code is not None and self.gone
-
-    def signal(self, number: int) -> None:
-        if self.pid and not self.gone:
-            with contextlib.suppress(OSError):
-                os.kill(self.pid, number)
-
-    def state(self) -> Json:
-        return {
-            "name": self.plan.name,
-            "exit_code": self.code,
-            "reason": self.reason or ("" if self.code is None else "Completed" if self.code == 0 else "Error"),
-            "message": self.message,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
-            "init": self.plan.kind == "init",
-        }
+def failure(message: str, reason: str = "") -> Json:
+    """The outcome of a pod that did not run."""
+    return {
+        "at": time.time(),
+        "phase": "Failed",
+        "reason": reason,
+        "message": message,
+        "containers": [],
+        "outputs": {},
+        "error": "",
+    }
 
 
 class Pod:
-    """folder: pods/<uid>. tell: sends a line to the server, if there is one."""
+    """folder: pods/<uid>. claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
 
-    def __init__(self, folder: str, state: str, base: Base, tell: Callable[[Json], None]) -> None:
-        self.folder, self.state, self.base, self.tell = folder, state, base, tell
-        self.containers: dict[str, Running] = {}
+    def __init__(self, folder: str, place: Place, claim: int, tell: Callable[[Json], None]) -> None:
+        self.folder, self.place, self.claim, self.tell = folder, place, claim, tell
+        self.containers: dict[str, Container] = {}
+        self.collected: outputs.Collected | None = None
         self.errors: list[str] = []
         self.message = self.reason = ""
         self.stopping = False  # the server or the deadline ended it: nothing more may start
@@ -83,8 +62,9 @@ class Pod:
         self.deadline = 0.0
         self.progress = ""
         self.announced = False
-        self.selector = selectors.DefaultSelector()
         self.job: Json = {}
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(place.wakeup, selectors.EVENT_READ, None)
 
     # --- the walk --------------------------------------------------------------------------------------------------
 
@@ -94,23 +74,25 @@ class Pod:
             self._walk()
         except PodFault as fault:
             self.message, self.reason = self.message or str(fault), self.reason or fault.reason
-            self._end_all(force=True)
         except OSError as error:
             self.message = self.message or f"the pod could not be run: {error}"
-            self._end_all(force=True)
+        self._kill_all()
         return self._outcome()
 
     def _walk(self) -> None:
         with open(f"{self.folder}/launch.json", "rb") as file:
-            self.job = json.load(file)
-        self._prepare_signals()
-        os.makedirs(f"{self.folder}/logs", exist_ok=True)
+            self.job = json.loads(file.read())
+        if os.path.exists(f"{self.folder}/kill.json"):
+            self._wish()
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
             self.deadline = time.time() + float(spec["activeDeadlineSeconds"])
+        with contextlib.suppress(OSError):
+            system.set_host_name(self.job["pod"]["metadata"]["name"])
+        os.mkdir(f"{self.folder}/logs")
+        plans = container_plans(self.job, self.folder)
         if not self._stage_inputs():
             return
-        plans = container_plans(self.job, self.folder)  # what is bound into the view must be there by now
         for plan in plans:
             if plan.kind == "init" and not self._run_init(plan):
                 return
@@ -118,23 +100,19 @@ class Pod:
 
     def _stage_inputs(self) -> bool:
         artifacts = (self.job["template"].get("inputs") or {}).get("artifacts") or []
-        if not artifacts:
-            return True
         try:
             inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts))
         except PodFault as fault:
             self.errors.append(str(fault))
-            now = time.time()
-            failed = Running(ContainerPlan("init", "init", (), {}, "/", (), {}, (), ()))
-            failed.code, failed.message, failed.gone = container.NOT_STARTED, str(fault), True
-            failed.started_at = failed.finished_at = now
-            self.containers["init"] = failed
+            plan = ContainerPlan("init", "init", (), {}, "/", (), {}, (), ())
+            self.containers["init"] = settled(plan, NOT_STARTED, str(fault))
             return False
         return True
 
     def _overlapping(self, artifacts: list[Json]) -> dict[str, str]:
+        """Input artifacts whose path lies in a volume of `main`: name → where that is on this machine."""
         mains = [c for c in self.job["pod"]["spec"].get("containers") or [] if c.get("name") == "main"]
-        if not mains:
+        if not mains or not mains[0].get("volumeMounts"):
             return {}
         volumes = Volumes(self.job, self.folder)
         found = {
@@ -143,110 +121,179 @@ class Pod:
         return {name: path for name, path in found.items() if path}
 
     def _run_init(self, plan: ContainerPlan) -> bool:
-        running = self._start(plan)
-        while not running.over:
+        container = self._start(plan)
+        while not container.over:
             self._turn()
-        return running.code == 0 and not self.stopping
+        return container.code == 0 and not self.stopping
 
     def _run_main(self, plans: list[ContainerPlan]) -> None:
         waiting = list(plans)
-        names = {p.name for p in plans}
         while True:
-            waiting = [p for p in waiting if not self._try_start(p, names)]
-            mains = [self.containers[p.name] for p in plans if p.kind == "main" and p.name in self.containers]
-            unstarted = [p for p in waiting if p.kind == "main"]
-            if not unstarted and all(r.over for r in mains):
+            waiting = [p for p in waiting if not self._try_start(p)]
+            mains = [self.containers.get(p.name) for p in plans if p.kind == "main"]
+            if all(c is not None and c.over for c in mains):
                 break
             self._announce(plans, waiting)
             self._turn()
-        if not any(r.collected for r in mains) and not self.stopping and self._has_outputs():
+        if self.collected is None and self._has_outputs():
             self._collect_alone()
         self._end_sidecars(
             [self.containers[p.name] for p in plans if p.kind == "sidecar" and p.name in self.containers]
         )
 
-    def _try_start(self, plan: ContainerPlan, names: set[str]) -> bool:
-        """Start a container when its dependencies succeeded; settle it when one of them did not (Argo: the emissary waits for them)."""
-        needed = [self.containers.get(d) for d in plan.dependencies if d in names]
-        failed = next((r for r in needed if r is not None and r.over and r.code != 0), None)
-        if failed is None and not self.stopping:
-            if not all(r is not None and r.over for r in needed):
-                return False
+    def _try_start(self, plan: ContainerPlan) -> bool:
+        """Start a container when its dependencies succeeded; settle it when it never will (Argo: the emissary waits for them)."""
+        needed = [self.containers.get(d) for d in plan.dependencies]
+        failed = next((c for c in needed if c is not None and c.over and c.code != 0), None)
+        if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
+            self.containers[plan.name] = settled(plan, 143, "")
+        elif failed is not None:
+            message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
+            self.containers[plan.name] = settled(plan, NOT_STARTED, message)
+        elif all(c is not None and c.over for c in needed):
             self._start(plan)
-            return True
-        if failed is None and not needed and plan.kind != "main":
-            return True
-        settled = Running(plan)
-        settled.gone = True
-        settled.started_at = settled.finished_at = time.time()
-        if failed is not None and failed.reason != "OOMKilled" and not self.stopping:
-            settled.code = container.NOT_STARTED
-            settled.message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
         else:
-            settled.code = 143
-        self.containers[plan.name] = settled
+            return False
         return True
 
+    def _end_sidecars(self, sidecars: list[Container]) -> None:
+        until = time.time() + self._grace()
+        for container in sidecars:
+            container.signal(signal.SIGTERM)
+        while any(not c.over for c in sidecars):
+            self._turn(until)
+            if time.time() >= until:
+                until = time.time() + 5
+                for container in sidecars:
+                    self._kill(container)
+
+    def _grace(self) -> float:
+        given = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
+        return 30.0 if given is None else float(given)
+
+    # --- containers ------------------------------------------------------------------------------------------------
+
+    def _start(self, plan: ContainerPlan) -> Container:
+        container = Container(plan)
+        container.started_at = time.time()
+        self.containers[plan.name] = container
+        capture = bool(self.job.get("include_script_output")) and plan.name == "main"
+        container.log = Log(f"{self.folder}/logs/{plan.name}.log", capture=capture)
+        container.root = self.place.roots.take(plan.hidden, self._mounts(plan))
+        for path, (data, mode) in plan.written.items():
+            container.root.write(path, data, mode)
+        self._spawn(container)
+        return container
+
+    def _mounts(self, plan: ContainerPlan) -> list[Mount]:
+        return [*(Mount(path, path, True) for path in plan.exposed), *plan.mounts]
+
+    def _spawn(self, container: Container) -> None:
+        out = os.pipe2(os.O_CLOEXEC)
+        err = os.pipe2(os.O_CLOEXEC) if container.log and container.log.captures else out
+        try:
+            with self._inside(container):
+                refusal = container.spawn(out[1], err[1])
+        finally:
+            for fd in {out[1], err[1]}:
+                os.close(fd)
+        for fd, stream in dict.fromkeys([(out[0], 1), (err[0], 2)] if err != out else [(out[0], 1)]):
+            os.set_blocking(fd, False)
+            container.open.add(fd)
+            self.selector.register(fd, selectors.EVENT_READ, (container, stream))
+        if refusal:
+            self._ended(container, NOT_STARTED, refusal)
+
+    @contextlib.contextmanager
+    def _inside(self, container: Container) -> Iterator[None]:
+        """This process sees the container's files, and afterwards the machine's again."""
+        try:
+            if container.view < 0:
+                assert container.root is not None
+                system.unshare(system.CLONE_NEWNS)
+                container.root.enter(self._mounts(container.plan))
+                container.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+                container.namespace = os.readlink("/proc/self/ns/mnt")
+            else:
+                system.setns(container.view, system.CLONE_NEWNS)
+            yield
+        finally:
+            system.setns(self.place.namespace, system.CLONE_NEWNS)
+
+    def _ended(self, container: Container, code: int, message: str = "") -> None:
+        """The command ended: so does everything else in its container."""
+        container.pid = 0
+        self._kill(container)
+        for key in [k for k in self.selector.get_map().values() if k.data and k.data[0] is container]:
+            self._drain(container, key.fd, key.data[1])
+        if code != 0 and container.retries > 0 and not self.stopping and not message:
+            container.retries -= 1
+            container.retry_at = time.time() + container.plan.retry_pause
+            return
+        container.end(code, message)
+        if container.log is not None:
+            container.log.close()
+        if container.plan.name == "main" and container.plan.kind == "main" and self._has_outputs():
+            self._collect(container)
+
+    def _kill(self, container: Container) -> None:
+        """SIGKILL to every process of the container; those that are not its command are reaped here."""
+        if any(c.pid for c in self.containers.values() if c is not container):
+            for pid in processes.members(self.place.proc, container.namespace):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            return
+        with contextlib.suppress(OSError):
+            os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
+        if not container.pid:
+            _reap_all()
+
+    def _kill_all(self) -> None:
+        """Nothing of the pod may outlive it."""
+        with contextlib.suppress(OSError):
+            os.kill(-1, signal.SIGKILL)
+        while left := [c for c in self.containers.values() if not c.over]:
+            for container in left:
+                if not container.pid:
+                    container.end(137)
+            self._turn(time.time() + 1)
+        _reap_all()
+
+    def clean(self) -> None:
+        """After the outcome is recorded: give back the roots. Raises OSError when that cannot be done."""
+        for container in self.containers.values():
+            if container.view >= 0:
+                os.close(container.view)
+            if container.root is not None:
+                self.place.roots.give_back(container.root)
+        self.selector.close()
+
+    # --- outputs ---------------------------------------------------------------------------------------------------
+
     def _has_outputs(self) -> bool:
-        outputs = self.job["template"].get("outputs") or {}
+        found = self.job["template"].get("outputs") or {}
         return bool(
-            outputs.get("artifacts")
-            or any((p.get("valueFrom") or {}).get("path") for p in outputs.get("parameters") or [])
+            found.get("artifacts") or any((p.get("valueFrom") or {}).get("path") for p in found.get("parameters") or [])
         )
+
+    def _collect(self, container: Container) -> None:
+        os.makedirs(self.job["store"], exist_ok=True)
+        store = os.open(self.job["store"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with self._inside(container):
+                self.collected = outputs.collect(self.job, f"/proc/self/fd/{store}", self._mount_paths())
+        finally:
+            os.close(store)
 
     def _collect_alone(self) -> None:
         """Outputs of a containerSet without a `main`: only what lies in its volumes can be there."""
         template = self.job["template"]
         pseudo = {"name": "wait", "volumeMounts": (template.get("containerSet") or {}).get("volumeMounts") or []}
         mounts = tuple(Volumes(self.job, self.folder).mounts(pseudo, {}))
-        running = self._start(ContainerPlan("wait", "wait", (), {}, "/", mounts, {}, (), ()))
-        running.code = 0
-        while not running.over:
-            self._turn()
-
-    def _end_sidecars(self, sidecars: list[Running]) -> None:
-        grace = self._grace()
-        until = time.time() + grace
-        for running in sidecars:
-            running.signal(signal.SIGTERM)
-        while any(not r.over for r in sidecars):
-            self._turn(until)
-            if time.time() >= until:
-                for running in sidecars:
-                    running.signal(signal.SIGUSR1)
-                until = time.time() + 5
-
-    def _grace(self) -> float:
-        given = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
-        return 30.0 if given is None else float(given)
-
-    # --- starting and listening --------------------------------------------------------------------------------------
-
-    def _start(self, plan: ContainerPlan) -> Running:
-        running = Running(plan)
-        running.started_at = time.time()
-        self.containers[plan.name] = running
-        capture = bool(self.job.get("include_script_output")) and plan.name == "main"
-        running.log = Log(f"{self.folder}/logs/{plan.name}.log", capture=capture)
-        out = os.pipe2(os.O_CLOEXEC)
-        err = os.pipe2(os.O_CLOEXEC) if capture else out
-        report = os.pipe2(os.O_CLOEXEC)
-        collects = plan.name in ("main", "wait") and self._has_outputs()
-        setting = container.Setting(
-            self.job, self.folder, self.state, self.base, self.job["store"], self._mount_paths()
-        )
-        if collects:
-            os.makedirs(self.job["store"], exist_ok=True)
-        running.pid = system.clone(system.CLONE_NEWPID | system.CLONE_NEWNS)
-        if running.pid == 0:
-            container.main(plan, setting, container.Pipes(out[1], err[1], report[1]), collects)
-        for fd in {out[1], err[1], report[1]}:
-            os.close(fd)
-        self._listen(running, out[0], 1)
-        if capture:
-            self._listen(running, err[0], 2)
-        self._listen(running, report[0], 0)
-        return running
+        container = settled(ContainerPlan("wait", "wait", (), {}, "/", mounts, {}, (), ()), 0, "")
+        container.root = self.place.roots.take((), list(mounts))
+        self.containers["wait"] = container
+        self._collect(container)
 
     def _mount_paths(self) -> list[str]:
         template = self.job["template"]
@@ -255,94 +302,66 @@ class Pod:
                 return [m["mountPath"] for m in template[kind].get("volumeMounts") or []]
         return []
 
-    def _listen(self, running: Running, fd: int, stream: int) -> None:
-        os.set_blocking(fd, False)
-        running.open.add(fd)
-        self.selector.register(fd, selectors.EVENT_READ, (running, stream))
-
-    def _prepare_signals(self) -> None:
-        self.wakeup, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda number, frame: None)
-        self.selector.register(self.wakeup, selectors.EVENT_READ, None)
-        if os.path.exists(f"{self.folder}/kill.json"):
-            self._wish()
+    # --- listening -------------------------------------------------------------------------------------------------
 
     def _turn(self, until: float = 0.0) -> None:
         """Wait for something to happen, and see to it."""
         for key, _ in self.selector.select(self._pause(until)):
             if key.data is None:
-                os.read(self.wakeup, 64)
-                self._wish()
+                happened = os.read(self.place.wakeup, 4096)
+                if signal.SIGTERM in happened:
+                    self._wish()
+                self._reap()
             elif key.fd in key.data[0].open:  # not closed by what came before it in this turn
-                self._read(key.fd, *key.data)
+                self._read(key.data[0], key.fd, key.data[1])
         self._watch_clock()
 
     def _pause(self, until: float) -> float:
         now = time.time()
         times = [t for t in (self.deadline, self.kill_at, until) if t]
-        live = [r for r in self.containers.values() if r.code is None]
-        times.append(now + (MEMORY_TICK if any(r.plan.memory_limit for r in live) else TICK))
-        if not self.announced and any(r.plan.readiness for r in live):
-            times.append(now + 0.1)
+        live = [c for c in self.containers.values() if not c.over]
+        times += [c.retry_at for c in live if c.retry_at]
+        times.append(now + (_MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK))
+        if not self.announced and any(c.plan.readiness for c in live):
+            times.append(now + _PROBE_TICK)
         return max(0.0, min(times) - now)
 
-    def _read(self, fd: int, running: Running, stream: int) -> None:
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for container in self.containers.values():
+                if container.pid == pid:
+                    code = os.waitstatus_to_exitcode(status)
+                    self._ended(container, code if code >= 0 else 128 - code)
+
+    def _read(self, container: Container, fd: int, stream: int) -> None:
         try:
             data = os.read(fd, 1 << 16)
         except BlockingIOError:
             return
-        if not data:
-            self._forget(running, fd)
-            if stream == 0:
-                self._gone(running)
-            return
-        if stream == 0:
-            running.report += data
-            *lines, running.report = running.report.split(b"\n")
-            for line in lines:
-                self._learn(running, json.loads(line))
-        elif running.log is not None:
-            running.log.take(stream, data)
+        if data and container.log is not None:
+            container.log.take(stream, data)
+        elif not data:
+            self._forget(container, fd)
 
-    def _learn(self, running: Running, message: Json) -> None:
-        kind = message["is"]
-        if kind == "started":
-            running.started_at, running.up = message["at"], True
-        elif kind == "ended":
-            running.code, running.finished_at = message["code"], message["at"]
-            running.up = True
-            running.message = message["message"]
-        elif kind == "collected":
-            running.collected = message
-        else:
-            running.fault = message["message"]
-
-    def _gone(self, running: Running) -> None:
-        """Its first process ended, and with it everything in the container: read what is left in the pipes."""
-        running.gone = True
-        for key in [k for k in self.selector.get_map().values() if k.data and k.data[0] is running]:
-            self._drain(running, key.fd, key.data[1])
-        if running.log is not None:
-            running.log.close()
-        if running.code is None:
-            running.code, running.finished_at = 137, time.time()
-        if running.fault:
-            raise PodFault(running.fault)
-
-    def _drain(self, running: Running, fd: int, stream: int) -> None:
+    def _drain(self, container: Container, fd: int, stream: int) -> None:
         with contextlib.suppress(BlockingIOError):
             while data := os.read(fd, 1 << 16):
-                if running.log is not None:
-                    running.log.take(stream, data)
-        self._forget(running, fd)
+                if container.log is not None:
+                    container.log.take(stream, data)
+        self._forget(container, fd)
 
-    def _forget(self, running: Running, fd: int) -> None:
+    def _forget(self, container: Container, fd: int) -> None:
         self.selector.unregister(fd)
         os.close(fd)
-        running.open.discard(fd)
+        container.open.discard(fd)
 
-    # --- time ---------------------------------------------------------------------------------------------------------
+    # --- time ------------------------------------------------------------------------------------------------------
 
     def _watch_clock(self) -> None:
         now = time.time()
@@ -352,33 +371,37 @@ class Pod:
             self._stop(self._grace())
         if self.kill_at and now >= self.kill_at:
             self.kill_at = now + 5
-            self._signal_all(signal.SIGUSR1)
-        for running in self.containers.values():
-            limit = running.plan.memory_limit
-            if limit and not running.gone and running.code is None and resident(running.pid) > limit:
-                running.reason = "OOMKilled"
-                running.signal(signal.SIGUSR1)
+            with contextlib.suppress(OSError):
+                os.kill(-1, signal.SIGKILL)
+        for container in list(self.containers.values()):
+            self._watch_container(container, now)
         self._look_at_progress()
+
+    def _watch_container(self, container: Container, now: float) -> None:
+        if container.over:
+            return
+        limit = container.plan.memory_limit
+        if limit and container.pid and processes.resident(self.place.proc, container.namespace) > limit:
+            container.reason = "OOMKilled"
+            self._kill(container)
+        if container.retry_at and self.stopping:
+            container.end(143)
+        elif container.retry_at and now >= container.retry_at:
+            container.retry_at = 0.0
+            self._spawn(container)
 
     def _look_at_progress(self) -> None:
         main = self.containers.get("main")
-        if main is None or not main.pid or main.gone:
+        if main is None or main.root is None:
             return
         try:
-            with open(f"/proc/{main.pid}/root/run/argo/progress", "rb") as file:
+            with open(main.root.own("/run/argo/progress"), "rb") as file:
                 lines = file.read(1 << 16).decode(errors="replace").strip().split("\n")
         except OSError:
             return
         text = lines[-1].strip()
         done, slash, total = text.partition("/")
-        if (
-            text != self.progress
-            and slash
-            and done.isdigit()
-            and total.isdigit()
-            and 0 <= int(done) <= int(total)
-            and int(total) > 0
-        ):
+        if text != self.progress and slash and done.isdigit() and total.isdigit() and int(done) <= int(total) != 0:
             self.progress = text
             self.tell({"is": "progress", "at": time.time(), "progress": text})
 
@@ -389,14 +412,22 @@ class Pod:
         free = [p for p in plans if not p.dependencies]
         if any(p in waiting or not self.containers[p.name].up for p in free):
             return
-        for plan in free:
-            if plan.readiness and not probes.ready(plan, self.containers[plan.name].pid):
-                return
+        if not all(self._ready(self.containers[p.name]) for p in free if p.readiness):
+            return
         self.announced = True
-        note = {"started": time.time(), "ip": "127.0.0.1"}
-        with open(f"{self.folder}/supervisor.jsonl", "a") as file:
-            file.write(json.dumps(note) + "\n")
-        self.tell({"is": "started", "at": note["started"]})
+        at = time.time()
+        os.write(self.claim, json.dumps({"started": at}).encode() + b"\n")
+        self.tell({"is": "started", "at": at})
+
+    def _ready(self, container: Container) -> bool:
+        return container.over or probes.ready(container.plan, functools.partial(self._probe, container))
+
+    def _probe(self, container: Container, argv: list[str]) -> bool:
+        with self._inside(container), contextlib.suppress(OSError, ValueError, IndexError):
+            quiet = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
+            pid = os.posix_spawnp(argv[0], argv, container.plan.env, file_actions=quiet, setsid=True)
+            return os.waitpid(pid, 0)[1] == 0
+        return False
 
     def _wish(self) -> None:
         """The server (or its user) wants the pod ended."""
@@ -404,66 +435,57 @@ class Pod:
             with open(f"{self.folder}/kill.json") as file:
                 wish = json.load(file)
         except (OSError, ValueError):
-            wish = {}
+            return  # meant for the pod before this one
         self._stop(0.0 if wish.get("force") else float(wish.get("grace", 30.0)))
 
     def _stop(self, grace: float) -> None:
         self.stopping = True
-        self._signal_all(signal.SIGTERM if grace > 0 else signal.SIGUSR1)
-        self.kill_at = time.time() + grace if grace > 0 else time.time() + 5
+        self.kill_at = time.time() + grace
+        if grace > 0:
+            for container in self.containers.values():
+                container.signal(signal.SIGTERM)
 
-    def _signal_all(self, number: int) -> None:
-        for running in self.containers.values():
-            if running.code is None:
-                running.signal(number)
-
-    def _end_all(self, *, force: bool) -> None:
-        for running in self.containers.values():
-            if running.pid and not running.gone:
-                running.signal(signal.SIGKILL if force else signal.SIGTERM)
-
-    # --- the end --------------------------------------------------------------------------------------------------------
+    # --- the end ---------------------------------------------------------------------------------------------------
 
     def _outcome(self) -> Json:
-        mains = [r for r in self.containers.values() if r.plan.kind != "wait"]
-        collected: Json = next((r.collected for r in self.containers.values() if r.collected), {})
-        outputs: Json = {}
+        containers = [c for c in self.containers.values() if c.plan.kind != "wait"]
+        found: Json = {}
         main = self.containers.get("main")
         if main is not None and main.code is not None:
-            outputs["exitCode"] = str(main.code)
+            found["exitCode"] = str(main.code)
             if self.job.get("include_script_output") and main.log is not None:
-                outputs["result"] = main.log.result()
-        for name in ("parameters", "artifacts"):
-            if collected.get(name):
-                outputs[name] = collected[name]
-        self.errors += collected.get("errors") or []
-        states = [r.state() for r in mains]
-        if self.errors and "init" not in self.containers:
-            now = time.time()
-            states.append(
+                found["result"] = main.log.result()
+        states = [c.state() for c in containers]
+        if self.collected is not None:
+            found.update(
                 {
-                    "name": "wait",
-                    "exit_code": 64,
-                    "reason": "Error",
-                    "message": self.errors[0],
-                    "started_at": now,
-                    "finished_at": now,
-                    "init": False,
+                    k: v
+                    for k, v in (("parameters", self.collected.parameters), ("artifacts", self.collected.artifacts))
+                    if v
                 }
             )
-        good = not self.message and not self.errors and not self.stopping and mains and all(r.code == 0 for r in mains)
+            self.errors += self.collected.errors
+            if self.errors:
+                states.append(
+                    settled(
+                        ContainerPlan("wait", "wait", (), {}, "/", (), {}, (), ()), NOT_STARTED, self.errors[0]
+                    ).state()
+                )
+        forgiven = all(c.code == 0 or (c.plan.kind == "sidecar" and c.code in (137, 143)) for c in containers)
+        good = bool(containers) and forgiven and not self.message and not self.errors
         return {
-            "at": time.time(),
-            "phase": "Succeeded"
-            if good or (self._only_stopped_sidecars(mains) and not self.message and not self.errors)
-            else "Failed",
-            "reason": self.reason,
-            "message": self.message,
+            **failure(self.message, self.reason),
+            "phase": "Succeeded" if good else "Failed",
             "containers": states,
-            "outputs": outputs,
+            "outputs": found,
             "error": self.errors[0] if self.errors else "",
         }
 
-    def _only_stopped_sidecars(self, mains: list[Running]) -> bool:
-        """Argo forgives a sidecar that ended because it was told to (operator.go, inferFailedReason: 137 and 143)."""
-        return bool(mains) and all(r.code == 0 or (r.plan.kind == "sidecar" and r.code in (137, 143)) for r in mains)
+
+def _reap_all() -> None:
+    """Wait for processes that were killed."""
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

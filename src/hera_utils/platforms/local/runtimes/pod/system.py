@@ -9,8 +9,13 @@ import signal
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_MOVE, MS_REC, MS_SLAVE, MS_RELATIME = 4096, 8192, 16384, 1 << 19, 1 << 21
-CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x00020000, 0x10000000, 0x20000000
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = (
+    0x00020000,
+    0x04000000,
+    0x08000000,
+    0x10000000,
+    0x20000000,
+)
 MNT_DETACH = 2
 _SYS_MOUNT_SETATTR = 442  # the same on every architecture
 
@@ -89,16 +94,17 @@ def setns(fd: int, kind: int) -> None:
     _check(_libc.setns(fd, kind), "setns")
 
 
-def die_with_parent() -> None:
-    """Be killed when the process that created this one ends."""
-    _check(_libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+def set_host_name(name: str) -> None:
+    """sethostname(2), for this process's UTS namespace."""
+    raw = os.fsencode(name)[:64]
+    _check(_libc.sethostname(raw, len(raw)), "sethostname")
 
 
 def clone(flags: int) -> int:
     """fork(2) into new namespaces: 0 in the child, its process id in the parent.
 
-    unshare + fork would need a process more for every container after the first, because a process chooses the process-id
-    namespace of its children only once. The interpreter is told of the fork as os.fork() would.
+    unshare + fork cannot be repeated: a process chooses the process-id namespace of its children only once. The interpreter
+    is told of the fork as os.fork() would.
     """
     if _SYS_CLONE is None:
         raise OSError(38, f"no clone system call is known for this processor ({platform.machine()})")

@@ -7,7 +7,7 @@ from typing import Any
 
 from .environment import expand, field, template_variables
 from .fault import PodFault
-from .view import Mount
+from .roots import Mount
 
 Json = dict[str, Any]
 

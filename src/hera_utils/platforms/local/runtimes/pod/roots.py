@@ -1,0 +1,291 @@
+"""The private file systems of containers: this machine's files, with every change kept apart.
+
+    /            overlay: this machine's `/` below, the container's own changes above (also each further real file system)
+    /tmp /var/tmp /run /argo   the container's own, empty at its start
+    /proc        of the pod's own processes; /sys read-only; /dev: null, zero, full, random, tty, pts; its own shm
+    volumes      bound at their mount paths: the only places of this machine that a task can change
+    state folder hidden: no task sees another's files, the journal or the token
+
+A root costs a dozen mounts, so a worker keeps it: a container that changed nothing outside its own empty folders leaves
+the overlay as it found it, and the next one gets it again, with those folders emptied. Any other change ends the root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from typing import NamedTuple
+
+from . import system
+from .base import OWN, Base
+
+_MOST_KEPT = 4  # unused roots that a worker keeps
+_PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
+
+
+class Mount(NamedTuple):
+    """`source` (a file or folder of this machine) appears at `target`."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+class Kind(NamedTuple):
+    """What makes one root different from another: programs that are absent, and places that must exist (path, whether a folder)."""
+
+    hidden: tuple[str, ...]
+    places: tuple[tuple[str, bool], ...]
+
+
+class Root:
+    """One mounted root. folder: on this machine, holds its changes. place: where it is mounted."""
+
+    def __init__(self, folder: str, kind: Kind, base: Base, proc: str, masked: str) -> None:
+        self.folder, self.kind = folder, kind
+        self.place = f"{folder}/root"
+        self._uppers = [f"{folder}/upper"]
+        os.makedirs(folder)
+        if base.in_memory:
+            system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID | system.MS_NODEV)
+        for name in ("upper", "work", "root", "layer"):
+            os.mkdir(f"{folder}/{name}")
+        lower = [f"{base.folder}/skeleton", *(["/"] if base.whole else [])]
+        if self._layer(f"{folder}/layer", base):
+            lower.insert(0, f"{folder}/layer")
+        system.overlay(lower, folder, self.place, base.options)
+        self._fill(base, proc, masked)
+
+    def _layer(self, layer: str, base: Base) -> bool:
+        """Whiteouts for hidden programs, mount points for volumes; whether there are any."""
+        for name in self.kind.hidden:
+            _hide(name, layer)
+        for path, is_folder in self.kind.places:
+            if not any((path + "/").startswith((own + "/", "/dev/", "/proc/", "/sys/")) for own in OWN):
+                _place(path, is_folder, layer, base)
+        return bool(os.listdir(layer))
+
+    def _fill(self, base: Base, proc: str, masked: str) -> None:
+        root = self.place
+        for path in base.read_only:
+            with contextlib.suppress(OSError):
+                system.bind(f"{base.folder}/read-only{path}", root + path, recursive=True)
+        for path in base.overlaid:
+            if path != "/":
+                self._further(path, base)
+        system.bind(proc, f"{root}/proc")
+        system.bind(f"{base.folder}/sys", f"{root}/sys", recursive=True)
+        system.bind(f"{base.folder}/dev", f"{root}/dev", recursive=True)
+        system.mount("tmpfs", f"{root}/dev/shm", "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=1777")
+        for path in OWN:
+            own = f"{self.folder}/own{path}"
+            os.makedirs(own)
+            system.bind(own, root + path)
+        self._furnish()
+        self._kept = {self.own("/".join(path.split("/")[:3])) for path in base.resolver}  # they hold a mount
+        for path in base.resolver:
+            _bind_into(root, Mount(path, path, True))
+        if os.path.isdir(root + masked):
+            system.mount("tmpfs", root + masked, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=755,size=4k")
+
+    def _further(self, path: str, base: Base) -> None:
+        """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
+        folder = f"{self.folder}/further{path}"
+        try:
+            for name in ("upper", "work"):
+                os.makedirs(f"{folder}/{name}")
+            system.overlay([path], folder, self.place + path, base.options)
+            self._uppers.append(f"{folder}/upper")
+        except OSError:
+            with contextlib.suppress(
+                OSError
+            ):  # not ours to see (another user's mount…): an empty folder in the container
+                system.bind(path, self.place + path, recursive=True, read_only=True)
+
+    def _furnish(self) -> None:
+        """What an empty container has in its own folders."""
+        own = f"{self.folder}/own"
+        for path in ("/tmp", "/var/tmp"):
+            os.chmod(own + path, 0o1777)
+        for path, mode in (("/argo/staging", 0o755), ("/run/argo", 0o777), ("/run/lock", 0o1777)):
+            if not os.path.isdir(own + path):
+                os.mkdir(own + path)
+                os.chmod(own + path, mode)
+
+    def own(self, path: str) -> str:
+        """Where a path below /tmp, /var/tmp, /run or /argo of the container lies on this machine."""
+        return f"{self.folder}/own{path}"
+
+    def write(self, path: str, data: bytes, mode: int) -> None:
+        """A file that is there from the start; `path` lies below /argo."""
+        place = self.own(path)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "wb") as file:
+            file.write(data)
+        os.chmod(place, mode)
+
+    def enter(self, mounts: list[Mount]) -> None:
+        """In a new mount namespace: bind the volumes and make this root this process's `/`."""
+        for mount in mounts:
+            _bind_into(self.place, mount)
+        os.chdir(self.place)
+        system.mount(
+            ".", "/", None, system.MS_MOVE
+        )  # as a switch of roots at boot: nothing of the old one can be reached
+        os.chroot(".")
+        os.chdir("/")
+
+    def pristine(self) -> bool:
+        return not any(_entries(upper) for upper in self._uppers)
+
+    def empty(self) -> None:
+        """Remove what a container left in its own folders."""
+        for path in (*(self.own(p) for p in OWN), f"{self.place}/dev/shm"):
+            for entry in _entries(path):
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.path.endswith(("/own/run/argo", "/own/argo/staging", "/own/run/lock")):
+                        for inner in _entries(entry.path):
+                            _remove(inner)
+                    elif entry.path not in self._kept:
+                        _remove(entry)
+                elif entry.path not in self._kept:
+                    os.unlink(entry.path)
+        self._furnish()
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):
+            system.unmount(self.place)
+        with contextlib.suppress(OSError):
+            system.unmount(self.folder)  # a tmpfs, where it was one
+        discard(self.folder)
+
+
+class Roots:
+    """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace."""
+
+    def __init__(self, folder: str, base: Base, proc: str, masked: str) -> None:
+        self._folder, self._base, self._proc, self._masked = folder, base, proc, masked
+        self._free: list[Root] = []
+        self._made = 0
+
+    def take(self, hidden: tuple[str, ...], mounts: list[Mount]) -> Root:
+        kind = Kind(hidden, tuple(sorted((m.target, os.path.isdir(m.source)) for m in mounts)))
+        for root in self._free:
+            if root.kind == kind:
+                self._free.remove(root)
+                return root
+        if len(self._free) >= _MOST_KEPT:
+            self._free.pop(0).discard()
+        self._made += 1
+        return Root(f"{self._folder}/{self._made}", kind, self._base, self._proc, self._masked)
+
+    def give_back(self, root: Root) -> None:
+        """The container that had it is over, and nothing of it runs."""
+        try:
+            if root.pristine():
+                root.empty()
+                self._free.append(root)
+                return
+        except OSError:
+            pass
+        root.discard()
+
+    def close(self) -> None:
+        for root in self._free:
+            root.discard()
+        self._free.clear()
+        discard(self._folder)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        discard(entry.path)
+    else:
+        os.unlink(entry.path)
+
+
+def _hide(name: str, layer: str) -> None:
+    """Make a program absent: a whiteout in each folder where this machine has it."""
+    for folder in dict.fromkeys(os.path.realpath(p) for p in _PROGRAM_FOLDERS):
+        path = f"{folder}/{name}"
+        if not os.path.lexists(path):
+            continue
+        if name != "sh" and os.path.realpath("/bin/sh") == os.path.realpath(path):
+            continue  # /bin/sh is this very program: hiding it would take sh away too
+        os.makedirs(layer + folder, exist_ok=True)
+        os.mknod(layer + path, stat.S_IFCHR, 0)
+
+
+def _place(path: str, is_folder: bool, layer: str, base: Base) -> None:
+    """A mount point, with the folders above it as this machine has them."""
+    if os.path.exists(path) and os.path.isdir(path) == is_folder:
+        if base.whole or any((path + "/").startswith(p + "/") for p in (*base.overlaid, *base.read_only)):
+            return
+    real = os.path.realpath(os.path.dirname(path))
+    made = ""
+    for part in real.split("/")[1:]:
+        made += f"/{part}"
+        if made != "/" and not os.path.isdir(layer + made):
+            os.mkdir(layer + made)
+            with contextlib.suppress(OSError):
+                os.chmod(layer + made, stat.S_IMODE(os.stat(made).st_mode))
+    target = layer + os.path.join(real, os.path.basename(path))
+    if is_folder:
+        os.makedirs(target, exist_ok=True)
+    elif not os.path.lexists(target):
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+
+
+def _bind_into(root: str, mount: Mount) -> None:
+    target = _inside(root, mount.target)
+    if os.path.isdir(mount.source):
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if not os.path.exists(target):
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    system.bind(mount.source, target, recursive=True, read_only=mount.read_only)
+
+
+def _inside(root: str, path: str) -> str:
+    """`path` of the container as a path of this process: symbolic links are followed as if `root` were `/`."""
+    done = ""
+    todo = [p for p in path.split("/") if p not in ("", ".")]
+    followed = 0
+    while todo:
+        part = todo.pop(0)
+        if part == "..":
+            done = done.rpartition("/")[0]
+            continue
+        here = f"{done}/{part}"
+        if followed < 40 and os.path.islink(root + here):
+            followed += 1
+            link = os.readlink(root + here)
+            if link.startswith("/"):
+                done = ""
+            todo[:0] = [p for p in link.split("/") if p not in ("", ".")]
+            continue
+        done = here
+    return root + done
+
+
+def discard(folder: str) -> None:
+    """Remove a folder that a container wrote (an overlay's work folder is not even readable for its owner)."""
+    shutil.rmtree(folder, onerror=_make_removable)
+
+
+def _make_removable(function: object, path: str, _: object) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)

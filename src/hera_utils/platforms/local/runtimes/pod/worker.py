@@ -1,0 +1,121 @@
+"""A worker: a process that supervises one pod after another, as process 1 of a process-id namespace of its own.
+
+Everything that a pod starts is below it, so when the worker ends, however it ends, the kernel ends the pod; and between two
+pods it kills whatever is left. It belongs to no session of the server: when the server or the spawner is killed, it
+finishes its pod, records the outcome, finds the connection closed and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from typing import Any, NamedTuple, NoReturn
+
+from . import supervisor, system
+from .base import Base
+from .processes import born
+from .roots import Roots
+
+Json = dict[str, Any]
+_MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
+
+
+class Place(NamedTuple):
+    """What a worker gives to the pods it runs. proc: its own /proc. namespace: descriptor of its mount namespace. wakeup: signals."""
+
+    state: str
+    base: Base
+    roots: Roots
+    proc: str
+    namespace: int
+    wakeup: int
+
+
+def main(link: socket.socket, state: str, base: Base) -> NoReturn:
+    """link: the server's end asks with the uid of a pod whose folder is ready. Never returns."""
+    try:
+        os.setsid()
+        identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
+        proc = f"{base.folder}/proc"
+        system.mount("proc", proc, "proc", system.MS_NOSUID | system.MS_NODEV | system.MS_NOEXEC)
+        folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
+        roots = Roots(folder, base, proc, state)
+        place = Place(state, base, roots, proc, os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC), _signals())
+        for _ in range(_MOST_PODS):
+            packet = link.recv(4096)
+            if not packet:
+                break
+            if not _supervise(packet.decode(), identity, place):
+                break
+            link.send(b".")  # clean again, and free
+        link.close()
+        roots.close()
+    finally:
+        os._exit(0)
+
+
+def _signals() -> int:
+    """Signals that matter arrive as bytes in a pipe."""
+    wakeup, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda number, frame: None)
+    return wakeup
+
+
+def _supervise(uid: str, identity: Json, place: Place) -> bool:
+    """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
+    folder = f"{place.state}/pods/{uid}"
+    try:
+        claim = os.open(f"{folder}/supervisor.jsonl", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return True  # another supervisor has it, or it was forgotten
+    os.write(claim, json.dumps(identity).encode() + b"\n")
+    wire = f"{place.state}/pods/.wire"
+
+    def tell(message: Json) -> None:
+        _tell(wire, {"uid": uid, **message})
+
+    fit = True
+    pod = supervisor.Pod(folder, place, claim, tell)
+    try:
+        outcome = pod.run()
+    except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
+        outcome = supervisor.failure(f"the supervisor failed: {error!r}")
+        fit = False
+    _record(folder, outcome)
+    tell({"is": "finished"})
+    os.close(claim)
+    try:
+        pod.clean()
+    except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
+        fit = False
+    return fit
+
+
+def _record(folder: str, outcome: Json) -> None:
+    """The outcome appears whole or not at all."""
+    partial = f"{folder}/outcome.json.partial"
+    with open(partial, "w") as file:
+        file.write(json.dumps(outcome))
+    os.rename(partial, f"{folder}/outcome.json")
+
+
+def _tell(wire: str, message: Json) -> None:
+    """One line to the server if one listens; a pipe takes lines of up to 4 kB whole."""
+    try:
+        fd = os.open(wire, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # no server: a later one reads the folder
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            try:
+                os.write(fd, json.dumps(message).encode() + b"\n")
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+    os.close(fd)

@@ -1,0 +1,192 @@
+"""The server's side of `pod/worker.py`: workers that wait, workers that have a pod, and the spawner that makes them."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hera_utils.errors import PlatformError
+
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from pod import spawner; spawner.main(sys.argv[2], int(sys.argv[3]))"
+)
+_FIX = (
+    "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
+    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
+)
+
+
+@dataclass(eq=False)
+class Worker:
+    """link: None for one that an earlier server had made. uid: the pod it has."""
+
+    pid: int
+    pidfd: int
+    link: socket.socket | None = None
+    uid: str = ""
+
+    def wake(self) -> None:
+        """Tell it that its pod's kill.json is there."""
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGTERM)
+
+
+class Workers:
+    """Used by one thread. ended: called with the uid of the pod of a worker that is no more. spare: how many may wait."""
+
+    def __init__(self, state: Path, selector: selectors.BaseSelector, ended: Callable[[str], None], spare: int) -> None:
+        self._state, self._selector, self._ended, self._spare = state, selector, ended, spare
+        self._idle: collections.deque[Worker] = collections.deque()
+        self._busy: dict[str, Worker] = {}
+        self._spawner: subprocess.Popen[bytes] | None = None
+        self._link: socket.socket | None = None
+
+    def prepare(self) -> None:
+        """Start the spawner. Raises PlatformError where the kernel refuses."""
+        self._open()
+
+    def give(self, uid: str) -> Worker:
+        """Hand the pod to a worker. Raises PlatformError."""
+        while True:
+            worker = self._idle.popleft() if self._idle else self._make()
+            assert worker.link is not None
+            try:
+                worker.link.send(uid.encode())
+            except OSError:
+                self._drop(worker)
+                continue
+            worker.uid = uid
+            self._busy[uid] = worker
+            return worker
+
+    def adopt(self, uid: str, pid: int) -> bool:
+        """Watch a worker that an earlier server made; whether it is still there."""
+        try:
+            worker = Worker(pid, os.pidfd_open(pid), None, uid)
+        except OSError:
+            return False
+        self._busy[uid] = worker
+        self._watch(worker)
+        return True
+
+    def done(self, uid: str) -> None:
+        """The pod has its outcome. Its worker says itself when it can take another one."""
+        worker = self._busy.pop(uid, None)
+        if worker is not None:
+            worker.uid = ""
+            if worker.link is None:
+                self._drop(worker)
+
+    def _free(self, worker: Worker) -> None:
+        """The worker has cleaned up; or it has closed the connection and is about to end."""
+        assert worker.link is not None
+        try:
+            answer = worker.link.recv(64)
+        except OSError:
+            answer = b""
+        if not answer or len(self._idle) >= self._spare:
+            self._unlink(worker)
+        else:
+            self._idle.append(worker)
+
+    def _unlink(self, worker: Worker) -> None:
+        if worker.link is not None:
+            self._selector.unregister(worker.link)
+            worker.link.close()
+            worker.link = None
+
+    def of(self, uid: str) -> Worker | None:
+        return self._busy.get(uid)
+
+    def close(self) -> None:
+        """Leave them: those that have a pod finish it and end."""
+        for worker in [*self._idle, *self._busy.values()]:
+            self._drop(worker)
+        if self._link is not None:
+            self._link.close()
+        if self._spawner is not None:
+            self._spawner.wait(timeout=5)
+
+    def _make(self) -> Worker:
+        for last in (False, True):
+            link = self._open()
+            try:
+                link.send(b"+")
+                packet, fds, _, _ = socket.recv_fds(link, 64, 1)
+                if packet:
+                    worker = Worker(int(packet), os.pidfd_open(int(packet)), socket.socket(fileno=fds[0]))
+                    self._watch(worker)
+                    return worker
+            except OSError as error:
+                if last:
+                    raise PlatformError(f"the spawner of tasks does not answer ({error})") from error
+            link.close()
+            self._link = None
+        raise PlatformError("the spawner of tasks ends as soon as it starts")
+
+    def _open(self) -> socket.socket:
+        if self._link is not None:
+            return self._link
+        if self._spawner is not None:
+            self._spawner.wait(timeout=5)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._spawner = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                _START,
+                str(Path(__file__).parent),
+                str(self._state),
+                str(theirs.fileno()),
+            ],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+        theirs.close()
+        ours.settimeout(30)
+        try:
+            answer = ours.recv(4096).decode()
+        except OSError as error:
+            answer = f"! {error}"
+        if answer != "ready":
+            ours.close()
+            raise PlatformError(
+                f"this machine's kernel refuses private mounts for tasks ({answer[2:] or 'the spawner ended'}): {_FIX}",
+                fix=_FIX,
+            )
+        self._link = ours
+        return ours
+
+    def _watch(self, worker: Worker) -> None:
+        self._selector.register(worker.pidfd, selectors.EVENT_READ, lambda: self._gone(worker))
+        if worker.link is not None:
+            self._selector.register(worker.link, selectors.EVENT_READ, lambda: self._free(worker))
+
+    def _gone(self, worker: Worker) -> None:
+        uid = worker.uid
+        self._busy.pop(uid, None)
+        self._drop(worker)
+        if uid:
+            self._ended(uid)
+
+    def _drop(self, worker: Worker) -> None:
+        with contextlib.suppress(ValueError):
+            self._idle.remove(worker)
+        if worker.pidfd >= 0:
+            self._selector.unregister(worker.pidfd)
+            os.close(worker.pidfd)
+            worker.pidfd = -1
+        self._unlink(worker)
