@@ -37,7 +37,7 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
         turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), encode(order))
         turn.then.append(lambda pod=pod: controller.launcher.kill(pod))  # type: ignore[misc]
     for pod in known:
-        if pod.shown:
+        if pod.shown == 1:
             turn.changes.append(Change("DELETED", pod.stored()))
         if pod.uid not in running:
             turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), "{}")

@@ -17,7 +17,7 @@ CREATE TABLE nodes (
 ) WITHOUT ROWID;
 CREATE TABLE pods (
   uid TEXT PRIMARY KEY, run TEXT NOT NULL, node TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-  shown INTEGER NOT NULL,                        -- 0: deleted for the Kubernetes API (podGC), its logs are kept with the run
+  shown INTEGER NOT NULL,                        -- 1: yes; 0: no more (podGC), its logs are kept with the run; -1: never a pod
   position INTEGER NOT NULL, body TEXT NOT NULL, status TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX pod_runs ON pods (run);

@@ -61,6 +61,7 @@ class PodRecord:
     name: str
     version: int
     shown: int
+    """1: the Kubernetes API shows it; 0: no more (podGC), its logs are kept with the run; -1: an agent's work, never a pod."""
     position: int
     body: str
     status: str
@@ -157,7 +158,7 @@ class Turn:
         self.pods[pod.uid] = replace(pod, version=self.version)
 
     def hide_pod(self, pod: PodRecord) -> None:
-        if pod.shown:
+        if pod.shown == 1:
             self.hidden.add(pod.uid)
             self.changes.append(Change("DELETED", pod.stored()))
 

@@ -91,12 +91,12 @@ class Orders:
     def launch_pod(self, turn: Turn, active: Active, command: c.LaunchPod) -> Answers:
         run = active.run
         name = str(command.pod["metadata"]["name"])
-        for old in [p for p in self._named(turn, run.namespace, name) if p.shown]:
+        for old in [p for p in self._named(turn, run.namespace, name) if p.shown == 1]:
             turn.hide_pod(old)  # a retried node's new pod has the name of its old one
         uid = new_uid()
         body = pods.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
         status = pods.pending(body, turn.at)
-        shown = 0 if any(kind in command.template for kind in PODLESS) else 1
+        shown = -1 if any(kind in command.template for kind in PODLESS) else 1
         pod = PodRecord(
             uid,
             run.uid,
@@ -134,7 +134,7 @@ class Orders:
 
     def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> Answers:
         for pod in self._named(turn, active.run.namespace, command.pod_name):
-            if pod.run == active.run.uid and pod.shown and pod.uid not in turn.hidden:
+            if pod.run == active.run.uid and pod.shown == 1 and pod.uid not in turn.hidden:
                 turn.hide_pod(turn.pods.get(pod.uid, pod))
         return []
 

@@ -94,7 +94,7 @@ class LocalPlatform:
             record = self._published.run(namespace, name)
             stored = self._published.workflow(record.uid) if record is not None else None
         elif kind == "Pod":
-            found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown]
+            found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown == 1]
             stored = found[-1].stored() if found else None
         else:
             stored = self._published.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
@@ -275,13 +275,16 @@ class LocalPlatform:
 
     # --- pods ----------------------------------------------------------------------------------------------------
     def pods(self, namespace: str, workflow: str = "") -> Found:
-        """The pods of a namespace or of one run, as Kubernetes Pod objects with status, oldest first."""
+        """The pods of a namespace or of one run, as Kubernetes Pod objects with status, oldest first.
+
+        Those of one run: also the ones that podGC took away, because their logs are still there.
+        """
         if not workflow:
             return [pod.stored() for pod in self._published.pods(namespace)]
         record = self._published.run(namespace, workflow)
         if record is None:
             return []
-        return [pod.stored() for pod in self._published.pods_of_run(record.uid)]
+        return [pod.stored() for pod in self._published.pods_of_run(record.uid) if pod.shown >= 0]
 
     def pod_log(self, namespace: str, pod: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
         """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept."""

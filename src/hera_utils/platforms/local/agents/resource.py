@@ -14,6 +14,7 @@ from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.platforms.local import objects
 from hera_utils.platforms.local.agents import queries
 from hera_utils.platforms.local.agents.agents import Failed, Stop
+from hera_utils.platforms.local.agents.strictness import unknown_fields
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.kubernetes.patches import patched
 from hera_utils.platforms.local.kubernetes.resources import RESOURCES, Resource
@@ -227,6 +228,7 @@ class _Action:
     # --- the actions --------------------------------------------------------------------------------------------------
     def _create(self) -> tuple[str, str, str]:
         resource = self._resource()
+        self._check_strictly(resource)
         try:
             if resource.kind == "Workflow":
                 stored = self._platform.submit(self.namespace, self._document())
@@ -237,6 +239,15 @@ class _Action:
         except HeraUtilsError as error:
             raise Failed(_refusal(error, f'error when creating "{FILE}": ')) from error
         return resource.kind, stored.namespace, stored.name
+
+    def _check_strictly(self, resource: Resource) -> None:
+        unknown = unknown_fields(self._document(), resource.kind) if resource.kind in objects.ARGO_KINDS else []
+        if unknown:
+            complaint = ", ".join(f'unknown field "{path}"' for path in unknown)
+            raise Failed(
+                f'Error from server (BadRequest): error when creating "{FILE}": {resource.kind} in version '
+                f'"{resource.version}" cannot be handled as a {resource.kind}: strict decoding error: {complaint}'
+            )
 
     def _apply(self) -> tuple[str, str, str]:
         resource, name = self._resource(), self._name()

@@ -1,0 +1,181 @@
+"""Templates without a process: http, resource, data; what they give and what they say when they fail."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import threading
+
+import pytest
+import toy_parts as toys
+
+from hera_utils.errors import InvalidWorkflow
+from hera_utils.platforms.local.agents import queries
+from hera_utils.platforms.local.agents.strictness import unknown_fields
+from hera_utils.platforms.local.platform import LocalPlatform
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    platform = LocalPlatform(tmp_path_factory.mktemp("agents") / "state")
+    yield platform
+    platform.close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        code = int(self.path.strip("/") or 200)
+        body = f"{self.headers.get('X-Word')}".encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[::-1])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def url():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def run(platform, template):
+    document = {
+        "metadata": {"generateName": "agent-"},
+        "spec": {"entrypoint": "main", "templates": [{"name": "main", **template}]},
+    }
+    stored = platform.submit("default", document)
+    last = toys.wait(platform, "default", stored.name)
+    (node,) = last["status"]["nodes"].values()
+    return node
+
+
+def test_http_gives_the_body_as_its_result(platform, url):
+    node = run(platform, {"http": {"url": url, "headers": [{"name": "X-Word", "value": "hello"}]}})
+    assert (node["type"], node["phase"], node["outputs"]["result"]) == ("HTTP", "Succeeded", "hello")
+    assert "Pod" not in [
+        pod.kind for pod in platform.pods("default", node["name"])
+    ]  # the agent's work has no pod of its own
+
+
+def test_http_sends_a_body_and_a_header_from_a_secret(platform, url):
+    platform.create("Secret", "default", {"metadata": {"name": "word"}, "stringData": {"it": "sesame"}})
+    header = {"name": "X-Word", "valueFrom": {"secretKeyRef": {"name": "word", "key": "it"}}}
+    assert run(platform, {"http": {"url": url, "headers": [header]}})["outputs"]["result"] == "sesame"
+    assert run(platform, {"http": {"url": url, "method": "POST", "body": "abc"}})["outputs"]["result"] == "cba"
+
+
+def test_http_says_why_it_failed(platform, url):
+    node = run(platform, {"http": {"url": f"{url}/404"}})
+    assert (node["phase"], node["message"]) == ("Failed", "received non-2xx response code: 404")
+    condition = "response.statusCode == 404 && response.body contains 'None'"
+    assert run(platform, {"http": {"url": f"{url}/404", "successCondition": condition}})["phase"] == "Succeeded"
+    node = run(platform, {"http": {"url": url, "successCondition": "response.statusCode == 201"}})
+    assert node["message"] == "successCondition 'response.statusCode == 201' evaluated false"
+    node = run(platform, {"http": {"url": "http://127.0.0.1:1", "timeoutSeconds": 2}})
+    assert (node["phase"], "connection refused" in node["message"]) == ("Failed", True)
+
+
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value}\n"
+
+
+def test_resource_creates_patches_reads_and_deletes(platform):
+    parameter = {"name": "value", "valueFrom": {"jsonPath": "{.data.key}"}}
+    jq = {"name": "kind", "valueFrom": {"jqFilter": ".kind"}}
+    manifest = MAP.format(name="made", value="one")
+    node = run(
+        platform, {"resource": {"action": "create", "manifest": manifest}, "outputs": {"parameters": [parameter, jq]}}
+    )
+    assert node["phase"] == "Succeeded"
+    assert {p["name"]: p["value"] for p in node["outputs"]["parameters"]} == {"value": "one", "kind": "ConfigMap"}
+    again = run(platform, {"resource": {"action": "create", "manifest": manifest}})
+    assert again["message"] == (
+        "main: Error (exit code 64): no more retries Error from server (AlreadyExists): "
+        'error when creating "/tmp/manifest.yaml": configmaps "made" already exists'
+    )
+    patch = {
+        "action": "patch",
+        "mergeStrategy": "merge",
+        "flags": ["configmap", "made"],
+        "manifest": "data:\n  key: two\n",
+    }
+    assert run(platform, {"resource": patch})["phase"] == "Succeeded"
+    assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "two"}
+    apply = {"action": "apply", "manifest": MAP.format(name="made", value="three")}
+    assert run(platform, {"resource": apply})["phase"] == "Succeeded"
+    assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "three"}
+    assert run(platform, {"resource": {"action": "delete", "flags": ["configmap", "made"]}})["phase"] == "Succeeded"
+    assert run(platform, {"resource": {"action": "delete", "manifest": manifest}})["phase"] == "Succeeded"
+
+
+def test_resource_waits_for_a_workflow(platform):
+    inner = json.dumps(
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **toys.workflow("sh", "-c", "exit 1")}
+    )
+    conditions = {
+        "successCondition": "status.phase == Succeeded",
+        "failureCondition": "status.phase in (Failed, Error)",
+    }
+    node = run(platform, {"resource": {"action": "create", "manifest": inner, "setOwnerReference": True, **conditions}})
+    assert node["phase"] == "Failed"
+    assert (
+        node["message"]
+        == "main: Error (exit code 64): failure condition 'status.phase in (Error,Failed)' evaluated true"
+    )
+
+
+def test_resource_refuses_what_it_does_not_know(platform):
+    job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: job\n"
+    node = run(platform, {"resource": {"action": "create", "manifest": job}})
+    assert 'no matches for kind "Job" in version "batch/v1"' in node["message"]
+    wrong = {"spec": {"templates": [{"name": "a", "resources": {}}]}}
+    assert unknown_fields(wrong, "Workflow") == ["spec.templates[0].resources"]
+
+
+def test_data_lists_and_transforms_keys(platform):
+    folder = platform.state / "artifacts" / "default" / "bucket"
+    folder.mkdir(parents=True)
+    for name in ("a.txt", "b.log", "c.txt"):
+        (folder / name).write_text(name)
+    source = {"artifactPaths": {"name": "all", "s3": {"bucket": "x", "key": "bucket"}}}
+    data = {"source": source, "transformation": [{"expression": "filter(data, {# endsWith '.txt'})"}]}
+    node = run(platform, {"data": data})
+    assert (node["phase"], json.loads(node["outputs"]["result"])) == ("Succeeded", ["bucket/a.txt", "bucket/c.txt"])
+
+
+def test_queries():
+    document = {"metadata": {"name": "x"}, "items": [{"n": 1}, {"n": 2}], "a.b": {"c": True}}
+    assert queries.json_path(document, "{.metadata.name}-{.items[*].n}-{.items[1].n}") == "x-1 2-2"
+    assert queries.json_path(document, "{['a.b'].c}") == "true"
+    with pytest.raises(InvalidWorkflow):
+        queries.json_path(document, "{.absent}")
+    assert queries.jq(document, ".items[].n") == "1\n2"
+    assert queries.jq(document, '.["a.b"] | .c') == "true"
+    assert queries.jq(document, ".absent") == "null"
+    with pytest.raises(InvalidWorkflow):
+        queries.jq(document, "map(.x)")
+    fields = queries.Fields(document)
+    assert (fields["items.#"], fields["items.1.n"], "status.phase" in fields) == ("2", "2", False)
+
+
+def test_secrets_are_checked(platform):
+    stored = platform.create(
+        "Secret",
+        "default",
+        {"metadata": {"name": "both"}, "data": {"a": base64.b64encode(b"1").decode()}, "stringData": {"b": "2"}},
+    )
+    document = json.loads(stored.text)
+    assert {k: base64.b64decode(v) for k, v in document["data"].items()} == {"a": b"1", "b": b"2"}
+    assert "stringData" not in document
