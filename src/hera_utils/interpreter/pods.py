@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hera_utils.interpreter import instants, limits, births, phases, podspec, substitution
-from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -168,17 +167,17 @@ def result_wanted(walk: Walk, frame: Frame) -> bool:
     boundary = walk.frames.get(frame.call.boundary)
     if boundary is None:
         return False
-    name = _LAST_NAME.sub("", frame.call.name).rpartition(".")[2]
-    key = ("text", boundary.node_id)
-    text = walk.cache.get(key)
-    if text is None:
-        text = walk.cache[key] = plain_json(boundary.template)
-    prefix = "tasks" if boundary.kind == "DAG" else "steps"
-    wanted: Any = re.search(rf"{prefix}\.{re.escape(name)}\.outputs\.result", text) or re.search(
-        rf"{prefix}\[['\"]{re.escape(name)}['\"]\]\.outputs.result", text.replace('\\"', '"')
-    )
-    return bool(wanted)
+    key = ("results", boundary.node_id)
+    wanted = walk.cache.get(key)
+    if wanted is None:
+        wanted = walk.cache[key] = _results_named(
+            plain_json(boundary.template), "tasks" if boundary.kind == "DAG" else "steps"
+        )
+    return _LAST_NAME.sub("", frame.call.name).rpartition(".")[2] in wanted
 
 
-def missing_volume(name: str) -> Fault:
-    return Fault(f"volume '{name}' not found in workflow spec")
+def _results_named(text: str, prefix: str) -> frozenset[str]:
+    """The steps or tasks whose `outputs.result` a template's text refers to, as a tag or in an expression."""
+    dotted = re.findall(rf"{prefix}\.([-\w]+)\.outputs\.result", text)
+    bracketed = re.findall(rf"{prefix}\[(?:'|\\?\")([-\w]+)(?:'|\\?\")\]\.outputs.result", text)
+    return frozenset(dotted) | frozenset(bracketed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
 
 _FEW = 40
+_WORD = re.compile(r"[-\w]+")
+_NOT_REFERRING = ("depends", "dependencies", "template", "templateRef")
 
 
 class Task(Protocol):
@@ -26,15 +29,12 @@ class Task(Protocol):
 def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, Task], spec: Json) -> Scope:
     """The scope in which a task is resolved (Argo: buildLocalScopeFromTask).
 
-    Of a task with many ancestors only those that it names are looked at: a chain of thousands would cost its square.
+    In a large DAG only the tasks that it names are looked at: with all ancestors a chain of thousands would cost its square.
     """
-    ancestors = _ancestors(tasks, spec["name"])
-    if len(ancestors) > _FEW:
-        text = plain_json(
-            {key: value for key, value in spec.items() if key not in ("depends", "dependencies", "withItems")}
-        )
-        ancestors = [name for name in ancestors if name in text]
-    return _filled(walk, frame, tasks, ancestors)
+    if len(tasks) > _FEW:
+        named = _WORD.findall(plain_json({key: value for key, value in spec.items() if key not in _NOT_REFERRING}))
+        return _filled(walk, frame, tasks, [name for name in dict.fromkeys(named) if name in tasks])
+    return _filled(walk, frame, tasks, _ancestors(tasks, spec["name"]))
 
 
 def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
