@@ -1,28 +1,32 @@
-"""The page: one self-contained HTML file for every address that is not an API. It carries no data; its script asks the API."""
+"""The page: one self-contained HTML document for every address that is not an API. It carries no data; its script asks the API.
+
+Its parts stand in files of their own and are put together when it is first asked for: nothing is built, nothing comes from elsewhere.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from functools import lru_cache
 from importlib import resources
 
 from starlette.responses import PlainTextResponse, Response
 
+_SCRIPTS = ("api.js", "elements.js", "tree.js", "log.js", "run.js", "list.js", "start.js")
+
 
 @lru_cache(maxsize=1)
 def _page() -> tuple[bytes, dict[str, str]]:
-    text = resources.files(__package__).joinpath("page.html").read_text("utf-8")
-    digests = {
-        tag: " ".join(
-            f"'sha256-{base64.b64encode(hashlib.sha256(body.encode()).digest()).decode()}'"
-            for body in re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-        )
-        for tag in ("script", "style")
-    }
+    """(the document, its headers). Only the two parts that are named by their digests may run or style anything."""
+    folder = resources.files(__package__)
+
+    def read(name: str) -> str:
+        return folder.joinpath(name).read_text("utf-8")
+
+    style, script = read("style.css"), "\n".join(map(read, _SCRIPTS))
+    text = read("page.html").replace("/*style*/", style).replace("/*script*/", script)
     policy = (
-        f"default-src 'none'; script-src {digests['script']}; style-src {digests['style']}; connect-src 'self'; img-src data:; "
+        f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; connect-src 'self'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     headers = {
@@ -33,6 +37,10 @@ def _page() -> tuple[bytes, dict[str, str]]:
         "cache-control": "no-cache",
     }
     return text.encode(), headers
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def page_response(method: str, path: str) -> Response:

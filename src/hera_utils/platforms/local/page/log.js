@@ -1,0 +1,37 @@
+// A log that follows: lines are appended in batches, the oldest leave when there are too many.
+
+const MOST_LINES = 10000;
+
+const logView = (namespace, name, pod, container, follow) => {
+  const view = make("pre.log", { tabindex: "0", "aria-label": `log of ${pod || name}` });
+  const control = new AbortController();
+  let waiting = [], lines = 0, painted = true;
+  const paint = () => {
+    painted = true;
+    const atEnd = view.scrollTop + view.clientHeight >= view.scrollHeight - 40;
+    view.append(document.createTextNode(waiting.join("")));
+    lines += waiting.length;
+    waiting = [];
+    while (lines > MOST_LINES && view.childNodes.length > 1) {
+      lines -= view.firstChild.textContent.split("\n").length - 1;
+      view.firstChild.remove();
+    }
+    if (atEnd) view.scrollTop = view.scrollHeight;
+  };
+  const take = (documents) => {
+    for (const { result, error } of documents) {
+      waiting.push(error ? `${error.message}\n` : `${pod ? "" : `${result.podName}: `}${result.content ?? ""}\n`);
+    }
+    if (painted) {
+      painted = false;
+      setTimeout(paint, 50);
+    }
+  };
+  const query = new URLSearchParams({ "logOptions.container": container, "logOptions.tailLines": MOST_LINES });
+  if (pod) query.set("podName", pod);
+  if (follow) query.set("logOptions.follow", "true");
+  api.stream(`${runPath(namespace, name)}/log?${query}`, control.signal, take)
+    .then(() => { if (!lines && !waiting.length) view.append(make("span.note", {}, "(no lines)")); })
+    .catch((error) => { if (error.name !== "AbortError") view.append(make("span.wrong", {}, error.message)); });
+  return { view, stop: () => control.abort() };
+};

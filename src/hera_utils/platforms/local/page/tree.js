@@ -1,0 +1,63 @@
+// Nodes of a run → rows of a tree. Argo keeps nodes flat; what belongs together is told by boundaryID (the template a node is part of)
+// and by the groups TaskGroup, Retry and StepGroup, whose members' names begin with the group's.
+
+const GROUPS = { TaskGroup: "(", Retry: "(", StepGroup: "." };
+
+/** id → {node, children: [ids], level} and the list of roots, each in the order of start. */
+const growTree = (nodes) => {
+  const parent = new Map();
+  for (const node of Object.values(nodes)) {
+    const mark = GROUPS[node.type];
+    if (!mark) continue;
+    for (const id of node.children || []) {
+      if (nodes[id] && nodes[id].name.startsWith(node.name + mark)) parent.set(id, node.id);
+    }
+  }
+  const children = new Map();
+  const roots = [];
+  for (const node of Object.values(nodes)) {
+    const above = parent.get(node.id) || node.boundaryID;
+    if (above && above !== node.id && nodes[above]) {
+      if (!children.has(above)) children.set(above, []);
+      children.get(above).push(node.id);
+    } else roots.push(node.id);
+  }
+  const collator = new Intl.Collator("en", { numeric: true });
+  const order = (a, b) => (nodes[a].startedAt || "~").localeCompare(nodes[b].startedAt || "~") || collator.compare(nodes[a].name, nodes[b].name);
+  for (const list of children.values()) list.sort(order);
+  return { roots: roots.sort(order), children };
+};
+
+/** The phase that a reader wants to see: a suspended node is Running to Argo. */
+const shownPhase = (node) => (node.type === "Suspend" && node.phase === "Running" ? "Suspended" : node.daemoned && node.phase === "Running" ? "Daemoned" : node.phase || "Pending");
+
+/** Rows to show: open folders from the top; with a filter, whatever fits it, flat. */
+const rowsOf = (nodes, tree, open, filter) => {
+  const rows = [];
+  if (filter.text || filter.phase) {
+    for (const id of Object.keys(nodes)) {
+      const node = nodes[id];
+      const fits = (!filter.phase || shownPhase(node) === filter.phase) && (!filter.text || node.name.toLowerCase().includes(filter.text));
+      if (fits && (!filter.phase || !GROUPS[node.type])) rows.push({ id, level: 1, folder: false });
+    }
+    return rows;
+  }
+  const walk = (ids, level) => {
+    for (const id of ids) {
+      const below = tree.children.get(id);
+      rows.push({ id, level, folder: Boolean(below) });
+      if (below && open(id, below.length)) walk(below, level + 1);
+    }
+  };
+  walk(tree.roots, 1);
+  return rows;
+};
+
+/** The name of a node's pod (Argo's v2 pod names). */
+const podName = (run, node) => {
+  if (node.name === run.metadata.name) return run.metadata.name;
+  if ((run.metadata.annotations || {})["workflows.argoproj.io/pod-name-format"] === "v1") return node.id;
+  const template = node.templateName || (node.templateRef || {}).template || "";
+  const hash = node.id.slice(node.id.lastIndexOf("-") + 1);
+  return `${`${run.metadata.name}-${template}`.slice(0, 253 - hash.length - 1)}-${hash}`;
+};

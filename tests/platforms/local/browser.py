@@ -1,0 +1,93 @@
+"""A headless Chromium, driven over its debugging protocol: enough to open a page, run a line of script in it and take a picture."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websocket
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--remote-debugging-port=0", "--window-size=1280,900",
+    "--remote-allow-origins=*", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+class Tab:
+    def __init__(self, address: str) -> None:
+        self.socket = websocket.create_connection(address, timeout=20)
+        self.number = 0
+        self("Page.enable")
+        self("Runtime.enable")
+
+    def __call__(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self.number += 1
+        self.socket.send(json.dumps({"id": self.number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("id") == self.number:
+                return message.get("result", message)
+
+    def open(self, url: str) -> None:
+        self("Page.navigate", url=url)
+        self.until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression in the page."""
+        answer = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def until(self, script: str, seconds: float = 10.0) -> Any:
+        end = time.monotonic() + seconds
+        while not (value := self.run(f"document.body && ({script})")):
+            assert time.monotonic() < end, f"{script} is still {value!r}: {self.text()[:2000]}"
+            time.sleep(0.05)
+        return value
+
+    def text(self) -> str:
+        return str(self.run("document.body.innerText"))
+
+    def picture(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self("Page.captureScreenshot", format="png")["data"]))
+
+
+@contextlib.contextmanager
+def chromium(folder: Path) -> Iterator[Tab]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    process = subprocess.Popen(
+        [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        port_file = folder / "DevToolsActivePort"
+        end = time.monotonic() + 30
+        while not port_file.exists() or not port_file.read_text().strip():
+            assert process.poll() is None, "Chromium ended at once"
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        port = port_file.read_text().split()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
+            pages = [one for one in json.load(answer) if one["type"] == "page"]
+        tab = Tab(pages[0]["webSocketDebuggerUrl"])
+        yield tab
+        tab.socket.close()
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
