@@ -34,7 +34,7 @@ class Client:
     def __init__(self, *events):
         self.events = events
 
-    def watch(self, name, *, timeout=None):
+    def watch(self, name, *, fresh=False):
         yield from self.events
 
 

@@ -132,18 +132,18 @@ class ArgoClient:
 
     # --- following -------------------------------------------------------------------------------------------------
 
-    def watch(self, name: str, *, timeout: float | None = None) -> Iterator[tuple[str, Json]]:
+    def watch(self, name: str, *, timeout: float | None = None, fresh: bool = False) -> Iterator[tuple[str, Json]]:
         """(ADDED | MODIFIED | DELETED, workflow) from its present state until it is finished or deleted.
 
         A broken stream is taken up again with the then present state, so states may be skipped but the last one never is.
-        timeout: seconds after which the iterator just ends.
+        timeout: seconds after which the iterator just ends. fresh: who takes them slowly is given the newest, not all.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         silent_since: float | None = None
         attempt, last = 0, None
         while deadline is None or time.monotonic() < deadline:
             try:
-                for kind, workflow in self._events(name, _remaining(deadline)):
+                for kind, workflow in self._events(name, _remaining(deadline), fresh):
                     attempt, silent_since = 0, None
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
                     if kind == "DELETED" or version != last:  # after a cut, the state that was already told
@@ -163,14 +163,14 @@ class ArgoClient:
             attempt += 1
             time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
 
-    def _events(self, name: str, silence: float) -> Iterator[tuple[str, Json]]:
+    def _events(self, name: str, silence: float, fresh: bool) -> Iterator[tuple[str, Json]]:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
         if silence <= 0:
             return
         # A watch of a name that does not exist is silent on Argo: asking first gives its 404.
         self.get(name, fields="metadata.name")
         events = self._http.stream(
-            "WorkflowService_WatchWorkflows", query=query, silence=silence, namespace=self.namespace
+            "WorkflowService_WatchWorkflows", query=query, silence=silence, fresh=fresh, namespace=self.namespace
         )
         for event in events:
             if isinstance(event.get("object"), dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from urllib3.util.retry import Retry
 from hera_utils.argo.routes import address
 from hera_utils.errors import Refused
 from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.newest import newest
 from hera_utils.platforms.refusals import not_argo, refusal, stream_fault, unreachable
 
 Json = dict[str, Any]
@@ -74,13 +76,23 @@ class ArgoHttp:
             raise not_argo(self.connection, reply) from None
 
     def stream(
-        self, operation: str, *, query: Mapping[str, Any] | None = None, silence: float = READ_SECONDS, **values: str
+        self,
+        operation: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        silence: float = READ_SECONDS,
+        fresh: bool = False,
+        **values: str,
     ) -> Iterator[Json]:
-        """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s."""
+        """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s.
+
+        fresh: each event supersedes those before it, so a slow reader is given the newest.
+        """
         method, path = address(operation, **values)
         reply = self._send(method, path, query, silence=silence)
+        lines = _lines(reply)
         try:
-            for line in _lines(reply):
+            for line in newest(filter(_may_be_event, lines)) if fresh else lines:
                 event = _event(line)
                 if event is None:
                     continue
@@ -93,7 +105,8 @@ class ArgoHttp:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None
         finally:
-            reply.close()
+            if not fresh or _wake(reply):
+                reply.close()
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
@@ -143,6 +156,22 @@ class ArgoHttp:
 
 def _word(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _may_be_event(line: bytes) -> bool:
+    return line.startswith((b"data:", b"{"))
+
+
+def _wake(reply: requests.Response) -> bool:
+    """End the reading that another thread may be waiting in, as closing would wait for it. False when that cannot be done:
+    then the thread ends, and closes, with the next keep-alive.
+    """
+    shutdown = getattr(reply.raw, "shutdown", None)  # urllib3 2.3 and newer
+    if shutdown is None:
+        return False
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        shutdown()
+    return True
 
 
 def _event(line: bytes) -> Json | None:

@@ -99,7 +99,7 @@ class Watch:
         now = self.clock()
         if progress.over and self.ended is None:
             self.ended = now
-        if progress.started is None or self.begun - progress.started >= 1.0 or (self.ended or now) - self.begun < 0.1:
+        if progress.started is None or self.begun - progress.started >= 2.0 or (self.ended or now) - self.begun < 0.1:
             return progress.elapsed(now)
         return (self.ended or now) - self.begun
 

@@ -19,7 +19,7 @@ _NODES_A_SECOND = 2000
 class Watching(Protocol):
     """What of an Argo client is needed here (platforms.argo_client.ArgoClient)."""
 
-    def watch(self, name: str, *, timeout: float | None = None) -> Iterator[tuple[str, Json]]: ...
+    def watch(self, name: str, *, fresh: bool = False) -> Iterator[tuple[str, Json]]: ...
 
 
 def follow(
@@ -31,7 +31,7 @@ def follow(
     """
     latest: Json | None = None
     try:
-        for kind, workflow in client.watch(name):
+        for kind, workflow in client.watch(name, fresh=True):
             if kind == "DELETED":
                 raise RunFailed(f"{name} was deleted before it finished")
             latest = workflow
@@ -52,8 +52,8 @@ def follow(
 def pause(workflow: Json) -> float:
     """How long to let a run go on before its next state is read.
 
-    Every state is the whole workflow. Reading slowly makes the server skip states (it sends the latest), so that following
-    a run of thousands of tasks does not take the cores that its tasks need.
+    Every state is the whole workflow: unpacking each one of a run of thousands of tasks would take the cores that its tasks
+    need. Those that come meanwhile are skipped, so what is read is the newest.
     """
     nodes = len((workflow.get("status") or {}).get("nodes") or ())
     return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, nodes / _NODES_A_SECOND))

@@ -1,0 +1,63 @@
+"""Reading a stream whose items supersede one another."""
+
+import threading
+import time
+
+import pytest
+
+from hera_utils.platforms.newest import newest
+
+
+def test_who_keeps_up_misses_nothing():
+    def items():
+        for number in range(20):
+            yield number
+            time.sleep(0.01)
+
+    assert list(newest(items())) == list(range(20))
+
+
+def test_who_is_busy_gets_the_newest_and_always_the_last():
+    ready = threading.Event()
+
+    def items():
+        yield 0
+        ready.wait(5)
+        yield from range(1, 1000)
+
+    got = []
+    for item in newest(items()):
+        got.append(item)
+        ready.set()
+        time.sleep(0.05)
+    assert got[0] == 0
+    assert got[-1] == 999
+    assert len(got) < 20
+
+
+def test_an_error_comes_after_what_was_read():
+    def items():
+        yield 1
+        raise OSError("cut")
+
+    reading = newest(items())
+    assert next(reading) == 1
+    with pytest.raises(OSError, match="cut"):
+        next(reading)
+
+
+def test_who_leaves_lets_the_thread_end():
+    going = threading.Event()
+
+    def items():
+        try:
+            for number in range(10_000):
+                yield number
+                time.sleep(0.005)
+        finally:
+            going.set()
+
+    reading = newest(items())
+    next(reading)
+    reading.close()
+    assert going.wait(2)
