@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import instants, limits, births, phases, podspec, substitution
+from hera_utils.interpreter import births, instants, limits, phases, podspec, substitution
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import instants, limits, births, phases, pods
+from hera_utils.interpreter import births, instants, limits, phases, pods
 from hera_utils.interpreter.commands import LaunchPod
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame

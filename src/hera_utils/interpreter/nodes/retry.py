@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, graph, instants, limits, births, phases, substitution
+from hera_utils.interpreter import arguments, births, graph, instants, limits, phases, substitution
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json

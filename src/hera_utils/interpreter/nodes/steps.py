@@ -45,9 +45,8 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Work on the present group; when it is done, on the next; after the last one the node succeeded."""
     state = _state(walk, frame)
     node = walk.ledger.nodes[frame.node_id]
-    if limits.failing_fast(walk, frame):
-        if phases.ended(node):
-            return
+    if limits.failing_fast(walk, frame) and phases.ended(node):
+        return
     groups = frame.template["steps"]
     while state.index < len(groups):
         group = state.group

@@ -1,0 +1,87 @@
+"""The tasks of a DAG while it runs: what each waits for, which items a loop has, what is at work."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import depends, phases
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.state import Json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+
+@dataclass
+class Task:
+    """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
+
+    left: the items that are not over. over: it and its hooks are, so that its dependents may go on.
+    """
+
+    spec: Json
+    needs: depends.Dependencies
+    node_id: str
+    waits_for: set[str] = field(default_factory=set)
+    dependents: list[str] = field(default_factory=list)
+    items: dict[str, Json] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    over: bool = False
+
+
+@dataclass
+class State:
+    """owners: node id → task, of its node and its items. waiting: (task, node id) that a limit holds back. stuck: tasks whose
+    references have no value yet. open: tasks that began and are not over. ready: tasks to look at.
+    """
+
+    tasks: dict[str, Task]
+    targets: list[str]
+    owners: dict[str, str] = field(default_factory=dict)
+    waiting: deque[tuple[str, str]] = field(default_factory=deque)
+    stuck: set[str] = field(default_factory=set)
+    open: set[str] = field(default_factory=set)
+    ready: deque[str] = field(default_factory=deque)
+
+
+def prepare(walk: Walk, frame: Frame) -> State:
+    """The tasks that the targets need; without targets, those that no other task needs. All are ready to be looked at."""
+    dag = frame.template["dag"]
+    specs = {task["name"]: task for task in dag.get("tasks") or ()}
+    needs = {name: depends.of_task(task, specs) for name, task in specs.items()}
+    if dag.get("target"):
+        targets = dag["target"].split(" ")
+    else:
+        needed = {name for one in needs.values() for name in one.names}
+        targets = sorted(name for name in specs if name not in needed)
+    boundary = walk.ledger.nodes[frame.node_id]["name"]
+    tasks: dict[str, Task] = {}
+    todo = list(reversed(targets))
+    while todo:
+        name = todo.pop()
+        if name in tasks:
+            continue
+        if name not in specs:
+            raise Fault(f"target {name} does not exist")
+        tasks[name] = Task(specs[name], needs[name], walk.ledger.id_of(f"{boundary}.{name}"), set(needs[name].names))
+        todo += reversed(needs[name].names)
+    for name, task in tasks.items():
+        for dependency in task.needs.names:
+            tasks[dependency].dependents.append(name)
+    return State(tasks, targets, {task.node_id: name for name, task in tasks.items()}, ready=deque(tasks))
+
+
+def owner(walk: Walk, state: State, child: str) -> tuple[str, str] | None:
+    """(task, node id) of what changed: the task's node or an item; a hook stands for the node that it belongs to."""
+    if child in state.owners:
+        return state.owners[child], child
+    node = walk.ledger.get(child)
+    if node is None or not phases.hooked(node):
+        return None
+    name = node["name"]
+    of = name[: -len(".onExit")] if name.endswith(".onExit") else name.rpartition(".hooks.")[0]
+    found = walk.ledger.id_of(of)
+    return (state.owners[found], found) if found in state.owners else None
