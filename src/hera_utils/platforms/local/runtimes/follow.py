@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+HEARTBEAT = (0.0, "")
+"""Between looks at a log that does not grow: a reader who left can close it then."""
 _PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between looks at a log that does not grow
 
 
@@ -16,6 +18,7 @@ def lines(folder: Path, container: str, *, wait: bool) -> Iterator[tuple[float, 
     while not path.exists():
         if not wait or (folder / "outcome.json").exists():
             return
+        yield HEARTBEAT
         time.sleep(_PAUSES[min(idle, 3)])
         idle += 1
     with path.open("rb") as file:
@@ -32,5 +35,6 @@ def lines(folder: Path, container: str, *, wait: bool) -> Iterator[tuple[float, 
             elif not wait or over:
                 return
             else:
+                yield HEARTBEAT
                 time.sleep(_PAUSES[min(idle, 3)])
                 idle += 1

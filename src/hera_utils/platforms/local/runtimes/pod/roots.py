@@ -225,9 +225,9 @@ def _hide(name: str, layer: str) -> None:
 
 def _place(path: str, is_folder: bool, layer: str, base: Base) -> None:
     """A mount point, with the folders above it as this machine has them."""
-    if os.path.exists(path) and os.path.isdir(path) == is_folder:
-        if base.whole or any((path + "/").startswith(p + "/") for p in (*base.overlaid, *base.read_only)):
-            return
+    seen = base.whole or any((path + "/").startswith(p + "/") for p in (*base.overlaid, *base.read_only))
+    if seen and os.path.exists(path) and os.path.isdir(path) == is_folder:
+        return
     real = os.path.realpath(os.path.dirname(path))
     made = ""
     for part in real.split("/")[1:]:

@@ -11,18 +11,16 @@ import contextlib
 import functools
 import json
 import os
-import selectors
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import inputs, outputs, probes, processes, system
+from .cell import Cell
 from .container import NOT_STARTED, Container, settled
 from .fault import PodFault
-from .logs import Log
 from .plan import ContainerPlan, container_plans
-from .roots import Mount
 from .volumes import Volumes
 
 if TYPE_CHECKING:
@@ -48,23 +46,20 @@ def failure(message: str, reason: str = "") -> Json:
     }
 
 
-class Pod:
+class Pod(Cell):
     """folder: pods/<uid>. claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
 
     def __init__(self, folder: str, place: Place, claim: int, tell: Callable[[Json], None]) -> None:
-        self.folder, self.place, self.claim, self.tell = folder, place, claim, tell
-        self.containers: dict[str, Container] = {}
+        super().__init__(folder, place)
+        self.claim, self.tell = claim, tell
         self.collected: outputs.Collected | None = None
         self.errors: list[str] = []
         self.message = self.reason = ""
-        self.stopping = False  # the server or the deadline ended it: nothing more may start
         self.kill_at = 0.0
         self.deadline = 0.0
         self.progress = ""
         self.announced = False
         self.job: Json = {}
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(place.wakeup, selectors.EVENT_READ, None)
 
     # --- the walk --------------------------------------------------------------------------------------------------
 
@@ -76,7 +71,7 @@ class Pod:
             self.message, self.reason = self.message or str(fault), self.reason or fault.reason
         except OSError as error:
             self.message = self.message or f"the pod could not be run: {error}"
-        self._kill_all()
+        self.kill_all()
         return self._outcome()
 
     def _walk(self) -> None:
@@ -103,9 +98,9 @@ class Pod:
         try:
             inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts))
         except PodFault as fault:
-            self.errors.append(str(fault))
-            plan = ContainerPlan("init", "init", (), {}, "/", (), {}, (), ())
-            self.containers["init"] = settled(plan, NOT_STARTED, str(fault))
+            self.errors.append(
+                f"init: Error (exit code {NOT_STARTED}): {fault}"
+            )  # as Argo says it of its own init container
             return False
         return True
 
@@ -121,9 +116,9 @@ class Pod:
         return {name: path for name, path in found.items() if path}
 
     def _run_init(self, plan: ContainerPlan) -> bool:
-        container = self._start(plan)
+        container = self._begin(plan)
         while not container.over:
-            self._turn()
+            self.turn()
         return container.code == 0 and not self.stopping
 
     def _run_main(self, plans: list[ContainerPlan]) -> None:
@@ -134,7 +129,7 @@ class Pod:
             if all(c is not None and c.over for c in mains):
                 break
             self._announce(plans, waiting)
-            self._turn()
+            self.turn()
         if self.collected is None and self._has_outputs():
             self._collect_alone()
         self._end_sidecars(
@@ -151,7 +146,7 @@ class Pod:
             message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
             self.containers[plan.name] = settled(plan, NOT_STARTED, message)
         elif all(c is not None and c.over for c in needed):
-            self._start(plan)
+            self._begin(plan)
         else:
             return False
         return True
@@ -161,112 +156,18 @@ class Pod:
         for container in sidecars:
             container.signal(signal.SIGTERM)
         while any(not c.over for c in sidecars):
-            self._turn(until)
+            self.turn(until)
             if time.time() >= until:
                 until = time.time() + 5
                 for container in sidecars:
-                    self._kill(container)
+                    self.kill(container)
 
     def _grace(self) -> float:
         given = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
         return 30.0 if given is None else float(given)
 
-    # --- containers ------------------------------------------------------------------------------------------------
-
-    def _start(self, plan: ContainerPlan) -> Container:
-        container = Container(plan)
-        container.started_at = time.time()
-        self.containers[plan.name] = container
-        capture = bool(self.job.get("include_script_output")) and plan.name == "main"
-        container.log = Log(f"{self.folder}/logs/{plan.name}.log", capture=capture)
-        container.root = self.place.roots.take(plan.hidden, self._mounts(plan))
-        for path, (data, mode) in plan.written.items():
-            container.root.write(path, data, mode)
-        self._spawn(container)
-        return container
-
-    def _mounts(self, plan: ContainerPlan) -> list[Mount]:
-        return [*(Mount(path, path, True) for path in plan.exposed), *plan.mounts]
-
-    def _spawn(self, container: Container) -> None:
-        out = os.pipe2(os.O_CLOEXEC)
-        err = os.pipe2(os.O_CLOEXEC) if container.log and container.log.captures else out
-        try:
-            with self._inside(container):
-                refusal = container.spawn(out[1], err[1])
-        finally:
-            for fd in {out[1], err[1]}:
-                os.close(fd)
-        for fd, stream in dict.fromkeys([(out[0], 1), (err[0], 2)] if err != out else [(out[0], 1)]):
-            os.set_blocking(fd, False)
-            container.open.add(fd)
-            self.selector.register(fd, selectors.EVENT_READ, (container, stream))
-        if refusal:
-            self._ended(container, NOT_STARTED, refusal)
-
-    @contextlib.contextmanager
-    def _inside(self, container: Container) -> Iterator[None]:
-        """This process sees the container's files, and afterwards the machine's again."""
-        try:
-            if container.view < 0:
-                assert container.root is not None
-                system.unshare(system.CLONE_NEWNS)
-                container.root.enter(self._mounts(container.plan))
-                container.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-                container.namespace = os.readlink("/proc/self/ns/mnt")
-            else:
-                system.setns(container.view, system.CLONE_NEWNS)
-            yield
-        finally:
-            system.setns(self.place.namespace, system.CLONE_NEWNS)
-
-    def _ended(self, container: Container, code: int, message: str = "") -> None:
-        """The command ended: so does everything else in its container."""
-        container.pid = 0
-        self._kill(container)
-        for key in [k for k in self.selector.get_map().values() if k.data and k.data[0] is container]:
-            self._drain(container, key.fd, key.data[1])
-        if code != 0 and container.retries > 0 and not self.stopping and not message:
-            container.retries -= 1
-            container.retry_at = time.time() + container.plan.retry_pause
-            return
-        container.end(code, message)
-        if container.log is not None:
-            container.log.close()
-        if container.plan.name == "main" and container.plan.kind == "main" and self._has_outputs():
-            self._collect(container)
-
-    def _kill(self, container: Container) -> None:
-        """SIGKILL to every process of the container; those that are not its command are reaped here."""
-        if any(c.pid for c in self.containers.values() if c is not container):
-            for pid in processes.members(self.place.proc, container.namespace):
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            return
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)  # process 1: everything in this namespace but itself
-        if not container.pid:
-            _reap_all()
-
-    def _kill_all(self) -> None:
-        """Nothing of the pod may outlive it."""
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)
-        while left := [c for c in self.containers.values() if not c.over]:
-            for container in left:
-                if not container.pid:
-                    container.end(137)
-            self._turn(time.time() + 1)
-        _reap_all()
-
-    def clean(self) -> None:
-        """After the outcome is recorded: give back the roots. Raises OSError when that cannot be done."""
-        for container in self.containers.values():
-            if container.view >= 0:
-                os.close(container.view)
-            if container.root is not None:
-                self.place.roots.give_back(container.root)
-        self.selector.close()
+    def _begin(self, plan: ContainerPlan) -> Container:
+        return self.start(plan, capture=bool(self.job.get("include_script_output")) and plan.name == "main")
 
     # --- outputs ---------------------------------------------------------------------------------------------------
 
@@ -276,11 +177,15 @@ class Pod:
             found.get("artifacts") or any((p.get("valueFrom") or {}).get("path") for p in found.get("parameters") or [])
         )
 
+    def on_end(self, container: Container) -> None:
+        if container.plan.name == "main" and container.plan.kind == "main" and self._has_outputs():
+            self._collect(container)
+
     def _collect(self, container: Container) -> None:
         os.makedirs(self.job["store"], exist_ok=True)
         store = os.open(self.job["store"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            with self._inside(container):
+            with self.inside(container):
                 self.collected = outputs.collect(self.job, f"/proc/self/fd/{store}", self._mount_paths())
         finally:
             os.close(store)
@@ -304,16 +209,15 @@ class Pod:
 
     # --- listening -------------------------------------------------------------------------------------------------
 
-    def _turn(self, until: float = 0.0) -> None:
-        """Wait for something to happen, and see to it."""
+    def turn(self, until: float = 0.0) -> None:
         for key, _ in self.selector.select(self._pause(until)):
             if key.data is None:
                 happened = os.read(self.place.wakeup, 4096)
                 if signal.SIGTERM in happened:
                     self._wish()
-                self._reap()
+                self.reap()
             elif key.fd in key.data[0].open:  # not closed by what came before it in this turn
-                self._read(key.data[0], key.fd, key.data[1])
+                self.read(key.data[0], key.fd, key.data[1])
         self._watch_clock()
 
     def _pause(self, until: float) -> float:
@@ -325,41 +229,6 @@ class Pod:
         if not self.announced and any(c.plan.readiness for c in live):
             times.append(now + _PROBE_TICK)
         return max(0.0, min(times) - now)
-
-    def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for container in self.containers.values():
-                if container.pid == pid:
-                    code = os.waitstatus_to_exitcode(status)
-                    self._ended(container, code if code >= 0 else 128 - code)
-
-    def _read(self, container: Container, fd: int, stream: int) -> None:
-        try:
-            data = os.read(fd, 1 << 16)
-        except BlockingIOError:
-            return
-        if data and container.log is not None:
-            container.log.take(stream, data)
-        elif not data:
-            self._forget(container, fd)
-
-    def _drain(self, container: Container, fd: int, stream: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(fd, 1 << 16):
-                if container.log is not None:
-                    container.log.take(stream, data)
-        self._forget(container, fd)
-
-    def _forget(self, container: Container, fd: int) -> None:
-        self.selector.unregister(fd)
-        os.close(fd)
-        container.open.discard(fd)
 
     # --- time ------------------------------------------------------------------------------------------------------
 
@@ -383,12 +252,12 @@ class Pod:
         limit = container.plan.memory_limit
         if limit and container.pid and processes.resident(self.place.proc, container.namespace) > limit:
             container.reason = "OOMKilled"
-            self._kill(container)
+            self.kill(container)
         if container.retry_at and self.stopping:
             container.end(143)
         elif container.retry_at and now >= container.retry_at:
             container.retry_at = 0.0
-            self._spawn(container)
+            self.spawn(container)
 
     def _look_at_progress(self) -> None:
         main = self.containers.get("main")
@@ -420,14 +289,7 @@ class Pod:
         self.tell({"is": "started", "at": at})
 
     def _ready(self, container: Container) -> bool:
-        return container.over or probes.ready(container.plan, functools.partial(self._probe, container))
-
-    def _probe(self, container: Container, argv: list[str]) -> bool:
-        with self._inside(container), contextlib.suppress(OSError, ValueError, IndexError):
-            quiet = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
-            pid = os.posix_spawnp(argv[0], argv, container.plan.env, file_actions=quiet, setsid=True)
-            return os.waitpid(pid, 0)[1] == 0
-        return False
+        return container.over or probes.ready(container.plan, functools.partial(self.probe, container))
 
     def _wish(self) -> None:
         """The server (or its user) wants the pod ended."""
@@ -464,13 +326,7 @@ class Pod:
                     if v
                 }
             )
-            self.errors += self.collected.errors
-            if self.errors:
-                states.append(
-                    settled(
-                        ContainerPlan("wait", "wait", (), {}, "/", (), {}, (), ()), NOT_STARTED, self.errors[0]
-                    ).state()
-                )
+            self.errors += [f"wait: Error (exit code {NOT_STARTED}): {error}" for error in self.collected.errors]
         forgiven = all(c.code == 0 or (c.plan.kind == "sidecar" and c.code in (137, 143)) for c in containers)
         good = bool(containers) and forgiven and not self.message and not self.errors
         return {
@@ -480,12 +336,3 @@ class Pod:
             "outputs": found,
             "error": self.errors[0] if self.errors else "",
         }
-
-
-def _reap_all() -> None:
-    """Wait for processes that were killed."""
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return

@@ -91,7 +91,7 @@ def _supervise(uid: str, identity: Json, place: Place) -> bool:
     tell({"is": "finished"})
     os.close(claim)
     try:
-        pod.clean()
+        pod.give_back()
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit
