@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from hera_utils.argo.names import node_id
+from hera_utils.argo.schema import decode
 from hera_utils.errors import Refused
-from hera_utils.interpreter.commands import DeletePod
-from hera_utils.interpreter.events import RetryRequested
+from hera_utils.interpreter.advance import advance
+from hera_utils.interpreter.commands import DeletePod, LaunchPod
+from hera_utils.interpreter.events import ContainerState, PodFinished, RetryRequested, Submitted
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.retry_in_place import retry
 from hera_utils.interpreter.state import Run
@@ -204,14 +206,14 @@ def test_resubmit_memoized() -> None:
     assert name.startswith("wf-")
     assert len(name) == 8
     nodes = {one["name"].removeprefix(name): one for one in new["status"]["nodes"].values()}
-    assert set(nodes) == {"", ".a", ".b", ".c"}  # the skipped one is left out: nothing succeeded after it
+    assert set(nodes) == {"", ".a", ".c"}  # what has to run again is left out
+    assert (nodes[""]["type"], nodes[""]["phase"]) == ("DAG", "Pending")
     assert (nodes[".a"]["type"], nodes[".a"]["phase"]) == ("Skipped", "Skipped")
     assert nodes[".a"]["message"] == f"original pod: {node_id(W, 'wf.a')}"
-    assert (nodes[".b"]["type"], nodes[".b"]["phase"], nodes[".b"]["startedAt"]) == ("Pod", "Pending", None)
-    assert "message" not in nodes[".b"]
-    assert nodes[""]["children"] == [nodes[".a"]["id"]]
     assert nodes[".a"]["id"] == node_id(name, f"{name}.a")
-    assert nodes[".b"]["boundaryID"] == name
+    assert nodes[".a"]["boundaryID"] == name
+    assert nodes[""]["children"] == [nodes[".a"]["id"]]
+    assert nodes[".a"]["children"] == [nodes[".c"]["id"]]
 
 
 def test_memoized_is_for_failures() -> None:
@@ -219,3 +221,66 @@ def test_memoized_is_for_failures() -> None:
     before["status"]["phase"] = "Succeeded"
     with pytest.raises(Refused, match="workflow must be Failed/Error to resubmit in memoized mode"):
         resubmit(before, at=0.0, seed="s", memoized=True)
+
+
+# --- with the interpreter ---------------------------------------------------------------------------------------------
+
+
+def carried_out(run: Run, commands: list[Any], *, failing: str = "") -> list[str]:
+    """Every pod asked for ends at once; those whose name holds `failing` fail. Returns the names of the nodes that ran."""
+    ran = []
+    todo = list(commands)
+    at = 2.0
+    while todo:
+        command = todo.pop(0)
+        if isinstance(command, LaunchPod):
+            ran.append(run.nodes[command.node_id]["displayName"])
+            failed = bool(failing) and failing in ran[-1]
+            state = ContainerState("main", int(failed), started_at=at, finished_at=at)
+            outputs = {"result": "1", "exitCode": str(int(failed))}
+            phase = "Failed" if failed else "Succeeded"
+            todo += advance(run, PodFinished(at, "", command.node_id, phase, containers=(state,), outputs=outputs))
+            at += 1
+    return ran
+
+
+LOOP: Json = {
+    "metadata": {"name": W, "namespace": "default", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [
+            {"name": "main", "dag": {"tasks": [
+                {"name": "a", "template": "work"},
+                {"name": "l", "template": "item", "depends": "a", "withItems": [1, 2],
+                 "arguments": {"parameters": [{"name": "x", "value": "{{item}}"}]}},
+                {"name": "z", "template": "item", "depends": "l",
+                 "arguments": {"parameters": [{"name": "x", "value": "{{tasks.a.outputs.result}}"}]}},
+            ]}},
+            {"name": "work", "container": {"image": "i"}},
+            {"name": "item", "inputs": {"parameters": [{"name": "x"}]}, "container": {"image": "i"}},
+        ],
+    },
+}  # fmt: skip
+
+
+def failed_run() -> Run:
+    run = Run(decode(LOOP, "Workflow"))
+    ran = carried_out(run, advance(run, Submitted(1.0, "s")), failing="l(1:2)")
+    assert (sorted(ran), run.phase) == (["a", "l(0:1)", "l(1:2)"], "Failed")
+    return run
+
+
+def test_a_retried_run_computes_only_what_failed() -> None:
+    run = failed_run()
+    ran = carried_out(run, advance(run, RetryRequested(100.0, "r")))
+    assert (ran, run.phase) == (["l(1:2)", "z"], "Succeeded")
+
+
+def test_a_memoized_run_computes_only_what_failed() -> None:
+    new = resubmit(failed_run().document, at=100.0, seed="s", memoized=True)
+    new["metadata"].update(uid="v", creationTimestamp="2026-01-01T00:01:40Z")
+    run = Run(decode(new, "Workflow"))
+    ran = carried_out(run, advance(run, Submitted(101.0, "t")))
+    assert (ran, run.phase) == (["l(1:2)", "z"], "Succeeded")
+    z = next(one for one in run.nodes.values() if one["displayName"] == "z")
+    assert z["inputs"]["parameters"][0]["value"] == "1"  # an output of the old run

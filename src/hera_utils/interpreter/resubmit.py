@@ -1,7 +1,8 @@
 """A new workflow from an old one (Argo: FormulateResubmitWorkflow).
 
 Memoized: what succeeded in the old one is not run again. Its pods stand in the new one as skipped nodes with the old outputs; the
-nodes above them are pending.
+groups above them are pending. Whatever has to run again is left out, for the new run opens it by itself (Argo keeps it as a
+pending node, which comes to the same).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _LEFT_BEHIND = frozenset(
     )
 )  # fmt: skip
 _FAILED = ("Failed", "Error")
+_GROUPS = frozenset({"DAG", "Steps", "StepGroup", "TaskGroup", "Retry"})
 
 
 def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, parameters: Sequence[str] = ()) -> Json:
@@ -64,49 +66,40 @@ def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
     nodes: dict[str, Json] = status.get("nodes") or {}
     renamed = {node_id: _renamed(node["name"], old_name, new_name) for node_id, node in nodes.items()}
     ids = {node_id: names.node_id(new_name, name) for node_id, name in renamed.items()}
-    succeeded: dict[str, bool] = {}
     stamp = instants.text(at)
     found: dict[str, Json] = {}
     for node_id, node in nodes.items():
-        if node["name"].startswith(f"{old_name}.onExit"):
+        kept = _kept(node, stamp)
+        if kept is None or node["name"].startswith(f"{old_name}.onExit"):
             continue
-        failed = node.get("phase") in _FAILED
-        if node["type"] == "Skipped" and not _success_below(node_id, nodes, succeeded):
-            continue
-        new = copy.deepcopy(node)
-        new["id"], new["name"] = ids[node_id], renamed[node_id]
+        kept["id"], kept["name"] = ids[node_id], renamed[node_id]
         if node.get("boundaryID"):
-            new["boundaryID"] = ids.get(node["boundaryID"], "")
+            kept["boundaryID"] = ids.get(node["boundaryID"], "")
+        found[kept["id"]] = kept
+    for node in found.values():
         for field in ("children", "outboundNodes"):
-            if node.get(field):
-                new[field] = [ids[one] for one in node[field] if one in ids]
-        new["startedAt"] = new["finishedAt"] = None if failed and node["type"] == "Pod" else stamp
-        if not failed and node["type"] == "Pod":
-            new.update(phase="Skipped", type="Skipped", message=f"original pod: {node_id}")
-        else:
-            new["phase"] = "Pending"
-            new.pop("message", None)
-        found[new["id"]] = new
+            linked = [ids[one] for one in node.pop(field, ()) if ids.get(one) in found]
+            if linked:
+                node[field] = linked
     carried: Json = {"nodes": found, "conditions": [{"type": "Completed", "status": "False"}]}
     if status.get("storedTemplates"):
         carried["storedTemplates"] = copy.deepcopy(status["storedTemplates"])
     return carried
 
 
+def _kept(node: Json, stamp: str) -> Json | None:
+    """The node as it begins in the new workflow, with its old id and name; None when it has to run again."""
+    failed = node.get("phase") in _FAILED
+    again = {"startedAt": stamp, "finishedAt": stamp}
+    if node["type"] == "Pod" and not failed:
+        was = {"phase": "Skipped", "type": "Skipped", "message": f"original pod: {node['id']}"}
+        return {**copy.deepcopy(node), **again, **was}
+    if node["type"] in _GROUPS:
+        kept = {**copy.deepcopy(node), **again, "phase": "Pending"}
+        kept.pop("message", None)
+        return kept
+    return None
+
+
 def _renamed(name: str, old: str, new: str) -> str:
     return new + name[len(old) :] if name.startswith(old) else name
-
-
-def _success_below(start: str, nodes: dict[str, Json], known: dict[str, bool]) -> bool:
-    """Whether a node below it has succeeded. Each node is asked once."""
-    stack = [start]
-    while stack:
-        current = stack[-1]
-        children = [child for child in nodes[current].get("children") or () if child in nodes]
-        waiting = next((child for child in children if child not in known and child not in stack), None)
-        if waiting is not None and not any(nodes[child].get("phase") == "Succeeded" for child in children):
-            stack.append(waiting)
-            continue
-        known[current] = any(nodes[c].get("phase") == "Succeeded" or known.get(c, False) for c in children)
-        stack.pop()
-    return known[start]
