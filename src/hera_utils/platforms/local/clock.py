@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from datetime import datetime, timezone
+from functools import lru_cache
 
 
 def now() -> float:
@@ -16,7 +17,12 @@ def now() -> float:
 
 def stamp(at: float) -> str:
     """A time as Kubernetes writes it: RFC 3339, whole seconds, UTC."""
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _stamp(int(at))
+
+
+@lru_cache(maxsize=64)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seed() -> str:

@@ -23,8 +23,9 @@ Row = tuple[Any, ...]
 SCHEMA = 1
 """The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
 
-encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-"""A value as compact JSON text. ASCII only: a lone surrogate in a task's output must not be able to stop the journal."""
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=vars).encode
+"""A value as compact JSON text. ASCII only: a lone surrogate in a task's output must not be able to stop the journal. A dataclass
+inside (an event's containers) becomes an object."""
 
 
 def _statements() -> dict[str, str]:

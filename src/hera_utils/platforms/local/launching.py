@@ -152,12 +152,9 @@ class Launcher:
                 claims[name] = str(claim_folder(self._state, document, create=True))
             else:
                 (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
-        run = self._published.run_of_uid(pod.run)
-        workflow = self._published.workflow(pod.run, with_nodes=False) if run is not None else None
-        annotations = (json.loads(workflow.text)["metadata"].get("annotations") or {}) if workflow is not None else {}
         return Launch(
             pod.run, pod.node, body, order["template"], bool(order.get("include_script_output")),
-            claims, config_maps, secrets, annotations,
+            claims, config_maps, secrets, self._published.annotations(pod.run),
         )  # fmt: skip
 
     def _obstacle(self, body: Json, namespace: str) -> str | None:

@@ -5,8 +5,10 @@ A turn is an overlay: what it changes is seen by the rest of the turn (the write
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from hera_utils.interpreter.state import Run
@@ -124,6 +126,8 @@ class Turn:
         self.deleted: dict[str, RunRecord] = {}
         self.pods: dict[str, PodRecord] = {}
         self.new_pods: set[str] = set()
+        self.named_pods: dict[tuple[str, str], str] = {}
+        """(namespace, name) → uid of the last new pod of that name."""
         self.whole_pods: set[str] = set()
         """Pods of which everything is written, not the status alone."""
         self.hidden: set[str] = set()
@@ -153,6 +157,7 @@ class Turn:
     def put_pod(self, pod: PodRecord, *, new: bool = False, whole: bool = False) -> None:
         if new:
             self.new_pods.add(pod.uid)
+            self.named_pods[pod.namespace, pod.name] = pod.uid
         if new or whole:
             self.whole_pods.add(pod.uid)
         self.pods[pod.uid] = replace(pod, version=self.version)
@@ -189,8 +194,8 @@ class Turn:
                 else:
                     journal.put("put_object", *key, stored.uid, stored.resource_version, stored.text)
             self._write_pods(journal)
-            for statement, values in self.statements:
-                journal.put(statement, *values)
+            for statement, group in itertools.groupby(self.statements, key=itemgetter(0)):
+                journal.put_many(statement, [values for _, values in group])
 
     def _write_pods(self, journal: Journal) -> None:
         pods = [pod for pod in self.pods.values() if pod.run not in self.deleted]

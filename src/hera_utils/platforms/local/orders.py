@@ -117,10 +117,8 @@ class Orders:
         return []
 
     def _named(self, turn: Turn, namespace: str, name: str) -> list[PodRecord]:
-        in_turn = [
-            p for uid, p in turn.pods.items() if p.name == name and p.namespace == namespace and uid in turn.new_pods
-        ]
-        return in_turn + self._published.pods_named(namespace, name)
+        fresh = turn.named_pods.get((namespace, name))
+        return [*([turn.pods[fresh]] if fresh else []), *self._published.pods_named(namespace, name)]
 
     def kill_pod(self, turn: Turn, active: Active, command: c.KillPod) -> Answers:
         pod = self.outstanding.get((active.run.uid, command.node_id))

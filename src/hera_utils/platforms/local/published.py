@@ -6,6 +6,7 @@ The controller publishes a turn after it was written; readers of any thread see 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 from collections import OrderedDict
@@ -60,6 +61,14 @@ class Published:
         """Names and versions only; `text` gives the rest."""
         with self._lock:
             return self._index.get((namespace, name))
+
+    def annotations(self, uid: str) -> dict[str, str]:
+        """The annotations of a run; {} when there is no such run."""
+        with self._lock:
+            full = self._full.get(uid) or self._cache.get(uid)
+        if full is None:
+            full = self.load(uid, with_nodes=False)
+        return dict(json.loads(full.metadata).get("annotations") or {}) if full is not None else {}
 
     def run_of_uid(self, uid: str) -> RunRecord | None:
         with self._lock:
