@@ -70,8 +70,15 @@ def given_settings() -> dict[str, Any]:
 
 def context() -> CLIContext:
     """Every setting of this command line, environment and files."""
+    import os
+
+    from hera_utils.errors import SettingsError
     from hera_utils.settings.sources import read_settings
 
+    try:
+        os.getcwd()
+    except OSError:
+        raise SettingsError("the current folder does not exist any more", fix="cd into one that does") from None
     return read_settings(given_settings())
 
 
