@@ -102,4 +102,11 @@ def test_a_picture_fits_the_screen(size, most):
 
 
 def test_durations():
-    assert [duration(s) for s in (0, 0.04, 1.25, 41, 61, 3723)] == ["0 s", "0.0 s", "1.2 s", "00:41", "01:01", "1:02:03"]
+    assert [duration(s) for s in (0, 0.04, 1.25, 41, 61, 3723)] == [
+        "< 1 s",
+        "0.0 s",
+        "1.2 s",
+        "00:41",
+        "01:01",
+        "1:02:03",
+    ]

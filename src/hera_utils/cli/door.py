@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import click
 
+from hera_utils.argo import faults
 from hera_utils.cli.commands import commands
-from hera_utils.errors import HeraUtilsError
+from hera_utils.errors import HeraUtilsError, Refused
 
 INTERRUPTED = 130
 
@@ -47,11 +48,25 @@ def enter(arguments: Sequence[str]) -> int:
 def complain(error: HeraUtilsError) -> None:
     """`hera-utils: sentence` and `  fix: what to do` on stderr."""
     click.echo(f"hera-utils: {error}", err=True)
-    if error.fix:
-        first, *more = error.fix.splitlines()
+    fix = error.fix or (_fix_of(error) if isinstance(error, Refused) else None)
+    if fix:
+        first, *more = fix.splitlines()
         click.echo(f"  fix: {first}", err=True)
         for line in more:
             click.echo(f"       {line}", err=True)
+
+
+def _fix_of(refused: Refused) -> str | None:
+    """What to do about a server's no that says nothing of it."""
+    if refused.message.startswith("workflows.argoproj.io ") and refused.code == faults.NOT_FOUND:
+        return "see the runs that there are with: hera-utils ls"
+    if refused.message.startswith("namespaces ") and refused.code == faults.NOT_FOUND:
+        return "name another with --argo_namespace or ARGO_NAMESPACE"
+    if refused.code == faults.ALREADY_EXISTS:
+        return "give it another name (or a generateName), or delete the old one with: hera-utils delete NAME"
+    if refused.code == faults.INVALID_ARGUMENT:
+        return "correct the workflow; hera-utils lint checks it without running it"
+    return None
 
 
 def _misused(error: click.UsageError) -> int:

@@ -83,11 +83,24 @@ def execute(
             exec(code, module.__dict__)  # this is what the user asked for
         except HeraUtilsError:
             raise
+        except KeyboardInterrupt as stop:
+            raise left_alone(made, stop) from None
         except SystemExit as stop:
             made.status = _exit_status(stop)
         except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
             raise told(error, path) from None
     return made
+
+
+def left_alone(made: Made, stop: KeyboardInterrupt) -> KeyboardInterrupt:
+    """Ctrl-C while the script waited: what it submitted goes on."""
+    from hera_utils.execution.screen import Detached
+
+    names = [name for _, name in made.runs]
+    if isinstance(stop, Detached) or not names:
+        return stop
+    goes = "the run goes" if len(names) == 1 else "the runs go"
+    return Detached(f"{goes} on; come back with: " + "; ".join(f"hera-utils watch {name}" for name in names))
 
 
 def created(workflow: Any, path: Path) -> str:

@@ -64,6 +64,8 @@ def style_of(phase: str) -> str:
 
 def duration(seconds: float) -> str:
     """`1.2 s`, `00:41`, `1:02:03`; `2 s` for what was only measured in whole seconds."""
+    if seconds == 0:
+        return "< 1 s"
     if seconds < 10:
         return f"{seconds:.0f} s" if seconds == int(seconds) else f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
@@ -148,7 +150,7 @@ class Lines:
         self.last: Progress | None = None
 
     def update(self, progress: Progress) -> None:
-        if self.last is None:
+        if self.last is None and not progress.over:
             self._line(f"{progress.name}  {progress.phase}")
         self.last = progress
         for row in progress.rows:
