@@ -3,6 +3,7 @@
     base/skeleton    the lowest own layer of every root: mount points
     base/probe       to try things out
     base/dev         a small /dev          base/sys   /sys, read-only
+    base/layers      of single roots: absent programs, mount points
     base/read-only   folders and file systems of this machine that are shown read-only
 
 A privileged server overlays "/" as a whole. In an unprivileged user namespace the kernel refuses that (the folder covers
@@ -75,8 +76,8 @@ def prepare(folder: str, *, privileged: bool) -> Base:
     """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses."""
     mounts = _real_mounts()
     os.makedirs(folder, exist_ok=True)
-    system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID, "mode=755,size=4m")
-    for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc"):
+    system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID, "mode=755,size=16m")
+    for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers"):
         os.mkdir(f"{folder}/{name}")
     _devices(f"{folder}/dev")
     system.bind("/sys", f"{folder}/sys", recursive=True)

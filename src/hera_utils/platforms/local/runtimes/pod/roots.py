@@ -50,11 +50,14 @@ class Root:
         os.makedirs(folder)
         if base.in_memory:
             system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID | system.MS_NODEV)
-        for name in ("upper", "work", "root", "layer"):
+        for name in ("upper", "work", "root"):
             os.mkdir(f"{folder}/{name}")
+        # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
+        self._own_layer = f"{base.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
+        os.mkdir(self._own_layer)
         lower = [f"{base.folder}/skeleton", *(["/"] if base.whole else [])]
-        if self._layer(f"{folder}/layer", base):
-            lower.insert(0, f"{folder}/layer")
+        if self._layer(self._own_layer, base):
+            lower.insert(0, self._own_layer)
         system.overlay(lower, folder, self.place, base.options)
         self._fill(base, proc, masked)
 
@@ -160,6 +163,7 @@ class Root:
         with contextlib.suppress(OSError):
             system.unmount(self.folder)  # a tmpfs, where it was one
         discard(self.folder)
+        discard(self._own_layer)
 
 
 class Roots:

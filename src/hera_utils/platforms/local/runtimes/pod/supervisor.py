@@ -85,9 +85,9 @@ class Pod(Cell):
         with contextlib.suppress(OSError):
             system.set_host_name(self.job["pod"]["metadata"]["name"])
         os.mkdir(f"{self.folder}/logs")
-        plans = container_plans(self.job, self.folder)
         if not self._stage_inputs():
             return
+        plans = container_plans(self.job, self.folder)
         for plan in plans:
             if plan.kind == "init" and not self._run_init(plan):
                 return
