@@ -102,7 +102,7 @@ class ExecutionEngine:
         self.told.ended(client, run)
         if check and not run.succeeded:
             raise RunFailed(
-                f"{name} {run.phase.lower()}", fix=f"read hera-utils logs {name}; then: hera-utils retry {name} --watch"
+                _how_it_failed(run), fix=f"read hera-utils logs {name}; then: hera-utils retry {name} --watch"
             )
         return run
 
@@ -136,3 +136,9 @@ class ExecutionEngine:
 
     def _asked(self, flag: str) -> bool:
         return bool(getattr(self.context, flag, False)) if flag in self.context else False
+
+
+def _how_it_failed(run: Run) -> str:
+    first = next(iter(run.outcome.failures), None)
+    why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
+    return f"{run.name} {run.phase.lower()}{f' ({why})' if why else ''}"

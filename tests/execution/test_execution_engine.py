@@ -1,0 +1,220 @@
+"""The order of things, on the real local platform."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+from hera.workflows import DAG, Container, ExistingVolume, Parameter, Task, Workflow
+from hera.workflows.models import ValueFrom
+from rich.console import Console
+
+from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
+from hera_utils.execution.screen import Screen
+from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
+
+COLLECT = "cd {{inputs.parameters.dir}} && echo {{inputs.parameters.borough}} > f-{{inputs.parameters.borough}}"
+
+
+class CollectLayout(Layout):
+    def collect_output_dir(self, vintage):
+        return self.path("collect", self.constants.city, vintage)
+
+
+def define(environment, inputs, layout):
+    volume = environment.persisted_volume
+    mounted = [ExistingVolume(name="results", claim_name=volume.claim_name, mount_path=volume.mount_path)]
+    with Workflow(generate_name="collect-", entrypoint="dag") as w:
+        collect = Container(
+            name="collect",
+            image="alpine:3",
+            command=["sh", "-c"],
+            args=["mkdir -p {{inputs.parameters.dir}} && " + COLLECT],
+            inputs=[Parameter(name="borough"), Parameter(name="dir")],
+            volumes=mounted,
+        )
+        gather = Container(
+            name="gather",
+            image="alpine:3",
+            command=["sh", "-c"],
+            args=[f"find {volume.mount_path} -type f | wc -l | tr -d ' \\n' > /tmp/total"],
+            outputs=[Parameter(name="total", value_from=ValueFrom(path="/tmp/total"))],
+            volumes=mounted,
+        )
+        with DAG(name="dag"):
+            end = Task(name="fan-in", template=gather)
+            for vintage in inputs.parameters.vintages:
+                where = os.path.join(volume.mount_path, layout.collect_output_dir(vintage))
+                (
+                    Task(
+                        name=layout.name("collect", vintage),
+                        template=collect,
+                        arguments={"borough": "{{item}}", "dir": where},
+                        with_items=inputs.parameters.boroughs,
+                    )
+                    >> end
+                )
+    return w
+
+
+EXPERIMENT = Experiment(
+    workflow=define,
+    inputs=Inputs(
+        constants=SimpleNamespace(city="Lyon"), parameters=grid(vintages=[2009, 2012], boroughs=["a", "b", "c"])
+    ),
+    layout=CollectLayout,
+    environment=Environment(
+        persisted_volume=PersistedVolume("results", mount_path="/results"), config_map=ConfigMap("proxies", {"P": "1"})
+    ),
+)
+
+
+def failing(environment, inputs, layout):
+    with Workflow(generate_name="fails-", entrypoint="main") as w:
+        Container(name="main", image="alpine:3", command=["sh", "-c"], args=["echo its last words; exit 3"])
+    return w
+
+
+def test_provision_submit_follow_collect(local_platform):
+    run = ExecutionEngine(local_platform.context).run(EXPERIMENT)
+    assert run.succeeded
+    assert run["fan-in"].outputs["total"] == "6"
+    assert sorted(row.inputs["borough"] for row in run.tasks("collect-2009")) == ["a", "b", "c"]
+    assert len(run.tasks("collect")) == 6
+    with pytest.raises(KeyError, match="3 tasks"):
+        _ = run["collect-2009"]
+    with pytest.raises(KeyError, match="fan-in"):
+        _ = run["nothing"]
+    folder = run.folders["results"]
+    assert sorted(os.listdir(f"{folder}/collect/Lyon/2012")) == ["f-a", "f-b", "f-c"]
+    assert local_platform.cluster.get("ConfigMap", "proxies")["data"] == {"P": "1"}
+    annotations = run.workflow["metadata"]["annotations"]
+    assert annotations["hera-utils/python"] == sys.executable
+    assert annotations["hera-utils/directory"] == os.getcwd()
+
+
+def test_a_failure_is_raised_or_given(local_platform):
+    engine = ExecutionEngine(local_platform.context)
+    with pytest.raises(RunFailed, match="failed") as caught:
+        engine.run(Experiment(workflow=failing))
+    assert caught.value.exit_status == 1
+    run = engine.run(Experiment(workflow=failing), check=False)
+    assert (run.succeeded, run.phase) == (False, "Failed")
+    assert run.outcome.failures[0].exit_code == 3
+
+
+def test_what_is_seen_of_it(local_platform):
+    text = io.StringIO()
+    engine = ExecutionEngine(local_platform.context, told=Screen(Console(file=text, width=200)))
+    run = engine.run(EXPERIMENT)
+    assert text.getvalue().startswith("platform  local (flag --platform)")
+    assert f"claim results is the folder {run.folders['results']}" in text.getvalue()
+    assert text.getvalue().rstrip().endswith(run.link)
+    with pytest.raises(RunFailed):
+        engine.run(Experiment(workflow=failing))
+    assert "its last words" in text.getvalue()
+    assert local_platform.connection.token not in text.getvalue()
+
+
+def test_what_is_no_experiment(local_platform):
+    with pytest.raises(SettingsError, match="a Workflow is no experiment"):
+        ExecutionEngine(local_platform.context).run(failing(None, None, None))
+
+
+SCRIPT = """
+from hera.workflows import Container, Workflow
+from hera_utils import ExecutionEngine, Experiment, grid, Inputs
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="script-", entrypoint="main") as w:
+        Container(name="main", image="alpine:3", command=["sh", "-c"], args=["echo begun; sleep {}"])
+    return w
+
+if __name__ == "__main__":
+    experiment = Experiment(workflow=define, inputs=Inputs(parameters=grid(vintages=[2009, 2012])))
+    run = ExecutionEngine.from_command_line().run(experiment)
+    print("given", run and run.phase)
+"""
+
+
+@pytest.fixture
+def script(local_platform, tmp_path):
+    """Runs the script as a user does, in an empty home."""
+
+    def started(*words, seconds=0, **environ):
+        (tmp_path / "experiment.py").write_text(SCRIPT.replace("{}", str(seconds)))
+        kept = {name: os.environ[name] for name in ("PATH", "HERA_UTILS_IMAGES") if name in os.environ}
+        kept |= {"HOME": str(tmp_path), "HERA_UTILS_STATE": local_platform.context.state, **environ}
+        kept["ARGO_NAMESPACE"] = local_platform.connection.namespace
+        return subprocess.Popen(
+            [sys.executable, "experiment.py", *words],
+            cwd=tmp_path,
+            env=kept,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return started
+
+
+def ended(process):
+    out, err = process.communicate(timeout=60)
+    return SimpleNamespace(status=process.returncode, out=out, err=err)
+
+
+def test_a_script_from_the_command_line(script):
+    said = ended(script())
+    assert (said.status, said.err) == (0, "")
+    assert "Succeeded" in said.out
+    assert said.out.rstrip().endswith("given Succeeded")
+
+
+def test_planning_and_examining_run_nothing(script, local_platform):
+    said = ended(script("--plan"))
+    assert said.out.startswith("2 points (2 vintages) → 1 workflow of 1 templates")
+    said = ended(script("--doctor"))
+    assert (said.status, "✔ platform local" in said.out) == (0, True)
+    said = ended(script("--doctor", "--python", "/nowhere/python"))
+    assert (said.status, "✘ /nowhere/python" in said.out) == (1, True)
+    assert "1 problem found" in said.err
+    assert local_platform.client.list() == []
+
+
+def test_a_closed_port_is_two_lines_and_status_2(script):
+    said = ended(script("--argo_server", "http://localhost:9", ARGO_TOKEN="planted-token-1"))
+    assert said.status == 2
+    assert said.err.splitlines() == [
+        "hera-utils: no Argo server answers at http://localhost:9 (connection refused)",
+        "  fix: start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine",
+    ]
+    assert said.out == ""
+
+
+def test_ctrl_c_leaves_the_run_alone(script, local_platform):
+    process = script(seconds=20)
+    deadline = time.monotonic() + 30
+    while not local_platform.client.list(fields="items.metadata.name") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    said = ended(process)
+    (found,) = local_platform.client.list()
+    name = found["metadata"]["name"]
+    assert said.status == 130
+    assert f"the run goes on; come back with: hera-utils watch {name}" in said.err
+    assert "Traceback" not in said.err
+    assert found["status"]["phase"] == "Running"
+    local_platform.client.act(name, "terminate")
+
+
+def test_detached_from_the_start(script, local_platform):
+    said = ended(script("--detach", seconds=20))
+    (found,) = local_platform.client.list()
+    assert said.status == 0
+    assert f"{found['metadata']['name']} is submitted" in said.out
+    local_platform.client.act(found["metadata"]["name"], "terminate")

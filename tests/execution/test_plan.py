@@ -1,0 +1,77 @@
+"""What a run will be, before anything is sent."""
+
+from types import SimpleNamespace
+
+import pytest
+from hera.workflows import Container, Workflow
+
+from hera_utils.errors import SettingsError, UnsupportedError
+from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large
+from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.inputs import Inputs, grid
+from hera_utils.experiment.layout import Layout
+from hera_utils.settings.sources import Surroundings, read_settings
+
+
+@pytest.fixture
+def context(tmp_path):
+    def made(given=None, **flags):
+        around = Surroundings(environ={}, directory=tmp_path, home=tmp_path)
+        return read_settings(flags, given=given, around=around)
+
+    return made
+
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="w-", entrypoint="main") as w:
+        Container(name="main", image=f"{environment.registry}/tool", command=[layout.name("a", inputs.constants.city)])
+    return w
+
+
+EXPERIMENT = Experiment(
+    workflow=define,
+    inputs=Inputs(constants=SimpleNamespace(city="Lyon"), parameters=grid(vintages=[1, 2, 3], boroughs=["a", "b"])),
+    layout=Layout,
+    environment=Environment(persisted_volume=PersistedVolume("results", mount_path="/r"), registry="mine"),
+)
+
+
+def test_the_plan_says_points_and_size(context):
+    planned = plan(EXPERIMENT, context())
+    assert (planned.points, planned.axes) == (6, {"vintages": 3, "boroughs": 2})
+    (line,) = planned.lines()
+    assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 workflow of 1 templates")
+    container = planned.document["spec"]["templates"][0]["container"]
+    assert (container["image"], container["command"]) == ("mine/tool", ["a-lyon"])
+
+
+def test_a_flag_wins_over_what_the_author_wrote_and_the_script_does_not(context):
+    settings = context(k8s_volume_claim_name="lab", registry="flagged", given={"k8s_configmap_name": "weak"})
+    environment = environment_of(EXPERIMENT, settings)
+    assert environment.persisted_volume == PersistedVolume("lab", mount_path="/r")
+    assert (environment.registry, environment.config_map) == ("flagged", None)
+
+
+def test_an_environment_may_be_a_function_of_the_arguments(context):
+    experiment = Experiment(workflow=define, environment=lambda args: Environment(registry=args.argo_namespace))
+    assert environment_of(experiment, context()).registry == "default"
+    with pytest.raises(SettingsError, match="is a dict"):
+        environment_of(Experiment(workflow=define, environment=lambda args: {}), context())
+
+
+@pytest.mark.parametrize(("given", "said"), [(None, "gave nothing"), ("w", "gave a str")])
+def test_a_function_that_forgets_to_return(given, said):
+    with pytest.raises(SettingsError, match=said) as caught:
+        document_of(given)
+    assert "return w" in caught.value.fix
+
+
+def test_a_document_is_a_workflow_too():
+    assert document_of({"kind": "Workflow"}) == {"kind": "Workflow"}
+
+
+def test_what_no_cluster_takes():
+    with pytest.raises(UnsupportedError, match="1024") as caught:
+        refuse_too_large({"spec": {"templates": ["x" * 2**21]}})
+    assert "with_items" in caught.value.fix
