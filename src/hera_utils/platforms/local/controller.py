@@ -44,6 +44,8 @@ Act = Callable[[Turn], Callable[[], T]]
 """A request: what it does to the turn, and what is answered once the turn is written and published."""
 POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
 MOST_IN_A_TURN = 400
+AGAIN_SECONDS = 1.0
+"""After a turn that could not be written."""
 
 
 @dataclass
@@ -215,7 +217,7 @@ class Controller:
                     self._later.append(item)
             elif not item.future.done():
                 item.future.set_exception(error)
-        self._again_at = now() + 1.0
+        self._again_at = now() + AGAIN_SECONDS
 
     # --- runs ---------------------------------------------------------------------------------------------------------
     def _load(self, record: RunRecord) -> Active | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.resources
 import json
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from hera_utils.errors import PlatformError
 Json = dict[str, Any]
 Row = tuple[Any, ...]
 
+LEAST_FREE = 2**20
+"""Bytes: a disk with less is full for a journal."""
 SCHEMA = 1
 """The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
 
@@ -117,7 +120,7 @@ def failure(path: Path, error: BaseException) -> PlatformError:
     """What an error of SQLite or of the disk means to the user, in one sentence with its fix."""
     text = str(error)
     folder = path.parent
-    if "full" in text or "No space" in text:
+    if "full" in text or "No space" in text or ("I/O" in text and _is_full(folder)):
         return PlatformError(
             f"the disk that holds {folder} is full", fix="free some space (`hera-utils gc` removes old runs)"
         )
@@ -133,4 +136,15 @@ def failure(path: Path, error: BaseException) -> PlatformError:
         )
     if "locked" in text:
         return PlatformError(f"the journal {path} is held by another program ({text})", fix="end that program")
-    return PlatformError(f"the journal {path} cannot be used: {text}")
+    return PlatformError(
+        f"the journal {path} cannot be used: {text}",
+        fix="look at the disk, or choose another state folder with HERA_UTILS_STATE",
+    )
+
+
+def _is_full(folder: Path) -> bool:
+    """SQLite calls some of its troubles with a full disk I/O errors."""
+    try:
+        return shutil.disk_usage(folder).free < LEAST_FREE
+    except OSError:
+        return False
