@@ -72,7 +72,7 @@ def seconds(connection, size):
         ]
         if status.get("phase") not in ("", None, "Pending", "Running"):
             break
-        time.sleep(0.05)
+        time.sleep(0.2)
     assert status["phase"] == "Succeeded", status
     assert status["progress"] == f"{size}/{size}", status
     return time.monotonic() - start
@@ -111,10 +111,8 @@ def main():
                 memory = next(
                     line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
                 )
-                print(
-                    f"{size:7} {taken:8.2f} {each * 1000:8.2f} {each / first:8.2f} {taken / xargs(size):8.1f} {int(memory.split()[1]) / 1024:9.0f}",
-                    flush=True,
-                )
+                row = (size, taken, each * 1000, each / first, taken / xargs(size), int(memory.split()[1]) / 1024)
+                print("{:7} {:8.2f} {:8.2f} {:8.2f} {:8.1f} {:9.0f}".format(*row), flush=True)
         finally:
             subprocess.run([*COMMAND, "serve", "--stop"], env=environment, check=False)
 

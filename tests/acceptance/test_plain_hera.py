@@ -1,5 +1,7 @@
 """A plain Hera script against the local platform: only host, token and namespace are set."""
 
+import json
+
 SCRIPT = """
 import sys
 from hera.workflows import DAG, WorkflowsService, Workflow, script
@@ -22,7 +24,8 @@ with Workflow(generate_name="plain-", entrypoint="dag") as w:
 created = w.create(wait=True, poll_interval=1)
 print(created.status.phase)
 nodes = {node.display_name: node for node in created.status.nodes.values()}
-print(nodes["total"].outputs.result)
+print(sorted(int(node.outputs.result) for name, node in nodes.items() if name.startswith("double(")))
+print(nodes["total"].inputs.parameters[0].value)
 print(w.get_workflow_link())
 """
 
@@ -33,7 +36,8 @@ def test_create_and_wait(shared_machine):
     path.write_text(SCRIPT)
     answer = shared_machine.python(path, connection["argo_server"], connection["token"], connection["namespace"])
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.splitlines()[:2] == ["Succeeded", "12"]
+    assert sorted(json.loads(answer.stdout.splitlines()[2])) == [2, 4, 6]
+    assert answer.stdout.splitlines()[:2] == ["Succeeded", "[2, 4, 6]"]
 
 
 def test_the_first_answer_is_never_pending(shared_machine):
