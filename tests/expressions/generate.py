@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - lists of cases
 """Random expressions, drawn from a seed: mostly sensible, with some nonsense."""
 
 from __future__ import annotations
@@ -24,8 +25,44 @@ VARIABLES: dict[str, Any] = {
     "array": ["b", "a", "c"],
 }
 
-_TEXTS = ["", "a", "abc", "a,b,c", " x ", "10", "-3", "1.5", "0x1f", "010", "true", "é", "2023-08-14", "1h30m", "[1]", '{"k":1}', "A_b-cD"]
-_NUMBERS = ["0", "1", "2", "3", "7", "10", "100", "-1", "1.5", "0.1", "2.0", "1e3", "0x10", "1_000", "0b11", "0o17", ".5"]
+_TEXTS = [
+    "",
+    "a",
+    "abc",
+    "a,b,c",
+    " x ",
+    "10",
+    "-3",
+    "1.5",
+    "0x1f",
+    "010",
+    "true",
+    "é",
+    "2023-08-14",
+    "1h30m",
+    "[1]",
+    '{"k":1}',
+    "A_b-cD",
+]
+_NUMBERS = [
+    "0",
+    "1",
+    "2",
+    "3",
+    "7",
+    "10",
+    "100",
+    "-1",
+    "1.5",
+    "0.1",
+    "2.0",
+    "1e3",
+    "0x10",
+    "1_000",
+    "0b11",
+    "0o17",
+    ".5",
+]
 _NAMES = [
     "inputs.parameters.n", "inputs.parameters.s", "inputs.parameters.json", "inputs.parameters.list", "inputs.parameters.empty",
     "workflow.name", "tasks.A.outputs.result", "tasks.B.outputs.result", "tasks.A.status", "item", "item.a", "number", "flag",
@@ -51,15 +88,26 @@ class Generator:
         text = self.pick(_TEXTS)
         if self.random.random() < 0.1:
             return "`" + text + "`"
-        return "'" + text.replace("'", "\\'") + "'" if self.random.random() < 0.6 else '"' + text.replace('"', '\\"') + '"'
+        return (
+            "'" + text.replace("'", "\\'") + "'" if self.random.random() < 0.6 else '"' + text.replace('"', '\\"') + '"'
+        )
 
     def any(self, depth: int) -> str:
         if depth <= 0 or self.random.random() < 0.12:
             return self.leaf()
-        return self.pick([self.number, self.string, self.boolean, self.list, self.map, self.mixed, self.mixed, self.odd])(depth - 1)
+        return self.pick(
+            [self.number, self.string, self.boolean, self.list, self.map, self.mixed, self.mixed, self.odd]
+        )(depth - 1)
 
     def leaf(self) -> str:
-        return self.pick([lambda: self.pick(_NUMBERS), self.text, lambda: self.pick(_NAMES), lambda: self.pick(["true", "false", "nil"])])()
+        return self.pick(
+            [
+                lambda: self.pick(_NUMBERS),
+                self.text,
+                lambda: self.pick(_NAMES),
+                lambda: self.pick(["true", "false", "nil"]),
+            ]
+        )()
 
     def number(self, depth: int) -> str:
         if depth <= 0:
@@ -115,7 +163,20 @@ class Generator:
 
     def list(self, depth: int) -> str:
         if depth <= 0:
-            return self.pick(["[]", "[1, 2, 3]", "1..3", '["a", "b"]', "array", "[3, 1, 2]", "[1, 'a', nil]", "[1.5, 2]", "[[1], [2, 3]]", "box.y"])
+            return self.pick(
+                [
+                    "[]",
+                    "[1, 2, 3]",
+                    "1..3",
+                    '["a", "b"]',
+                    "array",
+                    "[3, 1, 2]",
+                    "[1, 'a', nil]",
+                    "[1.5, 2]",
+                    "[[1], [2, 3]]",
+                    "box.y",
+                ]
+            )
         d = depth - 1
         return self.pick([
             lambda: f"[{', '.join(self.any(d) for _ in range(self.random.randrange(4)))}]",
@@ -229,7 +290,9 @@ def when(seed: int) -> str:
     """A random `when`."""
     draw = random.Random(seed)
     if draw.random() < 0.15:
-        return "".join(draw.choice(_WHEN_WORDS + _WHEN_SIGNS + [" ", " ", "(", ")"]) for _ in range(draw.randrange(1, 7)))
+        return "".join(
+            draw.choice(_WHEN_WORDS + _WHEN_SIGNS + [" ", " ", "(", ")"]) for _ in range(draw.randrange(1, 7))
+        )
 
     def operand(depth: int) -> str:
         if depth <= 0 or draw.random() < 0.6:

@@ -34,6 +34,7 @@ from hera_utils.expressions.nodes import (
 from hera_utils.expressions.values import Byte, Failure, Function, Groups, go_type, is_nil
 
 MOST_STEPS = 1_000_000
+MOST_CHARACTERS = 50_000_000
 
 
 class EvaluationError(ExpressionError):
@@ -77,6 +78,7 @@ class _Walker:
         self.frame = _Frame()
         self.steps = 0
         self.items = 0
+        self.characters = 0
         self.place = 0
 
     def walk(self, node: Node) -> Any:
@@ -90,6 +92,12 @@ class _Walker:
     def grow(self, count: int) -> None:
         self.items += count
         if self.items >= op.MOST_ITEMS:
+            raise Failure("memory budget exceeded")
+
+    def write(self, text: str) -> None:
+        """Texts are made anew each time: what all of them cost together is bounded."""
+        self.characters += len(text)
+        if self.characters > MOST_CHARACTERS:
             raise Failure("memory budget exceeded")
 
     # -- leaves
@@ -152,8 +160,8 @@ class _Walker:
             value = _OPERATIONS[one.operator](value, right)
             if one.operator == "..":
                 self.grow(len(value))
-            elif one.operator == "+" and isinstance(value, str) and len(value) > 16 * functions.LONGEST_TEXT:
-                raise Failure("memory budget exceeded")
+            elif isinstance(value, str):
+                self.write(value)
         return value
 
     def coalesce(self, node: Binary) -> Any:
@@ -225,7 +233,10 @@ class _Walker:
             raise Failure("invalid operation: cannot call nil")
         if not isinstance(callee, Function):
             raise Failure(f"invalid operation: cannot call non-function of type {go_type(callee)}")
-        return invoke(callee, arguments)
+        value = invoke(callee, arguments)
+        if isinstance(value, str):
+            self.write(value)
+        return value
 
     def builtin(self, node: Builtin) -> Any:
         looped = _LOOPS.get(node.name)
@@ -238,6 +249,8 @@ class _Walker:
         value = _apply(node.name, functions.BUILTINS[node.name], arguments)
         if isinstance(value, list):
             self.grow(len(value))
+        elif isinstance(value, str):
+            self.write(value)
         return value
 
     # -- predicates

@@ -33,7 +33,7 @@ Variables = Mapping[str, Any]
 class Program:
     """A parsed expression. `names`: what it names in order (roots and dotted paths), as Argo collects them."""
 
-    __slots__ = ("_whole", "names", "node", "paths", "roots", "source")
+    __slots__ = ("_paths", "_whole", "names", "node", "roots", "source")
 
     def __init__(self, source: str, node: Node) -> None:
         self.source = source
@@ -41,20 +41,38 @@ class Program:
         self.names = tuple(dict.fromkeys(_identifiers(node)))
         self.roots = frozenset(_roots(node))
         self._whole = "$env" in self.roots
+        self._paths = None if self._whole else _static_paths(node)
 
     def missing(self, variables: Variables) -> list[str]:
         """The names that the variables do not have (those behind `?.` and before `??` are not asked for)."""
-        if not self.names:
-            return []
-        environment = self.environment(variables, Entropy())
+        return self.missing_in(self.environment(variables, Entropy())) if self.names else []
+
+    def missing_in(self, environment: Mapping[str, Any]) -> list[str]:
+        """The same, of an environment that `environment` gave."""
         return [name for name in self.names if not _present(environment, name)]
 
     def environment(self, variables: Variables, entropy: Entropy) -> dict[str, Any]:
         """The nested maps that the expression sees, only the parts that it names."""
-        environment = expanded(variables, None if self._whole else self.roots)
+        environment = self._expanded(variables)
         for name in _ADDED if self._whole else self.roots & _ADDED:
             environment[name] = sprig.functions(entropy) if name == "sprig" else _FUNCTIONS[name]
         return environment
+
+    def _expanded(self, variables: Variables) -> dict[str, Any]:
+        """Only what the expression can see is expanded: scopes may hold thousands of variables."""
+        if self._paths is None:
+            return expanded(variables)
+        if any(name in variables for name in self.roots & BUILTINS):
+            return expanded(variables, self.roots)
+        for path, above in self._paths:
+            if path not in variables or any(prefix in variables for prefix in above):
+                return expanded(variables, self.roots)
+        if not self._paths:
+            return {}
+        below = tuple(path + "." for path, _ in self._paths)
+        seen = {path: variables[path] for path, _ in self._paths}
+        seen.update((name, variables[name]) for name in variables if name.startswith(below))
+        return expanded(seen)
 
     def evaluate(self, variables: Variables, *, entropy: Entropy | None = None) -> Any:
         """The value over dotted variables. Raises CompileError (an unknown name…), EvaluationError."""
@@ -227,6 +245,28 @@ def _path(node: Member) -> str | None:
     if not isinstance(current, Name):
         return None
     return ".".join([current.name, *reversed(parts)])
+
+
+def _static_paths(node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The dotted names that an expression reads, each with the names above it. Functions and its own variables are no names."""
+    paths: list[str] = []
+    own: set[str] = set(_ADDED)
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Let):
+            own.add(one.name)
+        path = one.name if isinstance(one, Name) else _path(one) if isinstance(one, Member) else None
+        if path is None:
+            pending.extend(children(one))
+        else:
+            paths.append(path)
+    found = []
+    for path in dict.fromkeys(paths):
+        parts = path.split(".")
+        if parts[0] not in own:
+            found.append((path, tuple(".".join(parts[:index]) for index in range(1, len(parts)))))
+    return tuple(found)
 
 
 def _roots(node: Node) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from hera_utils.argo.durations import DurationError, nanoseconds
 from hera_utils.expressions import operations as op
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.gotext import text_of, to_json
+from hera_utils.expressions.gotext import json_complaint, text_of, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, Zone, moment_at, parse_moment, zone
 from hera_utils.expressions.values import (
     Duration,
@@ -191,11 +191,13 @@ def split_after(text: Any, separator: Any, count: Any = None) -> Strings:
 
 
 def replaced(text: Any, old: Any, new: Any, count: Any = None) -> str:
+    """strings.Replace."""
     limit = -1 if count is None else to_int(count)
-    result = _string(text).replace(_string(old), _string(new), limit if limit >= 0 else -1)
-    if len(result) > 16 * LONGEST_TEXT:
+    text, old, new = _string(text), _string(old), _string(new)
+    times = text.count(old) if limit < 0 else min(limit, text.count(old))
+    if len(text) + times * (len(new) - len(old)) > 16 * LONGEST_TEXT:
         raise Failure("memory budget exceeded")
-    return result
+    return text.replace(old, new, limit if limit >= 0 else -1)
 
 
 def repeated(text: Any, count: Any) -> str:
@@ -260,22 +262,11 @@ def from_json(text: Any) -> Any:
     try:
         return json.loads(_string(text), parse_int=float, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Failure(_json_error(_string(text), error)) from None
+        raise Failure(json_complaint(_string(text), error)) from None
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"invalid character '{name[0]}' looking for beginning of value")
-
-
-def _json_error(text: str, error: Exception) -> str:
-    if not isinstance(error, json.JSONDecodeError):
-        return str(error)
-    if error.pos >= len(text.rstrip(" \t\r\n")):
-        return "unexpected end of JSON input"
-    character = text[error.pos]
-    if error.msg.startswith("Extra data"):
-        return f"invalid character '{character}' after top-level value"
-    return f"invalid character '{character}' looking for beginning of value"
 
 
 def from_base64(text: Any) -> str:

@@ -22,6 +22,10 @@ Evaluate = Callable[[Any, Any], Any]
 MOST_STEPS = 200_000
 
 
+class Greedy(Failure):
+    """A path that would take too long: no step may take this for "nothing found"."""
+
+
 @dataclass(frozen=True)
 class Script:
     """A `(…)` inside brackets."""
@@ -77,14 +81,20 @@ class _Query:
     def apply(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         if at >= len(steps):
             return current
-        self.steps += 1
-        if self.steps > MOST_STEPS:
-            raise Failure("a JSONPath that takes too many steps")
+        self.count()
         return _APPLY[steps[at].kind](self, steps, at, current)
 
+    def count(self) -> None:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Greedy("a JSONPath that takes too many steps")
+
     def tried(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
+        """What the steps find, None for nothing or an error."""
         try:
             return self.apply(steps, at, current)
+        except Greedy:
+            raise
         except Failure:
             return None
 
@@ -138,6 +148,7 @@ class _Query:
     def _recursive(self, steps: tuple[Step, ...], at: int, current: Any) -> Iterator[Any]:
         if current is None:
             return
+        self.count()
         if at + 1 < len(steps):
             found = self.tried(steps, at + 1, current)
             if isinstance(found, list | tuple):

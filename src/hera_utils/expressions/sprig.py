@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
@@ -93,25 +93,27 @@ _PURE: Table = {
 }
 _FUNCTIONS = {name: Function(name, call, signature) for name, (signature, call) in _PURE.items()}
 _DRAWING = frozenset({**dates(Entropy()), **_randomness(Entropy())})
+NAMES = frozenset(_FUNCTIONS) | _DRAWING
 
 
 class _Sprig(dict[str, Function]):
-    """The functions by name. A dict, so that expressions see a map; those that draw on entropy are made for each evaluation."""
+    """The functions by name, a map as expressions see it; those that draw on entropy are made when one of them is asked for."""
 
     go_type = "map[string]interface {}"
+
+    def __init__(self, entropy: Entropy) -> None:
+        super().__init__(_FUNCTIONS)
+        self.entropy = entropy
+
+    def __contains__(self, name: object) -> bool:
+        return name in NAMES
+
+    def __missing__(self, name: str) -> Function:
+        for made, (signature, call) in {**dates(self.entropy), **_randomness(self.entropy)}.items():
+            self[made] = Function(made, call, signature)
+        return super().__getitem__(name)
 
 
 def functions(entropy: Entropy) -> Mapping[str, Function]:
     """Name → function, drawing on the entropy."""
-    made = _Sprig(_FUNCTIONS)
-    for name, (signature, call) in _drawing(entropy):
-        made[name] = Function(name, call, signature)
-    return made
-
-
-def _drawing(entropy: Entropy) -> Iterator[tuple[str, tuple[str, Callable[..., Any]]]]:
-    yield from dates(entropy).items()
-    yield from _randomness(entropy).items()
-
-
-NAMES = frozenset(_FUNCTIONS) | _DRAWING
+    return _Sprig(entropy)

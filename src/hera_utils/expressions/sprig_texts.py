@@ -164,6 +164,8 @@ def _wrap(width: int, separator: str, value: str, *, breaking: bool) -> str:
     separator = separator or "\n"
     width = max(width, 1)
     data, made, at = _bytes(value), bytearray(), 0
+    if len(data) // width * len(separator) > 16 * LONGEST:
+        raise Failure("memory budget exceeded")
     while len(data) - at > width:
         if data[at : at + 1] == b" ":
             at += 1
@@ -236,10 +238,13 @@ def _replace_literal(pattern: str, value: str, replacement: str) -> str:
 
 def _substituted(compiled: re.Pattern[str], write: Callable[[re.Match[str]], str], value: str) -> str:
     made: list[str] = []
-    at = 0
+    at = size = 0
     for found in found_all(compiled, value):
         made.append(value[at : found.start()])
         made.append(write(found))
+        size += len(made[-1])
+        if size > 16 * LONGEST:
+            raise Failure("memory budget exceeded")
         at = found.end()
     return "".join(made) + value[at:]
 

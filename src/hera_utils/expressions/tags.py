@@ -18,14 +18,14 @@ error, always; an expression sees nil.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.gotext import quote, quoted_inside, to_json
+from hera_utils.expressions.gotext import json_complaint, quote, quoted_inside, to_json
 
 Variables = Mapping[str, Any]
 Unresolved = Literal["keep", "refuse"]
@@ -268,14 +268,17 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
     try:
         source = json.loads(f'"{marshalled}"')
     except ValueError as error:
-        raise ExpressionError(f"failed to unmarshall JSON expression: {error}") from None
+        complaint = json_complaint(f'"{marshalled}"', error)
+        raise ExpressionError(f"failed to unmarshall JSON expression: {complaint}") from None
     try:
         program = expr.parse(source)
     except ExpressionError as error:
         if _has_placeholder(variables):
             return None
         raise ExpressionError(f"failed to evaluate expression: {error}") from None
-    missing = program.missing(variables)
+    entropy = entropy or Entropy()
+    environment = program.environment(variables, entropy)
+    missing = program.missing_in(environment)
     for name in missing:
         if rule.demands(name):
             raise MissingVariable(f"failed to evaluate expression: {name} is missing")
@@ -283,7 +286,7 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
     if may_stay and any(name in LATE for name in missing):
         return None
     try:
-        value = program.evaluate(variables, entropy=entropy)
+        value = program.evaluate_in(environment, entropy=entropy)
     except ExpressionError as error:
         if may_stay or _has_placeholder(variables):
             return None
@@ -304,9 +307,12 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
 
 
 def _has_placeholder(variables: Variables) -> bool:
-    return any(isinstance(value, str) and value.startswith(PLACEHOLDER) for value in _values(variables))
-
-
-def _values(variables: Variables) -> Iterator[Any]:
-    for name in variables:
-        yield variables[name]
+    """Whether something that an expression could see is not known yet (validation): then no failure is an error."""
+    pending: list[Any] = [expr.expanded(variables)]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, str) and value.startswith(PLACEHOLDER):
+            return True
+    return False
