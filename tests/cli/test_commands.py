@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 import pytest
@@ -243,6 +244,34 @@ def test_files_of_claims(user):
     assert (folder / "inputs" / "a.csv").exists()
     assert "no-such-claim" in user.type("cp", "no-such-claim:/x", ".", status=2)
     assert "results:gone" in user.type("cp", "results:/gone", ".", status=2)
+
+
+MAKES = """
+metadata: {generateName: makes-}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    dag: {tasks: [{name: make, template: make}]}
+  - name: make
+    outputs:
+      artifacts:
+      - {name: plain, path: /tmp/plain.txt, archive: {none: {}}}
+      - {name: packed, path: /tmp/plain.txt}
+    container: {image: busybox, command: [sh, -c, "echo made > /tmp/plain.txt"]}
+"""
+
+
+def test_artifacts_of_runs(user):
+    user.type("run", user.file("makes.yaml", MAKES))
+    assert "1 file, 5 B" in user.type("cp", "artifact:@latest/make/plain", "here.txt")
+    assert (user.folder / "here.txt").read_text() == "made\n"
+    user.type("cp", "artifact:@latest/make/packed", ".")
+    with tarfile.open(user.folder / "packed.tgz") as archive:
+        assert archive.extractfile(archive.getmembers()[0]).read() == b"made\n"
+    assert "it has: make/plain, make/packed" in user.type("cp", "artifact:@latest/make/none", ".", status=2)
+    assert "names no artifact" in user.type("cp", "artifact:x", ".", status=2)
+    assert "cannot write" in user.type("cp", "artifact:@latest/make/plain", "absent/x", status=2)
 
 
 def test_gc_says_how_much_first_and_asks(user):

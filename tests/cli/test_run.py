@@ -1,8 +1,10 @@
 """`hera-utils run SCRIPT`: scripts of every kind, in processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -117,6 +119,28 @@ if __name__ == "__main__":
     w.create()
 """
     assert "✔ Succeeded" in run(text).stdout
+
+
+def test_ctrl_c_while_the_script_waits(local_platform, tmp_path):
+    text = BUILD.format(name="a").replace('["echo"], args=["a"]', '["sleep", "60"]')
+    (tmp_path / "script.py").write_text(HEAD + text + "w.create(wait=True)")
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "HERA_UTILS_STATE": local_platform.context.state,
+        "ARGO_NAMESPACE": local_platform.connection.namespace,
+    }
+    words = [sys.executable, "-m", "hera_utils", "run", "script.py"]
+    process = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 30
+    while not local_platform.client.list() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    (found,) = local_platform.client.list()
+    assert process.returncode == 130, said
+    assert f"the run goes on; come back with: hera-utils watch {found['metadata']['name']}" in said
+    assert "Traceback" not in said
 
 
 def test_a_workflow_that_fails(run):

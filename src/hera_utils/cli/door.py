@@ -37,7 +37,7 @@ def enter(arguments: Sequence[str]) -> int:
         click.echo(f"hera-utils: {error.format_message()}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt) as stop:
-        click.echo(f"\n{stop}".rstrip(" "), err=True)  # an engine that is left says how to come back
+        click.echo(str(stop.__cause__ or stop), err=True)  # who follows a run says how to come back to it
         return INTERRUPTED
     except BrokenPipeError:
         # the reader left (`| head`): nothing more to say, and nothing to flush at exit

@@ -12,7 +12,7 @@ from hera_utils.cli.options import output_option, settings_options
 Json = dict[str, Any]
 
 _FIELDS = (
-    "metadata.name,metadata.namespace,metadata.creationTimestamp,metadata.labels,"
+    "metadata.name,metadata.namespace,metadata.creationTimestamp,metadata.resourceVersion,metadata.labels,"
     "status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
 )
 _COMPLETED = "workflows.argoproj.io/completed"
@@ -27,7 +27,7 @@ _COMPLETED = "workflows.argoproj.io/completed"
 @settings_options
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
     """List the runs of the namespace, newest first."""
-    from hera_utils.cli.runs import reached
+    from hera_utils.cli.runs import by_age, reached
     from hera_utils.cli.terminal import note, print_json, print_table, say
 
     if running != completed:
@@ -35,7 +35,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     with reached() as client:
         found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
         namespace = client.namespace
-    found.sort(key=lambda one: one["metadata"].get("creationTimestamp") or "", reverse=True)
+    found.sort(key=by_age, reverse=True)
     found = found[:limit]
     if output == "json":
         print_json(found)

@@ -35,13 +35,20 @@ def run_name(client: ArgoClient, name: str) -> str:
     """The name itself; for @latest, that of the newest run of the namespace."""
     if name != LATEST:
         return name
-    newest = client.list(fields="items.metadata.name,items.metadata.creationTimestamp")
+    newest = client.list(fields="items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion")
     if not newest:
         raise ResourceError(
             f"there is no run in namespace {client.namespace}", fix="start one with: hera-utils run SCRIPT"
         )
-    found: str = max(newest, key=lambda one: one["metadata"].get("creationTimestamp") or "")["metadata"]["name"]
+    found: str = max(newest, key=by_age)["metadata"]["name"]
     return found
+
+
+def by_age(workflow: Json) -> tuple[str, int]:
+    """Sorts runs, the oldest first. Kubernetes tells whole seconds; in one second, what was written last is the newest."""
+    metadata = workflow["metadata"]
+    version = str(metadata.get("resourceVersion") or "")
+    return metadata.get("creationTimestamp") or "", int(version) if version.isdigit() else 0
 
 
 def follow_to_end(client: ArgoClient, name: str) -> int:
