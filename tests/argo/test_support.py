@@ -88,13 +88,13 @@ def test_a_plain_workflow_has_no_findings() -> None:
         templates=[{"name": "a", "container": {"image": "i", "args": ["x"], "imagePullPolicy": "Always"}}],
     )
     assert support.findings(document) == []
-    support.refuse_unsupported(document)
+    support.refuse_unsupported(support.findings(document))
 
 
 def test_what_cannot_be_meant_is_refused_with_its_path() -> None:
     document = spec(entrypoint="a", templates=[{"name": "a", "plugin": {"x": {}}}])
     with pytest.raises(UnsupportedError) as refused:
-        support.refuse_unsupported(document)
+        support.refuse_unsupported(support.findings(document))
     assert refused.value.message.startswith("spec.templates[0].plugin cannot be executed on this machine: ")
     assert refused.value.fix
 
@@ -113,3 +113,14 @@ def test_cron_workflows() -> None:
     )
     found = [one.path for one in support.findings(document, "CronWorkflow")]
     assert found == ["spec.schedules", "spec.workflowSpec.hostAliases"]
+
+
+def test_the_templates_that_a_run_can_reach_are_looked_at_too() -> None:
+    shared = {
+        "kind": "WorkflowTemplate",
+        "metadata": {"name": "t"},
+        **spec(templates=[{"name": "a", "plugin": {"x": {}}}]),
+    }
+    shared["metadata"] = {"name": "t"}
+    found = support.findings_of_run(spec(workflowTemplateRef={"name": "t"}, nodeSelector={"a": "b"}), [shared])
+    assert [one.path for one in found] == ["spec.nodeSelector", "WorkflowTemplate/t spec.templates[0].plugin"]

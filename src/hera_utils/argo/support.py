@@ -68,9 +68,18 @@ def findings(document: Json, kind: str = "Workflow") -> list[Finding]:
     return list(_search(document.get("spec") or {}, ROOTS[kind], "spec"))
 
 
-def refuse_unsupported(document: Json, kind: str = "Workflow") -> None:
+def findings_of_run(document: Json, templates: Iterable[Json]) -> list[Finding]:
+    """As `findings` of a workflow and of the templates that it can reach (whole documents); their paths begin `WorkflowTemplate/NAME`."""
+    found = findings(document)
+    for template in templates:
+        kind, name = template.get("kind", "WorkflowTemplate"), template["metadata"]["name"]
+        found += [Finding(f"{kind}/{name} {one.path}", one.verdict, one.reason) for one in findings(template, kind)]
+    return found
+
+
+def refuse_unsupported(found: Iterable[Finding]) -> None:
     """Raises UnsupportedError for the first field that cannot be meant on this machine."""
-    for finding in findings(document, kind):
+    for finding in found:
         if finding.verdict == REFUSES:
             raise UnsupportedError(
                 f"{finding.path} cannot be executed on this machine: {finding.reason}",
