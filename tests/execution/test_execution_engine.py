@@ -218,3 +218,75 @@ def test_detached_from_the_start(script, local_platform):
     assert said.status == 0
     assert f"{found['metadata']['name']} is submitted" in said.out
     local_platform.client.act(found["metadata"]["name"], "terminate")
+
+
+def test_a_function_that_submits_by_itself_is_followed_and_not_submitted_again(local_platform):
+    def creates(environment, inputs, layout):
+        with Workflow(generate_name="own-", entrypoint="main") as w:
+            Container(name="main", image="alpine:3", command=["true"])
+        w.create()
+        return w
+
+    run = ExecutionEngine(local_platform.context).run(Experiment(workflow=creates))
+    assert run.succeeded
+    assert [found["metadata"]["name"] for found in local_platform.client.list()] == [run.name]
+
+
+SCRIPT_THAT_HERA_FAILS = """
+import hera_utils
+args = hera_utils.parse_arguments()
+hera_utils.argo_server(hera_utils.k8s_cluster(args), args).define_argo_server_part_of_environment()
+from hera.shared import global_config
+from hera.workflows import Container, Workflow
+with Workflow(generate_name="w-", entrypoint="nope") as w:
+    Container(name="main", image="alpine:3", command=["true"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "sentence"),
+    [
+        ("w.create()", "line 9: the Argo server refuses it: "),
+        ("w.workflows_service.token = 'Bearer wrong'; w.create()", "line 9: the Argo server refuses the token"),
+        ("w.workflows_service.host = 'http://127.0.0.1:9/'; w.create()", "line 9: no Argo server answers"),
+    ],
+)
+def test_what_a_server_answers_hera_is_a_sentence_too(script, tmp_path, local_platform, ending, sentence):
+    (tmp_path / "own.py").write_text(SCRIPT_THAT_HERA_FAILS + ending + "\n")
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "HERA_UTILS_STATE": local_platform.context.state}
+    said = subprocess.run(
+        [sys.executable, "own.py"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 2
+    assert sentence in said.stderr.splitlines()[0]
+    assert "Traceback" not in said.stderr
+
+
+def test_a_token_in_the_environment_reaches_neither_tasks_nor_files(script, tmp_path, local_platform):
+    """The server that a script starts inherits its environment; the user's token for another server must stop there."""
+    planted, state = "planted-token-2f6b1e", tmp_path / "own-state"
+    (tmp_path / "show.py").write_text(
+        "from hera.workflows import Container, Workflow\n"
+        "from hera_utils import ExecutionEngine, Experiment\n"
+        "def define(environment, inputs, layout):\n"
+        "    with Workflow(generate_name='show-', entrypoint='main') as w:\n"
+        "        Container(name='main', image='alpine:3', command=['sh', '-c'], args=['env; echo its end'])\n"
+        "    return w\n"
+        "ExecutionEngine.from_command_line().run(Experiment(workflow=define))\n"
+    )
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "HERA_UTILS_STATE": str(state)}
+    environ |= {"ARGO_TOKEN": f"Bearer {planted}"}
+    try:
+        said = subprocess.run(
+            [sys.executable, "show.py"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+        assert said.returncode == 0, said.stderr
+        assert planted not in said.stdout + said.stderr
+        held = [path for path in state.rglob("*") if path.is_file() and planted.encode() in path.read_bytes()]
+        assert held == []
+        (log,) = state.glob("pods/*/logs/main.log")
+        assert "its end" in log.read_text()
+    finally:
+        from hera_utils.platforms.local import daemon
+
+        daemon.stop(state)

@@ -141,6 +141,10 @@ def test_our_own_server_is_local(desk):
     assert read_settings(around=desk.around).platform == "remote"
     (state / "server.json").write_text("no json")
     assert read_settings(around=desk.around).platform == "remote"
+    desk.environ["KUBECONFIG"] = str(
+        state / "kubeconfig"
+    )  # as `hera-utils connection` exports it; the server has ended
+    assert read_settings(around=desk.around).platform == "local"
 
 
 def test_remote_without_a_server_is_told_with_its_fix(desk):

@@ -108,10 +108,15 @@ class ExecutionEngine:
 
     def _submit(self, client: ArgoClient, planned: Plan) -> tuple[str, str]:
         """The name and the namespace of the workflow. Hera's object learns its name, as after its own `create()`."""
-        metadata = client.create(planned.document)["metadata"]
+        made = planned.workflow
+        metadata = planned.document.get("metadata") or {}
+        # A function that ends with `w.create()`, as a script does: Hera has put the name beside the prefix it was made from.
+        submitted = metadata.get("name") and str(metadata["name"]).startswith(metadata.get("generateName") or "\0")
+        if not submitted:
+            metadata = client.create(planned.document)["metadata"]
         client.namespace = metadata.get("namespace") or client.namespace
-        if planned.workflow is not None:
-            planned.workflow.name = metadata["name"]
+        if made is not None:
+            made.name = metadata["name"]
         return str(metadata["name"]), client.namespace
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:

@@ -1,7 +1,8 @@
 """A script's uncaught mistake, told in a sentence. The one place outside the command line that writes to stderr.
 
 A library must raise, and a researcher must not read a traceback: so the errors stay exceptions that a script may catch, and
-only when nobody does, the interpreter's own last hook says them.
+only when nobody does, the interpreter's own last hook says them. It also says what a server answered to Hera, in whose errors the
+sentence stands at the end of sixty lines.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-from hera_utils.errors import HeraUtilsError
+from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow
 
 _INTERRUPTED = 130
 
@@ -24,12 +25,13 @@ def tell_mistakes_in_a_sentence() -> None:
         if isinstance(error, KeyboardInterrupt) and str(error):  # the engine's: the run goes on, and how to come back
             sys.stderr.write(f"\n{error}\n")
             raise SystemExit(_INTERRUPTED)
-        if not isinstance(error, HeraUtilsError):
+        told = error if isinstance(error, HeraUtilsError) else of_hera(error, trace)
+        if told is None:
             before(kind, error, trace)
             return
-        sys.stderr.write(sentence(error))
+        sys.stderr.write(sentence(told))
         sys.stderr.flush()
-        raise SystemExit(error.exit_status)  # Python ends with the status of a SystemExit that its last hook raises
+        raise SystemExit(told.exit_status)  # Python ends with the status of a SystemExit that its last hook raises
 
     hook.tells_in_a_sentence = True  # type: ignore[attr-defined]
     sys.excepthook = hook
@@ -38,3 +40,38 @@ def tell_mistakes_in_a_sentence() -> None:
 def sentence(error: HeraUtilsError) -> str:
     """An error as people read it, with its fix and a final line break."""
     return f"hera-utils: {error}\n" + (f"  fix: {error.fix}\n" if error.fix else "")
+
+
+def of_hera(error: BaseException, trace: TracebackType | None) -> HeraUtilsError | None:
+    """What Hera's error means, when it is what a server answered, or that none did; None for every other error."""
+    where = _line_of_the_script(trace)
+    kinds = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
+    if any(module.startswith("hera.exceptions") for module, _ in kinds):
+        text = str(error)
+        said = text.partition("with message: ")[2].strip("`") or text
+        if ("hera.exceptions", "Unauthorized") in kinds:
+            return AccessError(f"{where}the Argo server refuses the token", fix="check ARGO_TOKEN or --argo_token")
+        if ("hera.exceptions", "Forbidden") in kinds:
+            return AccessError(
+                f"{where}the Argo server forbids it: {said}", fix="ask the cluster's owner for that right"
+            )
+        return InvalidWorkflow(f"{where}the Argo server refuses it: {said}", fix="correct the workflow")
+    if _under_hera(trace) and any(
+        module.startswith("requests.exceptions") and name in ("ConnectionError", "Timeout") for module, name in kinds
+    ):
+        return AccessError(f"{where}no Argo server answers", fix="see where it goes with: hera-utils settings")
+    return None
+
+
+def _under_hera(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).startswith("hera."):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _line_of_the_script(trace: TracebackType | None) -> str:
+    if trace is None:
+        return ""
+    return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}: "

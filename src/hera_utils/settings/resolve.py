@@ -7,6 +7,7 @@ The order (strongest first) is the order of the layers that `sources.gather` giv
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,7 +165,9 @@ def _platform(
     host, port = host_and_port(address)
     if is_loopback(host):
         own = own_server(values["state"])
-        if own is not None and host_and_port(own) == (host, port):
+        # `eval "$(hera-utils connection)"` outlives the server, which ends when it is idle: its kubeconfig tells it was ours.
+        ours = own is not None and host_and_port(own) == (host, port)
+        if ours or values["k8s_config_file"] == posixpath.join(values["state"], "kubeconfig"):
             return "local", f"argo_server is this machine's own server ({origins['argo_server']})"
     return "remote", f"argo_server is named ({origins['argo_server']})"
 
