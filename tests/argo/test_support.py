@@ -115,12 +115,24 @@ def test_cron_workflows() -> None:
     assert found == ["spec.schedules", "spec.workflowSpec.hostAliases"]
 
 
-def test_the_templates_that_a_run_can_reach_are_looked_at_too() -> None:
-    shared = {
-        "kind": "WorkflowTemplate",
-        "metadata": {"name": "t"},
-        **spec(templates=[{"name": "a", "plugin": {"x": {}}}]),
-    }
-    shared["metadata"] = {"name": "t"}
-    found = support.findings_of_run(spec(workflowTemplateRef={"name": "t"}, nodeSelector={"a": "b"}), [shared])
-    assert [one.path for one in found] == ["spec.nodeSelector", "WorkflowTemplate/t spec.templates[0].plugin"]
+def stored(name: str, *templates: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "WorkflowTemplate", **spec(templates=list(templates)), "metadata": {"name": name}}
+
+
+def test_what_a_run_calls_elsewhere_is_looked_at_too() -> None:
+    plugin = {"name": "p", "plugin": {"x": {}}}
+    calls_p = {"name": "c", "steps": [[{"name": "s", "template": "p"}]]}
+    shared = stored("t", calls_p, plugin, {"name": "plain", "container": {"image": "i"}})
+
+    def paths(**fields: Any) -> list[str]:
+        return [one.path for one in support.findings_of_run(spec(**fields), [shared])]
+
+    def calls(template: str) -> list[str]:
+        reference = {"name": "t", "template": template}
+        return paths(templates=[{"name": "m", "dag": {"tasks": [{"name": "a", "templateRef": reference}]}}])
+
+    found = ["WorkflowTemplate/t spec.templates[1].plugin"]
+    assert calls("c") == calls("p") == found
+    assert calls("plain") == calls("none") == []  # what is not called does no harm
+    assert paths(workflowTemplateRef={"name": "t"}, nodeSelector={"a": "b"}) == ["spec.nodeSelector", *found]
+    assert paths(hooks={"exit": {"templateRef": {"name": "t", "template": "p"}}}) == found

@@ -69,12 +69,65 @@ def findings(document: Json, kind: str = "Workflow") -> list[Finding]:
 
 
 def findings_of_run(document: Json, templates: Iterable[Json]) -> list[Finding]:
-    """As `findings` of a workflow and of the templates that it can reach (whole documents); their paths begin `WorkflowTemplate/NAME`."""
+    """As `findings` of a workflow and of what it calls in other objects (whole documents), whose paths begin `WorkflowTemplate/NAME`."""
+    stored = {
+        (one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one.get("spec") or {} for one in templates
+    }
+    spec = document.get("spec") or {}
     found = findings(document)
-    for template in templates:
-        kind, name = template.get("kind", "WorkflowTemplate"), template["metadata"]["name"]
-        found += [Finding(f"{kind}/{name} {one.path}", one.verdict, one.reason) for one in findings(template, kind)]
-    return found
+    reference = spec.get("workflowTemplateRef")
+    if reference:
+        home = (_kind(reference), reference.get("name", ""))
+        base = stored.get(home, {})
+        found += [_at(home, one) for one in _search(base, ROOTS["Workflow"], "spec")]
+        todo = [call for template in base.get("templates") or () for call in _calls(template, None)]
+    else:
+        todo = [call for template in spec.get("templates") or () for call in _calls(template, None)]
+    todo += [call for hook in (spec.get("hooks") or {}).values() for call in _call(hook, None)]
+    seen = set(todo)
+    while todo:
+        home, name = todo.pop()
+        for index, template in enumerate(stored.get(home, {}).get("templates") or ()):
+            if template.get("name") == name:
+                path = f"spec.templates[{index}]"
+                found += [_at(home, one) for one in _search(template, "v1alpha1.Template", path)]
+                new = [call for call in _calls(template, home) if call not in seen]
+                seen.update(new)
+                todo += new
+                break
+    return list(dict.fromkeys(found))
+
+
+_Home = tuple[str, str]
+
+
+def _kind(reference: Json) -> str:
+    return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
+
+
+def _at(home: _Home, finding: Finding) -> Finding:
+    return Finding(f"{home[0]}/{home[1]} {finding.path}", finding.verdict, finding.reason)
+
+
+def _calls(template: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
+    """The templates of stored objects that a template calls; home: the object that it stands in itself."""
+    tasks = (template.get("dag") or {}).get("tasks") or ()
+    for holder in [*tasks, *(step for group in template.get("steps") or () for step in group or ())]:
+        yield from _call(holder, home)
+        if home is not None and holder.get("onExit"):
+            yield home, holder["onExit"]
+        for hook in (holder.get("hooks") or {}).values():
+            yield from _call(hook, home)
+        if holder.get("inline"):
+            yield from _calls(holder["inline"], home)
+
+
+def _call(holder: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
+    reference = holder.get("templateRef")
+    if reference:
+        yield (_kind(reference), reference.get("name", "")), reference.get("template", "")
+    elif home is not None and holder.get("template"):
+        yield home, holder["template"]
 
 
 def refuse_unsupported(found: Iterable[Finding]) -> None:
