@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 import toy_parts as toys
 
+from hera_utils.errors import Refused
 from hera_utils.platforms.local.platform import LocalPlatform
 
 
@@ -62,3 +64,112 @@ def test_a_pod_waits_for_its_claim_and_starts_when_it_is_there(platform):
     assert created["status"]["phase"] == "Bound"
     assert toys.wait(platform, "default", stored.name)["status"]["phase"] == "Succeeded"
     assert (platform.state / "claims/default/late/file").read_text() == "kept\n"
+
+
+@pytest.fixture(scope="module")
+def trace(platform, tmp_path_factory):
+    """A file of this machine that tasks can write to, as /trace/<name>."""
+    folder = tmp_path_factory.mktemp("trace")
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": "trace", "annotations": {"hera-utils/folder": str(folder)}}
+    platform.create("PersistentVolumeClaim", "default", {"metadata": metadata, "spec": spec})
+    return folder
+
+
+VOLUMES = [{"name": "trace", "persistentVolumeClaim": {"claimName": "trace"}}]
+MOUNTS = [{"name": "trace", "mountPath": "/trace"}]
+
+
+def locked(command, **spec):
+    document = toys.workflow("sh", "-c", command)
+    document["spec"] |= spec
+    return document
+
+
+def test_workflows_that_want_the_same_mutex_run_one_after_the_other(platform, trace):
+    command = "echo in >> /trace/mutex; sleep 0.2; echo out >> /trace/mutex"
+    document = locked(command, volumes=VOLUMES, synchronization={"mutexes": [{"name": "one"}]})
+    document["spec"]["templates"][0]["container"]["volumeMounts"] = MOUNTS
+    runs = [platform.submit("default", document) for _ in range(3)]
+    second = json.loads(platform.get("Workflow", "default", runs[1].name).text)["status"]
+    assert second["phase"] == "Pending"
+    assert "Waiting for default/Mutex/one lock. Lock status: 0/1" in second["message"]
+    ends = [toys.wait(platform, "default", run.name) for run in runs]
+    assert [end["status"]["phase"] for end in ends] == ["Succeeded"] * 3
+    assert (trace / "mutex").read_text().split() == ["in", "out"] * 3
+
+
+def test_a_semaphore_of_templates_lets_two_in(platform, trace):
+    platform.create("ConfigMap", "default", {"metadata": {"name": "limits"}, "data": {"two": "2"}})
+    template = {
+        "name": "one",
+        "synchronization": {"semaphores": [{"configMapKeyRef": {"name": "limits", "key": "two"}}]},
+        "container": {
+            "image": "busybox",
+            "command": ["sh", "-c", "echo +1 >> /trace/two; sleep 0.1; echo -1 >> /trace/two"],
+            "volumeMounts": MOUNTS,
+        },
+    }
+    steps = {"name": "main", "steps": [[{"name": "s", "template": "one", "withItems": list(range(6))}]]}
+    document = {
+        "metadata": {"generateName": "sem-"},
+        "spec": {"entrypoint": "main", "templates": [steps, template], "volumes": VOLUMES},
+    }
+    last = toys.wait(platform, "default", platform.submit("default", document).name)
+    assert last["status"]["phase"] == "Succeeded"
+    counts, inside = [], 0
+    for line in (trace / "two").read_text().split():
+        inside += int(line)
+        counts.append(inside)
+    assert (len(counts), max(counts), counts[-1]) == (12, 2, 0)
+
+
+def test_a_finished_run_deletes_itself_when_its_ttl_is_over(platform):
+    stored = platform.submit("default", locked("true", ttlStrategy={"secondsAfterCompletion": 1}))
+    toys.wait(platform, "default", stored.name)
+    deadline = time.monotonic() + 10
+    while stored.name in [run.name for run in platform.list("Workflow", "default")[0]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert platform.pods("default", stored.name) == []
+
+
+def test_a_deleted_run_takes_its_pods_and_files_with_it(platform):
+    stored = platform.submit("default", locked("sleep 60"))
+    while not platform.pods("default", stored.name):
+        time.sleep(0.01)
+    (pod,) = platform.pods("default", stored.name)
+    while json.loads(platform.pods("default", stored.name)[0].text)["status"]["phase"] != "Running":
+        time.sleep(0.01)
+    platform.delete("Workflow", "default", stored.name)
+    with pytest.raises(Refused, match="not found"):
+        platform.get("Workflow", "default", stored.name)
+    folder = platform.state / "pods" / pod.uid
+    deadline = time.monotonic() + 10
+    while folder.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert platform._journal.read("all_outbox") == []
+
+
+@pytest.mark.parametrize("strategy", ["OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"])
+def test_pod_gc_hides_pods_and_keeps_their_logs(platform, strategy):
+    gc = {"strategy": strategy, "deleteDelayDuration": "200ms"}
+    stored = platform.submit("default", locked("echo kept", podGC=gc))
+    toys.wait(platform, "default", stored.name)
+    (pod,) = platform.pods("default", stored.name)
+    assert pod.name in [one.name for one in platform.list("Pod", "default")[0]]
+    deadline = time.monotonic() + 10
+    while pod.name in [one.name for one in platform.list("Pod", "default")[0]]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert [line for _, line in platform.pod_log("default", pod.name, "main")] == ["kept"]
+
+
+@pytest.mark.parametrize("strategy", ["OnPodSuccess", "OnWorkflowSuccess"])
+def test_pod_gc_on_success_leaves_failed_pods(platform, strategy):
+    gc = {"strategy": strategy, "deleteDelayDuration": "0s"}
+    stored = platform.submit("default", locked("exit 1", podGC=gc))
+    toys.wait(platform, "default", stored.name)
+    (pod,) = platform.pods("default", stored.name)
+    assert pod.name in [one.name for one in platform.list("Pod", "default")[0]]

@@ -8,6 +8,7 @@ A turn that cannot be written leaves nothing behind: requests are refused with t
 from __future__ import annotations
 
 import json
+import logging
 import queue
 import sqlite3
 import threading
@@ -35,8 +36,10 @@ from hera_utils.platforms.local.journal import Journal, encode, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn, marks
 from hera_utils.platforms.local.orders import DELETE_KEY, Answers, Orders
+from hera_utils.platforms.local.pod_gc import COLLECT_KEY, pod_gc_of
 from hera_utils.platforms.local.published import Published
 
+log = logging.getLogger(__name__)
 Json = dict[str, Any]
 T = TypeVar("T")
 Advance = Callable[[Run, Event], "list[Command]"]
@@ -197,7 +200,7 @@ class Controller:
         self.failure = None
         self.published.publish(turn)
         for act in turn.then:
-            act()
+            _perform(act)
         for future, answer in answers:
             _resolve(future, answer)
         for uid in turn.touched:
@@ -363,23 +366,20 @@ class Controller:
         if active is not None:
             self.advance(turn, active, event)
 
-    def _note_status(self, turn: Turn, pod: Any, event: Event) -> None:
-        if isinstance(event, PodProgressed) and not event.containers:
+    def _note_status(self, turn: Turn, pod: PodRecord, event: Event) -> None:
+        body: Json = json.loads(pod.body)
+        status = pods.status_after(body, pod.status, event)
+        if status is None:
             return
-        body = json.loads(pod.body)
-        if isinstance(event, PodFinished):
-            status = pods.finished(body, event, pods.start_of(pod.status))
-        elif isinstance(event, PodWaiting):
-            status = pods.pending(body, event.at, message=event.message)
-        elif isinstance(event, PodStarted):
-            status = pods.running(body, event.at, ip=event.ip)
-        else:
-            assert isinstance(event, PodProgressed)
-            status = pods.running(body, event.at, states=event.containers)
         changed = replace(pod, status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):
             self.orders.outstanding[pod.run, pod.node] = changed
+            return
+        active = self.active(pod.run)
+        gc = pod_gc_of(active.run.document) if active is not None else None
+        if gc is not None and gc.after_pod(event.phase == "Succeeded", body["metadata"].get("labels") or {}):
+            self.orders.collect_later(turn, changed, gc.delay)
 
     def _fire(self, turn: Turn, run: str, key: str) -> None:
         turn.say("delete_timer", run, key)
@@ -388,9 +388,21 @@ class Controller:
             if record is not None:
                 deletion.delete_run(self, turn, record)
             return
+        if key.startswith(COLLECT_KEY):
+            for pod in [PodRecord(*row) for row in self._journal.read("get_pod", key.removeprefix(COLLECT_KEY))]:
+                turn.hide_pod(pod)
+            return
         active = self.active(run)
         if active is not None:
             self.advance(turn, active, TimerFired(turn.at, seed(), key))
+
+
+def _perform(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception:
+        # The turn is written: whatever could not be done stays in the outbox for the next start.
+        log.exception("an order could not be carried out")
 
 
 def _resolve(future: Future[Any], answer: Callable[[], Any]) -> None:

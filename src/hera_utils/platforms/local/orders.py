@@ -19,6 +19,7 @@ from hera_utils.platforms.local.clock import Timers, new_uid, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode
 from hera_utils.platforms.local.ledger import Active, PodRecord, Turn
 from hera_utils.platforms.local.locks import Answer, Asked, Holder, LockTable, wanted_locks
+from hera_utils.platforms.local.pod_gc import COLLECT_KEY, pod_gc_of
 from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
@@ -135,6 +136,15 @@ class Orders:
             if pod.run == active.run.uid and pod.shown == 1 and pod.uid not in turn.hidden:
                 turn.hide_pod(turn.pods.get(pod.uid, pod))
         return []
+
+    def collect_later(self, turn: Turn, pod: PodRecord, delay: float) -> None:
+        """podGC: hide a pod after so many seconds."""
+        if delay <= 0:
+            turn.hide_pod(pod)
+            return
+        key = COLLECT_KEY + pod.uid
+        self.timers.set(pod.run, key, turn.at + delay)
+        turn.say("put_timer", pod.run, key, turn.at + delay)
 
     # --- timers -------------------------------------------------------------------------------------------------------
     def set_timer(self, turn: Turn, active: Active, command: c.SetTimer) -> Answers:
@@ -275,6 +285,14 @@ class Orders:
             at = turn.at + command.delete_after
             self.timers.set(active.run.uid, DELETE_KEY, at)
             turn.say("put_timer", active.run.uid, DELETE_KEY, at)
+        gc = pod_gc_of(active.run.document)
+        if gc is not None and gc.strategy.startswith("OnWorkflow"):
+            succeeded = active.run.phase == "Succeeded"
+            known = {pod.uid: pod for pod in self._published.pods_of_run(active.run.uid)}
+            known |= {uid: pod for uid, pod in turn.pods.items() if pod.run == active.run.uid}
+            for pod in known.values():
+                if gc.after_workflow(succeeded, json.loads(pod.body)["metadata"].get("labels") or {}):
+                    self.collect_later(turn, pod, gc.delay)
         return []
 
 

@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from hera_utils.interpreter.events import ContainerState, PodFinished
+from hera_utils.interpreter.events import (
+    ContainerState,
+    Event,
+    PodFinished,
+    PodProgressed,
+    PodStarted,
+    PodWaiting,
+)
 from hera_utils.platforms.local.clock import stamp
 
 Json = dict[str, Any]
@@ -35,6 +42,19 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
     }
     spec = {"nodeName": "local", "restartPolicy": "Never", "serviceAccountName": "default", **(pod.get("spec") or {})}
     return {"metadata": metadata, "spec": spec}
+
+
+def status_after(body: Json, status: str, event: Event) -> Json | None:
+    """The pod's status after an event of its runtime, given its status text before it; None: it is the same."""
+    if isinstance(event, PodFinished):
+        return finished(body, event, start_of(status))
+    if isinstance(event, PodWaiting):
+        return pending(body, event.at, message=event.message)
+    if isinstance(event, PodStarted):
+        return running(body, event.at, ip=event.ip)
+    if isinstance(event, PodProgressed) and event.containers:
+        return running(body, event.at, states=event.containers)
+    return None
 
 
 def pending(body: Json, at: float, *, message: str = "") -> Json:
