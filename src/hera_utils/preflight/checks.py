@@ -15,7 +15,6 @@ from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.preflight.check import Finding, Subject, good, problem, told, warning
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: below it a few runs' logs and artifacts fill the disk
-_CONTAINER_PROGRAMS = ("docker", "podman", "apptainer")
 
 
 # --- this machine -------------------------------------------------------------------------------------------------------
@@ -62,10 +61,10 @@ if libc.unshare(flags) and libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
 def private_mounts(subject: Subject) -> Iterator[Finding]:
     """Tasks see private files at the paths they declare: the kernel must let us have mounts of our own."""
     if not sys.platform.startswith("linux"):
-        yield warning(
+        yield problem(
             "private mounts",
-            "this system has no private mounts: tasks run in containers",
-            "install docker or podman; on Windows run inside WSL",
+            "this system has no private mounts: tasks run as processes on Linux only",
+            "name an Argo server with --argo_server, or use a virtual machine with Linux; on Windows run inside WSL",
         )
         return
     tried = subprocess.run([sys.executable, "-c", _TRY_NAMESPACES], capture_output=True, text=True, check=False)
@@ -117,17 +116,15 @@ def images(subject: Subject) -> Iterator[Finding]:
                 yield problem(
                     "images", f"the image `{pattern}` needs {path}, which does not exist", f"correct it ({origin})"
                 )
-    found = [program for program in _CONTAINER_PROGRAMS if shutil.which(program)]
+    from hera_utils.platforms.local.runtimes.images import defaults
+
     count = len(subject.context.images)
     told_table = (
         f"{count} image{'s' if count != 1 else ''} in the settings' table"
         if count
         else "no image table in the settings"
     )
-    containers = (
-        f"{', '.join(found)} found for the others" if found else "no container program for images that are not stood in"
-    )
-    yield good("images", f"{told_table}; {containers}")
+    yield good("images", f"{told_table}; always stood in for: {', '.join(defaults())}; others are refused")
 
 
 def volumes(subject: Subject) -> Iterator[Finding]:
