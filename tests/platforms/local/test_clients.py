@@ -21,6 +21,7 @@ from hera_utils.platforms.local.platform import LocalPlatform
 from hera_utils.platforms.local.server import argo_app
 
 TOKEN = "s3cret-token"
+pytestmark = pytest.mark.timeout(90)
 
 
 @dataclass(frozen=True)

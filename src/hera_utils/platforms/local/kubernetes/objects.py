@@ -10,7 +10,6 @@ from typing import Any
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.interpreter.events import Event, ResumeRequested, ShutdownRequested, SuspendRequested
 from hera_utils.platforms.local.kubernetes.patches import patched
 from hera_utils.platforms.local.kubernetes.requests import Asked
 from hera_utils.platforms.local.kubernetes.resources import ARGO_GROUP, Resource
@@ -131,34 +130,9 @@ def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> Stored:
         metadata = {**json.loads(known.text)["metadata"], **document["metadata"]}
         return Stored(known.kind, known.namespace, known.name, known.uid, known.resource_version,
                       json.dumps({"metadata": metadata, **{k: v for k, v in document.items() if k != "metadata"}}))  # fmt: skip
-    if target.resource.kind == "Workflow":
-        return _steer(platform, known, document)
-    if target.resource.group == ARGO_GROUP:
+    if target.resource.group == ARGO_GROUP and target.resource.kind != "Workflow":
         document = untyped(platform.lint(target.namespace, document, target.resource.kind))
     return platform.update(target.resource.kind, target.namespace, document)
-
-
-def _steer(platform: LocalPlatform, known: Stored, document: Json) -> Stored:
-    """A workflow that goes on changes only by what a user may ask of it: spec.suspend and spec.shutdown."""
-    old = json.loads(known.text)
-    before, after = old.get("spec") or {}, document.get("spec") or {}
-    events: list[Event] = []
-    if bool(before.get("suspend")) != bool(after.get("suspend")):
-        events.append(SuspendRequested(0.0) if after.get("suspend") else ResumeRequested(0.0))
-    if after.get("shutdown") and before.get("shutdown") != after["shutdown"]:
-        events.append(ShutdownRequested(0.0, strategy=str(after["shutdown"])))
-    steering = ("suspend", "shutdown")
-    rest = [{k: v for k, v in spec.items() if k not in steering} for spec in (before, after)]
-    meta = [{k: (m.get("metadata") or {}).get(k) or {} for k in ("labels", "annotations")} for m in (old, document)]
-    if rest[0] != rest[1] or meta[0] != meta[1]:
-        raise Refused(
-            INVALID_ARGUMENT,
-            f'Workflow.argoproj.io "{known.name}" is invalid: only spec.suspend and spec.shutdown of a workflow can be changed',
-            reason="Invalid",
-        )
-    for event in events:
-        known = platform.act(known.namespace, known.name, event)
-    return known
 
 
 def patch(platform: LocalPlatform, asked: Asked) -> Answer:

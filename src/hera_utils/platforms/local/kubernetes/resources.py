@@ -57,7 +57,7 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",)),
     Resource(
-        "Pod", "pods", short=("po",), verbs=("delete", "deletecollection", *READ), subresources=("log", "status"),
+        "Pod", "pods", short=("po",), verbs=("delete", "deletecollection", *READ, "patch", "update"), subresources=("log", "status"),
         columns=(("Status", "status.phase"),),
     ),
     Resource(
