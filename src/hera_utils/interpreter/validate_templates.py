@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hera_utils.errors import ExpressionError, InvalidWorkflow
@@ -178,7 +178,7 @@ class TemplateChecks:
             if not artifact.get("optional") and not has_location_or_key(artifact):
                 raise InvalidWorkflow(f"templates.{template} inputs.artifacts.{artifact['name']} was not supplied")
             return artifact
-        own = {name: artifact[name] for name in ("path", "mode", "recurseMode") if name in artifact}
+        own: Json = {field: artifact[field] for field in ("path", "mode", "recurseMode") if field in artifact}
         return {**argument, **own}
 
     def _filled(self, name: str, template: Json, arguments: Mapping[str, Any] | None, local: dict[str, str]) -> Json:
@@ -265,7 +265,7 @@ class TemplateChecks:
             raise InvalidWorkflow(
                 f"{at} cannot use 'continueOn' when using 'depends'. Instead use 'dep-task.Failed'/'dep-task.Errored'"
             )
-        called = _said(f"{at}.tasks.{name}", lambda: self.check_call(task, home, None))
+        called: Json | None = _said(f"{at}.tasks.{name}", lambda: self.check_call(task, home, None))
         many = bool(task.get("withItems")) or bool(task.get("withParam"))
         scope.add_node(f"tasks.{name}", called, self.global_names, many=many)
         _said(f"{at}.tasks.{name}", lambda: check_results(task))
@@ -365,6 +365,6 @@ def _has_exit_hook(holder: Mapping[str, Any]) -> bool:
     return bool(holder.get("onExit")) or "exit" in (holder.get("hooks") or {})
 
 
-def _inline_names(holder: Mapping[str, Any]) -> Iterable[str]:
+def _inline_names(holder: Mapping[str, Any]) -> set[str]:
     inline = holder.get("inline") or {}
     return {f"inputs.parameters.{one['name']}" for one in (inline.get("inputs") or {}).get("parameters") or ()}
