@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,17 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Task, Work
 from hera.workflows.models import ValueFrom
 from rich.console import Console
 
-from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
+from hera_utils import (
+    AccessError,
+    ExecutionEngine,
+    Experiment,
+    Inputs,
+    Layout,
+    ResourceError,
+    RunFailed,
+    SettingsError,
+    grid,
+)
 from hera_utils.execution.screen import Screen
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
 
@@ -290,3 +301,50 @@ def test_a_token_in_the_environment_reaches_neither_tasks_nor_files(script, tmp_
         from hera_utils.platforms.local import daemon
 
         daemon.stop(state)
+
+
+@pytest.fixture
+def as_a_cluster(local_platform, tmp_path):
+    """The settings of somebody for whom the test's server is a cluster elsewhere: an address, a token, a kubeconfig."""
+    from hera_utils.settings.sources import Surroundings, read_settings
+
+    environ = {
+        "ARGO_SERVER": local_platform.connection.argo_server,
+        "ARGO_TOKEN": f"Bearer {local_platform.connection.token}",
+        "ARGO_NAMESPACE": local_platform.connection.namespace,
+        "KUBECONFIG": local_platform.connection.kubeconfig,
+    }
+    return read_settings(around=Surroundings(environ=environ, directory=tmp_path, home=tmp_path))
+
+
+def test_the_same_experiment_moves_by_its_settings_alone(local_platform, as_a_cluster):
+    assert as_a_cluster.platform == "remote"
+    engine = ExecutionEngine(as_a_cluster)
+    with pytest.raises(ResourceError, match="claim `results`, config map `proxies` do not exist"):
+        engine.run(EXPERIMENT)
+    assert local_platform.client.list() == []
+    here = ExecutionEngine(local_platform.context).run(EXPERIMENT)
+    there = engine.run(EXPERIMENT)
+    assert there.succeeded
+    assert there["fan-in"].outputs == here["fan-in"].outputs == {"total": "6"}
+    assert "hera-utils/python" not in (there.workflow["metadata"].get("annotations") or {})
+    assert there.folders == {}
+
+
+def test_a_cluster_with_a_wrong_token(as_a_cluster):
+    from hera_utils.settings.secret import Secret
+
+    as_a_cluster.argo_token = Secret("planted-wrong-token")
+    with pytest.raises(AccessError, match="refuses the token") as caught:
+        ExecutionEngine(as_a_cluster).run(EXPERIMENT)
+    assert "planted" not in f"{caught.value} {caught.value.fix}"
+
+
+def test_a_token_that_the_cluster_gives_for_a_service_account(local_platform, as_a_cluster):
+    from hera_utils.settings.sources import Surroundings, read_settings
+
+    flags = {"argo_server": as_a_cluster.argo_server, "argo_service_account": "default"}
+    flags |= {"k8s_config_file": as_a_cluster.k8s_config_file, "argo_namespace": as_a_cluster.argo_namespace}
+    nowhere = Path(local_platform.context.state)
+    context = read_settings(flags, around=Surroundings(environ={}, directory=nowhere, home=nowhere))
+    assert ExecutionEngine(context).run(Experiment(workflow=failing), check=False).phase == "Failed"
