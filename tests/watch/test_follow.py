@@ -99,6 +99,9 @@ def test_a_picture_fits_the_screen(size, most):
     text = picture(seen, 10.0, UNICODE, size)
     assert text.plain.count("\n") < most
     assert "task-000" in text.plain, "failures come first"
+    if size[0] >= 80:
+        assert "10.0 s" in text.plain.splitlines()[0] or "00:10" in text.plain.splitlines()[0]
+        assert len(text.plain.splitlines()[0]) <= size[0]
 
 
 def test_durations():

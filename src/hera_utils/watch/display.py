@@ -205,13 +205,7 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
 
     width, height = size
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(progress.name, style="bold")
-    text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
-    text.append(f"  {progress.done}/{progress.total}  ")
-    filled = BAR_WIDTH * progress.done // progress.total if progress.total else 0
-    text.append(symbols.bar * filled, style="red" if progress.failed else "green")
-    text.append(symbols.bar * (BAR_WIDTH - filled) if symbols.bar != "=" else " " * (BAR_WIDTH - filled), style="dim")
-    text.append("  " + "  ".join(_remarks(progress, elapsed, symbols)))
+    _headline(text, progress, "  ".join(_remarks(progress, elapsed, symbols)), symbols, width)
     if len(progress.rows) == 1 and progress.rows[0].label == progress.name:
         return text
     rows, left_out = ordered(progress.rows, max(4, (height - 4) * max(1, width // 24)))
@@ -230,6 +224,18 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
     if left_out:
         text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
     return text
+
+
+def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, width: int) -> None:
+    """The name, the phase, the count, a bar as wide as there is room for, the remarks."""
+    text.append(progress.name, style="bold")
+    text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
+    text.append(f"  {progress.done}/{progress.total}  ")
+    bar = max(0, min(BAR_WIDTH, width - len(text.plain) - len(remarks) - 3))
+    filled = bar * progress.done // progress.total if progress.total else 0
+    text.append(symbols.bar * filled, style="red" if progress.failed else "green")
+    text.append((" " if symbols is ASCII else symbols.bar) * (bar - filled), style="dim")
+    text.append(f"  {remarks}" if bar else remarks)
 
 
 def _append(text: Text, cells: list[tuple[str, str]]) -> None:
