@@ -6,6 +6,8 @@ import os
 import re
 from typing import Any
 
+from . import python
+from .base import OWN
 from .fault import PodFault
 
 Json = dict[str, Any]
@@ -15,8 +17,6 @@ _SUFFIXES = {
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
 }  # fmt: skip
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-SHIMS = "/argo/bin"
-_RUNNER = "hera.workflows.runner"
 
 
 def quantity(text: Any) -> float:
@@ -58,12 +58,10 @@ def variables(job: Json, container: Json, settings: Json) -> dict[str, str]:
     if settings.get("path"):
         env["PATH"] = ":".join([*settings["path"], env["PATH"]])
     if settings.get("python"):
-        _python(job, env)
+        env.update(python.variables(python.interpreter(job, settings), env))
     env.update(settings.get("env") or {})
     own = template_variables(job, container, env)
     env.update(own)
-    if settings.get("python") and _RUNNER in (*(container.get("command") or ()), *(container.get("args") or ())):
-        _importable(job, env)
     env.update(_argo(job, container))
     return env
 
@@ -163,75 +161,8 @@ def _argo(job: Json, container: Json) -> dict[str, str]:
     }
 
 
-# --- Python -------------------------------------------------------------------------------------------------------
-
-
-def interpreter(job: Json) -> str:
-    """The interpreter that `python` means: the submitting script's, else the configured one."""
-    return str((job.get("annotations") or {}).get("hera-utils/python") or job["python"])
-
-
-def _python(job: Json, env: dict[str, str]) -> None:
-    path = interpreter(job)
-    folder = os.path.dirname(path)
-    env["PATH"] = ":".join([*([SHIMS] if python_names(job) else []), folder, env["PATH"]])
-    prefix = os.path.dirname(folder)
-    if os.path.exists(f"{prefix}/pyvenv.cfg"):
-        env["VIRTUAL_ENV"] = prefix
-
-
-def python_names(job: Json) -> dict[str, tuple[bytes, int]]:
-    """`python` and `python3` for an interpreter whose own folder lacks one of these names."""
-    path = interpreter(job)
-    folder = os.path.dirname(path)
-    missing = [name for name in ("python", "python3") if not _means(f"{folder}/{name}", path)]
-    quoted = "'" + path.replace("'", "'\\''") + "'"
-    return {f"{SHIMS}/{name}": (f'#!/bin/sh\nexec {quoted} "$@"\n'.encode(), 0o755) for name in missing}
-
-
-def _means(candidate: str, path: str) -> bool:
-    return os.path.exists(candidate) and os.path.realpath(candidate) == os.path.realpath(path)
-
-
-def _importable(job: Json, env: dict[str, str]) -> None:
-    """Hera's runner imports the function's module: the submitting script's folder must be on the path (hera issue 573)."""
-    annotations = job.get("annotations") or {}
-    folders = [
-        os.path.dirname(annotations.get("hera-utils/script") or ""),
-        annotations.get("hera-utils/directory") or "",
-    ]
-    known = [p for p in dict.fromkeys(folders) if p]
-    if known:
-        env["PYTHONPATH"] = ":".join([*([env["PYTHONPATH"]] if env.get("PYTHONPATH") else []), *known])
-
-
-def runner_arguments(job: Json, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """`__main__:f` names a function of the script that was run: its module has that script's name (hera issue 1412)."""
-    script = (job.get("annotations") or {}).get("hera-utils/script") or ""
-    if not script or _RUNNER not in argv:
-        return argv
-    module = os.path.splitext(os.path.basename(script))[0]
-    return tuple(f"{module}:{a[9:]}" if a.startswith("__main__:") else a for a in argv)
-
-
-def exposed(job: Json, settings: Json) -> tuple[str, ...]:
-    """Folders of this machine that the container needs although they may lie under an emptied or hidden one."""
-    paths = list(settings.get("path") or [])
-    if settings.get("python"):
-        annotations = job.get("annotations") or {}
-        paths += _homes(interpreter(job))
-        paths += [
-            os.path.dirname(annotations.get("hera-utils/script") or ""),
-            annotations.get("hera-utils/directory") or "",
-        ]
-    emptied = ("/tmp/", "/var/tmp/", "/argo/", job["state"].rstrip("/") + "/")
-    return tuple(p for p in dict.fromkeys(paths) if p and os.path.isdir(p) and (p + "/").startswith(emptied))
-
-
-def _homes(path: str) -> list[str]:
-    """The folders an interpreter needs: its environment's and that of the Python it was made from."""
-    homes = [os.path.dirname(os.path.dirname(path))]
-    real = os.path.realpath(path)
-    if real != path:
-        homes.append(os.path.dirname(os.path.dirname(real)))
-    return homes
+def exposed(job: Json, settings: Json, needed: list[str]) -> tuple[str, ...]:
+    """Folders of this machine that a container needs although they lie under one that is emptied or hidden in it."""
+    emptied = (*(f"{path}/" for path in OWN), job["state"].rstrip("/") + "/")
+    paths = dict.fromkeys([*(settings.get("path") or []), *needed])
+    return tuple(p for p in paths if p and (p + "/").startswith(emptied) and os.path.isdir(p))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import environment
+from . import environment, python
 from .fault import PodFault
 from .roots import Mount
 from .volumes import Volumes
@@ -78,9 +78,15 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         if SCRIPT not in argv:
             argv = (*argv, SCRIPT)
     argv = tuple(environment.expand(a, env) for a in argv)
+    needed: list[str] = []
     if settings.get("python"):
-        written.update(environment.python_names(job))
-        argv = environment.runner_arguments(job, argv)
+        interpreter = python.interpreter(job, settings)
+        written.update(python.names(interpreter))
+        needed = python.folders(job, interpreter)
+        if python.runs_hera(container):
+            argv, more, files = python.runner(job, argv)
+            env.update(more)
+            written.update(files)
     mounts = volumes.mounts(container, env)
     mounts += [Mount(source, path, True) for path, source in (settings.get("files") or {}).items()]
     if kind == "main" and container.get("name") == "main":
@@ -95,7 +101,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         mounts=tuple(sorted(mounts, key=lambda m: len(m.target))),
         written=written,
         hidden=tuple(settings.get("hide") or ()),
-        exposed=environment.exposed(job, settings),
+        exposed=environment.exposed(job, settings, needed),
         memory_limit=int(environment.quantity(limits["memory"])) if limits.get("memory") else 0,
         readiness=container.get("readinessProbe"),
     )

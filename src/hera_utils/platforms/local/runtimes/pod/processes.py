@@ -8,10 +8,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def born(pid: int | str) -> str:
-    """When a process started, in the kernel's ticks: with its id it names a process for ever. "" when there is none."""
+    """When a process started, in the kernel's ticks: with its id it names a process for ever. "" when it is no more."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[19]
+            fields = file.read().rpartition(")")[2].split()
+        return "" if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return ""
 

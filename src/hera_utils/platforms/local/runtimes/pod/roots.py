@@ -73,6 +73,9 @@ class Root:
     def _fill(self, base: Base, proc: str, masked: str) -> None:
         root = self.place
         for path in base.read_only:
+            if os.path.isdir(self._own_layer + path):  # something must be absent or present below it
+                self._further(path, base)
+                continue
             with contextlib.suppress(OSError):
                 system.bind(f"{base.folder}/read-only{path}", root + path, recursive=True)
         for path in base.overlaid:
@@ -99,7 +102,9 @@ class Root:
         try:
             for name in ("upper", "work"):
                 os.makedirs(f"{folder}/{name}")
-            system.overlay([path], folder, self.place + path, base.options)
+            layer = self._own_layer + path
+            lower = [layer, path] if os.path.isdir(layer) else [path]
+            system.overlay(lower, folder, self.place + path, base.options)
             self._uppers.append(f"{folder}/upper")
         except OSError:
             with contextlib.suppress(

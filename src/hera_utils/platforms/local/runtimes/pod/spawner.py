@@ -10,7 +10,8 @@ import os
 import signal
 import socket
 
-from . import base, system, worker
+from . import base, roots, system, worker
+from .processes import born
 
 
 def main(state: str, fd: int) -> None:
@@ -23,6 +24,7 @@ def main(state: str, fd: int) -> None:
     except OSError as error:
         link.send(f"! {error.strerror}: {error.filename}".encode())
         return
+    _sweep(f"{state}/pods/.roots")
     gc.disable()
     gc.freeze()  # a fork shares pages until one of the two writes to them
     link.send(b"ready")
@@ -38,6 +40,19 @@ def main(state: str, fd: int) -> None:
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()
+
+
+def _sweep(folder: str) -> None:
+    """Remove what workers that were killed had left, in a process of its own."""
+    if not os.path.isdir(folder) or os.fork():
+        return
+    try:
+        for name in os.listdir(folder):
+            pid, _, age = name.partition("-")
+            if born(pid) != age:
+                roots.discard(f"{folder}/{name}")
+    finally:
+        os._exit(0)
 
 
 def prepare(state: str) -> base.Base:

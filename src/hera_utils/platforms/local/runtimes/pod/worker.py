@@ -46,12 +46,16 @@ def main(link: socket.socket, state: str, base: Base) -> NoReturn:
         roots = Roots(folder, base, proc, state)
         place = Place(state, base, roots, proc, os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC), _signals())
         for _ in range(_MOST_PODS):
-            packet = link.recv(4096)
+            try:
+                packet = link.recv(4096)
+            except OSError:
+                break  # the server closed with an answer unread
             if not packet:
                 break
             if not _supervise(packet.decode(), identity, place):
                 break
-            link.send(b".")  # clean again, and free
+            with contextlib.suppress(OSError):  # the server has gone
+                link.send(b".")  # clean again, and free
         link.close()
         roots.close()
     finally:
