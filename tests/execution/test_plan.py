@@ -6,7 +6,7 @@ import pytest
 from hera.workflows import Container, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
-from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large
+from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large, task_count
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
@@ -41,7 +41,7 @@ def test_the_plan_says_points_and_size(context):
     planned = plan(EXPERIMENT, context())
     assert (planned.points, planned.axes) == (6, {"vintages": 3, "boroughs": 2})
     (line,) = planned.lines()
-    assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 workflow of 1 templates")
+    assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 task, 1 workflow of ")
     container = planned.document["spec"]["templates"][0]["container"]
     assert (container["image"], container["command"]) == ("mine/tool", ["a-lyon"])
 
@@ -75,3 +75,27 @@ def test_what_no_cluster_takes():
     with pytest.raises(UnsupportedError, match="1024") as caught:
         refuse_too_large({"spec": {"templates": ["x" * 2**21]}})
     assert "with_items" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("tasks", "count"),
+    [
+        ([{"template": "leaf"}], (1, True)),
+        ([{"template": "leaf", "withItems": [1, 2, 3]}, {"template": "leaf"}], (4, True)),
+        ([{"template": "steps", "withSequence": {"count": "5"}}], (10, True)),
+        ([{"template": "leaf", "withParam": "{{tasks.a.outputs.result}}"}], (1, False)),
+        ([{"template": "leaf", "withItems": []}], (0, True)),
+        ([{"template": "main"}], (1, False)),
+        ([{"templateRef": {"name": "t"}}], (1, False)),
+        ([{"inline": {"container": {}}}], (1, True)),
+        ([{"template": "wait"}], (0, True)),
+    ],
+)
+def test_how_many_tasks(tasks, count):
+    templates = [
+        {"name": "main", "dag": {"tasks": tasks}},
+        {"name": "steps", "steps": [[{"template": "leaf"}], [{"template": "leaf"}]]},
+        {"name": "leaf", "container": {}},
+        {"name": "wait", "suspend": {}},
+    ]
+    assert task_count({"spec": {"entrypoint": "main", "templates": templates}}) == count

@@ -223,3 +223,40 @@ def test_the_seeds_pitfalls_are_sentences_with_a_status(seed, words, environ, se
     assert "\n  fix: " in said.stderr
     assert "Traceback" not in said.stderr
     assert TOKEN not in said.stdout + said.stderr
+
+
+def test_a_watch_outlives_a_crash_of_the_server_and_not_its_stop(tmp_path):
+    """kill -9 while a run is followed: the follower starts the server again, and sees the run end."""
+    import signal
+
+    from hera_utils.platforms.argo_client import ArgoClient, phase_of
+    from hera_utils.platforms.local import daemon
+
+    state = tmp_path / "state"
+    around = Surroundings(environ={}, directory=tmp_path, home=tmp_path)
+    connection = connect(read_settings({"state": str(state)}, around=around))
+    document = {
+        "kind": "Workflow",
+        "metadata": {"generateName": "long-"},
+        "spec": {
+            "entrypoint": "m",
+            "templates": [{"name": "m", "container": {"image": "alpine:3", "command": ["sleep", "3"]}}],
+        },
+    }
+    try:
+        with ArgoClient(connection) as client:
+            name = client.create(document)["metadata"]["name"]
+            states = client.watch(name, timeout=60)
+            next(states)
+            os.kill(daemon.status(state)["pid"], signal.SIGKILL)
+            phases = [phase_of(workflow) for _, workflow in states]
+            assert phases[-1] == "Succeeded"
+            name = client.create(document)["metadata"]["name"]
+            states = client.watch(name, timeout=60)
+            next(states)
+            daemon.stop(state)
+            with pytest.raises(PlatformError, match="was stopped"):
+                list(states)
+            assert daemon.status(state) is None
+    finally:
+        daemon.stop(state)

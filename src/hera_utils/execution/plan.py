@@ -35,10 +35,11 @@ class Plan:
     def lines(self) -> list[str]:
         """The plan as it is told."""
         axes = " × ".join(f"{count} {name}" for name, count in self.axes.items())
-        templates = len((self.document.get("spec") or {}).get("templates") or [])
         swept = f"{self.points} points ({axes})" if axes else "nothing is swept"
+        count, exact = task_count(self.document)
+        tasks = f"{'' if exact else 'at least '}{count} task{'' if count == 1 else 's'}"
         kilobytes = self.size.bytes / 1000
-        return [f"{swept} → 1 workflow of {templates} templates, {kilobytes:.1f} kB (limit of a cluster: 1 MiB)"]
+        return [f"{swept} → {tasks}, 1 workflow of {kilobytes:.1f} kB (limit of a cluster: 1 MiB)"]
 
 
 def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
@@ -89,3 +90,46 @@ def refuse_too_large(document: Json) -> None:
     """UnsupportedError for what no cluster takes."""
     for what, fix in breaches(document):
         raise UnsupportedError(what, fix=fix)
+
+
+def task_count(document: Json) -> tuple[int, bool]:
+    """(how many tasks the workflow will run, whether that is certain). Loops over results are counted once, and so are templates
+    that call themselves: neither is known before the run. Conditions and retries are not looked at.
+    """
+    spec = document.get("spec") or {}
+    templates = {template.get("name"): template for template in spec.get("templates") or []}
+    known: dict[str, tuple[int, bool]] = {}
+
+    def of(template: Json | None, above: tuple[str, ...]) -> tuple[int, bool]:
+        if template is None:
+            return 1, False  # of a WorkflowTemplate, or wrong: the server will say
+        name = str(template.get("name", ""))
+        if name in above:
+            return 1, False
+        if name and name in known:
+            return known[name]
+        calls = [*((template.get("dag") or {}).get("tasks") or [])]
+        calls += [step for group in template.get("steps") or [] for step in group]
+        if not calls:
+            return (0 if "suspend" in template else 1), True
+        found = [of_call(call, (*above, name)) for call in calls]
+        answer = sum(count for count, _ in found), all(exact for _, exact in found)
+        if name:
+            known[name] = answer
+        return answer
+
+    def of_call(call: Json, above: tuple[str, ...]) -> tuple[int, bool]:
+        count, exact = of(call.get("inline") or templates.get(call.get("template")), above)
+        times, sure = _times(call)
+        return count * times, exact and sure
+
+    return of(templates.get(spec.get("entrypoint")), ())
+
+
+def _times(call: Json) -> tuple[int, bool]:
+    if call.get("withItems") is not None:
+        return len(call["withItems"]), True
+    sequence = call.get("withSequence") or {}
+    if str(sequence.get("count", "")).isdigit():
+        return int(sequence["count"]), True
+    return 1, not (call.get("withParam") or sequence)

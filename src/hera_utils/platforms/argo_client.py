@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -159,9 +160,17 @@ class ArgoClient:
                 silent_since = silent_since or time.monotonic()
                 if time.monotonic() - silent_since > _PATIENCE:
                     raise
+                self._rejoin()
             pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
             attempt += 1
             time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+
+    def _rejoin(self) -> None:
+        """After a crash of this machine's server: speak to the one that takes its place."""
+        if self.connection.rejoin is not None:
+            self.connection = replace(self.connection.rejoin(), namespace=self.namespace)
+            self._http.close()
+            self._http = ArgoHttp(self.connection)
 
     def _events(self, name: str, silence: float, fresh: bool) -> Iterator[tuple[str, Json]]:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
@@ -228,7 +237,11 @@ class ArgoClient:
                     raise PlatformError(
                         f"the log of {name} broke off ({cut})", fix=f"ask again with: hera-utils logs {name}"
                     ) from None
-                time.sleep(_PAUSES[attempt])
+            except HeraUtilsError as error:
+                if isinstance(error, Refused) or attempt in (0, len(_PAUSES)):
+                    raise
+                self._rejoin()
+            time.sleep(_PAUSES[attempt])
 
     def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
         """The bytes of an output artifact, in pieces: what is stored (a folder is a .tgz unless its archive is none)."""

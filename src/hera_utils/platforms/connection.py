@@ -21,6 +21,7 @@ class Connection:
     fresh_token: gives a token that is still valid, for tokens that expire (None: `token` is all there is).
     kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
     local: whether it is the server of this machine that hera_utils started.
+    rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
     """
 
     argo_server: str
@@ -32,6 +33,7 @@ class Connection:
     service_account: str | None = None
     local: bool = False
     fresh_token: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    rejoin: Callable[[], Connection] | None = field(default=None, repr=False, compare=False)
 
     def current_token(self) -> str:
         """The token to send now, without `Bearer `; "" for none."""
@@ -58,11 +60,19 @@ def _local(context: CLIContext) -> Connection:
             kubeconfig=str(server["kubeconfig"]),
             service_account=context.argo_service_account,
             local=True,
+            rejoin=lambda: _after_a_crash(context),
         )
     except KeyError as missing:
         raise PlatformError(
             f"{context.state}/server.json says nothing of {missing}", fix="stop the server with hera-utils serve --stop"
         ) from None
+
+
+def _after_a_crash(context: CLIContext) -> Connection:
+    """The server of a state folder again. One that was stopped on purpose is not started: it took its server.json with it."""
+    if not (Path(context.state) / "server.json").exists():
+        raise PlatformError("the local platform was stopped", fix="any command starts it again, and its runs go on")
+    return _local(context)
 
 
 def _remote(context: CLIContext) -> Connection:
