@@ -15,4 +15,6 @@ experiment = Experiment(
 )
 
 if __name__ == "__main__":
-    ExecutionEngine.from_command_line().run(experiment)
+    run = ExecutionEngine.from_command_line().run(experiment)
+    if run is not None:  # None: it was only planned, examined, or left to go on
+        print(run["gather"].outputs["table"])

@@ -64,12 +64,11 @@ def gather(results_dirs, divisions, table, digits):
         numbers = (mean, between + within, between, within)
         lines.append([vintage, states, *(f"{number:.{int(digits)}g}" for number in numbers)])
     os.makedirs(os.path.dirname(table), exist_ok=True)
-    with open(table, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["vintage", "states", "mean", "theil", "between", "within"])
-        writer.writerows(lines)
-    with open(table) as file:
-        print(file.read(), end="")
+    for path in (table, "/tmp/table.csv"):
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["vintage", "states", "mean", "theil", "between", "within"])
+            writer.writerows(lines)
 
 
 def image(environment):
@@ -119,6 +118,7 @@ def gather_container_constructor(environment, constants):
         image=image(environment),
         source=gather,
         inputs=[*(Parameter(name=name) for name in names), Parameter(name="digits", value=constants.digits)],
+        outputs=[Parameter(name="table", value_from=ValueFrom(path="/tmp/table.csv"))],
         volumes=[volume(environment)],
     )
 

@@ -17,7 +17,7 @@ BLOCK = re.compile(r"(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?
 BLOCKS = [match.groupdict() for match in BLOCK.finditer(README)]
 # What differs from run to run: names, times, ports, the machine.
 MASKS = (
-    (r"hello-[a-z0-9]{5}\b", "hello-NAME"),
+    (r"(hello|inequality)-[a-z0-9]{5}\b", r"\1-NAME"),
     (r"(< 1|\b\d+(\.\d)?) s\b|\b\d\d:\d\d\b", "TIME"),
     (r"127\.0\.0\.1:\d+", "ADDRESS"),
     (r"python 3\.[\d.]+\w*, \d+ cores", "MACHINE"),

@@ -68,10 +68,11 @@ def test_the_data_are_those_of_the_source():
 
 
 def test_the_table_is_right_and_the_same_when_computed_again(typed, local_platform):
-    typed(FOLDER / "experiment.py")
+    shown = typed(FOLDER / "experiment.py")
     claim = local_platform.claim("inequality")
     table = claim / "results" / "us" / "inequality.csv"
     first = table.read_text()
+    assert shown.endswith(first)
     found = {row["vintage"]: row for row in csv.DictReader(first.splitlines())}
     assert tuple(found) == VINTAGES
     for vintage, numbers in expected().items():
