@@ -307,3 +307,36 @@ def when(seed: int) -> str:
         return " ".join(parts)
 
     return chain(2)
+
+
+_PIECES = [
+    "a", "b", "c", "ab", ".", "\\d", "\\w", "\\s", "\\W", "[a-c]", "[^a]", "[[:alpha:]]", "[[:^digit:]]", "[\\d\\-]", "^", "$", "\\b", "\\B", "\\A",
+    "\\z", "é", "\\x41", "\\x{e9}", "\\.", "(a)", "(?:b)", "(?P<n>c)", "(?<m>c)", "(?i:A)", "\\pL", "\\PL", "\\p{Lu}", "[\\pL]", "\\n", "-", "[a\\]]",
+    "[]a]", "[-a]", "\\Qa.b\\E", "(?i)", "(?s)", "(?m)", "(?U)", "\\141", "\\0", "[à-ü]",
+]  # fmt: skip
+
+
+def pattern(draw: random.Random, depth: int = 4) -> str:
+    """A random regular expression."""
+    kind = draw.random()
+    if depth == 0 or kind < 0.35:
+        return draw.choice(_PIECES)
+    if kind < 0.6:
+        return pattern(draw, depth - 1) + pattern(draw, depth - 1)
+    if kind < 0.72:
+        return pattern(draw, depth - 1) + "|" + pattern(draw, depth - 1)
+    if kind < 0.82:
+        return "(" + pattern(draw, depth - 1) + ")"
+    if kind < 0.96:
+        return pattern(draw, depth - 1) + draw.choice(
+            ["*", "+", "?", "{2}", "{1,3}", "{2,}", "*?", "+?", "??", "{0,2}?"]
+        )
+    text = pattern(draw, depth - 1)
+    place = draw.randrange(len(text) + 1)
+    return text[:place] + draw.choice("()[]{}*+?|^$\\-:") + text[place:]
+
+
+def subject(draw: random.Random) -> str:
+    """A text to look for a pattern in."""
+    pieces = ["a", "b", "c", "A", "é", "1", "-", ".", "\n", " ", "_", "ab", "abc", "\t", "a.b"]
+    return "".join(draw.choice(pieces) for _ in range(draw.randrange(9)))

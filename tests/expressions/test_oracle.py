@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 from typing import Any
 
 import generate
@@ -17,7 +18,7 @@ import pytest
 import oracle
 from hera_utils.argo import durations
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import condition, expr, jsonpath
+from hera_utils.expressions import condition, expr, jsonpath, regular
 from hera_utils.expressions.gotext import quote, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, format_moment, parse_moment
 from hera_utils.expressions.values import Failure, go_type
@@ -127,6 +128,29 @@ def test_jsonpath() -> None:
         if theirs["ok"] != mine["ok"] or (theirs["ok"] and not same(theirs.get("value"), mine["value"])):
             found.append(f"{path}: theirs {theirs}, ours {mine}")
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("machine", [False, True])
+def test_regular_expressions(machine: bool) -> None:
+    draw = random.Random(START)
+    requests = [
+        {"kind": "regexp", "pattern": generate.pattern(draw), "text": generate.subject(draw)}
+        for _ in range(1500 * CAMPAIGN)
+    ]
+    found = []
+    for request, theirs in zip(requests, oracle.ask(requests), strict=True):
+        text = request["text"]
+        try:
+            pattern = regular.Pattern(request["pattern"])
+            pattern.runs_on_machine = machine or pattern.runs_on_machine
+            mine: Any = [
+                [len(text[: one.start()].encode()), len(text[: one.end()].encode())] for one in pattern.all(text)
+            ]
+        except Failure:
+            mine = None
+        if theirs["ok"] != (mine is not None) or (theirs["ok"] and (theirs.get("value") or []) != mine):
+            found.append(f"{request}: theirs {theirs}, ours {mine}")
+    assert not found, "\n".join(found[:10])
 
 
 def test_times() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from hera_utils.expressions import regular
 from hera_utils.expressions.lexer import CompileError, located
 from hera_utils.expressions.natures import (
     ANY,
@@ -48,7 +49,6 @@ from hera_utils.expressions.nodes import (
     Slice,
     Unary,
 )
-from hera_utils.expressions.operations import regular_expression
 from hera_utils.expressions.parser import BUILTINS as BUILTIN_NAMES
 from hera_utils.expressions.validated import RULES
 from hera_utils.expressions.values import Failure
@@ -160,7 +160,7 @@ class _Checker:
 
     def pattern(self, node: Node, pattern: str) -> None:
         try:
-            regular_expression(pattern)
+            regular.compiled(pattern)
         except Failure as failure:
             self.fail(node, failure.message)
 

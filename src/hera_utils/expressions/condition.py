@@ -9,8 +9,6 @@ levels of precedence, all of them associating to the left; what stands behind a 
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,23 +16,14 @@ from typing import Any, NoReturn
 
 from hera_utils.argo.durations import SECOND
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions.gotext import text_of
-from hera_utils.expressions.gotime import LAYOUTS, Moment, parse_moment
-from hera_utils.expressions.operations import power, regular_expression
+from hera_utils.expressions import regular
+from hera_utils.expressions.condition_tokens import LEVELS, Token, check_syntax, shown, tokens_of
+from hera_utils.expressions.operations import power
 from hera_utils.expressions.values import Failure, truncated
 
 
 class ConditionError(ExpressionError):
     """A `when` that cannot be read or evaluated; the message is Argo's."""
-
-
-@dataclass(frozen=True)
-class Token:
-    kind: str
-    value: Any
-
-    def shown(self) -> str:
-        return f"{self.kind} [{_shown(self.value)}]"
 
 
 def condition(text: str) -> bool:
@@ -45,8 +34,8 @@ def condition(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def _condition(text: str) -> bool:
     try:
-        tokens = _tokens(text)
-        _check_syntax(tokens)
+        tokens = tokens_of(text)
+        check_syntax(tokens)
         _plan(tokens)
     except Failure as failure:
         hint = ""
@@ -55,7 +44,7 @@ def _condition(text: str) -> bool:
         raise ConditionError(f"Invalid 'when' expression '{text}': {failure.message}{hint}") from None
     tokens = [Token("STRING", token.value) if token.kind == "VARIABLE" else token for token in tokens]
     try:
-        _check_syntax(tokens)
+        check_syntax(tokens)
         tree = _plan(tokens)
     except Failure as failure:
         raise ConditionError(f"Failed to parse 'when' expression '{text}': {failure.message}") from None
@@ -66,250 +55,8 @@ def _condition(text: str) -> bool:
     except RecursionError:
         raise ConditionError(f"Failed to evaluate 'when' expresion '{text}': nested too deeply") from None
     if not isinstance(value, bool):
-        raise ConditionError(f"Expected boolean evaluation for '{text}'. Got {_shown(value)}")
+        raise ConditionError(f"Expected boolean evaluation for '{text}'. Got {shown(value)}")
     return value
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, _Clause):
-        return str(ord(value))
-    if isinstance(value, re.Pattern):
-        return str(value.pattern)
-    return text_of(value)
-
-
-class _Clause(str):
-    """A parenthesis: govaluate shows it as its number."""
-
-
-# -- tokens -------------------------------------------------------------------------------------------------------------
-
-_PREFIXES = frozenset({"-", "!", "~"})
-_COMPARATORS = frozenset({"==", "!=", ">", ">=", "<", "<=", "=~", "!~", "in"})
-_LOGICAL = frozenset({"&&", "||"})
-_TERNARY = frozenset({"?", ":", "??"})
-_LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("SEPARATOR", frozenset({","})),
-    ("TERNARY", _TERNARY),
-    ("LOGICALOP", frozenset({"||"})),
-    ("LOGICALOP", frozenset({"&&"})),
-    ("COMPARATOR", _COMPARATORS),
-    ("MODIFIER", frozenset({"^", "&", "|"})),
-    ("MODIFIER", frozenset({">>", "<<"})),
-    ("MODIFIER", frozenset({"+", "-"})),
-    ("MODIFIER", frozenset({"*", "/", "%"})),
-    ("MODIFIER", frozenset({"**"})),
-)
-_MODIFIERS = frozenset().union(*(symbols for kind, symbols in _LEVELS if kind == "MODIFIER"))
-
-_VALUES = "NUMERIC BOOLEAN VARIABLE FUNCTION ACCESSOR STRING TIME CLAUSE"
-_AFTER_VALUE = "MODIFIER COMPARATOR LOGICALOP CLAUSE_CLOSE SEPARATOR"
-_FOLLOWERS = {
-    kind: frozenset(names.split())
-    for kind, names in {
-        "UNKNOWN": f"PREFIX PATTERN {_VALUES}",
-        "CLAUSE": f"PREFIX PATTERN {_VALUES} CLAUSE_CLOSE",
-        "CLAUSE_CLOSE": f"{_AFTER_VALUE} TERNARY NUMERIC BOOLEAN VARIABLE STRING PATTERN TIME CLAUSE",
-        "NUMERIC": f"{_AFTER_VALUE} TERNARY",
-        "BOOLEAN": f"{_AFTER_VALUE} TERNARY",
-        "STRING": f"{_AFTER_VALUE} TERNARY",
-        "VARIABLE": f"{_AFTER_VALUE} TERNARY",
-        "TIME": _AFTER_VALUE,
-        "PATTERN": _AFTER_VALUE,
-        "MODIFIER": "PREFIX NUMERIC VARIABLE FUNCTION ACCESSOR STRING BOOLEAN CLAUSE CLAUSE_CLOSE",
-        "COMPARATOR": f"PREFIX {_VALUES} CLAUSE_CLOSE PATTERN",
-        "LOGICALOP": f"PREFIX {_VALUES} CLAUSE_CLOSE",
-        "PREFIX": "NUMERIC BOOLEAN VARIABLE FUNCTION ACCESSOR CLAUSE CLAUSE_CLOSE",
-        "TERNARY": f"PREFIX {_VALUES} SEPARATOR",
-        "ACCESSOR": f"CLAUSE {_AFTER_VALUE} TERNARY",
-        "SEPARATOR": f"PREFIX {_VALUES}",
-    }.items()
-}
-_MAY_END = frozenset(["CLAUSE_CLOSE", "NUMERIC", "BOOLEAN", "STRING", "TIME", "PATTERN", "VARIABLE", "ACCESSOR"])
-
-
-def _is_digit(character: str) -> bool:
-    return unicodedata.category(character) == "Nd"
-
-
-def _is_number(character: str) -> bool:
-    return character == "." or _is_digit(character)
-
-
-def _is_name(character: str) -> bool:
-    return character.isalpha() or _is_digit(character) or character in "_."
-
-
-def _is_symbol(character: str) -> bool:
-    return not (_is_digit(character) or character.isalpha() or character in "()[]'\"")
-
-
-def _is_hexadecimal(character: str) -> bool:
-    return _is_digit(character) or character in "abcdefABCDEF"
-
-
-class _Reader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-
-    def while_(self, accept: Callable[[str], bool], *, blanks: bool = False) -> tuple[str, bool]:
-        """Reads on as long as characters are accepted; (what was read, whether something else ended it).
-
-        A backslash takes the next character as it is. A blank ends a word that has begun, unless `blanks`.
-        """
-        kept: list[str] = []
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            self.at += 1
-            if character == "\\":
-                if self.at >= len(self.text):
-                    raise Failure("unexpected end of expression after a backslash")
-                kept.append(self.text[self.at])
-                self.at += 1
-                continue
-            if character.isspace() and not blanks:
-                if kept:
-                    return "".join(kept), True
-                continue
-            if not accept(character):
-                self.at -= 1
-                return "".join(kept), True
-            kept.append(character)
-        return "".join(kept), False
-
-
-def _tokens(text: str) -> list[Token]:
-    reader = _Reader(text)
-    tokens: list[Token] = []
-    state = "UNKNOWN"
-    while True:
-        while reader.at < len(text) and text[reader.at].isspace():
-            reader.at += 1
-        if reader.at >= len(text):
-            break
-        token = _token(reader, state)
-        tokens.append(token)
-        state = token.kind
-    if sum({"CLAUSE": 1, "CLAUSE_CLOSE": -1}.get(token.kind, 0) for token in tokens):
-        raise Failure("Unbalanced parenthesis")
-    return tokens
-
-
-def _token(reader: _Reader, state: str) -> Token:
-    character = reader.text[reader.at]
-    if _is_number(character):
-        return _number(reader)
-    if character == ",":
-        reader.at += 1
-        return Token("SEPARATOR", ",")
-    if character == "[":
-        reader.at += 1
-        name, closed = reader.while_(lambda one: one != "]", blanks=True)
-        if not closed:
-            raise Failure("Unclosed parameter bracket")
-        reader.at += 1
-        return Token("VARIABLE", name)
-    if character.isalpha():
-        return _word(reader)
-    if character in "'\"":
-        reader.at += 1
-        text, closed = reader.while_(lambda one: one not in "'\"", blanks=True)
-        if not closed:
-            raise Failure("Unclosed string literal")
-        reader.at += 1
-        moment = _as_time(text)
-        return Token("STRING", text) if moment is None else Token("TIME", moment)
-    if character in "()":
-        reader.at += 1
-        return Token("CLAUSE" if character == "(" else "CLAUSE_CLOSE", _Clause(character))
-    symbol, _ = reader.while_(_is_symbol)
-    if symbol in _PREFIXES and "PREFIX" in _FOLLOWERS[state]:
-        return Token("PREFIX", symbol)
-    for kind, symbols in (
-        ("MODIFIER", _MODIFIERS),
-        ("LOGICALOP", _LOGICAL),
-        ("COMPARATOR", _COMPARATORS),
-        ("TERNARY", _TERNARY),
-    ):
-        if symbol in symbols:
-            return Token(kind, symbol)
-    if symbol == "" and reader.at < len(reader.text):  # "]" alone: it would be met again and again
-        raise Failure("Invalid token: ''")
-    raise Failure(f"Invalid token: '{symbol}'")
-
-
-def _number(reader: _Reader) -> Token:
-    if reader.text.startswith("0x", reader.at) and reader.at + 2 < len(reader.text):
-        reader.at += 2
-        digits, _ = reader.while_(_is_hexadecimal)
-        if not re.fullmatch("[0-9a-fA-F]{1,16}", digits):
-            raise Failure(f"Unable to parse hex value '{digits}' to uint64\n")
-        return Token("NUMERIC", float(int(digits, 16)))
-    digits, _ = reader.while_(_is_number)
-    if not re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", digits):
-        raise Failure(f"Unable to parse numeric value '{digits}' to float64\n")
-    return Token("NUMERIC", float(digits))
-
-
-def _word(reader: _Reader) -> Token:
-    word, _ = reader.while_(_is_name)
-    if word in ("true", "false"):
-        return Token("BOOLEAN", word == "true")
-    if word in ("in", "IN"):
-        return Token("COMPARATOR", "in")
-    if word.find(".") <= 0:
-        return Token("VARIABLE", word)
-    if word.endswith("."):
-        raise Failure(f"Hanging accessor on token '{word}'")
-    parts = word.split(".")
-    for part in parts[1:]:
-        if part[:1].upper() != part[:1]:
-            raise Failure(f"Unable to access unexported field '{part}' in token '{word}'")
-    return Token("ACCESSOR", parts)
-
-
-_TIMES = (
-    LAYOUTS["ANSIC"],
-    LAYOUTS["UnixDate"],
-    LAYOUTS["RubyDate"],
-    LAYOUTS["Kitchen"],
-    LAYOUTS["RFC3339"],
-    LAYOUTS["RFC3339Nano"],
-    "2006-01-02",
-    "2006-01-02 15:04",
-    "2006-01-02 15:04:05",
-    "2006-01-02 15:04:05-07:00",
-    "2006-01-02T15Z0700",
-    "2006-01-02T15:04Z0700",
-    "2006-01-02T15:04:05Z0700",
-    "2006-01-02T15:04:05.999999999Z0700",
-)
-_TIME_LIKE = re.compile(r"[A-Z][a-z]{2} |\d{4}-\d\d-\d\d|\d{1,2}:\d\d[AP]M")
-
-
-def _as_time(text: str) -> Moment | None:
-    """The time that a quoted text is, if it is one: it counts as its seconds since the epoch."""
-    if not _TIME_LIKE.match(text):
-        return None
-    for layout in _TIMES:
-        try:
-            return parse_moment(layout, text)
-        except Failure:
-            continue
-    return None
-
-
-def _check_syntax(tokens: list[Token]) -> None:
-    state, last = "UNKNOWN", Token("UNKNOWN", None)
-    for token in tokens:
-        if token.kind not in _FOLLOWERS[state]:
-            if last.kind == "VARIABLE" and token.kind == "CLAUSE":
-                raise Failure(f"Undefined function {last.value}")
-            raise Failure(f"Cannot transition token types from {state} [{_shown(last.value)}] to {token.shown()}")
-        state, last = token.kind, token
-    if state not in _MAY_END:
-        raise Failure("Unexpected end of expression")
 
 
 # -- the tree -----------------------------------------------------------------------------------------------------------
@@ -332,7 +79,7 @@ def _plan(tokens: list[Token]) -> _Stage | None:
     for index, token in enumerate(checked[:-1]):
         following = checked[index + 1]
         if token.kind == "COMPARATOR" and token.value in ("=~", "!~") and following.kind == "STRING":
-            checked[index + 1] = Token("PATTERN", regular_expression(following.value))
+            checked[index + 1] = Token("PATTERN", regular.compiled(following.value))
     try:
         return _Planner(checked).level(0) if checked else None
     except RecursionError:
@@ -345,9 +92,9 @@ class _Planner:
         self.at = 0
 
     def level(self, depth: int) -> _Stage | None:
-        if depth == len(_LEVELS):
+        if depth == len(LEVELS):
             return self.value()
-        kind, symbols = _LEVELS[depth]
+        kind, symbols = LEVELS[depth]
         left = self.level(depth + 1)
         while self.at < len(self.tokens):
             token = self.tokens[self.at]
@@ -381,7 +128,7 @@ class _Planner:
             return _Stage("", value=float(token.value.nanoseconds // SECOND))
         if token.kind in ("NUMERIC", "STRING", "PATTERN", "BOOLEAN"):
             return _Stage("", value=token.value)
-        raise Failure(f"Unable to plan token kind: '{token.kind}', value: '{_shown(token.value)}'")
+        raise Failure(f"Unable to plan token kind: '{token.kind}', value: '{shown(token.value)}'")
 
 
 # -- evaluation ---------------------------------------------------------------------------------------------------------
@@ -413,7 +160,7 @@ def _evaluate(stage: _Stage | None) -> Any:
 
 
 def _refuse(message: str, value: Any, operator: str) -> NoReturn:
-    raise Failure(message.format(_shown(value), operator))
+    raise Failure(message.format(shown(value), operator))
 
 
 def _prefixed(operator: str, value: Any) -> Any:
@@ -467,16 +214,16 @@ def _compared(operator: str, left: Any, right: Any) -> bool:
 
 
 def _matched(operator: str, left: Any, right: Any) -> bool:
-    for side, kinds in ((left, (str,)), (right, (str, re.Pattern))):
+    for side, kinds in ((left, (str,)), (right, (str, regular.Pattern))):
         if not isinstance(side, kinds):
             _refuse("Value '{}' cannot be used with the comparator '{}', it is not a number", side, operator)
-    pattern = regular_expression(right) if isinstance(right, str) else right
+    pattern = regular.compiled(right) if isinstance(right, str) else right
     return (pattern.search(left) is not None) is (operator == "=~")
 
 
 def _computed(operator: str, left: Any, right: Any) -> Any:
     if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
-        return _shown(left) + _shown(right)
+        return shown(left) + shown(right)
     for side in (left, right):
         if not isinstance(side, float):
             _refuse("Value '{}' cannot be used with the modifier '{}', it is not a number", side, operator)

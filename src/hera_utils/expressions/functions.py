@@ -193,11 +193,11 @@ def split_after(text: Any, separator: Any, count: Any = None) -> Strings:
 def replaced(text: Any, old: Any, new: Any, count: Any = None) -> str:
     """strings.Replace."""
     limit = -1 if count is None else to_int(count)
-    text, old, new = _string(text), _string(old), _string(new)
-    times = text.count(old) if limit < 0 else min(limit, text.count(old))
-    if len(text) + times * (len(new) - len(old)) > 16 * LONGEST_TEXT:
+    before, part, after = _string(text), _string(old), _string(new)
+    times = before.count(part) if limit < 0 else min(limit, before.count(part))
+    if len(before) + times * (len(after) - len(part)) > 16 * LONGEST_TEXT:
         raise Failure("memory budget exceeded")
-    return text.replace(old, new, limit if limit >= 0 else -1)
+    return before.replace(part, after, limit if limit >= 0 else -1)
 
 
 def repeated(text: Any, count: Any) -> str:

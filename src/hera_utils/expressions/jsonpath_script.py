@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hera_utils.expressions import functions as builtin
-from hera_utils.expressions import jsonpath
+from hera_utils.expressions import jsonpath, regular
 from hera_utils.expressions.gotext import text_of
-from hera_utils.expressions.operations import power, regular_expression
+from hera_utils.expressions.operations import power
 from hera_utils.expressions.values import Failure
 
 _OPERATORS = (
@@ -214,7 +214,7 @@ def _matched(first: Any, second: Any, root: Any, current: Any) -> bool:
     text = text[1:-1] if _quoted(text, "'") else text
     pattern = pattern[1:-1] if _quoted(pattern, "'") else pattern
     try:
-        return regular_expression(pattern).search(text) is not None
+        return regular.compiled(pattern).search(text) is not None
     except Failure:
         raise Failure("invalid argument. expected a valid regexp") from None
 

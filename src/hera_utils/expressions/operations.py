@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
-from functools import lru_cache
 from typing import Any
 
+from hera_utils.expressions import regular
 from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.gotime import Moment
 from hera_utils.expressions.values import (
@@ -236,71 +235,7 @@ def matches(text: Any, pattern: Any) -> bool:
         text = text.decode("utf-8", "replace")
     if not isinstance(text, str):
         raise Failure(f"interface conversion: interface {{}} is {go_type(text)}, not []uint8")
-    return regular_expression(pattern).search(text) is not None
-
-
-LONGEST_PATTERN = 1000
-
-
-@lru_cache(maxsize=256)
-def regular_expression(pattern: str) -> re.Pattern[str]:
-    """Go's (RE2) regular expression as Python's. Raises Failure."""
-    if len(pattern) > LONGEST_PATTERN:
-        raise Failure(f"error parsing regexp: expression too large: `{pattern[:40]}…`")
-    if re.search(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]", re.sub(r"\\\\", "", pattern)):
-        raise Failure(f"error parsing regexp: invalid or unsupported Perl syntax: `{pattern}`")
-    translated = re.sub(r"(?<!\\)((?:\\\\)*)\\z", r"\1\\Z", pattern)
-    for name, ranges in _CLASSES.items():
-        translated = translated.replace(f"[:{name}:]", ranges)
-    translated = re.sub(r"\(\?<(\w+)>", r"(?P<\1>", translated)
-    translated = re.sub(r"\(\?(\w*)s(\w*)\)", r"(?\1s\2)", translated)
-    translated = (
-        re.sub(r"(?<!\\)((?:\\\\)*)\$(?![^\[]*\])", r"\1\\Z", translated) if "(?m" not in translated else translated
-    )
-    try:
-        return re.compile(translated, re.ASCII)
-    except re.error as error:
-        raise Failure(f"error parsing regexp: {_complaint(error, pattern)}") from None
-    except (OverflowError, RecursionError):
-        raise Failure(f"error parsing regexp: expression nests too deeply: `{pattern}`") from None
-
-
-def _complaint(error: re.error, pattern: str) -> str:
-    """Python's complaint in Go's words, as far as the two agree on what is wrong."""
-    for ours, theirs in _COMPLAINTS.items():
-        if error.msg.startswith(ours):
-            place = error.pos or 0
-            shown = {"]": pattern[place:], "*": pattern[place : place + 1]}.get(theirs[-1], pattern)
-            return f"{theirs.removesuffix('*')}: `{shown}`"
-    return f"{error.msg}: `{pattern}`"
-
-
-_COMPLAINTS = {
-    "missing ), unterminated subpattern": "missing closing )",
-    "unbalanced parenthesis": "unexpected )",
-    "unterminated character set": "missing closing ]",
-    "nothing to repeat": "missing argument to repetition operator*",
-    "multiple repeat": "invalid nested repetition operator*",
-    "bad character range": "invalid character class range",
-}
-
-
-_CLASSES = {
-    "alpha": "a-zA-Z",
-    "digit": "0-9",
-    "alnum": "0-9a-zA-Z",
-    "upper": "A-Z",
-    "lower": "a-z",
-    "space": r"\t\n\v\f\r ",
-    "punct": r"!-/:-@\[-`{-~",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
-    "blank": r"\t ",
-    "cntrl": r"\x00-\x1f\x7f",
-    "graph": "!-~",
-    "print": " -~",
-    "ascii": r"\x00-\x7f",
-}
+    return regular.compiled(pattern).search(text) is not None
 
 
 def fetch(value: Any, key: Any) -> Any:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hera_utils.expressions import functions as builtin
+from hera_utils.expressions import regular
 from hera_utils.expressions.cases import camelcase, lower_case
 from hera_utils.expressions.gotext import quote, text_of
-from hera_utils.expressions.operations import regular_expression
 from hera_utils.expressions.values import Failure, Nothing, Strings, Texts
 
 Table = dict[str, tuple[str, Callable[..., Any]]]
@@ -208,38 +208,31 @@ def _plural(one: str, many: str, count: int) -> str:
 # -- regular expressions ------------------------------------------------------------------------------------------------
 
 
-def _template(replacement: str, pattern: re.Pattern[str]) -> Callable[[re.Match[str]], str]:
+def _template(replacement: str) -> Callable[[regular.Found], str]:
     """Go's replacement texts: $1, ${name}, $$."""
 
-    def group(found: re.Match[str], name: str) -> str:
-        if name.isdigit():
-            return (found.group(int(name)) or "") if int(name) <= pattern.groups else ""
-        return (found.group(name) or "") if name in pattern.groupindex else ""
+    def expand(found: regular.Found) -> str:
+        def written(part: re.Match[str]) -> str:
+            name = part.group(2) or part.group(3)
+            return "$" if part.group(1) else found.group(int(name) if name.isdigit() else name)
 
-    def expand(found: re.Match[str]) -> str:
-        return re.sub(
-            r"\$(?:(\$)|(\w+)|\{(\w+)\})",
-            lambda part: "$" if part.group(1) else group(found, part.group(2) or part.group(3)),
-            replacement,
-            flags=re.ASCII,
-        )
+        return re.sub(r"\$(?:(\$)|(\w+)|\{(\w+)\})", written, replacement, flags=re.ASCII)
 
     return expand
 
 
 def _replace_all(pattern: str, value: str, replacement: str) -> str:
-    compiled = regular_expression(pattern)
-    return _substituted(compiled, _template(replacement, compiled), value)
+    return _substituted(regular.compiled(pattern), _template(replacement), value)
 
 
 def _replace_literal(pattern: str, value: str, replacement: str) -> str:
-    return _substituted(regular_expression(pattern), lambda _: replacement, value)
+    return _substituted(regular.compiled(pattern), lambda _: replacement, value)
 
 
-def _substituted(compiled: re.Pattern[str], write: Callable[[re.Match[str]], str], value: str) -> str:
+def _substituted(compiled: regular.Pattern, write: Callable[[regular.Found], str], value: str) -> str:
     made: list[str] = []
     at = size = 0
-    for found in found_all(compiled, value):
+    for found in compiled.all(value):
         made.append(value[at : found.start()])
         made.append(write(found))
         size += len(made[-1])
@@ -249,49 +242,37 @@ def _substituted(compiled: re.Pattern[str], write: Callable[[re.Match[str]], str
     return "".join(made) + value[at:]
 
 
-def found_all(compiled: re.Pattern[str], value: str) -> list[re.Match[str]]:
-    """Go's matches: an empty one directly behind another does not count (Python counts it)."""
-    found: list[re.Match[str]] = []
-    end = -1
-    for one in compiled.finditer(value):
-        if one.start() == one.end() == end:
-            continue
-        found.append(one)
-        end = one.end()
-    return found
-
-
 def _find_all(pattern: str, value: str, count: int) -> list[str]:
-    matches = [one.group() for one in found_all(regular_expression(pattern), value)]
+    matches = [one.group() for one in regular.compiled(pattern).all(value)]
     kept = matches if count < 0 else matches[:count]
     return Strings(kept) if kept else Nothing("[]string")
 
 
 def _find(pattern: str, value: str) -> str:
-    found = regular_expression(pattern).search(value)
+    found = regular.compiled(pattern).search(value)
     return found.group() if found else ""
 
 
 def _match(pattern: str, value: str) -> bool:
     try:
-        return regular_expression(pattern).search(value) is not None
+        return regular.compiled(pattern).search(value) is not None
     except Failure:
         return False
 
 
 def _must_match(pattern: str, value: str) -> bool:
-    return regular_expression(pattern).search(value) is not None
+    return regular.compiled(pattern).search(value) is not None
 
 
 def _split_by(pattern: str, value: str, count: int) -> list[str]:
-    compiled = regular_expression(pattern)
+    compiled = regular.compiled(pattern)
     if count == 0:
         return Nothing("[]string")
     if pattern and value == "":
         return Strings([""])
     made: list[str] = []
     start, end = 0, 0
-    for found in found_all(compiled, value):
+    for found in compiled.all(value):
         if count > 0 and len(made) == count - 1:
             break
         end = found.start()

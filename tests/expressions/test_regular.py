@@ -1,0 +1,81 @@
+"""Go's regular expressions: what Python's would read otherwise, and that no pattern runs away."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hera_utils.expressions import regular
+from hera_utils.expressions.values import Failure
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"a+?", "aaa", "a"),
+        (r"(?U)a+", "aaa", "a"),
+        (r"\d", "٣3", "3"),
+        (r"x$", "x\n", None),
+        (r"(?m)x$", "x\ny", "x"),
+        (r"\z", "ab", ""),
+        (r"\Qa.b\E", "axb a.b", "a.b"),
+        (r"[[:^alpha:]]+", "ab12", "12"),
+        (r"\p{Lu}+", "aÉÀb", "ÉÀ"),
+        (r"(?P<x>a)(?<y>b)", "ab", "ab"),
+        (r"\x{1F600}", "\U0001f600", "\U0001f600"),
+        (r"(a|ab)(c|bcd)", "abcd", "abcd"),
+        (r"a**", "a", Failure),
+        (r"(?=a)", "a", Failure),
+        (r"(a)\1", "aa", Failure),
+        (r"(", "", Failure),
+        (r"a{1001}", "", Failure),
+        (r"(a{100}){100}", "", Failure),
+        (r"[z-a]", "", Failure),
+    ],
+)
+def test_meaning(pattern: str, text: str, found: str | type[Failure] | None) -> None:
+    if found is Failure:
+        with pytest.raises(Failure, match="error parsing regexp"):
+            regular.compiled(pattern)
+        return
+    match = regular.compiled(pattern).search(text)
+    assert (match.group() if match else None) == found
+
+
+def test_groups() -> None:
+    match = regular.compiled("(?P<key>[a-z]+)=([0-9]*)(x)?").search("a=1")
+    assert match is not None
+    assert [match.group(index) for index in range(5)] == ["a=1", "a", "1", "", ""]
+    assert match.group("key") == "a"
+    assert match.group("nope") == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("(a+)+$", "a" * 60 + "b"),
+        ("(a|aa)*c", "a" * 3000),
+        (".*.*.*.*x", "y" * 2000),
+        ("(x+x+)+y", "x" * 1000),
+        ("(a*)*b", "a" * 3000),
+    ],
+)
+def test_nothing_runs_away(pattern: str, text: str) -> None:
+    start = time.perf_counter()
+    assert regular.compiled(pattern).search(text) is None
+    assert time.perf_counter() - start < 5
+
+
+def test_too_much_work_is_an_error() -> None:
+    with pytest.raises(Failure, match="takes too long"):
+        list(regular.compiled("(a?){500}(a*)*b").all("a" * 60_000))
+
+
+@given(st.text(alphabet="ab()[]{}*+?|^$\\\\.-:PiLdw12,", max_size=12), st.text(alphabet="ab1-", max_size=8))
+def test_any_pattern_is_compiled_or_refused(pattern: str, text: str) -> None:
+    with contextlib.suppress(Failure):
+        list(regular.compiled(pattern).all(text))
