@@ -168,7 +168,8 @@ class ProcessRuntime:
             self._write_job(uid, launch)
             self._workers.give(uid)
         except (HeraUtilsError, OSError) as error:
-            self._finish(uid, _failed(launch, str(error)))
+            fix = getattr(error, "fix", None)
+            self._finish(uid, _failed(launch, f"{error}: {fix}" if fix else str(error)))
 
     def _write_job(self, uid: str, launch: Launch) -> None:
         pod = launch.pod

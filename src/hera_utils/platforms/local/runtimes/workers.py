@@ -163,10 +163,8 @@ class Workers:
             answer = f"! {error}"
         if answer != "ready":
             ours.close()
-            raise PlatformError(
-                f"this machine's kernel refuses private mounts for tasks ({answer[2:] or 'the spawner ended'}): {_FIX}",
-                fix=_FIX,
-            )
+            why = answer[2:] or "the spawner ended"
+            raise PlatformError(f"this machine's kernel refuses private mounts for tasks ({why})", fix=_FIX)
         self._link = ours
         return ours
 

@@ -17,6 +17,7 @@ import os
 from typing import NamedTuple
 
 from . import system
+from .discard import discard
 
 OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # every container has its own, empty
 _EMPTY = ("/mnt", "/media", "/root")  # with an unprivileged server: empty and writable
@@ -72,8 +73,11 @@ class Base(NamedTuple):
     in_memory: bool
 
 
-def prepare(folder: str, *, privileged: bool) -> Base:
-    """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses."""
+def prepare(folder: str, *, nested: bool) -> Base:
+    """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
+
+    nested: in a user namespace that is not the machine's own.
+    """
     mounts = _real_mounts()
     os.makedirs(folder, exist_ok=True)
     system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID, "mode=755,size=16m")
@@ -83,19 +87,15 @@ def prepare(folder: str, *, privileged: bool) -> Base:
     system.bind("/sys", f"{folder}/sys", recursive=True)
     with contextlib.suppress(OSError):  # a kernel before 5.12: as writable as it is to this user
         system.set_read_only(f"{folder}/sys")
-    options = "" if privileged else ",userxattr"
-    _skeleton(f"{folder}/skeleton", whole=privileged)
-    in_memory = False
-    if _can_hold_upper(os.path.dirname(folder), folder, options + ",volatile"):
-        options += ",volatile"  # what a task writes outside claims need not survive a power failure
-    else:
-        in_memory = not _can_hold_upper(os.path.dirname(folder), folder, options)
-    if privileged:
+    probe = _Probe(folder, nested)
+    whole = probe.works(["/"])
+    _skeleton(f"{folder}/skeleton", whole=whole)
+    if whole:
         overlaid = ["/", *(p for p, fixed in mounts.items() if p != "/" and not fixed)]
         shown = [p for p, fixed in mounts.items() if p != "/" and fixed]
     else:
         overlaid, shown = _tops()
-    return Base(folder, privileged, tuple(overlaid), _show(shown, folder), _resolver(), options, in_memory)
+    return Base(folder, whole, tuple(overlaid), _show(shown, folder), _resolver(), probe.options, probe.in_memory)
 
 
 def _show(paths: list[str], folder: str) -> tuple[str, ...]:
@@ -189,19 +189,37 @@ def _tops() -> tuple[list[str], list[str]]:
     return overlaid, shown
 
 
-def _can_hold_upper(pods: str, folder: str, options: str) -> bool:
-    """Whether the state folder's file system can be the upper layer of an overlay (another overlay or NFS cannot)."""
-    probe = f"{pods}/.probe-{os.getpid()}"
-    for name in ("upper", "work"):
-        os.makedirs(f"{probe}/{name}")
-    try:
-        system.overlay([f"{folder}/skeleton"], probe, f"{folder}/probe", options)
-        system.unmount(f"{folder}/probe")
-    except OSError:
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            for name in ("work/work/incompat/volatile", "work/work/incompat", "work/work", "work", "upper", ""):
-                if os.path.isdir(f"{probe}/{name}"):
-                    os.rmdir(f"{probe}/{name}")
-    return True
+class _Probe:
+    """Which overlays this kernel allows, found by trying. options, in_memory: as in Base."""
+
+    def __init__(self, folder: str, nested: bool) -> None:
+        self._folder = folder
+        self._on_disk = f"{os.path.dirname(folder)}/.probe-{os.getpid()}"
+        self.in_memory = False
+        plain = ",userxattr" if nested else ""
+        # volatile: what a task writes outside claims need not survive a power failure, and must not be synced at its end
+        for self.options, self.in_memory in ((f"{plain},volatile", False), (plain, False), (plain, True)):
+            if self.works([]):
+                return
+        raise OSError(1, "this kernel allows no overlay", folder)
+
+    def works(self, lower: list[str]) -> bool:
+        """Whether `lower` can be overlaid with these options. (A file system that is an overlay or NFS cannot hold the changes.)"""
+        changes = f"{self._folder}/probe/changes" if self.in_memory else self._on_disk
+        target = f"{self._folder}/probe"
+        try:
+            if self.in_memory:
+                system.mount("tmpfs", target, "tmpfs")
+            for name in ("upper", "work"):
+                os.makedirs(f"{changes}/{name}")
+            system.overlay([f"{self._folder}/skeleton", *lower], changes, target, self.options)
+            system.unmount(target)
+        except OSError:
+            return False
+        finally:
+            if self.in_memory:
+                with contextlib.suppress(OSError):
+                    system.unmount(target)
+            else:
+                discard(changes)
+        return True

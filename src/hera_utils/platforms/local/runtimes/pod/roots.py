@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from typing import NamedTuple
 
 from . import system
 from .base import OWN, Base
+from .discard import discard
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
 _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
@@ -283,18 +283,3 @@ def _inside(root: str, path: str) -> str:
             continue
         done = here
     return root + done
-
-
-def discard(folder: str) -> None:
-    """Remove a folder that a container wrote (an overlay's work folder is not even readable for its owner)."""
-    shutil.rmtree(folder, onerror=_make_removable)
-
-
-def _make_removable(function: object, path: str, _: object) -> None:
-    with contextlib.suppress(OSError):
-        os.chmod(os.path.dirname(path), 0o700)
-        os.chmod(path, 0o700)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)

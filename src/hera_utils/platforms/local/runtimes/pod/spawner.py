@@ -5,12 +5,14 @@ Any packet asks for a worker; the answer is its process id, with the descriptor 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
 import socket
 
-from . import base, roots, system, worker
+from . import base, system, worker
+from .discard import discard
 from .processes import born
 
 
@@ -22,7 +24,8 @@ def main(state: str, fd: int) -> None:
     try:
         shared = prepare(state)
     except OSError as error:
-        link.send(f"! {error.strerror}: {error.filename}".encode())
+        why = "no user namespace may be made" if error.errno in (errno.ENOSPC, errno.EUSERS) else error.strerror
+        link.send(f"! {why}: {error.filename}".encode())
         return
     _sweep(f"{state}/pods/.roots")
     gc.disable()
@@ -50,20 +53,34 @@ def _sweep(folder: str) -> None:
         for name in os.listdir(folder):
             pid, _, age = name.partition("-")
             if born(pid) != age:
-                roots.discard(f"{folder}/{name}")
+                discard(f"{folder}/{name}")
     finally:
         os._exit(0)
 
 
 def prepare(state: str) -> base.Base:
-    """Namespaces of its own, and what all containers share."""
-    user, group = os.getuid(), os.getgid()
-    if user == 0:
+    """Namespaces of its own, and what all containers share. Raises OSError."""
+    nested = not _is_machines_own()
+    try:
+        if os.getuid() != 0:
+            raise PermissionError
         system.unshare(system.CLONE_NEWNS)
-    else:
-        system.unshare(system.CLONE_NEWUSER | system.CLONE_NEWNS)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
+    except PermissionError:
+        _enter_user_namespace()
+        nested = True
     system.mount("none", "/", None, system.MS_SLAVE | system.MS_REC)
-    return base.prepare(f"{state}/pods/.base", privileged=user == 0)
+    return base.prepare(f"{state}/pods/.base", nested=nested)
+
+
+def _is_machines_own() -> bool:
+    """Whether the user namespace of this process is the machine's."""
+    with open("/proc/self/uid_map") as file:
+        return file.read().split() == ["0", "0", "4294967295"]
+
+
+def _enter_user_namespace() -> None:
+    user, group = os.getuid(), os.getgid()
+    system.unshare(system.CLONE_NEWUSER | system.CLONE_NEWNS)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
