@@ -8,7 +8,7 @@ import yaml
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter import closing, limits, locks, phases, retry_in_place, substitution
-from hera_utils.interpreter.commands import Command, ReadObject, WriteObject
+from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
 from hera_utils.interpreter.faults import Fault
@@ -167,9 +167,12 @@ def restored(run: Run, event: Event) -> Walk:
         walk.begin(0.0, event.seed)
         if not walk.spec.get("suspend"):
             walk.visit(walk.root)
-    kept = walk.commands if walk.ledger.now == 0.0 else []
-    walk.begin(event.at, event.seed)
-    walk.commands = kept
+        # Timers were set when they were first wanted; setting them again would wake those that just fired.
+        kept = [command for command in walk.commands if not isinstance(command, SetTimer)]
+        walk.begin(event.at, event.seed)
+        walk.commands = kept
+    else:
+        walk.begin(event.at, event.seed)
     closing.duration_variable(walk)
     return walk
 

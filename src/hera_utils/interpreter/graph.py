@@ -52,6 +52,11 @@ def attempts(ledger: Ledger, node: Json) -> list[Json]:
     return [child for child in ledger.children(node) if phases.retried(child)]
 
 
+def hook_owner(name: str) -> str:
+    """The name of the node that a hook belongs to, from the hook's own name."""
+    return name[: -len(".onExit")] if name.endswith(".onExit") else name.rpartition(".hooks.")[0]
+
+
 def hooks_done(ledger: Ledger, node: Json) -> bool:
     """Whether every hook of the node is over."""
     return all(phases.fulfilled(child) for child in ledger.children(node) if phases.hooked(child))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.interpreter import graph, limits, phases, substitution
-from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
@@ -34,13 +34,17 @@ def exit_hook(owner: Mapping[str, Any], arguments: Json) -> Json | None:
 
 
 class Owner:
-    """Whose hooks these are: a node of `frame`, known as `prefix.name` within `scope`."""
+    """Whose hooks these are: a node of `frame`, known as `prefix.name` within `scope`.
+
+    blocked: a limit held a hook back; look again when there is room.
+    """
 
     def __init__(self, frame: Frame, scope: Scope, prefix: str, name: str) -> None:
         self.frame = frame
         self.scope = scope
         self.prefix = prefix
         self.name = name
+        self.blocked = False
 
 
 def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Generator[Call, Json | None, bool]:
@@ -60,7 +64,11 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
         outputs = graph.last_attempt(walk.ledger, node).get("outputs")
         if arguments and outputs:
             arguments = fill(walk, owner, arguments, outputs)
-        hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=False)
+        try:
+            hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=False)
+        except Full:
+            owner.blocked, done = True, False
+            continue
         walk.ledger.adopt(node, walk.ledger.id_of(name))
         done = done and hook_node is not None and phases.fulfilled(hook_node)
     return done
@@ -79,7 +87,11 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
         outputs = graph.last_attempt(walk.ledger, node).get("outputs")
         arguments = fill(walk, owner, arguments, outputs)
     name = f"{node['name']}.onExit"
-    hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=True)
+    try:
+        hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=True)
+    except Full:
+        owner.blocked = True
+        return False
     walk.ledger.adopt(node, walk.ledger.id_of(name))
     return hook_node is not None and phases.fulfilled(hook_node)
 

@@ -7,10 +7,11 @@ which child changed: so an event costs as much as the tree is deep, not as much 
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import births, commands, limits, locks, openings, phases
+from hera_utils.interpreter import births, commands, graph, limits, locks, openings, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.ledger import Ledger
@@ -37,6 +38,7 @@ class Walk:
         self.config_maps: dict[str, dict[str, str]] = run.memory.get("config_maps") or {}
         self.frames: dict[str, Frame] = {}
         self.waiting: dict[str, Frame] = {}
+        self._queue: list[tuple[str, str]] = []
         self.commands: list[commands.Command] = []
         self.cache: dict[Any, Any] = {}
         self.held: dict[str, Frame] = {}
@@ -100,6 +102,8 @@ class Walk:
 
     def visit(self, frame: Frame) -> None:
         """Let the frame's planner look at what changed. A fault marks its node and goes on to the caller."""
+        if self._alive(frame, None)[0] is not frame:
+            return
         node = self.ledger.get(frame.node_id)
         if node is not None and phases.ended(node):
             return
@@ -130,12 +134,35 @@ class Walk:
         """A node changed: visit its ancestors, nearest first, up to the workflow. fault: what opening it raised."""
         frame = self.frames.get(node_id)
         if frame is None:
+            self._rise_from_orphan(node_id)
             return
-        if phases.ended(self.ledger.nodes[node_id]):
+        node = self.ledger.nodes[node_id]
+        if phases.ended(node):
             self.close(frame)
+        owner = self.frames.get(self.ledger.id_of(graph.hook_owner(node["name"]))) if phases.hooked(node) else None
+        if owner is not None and owner.kind:  # a DAG waits for the hooks below it, its own included
+            try:
+                self.visit(owner)
+            except Fault as raised:
+                self._rise(owner, raised)
         self._rise(frame, fault)
 
+    def _rise_from_orphan(self, node_id: str) -> None:
+        """A pod below a template that is over already: only what stands above that template is interested."""
+        above = self.root
+        node = self.ledger.get(node_id)
+        while node is not None and node.get("boundaryID"):
+            found = self.frames.get(node["boundaryID"])
+            if found is not None and above is self.root:
+                above = found
+            elif found is None:
+                above = self.root
+            node = self.ledger.get(node["boundaryID"])
+        self.visit(above)
+        self._rise(above, None)
+
     def _rise(self, frame: Frame, fault: Fault | None) -> None:
+        frame, fault = self._alive(frame, fault)
         child, parent = frame.node_id, frame.parent
         while parent is not None:
             parent.dirty[child] = fault
@@ -145,6 +172,16 @@ class Walk:
             except Fault as raised:
                 fault = raised
             child, parent = parent.node_id, parent.parent
+
+    def _alive(self, frame: Frame, fault: Fault | None) -> tuple[Frame, Fault | None]:
+        """The frame from which to rise: below a node that is over nothing is planned any more (Argo does not look there)."""
+        lowest = frame
+        above = frame.parent
+        while above is not None and above.node_id:
+            if above.node_id not in self.frames:
+                lowest, fault = above, None
+            above = above.parent
+        return lowest, fault
 
     def close(self, frame: Frame) -> None:
         """The frame's node is over: forget it, end the daemons that it started, give back its locks."""
@@ -158,21 +195,34 @@ class Walk:
     def open_waiting(self) -> None:
         """Room was made: let the frames that wait for the workflow's parallelism try again.
 
-        What a template's own parallelism holds back is tried when one of its children ends, which visits its frame anyway.
+        By name, so that a restored run chooses alike. What a template's own parallelism holds back is tried when one of its children ends, which visits its frame anyway.
         """
         if self.spec.get("parallelism") is None:
             return
-        for frame in list(self.waiting.values()):
-            if limits.workflow_full(self):
-                return
-            if frame.node_id not in self.waiting:
+        tried: list[tuple[str, str]] = []
+        while self._queue and not limits.workflow_full(self):
+            entry = heapq.heappop(self._queue)
+            frame = self.waiting.get(entry[1])
+            if frame is None:
                 continue
+            tried.append(entry)
             fault = None
             try:
                 self.visit(frame)
             except Fault as raised:
                 fault = raised
             self._rise(frame, fault)
+        for entry in tried:
+            if entry[1] in self.waiting:
+                heapq.heappush(self._queue, entry)
+
+    def wait(self, frame: Frame, holds: bool = True) -> None:
+        """Note that a limit holds back what the frame wants to open, or (holds=False) that nothing is held back any more."""
+        if not holds:
+            self.waiting.pop(frame.node_id, None)
+        elif frame.node_id not in self.waiting:
+            self.waiting[frame.node_id] = frame
+            heapq.heappush(self._queue, (frame.call.name, frame.node_id))
 
     def kill_daemons(self, boundary: str | None) -> None:
         """End the daemons of a boundary, or all of them (None)."""

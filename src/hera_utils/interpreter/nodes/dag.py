@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ class _Visit:
     # --- what changed ---------------------------------------------------------------------------------------------
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
         self.state.ready.extend(sorted(self.state.stuck))
+        blocked, self.state.blocked = self.state.blocked, {}
+        for node_id, name in blocked.items():
+            yield from self._settle(name, node_id)
         for child, fault in dirty.items():
             found = dag_tasks.owner(self.walk, self.state, child)
             if found is None:
@@ -163,13 +167,15 @@ class _Visit:
             self._connect(task, task.node_id)
             self._add(task, f"{self.boundary['name']}.{name}", "TaskGroup", phases.RUNNING)
         full = False
-        for item in several:
+        place = self.state.order[task.node_id][0]
+        for index, item in enumerate(several):
             item_id = self.ledger.id_of(f"{self.boundary['name']}.{item['name']}")
             task.items[item_id] = item
             task.left.add(item_id)
             self.state.owners[item_id] = name
+            self.state.order[item_id] = (place, index)
             if full and self.ledger.get(item_id) is None:
-                self.state.waiting.append((name, item_id))
+                self._hold(item_id)
             else:
                 full = not (yield from self._open_one(name, item, item_id)) or full
         for item_id in list(task.left):
@@ -196,7 +202,7 @@ class _Visit:
             yield call
         except Full:
             if ledger.get(node_id) is None:
-                self.state.waiting.append((name, node_id))
+                self._hold(node_id)
                 return False
         except TooDeep:
             pass
@@ -208,21 +214,26 @@ class _Visit:
             self._connect(task, node_id)
         return True
 
+    def _hold(self, node_id: str) -> None:
+        self.state.held.add(node_id)
+        heapq.heappush(self.state.waiting, (self.state.order[node_id], node_id))
+
     def open_waiting(self) -> Plan:
         """Try those that a limit held back, in order, until it does again."""
         waiting = self.state.waiting
-        for _ in range(len(waiting)):
-            name, node_id = waiting.popleft()
+        while waiting:
+            node_id = heapq.heappop(waiting)[1]
+            self.state.held.discard(node_id)
+            name = self.state.owners[node_id]
             task = self.state.tasks[name]
             item = task.items.get(node_id) or self._expand(task)[0]
             if not (yield from self._open_one(name, item, node_id)):
-                waiting.appendleft(waiting.pop())
                 break
             yield from self._settle(name, node_id)
-        if waiting:
-            self.walk.waiting[self.frame.node_id] = self.frame
+        if waiting or self.state.blocked:
+            self.walk.wait(self.frame)
         else:
-            self.walk.waiting.pop(self.frame.node_id, None)
+            self.walk.wait(self.frame, False)
 
     # --- what is over ---------------------------------------------------------------------------------------------
     def _settle_item(self, task: Task, item_id: str) -> Plan:
@@ -233,6 +244,7 @@ class _Visit:
         if phases.completed(node) and hooks.exit_hook(task.spec, {}) is not None:
             owner = self._hook_owner(task, node)
             if not (yield from hooks.on_exit(self.walk, owner, task.spec, node)):
+                self._look_again(owner, task, item_id)
                 return
         task.left.discard(item_id)
 
@@ -244,19 +256,36 @@ class _Visit:
         node = ledger.get(task.node_id)
         if node is None:
             return
-        if node["type"] == "TaskGroup" and task.items and not task.left and not phases.ended(node):
-            ledger.mark(node, self._group_phase(task))
+        if node["type"] == "TaskGroup" and not phases.ended(node):
+            if not (yield from self._hooks_over(task, node)) or task.left or not task.items:
+                self.state.open.add(name)
+                return
+            self.ledger.mark(node, self._group_phase(task))
         if task.over:
             return
         self.state.open.add(name)
-        if hooks.has_hooks(task.spec) or hooks.exit_hook(task.spec, {}) is not None:
-            owner = self._hook_owner(task, node)
-            if not (yield from hooks.lifecycle(self.walk, owner, task.spec.get("hooks"), node)):
-                return
-            if phases.completed(node) and not (yield from hooks.on_exit(self.walk, owner, task.spec, node)):
-                return
+        if not (yield from self._hooks_over(task, node)):
+            return
         if phases.fulfilled(node) and graph.hooks_done(ledger, node):
             self._over(name)
+
+    def _hooks_over(self, task: Task, node: Json) -> Opened:
+        """Open the hooks that the task's node asks for by now; whether those that were opened are over."""
+        if not hooks.has_hooks(task.spec) and hooks.exit_hook(task.spec, {}) is None:
+            return True
+        owner = self._hook_owner(task, node)
+        done = yield from hooks.lifecycle(self.walk, owner, task.spec.get("hooks"), node)
+        if done and phases.completed(node):
+            done = yield from hooks.on_exit(self.walk, owner, task.spec, node)
+        if not done:
+            self._look_again(owner, task, task.node_id)
+        return done
+
+    def _look_again(self, owner: hooks.Owner, task: Task, node_id: str) -> None:
+        """A limit held a hook back: come again when there is room."""
+        if owner.blocked:
+            self.state.blocked[node_id] = task.spec["name"]
+            self.walk.wait(self.frame)
 
     def _group_phase(self, task: Task) -> str:
         """A loop succeeded unless an item did not; the last one that did not says how it ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from hera_utils.interpreter import graph, phases
+from hera_utils.interpreter import depends, graph, phases
 from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.state import Json
 
@@ -20,7 +20,9 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
     while queue:
         node_id, branch = queue.popleft()
         found = ledger.get(node_id)
-        if found is None or not phases.fulfilled(found):
+        if found is None:
+            return phases.RUNNING
+        if not phases.fulfilled(found) and not _complete_group(ledger, found) and not _abandoned(ledger, found):
             return phases.RUNNING
         if phases.completed(found):
             branch = found["phase"]
@@ -31,7 +33,41 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
             if (child, branch) not in seen:
                 seen.add((child, branch))
                 queue.append((child, branch))
+    for name, target in targets.items():
+        if not ended[target] and target in ledger.nodes:
+            ended[target] = _unreached(ledger, dag, node, name)
     return _overall(dag, targets, ended)
+
+
+def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
+    """The phase of a target below a template that failed fast, which leaves no path to it. Argo would wait for ever."""
+    target = ledger.nodes[ledger.id_of(f"{node['name']}.{name}")]
+    if phases.completed(target) or not phases.fulfilled(target):
+        return str(target["phase"]) if phases.completed(target) else ""
+    specs = {task["name"]: task for task in dag.get("tasks") or ()}
+    for dependency in depends.of_task(specs[name], specs).names:
+        before = ledger.named(f"{node['name']}.{dependency}")
+        if before is not None and phases.unsuccessful(before):
+            return str(before["phase"])
+    return phases.SUCCEEDED
+
+
+def _complete_group(ledger: Ledger, node: Json) -> bool:
+    """A loop whose items are all over, but which nobody looked at since, is over too (Argo: completableTaskGroupPhase)."""
+    children = ledger.children(node)
+    if node["type"] != "TaskGroup" or not children or not all(phases.fulfilled(child) for child in children):
+        return False
+    ends = [child["phase"] for child in children if phases.unsuccessful(child)]
+    ledger.mark(node, ends[-1] if ends else phases.SUCCEEDED)
+    return True
+
+
+def _abandoned(ledger: Ledger, node: Json) -> bool:
+    """Whether the node is part of a template that is over, so that nobody will ever end it. Argo would wait for ever."""
+    boundary = ledger.get(node.get("boundaryID") or "")
+    while boundary is not None and not phases.ended(boundary):
+        boundary = ledger.get(boundary.get("boundaryID") or "")
+    return boundary is not None and node["type"] in ("Steps", "DAG", "StepGroup", "TaskGroup", "Retry")
 
 
 def _below_retry(ledger: Ledger, node: Json) -> list[str]:

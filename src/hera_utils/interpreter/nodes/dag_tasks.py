@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import depends, phases
+from hera_utils.interpreter import depends, graph, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
@@ -34,17 +34,22 @@ class Task:
 
 @dataclass
 class State:
-    """owners: node id → task, of its node and its items. waiting: (task, node id) that a limit holds back. stuck: tasks whose
-    references have no value yet. open: tasks that began and are not over. ready: tasks to look at.
+    """owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item). waiting: a heap
+    of those that a limit holds back, by order; held: their ids. stuck: tasks whose
+    references have no value yet. open: tasks that began and are not over. ready: tasks to look at. blocked: node id → task of
+    those with hooks that a limit holds back.
     """
 
     tasks: dict[str, Task]
     targets: list[str]
     owners: dict[str, str] = field(default_factory=dict)
-    waiting: deque[tuple[str, str]] = field(default_factory=deque)
+    order: dict[str, tuple[int, int]] = field(default_factory=dict)
+    waiting: list[tuple[tuple[int, int], str]] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)
     ready: deque[str] = field(default_factory=deque)
+    blocked: dict[str, str] = field(default_factory=dict)
 
 
 def prepare(walk: Walk, frame: Frame) -> State:
@@ -71,7 +76,9 @@ def prepare(walk: Walk, frame: Frame) -> State:
     for name, task in tasks.items():
         for dependency in task.needs.names:
             tasks[dependency].dependents.append(name)
-    return State(tasks, targets, {task.node_id: name for name, task in tasks.items()}, ready=deque(tasks))
+    owners = {task.node_id: name for name, task in tasks.items()}
+    order = {task.node_id: (place, 0) for place, task in enumerate(tasks.values())}
+    return State(tasks, targets, owners, order, ready=deque(tasks))
 
 
 def owner(walk: Walk, state: State, child: str) -> tuple[str, str] | None:
@@ -81,7 +88,5 @@ def owner(walk: Walk, state: State, child: str) -> tuple[str, str] | None:
     node = walk.ledger.get(child)
     if node is None or not phases.hooked(node):
         return None
-    name = node["name"]
-    of = name[: -len(".onExit")] if name.endswith(".onExit") else name.rpartition(".hooks.")[0]
-    found = walk.ledger.id_of(of)
+    found = walk.ledger.id_of(graph.hook_owner(node["name"]))
     return (state.owners[found], found) if found in state.owners else None

@@ -30,13 +30,16 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
         tried = graph.attempts(ledger, node)
         if tried and not phases.ended(tried[-1]):
             yield from _follow(walk, frame, node, tried)
-            return
+            if not phases.ended(tried[-1]):
+                return
+            continue
         if tried and not _again(walk, frame, node, strategy, tried):
             return
+        walk.wait(frame, False)
         try:
             yield _attempt(walk, frame, node, len(tried), tried[-1] if tried else None)
         except Full:
-            walk.waiting[frame.node_id] = frame
+            walk.wait(frame)
             return
         except Fault:
             if _policy(strategy) not in ("Always", "OnError", "OnTransientError"):

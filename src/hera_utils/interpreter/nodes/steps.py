@@ -24,13 +24,14 @@ _STRICT = ("steps", "tasks")
 class Group:
     """steps: node id → step of each child of the group that does not skip. open: those not over yet, hooks included.
 
-    waiting: those that a limit holds back, in order. broken: the group failed before all were opened.
+    waiting: those that a limit holds back, in order; blocked: those with hooks that it holds back. opened: the first visit is done.
     """
 
     node: Json
     steps: dict[str, Json] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
     waiting: deque[str] = field(default_factory=deque)
+    blocked: set[str] = field(default_factory=set)
     opened: bool = False
 
 
@@ -122,6 +123,9 @@ def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | No
                     group.waiting.remove(child)
                     yield from _open(walk, frame, group, child)
                 yield from _settle(walk, frame, state, group, _owner(walk, group, child))
+            blocked, group.blocked = sorted(group.blocked), set()
+            for child in blocked:
+                yield from _settle(walk, frame, state, group, child)
             yield from _open_waiting(walk, frame, state, group)
     except Missing:
         return
@@ -174,7 +178,7 @@ def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
     for child_id in list(group.steps):
         yield from _settle(walk, frame, state, group, child_id)
     if group.waiting:
-        walk.waiting[frame.node_id] = frame
+        walk.wait(frame)
 
 
 def _name(group: Group, step: Json) -> str:
@@ -221,9 +225,7 @@ def _owner(walk: Walk, group: Group, child: str) -> str:
         return child
     node = walk.ledger.get(child)
     if node is not None and phases.hooked(node):
-        name = node["name"]
-        owner = name[: -len(".onExit")] if name.endswith(".onExit") else name.rpartition(".hooks.")[0]
-        return walk.ledger.id_of(owner)
+        return walk.ledger.id_of(graph.hook_owner(node["name"]))
     return child
 
 
@@ -243,10 +245,13 @@ def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str)
         scope = state.scope
         scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
         owner = hooks.Owner(frame, scope, "steps", step["name"])
-        if not (yield from hooks.lifecycle(walk, owner, step.get("hooks"), node)):
-            group.open.add(child_id)
-            return
-        if phases.completed(node) and not (yield from hooks.on_exit(walk, owner, step, node)):
+        done = yield from hooks.lifecycle(walk, owner, step.get("hooks"), node)
+        if done and phases.completed(node):
+            done = yield from hooks.on_exit(walk, owner, step, node)
+        if owner.blocked:
+            group.blocked.add(child_id)
+            walk.wait(frame)
+        if not done:
             group.open.add(child_id)
             return
     if phases.fulfilled(node):
@@ -257,10 +262,11 @@ def _open_waiting(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
     while group.waiting:
         child_id = group.waiting.popleft()
         if not (yield from _open(walk, frame, group, child_id)):
-            walk.waiting[frame.node_id] = frame
+            walk.wait(frame)
             return
         yield from _settle(walk, frame, state, group, child_id)
-    walk.waiting.pop(frame.node_id, None)
+    if not group.blocked:
+        walk.wait(frame, False)
 
 
 def _conclude(walk: Walk, group: Group) -> None:

@@ -1,0 +1,134 @@
+"""Dialogues with the interpreter: what happens to a run, what it wants done. No pods, no clock: both are in the test."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from hera_utils.interpreter import begin
+from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import events as e
+from hera_utils.interpreter.advance import advance
+from hera_utils.interpreter.state import Run
+
+BORN = "2026-01-01T00:00:00Z"
+START = 1_767_225_600.0  # the same, in seconds
+
+
+def workflow(spec: str | dict[str, Any], name: str = "wf", **metadata: Any) -> dict[str, Any]:
+    """A workflow document as it is stored when it is accepted."""
+    parsed = yaml.safe_load(spec) if isinstance(spec, str) else spec
+    meta = {"name": name, "namespace": "default", "uid": "1234", "creationTimestamp": BORN, **metadata}
+    return {"metadata": meta, "spec": parsed}
+
+
+class Play:
+    """One run. `launched`: node ids of pods in the order they were asked for; `commands`: those of the last event.
+
+    mode: "live" keeps the run in memory; "restored" reads it back from its JSON before each event; "naive" also walks all of it
+    again after each event: the oracle of the incremental walk.
+    """
+
+    def __init__(self, document: dict[str, Any], mode: str = "live", **submitted: Any) -> None:
+        self.mode = mode
+        self.at = START
+        self.run = Run(json.loads(json.dumps(document)))
+        self.launched: list[str] = []
+        self.active: list[str] = []
+        self.timers: dict[str, float] = {}
+        self.commands: list[c.Command] = []
+        self.tell(e.Submitted(self.at, "seed", **submitted))
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+    def tell(self, event: e.Event) -> list[c.Command]:
+        assert e.from_json(json.loads(json.dumps(e.to_json(event)))) == event
+        before = json.loads(json.dumps(self.run.nodes))
+        if self.mode != "live":
+            self.run = Run(json.loads(json.dumps(self.run.document)), json.loads(json.dumps(self.run.memory)))
+        self.commands = advance(self.run, event)
+        if self.mode == "naive" and not self.run.finished and self.run.index is not None:
+            self.run.index.commands = self.commands
+            begin.walk_again(self.run.index)
+            self.commands = self.run.index.commands
+        self.commands = [c.from_json(json.loads(json.dumps(c.to_json(one)))) for one in self.commands]
+        self._check_changed(before)
+        for command in self.commands:
+            if isinstance(command, c.LaunchPod):
+                assert command.node_id not in self.launched, "launched twice"
+                self.launched.append(command.node_id)
+                self.active.append(command.node_id)
+            elif isinstance(command, c.SetTimer):
+                self.timers[command.key] = command.at
+        return self.commands
+
+    def _check_changed(self, before: dict[str, Any]) -> None:
+        """`run.changed` and `run.removed` name every node that differs."""
+        after = json.loads(json.dumps(self.run.nodes))
+        changed, removed = self.run.settle()
+        touched = {key for key, node in after.items() if before.get(key) != node}
+        assert touched <= changed, touched - changed
+        assert {key for key in before if key not in after} <= removed
+
+    def start(self, name: str) -> list[c.Command]:
+        self.at += 1
+        return self.tell(e.PodStarted(self.at, "seed", self.id(name), "10.0.0.1", "host"))
+
+    def end(self, name: str, code: int = 0, **fields: Any) -> list[c.Command]:
+        """The pod of a node ends; fields as PodFinished has them. outputs: {"parameters": {name: value}} is short for the list."""
+        self.at += 1
+        node_id = self.id(name)
+        if node_id in self.active:
+            self.active.remove(node_id)
+        outputs = dict(fields.pop("outputs", {}))
+        if isinstance(outputs.get("parameters"), dict):
+            outputs["parameters"] = [{"name": key, "value": value} for key, value in outputs["parameters"].items()]
+        reason = "Completed" if code == 0 else "Error"
+        containers = (e.ContainerState("main", code, reason, "", self.at - 1, self.at),)
+        phase = "Succeeded" if code == 0 else "Failed"
+        fields = {"phase": phase, "containers": containers, "outputs": outputs, **fields}
+        return self.tell(e.PodFinished(self.at, "seed", node_id, **fields))
+
+    def wait(self, key: str = "") -> list[c.Command]:
+        """The next timer fires (or the one with that key)."""
+        chosen = key or min(self.timers, key=lambda one: self.timers[one])
+        self.at = max(self.at, self.timers.pop(chosen))
+        return self.tell(e.TimerFired(self.at, "seed", chosen))
+
+    # --- what one sees --------------------------------------------------------------------------------------------
+    def id(self, name: str) -> str:
+        """The id of a node: by its name without the workflow's, by its display name, or as it is."""
+        for node in self.run.nodes.values():
+            if name in (node["id"], node["name"], node["name"].removeprefix(self.run.name), node["displayName"]):
+                return str(node["id"])
+        raise KeyError(name)
+
+    def node(self, name: str) -> dict[str, Any]:
+        return self.run.nodes[self.id(name)]
+
+    def phases(self) -> dict[str, str]:
+        """Name (less the workflow's) → phase."""
+        return {node["name"].removeprefix(self.run.name): node["phase"] for node in self.run.nodes.values()}
+
+    @property
+    def phase(self) -> str:
+        return self.run.phase
+
+    @property
+    def message(self) -> str:
+        return str(self.run.document["status"].get("message", ""))
+
+    def running(self) -> list[str]:
+        """Names of the nodes whose pods are at work, in the order they were launched."""
+        return [self.run.nodes[one]["name"].removeprefix(self.run.name) for one in self.active]
+
+    def picture(self) -> dict[str, Any]:
+        """The run as one can see it, with everything that has no order in a fixed one."""
+        nodes = {}
+        for key, node in self.run.nodes.items():
+            shown = {**node, "children": sorted(node.get("children") or ())}
+            shown["outboundNodes"] = sorted(node.get("outboundNodes") or ())
+            nodes[key] = shown
+        status = {key: value for key, value in self.run.document["status"].items() if key not in ("nodes", "progress")}
+        return {"nodes": nodes, "status": status}
