@@ -120,6 +120,7 @@ def test_secrets_claims_namespaces_accounts(api):
     assert api("GET", "/api/v1/namespaces/default").json()["status"]["phase"] == "Active"
     assert api("POST", "/api/v1/namespaces", {"metadata": {"name": "lab"}}).status_code == 201
     assert api("GET", "/api/v1/namespaces/lab/serviceaccounts/default").status_code == 200
+    assert api("DELETE", "/api/v1/namespaces/default").json()["reason"] == "Forbidden"
     unknown = api("POST", "/api/v1/namespaces/nowhere/configmaps", config_map("x"))
     assert (unknown.status_code, unknown.json()["message"]) == (404, 'namespaces "nowhere" not found')
     wrong = api("POST", f"{CORE}/configmaps", {"kind": "Secret", "metadata": {"name": "x"}})

@@ -30,6 +30,11 @@ def raw_path_of(request: Request) -> str:
     return raw.decode("ascii", "replace").partition("?")[0] or request.url.path
 
 
+def not_json(constant: str) -> Any:
+    """Python's decoder takes NaN and Infinity; JSON has no such numbers."""
+    raise ValueError(f"invalid character '{constant[0]}' looking for beginning of value")
+
+
 async def read_body(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0

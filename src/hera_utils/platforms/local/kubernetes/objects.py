@@ -7,7 +7,7 @@ import binascii
 import json
 from typing import Any
 
-from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
+from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.platforms.local.kubernetes.patches import patched
@@ -158,6 +158,9 @@ def patch(platform: LocalPlatform, asked: Asked) -> Answer:
 def delete(platform: LocalPlatform, asked: Asked) -> Answer:
     target = asked.target
     known = platform.get(target.resource.kind, target.namespace, target.name)
+    if target.resource.kind == "Namespace" and target.name == "default":
+        message = 'namespaces "default" is forbidden: this namespace may not be deleted'
+        raise Refused(PERMISSION_DENIED, message, reason="Forbidden")
     _check_preconditions(target.resource, known, asked.body.get("preconditions") or {})
     if not asked.dry_run:
         platform.delete(target.resource.kind, target.namespace, target.name)

@@ -12,6 +12,7 @@ import yaml
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.http import not_json
 from hera_utils.platforms.local.kubernetes import protobuf
 from hera_utils.platforms.local.kubernetes.resources import Resource, resource_at
 
@@ -126,7 +127,7 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType")
     try:
-        value = yaml.load(data, _Loader) if media_type.endswith("yaml") else json.loads(data)
+        value = yaml.load(data, _Loader) if media_type.endswith("yaml") else json.loads(data, parse_constant=not_json)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
         raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {said}", reason="BadRequest") from None

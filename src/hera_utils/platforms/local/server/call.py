@@ -10,6 +10,7 @@ from typing import Any, cast
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.http import not_json
 from hera_utils.platforms.local.platform import LocalPlatform
 from hera_utils.platforms.local.stream import History
 
@@ -147,11 +148,13 @@ def parse_body(data: bytes) -> Json:
     if not data.strip():
         return {}
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_constant=not_json)
     except UnicodeDecodeError:
         raise Refused(INVALID_ARGUMENT, "invalid UTF-8 in the request's body") from None
     except json.JSONDecodeError as error:
         raise Refused(INVALID_ARGUMENT, _syntax_fault(error)) from None
+    except ValueError as error:
+        raise Refused(INVALID_ARGUMENT, str(error)) from None
     except RecursionError:
         raise Refused(INVALID_ARGUMENT, "exceeded max depth") from None
     if not isinstance(value, dict):
