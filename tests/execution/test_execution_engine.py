@@ -348,3 +348,21 @@ def test_a_token_that_the_cluster_gives_for_a_service_account(local_platform, as
     nowhere = Path(local_platform.context.state)
     context = read_settings(flags, around=Surroundings(environ={}, directory=nowhere, home=nowhere))
     assert ExecutionEngine(context).run(Experiment(workflow=failing), check=False).phase == "Failed"
+
+
+def test_a_dictionary_is_a_workflow_too_and_says_who_submits(local_platform):
+    document = {
+        "metadata": {"generateName": "dictionary-"},
+        "spec": {
+            "entrypoint": "main",
+            "templates": [
+                {"name": "main", "script": {"image": "python:3.11", "command": ["python"], "source": PRINTS}}
+            ],
+        },
+    }
+    run = ExecutionEngine(local_platform.context).run(Experiment(workflow=lambda *_: document))
+    assert run.succeeded
+    assert local_platform.logs(run) == [sys.prefix]
+
+
+PRINTS = "import sys; print(sys.prefix)"

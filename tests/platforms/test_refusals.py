@@ -138,3 +138,18 @@ def test_a_proxy_is_not_asked_for_this_machine(double, monkeypatch, closed_port)
 )
 def test_tokens_as_people_have_them(text, bare):
     assert bare_token(text) == bare
+
+
+def test_a_certificate_that_nobody_knows(local_platform):
+    import json
+    from pathlib import Path
+
+    known = json.loads((Path(local_platform.context.state) / "server.json").read_text())
+    error = failure(Connection(known["kubernetes_tls"], token=TOKEN))
+    assert "certificate" in str(error)
+    assert "--no_verify_tls" in error.fix
+    with (
+        ArgoClient(Connection(known["kubernetes_tls"], token=TOKEN, verify_tls=False)) as client,
+        pytest.raises(AccessError),
+    ):
+        client.version()

@@ -113,7 +113,11 @@ class ExecutionEngine:
         # A function that ends with `w.create()`, as a script does: Hera has put the name beside the prefix it was made from.
         submitted = metadata.get("name") and str(metadata["name"]).startswith(metadata.get("generateName") or "\0")
         if not submitted:
-            metadata = client.create(planned.document)["metadata"]
+            here = (
+                client.connection.local
+            )  # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
+            document = stamp_of(self.context).on(planned.document) if here else planned.document
+            metadata = client.create(document)["metadata"]
         client.namespace = metadata.get("namespace") or client.namespace
         if made is not None:
             made.name = metadata["name"]

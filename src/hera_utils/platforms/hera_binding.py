@@ -46,6 +46,12 @@ class Stamp:
             said["hera-utils/images"] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
         return {name: value for name, value in said.items() if value}
 
+    def on(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A workflow document with this stamp, for what Hera does not send; what it says already stays."""
+        metadata = document.get("metadata") or {}
+        annotations = {**self.annotations(), **(metadata.get("annotations") or {})}
+        return {**document, "metadata": {**metadata, "annotations": annotations}}
+
 
 def stamp_of(context: CLIContext, script: str | None = None) -> Stamp:
     """The stamp of this process. script: the file that runs (default: this process's own main file)."""
