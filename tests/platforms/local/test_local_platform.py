@@ -8,6 +8,7 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.errors import Refused
+from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendRequested
 from hera_utils.platforms.local.platform import LocalPlatform
 
 
@@ -63,3 +64,41 @@ def test_an_unknown_namespace_or_name_is_not_found(platform):
     assert (refused.value.code, refused.value.reason) == (5, "NotFound")
     with pytest.raises(Refused, match='workflows.argoproj.io "nothing" not found'):
         platform.get("Workflow", "default", "nothing")
+
+
+def fan_out(run, event):
+    """Grows a node's children one by one, then (a user's event) takes most of them away."""
+    status = run.document.setdefault("status", {})
+    root = run.nodes.setdefault(run.name, {"id": run.name, "name": run.name, "type": "TaskGroup", "children": []})
+    run.changed.add(run.name)
+    status.setdefault("phase", "Running")
+    if isinstance(event, Submitted):
+        return []
+    if isinstance(event, SuspendRequested):
+        root["children"] = root["children"][:3]
+        return []
+    for _ in range(40):
+        child = f"{run.name}-{len(root['children'])}"
+        root["children"].append(child)
+        run.nodes[child] = {"id": child, "name": child, "type": "Pod", "phase": "Succeeded"}
+        run.changed.add(child)
+    return []
+
+
+def test_the_children_of_a_node_that_has_many_are_stored_one_by_one(tmp_path):
+    state = tmp_path / "state"
+    platform = LocalPlatform(state, advance=fan_out, runtime=toys.ToyRuntime)
+    stored = platform.submit("default", toys.workflow("true"))
+    for number in range(1, 6):
+        seen = json.loads(platform.act("default", stored.name, ResumeRequested(0.0)).text)
+        assert seen["status"]["nodes"][stored.name]["children"] == [f"{stored.name}-{n}" for n in range(40 * number)]
+        (row,) = (text for node, text in platform._published.rows("run_nodes", stored.uid) if node == stored.name)
+        assert ("children" in row) == (40 * number < 64)
+        again = platform._published.load(stored.uid)
+        assert json.loads(again.text())["status"]["nodes"] == seen["status"]["nodes"]
+        platform.close()
+        platform = LocalPlatform(state, advance=fan_out, runtime=toys.ToyRuntime)
+    seen = json.loads(platform.act("default", stored.name, SuspendRequested(0.0)).text)
+    assert len(seen["status"]["nodes"][stored.name]["children"]) == 3
+    assert platform._published.rows("run_children", stored.uid) == []
+    platform.close()

@@ -23,6 +23,8 @@ from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.events import (
     Event,
+    LockAnswered,
+    ObjectRead,
     PodFinished,
     PodProgressed,
     PodStarted,
@@ -34,7 +36,7 @@ from hera_utils.platforms.local import deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode, failure
 from hera_utils.platforms.local.launching import Launcher
-from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn, marks
+from hera_utils.platforms.local.ledger import Active, Children, PodRecord, RunRecord, Turn, marks
 from hera_utils.platforms.local.orders import DELETE_KEY, Answers, Orders
 from hera_utils.platforms.local.pod_gc import COLLECT_KEY, pod_gc_of
 from hera_utils.platforms.local.published import Published
@@ -46,6 +48,7 @@ Advance = Callable[[Run, Event], "list[Command]"]
 Act = Callable[[Turn], Callable[[], T]]
 """A request: what it does to the turn, and what is answered once the turn is written and published."""
 POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
+MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
 MOST_IN_A_TURN = 400
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
@@ -76,6 +79,7 @@ class Controller:
         self._later: list[_Item] = []
         self._again_at: float | None = None
         self._runs: dict[str, Active] = {}
+        self._loaded: set[str] = set()
         self.doomed: dict[tuple[str, str], str] = {}
         """(run, node) of pods whose run was deleted while they ran → pod uid."""
         self.launcher: Launcher
@@ -203,8 +207,9 @@ class Controller:
             _perform(act)
         for future, answer in answers:
             _resolve(future, answer)
-        for uid in turn.touched:
+        for uid in {*turn.touched, *self._loaded}:
             self._let_go(uid)
+        self._loaded.clear()
 
     def _undo(self, items: list[_Item], error: PlatformError, *, lost: bool = False) -> None:
         """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second."""
@@ -235,6 +240,10 @@ class Controller:
         active = Active(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
         active.following = int(self._journal.read("last_node", record.uid)[0][0]) + 1
         active.spec_mark, active.kept_mark = marks(document)
+        for node in {row[0] for row in self._journal.read("run_children", record.uid)}:
+            children = status["nodes"][node]["children"]
+            active.children[node] = Children(len(children), children[0], children[-1], encode(children)[1:-1])
+        self._loaded.add(record.uid)
         self._runs[record.uid] = active
         self.published.hold(full)
         return active
@@ -318,6 +327,8 @@ class Controller:
                 waiting.extend(self.orders.carry_out(turn, one, command))
 
     def _note(self, turn: Turn, active: Active, event: Event) -> None:
+        if not isinstance(event, MACHINE_EVENTS):
+            active.spec_mark = ""  # a user may change anything of a spec (the parameters of a retry…)
         turn.touched[active.run.uid] = active
         # The same text as encode(events.to_json(event)) gives, at a tenth of its cost.
         turn.say("add_event", active.run.uid, encode({"event": type(event).__name__, **vars(event)}))

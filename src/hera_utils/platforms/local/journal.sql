@@ -15,6 +15,10 @@ CREATE UNIQUE INDEX run_names ON runs (namespace, name);
 CREATE TABLE nodes (
   run TEXT NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
+-- The children of nodes that have many: a row each, so that one child more is one row more. Those of other nodes are in their text.
+CREATE TABLE children (
+  run TEXT NOT NULL, node TEXT NOT NULL, position INTEGER NOT NULL, child TEXT NOT NULL, PRIMARY KEY (run, node, position)
+) WITHOUT ROWID;
 CREATE TABLE pods (
   uid TEXT PRIMARY KEY, run TEXT NOT NULL, node TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
   shown INTEGER NOT NULL,                        -- 1: yes; 0: no more (podGC), its logs are kept with the run; -1: never a pod
@@ -70,6 +74,14 @@ ON CONFLICT (run, id) DO UPDATE SET text = excluded.text
 DELETE FROM nodes WHERE run = ? AND id = ?
 -- name: delete_nodes
 DELETE FROM nodes WHERE run = ?
+-- name: put_child
+INSERT OR REPLACE INTO children (run, node, position, child) VALUES (?, ?, ?, ?)
+-- name: delete_children
+DELETE FROM children WHERE run = ? AND node = ?
+-- name: delete_all_children
+DELETE FROM children WHERE run = ?
+-- name: run_children
+SELECT node, child FROM children WHERE run = ? ORDER BY node, position
 -- name: run_nodes
 SELECT id, text FROM nodes WHERE run = ? ORDER BY position
 

@@ -76,6 +76,20 @@ class PodRecord:
 
 
 @dataclass
+class Children:
+    """The children of a node that has many, as text: `"a","b"`. Only what is new of them is written."""
+
+    count: int
+    first: str
+    last: str
+    text: str
+
+
+MANY = 64
+"""So many children make a node one whose children are rows of their own."""
+
+
+@dataclass
 class Active:
     """A run in memory: the interpreter's state of it beside its record. `whole` asks that its spec be written again too."""
 
@@ -84,13 +98,18 @@ class Active:
     positions: dict[str, int]
     following: int = 0
     fresh: bool = False
+    children: dict[str, Children] = field(default_factory=dict)
     spec_mark: str = ""
     kept_mark: str = ""
 
 
 @dataclass
 class RunUpdate:
-    """What a turn changes of a run: the new record without nodes, and the node texts that changed (None: removed)."""
+    """What a turn changes of a run: the new record without nodes, and the nodes that changed.
+
+    nodes: id → the text of its row (None: removed). shown: id → what readers see, where that is more. children: rows to add;
+    childless: nodes whose rows of children go first.
+    """
 
     record: RunRecord
     whole: bool
@@ -98,6 +117,9 @@ class RunUpdate:
     memory: str
     nodes: dict[str, str | None]
     positions: dict[str, int]
+    shown: dict[str, str] = field(default_factory=dict)
+    children: list[tuple[str, int, str]] = field(default_factory=list)
+    childless: list[str] = field(default_factory=list)
 
 
 def marks(document: Json) -> tuple[str, str]:
@@ -180,6 +202,7 @@ class Turn:
                 for table in (
                     "delete_run",
                     "delete_nodes",
+                    "delete_all_children",
                     "delete_pods",
                     "delete_timers",
                     "delete_locks",
@@ -228,11 +251,11 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
     metadata["resourceVersion"] = str(version)
     metadata["generation"] = int(metadata.get("generation", 0)) + 1
     status = document.setdefault("status", {})
-    nodes: dict[str, str | None] = {}
-    known = run.nodes
+    update = RunUpdate(old, False, active.fresh, encode(run.memory), {}, active.positions)
+    nodes, known = update.nodes, run.nodes
     for node in changed:
         if node in known:
-            nodes[node] = encode(known[node])
+            nodes[node] = _node_text(active, update, node, known[node])
     for node in _in_order([node for node in nodes if node not in active.positions], known):
         active.positions[node] = active.following
         active.following += 1
@@ -241,6 +264,8 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
             continue
         nodes[node] = None
         active.positions.pop(node, None)
+        if active.children.pop(node, None) is not None:
+            update.childless.append(node)
     spec_mark, kept_mark = marks(document)
     whole = active.fresh or (spec_mark, kept_mark) != (active.spec_mark, active.kept_mark)
     finished = (old.finished or at) if run.finished else None
@@ -251,8 +276,38 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
         record.spec = encode(document.get("spec", {}))
         record.kept = encode({key: status[key] for key in KEPT if key in status})
         active.spec_mark, active.kept_mark = spec_mark, kept_mark
-    fresh_run, active.fresh, active.record = active.fresh, False, record
-    return RunUpdate(record, whole, fresh_run, encode(run.memory), nodes, active.positions)
+    active.fresh, active.record = False, record
+    update.record, update.whole = record, whole
+    return update
+
+
+def _node_text(active: Active, update: RunUpdate, node_id: str, node: Json) -> str:
+    """The text of a node's row; its children are left out when they are many, and what is new of them is noted."""
+    children: list[str] = node.get("children") or []
+    known = active.children.get(node_id)
+    if len(children) < MANY:
+        if known is not None:
+            del active.children[node_id]
+            update.childless.append(node_id)
+        return encode(node)
+    same = known is not None and known.count <= len(children)
+    if known is None or not same or (known.first, known.last) != (children[0], children[known.count - 1]):
+        update.childless.append(node_id)
+        known = active.children[node_id] = Children(0, children[0], "", "")
+    fresh = children[known.count :]
+    if fresh:
+        update.children += [(node_id, known.count + place, child) for place, child in enumerate(fresh)]
+        added = encode(fresh)[1:-1]
+        known.text = f"{known.text},{added}" if known.text else added
+        known.count, known.last = len(children), children[-1]
+    own = encode({key: value for key, value in node.items() if key != "children"})
+    update.shown[node_id] = with_children(own, known.text)
+    return own
+
+
+def with_children(node: str, children: str) -> str:
+    """A node's text with its children's put in."""
+    return f'{{"children":[{children}],{node[1:]}'
 
 
 def _write_run(journal: Journal, update: RunUpdate) -> None:
@@ -268,3 +323,5 @@ def _write_run(journal: Journal, update: RunUpdate) -> None:
     uid, nodes = record.uid, update.nodes
     journal.put_many("put_node", [(uid, n, update.positions[n], text) for n, text in nodes.items() if text is not None])
     journal.put_many("delete_node", [(uid, node) for node, text in nodes.items() if text is None])
+    journal.put_many("delete_children", [(uid, node) for node in update.childless])
+    journal.put_many("put_child", [(uid, *child) for child in update.children])

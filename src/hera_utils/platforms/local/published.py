@@ -6,15 +6,17 @@ The controller publishes a turn after it was written; readers of any thread see 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any
 
-from hera_utils.platforms.local.journal import Journal, failure
-from hera_utils.platforms.local.ledger import Key, PodRecord, RunRecord, Turn
+from hera_utils.platforms.local.journal import Journal, encode, failure
+from hera_utils.platforms.local.ledger import Key, PodRecord, RunRecord, RunUpdate, Turn, with_children
 from hera_utils.platforms.local.stored import Change, Stored
 
 Listener = Callable[[Change], None]
@@ -114,6 +116,10 @@ class Published:
         record = RunRecord(*rows[0][:10])
         if with_nodes:
             record.nodes = dict(self.rows("run_nodes", uid))
+            for node, group in itertools.groupby(self.rows("run_children", uid), key=itemgetter(0)):
+                if node in record.nodes:
+                    children = encode([child for _, child in group])[1:-1]
+                    record.nodes[node] = with_children(record.nodes[node], children)
         return record
 
     def pods_of_run(self, run: str) -> list[PodRecord]:
@@ -164,9 +170,7 @@ class Published:
                     self._objects[key] = stored
             for update in turn.updates.values():
                 if update.record.uid not in turn.deleted:
-                    changes.append(
-                        Change("ADDED" if update.fresh else "MODIFIED", self._publish_run(update.record, update.nodes))
-                    )
+                    changes.append(Change("ADDED" if update.fresh else "MODIFIED", self._publish_run(update)))
             for uid, record in turn.deleted.items():
                 self.release(uid)
                 self._cache.pop(uid, None)
@@ -180,7 +184,8 @@ class Published:
             for listener in listeners.get(change.stored.kind, ()):
                 listener(change)
 
-    def _publish_run(self, record: RunRecord, nodes: dict[str, str | None]) -> Stored:
+    def _publish_run(self, update: RunUpdate) -> Stored:
+        record = update.record
         full = self._full.get(record.uid)
         if full is None:
             full = self._full[record.uid] = record
@@ -188,11 +193,11 @@ class Published:
         known = full.nodes
         for name in ("version", "finished", "metadata", "spec", "status", "kept"):
             setattr(full, name, getattr(record, name))
-        for node, text in nodes.items():
+        for node, text in update.nodes.items():
             if text is None:
                 known.pop(node, None)
             else:
-                known[node] = text
+                known[node] = update.shown.get(node, text)
         self._enter(full)
         return full.stored(with_text=False)
 
