@@ -89,10 +89,11 @@ class LocalPlatform:
         )
 
     # --- reading -------------------------------------------------------------------------------------------------
-    def get(self, kind: str, namespace: str, name: str) -> Stored:
+    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:
+        """nodes=False leaves `status.nodes` out of a workflow, as in `list`."""
         if kind == "Workflow":
             record = self._published.run(namespace, name)
-            stored = self._published.workflow(record.uid) if record is not None else None
+            stored = self._published.workflow(record.uid, with_nodes=nodes) if record is not None else None
         elif kind == "Pod":
             found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown == 1]
             stored = found[-1].stored() if found else None
