@@ -60,6 +60,28 @@ def test_none(run):
     assert "built none" in run("print('hello')", status=2).stderr
 
 
+def test_a_script_that_stores_a_template_and_starts_it(run, local_platform):
+    text = """
+with WorkflowTemplate(name="stored", entrypoint="c") as t:
+    Container(name="c", image="busybox", command=["echo"], args=["stored"])
+t.create()
+"""
+    assert run(text).stdout == ""
+    text = """
+from hera.workflows.models import WorkflowTemplateRef
+with Workflow(generate_name="a-", workflow_template_ref=WorkflowTemplateRef(name="stored")) as w:
+    pass
+w.create()
+"""
+    assert "✔ Succeeded" in run(text).stdout
+
+
+def test_a_script_that_ends_itself(run):
+    run("import sys\nprint('usage')\nsys.exit(0)")
+    run("import sys\nsys.exit(7)", status=7)
+    assert "✔ Succeeded" in run("import sys\n" + BUILD.format(name="a") + "sys.exit(0)").stdout
+
+
 def test_several_that_are_submitted_are_followed(run, local_platform):
     text = BUILD.format(name="a") + "w.create()\n" + BUILD.format(name="b") + "w.create()\n"
     assert run(text).stdout.count("✔ Succeeded") == 2

@@ -86,7 +86,7 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
     ContextParser.inherited = given_settings()
     with bind_hera(client.connection, insist=True):
         made = execute(path, (), sending=False)
-        documents = [workflow.to_dict() for workflow in made.built]
+        documents = [workflow.to_dict() for workflow in (*made.templates, *made.built)]
     if not documents:
         raise InvalidWorkflow(f"{path} builds no workflow")
     return documents

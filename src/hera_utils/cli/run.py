@@ -12,7 +12,7 @@ from hera_utils.cli.options import context, given_settings, settings_options
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
-    from hera_utils.cli.script import Made
+    from hera_utils.cli.noting import Made
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import Connection
     from hera_utils.settings.resolve import CLIContext
@@ -86,7 +86,7 @@ def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, con
 def submit_waiting(made: Made, script: Path) -> list[str]:
     """Submit what the script built and did not submit, when it is one workflow."""
     waiting = made.waiting
-    if made.status or made.engine:
+    if made.status or made.engine or (not waiting and (made.ended or made.stored)):
         return []
     if not waiting:
         raise SettingsError(

@@ -1,49 +1,18 @@
-"""Running somebody's script as they would: as `__main__`, in their folder's import path, with their arguments.
-
-What it builds and submits with Hera is written down on the way, so that its runs can be followed, and a script that builds a
-workflow and stops there can be submitted.
-"""
+"""Running somebody's script as they would: as `__main__`, in their folder's import path, with their arguments."""
 
 from __future__ import annotations
 
-import functools
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hera_utils.cli.noting import Made, written_down
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, SettingsError
-
-Json = dict[str, Any]
-
-
-@dataclass
-class Made:
-    """What a script did with Hera. built: its workflows (not templates), oldest first; runs: (namespace, name) of what it submitted.
-
-    status: what the script ended with. sending: whether what it submits is sent (not when it is only looked at).
-    engine: whether it gave an experiment to an execution engine, which submits, follows and tells by itself.
-    announce: called before anything is sent.
-    """
-
-    built: list[Any] = field(default_factory=list)
-    runs: list[tuple[str, str]] = field(default_factory=list)
-    submitted: set[int] = field(default_factory=set)
-    status: int = 0
-    sending: bool = True
-    engine: bool = False
-    announce: Callable[[], None] = lambda: None
-
-    @property
-    def waiting(self) -> list[Any]:
-        """The workflows that were built and not submitted."""
-        return [workflow for workflow in self.built if id(workflow) not in self.submitted]
 
 
 def read_script(path: Path) -> types.CodeType:
@@ -86,7 +55,7 @@ def execute(
         except KeyboardInterrupt as stop:
             raise left_alone(made, stop) from None
         except SystemExit as stop:
-            made.status = _exit_status(stop)
+            made.ended, made.status = True, _exit_status(stop)
         except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
             raise told(error, path) from None
     return made
@@ -148,76 +117,3 @@ def _server_said(error: Exception) -> HeraUtilsError:
     if type(error).__name__ in ("Unauthorized", "Forbidden"):
         return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
     return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix="correct it in the script")
-
-
-@contextmanager
-def written_down(made: Made) -> Iterator[None]:
-    """Notes what Hera builds and submits while it lasts."""
-    from hera.workflows import Workflow, WorkflowsService
-
-    from hera_utils.execution.execution_engine import ExecutionEngine
-
-    replaced: list[tuple[Any, str, Any]] = []
-
-    def wrap(owner: Any, name: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        original = getattr(owner, name)
-        replaced.append((owner, name, original))
-        setattr(owner, name, functools.wraps(original)(around(original)))
-
-    wrap(Workflow, "__post_init__", lambda original: _noting_built(original, made))
-    wrap(Workflow, "create", lambda original: _noting_created(original, made))
-    wrap(ExecutionEngine, "run", lambda original: _noting_engine(original, made))
-    for name in ("create_workflow", "submit_workflow"):
-        wrap(WorkflowsService, name, lambda original: _noting_run(original, made))
-    try:
-        yield
-    finally:
-        for owner, name, original in replaced:
-            setattr(owner, name, original)
-
-
-def _noting_built(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
-    from hera.workflows import Workflow
-
-    def build(self: Any, *arguments: Any, **options: Any) -> Any:
-        answer = original(self, *arguments, **options)
-        if type(self) is Workflow or self.kind == "Workflow":  # templates and cron workflows are Workflows to Hera
-            made.built.append(self)
-        return answer
-
-    return build
-
-
-def _noting_created(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
-    def create(self: Any, *arguments: Any, **options: Any) -> Any:
-        made.submitted.add(id(self))
-        if made.sending:
-            return original(self, *arguments, **options)
-        self.name = self.name or f"{self.generate_name}unsent"
-        return self.build()
-
-    return create
-
-
-def _noting_engine(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
-    def run(self: Any, experiment: Any, *arguments: Any, **options: Any) -> Any:
-        made.engine = True
-        if made.sending:
-            return original(self, experiment, *arguments, **options)
-        self.plan(experiment)
-        return None
-
-    return run
-
-
-def _noting_run(original: Callable[..., Any], made: Made) -> Callable[..., Any]:
-    def send(self: Any, *arguments: Any, **options: Any) -> Any:
-        if not made.sending:
-            return arguments[0].workflow if arguments else options["req"].workflow
-        made.announce()
-        workflow = original(self, *arguments, **options)
-        metadata = workflow.metadata
-        made.runs.append((metadata.namespace or self.namespace, metadata.name))
-        return workflow
-
-    return send
