@@ -214,6 +214,11 @@ OF_THE_WORKFLOW = [
     ({"onExit": "none"}, "template name 'none' undefined"),
     ({"hooks": {"running": {"template": "main"}}}, "hooks.running Expression required"),
     ({"podGC": {"strategy": "Never"}}, "podGC.strategy unknown strategy 'Never'"),
+    ({"podGC": {"labelSelector": {"matchLabels": {"a": "x y"}}}},
+     'podGC.labelSelector invalid: values[0][a]: Invalid value: "x y": a valid label must be an empty string or consist of alphanumeric'
+     " characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345',"
+     " regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"),
+    ({"podMetadata": {"labels": {"a": "{{workflow.labels.b}}"}}}, "templates.main: failed to resolve {{workflow.labels.b}}"),
     ({"podResources": {"claims": [{"name": "a"}]}}, "spec.podResources.claims is not supported for pod-level resources"),
     ({"arguments": {"parameters": [{"name": "a"}]}}, "spec.arguments.a.value or spec.arguments.a.valueFrom is required"),
     ({"arguments": {"parameters": [{"name": "a", "value": "1", "enum": ["2"]}]}},

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hera_utils.argo.faults import not_found
+from hera_utils.argo.names import label_key_faults, label_value_faults
 from hera_utils.argo.selectors import label_selector_of
 from hera_utils.errors import InvalidWorkflow, Refused
+from hera_utils.expressions.gotext import quote
 from hera_utils.expressions.tags import PLACEHOLDER
 from hera_utils.interpreter.document import Lookup, reference_kind, resource_of, template_documents
 from hera_utils.interpreter.validate_cron import check_cron
@@ -203,8 +205,16 @@ def _check_pod_gc(pod_gc: Mapping[str, Any] | None) -> None:
     strategy = pod_gc.get("strategy") or ""
     if strategy not in _POD_GC:
         raise InvalidWorkflow(f"podGC.strategy unknown strategy '{strategy}'")
+    selector = pod_gc.get("labelSelector") or {}
+    for key, value in sorted((selector.get("matchLabels") or {}).items()):
+        for fault in label_key_faults(key):
+            raise InvalidWorkflow(f"podGC.labelSelector invalid: key: Invalid value: {quote(key)}: {fault}")
+        for fault in label_value_faults(value):
+            raise InvalidWorkflow(
+                f"podGC.labelSelector invalid: values[0][{key}]: Invalid value: {quote(value)}: {fault}"
+            )
     try:
-        label_selector_of(pod_gc.get("labelSelector"))
+        label_selector_of(selector)
     except Refused as error:
         raise InvalidWorkflow(f"podGC.labelSelector invalid: {error}") from None
 

@@ -27,8 +27,16 @@ class Home:
     def templates(self) -> dict[str, Json]:
         named: dict[str, Json] = {}
         for template in self.spec.get("templates") or ():
-            named.setdefault(template.get("name", ""), template)
+            named.setdefault(template.get("name", ""), self._with_metadata(template))
         return named
+
+    def _with_metadata(self, template: Json) -> Json:
+        """Every template of a home has its pod metadata; what the template says itself wins."""
+        given, own = self.spec.get("podMetadata"), template.get("metadata") or {}
+        if not given:
+            return template
+        kinds = ("annotations", "labels")
+        return {**template, "metadata": {kind: {**(given.get(kind) or {}), **(own.get(kind) or {})} for kind in kinds}}
 
     @property
     def image_defaults(self) -> Mapping[str, Any]:
