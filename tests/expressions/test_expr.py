@@ -167,6 +167,9 @@ def test_evaluate_boolean() -> None:
         expr.evaluate_boolean("'x'", {})
     with pytest.raises(ExpressionError, match=r"unable to evaluate expression 'A.B.C': cannot fetch C from bool"):
         expr.evaluate_boolean("A.B.C", {"A": {"B": True}})
+    assert expr.evaluate_truth("asInt(inputs.parameters.n) > 4", VARIABLES) is True
+    with pytest.raises(ExpressionError, match=r"unable to cast expression result '%!s\(int=5\)' to bool"):
+        expr.evaluate_truth("asInt(inputs.parameters.n)", VARIABLES)
     with pytest.raises(expr.CompileError, match="unknown name Z"):
         expr.evaluate_boolean("Z.Succeeded", tasks)
 

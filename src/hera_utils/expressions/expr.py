@@ -10,7 +10,7 @@ beginning of another ({"a": …, "a.b": …}) gives way to it, as in Argo. Added
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -127,9 +127,17 @@ def evaluate_boolean(text: str, environment: Mapping[str, Any]) -> bool:
 
     Raises ExpressionError with Argo's message when it fails or is no boolean.
     """
-    program = parse(text)
+    return _boolean(text, lambda: parse(text).evaluate_in(environment))
+
+
+def evaluate_truth(text: str, variables: Variables, *, entropy: Entropy | None = None) -> bool:
+    """The same over dotted variables and with Argo's functions. Raises ExpressionError."""
+    return _boolean(text, lambda: parse(text).evaluate(variables, entropy=entropy))
+
+
+def _boolean(text: str, evaluated: Callable[[], Any]) -> bool:
     try:
-        value = program.evaluate_in(environment)
+        value = evaluated()
     except EvaluationError as error:
         raise EvaluationError(f"unable to evaluate expression '{text}': {error}") from None
     if not isinstance(value, bool):
@@ -286,6 +294,7 @@ __all__ = [
     "Program",
     "evaluate",
     "evaluate_boolean",
+    "evaluate_truth",
     "expanded",
     "parse",
 ]

@@ -296,5 +296,5 @@ def sliced(value: Any, start: Any, end: Any) -> Any:
     if isinstance(value, str) and isinstance(cut, bytes):
         return cut.decode("utf-8", "replace")
     if isinstance(value, list):
-        return list(cut) if isinstance(value, Nothing) else type(value)(cut)
+        return value if isinstance(value, Nothing) else type(value)(cut)
     return cut

@@ -130,18 +130,26 @@ def _negated(ranges: Ranges) -> Ranges:
     return found
 
 
+_ASSIGNED = ((0, 0x33FFF), (0xE0000, 0xE0FFF))  # where Unicode has characters, private planes left out
+
+
 @lru_cache(maxsize=32)
 def _category(name: str) -> tuple[tuple[int, int], ...]:
     """The ranges of a general category of Unicode (`L`, `Lu`); empty when there is none of that name."""
     if not re.fullmatch("[CLMNPSZ][a-z]?", name):
         return ()
     found: Ranges = []
-    for code in range(_LAST + 1):
-        if unicodedata.category(chr(code)).startswith(name):
+    for first, last in _ASSIGNED:
+        for code in range(first, last + 1):
+            category = unicodedata.category(chr(code))
+            if not category.startswith(name) or category == "Cn":
+                continue
             if found and found[-1][1] == code - 1:
                 found[-1] = (found[-1][0], code)
             else:
                 found.append((code, code))
+    if name in ("C", "Co"):
+        found += [(0xF0000, 0xFFFFD), (0x100000, 0x10FFFD)]
     return tuple(found)
 
 
