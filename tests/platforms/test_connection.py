@@ -75,16 +75,13 @@ def test_a_state_folder_that_cannot_be(settings, tmp_path):
 MODULES = {
     "environment.py": """
 from hera_utils import Environment, PersistedVolume, argo_server, k8s_cluster
-from hera_utils.platforms.provision import provision
 
 def numerical_experiment_environment(cluster, args):
-    made = Environment(
+    return cluster.provision(Environment(
         persisted_volume=PersistedVolume(args.k8s_volume_claim_name or "results", mount_path="/results"),
         config_map="proxies",
         registry="registry.example.org/lab",
-    )
-    provision(cluster, made, state=args.state, folders=args.volumes)
-    return made
+    ))
 
 def construct_environment(args):
     cluster = k8s_cluster(args)

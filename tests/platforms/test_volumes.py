@@ -45,7 +45,9 @@ def test_a_file_and_a_folder_in_and_out(cp, claim, here):
     assert tree(here / "back") == ["a.csv", "below/b.csv"]
     cp("results:", here / "all")
     assert tree(here / "all") == tree(claim)
-    cp("results:a.csv", here)
+    cp("results:/", here / "again")
+    assert tree(here / "again") == tree(claim)
+    cp("results:/a.csv", here)
     assert (here / "a.csv").read_text() == "one"
 
 
@@ -56,7 +58,7 @@ def test_between_two_claims(cp, claim, here, local_platform):
     assert tree(other) == ["copy.csv"]
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a/../../../etc/passwd"])
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/../etc/passwd", "a/../../../etc/passwd"])
 def test_a_path_that_leaves_the_claim(cp, here, path):
     with pytest.raises(LayoutError, match="leaves the claim"):
         cp(f"results:{path}", here / "out")
@@ -97,6 +99,8 @@ def test_what_is_missing_is_told_with_what_there_is(cp, here, claim):
     with pytest.raises(ResourceError, match="there is no claim `nothing`") as caught:
         cp("nothing:a", here / "x")
     assert "results" in caught.value.fix
+    with pytest.raises(ResourceError, match="there is no `results:/etc/passwd`"):
+        cp("results:/etc/passwd", here / "x")
     with pytest.raises(ResourceError, match="there is no `results:absent`"):
         cp("results:absent", here / "x")
     with pytest.raises(ResourceError, match="there is no"):
@@ -115,6 +119,7 @@ def test_in_a_cluster_it_says_what_to_use():
 
 def test_what_is_a_claim_and_what_a_path():
     assert place("results:a/b") == InClaim("results", "a/b")
+    assert place("results:/a/b") == InClaim("results", "a/b")
     assert place("./a:b") == Path("a:b")
     assert place("/x/a:b") == Path("/x/a:b")
     assert place("plain") == Path("plain")

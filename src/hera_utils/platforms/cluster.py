@@ -16,6 +16,7 @@ from hera_utils.errors import (
     SettingsError,
     UnsupportedError,
 )
+from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
@@ -40,7 +41,7 @@ def k8s_cluster(args: CLIContext) -> Cluster:
 
     It is asked whether it is there: AccessError when it is not, ResourceError when it lacks the namespace.
     """
-    cluster = Cluster(connect(args))
+    cluster = Cluster(connect(args), args)
     cluster.check()
     return cluster
 
@@ -48,8 +49,10 @@ def k8s_cluster(args: CLIContext) -> Cluster:
 class Cluster:
     """Kubernetes objects of one namespace, as plain documents. Errors as in `ArgoClient`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, args: CLIContext | None = None) -> None:
+        """args: the settings, when `provision` is to follow them."""
         self.connection = connection
+        self._args = args
         self.namespace = connection.namespace
         self._made: Any = None
 
@@ -76,6 +79,19 @@ class Cluster:
             f"there is no namespace `{self.namespace}` {where}",
             fix="name another with --argo_namespace or ARGO_NAMESPACE, or: kubectl create namespace " + self.namespace,
         )
+
+    def provision(self, environment: Environment) -> Environment:
+        """Make sure that what the environment needs is there, and give it back: created on this machine where it is missing,
+        only checked in a cluster (ResourceError names everything that it lacks).
+        """
+        from hera_utils.platforms.provision import provision
+
+        if self._args is None:
+            raise SettingsError(
+                "this cluster was made without settings", fix="make it with hera_utils.k8s_cluster(args)"
+            )
+        provision(self, environment, state=self._args.state, folders=self._args.volumes)
+        return environment
 
     def get(self, kind: str, name: str) -> Json:
         return _document(self._call("get", kind, name))

@@ -34,7 +34,7 @@ def place(text: str) -> InClaim | Path:
     """`claim:path` or a path of this machine (write `./a:b` for a file whose name holds a colon)."""
     head, colon, tail = text.partition(":")
     if colon and head and "/" not in head and head not in (".", "..", "~"):
-        return InClaim(head, tail)
+        return InClaim(head, tail.lstrip("/"))  # `claim:/a` is below the claim's root, as in a task's mount path
     return Path(os.path.expanduser(text))  # as Path.expanduser, but `~nobody` stays what it is
 
 
