@@ -47,7 +47,7 @@ class MemoryPlatform(LocalPlatform):
             self.create("Namespace", "", {"metadata": {"name": name}})
 
     # --- reading
-    def get(self, kind: str, namespace: str, name: str) -> Stored:
+    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:
         with self.lock:
             found = self.objects.get((kind, namespace, name))
         if found is None:

@@ -296,7 +296,7 @@ def test_limits_of_semaphores(argo):
 
 
 def test_a_failure_of_ours_is_an_answer(argo, platform, monkeypatch):
-    monkeypatch.setattr(platform, "get", lambda *_: 1 / 0)
+    monkeypatch.setattr(platform, "get", lambda *_, **__: 1 / 0)
     answer = argo("GET", "/api/v1/workflows/argo/x")
     assert answer.status_code == 500
     assert "Traceback" not in answer.text

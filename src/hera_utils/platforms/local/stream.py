@@ -47,12 +47,13 @@ def metadata_of(text: str) -> Json:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which objects a reader wants: a namespace ("" = any) and two selectors."""
+    """Which objects a reader wants: a namespace ("" = any) and two selectors. nodes=False: workflows without status.nodes."""
 
     kind: str
     namespace: str = ""
     labels: LabelSelector = field(default_factory=LabelSelector)
     fields: FieldSelector = field(default_factory=FieldSelector)
+    nodes: bool = True
 
     def names(self, stored: Stored) -> bool:
         """Whether the object may be wanted, as far as its name and namespace tell."""
@@ -161,12 +162,14 @@ class Watch:
                 self._known.add(stored.uid)
                 self._pending.setdefault(stored.uid, Change("DELETED", stored))
             for stored in present:
+                if not self._wanted.names(stored) or not self._wanted.matches(stored.text):
+                    continue
                 if stored.kind == "Workflow":
                     stored = replace(stored, text="")  # as in its changes: read when its turn comes
                 if since is None or stored.resource_version > since:
                     new = since is None or self._history.is_new(stored, since)
                     self._pending.setdefault(stored.uid, Change("ADDED" if new else "MODIFIED", stored))
-                elif self._wanted.names(stored):
+                else:
                     self._known.add(stored.uid)  # the client has seen it in its list
         return self
 
@@ -226,8 +229,9 @@ class Watch:
             return None
         if change.type != "DELETED":
             # A change may be a while old when its turn comes; the state of this moment is what counts.
+            place = (stored.kind, stored.namespace, stored.name)
             try:
-                latest = self._platform.get(stored.kind, stored.namespace, stored.name) if not stored.text else stored
+                latest = stored if stored.text else self._platform.get(*place, nodes=self._wanted.nodes)
             except Refused:
                 return None  # deleted meanwhile: that event follows
             if latest.uid != uid:

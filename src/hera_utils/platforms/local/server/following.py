@@ -97,7 +97,7 @@ class Follower:
 
     def _run_is_over(self) -> bool:
         try:
-            latest = self._platform.get("Workflow", self._run.namespace, self._run.name)
+            latest = self._platform.get("Workflow", self._run.namespace, self._run.name, nodes=False)
         except Refused:
             return True
         labels = metadata_of(latest.text).get("labels") or {}

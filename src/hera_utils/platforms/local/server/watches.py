@@ -26,9 +26,9 @@ def workflows(call: Call) -> Reply:
     if name:
         stored = find(call.platform, call.namespace, name)
         fields = field_selector(f"metadata.name={stored.name}")
-    return _stream(
-        call, Wanted("Workflow", call.namespace, label_selector(options.label_selector), fields), _workflow(call.fields)
-    )
+    nodes = not call.fields.without_prefix("result.object.").will_exclude("status.nodes")
+    wanted = Wanted("Workflow", call.namespace, label_selector(options.label_selector), fields, nodes)
+    return _stream(call, wanted, _workflow(call.fields))
 
 
 def events(call: Call) -> Reply:

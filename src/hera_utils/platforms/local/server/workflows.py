@@ -51,14 +51,15 @@ def lint(call: Call) -> Reply:
 
 
 def get(call: Call) -> Reply:
-    stored = find(call.platform, call.namespace, call.name, uid=call.query.get("uid", ""))
+    nodes = not call.fields.will_exclude("status.nodes")
+    stored = find(call.platform, call.namespace, call.name, uid=call.query.get("uid", ""), nodes=nodes)
     if not call.fields:
         return Text(stored.text)
     return call.fields.workflow(json.loads(stored.text))
 
 
-def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "") -> Stored:
-    """A workflow by name, or the youngest of the namespace as `@latest`."""
+def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> Stored:
+    """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only if asked for."""
     if name == "@latest":
         every = platform.list("Workflow", namespace, nodes=False)[0]
         if not every:
@@ -66,7 +67,7 @@ def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "") -
         name = max(every, key=lambda stored: str(metadata_of(stored.text).get("creationTimestamp", ""))).name
     if not name:
         raise Refused(INTERNAL, "resource name may not be empty")
-    stored = platform.get("Workflow", namespace, name)
+    stored = platform.get("Workflow", namespace, name, nodes=nodes)
     if uid and stored.uid != uid:
         raise Refused(NOT_FOUND, f'workflows.argoproj.io "{name}" not found', reason="NotFound")
     return stored
