@@ -73,7 +73,7 @@ class ProcessRuntime:
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         self._open_wire()
-        spare = int(self._admission.cores) + 1
+        spare = 2 * int(self._admission.cores) + 2  # one cleans up while another runs
         self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
         self._closing = False
         self._swept = time.monotonic()

@@ -75,14 +75,8 @@ class Cell:
     def inside(self, container: Container) -> Iterator[None]:
         """This process sees the container's files, and afterwards the machine's again."""
         try:
-            if container.view < 0:
-                assert container.root is not None
-                system.unshare(system.CLONE_NEWNS)
-                container.root.enter(self._mounts(container.plan))
-                container.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-                container.namespace = os.readlink("/proc/self/ns/mnt")
-            else:
-                system.setns(container.view, system.CLONE_NEWNS)
+            assert container.root is not None
+            container.root.enter(self._mounts(container.plan))
             yield
         finally:
             system.setns(self.place.namespace, system.CLONE_NEWNS)
@@ -106,7 +100,7 @@ class Cell:
         """SIGKILL to every process of the container; those that are not its command are reaped here."""
         if any(c.pid for c in self.containers.values() if c is not container):
             for _ in range(1000):  # again, for those that were just being born
-                members = processes.members(self.place.proc, container.namespace)
+                members = processes.members(self.place.proc, container.root.namespace if container.root else "")
                 for pid in members:
                     with contextlib.suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
@@ -133,8 +127,6 @@ class Cell:
     def give_back(self) -> None:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
         for container in self.containers.values():
-            if container.view >= 0:
-                os.close(container.view)
             if container.root is not None:
                 self.place.roots.give_back(container.root)
         self.selector.close()

@@ -23,8 +23,6 @@ class Container:
     def __init__(self, plan: ContainerPlan) -> None:
         self.plan = plan
         self.root: Root | None = None
-        self.view = -1  # file descriptor of its mount namespace
-        self.namespace = ""  # the same as /proc names it
         self.pid = 0  # of the command, while it runs
         self.log: Log | None = None
         self.open: set[int] = set()

@@ -45,6 +45,10 @@ class Root:
 
     def __init__(self, folder: str, kind: Kind, base: Base, proc: str, masked: str) -> None:
         self.folder, self.kind = folder, kind
+        self.view = -1  # descriptor of the mount namespace that was made last
+        self.namespace = ""  # the same as /proc names it
+        self._seen: tuple[object, ...] = ()
+        self._mounts_then = b""
         self.place = f"{folder}/root"
         self._uppers = [f"{folder}/upper"]
         os.makedirs(folder)
@@ -135,7 +139,24 @@ class Root:
         os.chmod(place, mode)
 
     def enter(self, mounts: list[Mount]) -> None:
-        """In a new mount namespace: bind the volumes and make this root this process's `/`."""
+        """Make this root, with the volumes bound in it, this process's `/`, in a mount namespace of its own."""
+        seen = tuple((m, *_identity(m.source)) for m in mounts)
+        if self.view >= 0 and self._seen == seen:
+            system.setns(self.view, system.CLONE_NEWNS)
+            return
+        self.leave()
+        system.unshare(system.CLONE_NEWNS)
+        self._bind(mounts)
+        self.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self.namespace = os.readlink("/proc/self/ns/mnt")
+        self._seen, self._mounts_then = seen, _mounts_now()
+
+    def leave(self) -> None:
+        if self.view >= 0:
+            os.close(self.view)
+            self.view = -1
+
+    def _bind(self, mounts: list[Mount]) -> None:
         for mount in mounts:
             _bind_into(self.place, mount)
         os.chdir(self.place)
@@ -145,8 +166,17 @@ class Root:
         os.chroot(".")
         os.chdir("/")
 
-    def pristine(self) -> bool:
-        return not any(_entries(upper) for upper in self._uppers)
+    def pristine(self, home: int) -> bool:
+        """Whether a container left it as it was. home: the mount namespace that this process is in."""
+        if any(_entries(upper) for upper in self._uppers):
+            return False
+        if self.view >= 0:
+            try:
+                system.setns(self.view, system.CLONE_NEWNS)
+                return _mounts_now() == self._mounts_then
+            finally:
+                system.setns(home, system.CLONE_NEWNS)
+        return True
 
     def empty(self) -> None:
         """Remove what a container left in its own folders."""
@@ -163,6 +193,7 @@ class Root:
         self._furnish()
 
     def discard(self) -> None:
+        self.leave()
         with contextlib.suppress(OSError):
             system.unmount(self.place)
         with contextlib.suppress(OSError):
@@ -172,10 +203,10 @@ class Root:
 
 
 class Roots:
-    """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace."""
+    """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace. home: its mount namespace."""
 
-    def __init__(self, folder: str, base: Base, proc: str, masked: str) -> None:
-        self._folder, self._base, self._proc, self._masked = folder, base, proc, masked
+    def __init__(self, folder: str, base: Base, proc: str, masked: str, home: int) -> None:
+        self._folder, self._base, self._proc, self._masked, self._home = folder, base, proc, masked, home
         self._free: list[Root] = []
         self._made = 0
 
@@ -193,7 +224,7 @@ class Roots:
     def give_back(self, root: Root) -> None:
         """The container that had it is over, and nothing of it runs."""
         try:
-            if root.pristine():
+            if root.pristine(self._home):
                 root.empty()
                 self._free.append(root)
                 return
@@ -206,6 +237,16 @@ class Roots:
             root.discard()
         self._free.clear()
         discard(self._folder)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _mounts_now() -> bytes:
+    with open("/proc/self/mountinfo", "rb", buffering=0) as file:
+        return file.read()
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

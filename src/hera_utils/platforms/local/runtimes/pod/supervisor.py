@@ -250,7 +250,12 @@ class Pod(Cell):
         if container.over:
             return
         limit = container.plan.memory_limit
-        if limit and container.pid and processes.resident(self.place.proc, container.namespace) > limit:
+        if (
+            limit
+            and container.pid
+            and container.root is not None
+            and processes.resident(self.place.proc, container.root.namespace) > limit
+        ):
             container.reason = "OOMKilled"
             self.kill(container)
         if container.retry_at and self.stopping:

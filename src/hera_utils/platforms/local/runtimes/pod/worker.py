@@ -43,8 +43,9 @@ def main(link: socket.socket, state: str, base: Base) -> NoReturn:
         proc = f"{base.folder}/proc"
         system.mount("proc", proc, "proc", system.MS_NOSUID | system.MS_NODEV | system.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
-        roots = Roots(folder, base, proc, state)
-        place = Place(state, base, roots, proc, os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC), _signals())
+        home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        roots = Roots(folder, base, proc, state, home)
+        place = Place(state, base, roots, proc, home, _signals())
         for _ in range(_MOST_PODS):
             try:
                 packet = link.recv(4096)
