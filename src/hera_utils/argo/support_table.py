@@ -31,6 +31,7 @@ EXECUTED: Table = {
             " workflowMetadata workflowTemplateRef podResources"
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
+        "podGC": "the logs of deleted pods stay with the run",
         "imagePullSecrets": "nothing is pulled: images have stand-ins on this machine",
         "hostNetwork": "every task sees this machine's network",
     },
@@ -77,6 +78,9 @@ EXECUTED: Table = {
     "v1alpha1.Metadata": _all("annotations labels"),
     "v1alpha1.RetryStrategy": _all("backoff expression limit retryPolicy"),
     "v1alpha1.Backoff": _all("cap duration factor maxDuration"),
+    "v1alpha1.PodGC": _all("deleteDelayDuration labelSelector strategy"),
+    "v1.LabelSelector": _all("matchExpressions matchLabels"),
+    "v1.LabelSelectorRequirement": _all("key operator values"),
     "v1alpha1.TTLStrategy": _all("secondsAfterCompletion secondsAfterFailure secondsAfterSuccess"),
     "v1alpha1.VolumeClaimGC": _all("strategy"),
     "v1alpha1.ExecutorConfig": _all("serviceAccountName", _PLATFORM),
@@ -192,7 +196,6 @@ WARNED: Table = {
         "artifactRepositoryRef": _STORE,
         "metrics": "no metrics are collected here",
         "podDisruptionBudget": "nothing evicts pods here",
-        "podGC": "finished pods cost nothing here: they and their logs stay with the run",
     },
     "v1alpha1.Template": {
         **_all("affinity nodeSelector tolerations schedulerName priorityClassName", _ONE_MACHINE),
