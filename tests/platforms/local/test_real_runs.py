@@ -9,6 +9,7 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.errors import Refused
+from hera_utils.interpreter.events import SetRequested, ShutdownRequested, SuspendRequested
 from hera_utils.platforms.local.platform import LocalPlatform
 
 
@@ -173,3 +174,39 @@ def test_pod_gc_on_success_leaves_failed_pods(platform, strategy):
     toys.wait(platform, "default", stored.name)
     (pod,) = platform.pods("default", stored.name)
     assert pod.name in [one.name for one in platform.list("Pod", "default")[0]]
+
+
+def test_what_is_over_cannot_be_stopped_or_suspended(platform):
+    stored = platform.submit("default", locked("true"))
+    toys.wait(platform, "default", stored.name)
+    with pytest.raises(Refused, match="cannot suspend completed workflows") as refused:
+        platform.act("default", stored.name, SuspendRequested(0.0))
+    assert refused.value.code == 3
+    with pytest.raises(Refused, match=f'cannot shutdown a completed workflow: workflow: "{stored.name}"') as refused:
+        platform.act("default", stored.name, ShutdownRequested(0.0))
+    assert refused.value.code == 13
+    with pytest.raises(Refused, match="set only targets suspend nodes"):
+        platform.act("default", stored.name, SetRequested(0.0, node_field_selector="displayName=a"))
+    deadline = time.monotonic() + 5
+    while platform._controller._runs:  # a run that is over is not kept in memory
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_labels_of_runs_and_pods_can_be_changed(platform):
+    stored = platform.submit("default", locked("sleep 0.3"))
+    document = json.loads(stored.text)
+    document["metadata"]["labels"] = {**document["metadata"]["labels"], "kind": "test"}
+    del document["metadata"]["resourceVersion"]
+    platform.update("Workflow", "default", document)
+    (pod,) = platform.pods("default", stored.name)
+    body = json.loads(pod.text)
+    body["metadata"].setdefault("annotations", {})["note"] = "mine"
+    del body["metadata"]["resourceVersion"]
+    assert json.loads(platform.update("Pod", "default", body).text)["metadata"]["annotations"]["note"] == "mine"
+    last = toys.wait(platform, "default", stored.name)
+    assert (last["metadata"]["labels"]["kind"], last["status"]["phase"]) == ("test", "Succeeded")
+    assert json.loads(platform.get("Pod", "default", pod.name).text)["metadata"]["annotations"]["note"] == "mine"
+    document["spec"]["entrypoint"] = "other"
+    with pytest.raises(Refused, match="spec.entrypoint: Forbidden"):
+        platform.update("Workflow", "default", document)

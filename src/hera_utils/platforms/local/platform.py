@@ -250,6 +250,7 @@ class LocalPlatform:
             active = self._controller.active(record.uid) if record is not None else None
             if record is None or active is None or record.uid in turn.deleted:
                 raise objects.not_found("Workflow", name)
+            edits.check_alive(active.run, event)
             self._controller.advance(turn, active, dataclasses.replace(event, at=turn.at, seed=seed()), refusable=True)
             return lambda: self._workflow(record.uid)
 
