@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +55,9 @@ def test_a_file_below_an_artifact():
 def test_what_argo_does_not_know():
     assert match("GET", "/api/v1/nothing") is None
     assert match("PATCH", "/api/v1/workflows/argo/x") is None
+
+
+def test_the_page_about_the_apis_is_up_to_date():
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, str(root / "tools/generate_apis.py"), "--check"]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""

@@ -253,3 +253,23 @@ def test_following_readers_leave_with_their_client(url, platform, logged):
     for reader in readers:
         reader.join(5)
         assert not reader.is_alive()
+
+
+def test_server_sent_events_breathe(url, platform, monkeypatch):
+    from hera_utils.platforms.local.server import app
+
+    monkeypatch.setattr(app, "KEEP_ALIVE_SECONDS", 0.2)
+    submit(platform)
+    events = watch(url, accept="text/event-stream")
+    end = time.monotonic() + 5
+    while not events.raw.endswith(b":\n:\n") and time.monotonic() < end:
+        time.sleep(0.02)
+    assert events.raw.endswith(b" \n\n\n:\n:\n")
+
+
+def test_a_watch_may_leave_the_nodes_out(url, platform):
+    made = submit(platform)
+    made["status"]["nodes"] = {"n": {"id": "n", "phase": "Running"}}
+    platform.put("Workflow", made)
+    events = watch(url, "fields=result.object.metadata.name,result.object.status.phase")
+    assert events.wait(1)[0]["object"]["status"] == {"phase": "Running", "startedAt": None, "finishedAt": None}

@@ -118,8 +118,15 @@ def _value(kind: str, wire: int, value: int | bytes) -> Any:
         return next((_bytes(v).decode() for n, _, v in _fields(data) if n == 1), "")
     if kind == "time":
         seconds = next((v for n, _, v in _fields(data) if n == 1), 0)
-        return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
+        return _instant(int(seconds)) if seconds else None
     return _message(kind, data)
+
+
+def _instant(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"{seconds} is no time") from error
 
 
 def _bytes(value: int | bytes) -> bytes:
