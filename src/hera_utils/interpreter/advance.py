@@ -89,16 +89,10 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     message = outcome.message or (node.get("message") if node["phase"] != phases.PENDING else "") or ""
     walk.ledger.change(node, outputs=found or None, daemoned=None)
     outputs.publish(walk, found)
-    if failed is False:
-        walk.ledger.change(node, progress=_completed(node))
+    walk.ledger.change(node, resourcesDuration=outcomes.usage(event.containers, template))
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
     walk.rise(event.node_id)
-
-
-def _completed(node: Json) -> str:
-    whole = str(node.get("progress") or "0/1").rpartition("/")[2]
-    return f"{whole}/{whole}"
 
 
 def _containers(walk: Walk, node: Json, states: Any, *, running: bool, failed: bool = False) -> None:

@@ -192,8 +192,10 @@ def walk_again(walk: Walk) -> None:
 
 
 def note_totals(walk: Walk) -> None:
-    """Progress of the whole."""
-    walk.document["status"]["progress"] = walk.ledger.tally.text()
+    """Progress and use of resources of the whole."""
+    whole = walk.ledger.tally.whole
+    walk.document["status"]["progress"] = whole.text()
+    walk.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
 
 
 def create_claims(walk: Walk) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hera_utils.argo import names
 from hera_utils.interpreter import instants, phases
-from hera_utils.interpreter.progress import Tally
+from hera_utils.interpreter.progress import LEAVES, Tally, of
 from hera_utils.interpreter.state import Json, Run
 
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
@@ -33,7 +33,7 @@ class Ledger:
         self.active_children: dict[str, int] = defaultdict(int)
         self.unsuccessful_children: dict[str, int] = defaultdict(int)
         self.daemons: dict[str, set[str]] = defaultdict(set)
-        self.tally = Tally(run)
+        self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
         for node in self.nodes.values():
@@ -73,6 +73,8 @@ class Ledger:
             "startedAt": stamp,
         }
         node["finishedAt"] = stamp if phase in phases.ENDED else None
+        if kind in LEAVES:
+            node["progress"] = "0/1"
         node.update({key: value for key, value in fields.items() if value not in (None, "", {})})
         self._ids[name] = node_id
         self.nodes[node_id] = node
@@ -102,7 +104,18 @@ class Ledger:
         if not node.get("finishedAt") and phases.fulfilled(node):
             node["finishedAt"] = instants.text(self.now if at is None else at)
             self.run.changed.add(node["id"])
+        if phases.ended(node):
+            self._sum_up(node)
         return node
+
+    def _sum_up(self, node: Json) -> None:
+        """What a node that is over shows of its progress and its use of resources."""
+        if node["type"] in LEAVES:
+            done, whole = of(node)
+            self.change(node, progress=f"{done}/{whole}")
+        elif node["type"] != "Skipped":
+            found = self.tally.below(node, self.children(node))
+            self.change(node, progress=found.text(), resourcesDuration=dict(found.usage) or None)
 
     def adopt(self, parent: Json, child_id: str) -> None:
         """Append a child, once. The child need not exist yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hera_utils.argo import quantities
 from hera_utils.interpreter import phases
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
@@ -108,3 +109,26 @@ def finished_at(containers: Sequence[ContainerState], now: float) -> float:
     """When the last container ended."""
     ends = [container.finished_at for container in containers if container.finished_at is not None]
     return max(ends) if ends else now
+
+
+_DEFAULTS = {"cpu": "100m", "memory": "100Mi"}
+
+
+def usage(containers: Sequence[ContainerState], template: Json) -> dict[str, int]:
+    """Resources times seconds, in Argo's units: cores, 100 MiB of memory, 10 GiB of storage (util/resource)."""
+    kind = kind_of(template)
+    own = template[kind].get("containers") or [] if kind == "containerSet" else [template.get(kind) or {}]
+    beside = [*(template.get("initContainers") or ()), *(template.get("sidecars") or ())]
+    declared = {
+        one.get("name") or "main": one.get("resources") or {} for one in [*beside, *own] if isinstance(one, dict)
+    }
+    found: dict[str, int] = {}
+    for container in containers:
+        if container.started_at is None or container.finished_at is None:
+            continue
+        age = int(max(container.finished_at - container.started_at, 0))
+        wanted = declared.get(container.name, {})
+        asked = {**_DEFAULTS, **(wanted.get("limits") or {}), **(wanted.get("requests") or {})}
+        for resource, quantity in asked.items():
+            found[resource] = found.get(resource, 0) + quantities.resource_seconds(resource, quantity, age)
+    return found

@@ -39,7 +39,7 @@ def build(walk: Walk, frame: Frame) -> Json:
     )
     if volumes:
         spec["volumes"] = volumes
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(walk, frame, name), "spec": spec}
+    pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(walk, frame, name), "spec": spec}
     podspec.check(pod)
     pod = _substituted(walk, frame, pod, name)
     patches = [patch for patch in (walk.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]

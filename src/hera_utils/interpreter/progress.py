@@ -1,14 +1,20 @@
 """How far a run is: `done/all` over its leaves, and the resources that it has used.
 
-Argo sums these anew over all nodes at each update (workflow/progress, util/resource); here the sums are kept as nodes change.
+Argo sums these anew over all nodes at each update (workflow/progress, util/resource); here the sums are kept as nodes change. A
+node that is not a leaf shows its sums when it is over: writing a wide node's row at each event would cost its square.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from hera_utils.interpreter import phases
-from hera_utils.interpreter.state import Json, Run
+
+Json = dict[str, Any]
 
 LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Container", "Suspend"})
 _PROGRESS = re.compile(r"\d+/\d+\Z")
@@ -28,22 +34,50 @@ def of(node: Json) -> tuple[int, int]:
     return (whole, whole) if node["phase"] in (phases.SUCCEEDED, phases.SKIPPED, phases.OMITTED) else (done, whole)
 
 
-class Tally:
-    """The sums of the workflow and of each node that is a boundary."""
+@dataclass
+class Sum:
+    done: int = 0
+    whole: int = 0
+    usage: dict[str, int] = field(default_factory=dict)
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.done = 0
-        self.whole = 0
-        self.usage: dict[str, int] = {}
-
-    def count(self, node: Json, sign: int) -> None:
-        if node["type"] in LEAVES:
-            done, whole = of(node)
-            self.done += sign * done
-            self.whole += sign * whole
-        for resource, seconds in (node.get("resourcesDuration") or {}).items() if node["type"] == "Pod" else ():
+    def add(self, progress: tuple[int, int], usage: Mapping[str, Any], sign: int = 1) -> None:
+        self.done += sign * progress[0]
+        self.whole += sign * progress[1]
+        for resource, seconds in usage.items():
             self.usage[resource] = self.usage.get(resource, 0) + sign * int(seconds)
 
     def text(self) -> str:
         return f"{self.done}/{self.whole}"
+
+
+class Tally:
+    """The sums of the workflow, and of each node that is the boundary of others."""
+
+    def __init__(self, nodes: Mapping[str, Json]) -> None:
+        self._nodes = nodes
+        self.whole = Sum()
+        self._inside: dict[str, Sum] = defaultdict(Sum)
+
+    def count(self, node: Json, sign: int) -> None:
+        """Add a leaf, or take it away again before it changes."""
+        if node["type"] not in LEAVES:
+            return
+        progress = of(node)
+        usage = node.get("resourcesDuration") or {}
+        self.whole.add(progress, usage, sign)
+        boundary = node.get("boundaryID")
+        while boundary:
+            self._inside[boundary].add(progress, usage, sign)
+            above = self._nodes.get(boundary)
+            boundary = above.get("boundaryID") if above is not None else None
+
+    def below(self, node: Json, children: Iterable[Json]) -> Sum:
+        """The sum of a node that is no leaf. children: of a group, which is nobody's boundary."""
+        if node["type"] in ("Steps", "DAG"):
+            return self._inside[node["id"]]
+        found = Sum()
+        for child in children:
+            if child["type"] != "StepGroup":
+                progress = of(child) if child["type"] in LEAVES else parse(child.get("progress")) or (0, 0)
+                found.add(progress, child.get("resourcesDuration") or {})
+        return found

@@ -104,7 +104,7 @@ def resume(walk: Walk, event: events.ResumeRequested) -> None:
 
 
 def _suspended(node: Json) -> bool:
-    return node["type"] == "Suspend" and node["phase"] == phases.RUNNING
+    return bool(node["type"] == "Suspend" and node["phase"] == phases.RUNNING)
 
 
 def set_node(walk: Walk, event: events.SetRequested) -> None:

@@ -130,11 +130,11 @@ class Scope:
             _, found = self._variable(wanted["from"])
         if not isinstance(found, dict):
             raise Fault(f"Variable {{{{{wanted.get('from') or wanted.get('fromExpression')}}}}} is not an artifact")
-        found = dict(found)
+        artifact: Json = dict(found)
         if wanted.get("subPath"):
             extra = substitution.replace(wanted["subPath"], self.parameters(), unresolved=True)
-            found = with_subpath(found, extra)
-        return found
+            artifact = with_subpath(artifact, extra)
+        return artifact
 
     def _variable(self, reference: str) -> tuple[str, Any]:
         tag = reference.removeprefix("{{").removesuffix("}}").strip()

@@ -59,10 +59,8 @@ class _Visit:
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
-            if (self.ledger.get(child) is None or child in self.walk.answered) and (
-                name,
-                child,
-            ) not in self.state.waiting:
+            again = self.ledger.get(child) is None or child in self.walk.answered
+            if again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child, task.spec), child)
             yield from self._settle(name, node_id)
 
