@@ -6,8 +6,6 @@ every room that asks for the version depend on all others).
 
 from __future__ import annotations
 
-from typing import Any
-
 # Each name is imported when it is first used (PEP 562): `import hera_utils` costs a few milliseconds.
 _HOMES = {
     "parse_arguments": "settings.parser",
@@ -69,7 +67,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 
