@@ -142,6 +142,18 @@ def test_resolve_variable() -> None:
         resolve_variable("{{=asInt(workflow.name)}}", VARIABLES)
 
 
+def test_an_expression_changes_nothing_outside() -> None:
+    artifact = {"name": "a", "s3": {"key": "k"}}
+    variables = {"inputs.artifacts.a": artifact}
+    assert replace("{{=sprig.set(inputs.artifacts.a, 'name', 'b').name}}", variables) == "b"
+    assert artifact == {"name": "a", "s3": {"key": "k"}}
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    with pytest.raises(ExpressionError, match="encountered a cycle"):
+        replace("{{=sprig.set(v, 'a', v)}}", {"v": {}}, unresolved="refuse")
+
+
 def test_randomness_and_time_come_from_the_event() -> None:
     document = ["{{=sprig.uuidv4()}}", "{{=sprig.uuidv4()}}", "{{=now().Unix()}}", "{{=sprig.randAlphaNum(8)}}"]
     once = replace(document, {}, entropy=Entropy(1700000000.5, "seed"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -312,6 +313,11 @@ class _Walker:
         return sum(1 for _, value in self.each(node, values) if self.boolean(value))
 
     def sum(self, node: Builtin) -> Any:
+        listed = node.arguments[0]
+        if len(node.arguments) == 1 and isinstance(listed, Array) and len(listed.nodes) > 1:
+            values = [self.walk(one) for one in listed.nodes]  # expr-lang's optimizer: a + (b + c)
+            self.place = node.place
+            return functools.reduce(lambda total, value: op.add(value, total), reversed(values[:-1]), values[-1])
         values = self.walk(node.arguments[0])
         found = [value for _, value in self.each(node, values)]
         self.place = node.place

@@ -10,6 +10,7 @@ beginning of another ({"a": …, "a.b": …}) gives way to it, as in Argo. Added
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -177,6 +178,8 @@ def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[
         if roots is not None and root not in roots:
             continue
         value = variables[name]
+        if isinstance(value, dict | list):
+            value = copy.deepcopy(value)  # sprig.set and its like change what they are given
         if not dot:
             if not isinstance(environment.get(root), _Branch):
                 environment[root] = value

@@ -374,7 +374,7 @@ def concat(*lists: Any) -> list[Any]:
     found: list[Any] = []
     for one in lists:
         found.extend(_list(one, "concat"))
-    return found
+    return found or Nothing()
 
 
 def flatten(values: Any) -> list[Any]:

@@ -109,6 +109,14 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
 
     Raises ExpressionError with Go's message for what JSON cannot hold.
     """
+    try:
+        return _marshalled(value, indent, level, html)
+    except RecursionError:
+        shown = getattr(value, "go_type", "map[string]interface {}" if isinstance(value, dict) else "[]interface {}")
+        raise ExpressionError(f"json: unsupported value: encountered a cycle via {shown}") from None
+
+
+def _marshalled(value: Any, indent: str, level: int, html: bool) -> str:
     if value is None:
         return "null"
     if value is True:
@@ -129,7 +137,7 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
         return _object(value, indent, level, html)
     written = getattr(value, "json", None)
     if written is not None:
-        return to_json(written(), indent=indent, level=level, html=html)
+        return _marshalled(written(), indent, level, html)
     if isinstance(value, list | tuple):
         return _array(value, indent, level, html)
     _unsupported(value)
@@ -145,7 +153,7 @@ def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
     keyed = {str(key): one for key, one in value.items()}
     colon = ": " if indent else ":"
     parts = [
-        json_string(key, html=html) + colon + to_json(keyed[key], indent=indent, level=level + 1, html=html)
+        json_string(key, html=html) + colon + _marshalled(keyed[key], indent, level + 1, html)
         for key in sorted(keyed, key=lambda text: text.encode("utf-8", "surrogatepass"))
     ]
     return _joined("{", parts, "}", indent, level)
@@ -154,7 +162,7 @@ def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
 def _array(value: list[Any] | tuple[Any, ...], indent: str, level: int, html: bool) -> str:
     if not value:
         return "[]"
-    return _joined("[", [to_json(one, indent=indent, level=level + 1, html=html) for one in value], "]", indent, level)
+    return _joined("[", [_marshalled(one, indent, level + 1, html) for one in value], "]", indent, level)
 
 
 def _joined(opening: str, parts: list[str], closing: str, indent: str, level: int) -> str:
