@@ -42,6 +42,15 @@ user's browser (`docs/decisions/20261123-page-without-token.md`). Foreign client
 """
 
 
+NOTES = """
+
+Lists come in pages (`limit`, `continue`) and as tables; label and field selectors, `dryRun=All`, resource versions, watches with
+bookmarks and 410 for versions that are too old. Patches: JSON patch, merge patch, strategic merge patch, apply. Bodies: JSON, YAML,
+and protocol buffers of the kinds that kubectl sends so. Besides: `/version`, `/api`, `/apis`, `/openapi/v3` (just enough for
+kubectl), `/healthz`, `/livez`, `/readyz`.
+"""
+
+
 def argo() -> str:
     """One table a service."""
     parts = ["## Argo's REST API\n\n"]
@@ -69,13 +78,7 @@ def kubernetes() -> str:
         for resource in RESOURCES
     ]
     head = "## Kubernetes' API\n\n| kind | group | belongs to | verbs | also |\n| --- | --- | --- | --- | --- |\n"
-    notes = (
-        "\n\nLists come in pages (`limit`, `continue`) and as tables; label and field selectors, `dryRun=All`, resource versions, watches with\n"
-        "bookmarks and 410 for versions that are too old. Patches: JSON patch, merge patch, strategic merge patch, apply. Bodies: JSON, YAML,\n"
-        "and protocol buffers of the kinds that kubectl sends so. Besides: `/version`, `/api`, `/apis`, `/openapi/v3` (just enough for kubectl),\n"
-        "`/healthz`, `/livez`, `/readyz`.\n"
-    )
-    return head + "\n".join(rows) + notes
+    return head + "\n".join(rows) + NOTES
 
 
 def page() -> str:

@@ -40,7 +40,9 @@ class Tab:
 
     def open(self, url: str) -> None:
         self("Page.navigate", url=url)
-        self.until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
+        self.until(
+            f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url.partition('#')[0])})"
+        )
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""

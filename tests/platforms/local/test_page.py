@@ -15,6 +15,7 @@ from memory_platform import MemoryPlatform
 from serving import served
 
 from hera_utils.interpreter.events import ShutdownRequested
+from hera_utils.platforms.local.credentials import Gate
 from hera_utils.platforms.local.server import argo_app
 
 TOKEN = "s3cret-token"
@@ -160,6 +161,25 @@ def test_two_thousand_nodes(url, platform, tab):
         "const s = document.querySelector('input[type=search]'); s.value = '(1234:'; s.dispatchEvent(new Event('input'))"
     )
     tab.until("document.body.innerText.includes('1 of 2003 nodes')")
+
+
+@pytest.mark.browser
+def test_a_browser_that_cannot_be_told_is_asked_for_the_token(url, platform, tab, monkeypatch):
+    monkeypatch.setattr(Gate, "check_browser", lambda *_: False)
+    big(platform, 3)
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.body.innerText.includes('Token needed')")
+    enter = "document.querySelector('input').value = '{}'; document.querySelector('form').requestSubmit()"
+    tab.run(enter.format("wrong"))
+    tab.until("document.body.innerText.includes('Token needed') && !document.querySelector('input').value")
+    tab.run(enter.format(f"Bearer {TOKEN}"))
+    tab.until("document.querySelectorAll('.item').length >= 6")
+    tab.open("about:blank")
+    tab.run("1")
+    tab.open(f"{url}/workflows/argo/big?again#token={TOKEN}")
+    tab.until("document.querySelectorAll('.item').length >= 6")
+    assert tab.run("location.hash") == ""
+    tab.run("sessionStorage.clear()")
 
 
 @pytest.mark.browser
