@@ -210,3 +210,23 @@ def test_labels_of_runs_and_pods_can_be_changed(platform):
     document["spec"]["entrypoint"] = "other"
     with pytest.raises(Refused, match="spec.entrypoint: Forbidden"):
         platform.update("Workflow", "default", document)
+
+
+@pytest.mark.parametrize("strategy", ["OnWorkflowCompletion", "OnWorkflowDeletion", "Never"])
+def test_artifact_gc(platform, strategy):
+    artifact = {"name": "out", "path": "/tmp/out", "s3": {"key": f"kept/{strategy}"}, "archive": {"none": {}}}
+    document = locked("echo data > /tmp/out", artifactGC={"strategy": strategy})
+    document["spec"]["templates"][0]["outputs"] = {"artifacts": [artifact]}
+    stored = platform.submit("default", document)
+    last = toys.wait(platform, "default", stored.name)
+    path = platform.state / "artifacts/default/kept" / strategy
+    (node,) = last["status"]["nodes"].values()
+    assert node["outputs"]["artifacts"][0].get("deleted", False) == (strategy == "OnWorkflowCompletion")
+    if strategy != "OnWorkflowCompletion":
+        assert platform.artifact("default", stored.name, node["id"], "out") == str(path)
+    platform.delete("Workflow", "default", stored.name)
+    deadline = time.monotonic() + 5
+    while path.exists() and strategy != "Never":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert path.exists() == (strategy == "Never")

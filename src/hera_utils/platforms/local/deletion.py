@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.platforms.local import objects
+from hera_utils.platforms.local import artifact_gc, objects
 from hera_utils.platforms.local.journal import encode
 from hera_utils.platforms.local.launching import FOLDER_ANNOTATION, claim_folder
 from hera_utils.platforms.local.ledger import RunRecord, Turn
@@ -51,8 +51,11 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
         turn.changes.append(Change("DELETED", last))
     for stored in owned_by(controller, turn, uid):
         delete_object(controller, turn, stored)
-    artifacts = controller.state / "artifacts" / record.namespace / record.name
-    turn.then.append(lambda: shutil.rmtree(artifacts, ignore_errors=True))
+    document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
+    keys = [key for _, _, key in artifact_gc.doomed(document, artifact_gc.DELETION)]
+    if not artifact_gc.kept(document):
+        keys.append(record.name)  # the folder of the default keys: nobody could name what is in it any more
+    turn.then.append(lambda: controller.launcher.remove_artifacts(record.namespace, keys))
     controller.give(turn, released)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.interpreter.events import PodFinished, PodWaiting
+from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.ledger import PodRecord
 from hera_utils.platforms.local.published import Published
@@ -113,6 +114,11 @@ class Launcher:
     def forget(self, pod_uid: str) -> None:
         for runtime in self._runtimes():
             runtime.forget(pod_uid)
+
+    def remove_artifacts(self, namespace: str, keys: list[str]) -> None:
+        store = ArtifactStore(self._state, namespace)
+        for key in keys:
+            store.remove(key)
 
     def _runtimes(self) -> Iterator[Runtime]:
         for runtime in (self.runtime, self.agents):

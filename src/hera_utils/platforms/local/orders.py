@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
-from hera_utils.platforms.local import objects, pods
+from hera_utils.platforms.local import artifact_gc, objects, pods
 from hera_utils.platforms.local.clock import Timers, new_uid, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode
 from hera_utils.platforms.local.ledger import Active, PodRecord, Turn
@@ -36,6 +36,7 @@ class Hands(Protocol):
     def launch(self, pod: PodRecord, order: Json) -> None: ...
     def kill(self, pod: PodRecord, *, force: bool = False) -> None: ...
     def forget(self, pod_uid: str) -> None: ...
+    def remove_artifacts(self, namespace: str, keys: list[str]) -> None: ...
     def objects_changed(self, kind: str, namespace: str) -> None: ...
 
 
@@ -285,6 +286,7 @@ class Orders:
             at = turn.at + command.delete_after
             self.timers.set(active.run.uid, DELETE_KEY, at)
             turn.say("put_timer", active.run.uid, DELETE_KEY, at)
+        self._collect_artifacts(turn, active)
         gc = pod_gc_of(active.run.document)
         if gc is not None and gc.strategy.startswith("OnWorkflow"):
             succeeded = active.run.phase == "Succeeded"
@@ -294,6 +296,15 @@ class Orders:
                 if gc.after_workflow(succeeded, json.loads(pod.body)["metadata"].get("labels") or {}):
                     self.collect_later(turn, pod, gc.delay)
         return []
+
+    def _collect_artifacts(self, turn: Turn, active: Active) -> None:
+        keys = []
+        for node_id, artifact, key in artifact_gc.doomed(active.run.document, artifact_gc.COMPLETION):
+            artifact["deleted"] = True
+            active.run.changed.add(node_id)
+            keys.append(key)
+        if keys:
+            turn.then.append(lambda: self._hands.remove_artifacts(active.run.namespace, keys))
 
 
 _HOW: dict[type[c.Command], Callable[[Orders, Turn, Active, Any], Answers]] = {

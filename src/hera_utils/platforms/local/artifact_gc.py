@@ -1,0 +1,38 @@
+"""artifactGC: which artifacts go when a run ends, and which when it is deleted. Pure.
+
+Source: Argo's docs/walk-through/artifacts.md and artifact_gc.go: an artifact's own strategy counts before its template's or its
+workflow's; what was collected is marked `deleted` in its node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hera_utils.platforms.local.runtimes.pod.store import key_of
+
+Json = dict[str, Any]
+COMPLETION, DELETION = "OnWorkflowCompletion", "OnWorkflowDeletion"
+
+
+def kept(document: Json) -> bool:
+    """Whether a workflow says that its artifacts outlive it."""
+    return ((document.get("spec") or {}).get("artifactGC") or {}).get("strategy") == "Never"
+
+
+def doomed(document: Json, strategy: str) -> Iterator[tuple[str, Json, str]]:
+    """(node id, artifact, key) of each stored output artifact that goes by that strategy and is not gone yet."""
+    status: Json = document.get("status") or {}
+    spec: Json = {**(status.get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
+    whole = str((spec.get("artifactGC") or {}).get("strategy") or "")
+    templates = {template.get("name"): template for template in spec.get("templates") or ()}
+    for node_id, node in (status.get("nodes") or {}).items():
+        if node.get("type") != "Pod":
+            continue
+        declared = (templates.get(node.get("templateName")) or {}).get("outputs") or {}
+        own = {one.get("name"): one.get("artifactGC") for one in declared.get("artifacts") or ()}
+        for artifact in (node.get("outputs") or {}).get("artifacts") or ():
+            chosen = artifact.get("artifactGC") or own.get(artifact.get("name")) or {}
+            key = key_of(artifact)
+            if (chosen.get("strategy") or whole) == strategy and key and not artifact.get("deleted"):
+                yield node_id, artifact, key
