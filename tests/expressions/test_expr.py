@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import expr
@@ -184,3 +187,17 @@ def test_what_is_python_s_is_out_of_reach(text: str) -> None:
 
 def test_names_of_maps_are_never_attributes() -> None:
     assert expr.evaluate("inputs.__class__ ?? $env?.__dict__", VARIABLES) is None
+
+
+_WORDS = [
+    "1", "'a'", "x", "inputs", ".", "?.", "(", ")", "[", "]", "{", "}", "+", "-", "*", "/", "%", "**", "==", "in", "not", "let", ";",
+    ",", ":", "?", "??", "|", "#", "filter", "map", "len", "now()", "date('2020-01-01')", "duration('1h')", "nil", "true", "..",
+    "sprig", "matches", "if", "else", "=", "toJSON", "$env", "::", "b'a'", "get", "sum", "reduce", "sortBy", "1e400", "\\", "`",
+]  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(_WORDS), max_size=12).map(" ".join) | st.text(max_size=20))
+def test_any_text_gives_a_value_or_an_expression_error(text: str) -> None:
+    with contextlib.suppress(ExpressionError):
+        expr.evaluate(text, {"inputs.parameters.a": "1", "x": [1, "a", None]})

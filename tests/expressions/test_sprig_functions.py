@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.gotext import to_json
+from hera_utils.expressions.sprig import NAMES
 
 
 @pytest.mark.parametrize(
@@ -116,3 +120,19 @@ def test_random_functions_draw_on_the_seed() -> None:
 def test_greedy_calls_end_in_an_error(text: str) -> None:
     with pytest.raises(ExpressionError):
         expr.evaluate(text, {})
+
+
+_ARGUMENTS = [
+    "nil", "true", "0", "-1", "9223372036854775807", "1.5", "1e308", "''", "'a'", "'é'", "'[1'", "[]", "[nil, 1]", "{}",
+    "{a: {b: 1}}", "now()", "duration('1h')", "1..3", "b'x'", "sprig", "'%s'", "0.0 / 0.0", "sprig.trim", "x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_any_arguments_give_a_value_or_an_expression_error(name: str) -> None:
+    draw = random.Random(name)
+    for count in range(5):
+        for _ in range(12):
+            text = f"sprig.{name}({', '.join(draw.choice(_ARGUMENTS) for _ in range(count))})"
+            with contextlib.suppress(ExpressionError):
+                to_json(expr.evaluate(text, {"x.y": [1, {"z": None}]}))
