@@ -158,7 +158,7 @@ def test_a_run_that_asks(user):
 
 def test_suspending(user):
     name = user.start(SLEEPS)
-    assert "is suspended" in user.type("suspend", name)
+    assert f"hera-utils resume {name}" in user.type("suspend", "@latest")
     assert user.platform.client.get(name)["spec"]["suspend"] is True
     user.type("resume", name)
     user.type("delete", name)

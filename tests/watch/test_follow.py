@@ -73,6 +73,19 @@ def test_a_terminal_is_drawn_in_place():
     assert any("✘ Failed" in line and "2/2" in line for line in last)
 
 
+def test_a_run_that_waits_says_what_for():
+    waiting = state("Running", ("A", "Running"))
+    waiting["status"]["nodes"]["A"]["type"] = "Suspend"
+    console = text_console()
+    events = [("ADDED", waiting), ("MODIFIED", waiting), ("MODIFIED", state("Succeeded", ("A", "Succeeded")))]
+    follow(Client(*events), "wf", shown(console), sleep=lambda _: None)
+    assert console.file.getvalue().splitlines()[:2] == [
+        "wf  Running",
+        "wf is suspended; let it go on with: hera-utils resume wf",
+    ]
+    assert console.file.getvalue().count("resume") == 1
+
+
 def test_a_run_that_is_deleted():
     with pytest.raises(RunFailed, match="deleted"):
         follow(Client(RUN[0], ("DELETED", RUN[1][1])), "wf", sleep=lambda _: None)

@@ -83,13 +83,13 @@ def tell_end(client: ArgoClient, document: Json) -> int:
 
 
 def act_on(name: str, verb: str, done: str, body: Json | None = None, *, watch: bool = False) -> int:
-    """Tell a run to do something; say what was done."""
+    """Tell a run to do something; say what was done (NAME in it stands for the run)."""
     from hera_utils.cli.terminal import say
 
     with reached() as client:
         found = run_name(client, name)
         client.act(found, verb, body)
-        say(f"{found} {done}")
+        say(f"{found} {done.replace('NAME', found)}")
         return follow_to_end(client, found) if watch else 0
 
 

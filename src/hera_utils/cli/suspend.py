@@ -13,4 +13,4 @@ from hera_utils.cli.runs import act_on
 @settings_options
 def command(name: str) -> int:
     """Let a run start no more tasks until it is resumed; the running ones go on."""
-    return act_on(name, "suspend", f"is suspended; let it go on with: hera-utils resume {name}")
+    return act_on(name, "suspend", "is suspended; let it go on with: hera-utils resume NAME")

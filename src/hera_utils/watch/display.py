@@ -152,6 +152,8 @@ class Lines:
     def update(self, progress: Progress) -> None:
         if self.last is None and not progress.over:
             self._line(f"{progress.name}  {progress.phase}")
+        if progress.suspended and not (self.last is not None and self.last.suspended):
+            self._line(waits(progress))
         self.last = progress
         for row in progress.rows:
             if row.phase in FINISHED and row.label not in self.said and row.label != progress.name:
@@ -179,8 +181,14 @@ def headline(progress: Progress, elapsed: float, symbols: Symbols) -> str:
     return "  ".join(parts + _remarks(progress, elapsed, symbols))
 
 
+def waits(progress: Progress) -> str:
+    return f"{progress.name} is suspended; let it go on with: hera-utils resume {progress.name}"
+
+
 def _remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
     remarks = []
+    if progress.suspended:
+        remarks.append("suspended")
     if progress.failed:
         remarks.append(f"{symbols.failed} {progress.failed} failed")
     if progress.retried:
@@ -216,11 +224,13 @@ def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[in
         if line and used + len(cell) + 2 > width:
             _append(text, line)
             line, used, lines = [], 2, lines + 1
-            if lines > height - 3:
+            if lines > height - 4:
                 break
         line.append((cell, style))
         used += len(cell) + 2
     _append(text, line)
+    if progress.suspended:
+        text.append(f"\n  {waits(progress)}", style="yellow")
     if left_out:
         text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
     return text

@@ -16,7 +16,7 @@ class Progress:
 
     rows: the entry template's tasks and fan-outs, then exit handlers, in the order they were written (a template without tasks is its own
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
-    started, finished: seconds since the epoch, None before.
+    started, finished: seconds since the epoch, None before. suspended: whether it, or a task of it, waits to be resumed.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Progress:
     retried: int
     started: float | None
     finished: float | None
+    suspended: bool = False
 
     @property
     def over(self) -> bool:
@@ -71,7 +72,15 @@ def progress(document: Json) -> Progress:
         retried=sum(branch.retried for branch in branches),
         started=timestamp(status.get("startedAt")),
         finished=timestamp(status.get("finishedAt")),
+        suspended=phase not in FINISHED and _suspended(document),
     )
+
+
+def _suspended(document: Json) -> bool:
+    if (document.get("spec") or {}).get("suspend"):
+        return True
+    nodes = ((document.get("status") or {}).get("nodes") or {}).values()
+    return any(node.get("type") == "Suspend" and node.get("phase") == "Running" for node in nodes)
 
 
 def _rows(branch: Branch) -> tuple[Branch, ...]:
