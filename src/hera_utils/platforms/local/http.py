@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -66,9 +67,10 @@ class EventResponse(Response):
         finally:
             for task in tasks:
                 task.cancel()
-            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    log.error("a stream ended badly", exc_info=outcome)
+            with contextlib.suppress(asyncio.CancelledError):
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+                        log.error("a stream ended badly", exc_info=outcome)
 
     async def _send(self, send: Send) -> None:
         try:
