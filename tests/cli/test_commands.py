@@ -176,6 +176,40 @@ def test_templates_in_a_file_come_first_and_may_change(user):
         assert user.type("logs", "@latest", "--no-prefix") == f"{word}\n"
 
 
+NEEDS = """
+kind: Workflow
+metadata: {generateName: needs-}
+spec:
+  entrypoint: main
+  volumes: [{name: data, persistentVolumeClaim: {claimName: kept}}]
+  templates:
+  - name: main
+    container:
+      image: busybox
+      command: [sh, -c, 'echo "$WORD" >> /data/words; cat /data/words']
+      envFrom: [{configMapRef: {name: words}}]
+      volumeMounts: [{name: data, mountPath: /data}]
+---
+kind: ConfigMap
+metadata: {name: words}
+data: {WORD: mountain}
+---
+kind: PersistentVolumeClaim
+metadata: {name: kept}
+spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Mi}}}
+"""
+
+
+def test_what_a_file_needs_is_created_once(user):
+    said = user.type("run", user.file("needs.yaml", NEEDS))
+    assert "ConfigMap words created" in said
+    assert user.type("logs", "@latest", "--no-prefix") == "mountain\n"
+    said = user.type("run", user.file("needs.yaml", NEEDS.replace("mountain", "valley")))
+    assert "PersistentVolumeClaim kept is there already" in said
+    assert user.type("logs", "@latest", "--no-prefix") == "mountain\nmountain\n"
+    assert "not looked at" in user.type("lint", "needs.yaml")
+
+
 def test_ctrl_c_leaves_the_run_alone(user):
     user.file("sleeps.yaml", SLEEPS)
     process = user.process("run", "sleeps.yaml", stdout=subprocess.PIPE, stderr=subprocess.PIPE)

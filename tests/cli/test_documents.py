@@ -40,7 +40,7 @@ def test_a_date_stays_text(tmp_path):
         ("- 1", "no object but a list"),
         ("", "holds no document"),
         ("spec: 3", "`spec` is no object but a number"),
-        ("kind: ConfigMap", "is a ConfigMap"),
+        ("kind: Deployment", "is a Deployment"),
         ("metadata: {}\n---\n[]", "document 2 is no object"),
     ],
 )

@@ -12,7 +12,9 @@ Json = dict[str, Any]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 # What others refer to comes first.
+KUBERNETES_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 ARGO_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate", "CronWorkflow", "Workflow")
+KINDS = KUBERNETES_KINDS + ARGO_KINDS
 
 
 def is_document(path: Path) -> bool:
@@ -20,7 +22,7 @@ def is_document(path: Path) -> bool:
 
 
 def read_documents(path: Path) -> list[Json]:
-    """The Argo documents of a file, templates before what uses them. SettingsError, InvalidWorkflow name the file and the place."""
+    """The documents of a file, what others refer to first. SettingsError, InvalidWorkflow name the file and the place."""
     import yaml
 
     try:
@@ -38,7 +40,7 @@ def read_documents(path: Path) -> list[Json]:
     if not documents:
         raise InvalidWorkflow(f"{path} holds no document", fix="write a Workflow into it, or check its name")
     read = [_checked(path, number, one) for number, one in documents]
-    return sorted(read, key=lambda document: ARGO_KINDS.index(document["kind"]))
+    return sorted(read, key=lambda document: KINDS.index(document["kind"]))
 
 
 def _loader() -> Any:
@@ -64,11 +66,11 @@ def _checked(path: Path, number: int, document: Any) -> Json:
             f"{where} is no object but {_what(document)}", fix="a Workflow begins with `kind: Workflow`"
         )
     kind = document.setdefault("kind", "Workflow")
-    if kind not in ARGO_KINDS:
+    if kind not in KINDS:
         raise InvalidWorkflow(
-            f"{where} is a {kind}", fix=f"create it with kubectl; here it is one of: {', '.join(ARGO_KINDS)}"
+            f"{where} is a {kind}", fix=f"create it with kubectl; here it is one of: {', '.join(KINDS)}"
         )
-    for name in ("metadata", "spec"):
+    for name in ("metadata", "spec") if kind in ARGO_KINDS else ("metadata",):
         if not isinstance(document.setdefault(name, {}), dict):
             raise InvalidWorkflow(f"{where}: `{name}` is no object but {_what(document[name])}", fix="correct it")
     return document

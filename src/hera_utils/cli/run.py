@@ -14,6 +14,7 @@ from hera_utils.errors import SettingsError
 if TYPE_CHECKING:
     from hera_utils.cli.noting import Made
     from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
     from hera_utils.settings.resolve import CLIContext
 
@@ -105,18 +106,30 @@ def submit_waiting(made: Made, script: Path) -> list[str]:
 
 
 def submit_documents(client: ArgoClient, documents: Sequence[Json], given: Sequence[str]) -> list[str]:
-    """Create the templates of a file (or bring them up to date), then start its workflows."""
-    from hera_utils.cli.documents import with_parameters
+    """Create what a file's workflows need (templates are brought up to date), then start them."""
+    from hera_utils.cli.documents import KUBERNETES_KINDS, with_parameters
     from hera_utils.cli.terminal import note
+    from hera_utils.platforms.cluster import Cluster
 
     names = []
     for document in documents:
-        if document["kind"] == "Workflow":
+        if document["kind"] in KUBERNETES_KINDS:
+            note(_created_if_missing(Cluster(client.connection), document))
+        elif document["kind"] == "Workflow":
             names.append(str(client.create(with_parameters(document, given))["metadata"]["name"]))
         else:
             stored = client.apply(document)
             note(f"{document['kind']} {stored['metadata']['name']} stored")
     return names
+
+
+def _created_if_missing(cluster: Cluster, document: Json) -> str:
+    """A config map, secret or claim that is there already is left as it is: it may hold somebody's data."""
+    kind, name = document["kind"], str(document["metadata"].get("name", ""))
+    if name and cluster.exists(kind, name):
+        return f"{kind} {name} is there already: left as it is"
+    cluster.create({"apiVersion": "v1", **document})
+    return f"{kind} {name} created"
 
 
 def parameters(arguments: Sequence[str]) -> list[str]:
