@@ -124,7 +124,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         return
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
-    if frame is None or node is None:
+    if frame is None or node is None or not walk.alive(frame):
         return
     fault: Fault | None = None
     try:
@@ -138,7 +138,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         fault = raised
         if not phases.ended(node):
             walk.ledger.mark(node, phases.ERROR, fault.message)
-    walk.rise(node_id, fault)
+    walk.rise_from(frame, fault)
 
 
 _HANDLERS: dict[type[events.Event], Callable[[Walk, Any], None]] = {

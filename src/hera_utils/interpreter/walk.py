@@ -102,7 +102,7 @@ class Walk:
 
     def visit(self, frame: Frame) -> None:
         """Let the frame's planner look at what changed. A fault marks its node and goes on to the caller."""
-        if self._alive(frame, None)[0] is not frame:
+        if not self.alive(frame):
             return
         node = self.ledger.get(frame.node_id)
         if node is not None and phases.ended(node):
@@ -135,8 +135,12 @@ class Walk:
         frame = self.frames.get(node_id)
         if frame is None:
             self._rise_from_orphan(node_id)
-            return
-        node = self.ledger.nodes[node_id]
+        else:
+            self.rise_from(frame, fault)
+
+    def rise_from(self, frame: Frame, fault: Fault | None = None) -> None:
+        """The same, of a frame that is at hand (it may just have been closed)."""
+        node = self.ledger.nodes[frame.node_id]
         if phases.ended(node):
             self.close(frame)
         owner = self.frames.get(self.ledger.id_of(graph.hook_owner(node["name"]))) if phases.hooked(node) else None
@@ -172,6 +176,10 @@ class Walk:
             except Fault as raised:
                 fault = raised
             child, parent = parent.node_id, parent.parent
+
+    def alive(self, frame: Frame) -> bool:
+        """Whether nothing above the frame is over."""
+        return self._alive(frame, None)[0] is frame
 
     def _alive(self, frame: Frame, fault: Fault | None) -> tuple[Frame, Fault | None]:
         """The frame from which to rise: below a node that is over nothing is planned any more (Argo does not look there)."""
