@@ -28,10 +28,10 @@ def enter(arguments: Sequence[str]) -> int:
     except HeraUtilsError as error:
         complain(error)
         return error.exit_status
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return 0
     except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and newer: the message is the help
+            click.echo(error.format_message())
+            return 0
         return _misused(error)
     except click.ClickException as error:
         click.echo(f"hera-utils: {error.format_message()}", err=True)

@@ -26,7 +26,7 @@ class SettingOption(click.Option):
         record = super().get_help_record(ctx)
         if record is None:
             return None
-        metavar = "" if self.is_flag else f" {self.make_metavar(ctx)}"
+        metavar = "" if self.is_flag else f" {self.metavar}"
         return f"{self.opts[0]}{metavar}", record[1]
 
 
