@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LAUNCH = tuple(field.name for field in fields(Launch))
 _SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 
@@ -66,6 +67,7 @@ class ProcessRuntime:
         self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._report = report
         self._images = images
+        self._host = socket.gethostname()
         self._admission = Admission(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
         self._pods: dict[str, _Pod] = {}
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -147,8 +149,7 @@ class ProcessRuntime:
         uid = launch.pod["metadata"]["uid"]
         if uid in self._pods:
             return
-        folder = self._pods_folder / uid
-        if (folder / "supervisor.jsonl").exists() or (folder / "outcome.json").exists():
+        if os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
             self._find_again(launch)
             return
         need = need_of(launch.pod)
@@ -178,19 +179,20 @@ class ProcessRuntime:
             image = container.get("image") or ""
             images[image] = self._images.lookup(image, launch.annotations.get(ANNOTATION, ""))
         job = {
-            **asdict(launch),
+            **{field: getattr(launch, field) for field in _LAUNCH},  # asdict would copy it all
             "images": images,
             "environment": self._environment(),
             "state": str(self._state),
             "store": str(self._state / "artifacts" / str(pod["metadata"].get("namespace") or "default")),
             "python": sys.executable,
-            "host": socket.gethostname(),
+            "host": self._host,
         }
-        folder = self._pods_folder / uid
-        folder.mkdir(exist_ok=True, mode=0o700)
-        partial = folder / "launch.json.partial"
-        partial.write_text(json.dumps(job))
-        partial.rename(folder / "launch.json")
+        folder = f"{self._pods_folder}/{uid}"
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        partial = f"{folder}/launch.json.partial"
+        with open(partial, "w") as file:
+            file.write(json.dumps(job))
+        os.rename(partial, f"{folder}/launch.json")
 
     def _environment(self) -> dict[str, str]:
         """What tasks see of this server's own environment: nothing that could be a secret."""
@@ -230,16 +232,16 @@ class ProcessRuntime:
         pod.started = True
         if pod.launch.template.get("daemon"):
             self._admission.works(uid, False)
-        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=socket.gethostname()))
+        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host))
 
     def _look(self, uid: str, *, ended: bool = False) -> None:
         """See whether the pod has an outcome. ended: its supervisor is no more, so it must have one."""
         pod = self._pods.get(uid)
         if pod is None:
             return
-        outcome = self._pods_folder / uid / "outcome.json"
         try:
-            record = json.loads(outcome.read_bytes())
+            with open(f"{self._pods_folder}/{uid}/outcome.json", "rb") as file:
+                record = json.loads(file.read())
         except OSError:
             if ended:
                 self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))

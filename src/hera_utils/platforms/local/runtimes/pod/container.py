@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -59,7 +60,9 @@ class Container:
         try:
             program = look_up(plan.argv[0], plan.env.get("PATH", ""))
         except OSError as error:
-            return f'failed to find name in PATH: exec: "{plan.argv[0]}": {error.strerror}'
+            return (
+                f"failed to find name in PATH: exec: {json.dumps(plan.argv[0], ensure_ascii=False)}: {error.strerror}"
+            )
         try:
             if not os.path.isdir(plan.cwd):
                 os.makedirs(plan.cwd)

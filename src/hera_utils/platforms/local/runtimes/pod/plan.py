@@ -75,8 +75,6 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
     written: dict[str, tuple[bytes, int]] = {}
     if kind == "main" and template.get("script") is not None:
         written[SCRIPT] = (str(template["script"].get("source") or "").encode(), 0o755)
-        if SCRIPT not in argv:
-            argv = (*argv, SCRIPT)
     argv = tuple(environment.expand(a, env) for a in argv)
     needed: list[str] = []
     if settings.get("python"):
