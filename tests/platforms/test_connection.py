@@ -206,7 +206,11 @@ def test_the_seeds_complete_example(seed, local_platform):
     ("words", "environ", "sentence"),
     [
         (["--argo_namespace", "nowhere"], {}, "there is no namespace `nowhere` on this machine"),
-        (["--argo_server", "http://127.0.0.1:9"], {}, "no kubeconfig leads to the cluster"),
+        (
+            ["--argo_server", "http://127.0.0.1:9"],
+            {},
+            "no Argo server answers at http://127.0.0.1:9 (connection refused)",
+        ),
         (["--argo_server", "http://127.0.0.1:9"], {"KUBECONFIG": "/nowhere"}, "there is no kubeconfig at /nowhere"),
         (["--platform", "remote"], {}, "the platform is remote"),
         (["--k8s_volume_claim_name", "Not Legal"], {}, "`Not Legal` is not a legal name of a claim"),
@@ -257,3 +261,13 @@ def test_a_watch_outlives_a_crash_of_the_server_and_not_its_stop(tmp_path):
             assert daemon.status(state) is None
     finally:
         daemon.stop(state)
+
+
+def test_an_argo_servers_address_and_token_are_enough(seed, local_platform):
+    """Nothing of Kubernetes is at hand: the seed's example still runs there, and says what it could not check."""
+    local_platform.claim("results")
+    flags = ["--argo_server", local_platform.connection.argo_server, "--platform", "remote"]
+    said = seed("complete.py", *flags, ARGO_TOKEN=f"Bearer {local_platform.connection.token}")
+    assert said.returncode == 0, said.stderr
+    assert "taken on trust" in said.stderr
+    assert local_platform.client.wait(said.stdout.strip(), timeout=60)["status"]["phase"] == "Succeeded"

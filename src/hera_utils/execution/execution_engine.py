@@ -126,7 +126,7 @@ class ExecutionEngine:
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
         if not (environment.volumes or environment.config_maps or environment.secrets):
             return []
-        from hera_utils.platforms.cluster import Cluster
+        from hera_utils.platforms.cluster import UNCHECKED, Cluster
         from hera_utils.platforms.provision import provision
 
         cluster = Cluster(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hera_utils.settings.secret import mask
 Json = dict[str, Any]
 
 KINDS = ("ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount", "Pod", "Namespace")
+UNCHECKED = "no kubeconfig: the claims, config maps and secrets of the environment are taken on trust"
 _PLURALS = {
     "ConfigMap": "config maps",
     "PersistentVolumeClaim": "claims",
@@ -39,10 +41,12 @@ _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 def k8s_cluster(args: CLIContext) -> Cluster:
     """The Kubernetes cluster that the settings designate; on this machine the local platform, started when it does not run.
 
-    It is asked whether it is there: AccessError when it is not, ResourceError when it lacks the namespace.
+    It is asked whether it is there: AccessError when it is not, ResourceError when it lacks the namespace. Who has an Argo server's
+    address and token alone designates no cluster: workflows run, and only what asks the cluster itself raises AccessError.
     """
     cluster = Cluster(connect(args), args)
-    cluster.check()
+    if cluster.leads_somewhere():
+        cluster.check()
     return cluster
 
 
@@ -82,7 +86,7 @@ class Cluster:
 
     def provision(self, environment: Environment) -> Environment:
         """Make sure that what the environment needs is there, and give it back: created on this machine where it is missing,
-        only checked in a cluster (ResourceError names everything that it lacks).
+        only checked in a cluster (ResourceError names everything that it lacks; a warning when no kubeconfig leads there).
         """
         from hera_utils.platforms.provision import provision
 
@@ -90,6 +94,9 @@ class Cluster:
             raise SettingsError(
                 "this cluster was made without settings", fix="make it with hera_utils.k8s_cluster(args)"
             )
+        if not self.local and not self.leads_somewhere():
+            warnings.warn(UNCHECKED, stacklevel=2)
+            return environment
         provision(self, environment, state=self._args.state, folders=self._args.volumes)
         return environment
 
