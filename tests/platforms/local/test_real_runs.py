@@ -9,7 +9,9 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.errors import Refused
-from hera_utils.interpreter.events import SetRequested, ShutdownRequested, SuspendRequested
+from hera_utils.interpreter.advance import advance
+from hera_utils.interpreter.events import SetRequested, ShutdownRequested, SuspendRequested, from_json
+from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local.platform import LocalPlatform
 
 
@@ -230,3 +232,56 @@ def test_artifact_gc(platform, strategy):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert path.exists() == (strategy == "Never")
+
+
+def diamond():
+    task = {
+        "image": "busybox",
+        "command": ["sh", "-c", "echo {{inputs.parameters.x}}; test {{inputs.parameters.x}} != 2 -o -e /nope"],
+    }
+    leaf = {
+        "name": "leaf",
+        "inputs": {"parameters": [{"name": "x"}]},
+        "container": task,
+        "retryStrategy": {"limit": "1"},
+    }
+
+    def argument(value):
+        return {"parameters": [{"name": "x", "value": value}]}
+
+    tasks = [
+        {"name": "a", "template": "leaf", "arguments": argument("0")},
+        {
+            "name": "b",
+            "template": "leaf",
+            "arguments": argument("{{item}}"),
+            "withItems": [1, 2, 3],
+            "depends": "a",
+        },
+        {"name": "c", "template": "leaf", "arguments": argument("4"), "depends": "b.AnySucceeded"},
+    ]
+    spec = {"entrypoint": "main", "templates": [{"name": "main", "dag": {"tasks": tasks, "failFast": False}}, leaf]}
+    return {"metadata": {"generateName": "diamond-"}, "spec": spec}
+
+
+def test_the_rows_and_the_stored_events_give_the_same_run(platform):
+    stored = platform.submit("default", diamond())
+    last = toys.wait(platform, "default", stored.name)
+    assert len(last["status"]["nodes"]) == 13
+    metadata = {key: last["metadata"][key] for key in ("name", "generateName", "namespace", "uid", "creationTimestamp")}
+    run = Run({"metadata": metadata, "spec": last["spec"], "status": {}})
+    for data in platform.events("default", stored.name):
+        advance(run, from_json(data))
+    assert run.nodes == last["status"]["nodes"]
+    assert run.document["status"]["phase"] == last["status"]["phase"]
+
+
+def test_a_run_read_back_from_its_rows_after_each_event_is_the_same_run(platform):
+    stored = platform.submit("default", diamond())
+    last = toys.wait(platform, "default", stored.name)
+    metadata = {key: last["metadata"][key] for key in ("name", "generateName", "namespace", "uid", "creationTimestamp")}
+    run = Run({"metadata": metadata, "spec": last["spec"], "status": {}})
+    for data in platform.events("default", stored.name):
+        advance(run, from_json(data))
+        run = Run(*json.loads(json.dumps((run.document, run.memory))))  # a crash between any two events
+    assert run.nodes == last["status"]["nodes"]

@@ -52,6 +52,7 @@ class Journal:
             self._writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             # NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the file's consistency.
             for pragma in (
+                "auto_vacuum = INCREMENTAL",
                 "journal_mode = WAL",
                 "synchronous = NORMAL",
                 "busy_timeout = 5000",
@@ -111,7 +112,10 @@ class Journal:
         return str(rows[0][0]) if rows else default
 
     def close(self) -> None:
+        """Give back the space of what was deleted, and close the file."""
         with self._reader:
+            with contextlib.suppress(sqlite3.Error):
+                self._writing.execute("PRAGMA incremental_vacuum").fetchall()
             self._reading.close()
             self._writing.close()
 
