@@ -15,7 +15,7 @@ import uvicorn
 @contextlib.contextmanager
 def served(app: Any, **options: Any) -> Iterator[str]:
     """The server's base URL."""
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, **options)
