@@ -131,9 +131,7 @@ class ExecutionEngine:
 
         cluster = Cluster(connection)
         if not connection.local and not cluster.leads_somewhere():
-            self.told.lines(
-                ["no kubeconfig: the claims, config maps and secrets of the environment are taken on trust"]
-            )
+            self.told.lines([UNCHECKED])
             return []
         return provision(cluster, environment, state=self.context.state, folders=self.context.volumes)
 
