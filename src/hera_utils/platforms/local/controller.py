@@ -36,10 +36,11 @@ from hera_utils.platforms.local import deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode, failure
 from hera_utils.platforms.local.launching import Launcher
-from hera_utils.platforms.local.ledger import Active, Children, PodRecord, RunRecord, Turn, marks
+from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn
 from hera_utils.platforms.local.orders import DELETE_KEY, Answers, Orders
 from hera_utils.platforms.local.pod_gc import COLLECT_KEY, pod_gc_of
 from hera_utils.platforms.local.published import Published
+from hera_utils.platforms.local.restoring import restored
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -229,23 +230,11 @@ class Controller:
 
     # --- runs ---------------------------------------------------------------------------------------------------------
     def _load(self, record: RunRecord) -> Active | None:
-        """A run from its rows."""
-        full = self.published.load(record.uid)
-        if full is None:
-            return None
-        status = {**json.loads(full.status), **json.loads(full.kept)}
-        status["nodes"] = {node: json.loads(text) for node, text in full.nodes.items()}
-        document = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
-        memory = json.loads(self._journal.read("run_memory", record.uid)[0][0])
-        active = Active(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
-        active.following = int(self._journal.read("last_node", record.uid)[0][0]) + 1
-        active.spec_mark, active.kept_mark = marks(document)
-        for node in {row[0] for row in self._journal.read("run_children", record.uid)}:
-            children = status["nodes"][node]["children"]
-            active.children[node] = Children(len(children), children[0], children[-1], encode(children)[1:-1])
-        self._loaded.add(record.uid)
-        self._runs[record.uid] = active
-        self.published.hold(full)
+        active = restored(self._journal, self.published, record)
+        if active is not None:
+            self._runs[record.uid] = active
+            self._loaded.add(record.uid)
+            self.published.hold(active.record)
         return active
 
     def active(self, uid: str) -> Active | None:
