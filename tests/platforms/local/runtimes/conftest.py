@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from stage import Stage  # noqa: E402 - beside this file
+from stage import Stage
 
 
 @pytest.fixture(scope="module")

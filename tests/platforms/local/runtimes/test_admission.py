@@ -12,7 +12,13 @@ def asks(**resources: str) -> dict[str, object]:
 
 
 def test_the_need_of_a_pod() -> None:
-    pod = {"spec": {"containers": [asks(cpu="500m", memory="64Mi"), asks(cpu="1")], "initContainers": [asks(memory="1Gi")], "priority": 7}}
+    pod = {
+        "spec": {
+            "containers": [asks(cpu="500m", memory="64Mi"), asks(cpu="1")],
+            "initContainers": [asks(memory="1Gi")],
+            "priority": 7,
+        }
+    }
     assert need_of(pod) == Need(1.5, 2.0**30, 7)
     assert need_of({"spec": {"containers": [{"resources": {"limits": {"cpu": "2"}}}]}}) == Need(2.0)
     assert need_of({}) == Need()
@@ -63,7 +69,11 @@ def test_idle_pods_hold_no_core() -> None:
     assert room.next() == "c"
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "next", "remove", "release", "idle", "busy"]), st.integers(0, 9)), max_size=80))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "next", "remove", "release", "idle", "busy"]), st.integers(0, 9)), max_size=80
+    )
+)
 def test_never_more_than_there_is_room_for(steps: list[tuple[str, int]]) -> None:
     room, needs, running, idle = Admission(3, 10), {}, set(), set()
     for step, n in steps:
@@ -96,7 +106,16 @@ def test_never_more_than_there_is_room_for(steps: list[tuple[str, int]]) -> None
 
 
 def test_quantities_and_durations() -> None:
-    assert [quantity(q) for q in ("100m", "1.5", "64Mi", "2k", "1e3", 4, "rubbish", "")] == [0.1, 1.5, 64 * 2.0**20, 2000, 1000, 4, 0, 0]
+    assert [quantity(q) for q in ("100m", "1.5", "64Mi", "2k", "1e3", 4, "rubbish", "")] == [
+        0.1,
+        1.5,
+        64 * 2.0**20,
+        2000,
+        1000,
+        4,
+        0,
+        0,
+    ]
     assert [seconds(d) for d in ("10s", "1m30s", "250ms", "7", 3)] == [10, 90, 0.25, 7, 3]
 
 

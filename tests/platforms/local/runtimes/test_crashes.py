@@ -22,7 +22,8 @@ from pathlib import Path
 from stage import Stage
 stage = Stage(Path(sys.argv[2]), cores=4)
 pods = [stage.shell(f"echo x >> /c/{n}; sleep {sys.argv[4]}; echo {n}", main={"volumeMounts": [{"name": "c", "mountPath": "/c"}]},
-        spec={"volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "c"}}]}, claims={"c": sys.argv[3]}) for n in range(int(sys.argv[5]))]
+        spec={"volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "c"}}]}, claims={"c": sys.argv[3]})
+        for n in range(int(sys.argv[5]))]
 for pod in pods:
     stage.runtime.reattach(pod)
 print("ready", flush=True)

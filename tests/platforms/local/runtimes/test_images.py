@@ -18,7 +18,11 @@ def table(tmp_path: Path, text: str) -> ImageTable:
 
 def test_the_longest_glob_wins(tmp_path: Path) -> None:
     images = table(tmp_path, '"tool*": {cmd: [a]}\n"tool:1*": {cmd: [b]}\n"tool:1.2": {cmd: [c]}\n')
-    assert [images.lookup(i) for i in ("tool:9", "tool:1.3", "tool:1.2")] == [{"cmd": ["a"]}, {"cmd": ["b"]}, {"cmd": ["c"]}]
+    assert [images.lookup(i) for i in ("tool:9", "tool:1.3", "tool:1.2")] == [
+        {"cmd": ["a"]},
+        {"cmd": ["b"]},
+        {"cmd": ["c"]},
+    ]
 
 
 def test_the_file_stands_before_the_defaults(tmp_path: Path) -> None:
@@ -86,7 +90,17 @@ def test_entrypoint_cmd_path_files_env_and_hidden_programs(tmp_path: Path) -> No
     assert lines(image="path:1") == ["helper x"]
     assert lines(image="path:1", command=["sh", "-c", "echo $COLOUR; helper y"]) == ["blue", "helper y"]
     for _ in range(2):
-        assert lines(image="small", command=["sh", "-c", "command -v bash || echo none; ls /usr/bin/env /bin/bash; command -v ls >/dev/null && echo ls"])[0] == "none"
+        assert (
+            lines(
+                image="small",
+                command=[
+                    "sh",
+                    "-c",
+                    "command -v bash || echo none; ls /usr/bin/env /bin/bash; command -v ls >/dev/null && echo ls",
+                ],
+            )[0]
+            == "none"
+        )
     end = stage.run(stage.pod({"image": "small", "command": ["bash", "-c", "true"]}))
     assert end.containers[0].message == 'failed to find name in PATH: exec: "bash": executable file not found in $PATH'
     assert lines(image="path:1", command=["bash", "-c", "echo bash"]) == ["bash"]

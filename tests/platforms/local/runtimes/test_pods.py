@@ -199,7 +199,8 @@ def test_pods_that_wait_for_each_other_both_run(own_stage: Stage, tmp_path: Any)
     for mine, other in (("a", "b"), ("b", "a")):
         pods.append(
             own_stage.shell(
-                f"touch /c/{mine}; while [ ! -e /c/{other} ]; do sleep 0.1; done", main={"volumeMounts": [{"name": "c", "mountPath": "/c"}]},
+                f"touch /c/{mine}; while [ ! -e /c/{other} ]; do sleep 0.1; done",
+                main={"volumeMounts": [{"name": "c", "mountPath": "/c"}]},
                 spec={"volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "c"}}]}, claims={"c": str(claim)},
             )
         )  # fmt: skip

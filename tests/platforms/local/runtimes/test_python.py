@@ -45,7 +45,9 @@ def test_python_without_annotations_is_the_servers(stage: Stage) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="no Python of the system")
 def test_an_interpreter_whose_folder_lacks_the_name_python(stage: Stage, tmp_path: Path) -> None:
-    pod = python(stage, "import sys; print(sys.argv, sys.prefix)", annotations=annotations(tmp_path / "x.py", "/usr/bin/python3"))
+    pod = python(
+        stage, "import sys; print(sys.argv, sys.prefix)", annotations=annotations(tmp_path / "x.py", "/usr/bin/python3")
+    )
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
     assert stage.log(pod) == ["['-c'] /usr"]
 
@@ -55,7 +57,9 @@ def test_an_interpreter_that_is_gone(stage: Stage, tmp_path: Path) -> None:
     assert "/no/bin/python, is not there" in end.message
 
 
-def hera_task(stage: Stage, script: Path, function: str, inputs: dict[str, Any] | None = None, entry: str = "", **more: Any) -> Launch:
+def hera_task(
+    stage: Stage, script: Path, function: str, inputs: dict[str, Any] | None = None, entry: str = "", **more: Any
+) -> Launch:
     """What Hera submits for a runner script."""
     given = json.dumps([{"name": k, "value": str(v)} for k, v in (inputs or {}).items()])
     command = ["python", "-m", "hera.workflows.runner", "-e", entry or f"{script.stem}:{function}"]
@@ -87,7 +91,9 @@ def test_a_function_of_the_script_that_was_run_is_found(stage: Stage, tmp_path: 
     script = folder / "experiment.py"
     script.write_text(SCRIPT)
     (folder / "neighbour.py").write_text("def times(a, b):\n    return a * b\n")
-    pod = hera_task(stage, script, "double", {"x": 21}, entry, annotations=annotations(script), include_script_output=True)
+    pod = hera_task(
+        stage, script, "double", {"x": 21}, entry, annotations=annotations(script), include_script_output=True
+    )
     end = stage.run(pod)
     assert end.phase == "Succeeded", stage.log(pod)
     assert end.outputs["result"] == "42"
@@ -109,7 +115,13 @@ def test_a_module_that_cannot_be_found_names_the_fix(stage: Stage, tmp_path: Pat
 
 def test_a_python_without_hera_names_the_fix(stage: Stage, tmp_path: Path) -> None:
     venv.create(tmp_path / "env", symlinks=True)
-    pod = hera_task(stage, tmp_path / "x.py", "f", {}, annotations=annotations(tmp_path / "x.py", str(tmp_path / "env" / "bin" / "python")))
+    pod = hera_task(
+        stage,
+        tmp_path / "x.py",
+        "f",
+        {},
+        annotations=annotations(tmp_path / "x.py", str(tmp_path / "env" / "bin" / "python")),
+    )
     assert stage.run(pod).containers[0].exit_code == 1
     (line,) = stage.log(pod)
     assert "cannot import Hera" in line
@@ -123,7 +135,12 @@ def test_an_editable_package_below_tmp_is_found(stage: Stage, tmp_path: Path) ->
     (tmp_path / "checkout").mkdir()
     (tmp_path / "checkout" / "mine.py").write_text("value = 5\n")
     own = tmp_path / "env" / "bin" / "python"
-    site = subprocess.run([own, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], capture_output=True, text=True, check=True).stdout.strip()
+    site = subprocess.run(
+        [own, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     (Path(site) / "mine.pth").write_text(f"{tmp_path}/checkout\n")
     pod = python(stage, "import mine; print(mine.value)", annotations=annotations(tmp_path / "x.py", str(own)))
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)

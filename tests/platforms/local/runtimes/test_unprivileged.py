@@ -30,7 +30,12 @@ def environment(home: Path) -> dict[str, str]:
     import hera_utils
 
     paths = [str(Path(hera_utils.__file__).parents[1]), *(p for p in sys.path if p.endswith("site-packages"))]
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(home),
+        "PYTHONPATH": ":".join(paths),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="already an ordinary user: the other tests show it")
@@ -47,10 +52,24 @@ def environment(home: Path) -> dict[str, str]:
 def test_as_an_ordinary_user(home: Path, tests: str) -> None:
     def command(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PYTHON, *words], user=USER, group=USER, extra_groups=[], cwd=home, env=environment(home), capture_output=True, text=True, check=False,
+            [PYTHON, *words], user=USER, group=USER, extra_groups=[], cwd=home, env=environment(home),
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     if not os.path.exists(PYTHON) or command("-c", _CAN).returncode != 0:
         pytest.skip(f"{PYTHON} cannot use these packages as another user")
-    found = command("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=", "--rootdir", str(HERE), str(HERE / tests), f"--basetemp={home}/t")
+    found = command(
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        "--rootdir",
+        str(HERE),
+        str(HERE / tests),
+        f"--basetemp={home}/t",
+    )
     assert found.returncode == 0, found.stdout[-6000:]

@@ -18,7 +18,8 @@ class Launch:
     """A pod to run, with all that it refers to already looked up. JSON data throughout, so that it can be kept on disk.
 
     pod, template, include_script_output: as in interpreter.commands.LaunchPod; pod["metadata"]["uid"] is set.
-    claims: claim name → folder of this machine. config_maps, secrets: name → {key: text} (a secret's already base64-decoded; bytes as latin-1).
+    claims: claim name → folder of this machine. config_maps, secrets: name → {key: text} (a secret's already base64-decoded, its
+    bytes as latin-1).
     annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
     """
 

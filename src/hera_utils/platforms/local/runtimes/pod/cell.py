@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import processes, system
 from .container import NOT_STARTED, Container
+from .discard import discard
 from .logs import Log
 from .plan import ContainerPlan
 from .roots import Mount
@@ -128,7 +129,12 @@ class Cell:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
         for container in self.containers.values():
             if container.root is not None:
+                if any(mount.source.startswith(f"{self.folder}/") for mount in container.plan.mounts):
+                    container.root.leave()  # its view holds what goes with the pod
                 self.place.roots.give_back(container.root)
+        for name in ("inputs", "volumes"):
+            if os.path.isdir(f"{self.folder}/{name}"):
+                discard(f"{self.folder}/{name}")
         self.selector.close()
 
     def probe(self, container: Container, argv: list[str]) -> bool:

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from . import python
-from .base import OWN
 from .fault import PodFault
+from .ground import OWN
 
 Json = dict[str, Any]
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.-][A-Za-z0-9_.-]*)\)")

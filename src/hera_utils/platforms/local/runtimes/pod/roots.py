@@ -18,8 +18,8 @@ import stat
 from typing import NamedTuple
 
 from . import system
-from .base import OWN, Base
 from .discard import discard
+from .ground import OWN, Ground
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
 _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
@@ -43,7 +43,7 @@ class Kind(NamedTuple):
 class Root:
     """One mounted root. folder: on this machine, holds its changes. place: where it is mounted."""
 
-    def __init__(self, folder: str, kind: Kind, base: Base, proc: str, masked: str) -> None:
+    def __init__(self, folder: str, kind: Kind, ground: Ground, proc: str, masked: str) -> None:
         self.folder, self.kind = folder, kind
         self.view = -1  # descriptor of the mount namespace that was made last
         self.namespace = ""  # the same as /proc names it
@@ -52,55 +52,55 @@ class Root:
         self.place = f"{folder}/root"
         self._uppers = [f"{folder}/upper"]
         os.makedirs(folder)
-        if base.in_memory:
+        if ground.in_memory:
             system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID | system.MS_NODEV)
         for name in ("upper", "work", "root"):
             os.mkdir(f"{folder}/{name}")
         # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
-        self._own_layer = f"{base.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
+        self._own_layer = f"{ground.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
         os.mkdir(self._own_layer)
-        lower = [f"{base.folder}/skeleton", *(["/"] if base.whole else [])]
-        if self._layer(self._own_layer, base):
+        lower = [f"{ground.folder}/skeleton", *(["/"] if ground.whole else [])]
+        if self._layer(self._own_layer, ground):
             lower.insert(0, self._own_layer)
-        system.overlay(lower, folder, self.place, base.options)
-        self._fill(base, proc, masked)
+        system.overlay(lower, folder, self.place, ground.options)
+        self._fill(ground, proc, masked)
 
-    def _layer(self, layer: str, base: Base) -> bool:
+    def _layer(self, layer: str, ground: Ground) -> bool:
         """Whiteouts for hidden programs, mount points for volumes; whether there are any."""
         for name in self.kind.hidden:
             _hide(name, layer)
         for path, is_folder in self.kind.places:
             if not any((path + "/").startswith((own + "/", "/dev/", "/proc/", "/sys/")) for own in OWN):
-                _place(path, is_folder, layer, base)
+                _place(path, is_folder, layer, ground)
         return bool(os.listdir(layer))
 
-    def _fill(self, base: Base, proc: str, masked: str) -> None:
+    def _fill(self, ground: Ground, proc: str, masked: str) -> None:
         root = self.place
-        for path in base.read_only:
+        for path in ground.read_only:
             if os.path.isdir(self._own_layer + path):  # something must be absent or present below it
-                self._further(path, base)
+                self._further(path, ground)
                 continue
             with contextlib.suppress(OSError):
-                system.bind(f"{base.folder}/read-only{path}", root + path, recursive=True)
-        for path in base.overlaid:
+                system.bind(f"{ground.folder}/read-only{path}", root + path, recursive=True)
+        for path in ground.overlaid:
             if path != "/":
-                self._further(path, base)
+                self._further(path, ground)
         system.bind(proc, f"{root}/proc")
-        system.bind(f"{base.folder}/sys", f"{root}/sys", recursive=True)
-        system.bind(f"{base.folder}/dev", f"{root}/dev", recursive=True)
+        system.bind(f"{ground.folder}/sys", f"{root}/sys", recursive=True)
+        system.bind(f"{ground.folder}/dev", f"{root}/dev", recursive=True)
         system.mount("tmpfs", f"{root}/dev/shm", "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=1777")
         for path in OWN:
             own = f"{self.folder}/own{path}"
             os.makedirs(own)
             system.bind(own, root + path)
         self._furnish()
-        self._kept = {self.own("/".join(path.split("/")[:3])) for path in base.resolver}  # they hold a mount
-        for path in base.resolver:
+        self._kept = {self.own("/".join(path.split("/")[:3])) for path in ground.resolver}  # they hold a mount
+        for path in ground.resolver:
             _bind_into(root, Mount(path, path, True))
         if os.path.isdir(root + masked):
             system.mount("tmpfs", root + masked, "tmpfs", system.MS_NOSUID | system.MS_NODEV, "mode=755,size=4k")
 
-    def _further(self, path: str, base: Base) -> None:
+    def _further(self, path: str, ground: Ground) -> None:
         """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
         folder = f"{self.folder}/further{path}"
         try:
@@ -108,7 +108,7 @@ class Root:
                 os.makedirs(f"{folder}/{name}")
             layer = self._own_layer + path
             lower = [layer, path] if os.path.isdir(layer) else [path]
-            system.overlay(lower, folder, self.place + path, base.options)
+            system.overlay(lower, folder, self.place + path, ground.options)
             self._uppers.append(f"{folder}/upper")
         except OSError:
             with contextlib.suppress(
@@ -205,8 +205,8 @@ class Root:
 class Roots:
     """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace. home: its mount namespace."""
 
-    def __init__(self, folder: str, base: Base, proc: str, masked: str, home: int) -> None:
-        self._folder, self._base, self._proc, self._masked, self._home = folder, base, proc, masked, home
+    def __init__(self, folder: str, ground: Ground, proc: str, masked: str, home: int) -> None:
+        self._folder, self._ground, self._proc, self._masked, self._home = folder, ground, proc, masked, home
         self._free: list[Root] = []
         self._made = 0
 
@@ -219,7 +219,7 @@ class Roots:
         if len(self._free) >= _MOST_KEPT:
             self._free.pop(0).discard()
         self._made += 1
-        return Root(f"{self._folder}/{self._made}", kind, self._base, self._proc, self._masked)
+        return Root(f"{self._folder}/{self._made}", kind, self._ground, self._proc, self._masked)
 
     def give_back(self, root: Root) -> None:
         """The container that had it is over, and nothing of it runs."""
@@ -273,9 +273,9 @@ def _hide(name: str, layer: str) -> None:
         os.mknod(layer + path, stat.S_IFCHR, 0)
 
 
-def _place(path: str, is_folder: bool, layer: str, base: Base) -> None:
+def _place(path: str, is_folder: bool, layer: str, ground: Ground) -> None:
     """A mount point, with the folders above it as this machine has them."""
-    seen = base.whole or any((path + "/").startswith(p + "/") for p in (*base.overlaid, *base.read_only))
+    seen = ground.whole or any((path + "/").startswith(p + "/") for p in (*ground.overlaid, *ground.read_only))
     if seen and os.path.exists(path) and os.path.isdir(path) == is_folder:
         return
     real = os.path.realpath(os.path.dirname(path))

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 
-from . import base, system, worker
+from . import ground, system, worker
 from .discard import discard
 from .processes import born
 
@@ -58,7 +58,7 @@ def _sweep(folder: str) -> None:
         os._exit(0)
 
 
-def prepare(state: str) -> base.Base:
+def prepare(state: str) -> ground.Ground:
     """Namespaces of its own, and what all containers share. Raises OSError."""
     nested = not _is_machines_own()
     try:
@@ -69,7 +69,7 @@ def prepare(state: str) -> base.Base:
         _enter_user_namespace()
         nested = True
     system.mount("none", "/", None, system.MS_SLAVE | system.MS_REC)
-    return base.prepare(f"{state}/pods/.base", nested=nested)
+    return ground.prepare(f"{state}/pods/.ground", nested=nested)
 
 
 def _is_machines_own() -> bool:

@@ -16,7 +16,7 @@ import time
 from typing import Any, NamedTuple, NoReturn
 
 from . import supervisor, system
-from .base import Base
+from .ground import Ground
 from .processes import born
 from .roots import Roots
 
@@ -28,24 +28,24 @@ class Place(NamedTuple):
     """What a worker gives to the pods it runs. proc: its own /proc. namespace: descriptor of its mount namespace. wakeup: signals."""
 
     state: str
-    base: Base
+    ground: Ground
     roots: Roots
     proc: str
     namespace: int
     wakeup: int
 
 
-def main(link: socket.socket, state: str, base: Base) -> NoReturn:
+def main(link: socket.socket, state: str, ground: Ground) -> NoReturn:
     """link: the server's end asks with the uid of a pod whose folder is ready. Never returns."""
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
-        proc = f"{base.folder}/proc"
+        proc = f"{ground.folder}/proc"
         system.mount("proc", proc, "proc", system.MS_NOSUID | system.MS_NODEV | system.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
         home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        roots = Roots(folder, base, proc, state, home)
-        place = Place(state, base, roots, proc, home, _signals())
+        roots = Roots(folder, ground, proc, state, home)
+        place = Place(state, ground, roots, proc, home, _signals())
         for _ in range(_MOST_PODS):
             try:
                 packet = link.recv(4096)

@@ -1,10 +1,10 @@
 """What all containers of this machine share, prepared once by the spawner in its own mount namespace.
 
-    base/skeleton    the lowest own layer of every root: mount points
-    base/probe       to try things out
-    base/dev         a small /dev          base/sys   /sys, read-only
-    base/layers      of single roots: absent programs, mount points
-    base/read-only   folders and file systems of this machine that are shown read-only
+    ground/skeleton    the lowest own layer of every root: mount points
+    ground/probe       to try things out
+    ground/dev         a small /dev          ground/sys   /sys, read-only
+    ground/layers      of single roots: absent programs, mount points
+    ground/read-only   folders and file systems of this machine that are shown read-only
 
 A privileged server overlays "/" as a whole. In an unprivileged user namespace the kernel refuses that (the folder covers
 mounts of a more privileged namespace), so there the root is the skeleton, and the top-level folders are shown in it.
@@ -57,7 +57,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 
-class Base(NamedTuple):
+class Ground(NamedTuple):
     """folder: holds what the module's text names. whole: "/" is overlaid as one. overlaid, read_only: paths of this machine.
 
     resolver: where /etc/resolv.conf really lies, when that is below /run. options: for every overlay. in_memory: the state
@@ -73,7 +73,7 @@ class Base(NamedTuple):
     in_memory: bool
 
 
-def prepare(folder: str, *, nested: bool) -> Base:
+def prepare(folder: str, *, nested: bool) -> Ground:
     """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
 
     nested: in a user namespace that is not the machine's own.
@@ -95,11 +95,11 @@ def prepare(folder: str, *, nested: bool) -> Base:
         shown = [p for p, fixed in mounts.items() if p != "/" and fixed]
     else:
         overlaid, shown = _tops()
-    return Base(folder, whole, tuple(overlaid), _show(shown, folder), _resolver(), probe.options, probe.in_memory)
+    return Ground(folder, whole, tuple(overlaid), _show(shown, folder), _resolver(), probe.options, probe.in_memory)
 
 
 def _show(paths: list[str], folder: str) -> tuple[str, ...]:
-    """Bind each path read-only below base/read-only; those that this user may see."""
+    """Bind each path read-only below ground/read-only; those that this user may see."""
     ready = []
     for path in paths:
         place = f"{folder}/read-only{path}"
@@ -190,7 +190,7 @@ def _tops() -> tuple[list[str], list[str]]:
 
 
 class _Probe:
-    """Which overlays this kernel allows, found by trying. options, in_memory: as in Base."""
+    """Which overlays this kernel allows, found by trying. options, in_memory: as in Ground."""
 
     def __init__(self, folder: str, nested: bool) -> None:
         self._folder = folder
