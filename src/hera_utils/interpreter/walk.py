@@ -102,8 +102,8 @@ class Walk:
 
     def visit(self, frame: Frame) -> None:
         """Let the frame's planner look at what changed. A fault marks its node and goes on to the caller."""
-        if not self.alive(frame):
-            return
+        if not self.alive(frame) or self.spec.get("suspend"):
+            return  # a suspended run is walked as a whole when it is resumed
         node = self.ledger.get(frame.node_id)
         if node is not None and phases.ended(node):
             return

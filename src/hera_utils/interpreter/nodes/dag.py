@@ -49,7 +49,7 @@ class _Visit:
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
         self.state.ready.extend(sorted(self.state.stuck))
         blocked, self.state.blocked = self.state.blocked, {}
-        for node_id, name in blocked.items():
+        for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
             yield from self._settle(name, node_id)
         for child, fault in dirty.items():
             found = dag_tasks.owner(self.walk, self.state, child)

@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 
 def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """See to the entry node, then to hooks, then to the exit handler; at last close the run."""
-    if (
-        walk.run.finished
-        or walk.run.phase in ("", phases.PENDING)
-        or (walk.spec.get("suspend") and frame.state is None)
-    ):
+    if walk.run.finished or walk.run.phase in ("", phases.PENDING):
         return
-    frame.state = frame.state or "begun"
     name = walk.run.name
     faults = {child: fault for child, fault in dirty.items() if fault is not None}
     try:

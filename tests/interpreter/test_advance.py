@@ -1,0 +1,490 @@
+"""Dialogues: what happens to a run, and what it wants done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playbook import Play, workflow
+
+from hera_utils.errors import Refused
+from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import events as e
+
+POD = "container: {image: busybox, command: [sh, -c, 'true']}"
+
+
+def launches(commands: list[c.Command]) -> list[c.LaunchPod]:
+    return [command for command in commands if isinstance(command, c.LaunchPod)]
+
+
+@pytest.fixture(params=["live", "restored"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_one_container(mode: str) -> None:
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {POD}}}]}}"), mode)
+    (launch,) = launches(play.commands)
+    assert launch.node_id == "wf"
+    assert launch.pod["metadata"]["name"] == "wf"
+    assert launch.pod["spec"]["containers"] == [{"image": "busybox", "command": ["sh", "-c", "true"], "name": "main"}]
+    assert play.phase == "Running"
+    assert play.run.document["metadata"]["labels"]["workflows.argoproj.io/phase"] == "Running"
+    play.start("wf")
+    assert play.node("wf")["phase"] == "Running"
+    commands = play.end("wf")
+    assert [type(command) for command in commands] == [c.Finish]
+    assert play.phase == "Succeeded"
+    assert play.run.document["status"]["progress"] == "1/1"
+    assert play.run.document["metadata"]["labels"]["workflows.argoproj.io/completed"] == "true"
+    assert play.end("wf") == []  # told twice, it stays as it was
+
+
+def test_failure_carries_the_exit_code(mode: str) -> None:
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {POD}}}]}}"), mode)
+    play.end("wf", 3)
+    assert (play.phase, play.message) == ("Failed", "main: Error (exit code 3)")
+    assert play.node("wf")["outputs"] == {"exitCode": "3"}
+
+
+STEPS = """
+entrypoint: main
+templates:
+- name: main
+  steps:
+  - - {name: flip, template: say}
+  - - {name: heads, template: say, when: "{{steps.flip.outputs.result}} == heads"}
+    - {name: tails, template: say, when: "{{steps.flip.outputs.result}} == tails"}
+- {name: say, container: {image: busybox, command: [echo, hi]}}
+"""
+
+
+def test_steps_conditions_and_results(mode: str) -> None:
+    play = Play(workflow(STEPS), mode)
+    (launch,) = launches(play.commands)
+    assert launch.include_script_output  # somebody refers to its result
+    commands = play.end("flip", outputs={"result": "heads"})
+    (launch,) = launches(commands)
+    assert play.run.nodes[launch.node_id]["name"] == "wf[1].heads"
+    assert not launch.include_script_output
+    assert play.node("tails")["message"] == "when 'heads == tails' evaluated false"
+    play.end("heads")
+    assert play.phase == "Succeeded"
+    assert play.phases() == {
+        "": "Succeeded", "[0]": "Succeeded", "[0].flip": "Succeeded", "[1]": "Succeeded", "[1].heads": "Succeeded",
+        "[1].tails": "Skipped",
+    }  # fmt: skip
+
+
+DAG = """
+entrypoint: main
+templates:
+- name: main
+  dag:
+    tasks:
+    - {name: a, template: work, arguments: {parameters: [{name: x, value: "0"}]}}
+    - name: b
+      template: work
+      depends: a
+      arguments: {parameters: [{name: x, value: "{{item}}"}]}
+      withParam: "{{tasks.a.outputs.parameters.list}}"
+    - name: c
+      template: work
+      depends: b
+      arguments: {parameters: [{name: x, value: "{{tasks.b.outputs.parameters.y}}"}]}
+- name: work
+  inputs: {parameters: [{name: x}]}
+  container: {image: busybox, command: [echo, "{{inputs.parameters.x}}"]}
+  outputs: {parameters: [{name: list, valueFrom: {path: /l}}, {name: y, valueFrom: {path: /y}}]}
+"""
+
+
+def test_fan_out_and_fan_in(mode: str) -> None:
+    play = Play(workflow(DAG), mode)
+    commands = play.end("a", outputs={"parameters": {"list": '["p", {"k": 1}, 2]', "y": "1"}})
+    names = [play.run.nodes[one.node_id]["name"] for one in launches(commands)]
+    assert names == ["wf.b(0:p)", "wf.b(1:k:1)", "wf.b(2:2)"]
+    assert [one.template["container"]["command"][1] for one in launches(commands)] == ["p", '{"k":1}', "2"]
+    play.end("b(2:2)", outputs={"parameters": {"list": "[]", "y": "third"}})
+    play.end("b(0:p)", outputs={"parameters": {"list": "[]", "y": "first"}})
+    commands = play.end("b(1:k:1)", outputs={"parameters": {"list": "[]", "y": "second"}})
+    (launch,) = launches(commands)
+    assert launch.template["container"]["command"][1] == '["first","second","third"]'
+    assert play.node("b")["type"] == "TaskGroup"
+    play.end("c", outputs={"parameters": {"list": "[]", "y": ""}})
+    assert play.phase == "Succeeded"
+    assert play.run.document["status"]["progress"] == "5/5"
+
+
+def test_depends_on_failure_and_omission(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+templates:
+- name: main
+  dag:
+    tasks:
+    - {{name: a, template: work}}
+    - {{name: good, template: work, depends: a.Succeeded}}
+    - {{name: bad, template: work, depends: a.Failed}}
+- {{name: work, {POD}}}
+"""
+    play = Play(workflow(spec), mode)
+    play.end("a", 1)
+    assert play.running() == [".bad"]
+    assert play.node("good")["phase"] == "Omitted"
+    assert play.node("good")["message"] == "omitted: depends condition not met"
+    play.end("bad")
+    # Argo: an omitted target takes the phase of the branch that led to it.
+    assert play.phase == "Failed"
+
+
+RETRY = """
+entrypoint: main
+templates:
+- name: main
+  retryStrategy: {limit: 2, backoff: {duration: "5", factor: 2}}
+  container: {image: busybox, command: [echo, "{{retries}} {{lastRetry.exitCode}}"]}
+"""
+
+
+def test_retry_with_backoff(mode: str) -> None:
+    play = Play(workflow(RETRY), mode)
+    play.start("wf(0)")
+    commands = play.end("wf(0)", 4)
+    assert [type(command) for command in commands] == [c.SetTimer]
+    assert play.node("wf")["message"] == "Backoff for 5 seconds"
+    (launch,) = launches(play.wait())
+    assert launch.template["container"]["command"] == ["echo", "1 4"]
+    play.end("wf(1)", 1)
+    assert play.node("wf")["message"] == "Backoff for 10 seconds"
+    play.wait()
+    play.end("wf(2)", 1)
+    assert (play.phase, play.message) == ("Failed", "No more retries left")
+
+
+def test_retry_expression_decides(mode: str) -> None:
+    spec = RETRY.replace('backoff: {duration: "5", factor: 2}', "expression: \"lastRetry.exitCode != '2'\"")
+    play = Play(workflow(spec), mode)
+    play.end("wf(0)", 1)
+    play.end("wf(1)", 2)
+    assert (play.phase, play.message) == ("Failed", "retryStrategy.expression evaluated to false")
+
+
+SUSPEND = f"""
+entrypoint: main
+templates:
+- name: main
+  steps:
+  - - {{name: gate, template: gate}}
+  - - {{name: after, template: work, when: "{{{{steps.gate.outputs.parameters.answer}}}} == yes"}}
+- name: gate
+  suspend: {{}}
+  outputs: {{parameters: [{{name: answer, valueFrom: {{supplied: {{}}, default: "no"}}}}]}}
+- {{name: work, {POD}}}
+"""
+
+
+def test_suspend_and_resume(mode: str) -> None:
+    play = Play(workflow(SUSPEND), mode)
+    assert play.commands == []
+    assert play.node("gate")["phase"] == "Running"
+    play.tell(e.ResumeRequested(play.at, "s"))
+    assert play.node("after")["phase"] == "Skipped"
+    assert play.phase == "Succeeded"
+
+
+def test_set_an_output_of_a_suspend_node(mode: str) -> None:
+    play = Play(workflow(SUSPEND), mode)
+    with pytest.raises(Refused, match="no suspend nodes matching"):
+        play.tell(e.SetRequested(play.at, "s", "displayName=nobody", "Succeeded"))
+    play.tell(e.SetRequested(play.at, "s", "displayName=gate", "Succeeded", "", {"answer": "yes"}))
+    assert play.running() == ["[1].after"]
+
+
+def test_suspend_with_a_duration_ends_by_itself(mode: str) -> None:
+    play = Play(workflow("{entrypoint: main, templates: [{name: main, suspend: {duration: 10s}}]}"), mode)
+    play.wait("suspend:wf")
+    assert play.phase == "Succeeded"
+
+
+def test_a_suspended_workflow_starts_nothing(mode: str) -> None:
+    play = Play(workflow(f"{{suspend: true, entrypoint: main, templates: [{{name: main, {POD}}}]}}"), mode)
+    assert (play.phase, play.run.nodes, play.commands) == ("Running", {}, [])
+    assert len(launches(play.tell(e.ResumeRequested(play.at, "s")))) == 1
+    assert "suspend" not in play.run.document["spec"]
+
+
+def test_suspend_while_running_holds_the_next_step(mode: str) -> None:
+    play = Play(workflow(STEPS), mode)
+    play.tell(e.SuspendRequested(play.at, "s"))
+    assert play.end("flip", outputs={"result": "tails"}) == []
+    play.tell(e.ResumeRequested(play.at, "s"))
+    assert play.running() == ["[1].tails"]
+
+
+EXIT = f"""
+entrypoint: main
+onExit: bye
+templates:
+- name: main
+  steps: [[{{name: a, template: work}}, {{name: b, template: work}}]]
+- {{name: work, {POD}}}
+- {{name: bye, container: {{image: busybox, command: [echo, "{{{{workflow.status}}}} {{{{workflow.failures}}}}"]}}}}
+"""
+
+
+def test_stop_kills_and_still_runs_the_exit_handler(mode: str) -> None:
+    play = Play(workflow(EXIT), mode)
+    commands = play.tell(e.ShutdownRequested(play.at, "s", "Stop"))
+    assert sorted(one.node_id for one in commands if isinstance(one, c.KillPod)) == sorted(play.launched[:2])
+    assert play.node("a")["message"] == "workflow shutdown with strategy:  Stop"
+    (launch,) = launches(commands)
+    assert launch.pod["metadata"]["labels"]["workflows.argoproj.io/on-exit"] == "true"
+    assert launch.template["container"]["command"][1].startswith('Failed "[{\\"displayName\\":\\"')
+    play.end("wf.onExit")
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Stop'")
+
+
+def test_terminate_runs_nothing_more(mode: str) -> None:
+    play = Play(workflow(EXIT), mode)
+    play.tell(e.ShutdownRequested(play.at, "s", "Terminate"))
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Terminate'")
+    assert ".onExit" not in play.phases()
+
+
+def test_exit_handler_that_fails_fails_the_workflow(mode: str) -> None:
+    play = Play(workflow(EXIT), mode)
+    play.end("a")
+    (launch,) = launches(play.end("b"))
+    assert launch.template["container"]["command"][1] == 'Succeeded "null"'
+    play.end("wf.onExit", 7)
+    assert (play.phase, play.message) == ("Failed", "main: Error (exit code 7)")
+
+
+def test_parallelism_of_the_workflow(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+parallelism: 2
+templates:
+- name: main
+  steps: [[{{name: w, template: work, withSequence: {{count: "4"}}}}]]
+- {{name: work, {POD}}}
+"""
+    play = Play(workflow(spec), mode)
+    assert play.running() == ["[0].w(0:0)", "[0].w(1:1)"]
+    play.end("w(1:1)")
+    assert play.running() == ["[0].w(0:0)", "[0].w(2:2)"]
+    play.end("w(0:0)")
+    play.end("w(2:2)")
+    play.end("w(3:3)")
+    assert play.phase == "Succeeded"
+
+
+def test_the_deadline_of_the_workflow(mode: str) -> None:
+    play = Play(workflow(f"{{entrypoint: main, activeDeadlineSeconds: 10, templates: [{{name: main, {POD}}}]}}"), mode)
+    assert launches(play.commands)[0].pod["spec"]["activeDeadlineSeconds"] == 10
+    commands = play.wait("deadline")
+    assert [type(one) for one in commands] == [c.KillPod, c.Finish]
+    assert (play.phase, play.message) == ("Failed", "Step exceeded its deadline")
+
+
+def test_a_daemon_is_ready_then_killed(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+templates:
+- name: main
+  steps:
+  - - {{name: server, template: server}}
+  - - name: client
+      template: work
+      arguments: {{parameters: [{{name: ip, value: "{{{{steps.server.ip}}}}"}}]}}
+- {{name: server, daemon: true, {POD}}}
+- {{name: work, inputs: {{parameters: [{{name: ip}}]}}, container: {{image: busybox, command: [echo, "{{{{inputs.parameters.ip}}}}"]}}}}
+"""
+    play = Play(workflow(spec), mode)
+    (launch,) = launches(play.start("server"))
+    assert launch.template["container"]["command"][1] == "10.0.0.1"
+    commands = play.end("client")
+    assert [type(one) for one in commands] == [c.KillPod, c.Finish]
+    assert play.node("server")["phase"] == "Succeeded"
+    assert play.phase == "Succeeded"
+
+
+def test_continue_on(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+templates:
+- name: main
+  steps:
+  - - {{name: a, template: work, continueOn: {{failed: true}}}}
+  - - {{name: b, template: work}}
+- {{name: work, {POD}}}
+"""
+    play = Play(workflow(spec), mode)
+    play.end("a", 1)
+    play.end("b")
+    assert play.phase == "Succeeded"
+    assert play.run.document["status"]["progress"] == "1/2"
+
+
+def test_hook_on_running(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+templates:
+- name: main
+  steps:
+  - - name: a
+      template: work
+      hooks:
+        running: {{template: work, expression: "steps['a'].status == 'Running'"}}
+        exit: {{template: work}}
+- {{name: work, {POD}}}
+"""
+    play = Play(workflow(spec), mode)
+    play.start("a")
+    assert play.running() == ["[0].a", "[0].a.hooks.running"]
+    play.end("[0].a")
+    assert play.node("[0]")["phase"] == "Running"
+    play.end("[0].a.hooks.running")
+    assert play.running() == ["[0].a.onExit"]
+    play.end("[0].a.onExit")
+    assert play.phase == "Succeeded"
+
+
+def test_a_template_that_does_not_exist(mode: str) -> None:
+    play = Play(workflow("{entrypoint: nope, templates: []}"), mode)
+    assert play.phase == "Error"
+    assert play.message == "error in entry template execution: template nope not found"
+
+
+def test_a_pod_that_cannot_be_created(mode: str) -> None:
+    play = Play(workflow(EXIT.replace("onExit: bye\n", "")), mode)
+    play.end("a", phase="Failed", reason=e.REJECTED, message="no such image", containers=())
+    assert play.node("a")["phase"] == "Error"
+    assert play.message == "step group deemed errored due to child wf[0].a error: no such image"
+
+
+def test_global_outputs_reach_later_templates(mode: str) -> None:
+    spec = """
+entrypoint: main
+templates:
+- name: main
+  steps:
+  - - {name: make, template: make}
+  - - {name: use, template: use}
+- name: make
+  container: {image: busybox, command: ["true"]}
+  outputs: {parameters: [{name: p, globalName: shared, valueFrom: {path: /p}}]}
+- {name: use, container: {image: busybox, command: [echo, "{{workflow.outputs.parameters.shared}}"]}}
+"""
+    play = Play(workflow(spec), mode)
+    (launch,) = launches(play.end("make", outputs={"parameters": {"p": "v"}}))
+    assert launch.template["container"]["command"] == ["echo", "v"]
+    assert play.run.document["status"]["outputs"]["parameters"] == [{"name": "shared", "value": "v"}]
+
+
+def test_claims_of_the_workflow(mode: str) -> None:
+    spec = """
+entrypoint: main
+volumeClaimTemplates: [{metadata: {name: work}, spec: {accessModes: [ReadWriteOnce]}}]
+templates:
+- {name: main, container: {image: busybox, command: ["true"], volumeMounts: [{name: work, mountPath: /work}]}}
+"""
+    play = Play(workflow(spec), mode)
+    write = play.commands[0]
+    assert isinstance(write, c.WriteObject)
+    assert write.document["metadata"]["name"] == "wf-work"
+    (launch,) = launches(play.commands)
+    assert launch.pod["spec"]["volumes"] == [{"name": "work", "persistentVolumeClaim": {"claimName": "wf-work"}}]
+    commands = play.end("wf")
+    assert c.DeleteObject("PersistentVolumeClaim", "wf-work") in commands
+
+
+def test_an_unknown_volume_is_an_error_of_the_template(mode: str) -> None:
+    spec = """
+entrypoint: main
+templates: [{name: main, container: {image: i, command: ["true"], volumeMounts: [{name: nope, mountPath: /x}]}}]
+"""
+    play = Play(workflow(spec), mode)
+    assert play.message == "error in entry template execution: volume 'nope' not found in workflow spec"
+
+
+def test_a_lock_is_waited_for(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+templates:
+- {{name: main, synchronization: {{mutexes: [{{name: m}}]}}, {POD}}}
+"""
+    play = Play(workflow(spec), mode)
+    assert play.commands == [c.AskLock("wf", {"mutexes": [{"name": "m"}]}, 0, play.at)]
+    waiting: dict[str, Any] = {"waiting": "default/Mutex/m", "holders": ["default/other"]}
+    play.tell(e.LockAnswered(play.at, "s", "wf", False, "Waiting for default/Mutex/m lock", waiting))
+    assert play.node("wf")["phase"] == "Pending"
+    assert play.node("wf")["synchronizationStatus"] == {"waiting": "default/Mutex/m"}
+    commands = play.tell(e.LockAnswered(play.at, "s", "wf", True, "", {"holding": ["default/Mutex/m"]}))
+    assert len(launches(commands)) == 1
+    assert "message" not in play.node("wf")
+    commands = play.end("wf")
+    assert [type(one) for one in commands] == [c.ReleaseLock, c.Finish]
+
+
+def test_a_workflow_waits_for_its_own_lock(mode: str) -> None:
+    spec = f"""
+entrypoint: main
+synchronization: {{mutexes: [{{name: m}}]}}
+templates:
+- {{name: main, {POD}}}
+"""
+    play = Play(workflow(spec), mode)
+    play.tell(
+        e.LockAnswered(play.at, "s", "", False, "Waiting for default/Mutex/m lock", {"waiting": "default/Mutex/m"})
+    )
+    assert (play.phase, play.message, play.launched) == ("Pending", "Waiting for default/Mutex/m lock", [])
+    play.tell(e.LockAnswered(play.at, "s", "", True, "", {"holding": ["default/Mutex/m"]}))
+    assert (play.phase, play.launched) == ("Running", ["wf"])
+
+
+MEMO = f"""
+entrypoint: main
+templates:
+- name: main
+  memoize: {{key: k, cache: {{configMap: {{name: cache}}}}}}
+  outputs: {{parameters: [{{name: p, valueFrom: {{path: /p}}}}]}}
+  {POD}
+"""
+
+
+def test_memoization_miss_and_save(mode: str) -> None:
+    play = Play(workflow(MEMO), mode)
+    assert play.commands == [c.ReadObject("memo:wf", "ConfigMap", "cache")]
+    assert len(launches(play.tell(e.ObjectRead(play.at, "s", "memo:wf", None)))) == 1
+    commands = play.end("wf", outputs={"parameters": {"p": "v"}})
+    write = next(one for one in commands if isinstance(one, c.WriteObject))
+    assert write.document["metadata"]["labels"] == {"workflows.argoproj.io/configmap-type": "Cache"}
+    kept = {"metadata": write.document["metadata"], "data": write.document["data"]}
+    again = Play(workflow(MEMO), mode)
+    again.tell(e.ObjectRead(again.at, "s", "memo:wf", kept))
+    assert (again.phase, again.launched) == ("Succeeded", [])
+    assert again.node("wf")["memoizationStatus"]["hit"] is True
+    assert again.node("wf")["outputs"]["parameters"][0]["value"] == "v"
+
+
+def test_container_set(mode: str) -> None:
+    spec = """
+entrypoint: main
+templates:
+- name: main
+  containerSet:
+    containers:
+    - {name: a, image: i, command: ["true"]}
+    - {name: main, image: i, command: ["true"], dependencies: [a]}
+"""
+    play = Play(workflow(spec), mode)
+    assert [one["name"] for one in launches(play.commands)[0].pod["spec"]["containers"]] == ["a", "main"]
+    states = (e.ContainerState("a", 0, "Completed", "", 1.0, 2.0), e.ContainerState("main", 2, "Error", "", 2.0, 3.0))
+    play.end("wf", phase="Failed", containers=states)
+    assert play.node("wf.a")["phase"] == "Succeeded"
+    assert play.node("wf.main")["message"] == "main: Error (exit code 2): "
+    assert play.node("wf.a")["children"] == [play.id("wf.main")]
+    assert play.message == "main: Error (exit code 2)"
