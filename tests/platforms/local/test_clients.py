@@ -62,13 +62,13 @@ def service(servers: Servers):
     return WorkflowsService(host=servers.argo, token=TOKEN, namespace="default", verify_ssl=False)
 
 
-def hello(service, name: str = "hello-", **options):
+def hello(service, name: str = "hello-", command: tuple[str, ...] = ("echo", "hello"), **options):
     from hera.workflows import Container, Workflow
 
     with Workflow(
         generate_name=name, entrypoint="main", workflows_service=service, namespace="default", **options
     ) as workflow:
-        Container(name="main", image="busybox", command=["echo", "hello"])
+        Container(name="main", image="busybox", command=list(command))
     return workflow
 
 
@@ -92,7 +92,7 @@ def test_hera_lints_lists_acts_and_deletes(service):
         broken.lint()
     with pytest.raises(BadRequest):
         broken.create()
-    made = hello(service, labels={"who": "lister"}).create()
+    made = hello(service, command=("sleep", "30"), labels={"who": "lister"}).create()
     again = hello(service)
     again.name = made.metadata.name
     with pytest.raises(AlreadyExists):

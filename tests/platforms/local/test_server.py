@@ -352,3 +352,13 @@ def test_artifacts(argo, platform, tmp_path):
     assert argo("GET", "/artifacts/argo/nobody/n-1/table").status_code == 404
     no_token = requests.get(argo.url + "/artifacts/argo/one/n-1/table", timeout=5)
     assert (no_token.status_code, no_token.text) == (401, "Unauthorized\n")
+
+
+def test_the_servers_sockets_say_that_they_are_tcp():
+    """Otherwise asyncio leaves Nagle's algorithm on, and every answer on a kept connection takes 40 ms."""
+    import socket
+
+    from hera_utils.platforms.local import serving as real
+
+    with real._bind(0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
