@@ -25,7 +25,7 @@ def workflow(spec: str | dict[str, Any], name: str = "wf", **metadata: Any) -> d
 
 
 class Play:
-    """One run. `launched`: node ids of pods in the order they were asked for; `commands`: those of the last event.
+    """One run. `launched`: node ids of pods in the order they were asked for; `commands`: those of the last event, `told`: its Kubernetes events.
 
     mode: "live" keeps the run in memory; "restored" reads it back from its JSON before each event; "naive" also walks all of it
     again after each event: the oracle of the incremental walk.
@@ -54,6 +54,8 @@ class Play:
             begin.walk_again(self.run.index)
             self.commands = self.run.index.commands
         self.commands = [c.from_json(json.loads(json.dumps(c.to_json(one)))) for one in self.commands]
+        self.told = [one for one in self.commands if isinstance(one, c.Warn)]
+        self.commands = [one for one in self.commands if not isinstance(one, c.Warn)]
         self._check_changed(before)
         for command in self.commands:
             if isinstance(command, c.LaunchPod):

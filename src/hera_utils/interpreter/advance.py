@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.interpreter import begin, cache, events, outcomes, outputs, phases, requests
+from hera_utils.interpreter import begin, cache, events, outcomes, outputs, phases, podgc, requests
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
@@ -92,6 +92,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     walk.ledger.change(node, resourcesDuration=outcomes.usage(event.containers, template))
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
+    podgc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     walk.rise(event.node_id)
 
 

@@ -192,10 +192,17 @@ def walk_again(walk: Walk) -> None:
 
 
 def note_totals(walk: Walk) -> None:
-    """Progress and use of resources of the whole."""
+    """Progress and use of resources of the whole, and whether any pod runs."""
     whole = walk.ledger.tally.whole
     walk.document["status"]["progress"] = whole.text()
     walk.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
+    running = "True" if walk.ledger.running_pods else "False"
+    conditions = walk.document["status"].setdefault("conditions", [])
+    found = next((one for one in conditions if one["type"] == "PodRunning"), None)
+    if found is None:
+        conditions.insert(0, {"type": "PodRunning", "status": running})
+    else:
+        found["status"] = running
 
 
 def create_claims(walk: Walk) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import names
-from hera_utils.interpreter import instants, limits, locks, phases
-from hera_utils.interpreter.commands import DeleteObject, Finish
+from hera_utils.interpreter import instants, limits, locks, phases, podgc
+from hera_utils.interpreter.commands import DeleteObject, Finish, Warn
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
 
@@ -43,12 +43,23 @@ def set_phase(walk: Walk, phase: str, message: str = "") -> None:
         status["phase"] = phase
         labels[_PHASE_LABEL] = phase
         labels.setdefault(_COMPLETED_LABEL, "false")
+        _tell(walk, phase, message)
     if not status.get("startedAt") and phase != phases.PENDING:
         status["startedAt"] = instants.text(walk.ledger.now)
     if message:
         status["message"] = message
     else:
         status.pop("message", None)
+
+
+def _tell(walk: Walk, phase: str, message: str) -> None:
+    """The Kubernetes event of a new phase."""
+    if phase == phases.RUNNING:
+        walk.say(Warn("WorkflowRunning", "Workflow Running", "Normal"))
+    elif phase == phases.SUCCEEDED:
+        walk.say(Warn("WorkflowSucceeded", "Workflow completed", "Normal"))
+    elif phase in phases.UNSUCCESSFUL:
+        walk.say(Warn("WorkflowFailed", message, "Warning"))
 
 
 def close(walk: Walk, phase: str, message: str) -> None:
@@ -69,6 +80,7 @@ def close(walk: Walk, phase: str, message: str) -> None:
     walk.held.clear()
     locks.release_all(walk)
     _delete_claims(walk)
+    podgc.run_ended(walk)
     walk.say(Finish(_delete_after(walk, phase)))
 
 

@@ -29,6 +29,7 @@ class Ledger:
         self.workflow = run.name
         self.now = 0.0
         self.active_pods = 0
+        self.running_pods = 0
         self.active_pods_in: dict[str, int] = defaultdict(int)
         self.active_children: dict[str, int] = defaultdict(int)
         self.unsuccessful_children: dict[str, int] = defaultdict(int)
@@ -151,6 +152,8 @@ class Ledger:
         if kind in _COUNTED:
             if phase in _ACTIVE:
                 self.active_children[boundary] += sign
+                if kind == "Pod" and phase == phases.RUNNING:
+                    self.running_pods += sign
                 if kind == "Pod" and not (node.get("synchronizationStatus") or {}).get("waiting"):
                     self.active_pods += sign
                     self.active_pods_in[boundary] += sign

@@ -1,0 +1,207 @@
+"""The small pure parts: loops, dependencies, values, outcomes, instants, progress, patches."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hera_utils.interpreter import depends, instants, loops, outcomes, podspec, progress, values
+from hera_utils.interpreter.events import ContainerState, PodFinished
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.nodes.retry import humane
+
+
+@pytest.mark.parametrize(
+    ("step", "names"),
+    [
+        ({"withItems": ["a", 1, True, 1.5]}, ["t(0:a)", "t(1:1)", "t(2:true)", "t(3:1.5)"]),
+        ({"withItems": [{"b": 2, "a": "x"}]}, ["t(0:a:x,b:2)"]),
+        ({"withItems": [["x", 2]]}, ["t(0:[x 2])"]),
+        ({"withItems": ["(odd)"]}, ["t(0:odd)"]),
+        ({"withParam": '["p", {"k": "v"}]'}, ["t(0:p)", "t(1:k:v)"]),
+        ({"withSequence": {"count": "2"}}, ["t(0:0)", "t(1:1)"]),
+        ({"withSequence": {"start": "3", "end": "1"}}, ["t(0:3)", "t(1:2)", "t(2:1)"]),
+        ({"withSequence": {"start": "9", "count": "2", "format": "n%03d"}}, ["t(0:n009)", "t(1:n010)"]),
+        ({"withSequence": {"count": "0"}}, []),
+    ],
+)
+def test_loops(step: dict[str, object], names: list[str]) -> None:
+    expanded = loops.expand({"name": "t", "template": "x", **step}, {})
+    assert [one["name"] for one in expanded] == names
+    assert all(key not in one for one in expanded for key in ("withItems", "withParam", "withSequence"))
+
+
+def test_items_are_filled_in() -> None:
+    step = {
+        "name": "t",
+        "arguments": {"parameters": [{"name": "x", "value": "{{item.a}}-{{item}}"}]},
+        "withItems": [{"a": "<1>"}],
+    }
+    (one,) = loops.expand(step, {})
+    assert one["arguments"]["parameters"][0]["value"] == '<1>-{"a":"\\u003c1\\u003e"}'  # as Go writes JSON
+
+
+def test_a_loop_over_rubbish() -> None:
+    with pytest.raises(Fault, match="withParam value could not be parsed as a JSON list: nonsense"):
+        loops.expand({"name": "t", "withParam": "nonsense"}, {})
+    assert loops.expand({"name": "t", "withParam": "nonsense", "when": "1 == 2"}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "number", "text"),
+    [
+        ("%d", 7, "7"),
+        ("%03d", 7, "007"),
+        ("%x", 255, "ff"),
+        ("%-4d|", 7, "7   |"),
+        ("%+d", 7, "+7"),
+        ("%%%d", 7, "%7"),
+        ("%04X", 255, "00FF"),
+    ],
+)
+def test_formats_of_sequences(form: str, number: int, text: str) -> None:
+    assert loops.formatted(form, number) == text
+
+
+TASKS = {"a": {"name": "a"}, "b-1": {"name": "b-1", "continueOn": {"failed": True}}}
+
+
+def test_dependencies_become_depends() -> None:
+    found = depends.of_task({"name": "c", "dependencies": ["a", "b-1"]}, TASKS)
+    assert found.names == ("a", "b-1")
+    assert (
+        found.logic
+        == "(a.Succeeded || a.Skipped || a.Daemoned) && (b-1.Succeeded || b-1.Skipped || b-1.Daemoned || b-1.Failed)"
+    )
+
+
+def test_bare_names_in_depends() -> None:
+    found = depends.of_task({"name": "c", "depends": "a && !b-1.Failed"}, TASKS)
+    assert found.logic == "(a.Succeeded || a.Skipped || a.Daemoned) && !b-1.Failed"
+
+
+_WORDS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed")
+
+
+def _logic() -> st.SearchStrategy[str]:
+    leaves = st.builds(lambda name, word: f"{name}.{word}", st.sampled_from(["a", "b-1"]), st.sampled_from(_WORDS))
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.builds(lambda one: f"!({one})", inner),
+            st.builds(lambda one, other: f"({one} && {other})", inner, inner),
+            st.builds(lambda one, other: f"{one} || {other}", inner, inner),
+        ),
+        max_leaves=6,
+    )
+
+
+@given(_logic(), st.lists(st.booleans(), min_size=16, max_size=16))
+def test_the_short_way_through_depends_is_the_long_one(logic: str, flags: list[bool]) -> None:
+    results = {"a": dict(zip(_WORDS, flags[:8], strict=True)), "b-1": dict(zip(_WORDS, flags[8:], strict=True))}
+    python = logic.replace("-", "_").replace("&&", " and ").replace("||", " or ").replace("!", " not ")
+    for name, result in results.items():
+        for word, value in result.items():
+            python = python.replace(f"{name.replace('-', '_')}.{word}", str(value))
+    assert depends.holds(logic, results) is _truth(python)
+
+
+def _truth(text: str) -> bool:
+    """A Python expression of True, False, and, or, not and parentheses."""
+    import ast
+
+    def walk(node: ast.expr) -> bool:
+        if isinstance(node, ast.BoolOp):
+            parts = [walk(one) for one in node.values]
+            return all(parts) if isinstance(node.op, ast.And) else any(parts)
+        if isinstance(node, ast.UnaryOp):
+            return not walk(node.operand)
+        assert isinstance(node, ast.Constant)
+        return bool(node.value)
+
+    return walk(ast.parse(text.strip(), mode="eval").body)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x", "x"),
+        (5, "5"),
+        (1.0, "1"),
+        (1.5, "1.5"),
+        (1e21, "1000000000000000000000"),
+        (True, "true"),
+        (None, ""),
+        ([1, "a"], '[1,"a"]'),
+    ],
+)
+def test_any_string(value: object, text: str) -> None:
+    assert values.text_of(value) == text
+
+
+def test_go_prints_lists_and_maps() -> None:
+    assert values.printed([1, "a", {"k": [True]}]) == "[1 a map[k:[true]]]"
+
+
+@pytest.mark.parametrize(
+    ("states", "fields", "phase", "message"),
+    [
+        ([("main", 0)], {"phase": "Succeeded"}, "Succeeded", ""),
+        ([("main", 2)], {}, "Failed", "main: Error (exit code 2)"),
+        ([("main", 137, "OOMKilled")], {}, "Failed", "main: OOMKilled (exit code 137)"),
+        ([("main", 0), ("side", 143)], {}, "Succeeded", ""),
+        ([("main", 0), ("side", 1)], {}, "Failed", "side: Error (exit code 1)"),
+        ([("main", 0)], {"error": "open /x: no such file"}, "Error", "open /x: no such file"),
+        ([("main", 1)], {"error": "open /x: no such file"}, "Failed", "main: Error (exit code 1)"),
+        ([], {"message": "Pod was active on the node longer than the specified deadline"}, "Failed",
+         "Pod was active on the node longer than the specified deadline"),
+    ],
+)  # fmt: skip
+def test_outcomes(states: list[tuple[object, ...]], fields: dict[str, str], phase: str, message: str) -> None:
+    containers = tuple(
+        ContainerState(str(one[0]), int(str(one[1])), str(one[2]) if len(one) > 2 else "Error") for one in states
+    )
+    event = PodFinished(0.0, "", "n", **{"phase": "Failed", "containers": containers, **fields})  # type: ignore[arg-type]
+    assert outcomes.of_pod(event, {"container": {}}) == outcomes.Outcome(phase, message)
+
+
+def test_a_daemon_that_ends_failed() -> None:
+    assert outcomes.of_pod(PodFinished(0.0), {"container": {}, "daemon": True}).phase == "Failed"
+
+
+@given(st.integers(0, 4_000_000_000))
+def test_instants(at: int) -> None:
+    assert instants.seconds(instants.text(at)) == at
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"), [("3/10", (3, 10)), ("0/0", None), ("4/3", None), ("a/b", None), (None, None)]
+)
+def test_progress(text: object, parsed: tuple[int, int] | None) -> None:
+    assert progress.parse(text) == parsed
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 seconds"), (1, "1 second"), (59, "59 seconds"), (60, "1 minute 0 seconds"), (125, "2 minutes 5 seconds"),
+     (3600, "1 hour 0 minutes"), (90061, "1 day 1 hours")],
+)  # fmt: skip
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert humane(seconds) == words
+
+
+def test_pod_spec_patch() -> None:
+    spec = {"containers": [{"name": "main", "image": "i", "resources": {"limits": {"cpu": "1"}}}]}
+    patch = '{"containers":[{"name":"main","resources":{"limits":{"memory":"1Gi"}}},{"name":"wait","image":"x"}]}'
+    patched = podspec.patched(spec, [patch, "terminationGracePeriodSeconds: 3"])
+    assert patched["containers"] == [
+        {"name": "main", "image": "i", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}
+    ]
+    assert patched["terminationGracePeriodSeconds"] == 3
+
+
+def test_usage_is_in_argos_units() -> None:
+    template = {"container": {"resources": {"requests": {"cpu": "2", "memory": "200Mi"}}}}
+    states = [ContainerState("main", 0, "Completed", "", 10.0, 20.0)]
+    assert outcomes.usage(states, template) == {"cpu": 20, "memory": 20}
