@@ -163,3 +163,23 @@ def replay(platform, namespace, name, last):
         launched += sum(isinstance(command, LaunchPod) for command in commands)
     assert launched == 3
     return run.document["status"]
+
+
+def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    first = LocalPlatform(state)  # the real runtime: its tasks outlive the server
+    stored = first.submit("default", toys.workflow("sleep", "600"))
+    while json.loads(first.pods("default", stored.name)[0].text)["status"]["phase"] != "Running":
+        time.sleep(0.01)
+    (pod,) = first.pods("default", stored.name)
+    monkeypatch.setattr(first._launcher, "kill", lambda *_, **__: None)  # the server dies before it could
+    first.delete("Workflow", "default", stored.name)
+    first.close()
+    second = LocalPlatform(state)
+    try:
+        deadline = time.monotonic() + 15
+        while (state / "pods" / pod.uid).exists() or second._journal.read("all_outbox"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        second.close()

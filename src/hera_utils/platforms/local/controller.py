@@ -37,8 +37,7 @@ from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn
-from hera_utils.platforms.local.orders import DELETE_KEY, Answers, Orders
-from hera_utils.platforms.local.pod_gc import COLLECT_KEY, pod_gc_of
+from hera_utils.platforms.local.orders import COLLECT_KEY, DELETE_KEY, Answers, Orders
 from hera_utils.platforms.local.published import Published
 from hera_utils.platforms.local.restoring import restored
 
@@ -375,11 +374,6 @@ class Controller:
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):
             self.orders.outstanding[pod.run, pod.node] = changed
-            return
-        active = self.active(pod.run)
-        gc = pod_gc_of(active.run.document) if active is not None else None
-        if gc is not None and gc.after_pod(event.phase == "Succeeded", body["metadata"].get("labels") or {}):
-            self.orders.collect_later(turn, changed, gc.delay)
 
     def _fire(self, turn: Turn, run: str, key: str) -> None:
         turn.say("delete_timer", run, key)

@@ -33,7 +33,10 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
     for pod in running.values():
         orders.settled(turn, (uid, pod.node))
         controller.doomed[uid, pod.node] = pod.uid
-        order: Json = {"body": json.loads(pod.body)}
+        # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
+        order: Json = (
+            {} if controller.launcher.is_agents(_template_of(controller, pod.uid)) else {"body": json.loads(pod.body)}
+        )
         turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), encode(order))
         turn.then.append(lambda pod=pod: controller.launcher.kill(pod))  # type: ignore[misc]
     for pod in known:
@@ -57,6 +60,13 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
         keys.append(record.name)  # the folder of the default keys: nobody could name what is in it any more
     turn.then.append(lambda: controller.launcher.remove_artifacts(record.namespace, keys))
     controller.give(turn, released)
+
+
+def _template_of(controller: Controller, pod_uid: str) -> Json:
+    for (text,) in controller.published.rows("get_launch", pod_uid):
+        template: Json = json.loads(text)["template"]
+        return template
+    return {}
 
 
 def owned_by(controller: Controller, turn: Turn, uid: str) -> list[Stored]:

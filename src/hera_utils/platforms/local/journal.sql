@@ -112,6 +112,8 @@ WHERE shown = 1 AND (? = '' OR namespace = ?) ORDER BY position
 
 -- name: put_outbox
 INSERT OR REPLACE INTO outbox (pod, command, run, node, position, text) VALUES (?, ?, ?, ?, ?, ?)
+-- name: get_launch
+SELECT text FROM outbox WHERE pod = ? AND command = 'launch'
 -- name: settle_pod
 DELETE FROM outbox WHERE pod = ?
 -- name: all_outbox

@@ -91,8 +91,12 @@ class Launcher:
         except Exception as error:  # noqa: BLE001 - whatever keeps a pod from starting is the end of that pod, not of the server
             self._fail(pod, f"the task could not be started: {error}")
 
+    def is_agents(self, template: Json) -> bool:
+        """Whether a template is an agent's to run."""
+        return any(kind in template for kind in AGENTS)
+
     def _runtime_for(self, template: Json) -> Runtime:
-        runtime = self.agents if any(kind in template for kind in AGENTS) else self.runtime
+        runtime = self.agents if self.is_agents(template) else self.runtime
         assert runtime is not None, "the controller sets both before it starts"
         return runtime
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
@@ -19,13 +20,16 @@ from hera_utils.platforms.local.clock import Timers, new_uid, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode
 from hera_utils.platforms.local.ledger import Active, PodRecord, Turn
 from hera_utils.platforms.local.locks import Answer, Asked, Holder, LockTable, wanted_locks
-from hera_utils.platforms.local.pod_gc import COLLECT_KEY, pod_gc_of
 from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
 Answers = list[tuple[str, Event]]
 DELETE_KEY = "hera-utils/delete"
 """The timer by which a finished run deletes itself (ttlStrategy). Interpreters' own keys never begin so."""
+COLLECT_KEY = "hera-utils/collect/"
+"""Timers that hide a pod (podGC) are called so, with the pod's uid."""
+COLLECT_SECONDS = 5.0
+"""Argo: so long after its end a pod goes, unless podGC.deleteDelayDuration says otherwise."""
 PODLESS = ("http", "plugin")
 """Templates that run in Argo's agent: no pod of their own is shown."""
 
@@ -135,11 +139,10 @@ class Orders:
     def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> Answers:
         for pod in self._named(turn, active.run.namespace, command.pod_name):
             if pod.run == active.run.uid and pod.shown == 1 and pod.uid not in turn.hidden:
-                turn.hide_pod(turn.pods.get(pod.uid, pod))
+                self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
         return []
 
-    def collect_later(self, turn: Turn, pod: PodRecord, delay: float) -> None:
-        """podGC: hide a pod after so many seconds."""
+    def _hide_later(self, turn: Turn, pod: PodRecord, delay: float) -> None:
         if delay <= 0:
             turn.hide_pod(pod)
             return
@@ -287,14 +290,6 @@ class Orders:
             self.timers.set(active.run.uid, DELETE_KEY, at)
             turn.say("put_timer", active.run.uid, DELETE_KEY, at)
         self._collect_artifacts(turn, active)
-        gc = pod_gc_of(active.run.document)
-        if gc is not None and gc.strategy.startswith("OnWorkflow"):
-            succeeded = active.run.phase == "Succeeded"
-            known = {pod.uid: pod for pod in self._published.pods_of_run(active.run.uid)}
-            known |= {uid: pod for uid, pod in turn.pods.items() if pod.run == active.run.uid}
-            for pod in known.values():
-                if gc.after_workflow(succeeded, json.loads(pod.body)["metadata"].get("labels") or {}):
-                    self.collect_later(turn, pod, gc.delay)
         return []
 
     def _collect_artifacts(self, turn: Turn, active: Active) -> None:
@@ -305,6 +300,19 @@ class Orders:
             keys.append(key)
         if keys:
             turn.then.append(lambda: self._hands.remove_artifacts(active.run.namespace, keys))
+
+
+def collect_delay(document: Json) -> float:
+    """Seconds between a pod's end and its collection; 0 when the workflow says nothing of podGC (a retry takes its pods back)."""
+    stored = (document.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
+    found = (document.get("spec") or {}).get("podGC") or stored.get("podGC") or {}
+    if not found.get("strategy"):
+        return 0.0
+    try:
+        given = found.get("deleteDelayDuration")
+        return seconds_or_duration(str(given)) if given else COLLECT_SECONDS
+    except (HeraUtilsError, ValueError):
+        return COLLECT_SECONDS
 
 
 _HOW: dict[type[c.Command], Callable[[Orders, Turn, Active, Any], Answers]] = {

@@ -178,7 +178,11 @@ class Published:
                     del self._index[record.namespace, record.name]
             listeners = {kind: list(found) for kind, found in self._listeners.items() if found}
         if listeners.get("Pod"):
-            for pod in (pod for pod in turn.pods.values() if pod.shown == 1 and pod.uid not in turn.hidden):
+            for pod in (
+                pod
+                for pod in turn.pods.values()
+                if pod.shown == 1 and pod.uid not in turn.hidden and pod.run not in turn.deleted
+            ):
                 changes.append(Change("ADDED" if pod.uid in turn.new_pods else "MODIFIED", pod.stored()))
         for change in changes:
             for listener in listeners.get(change.stored.kind, ()):
