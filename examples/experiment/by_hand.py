@@ -2,7 +2,6 @@
 
 if __name__ == "__main__":
     from hera_utils import argo_server, k8s_cluster, parse_arguments
-    from hera_utils.platforms.provision import provision
 
     # The parsed arguments and environment variables designate
     #   1. a Kubernetes cluster
@@ -18,8 +17,7 @@ if __name__ == "__main__":
     # The environment of execution (what must be changed when the cluster changes):
     from environment import construct_environment
 
-    environment = construct_environment(args)
-    provision(cluster, environment, state=args.state, folders=args.volumes)
+    environment = cluster.provision(construct_environment(args))
 
     # The inputs (what must be changed when the experiment changes):
     from inputs import inputs
