@@ -324,6 +324,7 @@ class Controller:
     def _broken(self, turn: Turn, active: Active, error: Exception) -> Answers:
         """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
         run = active.run
+        log.error("the run %s/%s cannot go on", run.namespace, run.name, exc_info=error)
         message = str(error) if isinstance(error, HeraUtilsError) else f"{type(error).__name__}: {error}"
         status = run.document.setdefault("status", {})
         status |= {"phase": "Error", "message": message, "finishedAt": stamp(turn.at)}

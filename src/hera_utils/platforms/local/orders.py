@@ -188,8 +188,9 @@ class Orders:
         return self._answers(turn, self.locks.release(active.run.uid, command.holder))
 
     def release_all(self, turn: Turn, run: str) -> Answers:
-        """A run is gone: so are its locks and its waiting for them."""
+        """A run is over or gone: so are its locks and its waiting for them."""
         answers: Answers = []
+        turn.say("delete_locks", run)
         for asked in self.locks.of(run):
             answers += self._answers(turn, self.locks.release(run, asked.holder.key))
         return answers
@@ -290,7 +291,7 @@ class Orders:
             self.timers.set(active.run.uid, DELETE_KEY, at)
             turn.say("put_timer", active.run.uid, DELETE_KEY, at)
         self._collect_artifacts(turn, active)
-        return []
+        return self.release_all(turn, active.run.uid)
 
     def _collect_artifacts(self, turn: Turn, active: Active) -> None:
         keys = []
