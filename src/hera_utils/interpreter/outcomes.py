@@ -90,11 +90,17 @@ def outputs(event: PodFinished, template: Json) -> Json:
     """The node's outputs: what the executor reports, with what the template declares of each, and the exit code."""
     found: Json = {}
     declared = template.get("outputs") or {}
-    for kind in ("parameters", "artifacts"):
-        wanted = {one["name"]: one for one in declared.get(kind) or ()}
-        reported = [{**wanted.get(one["name"], {}), **one} for one in event.outputs.get(kind) or ()]
-        if reported:
-            found[kind] = reported
+    reported = {one["name"]: one for one in event.outputs.get("parameters") or ()}
+    if event.containers:  # Argo: the executor reports what is declared, with a value or without
+        parameters = [{**one, **reported.pop(one["name"], {})} for one in declared.get("parameters") or ()]
+        if parameters or reported:
+            found["parameters"] = [*parameters, *reported.values()]
+    elif reported:
+        found["parameters"] = list(reported.values())
+    wanted = {one["name"]: one for one in declared.get("artifacts") or ()}
+    artifacts = [{**wanted.get(one["name"], {}), **one} for one in event.outputs.get("artifacts") or ()]
+    if artifacts:
+        found["artifacts"] = artifacts
     if event.outputs.get("result") is not None:
         found["result"] = event.outputs["result"]
     code = exit_code(event.containers)
