@@ -66,6 +66,9 @@ class Container:
         try:
             if not os.path.isdir(plan.cwd):
                 os.makedirs(plan.cwd)
+            if (home := plan.env.get("HOME")) and not os.path.isdir(home):
+                with contextlib.suppress(OSError):  # it lies where a container has its own, empty folders
+                    os.makedirs(home)
             os.chdir(plan.cwd)
             self.pid = os.posix_spawn(
                 program,

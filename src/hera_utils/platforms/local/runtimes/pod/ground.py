@@ -51,7 +51,23 @@ _SKIPPED_TYPES = frozenset(
 )
 _SYSTEM = ("/proc", "/sys", "/dev", "/boot")
 _READ_ONLY = frozenset(
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/boot", "/snap", "/nix", "/gnu", "/var"]
+    [
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/etc",
+        "/boot",
+        "/snap",
+        "/nix",
+        "/gnu",
+        "/opt",
+        "/srv",
+        "/var",
+    ]
 )
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _ACCELERATORS = ("nvidia", "kfd", "dri")

@@ -7,7 +7,7 @@
     state folder hidden: no task sees another's files, the journal or the token
 
 A root costs a dozen mounts, so a worker keeps it: a container that changed nothing outside its own empty folders leaves
-the overlay as it found it, and the next one gets it again, with those folders emptied. Any other change ends the root.
+the overlay as it found it, or only added files to it, and the next one gets it again. Any other change ends the root.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import NamedTuple
 from . import system
 from .discard import discard
 from .ground import OWN, Ground
+from .undo import undo
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
 _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
@@ -50,7 +51,7 @@ class Root:
         self._seen: tuple[object, ...] = ()
         self._mounts_then = b""
         self.place = f"{folder}/root"
-        self._uppers = [f"{folder}/upper"]
+        self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
         os.makedirs(folder)
         if ground.in_memory:
             system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID | system.MS_NODEV)
@@ -63,6 +64,7 @@ class Root:
         if self._layer(self._own_layer, ground):
             lower.insert(0, self._own_layer)
         system.overlay(lower, folder, self.place, ground.options)
+        self._overlays.append((f"{folder}/upper", self.place, ["" if p == "/" else p for p in lower]))
         self._fill(ground, proc, masked)
 
     def _layer(self, layer: str, ground: Ground) -> bool:
@@ -109,7 +111,7 @@ class Root:
             layer = self._own_layer + path
             lower = [layer, path] if os.path.isdir(layer) else [path]
             system.overlay(lower, folder, self.place + path, ground.options)
-            self._uppers.append(f"{folder}/upper")
+            self._overlays.append((f"{folder}/upper", self.place + path, lower))
         except OSError:
             with contextlib.suppress(
                 OSError
@@ -167,8 +169,8 @@ class Root:
         os.chdir("/")
 
     def pristine(self, home: int) -> bool:
-        """Whether a container left it as it was. home: the mount namespace that this process is in."""
-        if any(_entries(upper) for upper in self._uppers):
+        """Whether it is as it was before a container had it, or could be made so. home: this process's mount namespace."""
+        if not all(undo(*overlay) for overlay in self._overlays):
             return False
         if self.view >= 0:
             try:
