@@ -32,7 +32,7 @@ def environment(home: Path) -> dict[str, str]:
     paths = [str(Path(hera_utils.__file__).parents[1]), *(p for p in sys.path if p.endswith("site-packages"))]
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(home),
+        "HOME": "/home/somebody",
         "PYTHONPATH": ":".join(paths),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
