@@ -25,8 +25,9 @@ def workflow(spec: str | dict[str, Any], name: str = "wf", **metadata: Any) -> d
 
 
 class Play:
-    """One run. `launched`: node ids of pods in the order they were asked for; `commands`: those of the last event, `told`: its Kubernetes events.
+    """One run. `launched`: node ids of pods in the order they were asked for.
 
+    `commands`: those of the last event, `told`: its Kubernetes events.
     mode: "live" keeps the run in memory; "restored" reads it back from its JSON before each event; "naive" also walks all of it
     again after each event: the oracle of the incremental walk.
     """
@@ -134,4 +135,5 @@ class Play:
             shown["outboundNodes"] = sorted(node.get("outboundNodes") or ())
             nodes[key] = shown
         status = {key: value for key, value in self.run.document["status"].items() if key not in ("nodes", "progress")}
-        return {"nodes": nodes, "status": status}
+        picture: dict[str, Any] = json.loads(json.dumps({"nodes": nodes, "status": status}))
+        return picture

@@ -177,6 +177,14 @@ def test_incremental_restored_and_naive_agree(spec: Json, choices: list[int], se
     assert sorted(live.launched) == sorted(restored.launched) == sorted(naive.launched)
 
 
+def _abandoned(play: playbook.Play, node: Json) -> bool:
+    """Whether the template around the node failed before the node was over (failFast, an error): Argo leaves it as it was."""
+    above = play.run.nodes.get(node.get("boundaryID", ""))
+    while above is not None and above["phase"] not in ("Failed", "Error"):
+        above = play.run.nodes.get(above.get("boundaryID", ""))
+    return above is not None or play.phase in ("Failed", "Error")
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflows(), st.lists(st.integers(0, 1000), min_size=1, max_size=40), st.integers(0, 50))
 def test_every_node_ends_and_no_task_runs_before_its_dependencies(spec: Json, choices: list[int], seed: int) -> None:
@@ -184,7 +192,7 @@ def test_every_node_ends_and_no_task_runs_before_its_dependencies(spec: Json, ch
     assert play.run.finished
     ends = {"Succeeded", "Failed", "Error", "Skipped", "Omitted"}
     for node in play.run.nodes.values():
-        assert node["phase"] in ends or play.phase in ("Failed", "Error"), node
+        assert node["phase"] in ends or _abandoned(play, node), node
         if node["phase"] in ends:
             assert node["finishedAt"], node
     main = spec["templates"][0]

@@ -203,7 +203,8 @@ class Walk:
     def open_waiting(self) -> None:
         """Room was made: let the frames that wait for the workflow's parallelism try again.
 
-        By name, so that a restored run chooses alike. What a template's own parallelism holds back is tried when one of its children ends, which visits its frame anyway.
+        They try in the order of their names, so that a restored run chooses alike. What a template's own parallelism holds back is
+        tried when one of its children ends, which visits its frame anyway.
         """
         if self.spec.get("parallelism") is None:
             return
