@@ -1,0 +1,27 @@
+"""What holds for every test: in CI nothing that its machine should have may be skipped."""
+
+import os
+
+import pytest
+
+# Where CI runs, everything is installed (see .ci/run) and root may do everything: these skips alone are right there.
+RIGHT_IN_CI = ("root may write everywhere", "already an ordinary user", "kubectl is not installed")
+
+
+def skipped_wrongly(reporter):
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    reasons = {str(r.longrepr[2]).removeprefix("Skipped: ") for r in reports if isinstance(r.longrepr, tuple)}
+    return sorted(reason for reason in reasons if not reason.startswith(RIGHT_IN_CI))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and exitstatus == 0 and skipped_wrongly(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    if os.environ.get("CI") == "true":
+        for reason in skipped_wrongly(terminalreporter):
+            terminalreporter.write_line(f"skipped, which CI must not: {reason}", red=True)
