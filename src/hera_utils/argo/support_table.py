@@ -65,7 +65,10 @@ EXECUTED: Table = {
     "v1alpha1.OSSArtifact": _all("key"),
     "v1alpha1.AzureArtifact": _all("blob"),
     "v1alpha1.HDFSArtifact": _all("path"),
-    "v1alpha1.PluginArtifact": _all("key"),
+    "v1alpha1.PluginArtifact": _all(
+        "configuration connectionTimeoutSeconds key name",
+        "there are no artifact plugins: the task ends with Argo's error",
+    ),
     "v1alpha1.ArtifactoryArtifact": _all("url", "the address is the key in the platform's own store"),
     "v1alpha1.HTTPArtifact": {**_all("headers url"), "saveStreamViaFile": "downloads always go through a file"},
     "v1alpha1.Header": _all("name value"),
@@ -225,7 +228,6 @@ WARNED: Table = {
         "hdfsUser krbCCacheSecret krbConfigConfigMap krbKeytabSecret krbRealm krbServicePrincipalName krbUsername",
         _NO_CREDENTIALS,
     ),
-    "v1alpha1.PluginArtifact": _all("configuration connectionTimeoutSeconds name", _STORE),
     "v1alpha1.ArtifactoryArtifact": _all("passwordSecret usernameSecret", _NO_CREDENTIALS),
     "v1alpha1.GitArtifact": _all(
         "disableSubmodules fetch insecureIgnoreHostKey insecureSkipTLS passwordSecret sshPrivateKeySecret usernameSecret",

@@ -24,7 +24,7 @@ _MOST_PARTS = 20
 @settings_options
 def command(name: str, everything: bool, output: str) -> int:
     """Show a run: how it stands, its parameters and its tasks, and why the failed ones failed."""
-    from hera_utils.cli.runs import reached, run_name
+    from hera_utils.cli.runs import reached, run_name, tell_warning
     from hera_utils.cli.terminal import print_json, say
 
     with reached() as client:
@@ -39,6 +39,7 @@ def command(name: str, everything: bool, output: str) -> int:
     else:
         for line in description(document, link, everything=everything):
             say(line)
+    tell_warning(document)
     return 0
 
 

@@ -66,12 +66,13 @@ def follow_to_end(client: ArgoClient, name: str) -> int:
 
 
 def tell_end(client: ArgoClient, document: Json) -> int:
-    """Why a finished run did not succeed, on stderr. Returns the exit status: 0 when it succeeded, else 1."""
+    """Why a finished run did not succeed, and what of it had no effect, on stderr. Returns the exit status: 0 when it succeeded, else 1."""
     from hera_utils.cli.terminal import note, symbols
     from hera_utils.execution.run import Run
     from hera_utils.execution.screen import last_lines
     from hera_utils.report.summary import lines
 
+    tell_warning(document)
     run = Run(document["metadata"]["name"], client.namespace, document)
     if run.succeeded:
         return 0
@@ -80,6 +81,15 @@ def tell_end(client: ArgoClient, document: Json) -> int:
     note(f"hera-utils: {run.name} {run.phase.lower()}")
     note(f"  fix: read hera-utils logs {run.name}; once the cause is gone: hera-utils retry {run.name} --watch")
     return 1
+
+
+def tell_warning(document: Json) -> None:
+    """What of the workflow has no effect where it runs: one line, on stderr."""
+    from hera_utils.cli.terminal import note
+    from hera_utils.report.summary import warning
+
+    if text := warning(document):
+        note(f"hera-utils: {document['metadata']['name']}: {text}")
 
 
 def act_on(name: str, verb: str, done: str, body: Json | None = None, *, watch: bool = False) -> int:

@@ -89,8 +89,10 @@ class Screen:
         return shown(self.console)
 
     def ended(self, client: ArgoClient, run: Run) -> None:
-        from hera_utils.report.summary import lines
+        from hera_utils.report.summary import lines, warning
 
+        if text := warning(run.workflow):
+            self.lines([f"{run.name}: {text}"])
         if not run.succeeded:
             self.lines(lines(run.outcome, last_lines(client, run)))
         self.lines([run.link])

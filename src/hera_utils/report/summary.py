@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hera_utils.report.outcome import Failure, Outcome
 
@@ -33,6 +34,12 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
     if left_out > 0:
         text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
     return text
+
+
+def warning(document: Mapping[str, Any]) -> str:
+    """What of a workflow its platform warned about, "" for nothing: Argo's condition SpecWarning."""
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    return "; ".join(one.get("message") or "" for one in conditions if one.get("type") == "SpecWarning")
 
 
 def _given(failure: Failure) -> str:

@@ -8,7 +8,7 @@ import time
 import pytest
 import toy_parts as toys
 
-from hera_utils.errors import Refused
+from hera_utils.errors import Refused, UnsupportedError
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.events import SetRequested, ShutdownRequested, SuspendRequested, from_json
 from hera_utils.interpreter.state import Run
@@ -285,3 +285,49 @@ def test_a_run_read_back_from_its_rows_after_each_event_is_the_same_run(platform
         advance(run, from_json(data))
         run = Run(*json.loads(json.dumps((run.document, run.memory))))  # a crash between any two events
     assert run.nodes == last["status"]["nodes"]
+
+
+def test_what_has_no_effect_here_is_told(platform):
+    document = toys.workflow("true", tolerations=[{"key": "gpu"}])
+    stored = platform.submit("default", document)
+    conditions = {one["type"]: one for one in toys.wait(platform, "default", stored.name)["status"]["conditions"]}
+    assert "spec.tolerations has no effect here" in conditions["SpecWarning"]["message"]
+    assert conditions["Completed"]["status"] == "True"
+    events = [json.loads(one.text) for one in platform.list("Event", "default")[0]]
+    told = [one for one in events if one["involvedObject"]["name"] == stored.name and one["reason"] == "NoEffect"]
+    assert [one["type"] for one in told] == ["Warning"]
+    assert "spec.tolerations" in told[0]["message"]
+
+
+def test_what_this_machine_cannot_mean_is_refused_with_its_path(platform):
+    document = toys.workflow("true", volumes=[{"name": "data", "nfs": {"server": "nas", "path": "/"}}])
+    for door in (platform.submit, platform.lint):
+        with pytest.raises(UnsupportedError, match=r"spec\.volumes\[0\]\.nfs cannot be executed"):
+            door("default", document)
+    template = {"metadata": {"name": "kept"}, "spec": document["spec"]}
+    platform.create("WorkflowTemplate", "default", template)  # stored it may be: it runs nothing
+    with pytest.raises(UnsupportedError, match=r"WorkflowTemplate/kept spec\.volumes\[0\]\.nfs"):
+        platform.submit(
+            "default", {"metadata": {"generateName": "k-"}, "spec": {"workflowTemplateRef": {"name": "kept"}}}
+        )
+
+
+def test_kubernetes_refuses_to_store_an_empty_group_of_steps(platform):
+    document = {
+        "metadata": {"name": "gap"},
+        "spec": {"entrypoint": "main", "templates": [{"name": "main", "steps": [[], []]}]},
+    }
+    platform.lint("default", document)
+    with pytest.raises(Refused, match=r'Workflow.argoproj.io "gap" is invalid: \[spec.templates\[0\].steps\[0\]'):
+        platform.submit("default", document)
+
+
+def test_an_artifact_plugin_that_is_not_here_is_argos_error(platform):
+    document = toys.workflow("true")
+    document["spec"]["templates"][0]["outputs"] = {
+        "artifacts": [{"name": "out", "path": "/tmp/out", "plugin": {"name": "test", "key": "k"}}]
+    }
+    last = toys.wait(platform, "default", platform.submit("default", document).name)
+    assert last["status"]["phase"] == "Error"
+    (node,) = last["status"]["nodes"].values()
+    assert (node["phase"], node["message"]) == ("Error", "artifact driver test not found")

@@ -4,34 +4,69 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.argo import support
 from hera_utils.argo.schema import decode
 from hera_utils.interpreter.document import Lookup, templates_reached
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.validate import validate
+from hera_utils.interpreter.validate_stored import check_stored
 from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
+SPEC_WARNING = "SpecWarning"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A workflow that may run: its document, and what it needs of its namespace.
+
+    templates: those that it can reach, whole. config_maps: those that may hold parameters. warnings: what of it has no effect on
+    this machine, a sentence each.
+    """
+
+    document: Json
+    templates: tuple[Json, ...]
+    config_maps: dict[str, dict[str, str]]
+    warnings: tuple[str, ...]
+
+    def born(self, document: Json) -> Json:
+        """The document as it is stored, once it has its name: with the warnings. Raises Refused for what Kubernetes does not store."""
+        check_stored(document)
+        status = document.setdefault("status", {})
+        if self.warnings:
+            # Argo's own condition for this: every client that shows conditions shows it.
+            warning = {"type": SPEC_WARNING, "status": "True", "message": "; ".join(self.warnings)}
+            status["conditions"] = [*(status.get("conditions") or ()), warning]
+        return document
 
 
 class Admission:
     def __init__(self, published: Published) -> None:
         self._published = published
 
-    def admit(self, namespace: str, document: Json) -> Json:
-        """A workflow as it is stored and run. Raises InvalidWorkflow, Refused or UnsupportedError."""
-        return self._checked("Workflow", namespace, document, lint=False)
+    def admit(self, namespace: str, document: Json) -> Admitted:
+        """A workflow as it will be run. Raises InvalidWorkflow, Refused or UnsupportedError."""
+        decoded = self._checked("Workflow", namespace, document, lint=False)
+        templates = self._templates(namespace, decoded)
+        found = support.findings_of_run(decoded, templates)
+        support.refuse_unsupported(found)
+        return Admitted(decoded, templates, self._config_maps(namespace), tuple(support.warnings(found)))
 
     def again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> Json:
         """The workflow that runs an old one again. Raises Refused with Argo's message."""
         return resubmit(document, at=now(), seed=seed(), memoized=memoized, parameters=parameters)
 
     def lint(self, kind: str, namespace: str, document: Json) -> Json:
-        """The document as Argo's server keeps it, once it was found to be valid."""
-        return self._checked(kind, namespace, document, lint=True)
+        """The document as Argo's server keeps it, once it was found to be valid; a workflow: once it could be run here as well."""
+        decoded = self._checked(kind, namespace, document, lint=True)
+        if kind == "Workflow":
+            support.refuse_unsupported(support.findings_of_run(decoded, self._templates(namespace, decoded)))
+        return decoded
 
     def _checked(self, kind: str, namespace: str, document: Json, *, lint: bool) -> Json:
         decoded = decode(document, kind)
@@ -41,14 +76,14 @@ class Admission:
         validate(decoded, self._lookup(namespace), kind=kind, lint=lint)
         return decoded
 
-    def gathered(self, namespace: str, document: Json) -> tuple[tuple[Json, ...], dict[str, dict[str, str]]]:
-        """What the run will need of its namespace: the templates it can reach, the config maps that may hold parameters."""
+    def _templates(self, namespace: str, document: Json) -> tuple[Json, ...]:
+        """The stored templates that a workflow can reach."""
 
         def everything(kind: str) -> Iterable[Json]:
             place = "" if kind == "ClusterWorkflowTemplate" else namespace
             return [{**json.loads(s.text), "kind": kind} for s in self._published.objects(kind, place)]
 
-        return templates_reached(document, self._lookup(namespace), everything), self._config_maps(namespace)
+        return templates_reached(document, self._lookup(namespace), everything)
 
     def _lookup(self, namespace: str) -> Lookup:
         def lookup(kind: str, name: str) -> Json | None:

@@ -244,12 +244,14 @@ class Controller:
             known = self._load(record) if record is not None else None
         return known
 
-    def enter(self, turn: Turn, run: Run, event: Event) -> None:
-        """A new run and its first event (Submitted)."""
+    def enter(self, turn: Turn, run: Run, event: Event, *, warnings: tuple[str, ...] = ()) -> None:
+        """A new run and its first event (Submitted); warnings: what of it has no effect here."""
         record = RunRecord(run.uid, run.namespace, run.name, turn.version, turn.at, None)
         run.changed.update(run.nodes)  # a memoized one begins with nodes
         active = Active(run, record, {}, fresh=True)
         self._runs[run.uid] = active
+        for text in warnings:
+            self.orders.record_event(turn, active, "Warning", "NoEffect", text)
         self.advance(turn, active, event)
 
     def taken(self, namespace: str, name: str) -> bool:

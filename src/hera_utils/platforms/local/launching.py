@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hera_utils.interpreter.events import PodFinished, PodWaiting
+from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.ledger import PodRecord
@@ -81,6 +81,10 @@ class Launcher:
 
     def _start(self, pod: PodRecord, order: Json, begin: Callable[[Runtime, Launch], None]) -> None:
         runtime = self._runtime_for(order["template"])
+        driver = artifact_driver(order["template"])
+        if driver:
+            self._fail(pod, f"artifact driver {driver} not found", reason=REJECTED)
+            return
         try:
             launch = self.prepare(pod, order)
         except Missing as missing:
@@ -191,8 +195,18 @@ class Launcher:
         if waiting is not None:
             self._fail(waiting[0], message)
 
-    def _fail(self, pod: PodRecord, message: str) -> None:
-        self._report(pod.run, PodFinished(now(), seed(), pod.node, "Failed", "", message))
+    def _fail(self, pod: PodRecord, message: str, *, reason: str = "") -> None:
+        self._report(pod.run, PodFinished(now(), seed(), pod.node, "Failed", reason, message))
+
+
+def artifact_driver(template: Json) -> str:
+    """The artifact plugin that a template's pod would need, "" for none. This machine has none of them: Argo creates no such pod."""
+    for side in ("inputs", "outputs"):
+        for artifact in (template.get(side) or {}).get("artifacts") or ():
+            name = (artifact.get("plugin") or {}).get("name")
+            if name:
+                return str(name)
+    return ""
 
 
 def claim_folder(state: Path, claim: Json, *, create: bool = False) -> Path:

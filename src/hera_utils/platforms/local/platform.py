@@ -16,6 +16,7 @@ from hera_utils.argo import faults
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import Event, Submitted
 from hera_utils.interpreter.state import Run
+from hera_utils.interpreter.validate_stored import check_stored
 from hera_utils.platforms.local import deletion, edits, objects
 from hera_utils.platforms.local.admission import Admission
 from hera_utils.platforms.local.artifacts import ArtifactStore
@@ -130,6 +131,7 @@ class LocalPlatform:
 
         def act(turn: Turn) -> Callable[[], Stored]:
             born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            check_stored(born, kind)
             stored = objects.stored(kind, born, turn.version)
             if turn.look(kind, stored.namespace, stored.name) is not None:
                 raise objects.already_exists(kind, stored.name)
@@ -226,18 +228,18 @@ class LocalPlatform:
         """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET."""
         self._check_namespace("Workflow", namespace)
         admitted = self.admission.admit(namespace, document)
-        first = Submitted(0.0, "", *self.admission.gathered(namespace, admitted))
+        first = Submitted(0.0, "", admitted.templates, admitted.config_maps)
 
         def act(turn: Turn) -> Callable[[], Stored]:
-            born = objects.born("Workflow", namespace, admitted, uid=new_uid(), at=turn.at, seed=seed())
-            born.setdefault("status", {})
-            run = Run(born)
+            born = objects.born("Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed())
+            run = Run(admitted.born(born))
             if self._controller.taken(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             if dry_run:
                 answer = objects.stored("Workflow", born, turn.version)
                 return lambda: answer
-            self._controller.enter(turn, run, dataclasses.replace(first, at=turn.at, seed=seed()))
+            started = dataclasses.replace(first, at=turn.at, seed=seed())
+            self._controller.enter(turn, run, started, warnings=admitted.warnings)
             return lambda: self._workflow(run.uid)
 
         return self._controller.call(act)
