@@ -14,6 +14,7 @@ from typing import Any
 
 from hera_utils.argo import faults
 from hera_utils.errors import Refused
+from hera_utils.interpreter.cron import enabled
 from hera_utils.interpreter.events import Event, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validate_stored import check_stored
@@ -22,6 +23,7 @@ from hera_utils.platforms.local.admission import Admission
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import new_uid, seed
 from hera_utils.platforms.local.controller import Advance, Controller
+from hera_utils.platforms.local.cron_clock import CronClock
 from hera_utils.platforms.local.journal import Journal, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Turn
@@ -64,6 +66,8 @@ class LocalPlatform:
         self._launcher = launcher
         self._controller.start(launcher)
         self._begin()
+        self._cron = CronClock(self, self._controller, self._published)
+        self._cron.start()
 
     def _agents(self) -> Runtime:
         from hera_utils.platforms.local.agents import Agents, performers
@@ -77,6 +81,7 @@ class LocalPlatform:
 
     def close(self) -> None:
         """End the controller; what runs goes on by itself and is found again by the next server."""
+        self._cron.stop()
         self._controller.stop()
         self._journal.close()
 
@@ -84,10 +89,7 @@ class LocalPlatform:
         """Whether any run goes on, or an enabled cron workflow may start one."""
         if self._controller.busy():
             return True
-        return any(
-            not json.loads(stored.text).get("spec", {}).get("suspend")
-            for stored in self._published.objects("CronWorkflow")
-        )
+        return any(enabled(json.loads(stored.text)) for stored in self._published.objects("CronWorkflow"))
 
     # --- reading -------------------------------------------------------------------------------------------------
     def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:
@@ -131,7 +133,8 @@ class LocalPlatform:
 
         def act(turn: Turn) -> Callable[[], Stored]:
             born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
-            check_stored(born, kind)
+            if kind in objects.ARGO_KINDS:
+                check_stored(born, kind)
             stored = objects.stored(kind, born, turn.version)
             if turn.look(kind, stored.namespace, stored.name) is not None:
                 raise objects.already_exists(kind, stored.name)
