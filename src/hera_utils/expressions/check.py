@@ -54,12 +54,14 @@ from hera_utils.expressions.validated import RULES
 from hera_utils.expressions.values import Failure
 
 
-def check(node: Node, source: str, environment: Mapping[str, Nature]) -> None:
-    """Raises CompileError with expr-lang's message when the types do not fit or a name is not known."""
+def check(node: Node, source: str, environment: Mapping[str, Nature]) -> dict[int, Nature]:
+    """The natures of the nodes, by id(). Raises CompileError with expr-lang's message: types do not fit, a name is not known."""
+    checker = _Checker(source, environment)
     try:
-        _Checker(source, environment).visit(node)
+        checker.visit(node)
     except RecursionError:
         raise CompileError("expression is nested too deeply") from None
+    return checker.natures
 
 
 class _Mismatch(CompileError):
@@ -72,6 +74,7 @@ class _Checker:
         self.environment = environment
         self.variables: list[tuple[str, Nature]] = []
         self.predicates: list[tuple[Nature, dict[str, Nature]]] = []
+        self.natures: dict[int, Nature] = {}
 
     def fail(self, node: Node, message: str) -> NoReturn:
         raise CompileError(located(message, self.source, node.place))
@@ -80,7 +83,9 @@ class _Checker:
         raise _Mismatch(located(message, self.source, node.place))
 
     def visit(self, node: Node) -> Nature:
-        return _VISITS[type(node)](self, node)
+        nature = _VISITS[type(node)](self, node)
+        self.natures[id(node)] = nature
+        return nature
 
     # -- leaves
 
@@ -140,6 +145,7 @@ class _Checker:
         nature = self.visit(chain[-1].left)
         for one in reversed(chain):
             nature = self.combined(one, nature, self.visit(one.right))
+            self.natures[id(one)] = nature
         return nature
 
     def combined(self, node: Binary, left: Nature, right: Nature) -> Nature:

@@ -24,6 +24,7 @@ from hera_utils.expressions.evaluate import evaluate as _evaluate
 from hera_utils.expressions.gotext import text_of, to_json
 from hera_utils.expressions.lexer import CompileError
 from hera_utils.expressions.nodes import Binary, Constant, Let, Member, Name, Node, Pointer, children
+from hera_utils.expressions.optimize import optimize
 from hera_utils.expressions.parser import BUILTINS
 from hera_utils.expressions.parser import parse as _parse
 from hera_utils.expressions.values import Function
@@ -83,14 +84,13 @@ class Program:
     def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None = None) -> Any:
         """The value over an environment as it is, without Argo's functions. Raises CompileError, EvaluationError."""
         overridden = self.roots & environment.keys()
-        node = _tree(self.source, frozenset(overridden & BUILTINS)) if overridden & BUILTINS else self.node
-        fault = _checked(
+        node = _compiled(
             self.source,
             frozenset(overridden & BUILTINS),
             tuple(sorted(self._natures(environment), key=lambda pair: pair[0])),
         )
-        if fault is not None:
-            raise CompileError(fault)
+        if isinstance(node, str):
+            raise CompileError(node)
         return _evaluate(node, self.source, environment, entropy or Entropy())
 
     def _natures(self, environment: Mapping[str, Any]) -> Iterator[tuple[str, natures.Nature]]:
@@ -103,13 +103,13 @@ _tree = lru_cache(maxsize=512)(_parse)
 
 
 @lru_cache(maxsize=4096)
-def _checked(source: str, hidden: frozenset[str], known: tuple[tuple[str, natures.Nature], ...]) -> str | None:
-    """What the checker has against an expression over variables of these types, memoised: templates repeat."""
+def _compiled(source: str, hidden: frozenset[str], known: tuple[tuple[str, natures.Nature], ...]) -> Node | str:
+    """The tree that runs over variables of these types, or what is wrong with it. Memoised: templates repeat."""
+    tree = _tree(source, hidden)
     try:
-        check(_tree(source, hidden), source, dict(known))
+        return optimize(tree, source, check(tree, source, dict(known)))
     except CompileError as error:
         return error.message
-    return None
 
 
 @lru_cache(maxsize=2048)

@@ -17,6 +17,7 @@ from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import json_complaint, text_of, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, Zone, moment_at, parse_moment, zone
 from hera_utils.expressions.values import (
+    Byte,
     Duration,
     Failure,
     Nothing,
@@ -92,8 +93,10 @@ def kind_name(value: Any) -> str:
 
 
 def absolute(value: Any) -> Any:
+    if isinstance(value, Byte):
+        return value
     if is_int(value):
-        return wrapped(abs(int(value)))
+        return type(value)(wrapped(abs(int(value))))
     if isinstance(value, float):
         return -value if value < 0 else value
     raise Failure(f"invalid argument for abs (type {go_type(value)})")
@@ -169,14 +172,17 @@ def floating(value: Any) -> float:
     raise Failure(f"invalid operation: float({go_type(value)})")
 
 
-def trim(text: Any, characters: Any = None) -> str:
-    return _string(text).strip(SPACE) if characters is None else _string(text).strip(_string(characters) or "")
+_LEFT_OUT = object()  # an argument that is not there, which nil is
 
 
-def split(text: Any, separator: Any, count: Any = None) -> Strings:
+def trim(text: Any, characters: Any = _LEFT_OUT) -> str:
+    return _string(text).strip(SPACE) if characters is _LEFT_OUT else _string(text).strip(_string(characters) or "")
+
+
+def split(text: Any, separator: Any, count: Any = _LEFT_OUT) -> Strings:
     """strings.Split and SplitN."""
     text, separator = _string(text), _string(separator)
-    limit = -1 if count is None else to_int(count)
+    limit = -1 if count is _LEFT_OUT else to_int(count)
     if limit == 0:
         return Strings()
     if separator == "":
@@ -185,14 +191,14 @@ def split(text: Any, separator: Any, count: Any = None) -> Strings:
     return Strings(text.split(separator, limit - 1 if limit > 0 else -1))
 
 
-def split_after(text: Any, separator: Any, count: Any = None) -> Strings:
+def split_after(text: Any, separator: Any, count: Any = _LEFT_OUT) -> Strings:
     parts = split(text, separator, count)
     return Strings([part + separator for part in parts[:-1]] + parts[-1:])
 
 
-def replaced(text: Any, old: Any, new: Any, count: Any = None) -> str:
+def replaced(text: Any, old: Any, new: Any, count: Any = _LEFT_OUT) -> str:
     """strings.Replace."""
-    limit = -1 if count is None else to_int(count)
+    limit = -1 if count is _LEFT_OUT else to_int(count)
     before, part, after = _string(text), _string(old), _string(new)
     times = before.count(part) if limit < 0 else min(limit, before.count(part))
     if len(before) + times * (len(after) - len(part)) > 16 * LONGEST_TEXT:
@@ -491,11 +497,3 @@ BUILTINS: dict[str, Callable[..., Any]] = {
 def now(entropy: Entropy, where: Any = None) -> Moment:
     """now(), now(timezone("…")): the time of the event that is being worked on."""
     return moment_at(entropy.at, where if isinstance(where, Zone) else zone("UTC"))
-
-
-def total(values: list[Any]) -> Any:
-    """sum(): ints stay ints; what is no number can be added to nothing."""
-    result: Any = 0
-    for value in values:
-        result = op.add(value, result)
-    return result

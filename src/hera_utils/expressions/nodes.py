@@ -14,7 +14,7 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Constant(Node):
-    """nil, true, a number, a string, bytes."""
+    """nil, true, a number, a string, bytes; of the optimizer also a list or `Members`."""
 
     value: Any
 
@@ -74,8 +74,14 @@ class Call(Node):
 
 @dataclass(frozen=True, eq=False)
 class Builtin(Node):
+    """A function of the language. The rest is what the optimizer leaves: of filter and find, what each kept item becomes;
+    of find and findLast, whether finding nothing is an error; of count, where it may stop."""
+
     name: str
     arguments: tuple[Node, ...]
+    mapped: Node | None = None
+    throws: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from hera_utils.expressions.values import (
     Function,
     Groups,
     Ints,
+    Members,
     Nothing,
     Strings,
     Texts,
@@ -54,9 +55,22 @@ def deep_equal(left: Any, right: Any) -> bool:
     if go_type(left) != go_type(right):
         return False
     if isinstance(left, dict):
-        return left.keys() == right.keys() and all(deep_equal(left[key], right[key]) for key in left)
+        return (
+            len(left) == len(right)
+            and all(key in right for key in left)
+            and all(deep_equal(left[key], right[key]) for key in left)
+        )
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(deep_equal, left, right))
+    return bool(left == right)
+
+
+def equal_typed(wanted: str, left: Any, right: Any) -> bool:
+    """What expr-lang compiles an equality of ints, or of strings, to: values of another type are an error."""
+    for side in (left, right):
+        if go_type(side) != wanted:
+            found = "nil" if side is None else go_type(side)
+            raise Failure(f"interface conversion: interface {{}} is {found}, not {wanted}")
     return bool(left == right)
 
 
@@ -176,8 +190,10 @@ def power(left: Any, right: Any) -> float:
 def negate(value: Any) -> Any:
     if isinstance(value, float):
         return -value
+    if isinstance(value, Byte):
+        return Byte(-value & 255)
     if is_int(value):
-        return wrapped(-int(value))
+        return type(value)(wrapped(-int(value)))
     raise Failure(f"invalid operation: - {go_type(value)}")
 
 
@@ -196,6 +212,14 @@ def contained(needle: Any, where: Any) -> bool:
     """The operator `in`."""
     if where is None:
         return False
+    if isinstance(where, Members):
+        if needle is None:
+            return ("" if where.key_type == "string" else 0) in where
+        if go_type(needle) != where.key_type:
+            raise Failure(
+                f"reflect.Value.MapIndex: value of type {go_type(needle)} is not assignable to type {where.key_type}"
+            )
+        return needle in where
     if isinstance(where, list | tuple):
         return any(equal(one, needle) for one in where)
     if isinstance(where, dict):
@@ -277,11 +301,18 @@ def _item(value: Any, index: int) -> Any:
     return Byte(found) if isinstance(items, bytes) else found
 
 
+def length(value: Any) -> int:
+    """runtime.Len, of texts in bytes. Raises Failure."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list | tuple | bytes | dict):
+        return len(value)
+    raise Failure(f"invalid argument for len (type {go_type(value)})")
+
+
 def sliced(value: Any, start: Any, end: Any) -> Any:
     """value[start:end]; texts are cut at bytes, as in Go. None: from the start, to the end."""
     if not isinstance(value, list | tuple | str | bytes):
-        if end is None:
-            raise Failure(f"invalid argument for len (type {go_type(value)})")
         raise Failure(f"cannot slice {text_of(start if start is not None else 0)}")
     items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
     length = len(items)

@@ -274,8 +274,6 @@ class _Parser:
             return self.closed(self.groups, depth)
         flags = (self.flags | set(found.group(2))) - set(found.group(3) or "")
         if found.group(4) == ")":
-            if not found.group(2) and not found.group(3):
-                self.fail("missing argument to repetition operator", "?")
             self.flags = flags
             return None
         return self.closed(0, depth, flags)

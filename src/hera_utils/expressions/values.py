@@ -10,8 +10,8 @@ Function                             a function that an expression may call
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hera_utils.argo.durations import SECOND, format_nanoseconds
 from hera_utils.errors import ExpressionError
@@ -63,13 +63,67 @@ def is_nil(value: Any) -> bool:
     return value is None or isinstance(value, Nothing)
 
 
+class _Exact(NamedTuple):
+    """A key that Python takes for another: 1, 1.0 and true are three keys of a Go map."""
+
+    type: type
+    value: Any
+
+
+def _exact(key: Any) -> Any:
+    return _Exact(type(key), key) if isinstance(key, bool | float | Typed | Byte | Long) else key
+
+
 class Wide(dict[Any, Any]):
     """A map whose keys may be of any kind."""
 
     go_type = "map[interface {}]interface {}"
 
+    def __init__(self, pairs: Iterable[tuple[Any, Any]] = ()) -> None:
+        super().__init__((_exact(key), value) for key, value in pairs)
 
-class Groups(dict[Any, Any]):
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(_exact(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_exact(key), value)
+
+    def __contains__(self, key: Any) -> bool:
+        return super().__contains__(_exact(key))
+
+    def __iter__(self) -> Iterator[Any]:
+        for key in super().__iter__():
+            yield key.value if isinstance(key, _Exact) else key
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(_exact(key), default)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        return super().setdefault(_exact(key), default)
+
+    def keys(self) -> Any:
+        return list(self)
+
+    def items(self) -> Any:
+        return [(key, self[key]) for key in self]
+
+
+class Members(frozenset[Any]):
+    """Literals behind `in`, as the optimizer writes them: what is sought must have their type."""
+
+    def __new__(cls, items: Iterable[Any]) -> Members:
+        self = super().__new__(cls, items)
+        self.key_type = go_type(next(iter(self)))
+        return self
+
+    key_type: str
+
+    @property
+    def go_type(self) -> str:
+        return f"map[{self.key_type}]struct {{}}"
+
+
+class Groups(Wide):
     """What groupBy gives."""
 
     go_type = "map[interface {}][]interface {}"
