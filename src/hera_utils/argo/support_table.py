@@ -18,7 +18,6 @@ _STORE = "artifacts are kept in the platform's own store, whatever place they na
 _NO_CREDENTIALS = "credentials of cloud stores are not used: artifacts are kept in the platform's own store"
 _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
-_CRON = "nothing starts cron workflows on schedule yet; submit them by hand"
 _PLATFORM = "tasks run as you: they are given no service account token"
 _PROBE = "only readiness is looked at, with the platform's own timing"
 _LAST = "the platform's garbage collection is `hera-utils gc`"
@@ -44,7 +43,13 @@ EXECUTED: Table = {
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
         "archiveLocation": "the key is kept; the place is the platform's own store",
     },
-    "v1alpha1.CronWorkflowSpec": _all("suspend workflowMetadata workflowSpec"),
+    "v1alpha1.CronWorkflowSpec": {
+        **_all(
+            "concurrencyPolicy failedJobsHistoryLimit startingDeadlineSeconds stopStrategy successfulJobsHistoryLimit suspend"
+            " timezone when workflowMetadata workflowSpec"
+        ),
+        "schedules": "read in UTC, as in the controller's container, unless there is a timezone",
+    },
     "v1alpha1.Arguments": _all("artifacts parameters"),
     "v1alpha1.Inputs": _all("artifacts parameters"),
     "v1alpha1.Outputs": _all("artifacts parameters exitCode result"),
@@ -206,11 +211,6 @@ WARNED: Table = {
         "securityContext": _USER,
         "metrics": "no metrics are collected here",
     },
-    "v1alpha1.CronWorkflowSpec": _all(
-        "concurrencyPolicy failedJobsHistoryLimit schedules startingDeadlineSeconds stopStrategy successfulJobsHistoryLimit"
-        " timezone when",
-        _CRON,
-    ),
     "v1alpha1.ValueFrom": {"event": "events do not start workflows here"},
     "v1alpha1.Artifact": {"artifactGC": f"artifacts stay until the run is deleted; {_LAST}"},
     "v1alpha1.ArtifactLocation": {"archiveLogs": "logs are kept with the run and are no artifacts"},
