@@ -95,7 +95,7 @@ def started(walk: Walk) -> list[Command]:
     closing.duration_variable(walk)
     deadline = limits.workflow_deadline(walk)
     if deadline:
-        walk.timer("deadline", deadline + 1)
+        walk.timer("deadline", deadline + limits.AFTER)
     create_claims(walk)
     walk.visit(walk.root)
     walk.open_waiting()

@@ -84,6 +84,11 @@ def may_run(walk: Walk, on_exit: bool) -> bool:
     return not strategy or (strategy == "Stop" and on_exit)
 
 
+AFTER = (
+    0.01  # seconds after a deadline at which it has passed: before a kubelet, which looks once a second, ends the pod
+)
+
+
 def workflow_deadline(walk: Walk) -> float:
     """When the workflow must be over (seconds since the epoch); 0 when it may take its time."""
     limit = whole(walk.spec.get("activeDeadlineSeconds"))

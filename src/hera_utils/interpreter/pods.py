@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hera_utils.interpreter import births, instants, limits, phases, podspec, substitution
+from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -97,7 +98,15 @@ def _set_container(container_set: Json, container: Json) -> Json:
 
 
 def _active_deadline(walk: Walk, frame: Frame, template: Json) -> int | None:
-    """The shorter of the template's deadline and what is left of the workflow's."""
+    """What is left of the template's timeout; else the shorter of its deadline and what is left of the workflow's."""
+    if template.get("timeout"):
+        node = walk.run.nodes[frame.node_id]
+        left = int(
+            instants.seconds(node.get("startedAt")) + limits.duration(str(template["timeout"])) - walk.ledger.now
+        )
+        if left <= 1:
+            raise Fault(f"{frame.call.name} exceeded its deadline")
+        return left
     own = limits.whole(template.get("activeDeadlineSeconds"))
     deadline = limits.workflow_deadline(walk)
     if not deadline or frame.on_exit:

@@ -14,6 +14,10 @@ from hera_utils.interpreter.templates import kind_of
 
 _INHERITED = ("nodeSelector", "affinity", "tolerations")
 _EXECUTORS = frozenset({"init", "wait", "supervisor"})
+_RESOURCES = tuple(
+    f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
+)
+_HUGE = ("limits.hugepages-", "requests.hugepages-")
 _BOTH = ("schedulerName", "securityContext")
 
 
@@ -120,6 +124,15 @@ def check(pod: Json) -> None:
     for index, container in enumerate(inits):
         if container in inits[:index]:
             raise Fault(f'Pod "{name}" is invalid: spec.initContainers[{index}].name: Duplicate value: "{container}"')
+    for index, container in enumerate(pod["spec"]["containers"], start=1):  # 0 is Argo's own `wait`
+        for place, variable in enumerate(container.get("env") or ()):
+            resource = ((variable.get("valueFrom") or {}).get("resourceFieldRef") or {}).get("resource")
+            if resource is not None and resource not in _RESOURCES and not resource.startswith(_HUGE):
+                at = f"spec.containers[{index}].env[{place}].valueFrom.resourceFieldRef.resource"
+                known = ", ".join(f'"{one}"' for one in _RESOURCES)
+                raise Fault(
+                    f'Pod "{name}" is invalid: {at}: Unsupported value: "{resource}": supported values: {known}'
+                )
 
 
 def _merged(below: Any, above: Any) -> Any:

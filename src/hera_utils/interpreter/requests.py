@@ -49,7 +49,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
 def deadline(walk: Walk) -> None:
     """The workflow's activeDeadlineSeconds are over: everything but exit handlers ends."""
     if not limits.deadline_passed(walk):
-        walk.timer("deadline", limits.workflow_deadline(walk) + 1)
+        walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
         return
     for node in list(walk.run.nodes.values()):
         if phases.ended(node) or graph.in_exit_handler(walk.ledger, node):

@@ -30,6 +30,7 @@ from .admission import Admission, Need, need_of
 from .images import ANNOTATION, ImageTable
 from .pod.processes import born, descendants
 from .runtime import Launch, Report
+from .scheduling import TAKEN, Ports, misfit, ports_of
 from .workers import Workers
 
 Json = dict[str, Any]
@@ -45,6 +46,7 @@ _IDLE = 0.3  # seconds over which a pod must not have worked to give its core aw
 class _Pod:
     launch: Launch
     need: Need
+    ports: frozenset[int] = frozenset()
     started: bool = False
     cpu: float = -1.0
     looked_at: float = 0.0
@@ -70,6 +72,8 @@ class ProcessRuntime:
         self._host = socket.gethostname()
         self._admission = Admission(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
         self._pods: dict[str, _Pod] = {}
+        self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
+        self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -152,12 +156,38 @@ class ProcessRuntime:
         if os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
             self._find_again(launch)
             return
-        need = need_of(launch.pod)
-        self._pods[uid] = _Pod(launch, need)
-        self._admission.add(uid, need)
-        if self._admission.too_big(need):
-            message = "the pod asks for more than this machine has: it runs alone"
-            self._report(launch.run_uid, PodWaiting(at=time.time(), node_id=launch.node_id, message=message))
+        pod = self._pods[uid] = _Pod(launch, need_of(launch.pod), ports_of(launch.pod))
+        if never := misfit(launch.pod):
+            self._held_back[uid] = None
+            self._wait(pod, never)
+        elif not self._ports.free(launch.run_uid, pod.ports):
+            self._held_back[uid] = None
+            self._wait(pod, TAKEN)
+        else:
+            self._enqueue(uid, pod)
+
+    def _enqueue(self, uid: str, pod: _Pod) -> None:
+        self._ports.take(pod.launch.run_uid, pod.ports)
+        self._admission.add(uid, pod.need)
+        if self._admission.too_big(pod.need):
+            self._wait(pod, "the pod asks for more than this machine has: it runs alone")
+
+    def _wait(self, pod: _Pod, message: str) -> None:
+        event = PodWaiting(at=time.time(), node_id=pod.launch.node_id, message=message)
+        self._report(pod.launch.run_uid, event)
+
+    def _release_ports(self, pod: _Pod) -> None:
+        """Pods that waited for these ports may have them."""
+        if not pod.ports:
+            return
+        self._ports.give(pod.launch.run_uid, pod.ports)
+        for uid in list(self._held_back):
+            other = self._pods[uid]
+            if not other.ports & pod.ports or misfit(other.launch.pod):
+                continue
+            if self._ports.free(other.launch.run_uid, other.ports):
+                del self._held_back[uid]
+                self._enqueue(uid, other)
 
     def _admit(self) -> None:
         while (uid := self._admission.next()) is not None:
@@ -252,6 +282,10 @@ class ProcessRuntime:
         pod = self._pods.pop(uid)
         self._workers.done(uid)
         self._admission.release(uid)
+        if uid in self._held_back:
+            del self._held_back[uid]
+        else:
+            self._release_ports(pod)
         self._report(pod.launch.run_uid, event)
 
     # --- again, kill, forget ------------------------------------------------------------------------------------------
@@ -268,7 +302,8 @@ class ProcessRuntime:
         if not lines and not (folder / "outcome.json").exists():
             self._queue_pod(launch)
             return
-        pod = self._pods[uid] = _Pod(launch, need_of(launch.pod))
+        pod = self._pods[uid] = _Pod(launch, need_of(launch.pod), ports_of(launch.pod))
+        self._ports.take(launch.run_uid, pod.ports)
         self._admission.hold(uid, pod.need)
         for line in lines:
             if "started" in line:
@@ -282,7 +317,7 @@ class ProcessRuntime:
         pod = self._pods.get(uid)
         if pod is None:
             return
-        if self._admission.remove(uid):
+        if uid in self._held_back or self._admission.remove(uid):
             self._finish(uid, _failed(pod.launch, ""))
             return
         wish = self._pods_folder / uid / "kill.json"

@@ -87,6 +87,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
             written.update(files)
     mounts = volumes.mounts(container, env)
     mounts += [Mount(source, path, True) for path, source in (settings.get("files") or {}).items()]
+    mounts += volumes.hosts()
     if kind == "main" and container.get("name") == "main":
         mounts += volumes.input_mounts(container)
     limits = (container.get("resources") or {}).get("limits") or {}

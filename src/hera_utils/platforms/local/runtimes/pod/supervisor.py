@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 DEADLINE = "Pod was active on the node longer than the specified deadline"
+_KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the progress file
 _MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
 _PROBE_TICK = 0.1
@@ -81,7 +82,7 @@ class Pod(Cell):
             self._wish()
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
-            self.deadline = time.time() + float(spec["activeDeadlineSeconds"])
+            self.deadline = time.time() + float(spec["activeDeadlineSeconds"]) + _KUBELET
         with contextlib.suppress(OSError):
             system.set_host_name(self.job["pod"]["metadata"]["name"])
         os.mkdir(f"{self.folder}/logs")

@@ -53,6 +53,20 @@ class Volumes:
                 found.append(Mount(source, path))
         return found
 
+    def hosts(self) -> list[Mount]:
+        """/etc/hosts with the pod's `hostAliases`, as the kubelet writes it; nothing when it has none."""
+        aliases = self._job["pod"]["spec"].get("hostAliases") or []
+        if not aliases:
+            return []
+        path = f"{self._folder}/volumes/.hosts"
+        if not os.path.exists(path):
+            with open("/etc/hosts", "rb") as file:
+                machines = file.read().rstrip(b"\n")
+            lines = ["\t".join([str(one.get("ip")), *map(str, one.get("hostnames") or [])]) for one in aliases]
+            added = "\n".join(["", "", "# Entries added by HostAliases.", *lines, ""])
+            _write(path, machines + added.encode(), 0o644)
+        return [Mount(path, "/etc/hosts", True)]
+
     def host_path(self, container: Json, env: dict[str, str], path: str) -> str | None:
         """Where `path` of the container lies on this machine when a volume covers it."""
         best: Mount | None = None
