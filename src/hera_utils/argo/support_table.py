@@ -50,6 +50,7 @@ EXECUTED: Table = {
         ),
         "schedules": "read in UTC, as in the controller's container, unless there is a timezone",
     },
+    "v1alpha1.StopStrategy": _all("expression"),
     "v1alpha1.Arguments": _all("artifacts parameters"),
     "v1alpha1.Inputs": _all("artifacts parameters"),
     "v1alpha1.Outputs": _all("artifacts parameters exitCode result"),

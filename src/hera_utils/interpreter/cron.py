@@ -21,13 +21,12 @@ from hera_utils.expressions.gotime import Moment
 from hera_utils.expressions.values import Long
 from hera_utils.interpreter.instants import seconds, text
 from hera_utils.interpreter.schedules import Calendar, Every, Schedule, parse
+from hera_utils.interpreter.submission import cron_workflow
 
 Json = dict[str, Any]
 
-CRON_LABEL = "workflows.argoproj.io/cron-workflow"
 COMPLETED_LABEL = "cronworkflows.argoproj.io/completed"
 SCHEDULE_ANNOTATION = "cronworkflows.argoproj.io/last-used-schedule"
-_PASSED_ON = tuple(f"workflows.argoproj.io/creator{suffix}" for suffix in ("", "-email", "-preferred-username"))
 _KEPT = (("Succeeded", "successfulJobsHistoryLimit", 3), ("", "failedJobsHistoryLimit", 1))
 _WINDOWS = (120.0, 3600.0, 86400.0, 31 * 86400.0)
 
@@ -156,19 +155,7 @@ def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
 
 def workflow(cron: Json, scheduled: float) -> Json:
     """The workflow that a cron workflow starts at a scheduled time."""
-    metadata, spec = cron["metadata"], cron.get("spec") or {}
-    name, known = metadata["name"], metadata.get("labels") or {}
-    extra = spec.get("workflowMetadata") or {}
-    instance = "workflows.argoproj.io/controller-instanceid"
-    labels = {key: known[key] for key in (*_PASSED_ON, instance) if key in known}
-    labels |= {CRON_LABEL: name, **(extra.get("labels") or {})}
-    annotations = {"workflows.argoproj.io/scheduled-time": text(scheduled), **(extra.get("annotations") or {})}
-    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "CronWorkflow", "name": name, "uid": metadata["uid"]}
-    born: Json = {"name": f"{name}-{int(scheduled)}", "labels": labels, "annotations": annotations}
-    if extra.get("finalizers"):
-        born["finalizers"] = extra["finalizers"]
-    born["ownerReferences"] = [{**owner, "controller": True, "blockOwnerDeletion": True}]
-    return {"metadata": born, "spec": copy.deepcopy(spec.get("workflowSpec") or {})}
+    return cron_workflow(cron, at=scheduled, name=f"{cron['metadata']['name']}-{int(scheduled)}")
 
 
 def started(cron: Json, scheduled: float, child: Child) -> Json:

@@ -19,6 +19,7 @@ from hera_utils.argo.faults import ALREADY_EXISTS
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.interpreter import cron
 from hera_utils.interpreter.events import ShutdownRequested
+from hera_utils.interpreter.submission import CRON_LABEL
 from hera_utils.platforms.local import objects
 from hera_utils.platforms.local.clock import now
 from hera_utils.platforms.local.stored import Change, Stored
@@ -146,12 +147,7 @@ class CronClock:
         if record is None or (key is not None and record.finished is None):
             return None
         stored = self._published.workflow(uid, with_nodes=False)
-        if (
-            stored is None
-            or f'"{cron.CRON_LABEL}"' not in stored.text
-            and key is None
-            and "CronWorkflow" not in stored.text
-        ):
+        if stored is None or f'"{CRON_LABEL}"' not in stored.text and key is None and "CronWorkflow" not in stored.text:
             return None
         document = json.loads(stored.text)
         key = key or self._owner_of(document["metadata"])
@@ -166,7 +162,7 @@ class CronClock:
             str(stored.resource_version),
             str(status.get("phase") or ""),
             str(status.get("finishedAt") or ""),
-            labels.get(cron.CRON_LABEL) == key[1],
+            labels.get(CRON_LABEL) == key[1],
         )
         return key
 
