@@ -96,7 +96,18 @@ class Generator:
         if depth <= 0 or self.random.random() < 0.12:
             return self.leaf()
         return self.pick(
-            [self.number, self.string, self.boolean, self.list, self.map, self.mixed, self.mixed, self.odd]
+            [
+                self.number,
+                self.string,
+                self.boolean,
+                self.list,
+                self.map,
+                self.mixed,
+                self.mixed,
+                self.rare,
+                self.rare,
+                self.odd,
+            ]
         )(depth - 1)
 
     def leaf(self) -> str:
@@ -222,6 +233,40 @@ class Generator:
             lambda: self.pick(_NAMES),
             lambda: f"duration({self.string(d)})" if self.random.random() < 0.3 else f"date({self.string(d)})",
             lambda: f"{self.any(d)}; {self.any(d)}",
+        ])()  # fmt: skip
+
+    def rare(self, depth: int) -> str:
+        """What expr-lang's optimizer rewrites, optional arguments, moments and durations."""
+        d = depth - 1
+        small = [str(number) for number in range(-2, 6)]
+        return self.pick([
+            lambda: f"filter({self.list(d)}, {self.predicate(d)}){self.pick(['[0]', '[-1]', ' | first()', ' | last()', ' | len()', '[1]', '[0]?.a'])}",
+            lambda: f"map(filter({self.list(d)}, {self.predicate(d)}), {self.predicate(d)}){self.pick(['', '[0]', '[-1]', ' | len()', ' | last()'])}",
+            lambda: f"filter(filter({self.list(d)}, {self.predicate(d)}), {self.predicate(d)})",
+            lambda: f"count({self.list(d)}, {self.predicate(d)}) {self.pick(['>', '>=', '<', '<=', '=='])} {self.pick(small)}",
+            lambda: (lambda name, over: f"{name}({over}, {self.predicate(d)}) {self.pick(['&&', '||', 'and', 'or'])} {name}({over}, {self.predicate(d)})")(self.pick(['all', 'any', 'none', 'one']), self.list(d)),
+            lambda: f"sum({self.pick(small)}..{self.pick(small)}{self.pick(['', ', #', ', # * 3', ', 2 - #', ', # - 2', ', 1 + #', ', # / 2', ', #index'])})",
+            lambda: f"reduce({self.pick(small)}..{self.pick(small)}, {self.pick(['# + #acc', '#acc + #', '#acc * #', '#acc + #index'])}{self.pick(['', ', 1', ', 1.5', ', nil'])})",
+            lambda: f"sum(map({self.list(d)}, {self.predicate(d)}))",
+            lambda: f"sum({self.list(d)}, {self.predicate(d)})",
+            lambda: f"{self.any(d)} {self.pick(['in', 'not in'])} {self.pick(['[1, 2]', '[1]', '1..3', '[1, 1.5]', '[true]', self.list(0)])}",
+            lambda: f"{self.any(d)} {self.pick(['==', '!='])} {self.any(d)}",
+            lambda: f"sortBy({self.list(d)}, {self.predicate(d)}, {self.pick(['asc', 'desc', 'up'])!r})",
+            lambda: f"sort({self.list(d)}, {self.pick(['asc', 'desc', 'up'])!r})",
+            lambda: f"groupBy({self.list(d)}, {self.predicate(d)}){self.pick(['', '[1]', '.a', '[true]', '[nil]', '?.b', '[1.0]'])}",
+            lambda: f"{self.pick(['split', 'splitAfter'])}({self.string(d)}, {self.string(d)}, {self.pick([*small, 'nil', 'number'])})",
+            lambda: f"replace({self.string(d)}, {self.string(d)}, {self.string(d)}, {self.pick([*small, 'nil'])})",
+            lambda: f"lastIndexOf({self.string(d)}, {self.string(d)})",
+            lambda: "{" + f"a: {self.any(d)}, a: {self.any(d)}" + "}",
+            lambda: f"let v = {self.any(d)}; let w = {self.any(d)}; {self.pick(['[v, w]', 'v == w', 'v ?? w', 'map([1, 2], v)', '[w, v]'])}",
+            lambda: f'''$env{self.pick(['.flag', '["number"]', '?.nope', '.item.a', '', '.nope', '[inputs.parameters.s]'])}''',
+            lambda: f"{self.any(d)} | {self.pick(['type()', 'string()', 'len()', 'toJSON()', 'int()', 'get(0)', 'first()', 'keys()'])}",
+            lambda: f'''date('2023-08-14T10:20:30Z'){self.pick(['.Year()', '.Month()', '.Weekday().String()', '.Add(duration("1h"))', '.Unix()', '.Format("2006")', ' - date("2023-08-13")', ' > date("2023-08-13")', '.Nope()', '.YearDay()', '.AddDate(0, 1, 0)'])}''',
+            lambda: f'''duration('1h30m'){self.pick(['.Hours()', '.Minutes()', ' + duration("5s")', ' * 2', ' * 1.5', '.String()', ' < duration("2h")', ' / 2', '.Milliseconds()', ' == 1'])}''',
+            lambda: f"{self.pick(['findLast', 'findLastIndex', 'findIndex', 'find'])}({self.list(d)}, {self.predicate(d)})",
+            lambda: f"map({self.list(d)}, map({self.list(d)}, {self.predicate(d)}))",
+            lambda: f'''({self.map(d)}){self.pick(['["a"]', '?.["b"]', '.a?.b.c', '.nope?.x ?? 1', '?.a?.b', '[1]'])}''',
+            lambda: f"toPairs({self.map(0)})[0][{self.pick(['0', '1', '2'])}]",
         ])()  # fmt: skip
 
     def odd(self, depth: int) -> str:

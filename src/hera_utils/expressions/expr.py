@@ -11,6 +11,7 @@ beginning of another ({"a": …, "a.b": …}) gives way to it, as in Argo. Added
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -69,11 +70,10 @@ class Program:
         for path, above in self._paths:
             if path not in variables or any(prefix in variables for prefix in above):
                 return expanded(variables, self.roots)
-        if not self._paths:
-            return {}
-        below = tuple(path + "." for path, _ in self._paths)
         seen = {path: variables[path] for path, _ in self._paths}
-        seen.update((name, variables[name]) for name in variables if name.startswith(below))
+        below = tuple(path + "." for path, _ in self._paths if not _LEAF.match(path))
+        if below:
+            seen.update((name, variables[name]) for name in variables if name.startswith(below))
         return expanded(seen)
 
     def evaluate(self, variables: Variables, *, entropy: Entropy | None = None) -> Any:
@@ -168,6 +168,13 @@ _FUNCTIONS = {
     "jsonpath": Function("jsonpath", jsonpath.query_text, "ss"),
 }
 _ADDED = frozenset(_FUNCTIONS) | {"sprig"}
+# Names that cannot be the beginning of another, because Argo lets no dot into the names of parameters, artifacts, steps and tasks:
+# the many of a scope are of this kind, and an expression that names one need not look at the others.
+_LEAF = re.compile(
+    r"(inputs|workflow|workflow\.outputs|outputs|(steps|tasks)\.[^.]+\.outputs)\.parameters\.[^.]+\Z"
+    r"|(steps|tasks)\.[^.]+\.(outputs\.result|exitCode|status|id|ip|startedAt|finishedAt|hostNodeName)\Z"
+    r"|workflow\.(name|uid|namespace|serviceAccountName|mainEntrypoint|status|priority|duration|failures)\Z"
+)
 
 
 def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[str, Any]:

@@ -308,10 +308,15 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
 
 def _has_placeholder(variables: Variables) -> bool:
     """Whether something that an expression could see is not known yet (validation): then no failure is an error."""
-    pending: list[Any] = [expr.expanded(variables)]
+    # Most scopes have none, and no expression is worth making maps of them all.
+    return _holds_placeholder(variables) and _holds_placeholder(expr.expanded(variables))
+
+
+def _holds_placeholder(values: Mapping[str, Any]) -> bool:
+    pending: list[Any] = [values]
     while pending:
         value = pending.pop()
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             pending.extend(value.values())
         elif isinstance(value, str) and value.startswith(PLACEHOLDER):
             return True
