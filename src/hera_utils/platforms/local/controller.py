@@ -32,12 +32,12 @@ from hera_utils.interpreter.events import (
     TimerFired,
 )
 from hera_utils.interpreter.state import Run
-from hera_utils.platforms.local import deletion, pods
+from hera_utils.platforms.local import bare_pods, deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn
-from hera_utils.platforms.local.orders import COLLECT_KEY, DELETE_KEY, Answers, Orders
+from hera_utils.platforms.local.orders import COLLECT_KEY, DELETE_KEY, Answers, Orders, about
 from hera_utils.platforms.local.published import Published
 from hera_utils.platforms.local.restoring import restored
 
@@ -50,6 +50,7 @@ Act = Callable[[Turn], Callable[[], T]]
 POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
 MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
 MOST_IN_A_TURN = 400
+LONGEST_WAIT = 3600.0
 AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
@@ -67,6 +68,16 @@ class _Told:
 
 
 _Item = _Request | _Told
+
+
+class _Poison(Exception):
+    """A request failed in a way that nobody foresaw: it is told, and nobody else suffers for it."""
+
+    def __init__(self, item: _Request, error: Exception) -> None:
+        super().__init__(str(error))
+        self.item = item
+        log.error("a request failed", exc_info=error)
+        self.fault = PlatformError(f"the local platform failed: {type(error).__name__}")
 
 
 class Controller:
@@ -142,8 +153,10 @@ class Controller:
         self._runs.pop(uid, None)
 
     def busy(self) -> bool:
-        """Whether any run goes on."""
-        return any(not active.run.finished for active in list(self._runs.values()))
+        """Whether any run goes on, or a pod that no run made."""
+        return bare_pods.NO_RUN in self.orders.per_run or any(
+            not active.run.finished for active in list(self._runs.values())
+        )
 
     # --- the loop -----------------------------------------------------------------------------------------------------
     def _loop(self) -> None:
@@ -153,6 +166,9 @@ class Controller:
                 return
             try:
                 self._take_turn(items)
+            except _Poison as poison:
+                self._undo([item for item in items if item is not poison.item], None)
+                poison.item.future.set_exception(poison.fault)
             except Exception as error:  # noqa: BLE001 - the only writer must not end; whoever asked is told
                 self._undo(
                     items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
@@ -163,7 +179,8 @@ class Controller:
         items: list[_Item] = []
         due = [at for at in (self.orders.timers.next(), self._again_at) if at is not None]
         try:
-            first = self._inbox.get(timeout=max(0.0, min(due) - now()) if due else None)
+            # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
+            first = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
             if first is None:
                 return None
             items.append(first)
@@ -190,6 +207,8 @@ class Controller:
                 answers.append((item.future, item.act(turn)))
             except HeraUtilsError as error:
                 item.future.set_exception(error)
+            except Exception as error:
+                raise _Poison(item, error) from error
         for run, key in self.orders.timers.due(turn.at):
             self._fire(turn, run, key)
         turn.seal()
@@ -211,8 +230,11 @@ class Controller:
             self._let_go(uid)
         self._loaded.clear()
 
-    def _undo(self, items: list[_Item], error: PlatformError, *, lost: bool = False) -> None:
-        """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second."""
+    def _undo(self, items: list[_Item], error: PlatformError | None, *, lost: bool = False) -> None:
+        """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second.
+
+        Without an error another one's request was at fault: all that is not answered yet comes again at once.
+        """
         self.failure = error
         self._runs.clear()
         self.orders.restore()
@@ -224,8 +246,11 @@ class Controller:
                 if not lost:
                     self._later.append(item)
             elif not item.future.done():
-                item.future.set_exception(error)
-        self._again_at = now() + AGAIN_SECONDS
+                if error is None:
+                    self._later.append(item)
+                else:
+                    item.future.set_exception(error)
+        self._again_at = now() + (AGAIN_SECONDS if error is not None else 0.0)
 
     # --- runs ---------------------------------------------------------------------------------------------------------
     def _load(self, record: RunRecord) -> Active | None:
@@ -251,7 +276,7 @@ class Controller:
         active = Active(run, record, {}, fresh=True)
         self._runs[run.uid] = active
         for text in warnings:
-            self.orders.record_event(turn, active, "Warning", "NoEffect", text)
+            self.orders.record_event(turn, about(run), "Warning", "NoEffect", text)
         self.advance(turn, active, event)
 
     def taken(self, namespace: str, name: str) -> bool:
@@ -269,27 +294,6 @@ class Controller:
             active = self.active(uid)
             if active is not None:
                 self.advance(turn, active, event)
-
-    def delete_pod(self, turn: Turn, pod_uid: str) -> None:
-        """A user deletes a pod: it is killed if it runs, and no longer shown."""
-        for pod in self.orders.outstanding.values():
-            if pod.uid == pod_uid:
-                self.orders.kill(turn, pod)
-                return
-        for pod in [PodRecord(*row) for row in self._journal.read("get_pod", pod_uid)]:
-            turn.hide_pod(pod)
-
-    def update_pod(self, turn: Turn, pod: PodRecord, labels: Json, annotations: Json) -> PodRecord:
-        """A user changes a pod's labels and annotations."""
-        known = self.orders.outstanding.get((pod.run, pod.node))
-        pod = turn.pods.get(pod.uid) or (known if known is not None and known.uid == pod.uid else pod)
-        body = json.loads(pod.body)
-        body["metadata"] |= {"labels": labels, "annotations": annotations}
-        changed = replace(pod, body=encode(body), version=turn.version)
-        turn.put_pod(changed, whole=True)
-        if known is not None and known.uid == pod.uid:
-            self.orders.outstanding[pod.run, pod.node] = changed
-        return changed
 
     def advance(self, turn: Turn, active: Active, event: Event, *, refusable: bool = False) -> None:
         """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).
@@ -364,6 +368,7 @@ class Controller:
             self._note_status(turn, pod, event)
             if isinstance(event, PodFinished):
                 self.orders.settled(turn, key)
+                bare_pods.ended(self, turn, pod, event)
         active = self.active(told.run)
         if active is not None:
             self.advance(turn, active, event)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar, cast
@@ -31,9 +33,40 @@ def raw_path_of(request: Request) -> str:
     return raw.decode("ascii", "replace").partition("?")[0] or request.url.path
 
 
-def not_json(constant: str) -> Any:
-    """Python's decoder takes NaN and Infinity; JSON has no such numbers."""
+def read_json(data: bytes) -> Any:
+    """The JSON value in a request's body. As Go reads it: no NaN, no Infinity, and whatever is no Unicode becomes U+FFFD
+    (half a surrogate pair could be neither stored nor answered). Raises ValueError or RecursionError.
+    """
+    value = json.loads(data.decode("utf-8", "replace"), parse_constant=_not_json)
+    return _well_formed(value) if _SURROGATE.search(data) else value
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _not_json(constant: str) -> Any:
     raise ValueError(f"invalid character '{constant[0]}' looking for beginning of value")
+
+
+def _well_formed(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_well_formed(one) for one in value]
+    if isinstance(value, dict):
+        return {_well_formed(key): _well_formed(one) for key, one in value.items()}
+    return value
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,19}")
+
+
+def whole_number(text: str) -> int | None:
+    """The 64 bit integer that a text is, as Go parses it; None for any other text (Python's int takes `²`, `1_0` and more)."""
+    if _NUMBER.fullmatch(text) is None:
+        return None
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else None
 
 
 async def read_body(request: Request) -> bytes:

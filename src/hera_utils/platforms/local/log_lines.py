@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
 from hera_utils.platforms.local.platform import LocalPlatform
 
 Line = tuple[float, str]
@@ -28,6 +30,12 @@ class LogOptions:
     since: float = 0.0
     limit_bytes: int = 0
     pattern: re.Pattern[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("tailLines", self.tail or 0), ("limitBytes", self.limit_bytes)):
+            if value < 0:
+                message = f"{name}: Invalid value: {value}: must be greater than or equal to 0"
+                raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
 
     def text(self, line: Line) -> str:
         return f"{instant(line[0])} {line[1]}" if self.timestamps else line[1]

@@ -36,6 +36,7 @@ CORE_KINDS = {
     "Node": "nodes",
 }
 OTHER_KINDS = {
+    "Job": "jobs.batch",
     "Role": "roles.rbac.authorization.k8s.io",
     "RoleBinding": "rolebindings.rbac.authorization.k8s.io",
     "StorageClass": "storageclasses.storage.k8s.io",
@@ -55,7 +56,7 @@ def resource(kind: str) -> str:
 
 def qualified(kind: str) -> str:
     """The kind as it stands in messages about an invalid object: Workflow.argoproj.io, ConfigMap…"""
-    return f"{kind}.argoproj.io" if kind in ARGO_KINDS else kind
+    return f"{kind}.argoproj.io" if kind in ARGO_KINDS else "Job.batch" if kind == "Job" else kind
 
 
 def not_found(kind: str, name: str) -> Refused:
@@ -91,6 +92,7 @@ def born(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed
         raise Refused(faults.INVALID_ARGUMENT, "an empty namespace may not be set during creation", reason="BadRequest")
     check_namespace(kind, namespace, document)
     given = dict(document.get("metadata") or {})
+    _check_metadata(kind, given)
     names.check_metadata(qualified(kind), given, label_name=kind == "Namespace")
     name = given.get("name") or names.generated_name(str(given["generateName"]), seed)
     metadata: Json = {"name": name}
@@ -108,6 +110,21 @@ def born(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed
     return completed(kind, {"metadata": metadata, **rest}, at)
 
 
+def _check_metadata(kind: str, metadata: Json) -> None:
+    """Refuse metadata whose fields are of other types than Kubernetes'; what is null is as absent."""
+    shapes = {"name": str, "generateName": str, "namespace": str, "uid": str, "resourceVersion": str, "labels": dict,
+              "annotations": dict, "ownerReferences": list, "finalizers": list}  # fmt: skip
+    wrong = [key for key, shape in shapes.items() if not isinstance(metadata.get(key) or shape(), shape)]
+    for key, inner in (("labels", str), ("annotations", str), ("ownerReferences", dict), ("finalizers", str)):
+        if key not in wrong:
+            found = metadata.get(key) or []
+            inside = found.values() if isinstance(found, dict) else found
+            wrong += [key for one in inside if not isinstance(one, inner) and one is not None]
+    for key in wrong:
+        text = f"json: cannot unmarshal {_go_kind(metadata[key])} into Go struct field ObjectMeta.metadata.{key}"
+        raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
+
+
 def completed(kind: str, document: Json, at: float) -> Json:
     """What Kubernetes adds by itself: a secret's stringData joined into data, a claim's and a namespace's status."""
     name = document["metadata"]["name"]
@@ -117,6 +134,7 @@ def completed(kind: str, document: Json, at: float) -> Json:
     elif kind == "Secret":
         _complete_secret(document)
     elif kind == "ConfigMap":
+        _check_objects(kind, document, "data", "binaryData")
         for key in [*(document.get("data") or {}), *(document.get("binaryData") or {})]:
             for fault in names.config_key_faults(key):
                 raise invalid(kind, name, f'data[{key}]: Invalid value: "{key}": {fault}')
@@ -142,11 +160,14 @@ def _go_kind(value: object) -> str:
         return "bool"
     if isinstance(value, (int, float)):
         return "number"
+    if isinstance(value, str):
+        return "string"
     return "array" if isinstance(value, list) else "object"
 
 
 def _complete_secret(document: Json) -> None:
     name = document["metadata"]["name"]
+    _check_objects("Secret", document, "data", "stringData")
     data = dict(document.get("data") or {})
     _check_texts("Secret", name, data)
     for key, value in data.items():
@@ -167,8 +188,20 @@ def _complete_secret(document: Json) -> None:
     document.setdefault("type", "Opaque")
 
 
+def _check_objects(kind: str, document: Json, *keys: str) -> None:
+    """Refuse a document in which one of these (dotted) fields is there and is no object."""
+    for key in keys:
+        value: Any = document
+        for part in key.split("."):
+            value = value.get(part) or {}
+        if not isinstance(value, dict):
+            text = f"json: cannot unmarshal {_go_kind(value)} into Go struct field {kind}.{key}"
+            raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
+
+
 def _complete_claim(document: Json) -> None:
     name = document["metadata"]["name"]
+    _check_objects("PersistentVolumeClaim", document, "spec", "spec.resources", "spec.resources.requests")
     spec = document.setdefault("spec", {})
     if not spec.get("accessModes"):
         raise invalid(
@@ -190,6 +223,7 @@ def _complete_claim(document: Json) -> None:
 def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
     """What an update stores: the new document under the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
     new = dict(document.get("metadata") or {})
+    _check_metadata(kind, new)
     name = str(old["metadata"]["name"])
     given = str(new.get("resourceVersion") or "")
     if given and given != str(old["metadata"].get("resourceVersion", "")):
@@ -206,6 +240,10 @@ def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
         changed = document.get("spec") != old.get("spec")
         metadata["generation"] = int(old["metadata"].get("generation", 1)) + int(changed)
     rest = {key: value for key, value in document.items() if key != "metadata"}
+    if kind == "Job":
+        if rest.get("spec") != old["spec"]:
+            raise invalid(kind, name, "spec: Invalid value: field is immutable")
+        rest["status"] = old["status"]
     if kind in ("ConfigMap", "Secret") and old.get("immutable") and rest.get("data") != old.get("data"):
         raise invalid(kind, name, "data: Forbidden: field is immutable when `immutable` is set")
     return completed(kind, {"metadata": metadata, **rest}, at)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.clock import instant_of
 from hera_utils.platforms.local.http import from_thread
 from hera_utils.platforms.local.kubernetes.requests import Asked
 from hera_utils.platforms.local.log_lines import LogOptions, PodLog, is_heartbeat
@@ -55,10 +55,10 @@ def _container(pod: dict[str, object], name: str) -> str:
 def _options(asked: Asked, container: str) -> LogOptions:
     since = 0.0
     if asked.query.get("sinceTime"):
-        try:
-            since = datetime.fromisoformat(asked.query["sinceTime"].replace("Z", "+00:00")).timestamp()
-        except ValueError:
-            raise Refused(INVALID_ARGUMENT, "sinceTime: Invalid value: not a time", reason="BadRequest") from None
+        at = instant_of(asked.query["sinceTime"])
+        if at is None:
+            raise Refused(INVALID_ARGUMENT, "sinceTime: Invalid value: not a time", reason="BadRequest")
+        since = at.timestamp()
     if seconds := asked.number("sinceSeconds"):
         since = time.time() - seconds
     return LogOptions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ import yaml
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.errors import Refused
-from hera_utils.platforms.local.http import not_json
+from hera_utils.platforms.local.http import read_json, whole_number
 from hera_utils.platforms.local.kubernetes import protobuf
 from hera_utils.platforms.local.kubernetes.resources import Resource, resource_at
 
@@ -47,19 +46,26 @@ class Asked:
 
     @property
     def dry_run(self) -> bool:
-        value = self.query.get("dryRun") or (self.body.get("dryRun") or [""])[0]
+        given = self.body.get("dryRun") or [""]
+        value = self.query.get("dryRun") or (given[0] if isinstance(given, list) else given)
         if value not in ("", "All"):
             raise Refused(INVALID_ARGUMENT, f'dryRun: Invalid value: "{value}"', reason="BadRequest")
         return value == "All"
 
     def number(self, name: str, default: int = 0) -> int:
         text = self.query.get(name, "")
-        try:
-            return int(text) if text else default
-        except ValueError:
-            raise Refused(
-                INVALID_ARGUMENT, f'strconv.ParseInt: parsing "{text}": invalid syntax', reason="BadRequest"
-            ) from None
+        number = whole_number(text) if text else default
+        if number is None:
+            message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+            raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
+        return number
+
+    def part(self, name: str) -> Json:
+        """A field of the body that is an object ({} when absent or null)."""
+        value = self.body.get(name)
+        if not isinstance(value or {}, dict):
+            raise Refused(INVALID_ARGUMENT, f"{name}: Invalid value: it is not an object", reason="BadRequest")
+        return value or {}
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() in ("1", "t", "true")
@@ -127,7 +133,7 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
         message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
         raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType")
     try:
-        value = yaml.load(data, _Loader) if media_type.endswith("yaml") else json.loads(data, parse_constant=not_json)
+        value = yaml.load(data, _Loader) if media_type.endswith("yaml") else read_json(data)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())
         raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {said}", reason="BadRequest") from None

@@ -18,12 +18,16 @@ Json = dict[str, Any]
 USER = "hera-utils"
 SHORTEST_TOKEN = 600
 """Seconds; Kubernetes refuses less."""
+LONGEST_TOKEN = 1 << 32
 
 
 def access(asked: Asked) -> Json:
     """Whoever has the token may do whatever is served here; what is not served is denied, so that a check fails early."""
-    spec = asked.body.get("spec") or {}
+    spec = asked.part("spec")
     wanted = spec.get("resourceAttributes")
+    if not isinstance(wanted or {}, dict):
+        message = "spec.resourceAttributes: Invalid value: it is not an object"
+        raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
     allowed = True
     if wanted:
         plural, group = wanted.get("resource", ""), wanted.get("group", "")
@@ -55,7 +59,7 @@ def rules(asked: Asked) -> Json:
         "incomplete": False,
     }
     return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {"creationTimestamp": None},
-            "spec": asked.body.get("spec") or {}, "status": status}  # fmt: skip
+            "spec": asked.part("spec"), "status": status}  # fmt: skip
 
 
 def subject(asked: Asked) -> Json:
@@ -71,12 +75,17 @@ def token(platform: LocalPlatform, asked: Asked, key: str) -> Json:
     """TokenRequest: a token that both APIs take until it expires."""
     target = asked.target
     account = platform.get("ServiceAccount", target.namespace, target.name)
-    spec = asked.body.get("spec") or {}
+    spec = asked.part("spec")
     seconds = spec.get("expirationSeconds") or 3600
-    if not isinstance(seconds, int) or seconds < SHORTEST_TOKEN:
+    if not isinstance(seconds, int) or not SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
+        long = isinstance(seconds, int) and seconds > LONGEST_TOKEN
         message = (
             f'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: {seconds}: '
-            "may not specify a duration less than 10 minutes"
+            + (
+                "may not specify a duration larger than 2^32 seconds"
+                if long
+                else "may not specify a duration less than 10 minutes"
+            )
         )
         raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
     now = time.time()

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from hera_utils.platforms.local.http import whole_number
 from hera_utils.platforms.local.kubernetes.objects import typed_text, wanted
 from hera_utils.platforms.local.kubernetes.requests import Asked
 from hera_utils.platforms.local.kubernetes.resources import Resource
@@ -24,8 +25,8 @@ def watch(platform: LocalPlatform, history: History, asked: Asked) -> AsyncItera
     """The events of a watch. Raises Refused (Expired) at once when the version is too old."""
     resource = asked.target.resource
     initial = asked.flag("sendInitialEvents")
-    version = asked.query.get("resourceVersion", "")
-    since = int(version) if version.isdigit() and int(version) > 0 and not initial else None
+    version = whole_number(asked.query.get("resourceVersion", "")) or 0
+    since = version if version > 0 and not initial else None
 
     def render(change: str, stored: Stored) -> str:
         return f'{{"type":"{change}","object":{typed_text(resource, stored)}}}\n'

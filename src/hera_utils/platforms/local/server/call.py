@@ -10,7 +10,7 @@ from typing import Any, cast
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
 from hera_utils.errors import Refused
-from hera_utils.platforms.local.http import not_json
+from hera_utils.platforms.local.http import read_json, whole_number
 from hera_utils.platforms.local.platform import LocalPlatform
 from hera_utils.platforms.local.stream import History
 
@@ -74,10 +74,10 @@ class Call:
         text = self.query.get(name, "")
         if text == "":
             return default
-        try:
-            return int(text)
-        except ValueError:
-            raise _unreadable(name, text, "ParseInt") from None
+        number = whole_number(text)
+        if number is None:
+            raise _unreadable(name, text, "ParseInt")
+        return number
 
     def option(self, name: str) -> str:
         """A text field of the body ("" when absent or null)."""
@@ -148,9 +148,7 @@ def parse_body(data: bytes) -> Json:
     if not data.strip():
         return {}
     try:
-        value = json.loads(data, parse_constant=not_json)
-    except UnicodeDecodeError:
-        raise Refused(INVALID_ARGUMENT, "invalid UTF-8 in the request's body") from None
+        value = read_json(data)
     except json.JSONDecodeError as error:
         raise Refused(INVALID_ARGUMENT, _syntax_fault(error)) from None
     except ValueError as error:

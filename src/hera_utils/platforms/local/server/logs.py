@@ -54,7 +54,7 @@ def options_of(call: Call) -> LogOptions:
     pattern = call.query.get("grep", "")
     try:
         compiled = re.compile(pattern) if pattern else None
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise Refused(INTERNAL, f'failed to compile "{pattern}": error parsing regexp: {error}') from None
     since = float(call.number("logOptions.sinceTime.seconds"))
     if seconds := call.number("logOptions.sinceSeconds"):

@@ -8,6 +8,7 @@ from typing import Any
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.http import whole_number
 from hera_utils.platforms.local.platform import Stored
 from hera_utils.platforms.local.server.answers import Reply, Text
 from hera_utils.platforms.local.server.call import Call, untyped
@@ -79,8 +80,8 @@ def enumerate_kind(call: Call, kind: str, pattern: str = "") -> Reply:
     found = [
         stored for stored in every if pattern in stored.name and wanted.names(stored) and wanted.matches(stored.text)
     ]
-    offset = int(options.continue_) if options.continue_.isdigit() else 0
-    page = found[offset : offset + options.limit] if options.limit else found[offset:]
+    offset = max(whole_number(options.continue_) or 0, 0)
+    page = found[offset : offset + options.limit] if options.limit > 0 else found[offset:]
     head: Json = {"resourceVersion": str(version)}
     if offset + len(page) < len(found):
         head |= {"continue": str(offset + len(page)), "remainingItemCount": len(found) - offset - len(page)}

@@ -9,6 +9,7 @@ from hera_utils.argo.faults import INTERNAL
 from hera_utils.argo.fields import FieldFilter
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.http import whole_number
 from hera_utils.platforms.local.platform import Stored
 from hera_utils.platforms.local.server.answers import Reply, Stream, encode
 from hera_utils.platforms.local.server.call import Call
@@ -54,7 +55,7 @@ def _workflow(fields: FieldFilter) -> Render:
 def _stream(call: Call, wanted: Wanted, render: Render) -> Reply:
     if call.history is None:
         raise Refused(INTERNAL, "this server keeps no history of changes")
-    version = call.list_options.resource_version
-    since = int(version) if version.isdigit() and int(version) > 0 else None
+    version = whole_number(call.list_options.resource_version) or 0
+    since = version if version > 0 else None
     watch = Watch(call.platform, call.history, wanted, render).open(since)
     return Stream(watch.batches())

@@ -10,6 +10,8 @@ from typing import Any
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
+from hera_utils.platforms.local.clock import instant_of
+from hera_utils.platforms.local.http import whole_number
 from hera_utils.platforms.local.platform import LocalPlatform, Stored
 from hera_utils.platforms.local.server.answers import Reply, Text
 from hera_utils.platforms.local.server.call import Call, ListOptions, untyped
@@ -23,7 +25,7 @@ def create(call: Call) -> Reply:
     if document is None:
         raise Refused(INVALID_ARGUMENT, "workflow body not specified")
     check_namespace(call.namespace, document)
-    options = call.body.get("createOptions") or {}
+    options = call.document("createOptions") or {}
     if options.get("dryRun"):
         return untyped(call.platform.lint(call.namespace, document))
     return Text(call.platform.submit(call.namespace, document, dry_run=call.switch("serverDryRun")).text)
@@ -98,7 +100,7 @@ def enumerate(call: Call) -> Reply:
         key=lambda one: (str(one[1].get("status", {}).get("startedAt") or "9"), one[0].get("name", "")), reverse=True
     )
     total = len(documents)
-    page = documents[offset : offset + options.limit] if options.limit else documents[offset:]
+    page = documents[offset : offset + options.limit] if options.limit > 0 else documents[offset:]
     items = sorted((document for _, document in page), key=_age, reverse=True)
     remaining = max(total - offset - len(items), 0)
     head: Json = {"resourceVersion": str(version)}
@@ -116,10 +118,9 @@ def _age(workflow: Json) -> tuple[int, str]:
 
 
 def _offset(options: ListOptions) -> int:
-    try:
-        offset = int(options.continue_ or "0")
-    except ValueError:
-        raise Refused(INVALID_ARGUMENT, "listOptions.continue must be int") from None
+    offset = whole_number(options.continue_ or "0")
+    if offset is None:
+        raise Refused(INVALID_ARGUMENT, "listOptions.continue must be int")
     if offset < 0:
         raise Refused(INVALID_ARGUMENT, "listOptions.continue must >= 0")
     return offset
@@ -200,8 +201,8 @@ class _Choice:
 def _instant(text: str) -> datetime | None:
     if not text:
         return None
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
+    found = instant_of(text)
+    if found is None:
         wrong = f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
-        raise Refused(INTERNAL, wrong) from None
+        raise Refused(INTERNAL, wrong)
+    return found
