@@ -137,9 +137,9 @@ def test_resource_waits_for_a_workflow(platform):
 
 
 def test_resource_refuses_what_it_does_not_know(platform):
-    job = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: job\n"
-    node = run(platform, {"resource": {"action": "create", "manifest": job}})
-    assert 'no matches for kind "Job" in version "batch/v1"' in node["message"]
+    deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
+    node = run(platform, {"resource": {"action": "create", "manifest": deployment}})
+    assert 'no matches for kind "Deployment" in version "apps/v1"' in node["message"]
     wrong = {"spec": {"templates": [{"name": "a", "resources": {}}]}}
     assert unknown_fields(wrong, "Workflow") == ["spec.templates[0].resources"]
 

@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.platforms.local import artifact_gc, objects
+from hera_utils.platforms.local import artifact_gc, bare_pods, objects
 from hera_utils.platforms.local.journal import encode
 from hera_utils.platforms.local.launching import FOLDER_ANNOTATION, claim_folder
-from hera_utils.platforms.local.ledger import RunRecord, Turn
+from hera_utils.platforms.local.ledger import PodRecord, RunRecord, Turn
 from hera_utils.platforms.local.runtimes.runtime import Launch
 from hera_utils.platforms.local.stored import Change, Stored
 
@@ -31,20 +31,13 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
     running = {pod.uid: pod for pod in controller.pods_of(uid)}
     known = controller.published.pods_of_run(uid)
     for pod in running.values():
-        orders.settled(turn, (uid, pod.node))
-        controller.doomed[uid, pod.node] = pod.uid
-        # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
-        order: Json = (
-            {} if controller.launcher.is_agents(_template_of(controller, pod.uid)) else {"body": json.loads(pod.body)}
-        )
-        turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), encode(order))
-        turn.then.append(lambda pod=pod: controller.launcher.kill(pod))  # type: ignore[misc]
+        forget_pod(controller, turn, pod, going=True)
     for pod in known:
         if pod.shown == 1:
             turn.changes.append(Change("DELETED", pod.stored()))
         if pod.uid not in running:
-            turn.say("put_outbox", pod.uid, "forget", uid, pod.node, orders.following(), "{}")
-            turn.then.append(lambda pod_uid=pod.uid: _forget(controller, pod_uid))  # type: ignore[misc]
+            forget_pod(controller, turn, pod, going=False)
+    bare_pods.delete_owned(controller, turn, uid)
     orders.timers.cancel_all(uid)
     released = orders.release_all(turn, uid)
     turn.deleted[uid] = record
@@ -60,6 +53,22 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
         keys.append(record.name)  # the folder of the default keys: nobody could name what is in it any more
     turn.then.append(lambda: controller.launcher.remove_artifacts(record.namespace, keys))
     controller.give(turn, released)
+
+
+def forget_pod(controller: Controller, turn: Turn, pod: PodRecord, *, going: bool) -> None:
+    """Nothing of a pod is kept, once it is ended if it goes on."""
+    orders = controller.orders
+    order: Json = {}
+    if going:
+        orders.settled(turn, (pod.run, pod.node))
+        controller.doomed[pod.run, pod.node] = pod.uid
+        # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
+        if not controller.launcher.is_agents(_template_of(controller, pod.uid)):
+            order = {"body": json.loads(pod.body)}
+        turn.then.append(lambda: controller.launcher.kill(pod))
+    else:
+        turn.then.append(lambda: _forget(controller, pod.uid))
+    turn.say("put_outbox", pod.uid, "forget", pod.run, pod.node, orders.following(), encode(order))
 
 
 def _template_of(controller: Controller, pod_uid: str) -> Json:
@@ -112,7 +121,9 @@ def delete_object(controller: Controller, turn: Turn, stored: Stored) -> None:
         for other in controller.published.everything():
             if other.namespace == stored.name and turn.look(other.kind, other.namespace, other.name) is not None:
                 delete_object(controller, turn, other)
-    elif stored.kind in objects.CORE_KINDS or stored.kind in objects.ARGO_KINDS:
+        bare_pods.delete_in_namespace(controller, turn, stored.name)
+    elif stored.kind in (*objects.CORE_KINDS, *objects.ARGO_KINDS, "Job"):
+        bare_pods.delete_owned(controller, turn, stored.uid)
         for other in owned_by(controller, turn, stored.uid):
             if turn.look(other.kind, other.namespace, other.name) is not None:
                 delete_object(controller, turn, other)

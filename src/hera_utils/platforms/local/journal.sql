@@ -97,6 +97,8 @@ UPDATE pods SET version = :version, status = :status WHERE uid = :uid
 UPDATE pods SET shown = 0 WHERE uid = ?
 -- name: delete_pods
 DELETE FROM pods WHERE run = ?
+-- name: delete_pod
+DELETE FROM pods WHERE uid = ?
 -- name: get_pod
 SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods WHERE uid = ?
 -- name: named_pods

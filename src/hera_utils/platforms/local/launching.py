@@ -90,6 +90,9 @@ class Launcher:
         except Missing as missing:
             self._wait(pod, order, str(missing))
             return
+        except Exception as error:  # noqa: BLE001 - a pod that a user wrote may be of any shape
+            self._fail(pod, f"the pod cannot be read: {type(error).__name__}: {error}")
+            return
         try:
             begin(runtime, launch)
         except Exception as error:  # noqa: BLE001 - whatever keeps a pod from starting is the end of that pod, not of the server

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
+from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local import artifact_gc, objects, pods
 from hera_utils.platforms.local.clock import Timers, new_uid, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode
@@ -24,6 +26,8 @@ from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
 Answers = list[tuple[str, Event]]
+About = tuple[str, str, str, str, str]
+"""(apiVersion, kind, namespace, name, uid) of the object that an event is about."""
 DELETE_KEY = "hera-utils/delete"
 """The timer by which a finished run deletes itself (ttlStrategy). Interpreters' own keys never begin so."""
 COLLECT_KEY = "hera-utils/collect/"
@@ -97,32 +101,29 @@ class Orders:
     def launch_pod(self, turn: Turn, active: Active, command: c.LaunchPod) -> Answers:
         run = active.run
         name = str(command.pod["metadata"]["name"])
-        for old in [p for p in self._named(turn, run.namespace, name) if p.shown == 1]:
+        for old in [p for p in self.named(turn, run.namespace, name) if p.shown == 1]:
             turn.hide_pod(old)  # a retried node's new pod has the name of its old one
         uid = new_uid()
         body = pods.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
-        status = pods.pending(body, turn.at)
+        status = encode(pods.pending(body, turn.at))
         shown = -1 if any(kind in command.template for kind in PODLESS) else 1
         pod = PodRecord(
-            uid,
-            run.uid,
-            command.node_id,
-            run.namespace,
-            name,
-            turn.version,
-            shown,
-            self.following(),
-            encode(body),
-            encode(status),
-        )
-        turn.put_pod(pod, new=True)
-        self._expect((run.uid, command.node_id), pod)
+            uid, run.uid, command.node_id, run.namespace, name, turn.version, shown, 0, encode(body), status
+        )  # fmt: skip
         order = {"template": command.template, "include_script_output": command.include_script_output}
-        turn.say("put_outbox", uid, "launch", run.uid, command.node_id, pod.position, encode(order))
-        turn.then.append(lambda: self._hands.launch(pod, order))
+        self.launch(turn, pod, order)
         return []
 
-    def _named(self, turn: Turn, namespace: str, name: str) -> list[PodRecord]:
+    def launch(self, turn: Turn, pod: PodRecord, order: Json) -> PodRecord:
+        """Enter a new pod into the turn, whoever made it; its position is given here."""
+        pod = replace(pod, position=self.following())
+        turn.put_pod(pod, new=True)
+        self._expect((pod.run, pod.node), pod)
+        turn.say("put_outbox", pod.uid, "launch", pod.run, pod.node, pod.position, encode(order))
+        turn.then.append(lambda: self._hands.launch(pod, order))
+        return pod
+
+    def named(self, turn: Turn, namespace: str, name: str) -> list[PodRecord]:
         fresh = turn.named_pods.get((namespace, name))
         return [*([turn.pods[fresh]] if fresh else []), *self._published.pods_named(namespace, name)]
 
@@ -137,7 +138,7 @@ class Orders:
         turn.then.append(lambda: self._hands.kill(pod, force=force))
 
     def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> Answers:
-        for pod in self._named(turn, active.run.namespace, command.pod_name):
+        for pod in self.named(turn, active.run.namespace, command.pod_name):
             if pod.run == active.run.uid and pod.shown == 1 and pod.uid not in turn.hidden:
                 self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
         return []
@@ -250,7 +251,7 @@ class Orders:
             else:
                 document = objects.born(kind, run.namespace, given, uid=new_uid(), at=turn.at, seed=seed())
         except HeraUtilsError as error:
-            self.record_event(turn, active, "Warning", "WorkflowObjectRefused", error.message)
+            self.record_event(turn, about(run), "Warning", "WorkflowObjectRefused", error.message)
             return []
         turn.put(objects.stored(kind, document, turn.version))
         turn.then.append(lambda: self._hands.objects_changed(kind, run.namespace))
@@ -263,25 +264,21 @@ class Orders:
         return []
 
     def warn(self, turn: Turn, active: Active, command: c.Warn) -> Answers:
-        self.record_event(turn, active, command.type, command.reason, command.message)
+        self.record_event(turn, about(active.run), command.type, command.reason, command.message)
         return []
 
-    def record_event(self, turn: Turn, active: Active, type_: str, reason: str, message: str) -> None:
-        """A Kubernetes Event on the run; it goes when the run goes."""
-        run = active.run
-        involved = {"kind": "Workflow", "namespace": run.namespace, "name": run.name, "uid": run.uid}
-        involved["apiVersion"] = "argoproj.io/v1alpha1"
+    def record_event(self, turn: Turn, about: About, type_: str, reason: str, message: str) -> None:
+        """A Kubernetes Event on an object; it goes when the object goes."""
+        version, kind, namespace, name, uid = about
+        owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid}
         time = stamp(turn.at)
         document = {
-            "metadata": {
-                "name": f"{run.name}.{new_uid().replace('-', '')[:16]}",
-                "ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": run.name, "uid": run.uid}],
-            },
-            "involvedObject": involved, "reason": reason, "message": message, "type": type_, "count": 1,
+            "metadata": {"name": f"{name}.{new_uid().replace('-', '')[:16]}", "ownerReferences": [owner]},
+            "involvedObject": {**owner, "namespace": namespace}, "reason": reason, "message": message, "type": type_, "count": 1,
             "firstTimestamp": time, "lastTimestamp": time, "source": {"component": "workflow-controller"},
         }  # fmt: skip
         with contextlib.suppress(HeraUtilsError):
-            born = objects.born("Event", run.namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            born = objects.born("Event", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             turn.put(objects.stored("Event", born, turn.version))
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -301,6 +298,10 @@ class Orders:
             keys.append(key)
         if keys:
             turn.then.append(lambda: self._hands.remove_artifacts(active.run.namespace, keys))
+
+
+def about(run: Run) -> About:
+    return ("argoproj.io/v1alpha1", "Workflow", run.namespace, run.name, run.uid)
 
 
 def collect_delay(document: Json) -> float:

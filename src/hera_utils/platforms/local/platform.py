@@ -18,7 +18,7 @@ from hera_utils.interpreter.cron import enabled
 from hera_utils.interpreter.events import Event, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validate_stored import check_stored
-from hera_utils.platforms.local import deletion, edits, objects
+from hera_utils.platforms.local import bare_pods, deletion, edits, jobs, objects
 from hera_utils.platforms.local.admission import Admission
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import new_uid, seed
@@ -132,6 +132,11 @@ class LocalPlatform:
         self._check_namespace(kind, namespace)
 
         def act(turn: Turn) -> Callable[[], Stored]:
+            if kind == "Pod":
+                return bare_pods.create(self._controller, turn, namespace, document, dry_run=dry_run).stored
+            if kind == "Job":
+                job = jobs.create(self._controller, turn, namespace, document, dry_run=dry_run)
+                return lambda: job
             born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             if kind in objects.ARGO_KINDS:
                 check_stored(born, kind)
@@ -179,7 +184,7 @@ class LocalPlatform:
         def act(turn: Turn) -> Callable[[], Stored]:
             if kind == "Pod":
                 pod = self._published.pods_named(namespace, name)[-1]
-                changed = self._controller.update_pod(turn, pod, labels, annotations)
+                changed = bare_pods.update(self._controller, turn, pod, labels, annotations)
                 return changed.stored
             active = self._controller.active(stored.uid)
             if active is None or stored.uid in turn.deleted:
@@ -212,7 +217,7 @@ class LocalPlatform:
                     raise objects.not_found(kind, name)
                 deletion.delete_run(self._controller, turn, record)
             elif kind == "Pod":
-                self._controller.delete_pod(turn, stored.uid)
+                bare_pods.delete(self._controller, turn, stored.uid)
             elif turn.look(kind, stored.namespace, name) is None:
                 raise objects.not_found(kind, name)
             else:

@@ -232,7 +232,7 @@ class _Action:
         try:
             if resource.kind == "Workflow":
                 stored = self._platform.submit(self.namespace, self._document())
-            elif "create" not in resource.verbs:
+            elif "list" not in resource.verbs:
                 raise Failed(f"error: the local platform creates no {resource.plural} by itself")
             else:
                 stored = self._platform.create(resource.kind, self.namespace, self._document())

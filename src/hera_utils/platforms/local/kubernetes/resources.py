@@ -57,12 +57,16 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("ServiceAccount", "serviceaccounts", short=("sa",), subresources=("token",)),
     Resource(
-        "Pod", "pods", short=("po",), verbs=("delete", "deletecollection", *READ, "patch", "update"), subresources=("log", "status"),
+        "Pod", "pods", short=("po",), subresources=("log", "status"),
         columns=(("Status", "status.phase"),),
     ),
     Resource(
         "Event", "events", short=("ev",),
         columns=(("Type", "type"), ("Reason", "reason"), ("Object", "involvedObject.name"), ("Message", "message")),
+    ),
+    Resource(
+        "Job", "jobs", "batch",
+        columns=(("Completions", "spec.completions"), ("Succeeded", "status.succeeded"), ("Failed", "status.failed")),
     ),
     _argo(
         "Workflow", "workflows", ("wf",),
