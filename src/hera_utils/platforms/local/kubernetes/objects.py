@@ -62,7 +62,7 @@ def enumerate(platform: LocalPlatform, asked: Asked) -> Answer:
     if after:
         found = [stored for stored in found if (stored.namespace, stored.name) > after]
     limit = asked.number("limit")
-    page = found[:limit] if limit else found
+    page = found[:limit] if limit > 0 else found
     head: Json = {"resourceVersion": str(version)}
     if len(page) < len(found):
         head |= {"continue": _token(page[-1]), "remainingItemCount": len(found) - len(page)}
@@ -81,7 +81,7 @@ def _place(token: str) -> tuple[str, str] | None:
         return None
     try:
         namespace, name = json.loads(base64.urlsafe_b64decode(token))
-    except (ValueError, binascii.Error):
+    except (TypeError, ValueError, binascii.Error):
         raise Refused(INVALID_ARGUMENT, "continue key is not valid", reason="BadRequest") from None
     return str(namespace), str(name)
 
@@ -161,7 +161,7 @@ def delete(platform: LocalPlatform, asked: Asked) -> Answer:
     if target.resource.kind == "Namespace" and target.name == "default":
         message = 'namespaces "default" is forbidden: this namespace may not be deleted'
         raise Refused(PERMISSION_DENIED, message, reason="Forbidden")
-    _check_preconditions(target.resource, known, asked.body.get("preconditions") or {})
+    _check_preconditions(target.resource, known, asked.part("preconditions"))
     if not asked.dry_run:
         platform.delete(target.resource.kind, target.namespace, target.name)
     if target.resource.kind in _SHOWN_WHEN_DELETED:
