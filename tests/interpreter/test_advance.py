@@ -289,6 +289,13 @@ def test_the_deadline_of_the_workflow(mode: str) -> None:
     assert (play.phase, play.message) == ("Failed", "Step exceeded its deadline")
 
 
+def test_the_timeout_of_a_template_is_its_pods(mode: str) -> None:
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, timeout: 10s, {POD}}}]}}"), mode)
+    assert launches(play.commands)[0].pod["spec"]["activeDeadlineSeconds"] == 10
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, timeout: 1s, {POD}}}]}}"), mode)
+    assert (play.phase, play.message) == ("Error", "error in entry template execution: wf exceeded its deadline")
+
+
 def test_a_daemon_is_ready_then_killed(mode: str) -> None:
     spec = f"""
 entrypoint: main

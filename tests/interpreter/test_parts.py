@@ -205,3 +205,23 @@ def test_usage_is_in_argos_units() -> None:
     template = {"container": {"resources": {"requests": {"cpu": "2", "memory": "200Mi"}}}}
     states = [ContainerState("main", 0, "Completed", "", 10.0, 20.0)]
     assert outcomes.usage(states, template) == {"cpu": 20, "memory": 20}
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        ({"image": "a", "env": [{"name": "x", "valueFrom": {"resourceFieldRef": {"resource": "abc"}}}]},
+         'Pod "p" is invalid: spec.containers[1].env[0].valueFrom.resourceFieldRef.resource: Unsupported value: "abc"'),
+        ({"name": "side"}, 'failed to look-up entrypoint/cmd for image ""'),
+    ],
+)  # fmt: skip
+def test_pods_that_could_not_be_made(container: dict[str, object], message: str) -> None:
+    with pytest.raises(Fault) as caught:
+        podspec.check({"metadata": {"name": "p"}, "spec": {"containers": [container]}})
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("resource", ["limits.memory", "requests.cpu", "limits.hugepages-2Mi"])
+def test_resources_of_a_container_as_variables(resource: str) -> None:
+    variable = {"name": "x", "valueFrom": {"resourceFieldRef": {"resource": resource}}}
+    podspec.check({"metadata": {"name": "p"}, "spec": {"containers": [{"image": "a", "env": [variable]}]}})

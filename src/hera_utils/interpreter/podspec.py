@@ -17,6 +17,10 @@ _EXECUTORS = frozenset({"init", "wait", "supervisor"})
 _RESOURCES = tuple(
     f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
 )
+_NO_COMMAND = (  # the executor must know a container's command, and asks the image for it
+    'failed to look-up entrypoint/cmd for image "", you must either explicitly specify the command, or list the image\'s command '
+    "in the index: https://argo-workflows.readthedocs.io/en/latest/workflow-executors/#emissary-emissary: could not parse reference: "
+)
 _HUGE = ("limits.hugepages-", "requests.hugepages-")
 _BOTH = ("schedulerName", "securityContext")
 
@@ -118,12 +122,15 @@ def _without_executor(patch: Json) -> Json:
 
 
 def check(pod: Json) -> None:
-    """What Kubernetes refuses of a pod although Argo built it. Raises Fault with Kubernetes' message."""
+    """What Argo or Kubernetes refuses of a pod although its template is valid. Raises Fault with the message of the two."""
     name = pod["metadata"]["name"]
     inits = ["init", *(one.get("name", "") for one in pod["spec"].get("initContainers") or ())]
     for index, container in enumerate(inits):
         if container in inits[:index]:
             raise Fault(f'Pod "{name}" is invalid: spec.initContainers[{index}].name: Duplicate value: "{container}"')
+    for container in (*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ())):
+        if not container.get("image") and not container.get("command"):
+            raise Fault(_NO_COMMAND)
     for index, container in enumerate(pod["spec"]["containers"], start=1):  # 0 is Argo's own `wait`
         for place, variable in enumerate(container.get("env") or ()):
             resource = ((variable.get("valueFrom") or {}).get("resourceFieldRef") or {}).get("resource")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 from stage import Stage, eventually, uid
 
-from hera_utils.interpreter.events import ContainerState, PodFinished
+from hera_utils.interpreter.events import ContainerState, PodFinished, PodWaiting
 from hera_utils.platforms.local.runtimes.runtime import Launch
 
 Json = dict[str, Any]
@@ -264,3 +265,59 @@ def test_many_pods_from_many_threads(own_stage: Stage) -> None:
         assert own_stage.log(pod) == [str(n)]
     for thread in threads:
         thread.join()
+
+
+def other_run(pod: Launch, run: str) -> Launch:
+    return dataclasses.replace(pod, run_uid=run)
+
+
+def test_runs_that_listen_on_one_port_take_turns(own_stage: Stage) -> None:
+    port = {"ports": [{"containerPort": 18080}]}
+    first = own_stage.shell("sleep 30", main=port)
+    same_run, second = (
+        own_stage.shell("echo same", main=port),
+        other_run(own_stage.shell("echo next", main=port), "run2"),
+    )
+    own_stage.launch(first)
+    own_stage.started(first.node_id)
+    own_stage.launch(second)
+    own_stage.wait(lambda: own_stage.events.get(second.node_id))
+    (waiting,) = own_stage.events[second.node_id]
+    assert isinstance(waiting, PodWaiting)
+    assert "didn't have free ports" in waiting.message
+    assert own_stage.run(same_run).phase == "Succeeded"
+    assert len(own_stage.events[second.node_id]) == 1
+    own_stage.runtime.kill(uid(first), force=True)
+    assert own_stage.finished(second.node_id).phase == "Succeeded"
+
+
+def test_a_pod_for_another_processor_waits_until_it_is_killed(own_stage: Stage) -> None:
+    elsewhere = own_stage.shell("echo never", spec={"nodeSelector": {"beta.kubernetes.io/arch": "no-such-arch"}})
+    own_stage.launch(elsewhere)
+    own_stage.wait(lambda: own_stage.events.get(elsewhere.node_id))
+    assert "node affinity/selector" in own_stage.events[elsewhere.node_id][0].message  # type: ignore[attr-defined]
+    here = own_stage.shell("echo here", spec={"nodeSelector": {"kubernetes.io/os": "linux", "pool": "large"}})
+    assert own_stage.run(here).phase == "Succeeded"
+    own_stage.runtime.kill(uid(elsewhere))
+    assert own_stage.finished(elsewhere.node_id, 5).phase == "Failed"
+
+
+def test_host_aliases_are_names_in_all_containers_of_the_pod(stage: Stage) -> None:
+    aliases = [{"ip": "127.0.0.9", "hostnames": ["one.example", "two.example"]}]
+    pod = together(
+        stage,
+        "getent hosts two.example; cat /s/said",
+        inits=[shell("early", "getent hosts one.example > /s/said")],
+        hostAliases=aliases,
+    )
+    assert stage.run(pod).phase == "Succeeded"
+    assert [line.split()[0] for line in stage.log(pod)] == ["127.0.0.9"] * 2
+    plain = stage.shell("getent hosts one.example || echo unknown")
+    stage.run(plain)
+    assert stage.log(plain) == ["unknown"]
+
+
+def test_the_last_line_needs_no_newline(stage: Stage) -> None:
+    pod = stage.shell("printf 'a\\nb'; printf c >&2")
+    stage.run(pod)
+    assert sorted(stage.log(pod)) in (["a", "bc"], ["a", "b", "c"])
