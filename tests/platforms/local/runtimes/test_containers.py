@@ -224,3 +224,11 @@ def test_the_host_name_is_the_pods(stage: Stage) -> None:
     pod = stage.shell("cat /proc/sys/kernel/hostname; echo $HOSTNAME")
     stage.run(pod)
     assert stage.log(pod) == [pod.pod["metadata"]["name"]] * 2
+
+
+def test_a_terminal_for_those_who_ask(stage: Stage) -> None:
+    script = "for n in 0 1 2; do test -t $n && echo yes || echo no; done"
+    for asked, said in ((True, "yes"), (False, "no")):
+        pod = stage.shell(script, main={"tty": asked, "stdin": asked})
+        assert stage.run(pod).phase == "Succeeded"
+        assert [line.rstrip("\r") for line in stage.log(pod)] == [said] * 3

@@ -70,6 +70,9 @@ def _untar(path: str, folder: str) -> None:
     with tarfile.open(path, "r:*") as archive:
         for entry in archive:
             place = _inside(folder, entry.name)
+            if place == folder:
+                continue
+            _check_parents(folder, place, entry.name)
             if entry.isdir():
                 os.makedirs(place, exist_ok=True)
             elif entry.issym():
@@ -78,10 +81,12 @@ def _untar(path: str, folder: str) -> None:
                     os.path.join(os.path.dirname(entry.name), entry.linkname),
                     f"illegal symlink target: {entry.name} -> {entry.linkname}",
                 )
-                os.makedirs(os.path.dirname(place), exist_ok=True)
+                # Where the link really stands may be less deep than its name says, when a folder of the name is a link.
+                target = os.path.realpath(os.path.join(os.path.dirname(place), entry.linkname))
+                if not (target + "/").startswith(os.path.realpath(folder) + "/"):
+                    raise PodFault(f"illegal symlink target: {entry.name} -> {entry.linkname}")
                 os.symlink(entry.linkname, place)
             elif entry.isfile():
-                _check_parents(folder, place, entry.name)
                 source = archive.extractfile(entry)
                 if source is None:
                     continue
@@ -97,10 +102,12 @@ def _unzip(path: str, folder: str) -> None:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             place = _inside(folder, entry.filename)
+            if place == folder:
+                continue
+            _check_parents(folder, place, entry.filename)
             if entry.is_dir():
                 os.makedirs(place, exist_ok=True)
                 continue
-            _check_parents(folder, place, entry.filename)
             with archive.open(entry) as source, open(place, "wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
             if mode := (entry.external_attr >> 16) & 0o777:

@@ -57,8 +57,10 @@ class Cell:
         return [*(Mount(path, path, True) for path in plan.exposed), *plan.mounts]
 
     def spawn(self, container: Container) -> None:
-        out = os.pipe2(os.O_CLOEXEC)
-        err = os.pipe2(os.O_CLOEXEC) if container.log and container.log.captures else out
+        """A container with `tty` has one end of a terminal as stdin, stdout and stderr; the other end is read."""
+        out = os.openpty() if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
+        apart = container.log and container.log.captures and not container.plan.terminal
+        err = os.pipe2(os.O_CLOEXEC) if apart else out
         try:
             with self.inside(container):
                 refusal = container.spawn(out[1], err[1])
@@ -164,13 +166,15 @@ class Cell:
             data = os.read(fd, 1 << 16)
         except BlockingIOError:
             return
+        except OSError:  # a terminal whose other end is closed
+            data = b""
         if data and container.log is not None:
             container.log.take(stream, data)
         elif not data:
             self._forget(container, fd)
 
     def _drain(self, container: Container, fd: int, stream: int) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nothing left, or a terminal whose other end is closed
             while data := os.read(fd, 1 << 16):
                 if container.log is not None:
                     container.log.take(stream, data)

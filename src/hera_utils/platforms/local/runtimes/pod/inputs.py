@@ -114,8 +114,10 @@ def _unpack(artifact: Json, fetched: str, target: str) -> None:
 
 
 def _change_mode(path: str, mode: int, recurse: bool) -> None:
-    os.chmod(path, mode)
+    if not os.path.islink(path):
+        os.chmod(path, mode)
     if recurse:
         for folder, folders, files in os.walk(path):
-            for name in (*folders, *files):
-                os.chmod(os.path.join(folder, name), mode)
+            for path in (os.path.join(folder, name) for name in (*folders, *files)):
+                if not os.path.islink(path):  # what it leads to is not the artifact's
+                    os.chmod(path, mode)

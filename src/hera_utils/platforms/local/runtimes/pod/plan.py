@@ -30,6 +30,7 @@ class ContainerPlan(NamedTuple):
     retry_pause: float = 0.0
     memory_limit: int = 0
     readiness: Json | None = None
+    terminal: bool = False
 
 
 def container_plans(job: Json, folder: str) -> list[ContainerPlan]:
@@ -103,6 +104,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         exposed=environment.exposed(job, settings, needed),
         memory_limit=int(environment.quantity(limits["memory"])) if limits.get("memory") else 0,
         readiness=container.get("readinessProbe"),
+        terminal=bool(container.get("tty")),
     )
 
 

@@ -49,9 +49,18 @@ def default_key(job: Json, name: str) -> str:
 
 
 def path_of(store: str, key: str) -> str:
-    """A key as a path of this machine; one that leads out of the store is refused."""
+    """A key as a path of this machine; one that leads out of the store is refused.
+
+    A folder that is kept as it is may hold symbolic links of a task's making: a key never goes through one, nor to one.
+    """
+    store = store.rstrip("/")
     found = os.path.normpath(os.path.join(store, key.lstrip("/")))
-    if not found.startswith(store.rstrip("/") + "/"):
+    inside = found.startswith(store + "/") and "\0" not in found
+    place = found
+    while inside and place != store:
+        inside = not os.path.islink(place)
+        place = os.path.dirname(place)
+    if not inside:
         raise PodFault(f'the artifact key "{key}" leads out of the artifact store')
     return found
 
