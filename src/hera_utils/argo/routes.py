@@ -119,8 +119,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     *_table(
         "EventService",
-        ("ReceiveEvent", "POST", "/api/v1/events/{namespace}/{discriminator}", "info.receive_event"),
-        ("ListWorkflowEventBindings", "GET", "/api/v1/workflow-event-bindings/{namespace}", "info.event_bindings"),
+        ("ReceiveEvent", "POST", "/api/v1/events/{namespace}/{discriminator}", "events.receive"),
+        ("ListWorkflowEventBindings", "GET", "/api/v1/workflow-event-bindings/{namespace}", "events.bindings"),
     ),
     *_table(
         "SyncService",

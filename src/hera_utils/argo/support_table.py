@@ -55,7 +55,7 @@ EXECUTED: Table = {
     "v1alpha1.Inputs": _all("artifacts parameters"),
     "v1alpha1.Outputs": _all("artifacts parameters exitCode result"),
     "v1alpha1.Parameter": _all("default description enum globalName name value valueFrom"),
-    "v1alpha1.ValueFrom": _all("configMapKeyRef default expression jqFilter jsonPath parameter path supplied"),
+    "v1alpha1.ValueFrom": _all("configMapKeyRef default event expression jqFilter jsonPath parameter path supplied"),
     "v1alpha1.SuppliedValueFrom": {},
     "v1alpha1.Artifact": _all(
         "archive from fromExpression globalName mode name optional path recurseMode subPath deleted"
@@ -212,7 +212,6 @@ WARNED: Table = {
         "securityContext": _USER,
         "metrics": "no metrics are collected here",
     },
-    "v1alpha1.ValueFrom": {"event": "events do not start workflows here"},
     "v1alpha1.Artifact": {"artifactGC": f"artifacts stay until the run is deleted; {_LAST}"},
     "v1alpha1.ArtifactLocation": {"archiveLogs": "logs are kept with the run and are no artifacts"},
     "v1alpha1.S3Artifact": _all(

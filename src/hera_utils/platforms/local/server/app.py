@@ -44,6 +44,8 @@ Handler = Callable[[Call], Reply]
 
 _ARTIFACTS = ("/artifacts/", "/input-artifacts/", "/artifacts-by-uid/", "/input-artifacts-by-uid/", "/artifact-files/")
 _WATCHED = ("Workflow", "Event")
+_ANY_VALUE = "EventService_ReceiveEvent"
+"""The operation whose body need not be an object."""
 
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
@@ -87,8 +89,12 @@ class ArgoServer:
                 return PlainTextResponse("Bad Request\n", 400)
             return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
         try:
-            body = parse_body(await read_body(request))
-            call = Call(self.platform, found[1], dict(request.query_params), body, raw_path, self.history)
+            data = await read_body(request)
+            body = {} if found[0].operation == _ANY_VALUE else parse_body(data)
+            headers = {name: request.headers.getlist(name) for name in request.headers}
+            call = Call(
+                self.platform, found[1], dict(request.query_params), body, raw_path, self.history, headers, data
+            )
             reply = await asyncio.to_thread(handler_of(found[0]), call)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)

@@ -30,7 +30,10 @@ class ListOptions:
 
 @dataclass(frozen=True)
 class Call:
-    """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none)."""
+    """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
+
+    headers: all values of each name, in lower case. data: the body of a call that takes any JSON value, as it came.
+    """
 
     platform: LocalPlatform
     path: Mapping[str, str]
@@ -38,6 +41,8 @@ class Call:
     body: Json = field(default_factory=dict)
     raw_path: str = ""
     history: History | None = None
+    headers: Mapping[str, list[str]] = field(default_factory=dict)
+    data: bytes = b""
 
     @property
     def namespace(self) -> str:
@@ -147,17 +152,24 @@ def parse_body(data: bytes) -> Json:
     """The JSON object of a request; no body at all is {}. Raises Refused with Go's words for what is wrong."""
     if not data.strip():
         return {}
+    value = parse_value(data)
+    if not isinstance(value, dict):
+        raise Refused(INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go value of type object")
+    return cast("Json", value)
+
+
+def parse_value(data: bytes) -> Any:
+    """The JSON value of a request, whatever it is; no body at all is None. Raises Refused."""
+    if not data.strip():
+        return None
     try:
-        value = read_json(data)
+        return read_json(data)
     except json.JSONDecodeError as error:
         raise Refused(INVALID_ARGUMENT, _syntax_fault(error)) from None
     except ValueError as error:
         raise Refused(INVALID_ARGUMENT, str(error)) from None
     except RecursionError:
         raise Refused(INVALID_ARGUMENT, "exceeded max depth") from None
-    if not isinstance(value, dict):
-        raise Refused(INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go value of type object")
-    return cast("Json", value)
 
 
 _GO_CONTEXTS = (

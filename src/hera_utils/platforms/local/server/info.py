@@ -35,15 +35,3 @@ def userinfo(call: Call) -> Reply:
 
 def track(call: Call) -> Reply:
     return {}
-
-
-def receive_event(call: Call) -> Reply:
-    """Events start workflows through WorkflowEventBindings; there are none, so there is nothing to start."""
-    return {}
-
-
-def event_bindings(call: Call) -> Reply:
-    return {
-        "metadata": {"resourceVersion": str(call.platform.list("WorkflowEventBinding", call.namespace)[1])},
-        "items": None,
-    }
