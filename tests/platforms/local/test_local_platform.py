@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 
 import pytest
 import toy_parts as toys
@@ -102,3 +104,24 @@ def test_the_children_of_a_node_that_has_many_are_stored_one_by_one(tmp_path):
     assert len(seen["status"]["nodes"][stored.name]["children"]) == 3
     assert platform._published.rows("run_children", stored.uid) == []
     platform.close()
+
+
+def test_the_journal_shrinks_when_runs_are_deleted(platform):
+    documents = []
+    for _ in range(20):
+        document = toys.workflow("true")
+        document["metadata"]["annotations"] = {"note": "x" * 100_000}
+        documents.append(platform.submit("default", document).name)
+    for name in documents:
+        toys.wait(platform, "default", name)
+    file = platform.state / "journal.sqlite"
+    with sqlite3.connect(file) as reader:
+        reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reader.close()
+    before = file.stat().st_size
+    for name in documents:
+        platform.delete("Workflow", "default", name)
+    deadline = time.monotonic() + 10
+    while file.stat().st_size + (platform.state / "journal.sqlite-wal").stat().st_size > before / 4:
+        assert time.monotonic() < deadline, (before, file.stat().st_size)
+        time.sleep(0.05)

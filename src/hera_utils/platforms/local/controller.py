@@ -7,6 +7,7 @@ A turn that cannot be written leaves nothing behind: requests are refused with t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import queue
@@ -91,6 +92,8 @@ class Controller:
         self._again_at: float | None = None
         self._runs: dict[str, Active] = {}
         self._loaded: set[str] = set()
+        self._spare = False
+        """Whether the journal's file may be larger than what it holds."""
         self.doomed: dict[tuple[str, str], str] = {}
         """(run, node) of pods whose run was deleted while they ran → pod uid."""
         self.launcher: Launcher
@@ -177,6 +180,9 @@ class Controller:
     def _gather(self) -> list[_Item] | None:
         """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
         items: list[_Item] = []
+        if self._spare and self._inbox.empty():
+            with contextlib.suppress(sqlite3.Error):  # it is only about space: the next deletion tries again
+                self._spare = not self._journal.give_back(self._inbox.empty)
         due = [at for at in (self.orders.timers.next(), self._again_at) if at is not None]
         try:
             # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
@@ -222,6 +228,7 @@ class Controller:
             return
         self.failure = None
         self.published.publish(turn)
+        self._spare = self._spare or bool(turn.deleted)
         for act in turn.then:
             _perform(act)
         for future, answer in answers:

@@ -12,7 +12,7 @@ import json
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ Row = tuple[Any, ...]
 
 LEAST_FREE = 2**20
 """Bytes: a disk with less is full for a journal."""
+PAGES_AT_ONCE = 250
+"""Given back to the disk in one go: some milliseconds' work."""
 SCHEMA = 1
 """The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
 
@@ -110,6 +112,21 @@ class Journal:
     def meta(self, name: str, default: str = "") -> str:
         rows = self.read("get_meta", name)
         return str(rows[0][0]) if rows else default
+
+    def give_back(self, idle: Callable[[], bool]) -> bool:
+        """Make the file smaller by what was deleted, a little at a time as long as the writer is idle. False when more is left."""
+        if not self._free_pages():
+            return True
+        while self._free_pages():
+            if not idle():
+                return False
+            self._writing.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
+        with self._reader:  # nobody reads: the checkpoint may cut both files
+            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return True
+
+    def _free_pages(self) -> int:
+        return int(self._writing.execute("PRAGMA freelist_count").fetchone()[0])
 
     def close(self) -> None:
         """Give back the space of what was deleted, and close the file."""
