@@ -385,3 +385,83 @@ def subject(draw: random.Random) -> str:
     """A text to look for a pattern in."""
     pieces = ["a", "b", "c", "A", "é", "1", "-", ".", "\n", " ", "_", "ab", "abc", "\t", "a.b"]
     return "".join(draw.choice(pieces) for _ in range(draw.randrange(9)))
+
+
+def quantity(draw: random.Random) -> str:
+    """A text that may be a Kubernetes quantity."""
+    if draw.random() < 0.1:
+        return "".join(draw.choice("0123456789.+-eEinumkKMGTP x") for _ in range(draw.randrange(7)))
+    digits = draw.choice(
+        [
+            "",
+            "0",
+            "1",
+            "5",
+            "12",
+            "007",
+            "100",
+            "1024",
+            "999999999",
+            "123456789012345678",
+            "9223372036854775808",
+            "1" * 25,
+        ]
+    )
+    fraction = draw.choice(["", "", "", ".", ".5", ".0", ".001", ".25", ".0000000001", ".123456789012"])
+    suffix = draw.choice(
+        ["", "", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "n", "u", "e3", "E2", "e-3", "e+1", "E", "e", "K", "i", "mi", "e20", "-1"]
+    )  # fmt: skip
+    return draw.choice(["", "", "", "-", "+"]) + digits + fraction + suffix
+
+
+def duration(draw: random.Random) -> str:
+    """A text that may be a Go duration."""
+    parts = [
+        draw.choice(["", "0", "1", "15", "007", "999999", "9223372036854775807", "92233720368547758080"])
+        + draw.choice(["", "", ".", ".5", ".000000001", ".1234567891234"])
+        + draw.choice(["s", "s", "m", "h", "ms", "us", "µs", "μs", "ns", "", "d", " ", "é", "H"])
+        for _ in range(draw.choice([0, 1, 1, 1, 2, 3]))
+    ]
+    return draw.choice(["", "", "", "-", "+", " "]) + "".join(parts)
+
+
+_TAG_PIECES = [
+    "{{",
+    "}}",
+    "{",
+    "}",
+    "a",
+    "b.c",
+    " ",
+    "{{a}}",
+    "{{ b.c }}",
+    "{{nope}}",
+    "{{\ta}}",
+    '"',
+    "\\",
+    "é",
+    "\n",
+    "{{a{{b.c}}}}",
+    "{{}}",
+    "<&>",
+    "{{odd}}",
+]
+TAG_VARIABLES = {"a": "1", "b.c": 'x "y"\n', "odd": "\u2028é\x00", "": "empty"}
+
+
+def tagged(draw: random.Random) -> str:
+    """A text with tags, whole and broken."""
+    return "".join(draw.choice(_TAG_PIECES) for _ in range(draw.randrange(7)))
+
+
+_PATH_PIECES = [
+    ".a", ".c", ".o", ".s", ".n", ".x", ".length", "..x", "..", "[0]", "[-1]", "[*]", ".*", "[1:]", "[:1]", "[::2]", "[0,1]", "['a']", "['x','y']",
+    '["o"]', "[?(@.x)]", "[?(@.x == 2)]", "[?(@ > 1)]", "[?(@.y =~ '^p')]", "[(@.length-1)]", "[?(@.x > 1 && @.y)]", "[?(!@.x)]", "[", "]", "[?(@.x", " ", "[9]", ".zz",
+]  # fmt: skip
+
+
+def path(draw: random.Random) -> str:
+    """A JSONPath, or nearly one."""
+    return draw.choice(["$", "$", "$", "$", "@", ""]) + "".join(
+        draw.choice(_PATH_PIECES) for _ in range(draw.randrange(4))
+    )

@@ -10,15 +10,16 @@ import json
 import math
 import os
 import random
+from fractions import Fraction
 from typing import Any
 
 import generate
 import pytest
 
 import oracle
-from hera_utils.argo import durations
+from hera_utils.argo import durations, quantities
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import condition, expr, jsonpath, regular
+from hera_utils.expressions import condition, expr, jsonpath, regular, tags
 from hera_utils.expressions.gotext import quote, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, format_moment, parse_moment
 from hera_utils.expressions.values import Failure, go_type
@@ -116,8 +117,10 @@ PATHS = [
 def test_jsonpath() -> None:
     text = '{"a": [1, 2, 3], "c": {"d": {"b": 5}, "e": null}, "o": [{"x": 1, "y": "p"}, {"x": 2, "y": "q"}, {"y": "pq"}], "s": "str", "n": null}'
     found = []
+    draw = random.Random(START)
+    paths = PATHS + [generate.path(draw) for _ in range(2000 * CAMPAIGN)]
     for path, theirs in zip(
-        PATHS, oracle.ask([{"kind": "jsonpath", "text": text, "path": path} for path in PATHS]), strict=True
+        paths, oracle.ask([{"kind": "jsonpath", "text": text, "path": path} for path in paths]), strict=True
     ):
         try:
             mine = {"ok": True, "value": json.loads(to_json(jsonpath.query_text(text, path)))}
@@ -193,6 +196,8 @@ def test_durations() -> None:
         "+5m",
         "1h 2m",
     ]
+    draw = random.Random(START)
+    texts += [generate.duration(draw) for _ in range(2000 * CAMPAIGN)]
     mine = []
     for text in texts:
         try:
@@ -205,6 +210,52 @@ def test_durations() -> None:
         for answer in oracle.ask([{"kind": "duration", "text": t} for t in texts])
     ]
     assert theirs == mine
+
+
+def test_quantities() -> None:
+    draw = random.Random(START)
+    texts = [generate.quantity(draw) for _ in range(2000 * CAMPAIGN)]
+    found = []
+    for text, theirs in zip(texts, oracle.ask([{"kind": "quantity", "text": text} for text in texts]), strict=True):
+        try:
+            exact = quantities.quantity(text)
+            mine: Any = [exact, quantities.whole_bytes(text), quantities.milli(text)]
+        except quantities.QuantityError as error:
+            mine = error.message
+        if not theirs["ok"]:
+            same_answer = mine == theirs["error"]
+        else:
+            number, whole, milli = theirs["value"]
+            if number.startswith("-") or isinstance(
+                mine, str
+            ):  # Value() of what is below zero rounds this way and that
+                same_answer = not isinstance(mine, str) and Fraction(number) == mine[0]
+            else:  # what 64 bits do not hold has no value there
+                same_answer = [Fraction(number), *mine[1:]] == [
+                    mine[0],
+                    whole if mine[1] < 1 << 63 else mine[1],
+                    milli if mine[2] < 1 << 63 else mine[2],
+                ]
+        if not same_answer:
+            found.append(f"{text!r}: theirs {theirs}, ours {mine}")
+    assert not found, "\n".join(found[:10])
+
+
+def test_tags() -> None:
+    draw = random.Random(START)
+    documents = [{"x": [generate.tagged(draw)], generate.tagged(draw): 1} for _ in range(2000 * CAMPAIGN)]
+    requests = [
+        {"kind": "tags", "text": tags.marshal(document), "variables": generate.TAG_VARIABLES} for document in documents
+    ]
+    found = []
+    for document, theirs in zip(documents, oracle.ask(requests), strict=True):
+        try:
+            mine: Any = {"ok": True, "value": tags.replace(document, generate.TAG_VARIABLES)}
+        except ExpressionError as error:
+            mine = {"ok": False, "error": error.message}
+        if theirs["ok"] != mine["ok"] or theirs.get("value") != mine.get("value"):
+            found.append(f"{document}: theirs {theirs}, ours {mine}")
+    assert not found, "\n".join(found[:10])
 
 
 def test_quotes() -> None:

@@ -8,6 +8,8 @@
 //	{"kind": "duration", "text": …}                  time.ParseDuration
 //	{"kind": "regexp", "text": …, "pattern": …}      all matches
 //	{"kind": "cron", "text": …, "at": …, "count": …} the next times of a schedule, seconds since the epoch
+//	{"kind": "quantity", "text": …}                  Kubernetes' resource.ParseQuantity: the number, Value(), MilliValue()
+//	{"kind": "tags", "text": …, "variables": {…}}    fasttemplate over marshalled text: each {{name}} that has a value replaced
 //
 // Answers: {"ok": true, "value": …, "type": "%T"} or {"ok": false, "error": …}.
 package main
@@ -16,6 +18,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strconv"
@@ -29,6 +32,8 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/builtin"
 	"github.com/robfig/cron/v3"
+	"github.com/valyala/fasttemplate"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 type request struct {
@@ -112,6 +117,15 @@ func evaluate(r request) (any, error) {
 			return nil, err
 		}
 		return []string{t.Format(time.RFC3339Nano), t.Format(r.Layout)}, nil
+	case "quantity":
+		q, err := resource.ParseQuantity(r.Text)
+		if err != nil {
+			return nil, err
+		}
+		milli, value := q.DeepCopy(), q.DeepCopy()
+		return []any{q.AsDec().String(), value.Value(), milli.MilliValue()}, nil
+	case "tags":
+		return tags(r.Text, r.Variables)
 	case "quote":
 		return strconv.Quote(r.Text), nil
 	case "duration":
@@ -203,4 +217,33 @@ func when(text string) (any, error) {
 		return nil, fmt.Errorf("Expected boolean. Got %v", value)
 	}
 	return value, nil
+}
+
+// tags replaces what has a value, quoted as Go quotes, and leaves the rest; the answer is the JSON document that results.
+func tags(text string, variables map[string]any) (any, error) {
+	template, err := fasttemplate.NewTemplate(text, "{{", "}}")
+	if err != nil {
+		return nil, err
+	}
+	replaced, err := template.ExecuteFuncStringWithErr(func(w io.Writer, tag string) (int, error) {
+		before := ""
+		value, ok := variables[strings.TrimSpace(tag)].(string)
+		if at := strings.LastIndex(tag, "{{"); !ok && at > 0 { // a tag within a tag that was cut at the inner one's end
+			before = "{{" + tag[:at]
+			value, ok = variables[tag[at+2:]].(string)
+		}
+		if !ok {
+			return fmt.Fprintf(w, "{{%s}}", tag)
+		}
+		quoted := strconv.Quote(value)
+		return io.WriteString(w, before+quoted[1:len(quoted)-1])
+	})
+	if err != nil {
+		return nil, err
+	}
+	var document any
+	if err := json.Unmarshal([]byte(replaced), &document); err != nil {
+		return nil, err
+	}
+	return document, nil
 }

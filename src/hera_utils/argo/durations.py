@@ -17,6 +17,7 @@ SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 LONGEST = (1 << 63) - 1
+_MOST = 1 << 63
 
 _UNITS = {
     "ns": NANOSECOND,
@@ -54,18 +55,30 @@ def nanoseconds(text: str) -> int:
         digits, fraction, unit = found.group(1), found.group(2) or "", found.group(3)
         if not digits and len(fraction) < 2:
             raise DurationError(f"time: invalid duration {_quote(text)}")
+        whole = int(digits or "0")
+        if whole > _MOST:
+            raise DurationError(f"time: invalid duration {_quote(text)}")
         if not unit:
             raise DurationError(f"time: missing unit in duration {_quote(text)}")
         scale = _UNITS.get(unit)
         if scale is None:
             raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
-        total += int(digits or "0") * scale
-        if len(fraction) > 1:
-            total += int(fraction[1:]) * scale // 10 ** (len(fraction) - 1)
+        total += whole * scale + _fraction(fraction[1:], scale)
         if total > LONGEST + (1 if negative else 0):
             raise DurationError(f"time: invalid duration {_quote(text)}")
         rest = rest[found.end() :]
     return -total if negative else total
+
+
+def _fraction(digits: str, scale: int) -> int:
+    """Nanoseconds of what stands behind the point, by floating point as in Go; digits that 63 bits do not hold are dropped."""
+    value, divisor = 0, 1.0
+    for digit in digits:
+        if value > LONGEST // 10 or value * 10 + int(digit) > _MOST:
+            break
+        value = value * 10 + int(digit)
+        divisor *= 10
+    return int(float(value) * (float(scale) / divisor)) if value else 0
 
 
 def seconds(text: str) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 from hera_utils.errors import InvalidWorkflow
 
-_FORM = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(.*)\Z", re.DOTALL)
+_FORM = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)\Z")
 _EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)\Z")
 _SUFFIXES = {
     "n": Fraction(1, 10**9),
@@ -29,7 +28,10 @@ _SUFFIXES = {
     "Pi": Fraction(2**50),
     "Ei": Fraction(2**60),
 }
-_LARGEST_EXPONENT = 64
+_NANO = 10**9
+_LEAST_POWER = -9
+_LARGEST_BINARY = (1 << 63) - 1
+_LARGEST_EXPONENT = 1000  # larger ones are legal and mean nothing
 
 
 class QuantityError(InvalidWorkflow):
@@ -39,26 +41,33 @@ class QuantityError(InvalidWorkflow):
 @lru_cache(maxsize=1024)
 def quantity(text: str) -> Fraction:
     """The value of a quantity, in its own unit (cores, bytes). Raises QuantityError with Kubernetes' message."""
-    found = _FORM.match(text)
+    found = _FORM.match(text) if text else None
     if found is None:
         raise QuantityError(
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
-    number, suffix = found.group(1), found.group(2)
+    sign, whole, fraction, suffix = found.groups()  # no digits at all are a zero, as they are there
     scale = _SUFFIXES.get(suffix)
+    power = 0
     if scale is None:
-        exponent = _EXPONENT.match(suffix)
-        if exponent is None:
-            if re.fullmatch(r"[eEinumkKMGTP]*[-+]?[0-9]*", suffix):
-                raise QuantityError("unable to parse quantity's suffix")
-            raise QuantityError(
-                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-            )
-        power = int(exponent.group(1))
-        if abs(power) > _LARGEST_EXPONENT:
-            raise QuantityError("unable to parse quantity's suffix")
+        power = _power(suffix)
         scale = Fraction(10) ** power
-    return Fraction(Decimal(number)) * scale
+    fraction = fraction or ""
+    if not whole and not fraction and (suffix in ("Pi", "Ei") or power < _LEAST_POWER):
+        raise QuantityError("unable to parse numeric part of quantity")
+    exact = Fraction(int((whole + fraction) or "0"), 10 ** len(fraction)) * scale
+    exact = Fraction(-(-exact * _NANO // 1), _NANO)  # rounded up: who asks for something gets something
+    if suffix.endswith("i") and exact > _LARGEST_BINARY:
+        exact = Fraction(_LARGEST_BINARY)
+    return -exact if sign == "-" else exact
+
+
+def _power(suffix: str) -> int:
+    exponent = _EXPONENT.match(suffix)
+    if exponent is None or not -(1 << 63) <= int(exponent.group(1)) < 1 << 63:
+        raise QuantityError("unable to parse quantity's suffix")
+    power = (int(exponent.group(1)) + (1 << 31)) % (1 << 32) - (1 << 31)  # 32 bits hold it
+    return max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, power))
 
 
 def cores(value: str | int | float) -> float:

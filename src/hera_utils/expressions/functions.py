@@ -179,20 +179,22 @@ def trim(text: Any, characters: Any = _LEFT_OUT) -> str:
     return _string(text).strip(SPACE) if characters is _LEFT_OUT else _string(text).strip(_string(characters) or "")
 
 
-def split(text: Any, separator: Any, count: Any = _LEFT_OUT) -> Strings:
+def split(text: Any, separator: Any, count: Any = _LEFT_OUT) -> list[Any]:
     """strings.Split and SplitN."""
     text, separator = _string(text), _string(separator)
     limit = -1 if count is _LEFT_OUT else to_int(count)
     if limit == 0:
-        return Strings()
+        return Nothing("[]string")
     if separator == "":
         parts = list(text) if limit < 0 or limit >= len(text) else [*text[: limit - 1], text[limit - 1 :]]
         return Strings(parts)
     return Strings(text.split(separator, limit - 1 if limit > 0 else -1))
 
 
-def split_after(text: Any, separator: Any, count: Any = _LEFT_OUT) -> Strings:
+def split_after(text: Any, separator: Any, count: Any = _LEFT_OUT) -> list[Any]:
     parts = split(text, separator, count)
+    if isinstance(parts, Nothing):
+        return parts
     return Strings([part + separator for part in parts[:-1]] + parts[-1:])
 
 

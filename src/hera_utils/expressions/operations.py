@@ -20,6 +20,7 @@ from hera_utils.expressions.values import (
     Nothing,
     Strings,
     Texts,
+    Wide,
     go_type,
     is_int,
     is_nil,
@@ -223,7 +224,7 @@ def contained(needle: Any, where: Any) -> bool:
     if isinstance(where, list | tuple):
         return any(equal(one, needle) for one in where)
     if isinstance(where, dict):
-        if needle is None:
+        if needle is None and not isinstance(where, Wide):
             return "" in where
         _check_key(needle, where)
         return needle in where
@@ -265,8 +266,8 @@ def matches(text: Any, pattern: Any) -> bool:
 def fetch(value: Any, key: Any) -> Any:
     """A member, an index, a method: runtime.Fetch. Raises Failure."""
     if isinstance(value, dict):
-        if key is None:
-            return value.get("")
+        if key is None and not isinstance(value, Wide):
+            key = ""
         _check_key(key, value)
         return value[key] if key in value else _zero(value)
     if isinstance(value, list | tuple | str | bytes):
