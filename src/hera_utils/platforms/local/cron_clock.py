@@ -11,6 +11,7 @@ import json
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,9 +48,19 @@ class _Entry:
     children: dict[str, cron.Child] = field(default_factory=dict)
 
 
+@dataclass
+class CronCounts:
+    """What the clock did since the server began: workflows started, policies that had their way, errors by cause."""
+
+    triggered: Counter[Key] = field(default_factory=Counter)
+    limited: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
 class CronClock:
     def __init__(self, platform: LocalPlatform, controller: Controller, published: Published) -> None:
         self._platform, self._controller, self._published = platform, controller, published
+        self.counts = CronCounts()
         self._entries: dict[Key, _Entry] = {}
         self._owners: dict[str, Key] = {}
         """uid of a workflow → the cron workflow that owns it."""
@@ -213,11 +224,14 @@ class CronClock:
 
     def _run(self, key: Key, document: Json, scheduled: float) -> None:
         decision = cron.decide(document, scheduled, now(), self._fault(key, document))
+        if decision.policy:
+            self.counts.limited[(*key, decision.policy)] += 1
         for name in decision.terminate:
             with contextlib.suppress(Refused):  # it is over, or being ended, or gone
                 self._platform.act(key[0], name, ShutdownRequested(0.0, strategy="Terminate"))
         new = decision.document
         if decision.start is not None:
+            self.counts.triggered[key] += 1
             try:
                 stored = self._platform.submit(key[0], decision.start)
                 new = cron.started(new, scheduled, _child(stored))
@@ -226,6 +240,8 @@ class CronClock:
                     new = cron.refused(new, f"Failed to submit Workflow: {refused}")
             except HeraUtilsError as error:
                 new = cron.refused(new, f"Failed to submit Workflow: {error}")
+        for kind in cron.new_faults(document, new):
+            self.counts.errors[f"CronWorkflow{kind}"] += 1
         self._write(key, new)
 
     def _fault(self, key: Key, document: Json) -> str:

@@ -64,6 +64,8 @@ DELETE FROM runs WHERE uid = ?
 SELECT uid, namespace, name, version, created, finished FROM runs
 -- name: get_run
 SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept, memory FROM runs WHERE uid = ?
+-- name: phases_of_runs
+SELECT json_extract(status, '$.phase'), count(*) FROM runs GROUP BY 1
 -- name: run_memory
 SELECT memory FROM runs WHERE uid = ?
 
@@ -111,6 +113,9 @@ SELECT uid FROM pods WHERE run = ?
 -- name: all_pods
 SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods
 WHERE shown = 1 AND (? = '' OR namespace = ?) ORDER BY position
+
+-- name: phases_of_pods
+SELECT json_extract(status, '$.phase'), count(*) FROM pods WHERE shown = 1 GROUP BY 1
 
 -- name: put_outbox
 INSERT OR REPLACE INTO outbox (pod, command, run, node, position, text) VALUES (?, ?, ?, ?, ?, ?)

@@ -23,7 +23,7 @@ from hera_utils.platforms.local.admission import Admission
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import new_uid, seed
 from hera_utils.platforms.local.controller import Advance, Controller
-from hera_utils.platforms.local.cron_clock import CronClock
+from hera_utils.platforms.local.cron_clock import CronClock, CronCounts
 from hera_utils.platforms.local.journal import Journal, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Turn
@@ -90,6 +90,14 @@ class LocalPlatform:
         if self._controller.busy():
             return True
         return any(enabled(json.loads(stored.text)) for stored in self._published.objects("CronWorkflow"))
+
+    def phases(self, kind: str) -> dict[str, int]:
+        """How many workflows, or pods that are shown, are in each phase."""
+        statement = {"Workflow": "phases_of_runs", "Pod": "phases_of_pods"}[kind]
+        return {str(phase or "Pending"): int(count) for phase, count in self._published.rows(statement)}
+
+    def cron_counts(self) -> CronCounts:
+        return self._cron.counts
 
     # --- reading -------------------------------------------------------------------------------------------------
     def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:

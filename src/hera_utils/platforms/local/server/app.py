@@ -74,6 +74,8 @@ class ArgoServer:
             return fault_response(Refused(PERMISSION_DENIED, verdict.message))
         api = raw_path.startswith("/api/")
         artifact = raw_path.startswith(_ARTIFACTS)
+        if raw_path == "/metrics":
+            return await self.metrics(request)
         if not api and not artifact:
             return page_response(request.method, raw_path)
         found = match("GET" if request.method == "HEAD" else request.method, raw_path)
@@ -106,6 +108,15 @@ class ArgoServer:
                 Refused(INTERNAL, f"the server failed: {type(error).__name__}"), sse=sse, stream=stream
             )
         return _response(reply, sse)
+
+    async def metrics(self, request: Request) -> Response:
+        refusal = self.refusal(request)
+        if refusal is not None:
+            return fault_response(refusal)
+        from hera_utils.platforms.local.server import metrics
+
+        text = await asyncio.to_thread(metrics.exposition, self.platform)
+        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
 
     def refusal(self, request: Request) -> Refused | None:
         """Why the caller may not speak, or None: a token, or our own page in this user's browser."""
