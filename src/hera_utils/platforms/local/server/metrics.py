@@ -27,7 +27,8 @@ def exposition(platform: LocalPlatform) -> str:
                 (({"phase": phase}, pods.get(phase, 0)) for phase in _POD_PHASES)),
         _family("cronworkflows_triggered_total", "counter", "Total number of cron workflows triggered",
                 (({"name": name, "namespace": place}, count) for (place, name), count in sorted(cron.triggered.items()))),
-        _family("cronworkflows_concurrencypolicy_triggered", "counter", "Total number of times CronWorkflow concurrencyPolicy has triggered",
+        _family("cronworkflows_concurrencypolicy_triggered", "counter",
+                "Total number of times CronWorkflow concurrencyPolicy has triggered",
                 (({"name": name, "namespace": place, "concurrency_policy": policy}, count)
                  for (place, name, policy), count in sorted(cron.limited.items()))),
         _family("error_count", "counter", "Number of errors encountered by the controller by cause",
