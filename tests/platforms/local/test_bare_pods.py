@@ -159,3 +159,11 @@ def test_what_a_resource_template_made_goes_with_its_workflow(platform):
     assert platform.get("Pod", "default", "mine")
     platform.delete("Workflow", "default", "owner")
     gone(platform, "Pod", "mine")
+
+
+def test_a_job_whose_pods_are_refused_leaves_nothing(platform):
+    wrong = job("wrong", "true")
+    wrong["spec"]["template"]["metadata"] = {"labels": {"not a label": "x"}}
+    with pytest.raises(Refused):
+        platform.create("Job", "default", wrong)
+    gone(platform, "Job", "wrong")

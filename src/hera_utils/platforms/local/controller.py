@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ from hera_utils.interpreter.events import (
 from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local import bare_pods, deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
+from hera_utils.platforms.local.inbox import Act, Item, Poison, Request, Told, perform, resolve
 from hera_utils.platforms.local.journal import Journal, encode, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn
@@ -46,8 +47,6 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 T = TypeVar("T")
 Advance = Callable[[Run, Event], "list[Command]"]
-Act = Callable[[Turn], Callable[[], T]]
-"""A request: what it does to the turn, and what is answered once the turn is written and published."""
 POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
 MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
 MOST_IN_A_TURN = 400
@@ -56,39 +55,14 @@ AGAIN_SECONDS = 1.0
 """After a turn that could not be written."""
 
 
-@dataclass
-class _Request:
-    act: Act[Any]
-    future: Future[Any] = field(default_factory=Future)
-
-
-@dataclass(frozen=True)
-class _Told:
-    run: str
-    event: Event
-
-
-_Item = _Request | _Told
-
-
-class _Poison(Exception):
-    """A request failed in a way that nobody foresaw: it is told, and nobody else suffers for it."""
-
-    def __init__(self, item: _Request, error: Exception) -> None:
-        super().__init__(str(error))
-        self.item = item
-        log.error("a request failed", exc_info=error)
-        self.fault = PlatformError(f"the local platform failed: {type(error).__name__}")
-
-
 class Controller:
     """advance: the interpreter. The launcher's runtimes must be set before `start`."""
 
     def __init__(self, state: Path, journal: Journal, published: Published, advance: Advance) -> None:
         self.state = state
         self._journal, self.published, self._advance_run = journal, published, advance
-        self._inbox: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._later: list[_Item] = []
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._later: list[Item] = []
         self._again_at: float | None = None
         self._runs: dict[str, Active] = {}
         self._loaded: set[str] = set()
@@ -134,11 +108,11 @@ class Controller:
     # --- from other threads -------------------------------------------------------------------------------------------
     def report(self, run: str, event: Event) -> None:
         """Something happened to a pod of a run."""
-        self._inbox.put(_Told(run, event))
+        self._inbox.put(Told(run, event))
 
     def call(self, act: Act[T]) -> T:
         """Have the controller do something in its next turn; returns, or raises, when that turn is written."""
-        request = _Request(act)
+        request = Request(act)
         self._inbox.put(request)
         found: T = request.future.result()
         return found
@@ -150,7 +124,7 @@ class Controller:
             turn.say("settle_pod", pod_uid)
             return lambda: None
 
-        self._inbox.put(_Request(act))
+        self._inbox.put(Request(act))
 
     def drop_run(self, uid: str) -> None:
         self._runs.pop(uid, None)
@@ -169,7 +143,7 @@ class Controller:
                 return
             try:
                 self._take_turn(items)
-            except _Poison as poison:
+            except Poison as poison:
                 self._undo([item for item in items if item is not poison.item], None)
                 poison.item.future.set_exception(poison.fault)
             except Exception as error:  # noqa: BLE001 - the only writer must not end; whoever asked is told
@@ -177,9 +151,9 @@ class Controller:
                     items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
                 )
 
-    def _gather(self) -> list[_Item] | None:
+    def _gather(self) -> list[Item] | None:
         """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
-        items: list[_Item] = []
+        items: list[Item] = []
         if self._spare and self._inbox.empty():
             with contextlib.suppress(sqlite3.Error):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
@@ -202,11 +176,11 @@ class Controller:
             items, self._later, self._again_at = self._later + items, [], None
         return items
 
-    def _take_turn(self, items: list[_Item]) -> None:
+    def _take_turn(self, items: list[Item]) -> None:
         turn = Turn(self.published.version + 1, now(), self.published.object)
         answers: list[tuple[Future[Any], Callable[[], Any]]] = []
         for item in items:
-            if isinstance(item, _Told):
+            if isinstance(item, Told):
                 self._tell(turn, item)
                 continue
             try:
@@ -214,7 +188,7 @@ class Controller:
             except HeraUtilsError as error:
                 item.future.set_exception(error)
             except Exception as error:
-                raise _Poison(item, error) from error
+                raise Poison(item, error) from error
         for run, key in self.orders.timers.due(turn.at):
             self._fire(turn, run, key)
         turn.seal()
@@ -222,7 +196,7 @@ class Controller:
             turn.write(self._journal)
         except sqlite3.Error as error:
             self._undo(
-                [item for item in items if isinstance(item, _Told) or not item.future.done()],
+                [item for item in items if isinstance(item, Told) or not item.future.done()],
                 failure(self._journal.path, error),
             )
             return
@@ -230,14 +204,14 @@ class Controller:
         self.published.publish(turn)
         self._spare = self._spare or bool(turn.deleted)
         for act in turn.then:
-            _perform(act)
+            perform(act)
         for future, answer in answers:
-            _resolve(future, answer)
+            resolve(future, answer)
         for uid in {*turn.touched, *self._loaded}:
             self._let_go(uid)
         self._loaded.clear()
 
-    def _undo(self, items: list[_Item], error: PlatformError | None, *, lost: bool = False) -> None:
+    def _undo(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
         """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second.
 
         Without an error another one's request was at fault: all that is not answered yet comes again at once.
@@ -249,7 +223,7 @@ class Controller:
             if record.finished is None:
                 self._load(record)
         for item in items:
-            if isinstance(item, _Told):
+            if isinstance(item, Told):
                 if not lost:
                     self._later.append(item)
             elif not item.future.done():
@@ -361,7 +335,7 @@ class Controller:
             self.published.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------
-    def _tell(self, turn: Turn, told: _Told) -> None:
+    def _tell(self, turn: Turn, told: Told) -> None:
         event = told.event
         if isinstance(event, POD_EVENTS):
             key = (told.run, event.node_id)
@@ -404,18 +378,3 @@ class Controller:
         active = self.active(run)
         if active is not None:
             self.advance(turn, active, TimerFired(turn.at, seed(), key))
-
-
-def _perform(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except Exception:
-        # The turn is written: whatever could not be done stays in the outbox for the next start.
-        log.exception("an order could not be carried out")
-
-
-def _resolve(future: Future[Any], answer: Callable[[], Any]) -> None:
-    try:
-        future.set_result(answer())
-    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
-        future.set_exception(error)

@@ -117,10 +117,10 @@ def _go_on(controller: Controller, turn: Turn, document: Json) -> Stored:
             status.pop(word, None)
         else:
             status[word] = status["active"]
+    for _ in range(new):  # first of all: a template that is refused leaves no Job behind
+        bare_pods.create(controller, turn, document["metadata"]["namespace"], _pod_of(document))
     stored = objects.stored("Job", document, turn.version)
     turn.put(stored)
-    for _ in range(new):
-        bare_pods.create(controller, turn, stored.namespace, _pod_of(document))
     return stored
 
 
