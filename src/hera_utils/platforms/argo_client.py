@@ -6,14 +6,15 @@ Hera's own client has no watch, cannot read two log lines and waits blindly; thi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.errors import HeraUtilsError, PlatformError, Refused, RunFailed, UnsupportedError
-from hera_utils.platforms.argo_http import ArgoHttp, Cut
+from hera_utils.platforms import submission
+from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
 
 Json = dict[str, Any]
@@ -63,7 +64,48 @@ class ArgoClient:
         if dry_run:
             body["createOptions"] = {"dryRun": ["All"]}
             body["serverDryRun"] = True
-        return self._object(f"{service}_Create{singular}", body=body, namespace=where)
+        if dry_run or singular != "Workflow":
+            return self._object(f"{service}_Create{singular}", body=body, namespace=where)
+        given = document.get("metadata") or {}
+        mark = submission.mark()
+        return self._start(
+            f"{service}_Create{singular}",
+            lambda name: {**body, key: submission.marked(document, name, mark)},
+            submission.Wanted(where, given.get("name") or "", given.get("generateName") or "", mark),
+        )
+
+    def _start(self, operation: str, body: Callable[[str], Json], wanted: submission.Wanted) -> Json:
+        """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after."""
+        name, lost = wanted.name or wanted.new_name(), ""
+        begun = time.monotonic()
+        for pause in (*_PAUSES, None):
+            try:
+                stored = self._found(name, wanted) if lost == "taken" else None
+                if stored is not None:
+                    return stored
+                return self._checked(self._http.try_once(operation, body=body(name), namespace=wanted.namespace))
+            except Unanswered as unanswered:
+                if pause is None or not name or time.monotonic() - begun > _PATIENCE:
+                    raise unanswered.why from None
+                lost = lost or "perhaps"
+                time.sleep(pause)
+                self._rejoin()
+            except Refused as refused:
+                if refused.code != faults.ALREADY_EXISTS or not name or pause is None:
+                    raise
+                if lost == "perhaps":
+                    lost = "taken"  # by the try before, or by somebody else's run
+                elif wanted.name:
+                    raise
+                else:
+                    name, lost = wanted.new_name(), ""  # somebody else's run has it
+        raise PlatformError("the server gives no name to a run")  # pragma: no cover - the last turn returns or raises
+
+    def _found(self, name: str, wanted: submission.Wanted) -> Json | None:
+        """The run of that name, when it is the one that was asked for."""
+        reply = self._http.try_once("WorkflowService_GetWorkflow", namespace=wanted.namespace, name=name)
+        stored = self._checked(reply)
+        return stored if submission.is_marked(stored, wanted.mark) else None
 
     def apply(self, document: Json, *, namespace: str | None = None) -> Json:
         """Create a template or a cron workflow, or bring the stored one of that name up to date; returned as stored."""
@@ -100,13 +142,17 @@ class ArgoClient:
         parameters: name → value, or `name=value` texts. options: Argo's SubmitOpts (generateName, labels, …).
         """
         words = [f"{k}={v}" for k, v in parameters.items()] if isinstance(parameters, Mapping) else list(parameters)
-        body: Json = {
-            "namespace": self.namespace,
-            "resourceKind": resource_kind,
-            "resourceName": resource_name,
-            "submitOptions": {**(options or {}), **({"parameters": words} if words else {})},
-        }
-        return self._object("WorkflowService_SubmitWorkflow", body=body, namespace=self.namespace)
+        given: Json = {**(options or {}), **({"parameters": words} if words else {})}
+        body: Json = {"namespace": self.namespace, "resourceKind": resource_kind, "resourceName": resource_name}
+        operation = "WorkflowService_SubmitWorkflow"
+        if given.get("dryRun") or given.get("serverDryRun"):
+            return self._object(operation, body={**body, "submitOptions": given}, namespace=self.namespace)
+        mark, prefix = submission.mark(), given.get("generateName") or f"{resource_name}-"
+        return self._start(
+            operation,
+            lambda name: {**body, "submitOptions": submission.marked_options(given, name, mark)},
+            submission.Wanted(self.namespace, given.get("name") or "", prefix, mark),
+        )
 
     def get(self, name: str, *, fields: str | None = None) -> Json:
         """A workflow. fields: Argo's filter of the reply, e.g. `metadata.name,status.phase`."""
@@ -265,7 +311,10 @@ class ArgoClient:
         return f"{self.connection.argo_server}/workflows/{quote(self.namespace)}/{quote(name)}"
 
     def _object(self, operation: str, **request: Any) -> Json:
-        reply = self._http.call(operation, **request)
+        return self._checked(self._http.call(operation, **request))
+
+    @staticmethod
+    def _checked(reply: Any) -> Json:
         if not isinstance(reply, dict):
             raise Refused(faults.INTERNAL, "the server's reply is no JSON object")
         return reply

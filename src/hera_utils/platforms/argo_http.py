@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from hera_utils.argo.routes import address
-from hera_utils.errors import Refused
+from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.newest import newest
 from hera_utils.platforms.refusals import not_argo, refusal, stream_fault, unreachable
@@ -24,10 +24,19 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream that often
 _CHUNK = 1 << 16
+_OF_GATEWAYS = (429, 502, 503, 504)  # what stands before a server says these; Argo says them as JSON
 
 
 class Cut(Exception):
     """A stream ended before its time: ask again."""
+
+
+class Unanswered(Exception):
+    """A request was sent and no answer of the server came back: whether it was done is not known. `why` is what to tell."""
+
+    def __init__(self, why: HeraUtilsError) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -68,6 +77,15 @@ class ArgoHttp:
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
     ) -> Any:
         """The JSON reply of an operation (argo/routes). Refused, AccessError or PlatformError when there is none."""
+        try:
+            return self.try_once(operation, query=query, body=body, **values)
+        except Unanswered as unanswered:
+            raise unanswered.why from None
+
+    def try_once(
+        self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
+    ) -> Any:
+        """As `call`, for who can find out whether it was done when no answer comes: that raises Unanswered."""
         method, path = address(operation, **values)
         reply = self._send(method, path, query, body)
         try:
@@ -145,13 +163,31 @@ class ArgoHttp:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise unreachable(self.connection, error) from None
+            why = unreachable(self.connection, error)
+            if stream or _never_sent(error):
+                raise why from None
+            raise Unanswered(why) from None
+        if not stream and not reply.headers.get("Content-Type") and not reply.content:  # cut within its head
+            raise Unanswered(unreachable(self.connection, ConnectionResetError()))
         if reply.status_code != 200:
             with reply:
-                raise refusal(self.connection, reply, token)
+                why = refusal(self.connection, reply, token)
+                if not stream and reply.status_code in _OF_GATEWAYS and not isinstance(why, Refused):
+                    raise Unanswered(why)
+                raise why
         if not stream and "json" not in reply.headers.get("Content-Type", ""):
             raise not_argo(self.connection, reply)
         return reply
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether there was not even a connection."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
+        return True
+    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(cause, urllib3.exceptions.NewConnectionError) or not isinstance(
+        error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
+    )
 
 
 def _word(value: Any) -> str:
