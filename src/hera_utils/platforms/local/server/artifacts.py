@@ -21,7 +21,7 @@ from urllib.parse import quote
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
-from hera_utils.errors import Refused
+from hera_utils.errors import PlatformError, Refused
 from hera_utils.platforms.local.platform import Stored
 from hera_utils.platforms.local.server.answers import Reply
 from hera_utils.platforms.local.server.call import Call
@@ -119,8 +119,11 @@ def _place(call: Call, run: Stored, output: bool) -> _Place:
     artifact = next((one for one in found if one.get("name") == name), None)
     if artifact is None:
         raise Refused(NOT_FOUND, f"artifact not found: {name}")
-    path = Path(call.platform.artifact(run.namespace, run.name, node_id, name, output=output))
-    if not path.exists():
+    try:
+        path = Path(call.platform.artifact(run.namespace, run.name, node_id, name, output=output))
+    except PlatformError as error:  # its key leads out of the store
+        raise Refused(NOT_FOUND, error.message) from None
+    if not path.is_file() and not path.is_dir():
         raise Refused(NOT_FOUND, f"artifact not found: {name}")
     return _Place(path, posixpath.basename(_key(artifact)) or path.name)
 
@@ -184,16 +187,20 @@ def _is_gzip(path: Path) -> bool:
 
 def inside(root: Path, below: str) -> Path | None:
     """The file or folder below an artifact, or None when there is none or it lies (or links) outside."""
-    real_root = root.resolve()
-    target = (root / below.strip("/")).resolve() if below.strip("/") else real_root
+    try:
+        real_root = root.resolve(strict=True)
+        target = (root / below.strip("/")).resolve(strict=True) if below.strip("/") else real_root
+    except (OSError, RuntimeError, ValueError):  # not there, links in a circle, a name that no file can have
+        return None
     if target != real_root and real_root not in target.parents:
         return None
-    return target if target.exists() else None
+    return target if target.is_dir() or target.is_file() else None
 
 
 def _listing(folder: Path) -> str:
     names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
-    links = [f'<li><a href="./{quote(name)}">{html.escape(name)}</a></li>' for name in names]
+    shown = [(quote(os.fsencode(name)), os.fsencode(name).decode("utf-8", "replace")) for name in names]
+    links = [f'<li><a href="./{link}">{html.escape(name)}</a></li>' for link, name in shown]
     return "<html><body><ul>\n" + "\n".join(['<li><a href="..">..</a></li>', *links]) + "\n</ul></body></html>"
 
 
