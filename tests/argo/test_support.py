@@ -66,7 +66,7 @@ def test_findings_name_the_field() -> None:
         tolerations=[],
         templates=[
             {"name": "a", "container": {"image": "i", "securityContext": {"runAsUser": 1}}},
-            {"name": "b", "steps": [[{"name": "s", "inline": {"script": {"source": "1", "tty": True}, "plugin": {"x": {}}}}]]},
+            {"name": "b", "steps": [[{"name": "s", "inline": {"script": {"source": "1", "stdin": True}, "plugin": {"x": {}}}}]]},
             {"name": "c", "dag": {"tasks": [{"name": "t", "hooks": {"exit": {"template": "a", "arguments": {
                 "artifacts": [{"name": "x", "s3": {"key": "k", "bucket": "b"}}]}}}}]}},
         ],
@@ -75,7 +75,7 @@ def test_findings_name_the_field() -> None:
     assert {(one.path, one.verdict) for one in support.findings(document)} == {
         ("spec.nodeSelector", "warned"),
         ("spec.templates[0].container.securityContext", "warned"),
-        ("spec.templates[1].steps[0][0].inline.script.tty", "warned"),
+        ("spec.templates[1].steps[0][0].inline.script.stdin", "warned"),
         ("spec.templates[1].steps[0][0].inline.plugin", "refused"),
         ("spec.templates[2].dag.tasks[0].hooks.exit.arguments.artifacts[0].s3.bucket", "warned"),
         ("spec.volumes[0].nfs", "refused"),
@@ -103,16 +103,17 @@ def test_a_warning_is_said_once() -> None:
     templates = [{"name": n, "container": {"image": "i"}, "nodeSelector": {"a": "b"}} for n in "abc"]
     said = support.warnings(support.findings(spec(entrypoint="a", templates=templates)))
     assert said == [
-        "spec.templates[0].nodeSelector (and 2 more) has no effect here: there is one machine: every pod runs on it"
+        "spec.templates[0].nodeSelector (and 2 more) has no effect here: there is one machine: "
+        "every pod runs on it that names no other processor or system"
     ]
 
 
 def test_cron_workflows() -> None:
     document = schema.decode(
-        {"spec": {"schedules": ["* * * * *"], "workflowSpec": {"hostAliases": [{"ip": "1.1.1.1"}]}}}, "CronWorkflow"
+        {"spec": {"schedules": ["* * * * *"], "workflowSpec": {"dnsPolicy": "Default"}}}, "CronWorkflow"
     )
     found = [one.path for one in support.findings(document, "CronWorkflow")]
-    assert found == ["spec.workflowSpec.hostAliases"]
+    assert found == ["spec.workflowSpec.dnsPolicy"]
 
 
 def stored(name: str, *templates: dict[str, Any]) -> dict[str, Any]:

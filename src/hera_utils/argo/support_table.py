@@ -13,6 +13,7 @@ def _all(fields: str, reason: str = "") -> dict[str, str]:
 
 
 _ONE_MACHINE = "there is one machine: every pod runs on it"
+_SELECTOR = "there is one machine: every pod runs on it that names no other processor or system"
 _USER = "tasks run as the user who started the platform"
 _STORE = "artifacts are kept in the platform's own store, whatever place they name"
 _NO_CREDENTIALS = "credentials of cloud stores are not used: artifacts are kept in the platform's own store"
@@ -27,7 +28,7 @@ EXECUTED: Table = {
         **_all(
             "activeDeadlineSeconds arguments entrypoint hooks onExit parallelism podMetadata podSpecPatch priority retryStrategy"
             " shutdown suspend synchronization templateDefaults templates ttlStrategy volumeClaimGC volumeClaimTemplates volumes"
-            " workflowMetadata workflowTemplateRef podResources"
+            " workflowMetadata workflowTemplateRef podResources hostAliases"
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
         "podGC": "the logs of deleted pods stay with the run",
@@ -38,7 +39,7 @@ EXECUTED: Table = {
         **_all(
             "activeDeadlineSeconds annotations container containerSet daemon dag data failFast http initContainers inputs memoize"
             " metadata name outputs parallelism pendingTimeout podResources podSpecPatch resource retryStrategy script sidecars"
-            " steps suspend synchronization timeout volumes"
+            " steps suspend synchronization timeout volumes hostAliases"
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
         "archiveLocation": "the key is kept; the place is the platform's own store",
@@ -129,17 +130,18 @@ EXECUTED: Table = {
     "v1alpha1.HTTPBodySource": _all("bytes"),
     "v1alpha1.ResourceTemplate": _all(
         "action failureCondition flags manifest manifestFrom mergeStrategy setOwnerReference successCondition",
-        "the objects are those of the platform's own Kubernetes API",
+        "the objects are those of the platform's own Kubernetes API; a Pod runs once, a Job knows completions, parallelism and backoffLimit",
     ),
     "v1alpha1.ManifestFrom": _all("artifact"),
     "v1alpha1.Memoize": _all("cache key maxAge"),
     "v1alpha1.Cache": _all("configMap"),
     "v1.Container": {
-        **_all("args command env envFrom name readinessProbe resources restartPolicy volumeMounts workingDir"),
+        **_all("args command env envFrom name readinessProbe resources restartPolicy tty volumeMounts workingDir"),
         "image": "a table says what stands in for the image on this machine",
         "imagePullPolicy": "nothing is pulled",
-        "ports": "a task listens on this machine's own ports",
+        "ports": "a task listens on this machine's own ports; runs that name the same one take turns",
     },
+    "v1.HostAlias": _all("hostnames ip"),
     "v1.EnvVar": _all("name value valueFrom"),
     "v1.EnvVarSource": _all("configMapKeyRef fieldRef resourceFieldRef secretKeyRef"),
     "v1.EnvFromSource": _all("configMapRef prefix secretRef"),
@@ -197,8 +199,9 @@ EXECUTED: Table = {
 
 WARNED: Table = {
     "v1alpha1.WorkflowSpec": {
-        **_all("affinity nodeSelector tolerations schedulerName podPriorityClassName", _ONE_MACHINE),
-        **_all("dnsConfig dnsPolicy hostAliases", "names are resolved as on this machine"),
+        **_all("affinity tolerations schedulerName podPriorityClassName", _ONE_MACHINE),
+        "nodeSelector": _SELECTOR,
+        **_all("dnsConfig dnsPolicy", "names are resolved as on this machine"),
         "securityContext": _USER,
         "archiveLogs": "logs are kept with the run and are no artifacts",
         "artifactGC": f"artifacts stay until the run is deleted; {_LAST}",
@@ -207,8 +210,8 @@ WARNED: Table = {
         "podDisruptionBudget": "nothing evicts pods here",
     },
     "v1alpha1.Template": {
-        **_all("affinity nodeSelector tolerations schedulerName priorityClassName", _ONE_MACHINE),
-        "hostAliases": "names are resolved as on this machine",
+        **_all("affinity tolerations schedulerName priorityClassName", _ONE_MACHINE),
+        "nodeSelector": _SELECTOR,
         "securityContext": _USER,
         "metrics": "no metrics are collected here",
     },
@@ -237,7 +240,7 @@ WARNED: Table = {
     "v1.Container": {
         **_all("lifecycle livenessProbe startupProbe", _PROBE),
         **_all("resizePolicy restartPolicyRules", "a container that ended is not started again within its pod"),
-        **_all("stdin stdinOnce tty", "tasks have no terminal and nothing to read"),
+        **_all("stdin stdinOnce", "tasks have nothing to read"),
         **_all("terminationMessagePath terminationMessagePolicy", "a task's message is Argo's own"),
         "securityContext": _USER,
     },
