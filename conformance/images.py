@@ -2,7 +2,8 @@
 
     images.py RECORDINGS FOLDER      FOLDER (it exists) takes the links that the table names
 
-The recorded alpine, busybox and curl images have busybox's shell (`>&`, $RANDOM) and its nslookup; the recorded argosay:v2 has cowsay.
+The recorded alpine, busybox and curl images have busybox's shell (`>&`, $RANDOM) and its nslookup; the recorded argosay:v2 has cowsay;
+Argo's own command line is stood in for by `argo`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ def main(recordings: Path, folder: Path) -> None:
     for name, path in more.items():
         entry = table.setdefault(name, {})
         entry["path"] = [*entry.get("path", []), path]
+    (folder / "tools").mkdir()  # the connection is put beside it, once there is one
+    argo = shutil.copy(Path(__file__).parent / "argo", folder / "tools")
+    table["quay.io/argoproj/argocli*"] = {"entrypoint": ["python3", str(argo)], "path": [str(folder / "tools")]}
     yaml.safe_dump(table, sys.stdout)
 
 
