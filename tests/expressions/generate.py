@@ -259,7 +259,7 @@ class Generator:
             lambda: f"lastIndexOf({self.string(d)}, {self.string(d)})",
             lambda: "{" + f"a: {self.any(d)}, a: {self.any(d)}" + "}",
             lambda: f"let v = {self.any(d)}; let w = {self.any(d)}; {self.pick(['[v, w]', 'v == w', 'v ?? w', 'map([1, 2], v)', '[w, v]'])}",
-            lambda: f'''$env{self.pick(['.flag', '["number"]', '?.nope', '.item.a', '', '.nope', '[inputs.parameters.s]'])}''',
+            lambda: f'''$env{self.pick(['.flag', '["number"]', '?.nope', '.item.a', '.nope', '[inputs.parameters.s]'])}''',
             lambda: f"{self.any(d)} | {self.pick(['type()', 'string()', 'len()', 'toJSON()', 'int()', 'get(0)', 'first()', 'keys()'])}",
             lambda: f'''date('2023-08-14T10:20:30Z'){self.pick(['.Year()', '.Month()', '.Weekday().String()', '.Add(duration("1h"))', '.Unix()', '.Format("2006")', ' - date("2023-08-13")', ' > date("2023-08-13")', '.Nope()', '.YearDay()', '.AddDate(0, 1, 0)'])}''',
             lambda: f'''duration('1h30m'){self.pick(['.Hours()', '.Minutes()', ' + duration("5s")', ' * 2', ' * 1.5', '.String()', ' < duration("2h")', ' / 2', '.Milliseconds()', ' == 1'])}''',

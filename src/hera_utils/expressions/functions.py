@@ -229,9 +229,14 @@ def index_of(text: Any, part: Any, *, last: bool = False) -> int:
     return len(text[:place].encode("utf-8", "surrogatepass")) if place > 0 else place
 
 
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _numbers(name: str, values: tuple[Any, ...], depth: int = 0) -> Iterator[Any]:
     for value in values:
-        if is_number(value):
+        # months and durations are numbers too, but max and min do not look for them in lists
+        if is_number(value) or (_counts(value) and (depth == 0 or name in ("mean", "median"))):
             yield value
         elif isinstance(value, list | tuple) and depth < 100:
             yield from _numbers(name, tuple(value), depth + 1)
@@ -408,12 +413,15 @@ def ordered(values: list[Any], keys: list[Any], order: Any) -> list[Any]:
     return [value for _, value in pairs]
 
 
+_SORTED = ("[]interface {}", "[]int", "[]float64", "[]string")
+
+
 def sort(values: Any, order: Any = "asc") -> list[Any]:
     if not isinstance(order, str):
         raise Failure(f"sort order argument must be a string (got {go_type(order)})")
     if order not in ("asc", "desc"):
         raise Failure(f"invalid order {order}, expected asc or desc")
-    if not isinstance(values, list) or isinstance(values, Nothing):
+    if go_type(values) not in _SORTED:
         return Nothing()
     items = list(values)
     return ordered(items, items, order)

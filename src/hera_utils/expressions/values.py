@@ -189,6 +189,9 @@ class Function:
         self.call = call
         self.signature = signature
 
+    def __repr__(self) -> str:
+        return self.go_type
+
     def fitted(self, arguments: list[Any]) -> list[Any]:
         """The arguments as Go's reflection passes them: counted, typed, nil made a zero value. Raises Failure."""
         if self.signature is None:
@@ -266,13 +269,17 @@ def wrapped(value: int) -> int:
     return value if -_HALF <= value < _HALF else (value + _HALF) % _WHOLE - _HALF
 
 
+_INTS = (int, Byte, Long)
+_NUMBERS = (int, float, Byte, Long)
+
+
 def is_number(value: Any) -> bool:
-    """An int or a float64 of Go: not a bool, not a duration."""
-    return isinstance(value, int | float) and not isinstance(value, bool | Duration)
+    """An int or a float64 of Go: not a bool, not a duration, not a month."""
+    return type(value) in _NUMBERS
 
 
 def is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool | Duration)
+    return type(value) in _INTS
 
 
 def is_moment(value: Any) -> bool:
