@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.argo.faults import NOT_FOUND
 from hera_utils.cli.options import context, settings_options
 from hera_utils.errors import Refused, SettingsError
 
@@ -47,7 +49,8 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
         sizes = {run["metadata"]["name"]: _size(measured, run) for run in doomed}
         leftovers = disk.old(measured.leftovers, seconds) if measured else {}
         total = sum(sizes.values()) + sum(leftovers.values())
-        if not doomed and not leftovers:
+        records = _records(client, time.time() - seconds) if measured is not None else []
+        if not doomed and not leftovers and not records:
             say(f"nothing is older than {older_than}")
             return 0
         for line in _told(sizes, len(leftovers), sum(leftovers.values()), known=measured is not None):
@@ -58,7 +61,9 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
             say("nothing deleted" + ("" if dry_run or sys.stdin.isatty() else "; add --yes"))
             return 0
         for name in sizes:
-            _delete(client, name)
+            _delete(client.delete, name)
+        for uid in records:
+            _delete(client.delete_archived, uid)
         for folder in leftovers:
             disk.remove(folder)
         say(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} deleted")
@@ -134,9 +139,14 @@ def _agreed() -> bool:
     return sys.stdin.isatty() and click.confirm("Delete them?", default=False)
 
 
-def _delete(client: ArgoClient, name: str) -> None:
+def _records(client: ArgoClient, limit: float) -> list[str]:
+    """The uids of the archive's old records: of runs that are deleted now or were before."""
+    return [record["metadata"]["uid"] for record in client.archived() if _ended_before(record, limit)]
+
+
+def _delete(delete: Callable[[str], None], name: str) -> None:
     try:
-        client.delete(name)
+        delete(name)
     except Refused as error:  # somebody else was faster
-        if error.reason != "NotFound":
+        if error.code != NOT_FOUND:
             raise

@@ -169,6 +169,14 @@ class ArgoClient:
     def delete(self, name: str) -> None:
         self._object("WorkflowService_DeleteWorkflow", namespace=self.namespace, name=name)
 
+    def archived(self) -> list[Json]:
+        """The records of the namespace in the workflow archive, without nodes; [] where there is no archive."""
+        reply = self._object("ArchivedWorkflowService_ListArchivedWorkflows", query={"namespace": self.namespace})
+        return list(reply.get("items") or [])
+
+    def delete_archived(self, uid: str) -> None:
+        self._object("ArchivedWorkflowService_DeleteArchivedWorkflow", uid=uid)
+
     def act(self, name: str, verb: str, body: Mapping[str, Any] | None = None) -> Json:
         """stop, terminate, suspend, resume, retry, resubmit or set a workflow; `body` holds the verb's own options."""
         if verb not in _ACTIONS:

@@ -33,7 +33,20 @@ RESOURCES = {
 ARGO = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
 
 
+class EmptyArchive:
+    def records(self, namespace=""):
+        return []
+
+    def named(self, namespace, name):
+        return ""
+
+    def document(self, uid, *, nodes=True):
+        return None
+
+
 class MemoryPlatform(LocalPlatform):
+    archive = EmptyArchive()
+
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.version = 100

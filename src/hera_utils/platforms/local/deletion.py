@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.platforms.local import artifact_gc, bare_pods, objects
+from hera_utils.platforms.local.archive import keep
 from hera_utils.platforms.local.journal import encode
 from hera_utils.platforms.local.launching import FOLDER_ANNOTATION, claim_folder
 from hera_utils.platforms.local.ledger import PodRecord, RunRecord, Turn
@@ -44,6 +45,7 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
     turn.touched.pop(uid, None)
     controller.drop_run(uid)
     if last is not None:
+        keep(turn, record, last.text)
         turn.changes.append(Change("DELETED", last))
     for stored in owned_by(controller, turn, uid):
         delete_object(controller, turn, stored)

@@ -25,7 +25,7 @@ LEAST_FREE = 2**20
 """Bytes: a disk with less is full for a journal."""
 PAGES_AT_ONCE = 250
 """Given back to the disk in one go: some milliseconds' work."""
-SCHEMA = 1
+SCHEMA = 2
 """The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=vars).encode

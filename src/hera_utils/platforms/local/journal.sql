@@ -38,6 +38,24 @@ CREATE TABLE locks (
 CREATE TABLE events (position INTEGER PRIMARY KEY, run TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX event_runs ON events (run);
 
+-- name: schema_2
+-- Runs that were deleted after they ended (text: the workflow, compressed). Without text: a run that is there, but not in the archive.
+CREATE TABLE archive (
+  uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL, finished REAL, text BLOB
+);
+CREATE INDEX archive_names ON archive (namespace, name);
+
+-- name: archived
+SELECT uid, namespace, name, created, finished, text IS NOT NULL FROM archive WHERE ? = '' OR namespace = ?
+-- name: get_archived
+SELECT text FROM archive WHERE uid = ?
+-- name: archive_run
+INSERT INTO archive (uid, namespace, name, created, finished, text) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING
+-- name: bury_archived
+DELETE FROM archive WHERE uid = ? AND text IS NULL
+-- name: delete_archived
+DELETE FROM archive WHERE uid = ?
+
 -- name: put_meta
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 -- name: get_meta

@@ -15,11 +15,12 @@ from typing import Any
 from hera_utils.argo import faults
 from hera_utils.errors import Refused
 from hera_utils.interpreter.cron import enabled
-from hera_utils.interpreter.events import Event, Submitted
+from hera_utils.interpreter.events import Event, RetryRequested, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validate_stored import check_stored
 from hera_utils.platforms.local import bare_pods, deletion, edits, jobs, objects
 from hera_utils.platforms.local.admission import Admission
+from hera_utils.platforms.local.archive import Archive, forget
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import new_uid, seed
 from hera_utils.platforms.local.controller import Advance, Controller
@@ -59,6 +60,7 @@ class LocalPlatform:
         self._journal = Journal(state / "journal.sqlite")
         self._published = Published(self._journal)
         self.admission = Admission(self._published)
+        self.archive = Archive(self._published)
         self._controller = Controller(state, self._journal, self._published, advance or _interpreter())
         launcher = Launcher(state, self._published, self._controller.report)
         launcher.runtime = (runtime or _process_runtime)(state, self._controller.report)
@@ -90,6 +92,31 @@ class LocalPlatform:
         if self._controller.busy():
             return True
         return any(enabled(json.loads(stored.text)) for stored in self._published.objects("CronWorkflow"))
+
+    def forget_archived(self, uid: str) -> None:
+        """Delete the archive's record of a run; the run itself, if it is there, stays."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            forget(turn, uid, self._published.run_of_uid(uid))
+            return lambda: None
+
+        self._controller.call(act)
+
+    def retry_archived(self, document: Json, **how: Any) -> Stored:
+        """Take an archived run that was deleted up again under a new uid: what failed of it runs again."""
+        namespace = str(document["metadata"]["namespace"])
+        self._check_namespace("Workflow", namespace)
+        rest = {key: document[key] for key in ("spec", "status")}
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            born = objects.born("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            run = Run({**born, **rest})
+            if self._controller.taken(run.namespace, run.name):
+                raise objects.already_exists("Workflow", run.name)
+            self._controller.enter(turn, run, RetryRequested(turn.at, seed(), **how))
+            return lambda: self._workflow(run.uid)
+
+        return self._controller.call(act)
 
     def phases(self, kind: str) -> dict[str, int]:
         """How many workflows, or pods that are shown, are in each phase."""
