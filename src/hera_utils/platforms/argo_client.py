@@ -160,6 +160,11 @@ class ArgoClient:
             "WorkflowService_GetWorkflow", query={"fields": fields}, namespace=self.namespace, name=name
         )
 
+    def archived(self) -> list[Json]:
+        """The records of the namespace in the workflow archive, without nodes; [] where there is no archive."""
+        reply = self._object("ArchivedWorkflowService_ListArchivedWorkflows", query={"namespace": self.namespace})
+        return list(reply.get("items") or [])
+
     def list(self, *, selector: str | None = None, fields: str | None = None, limit: int | None = None) -> list[Json]:
         """The workflows of the namespace, newest first. selector: of labels. fields: paths begin with `items.`."""
         query = {"listOptions.labelSelector": selector, "listOptions.limit": limit, "fields": fields}
@@ -168,11 +173,6 @@ class ArgoClient:
 
     def delete(self, name: str) -> None:
         self._object("WorkflowService_DeleteWorkflow", namespace=self.namespace, name=name)
-
-    def archived(self) -> list[Json]:
-        """The records of the namespace in the workflow archive, without nodes; [] where there is no archive."""
-        reply = self._object("ArchivedWorkflowService_ListArchivedWorkflows", query={"namespace": self.namespace})
-        return list(reply.get("items") or [])
 
     def delete_archived(self, uid: str) -> None:
         self._object("ArchivedWorkflowService_DeleteArchivedWorkflow", uid=uid)

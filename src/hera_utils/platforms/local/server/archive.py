@@ -26,7 +26,7 @@ def enumerate(call: Call) -> Reply:
     wanted = offset + options.limit + 1 if options.limit else len(records)
     for record in records:
         names = {"metadata.name": record.name, "metadata.namespace": record.namespace}
-        document = call.platform.archive.document(record.uid, nodes=False) if fields.matches(names) else None
+        document = call.platform.archive.document(record.uid, nodes=False) if fields.matches(lambda path, names=names: names.get(path, "")) else None
         if document is not None and labels.matches(document["metadata"].get("labels")):
             found.append(document)
         if len(found) >= wanted:
