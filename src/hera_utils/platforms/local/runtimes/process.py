@@ -40,6 +40,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(field.name for field in fields(Launch))
 _SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
+_TRIES = 3  # workers that a pod may lose before it has begun
 
 
 @dataclass
@@ -50,6 +51,7 @@ class _Pod:
     started: bool = False
     cpu: float = -1.0
     looked_at: float = 0.0
+    lost: int = 0
 
 
 class ProcessRuntime:
@@ -122,13 +124,16 @@ class ProcessRuntime:
             _log.error("%s", error)
         while not self._closing:
             for key, _ in self._selector.select(self._pause()):
-                try:
-                    key.data()
-                except Exception:  # noqa: BLE001 - one bad pod must not stop the others
-                    _log.exception("the process runtime could not handle something")
-            self._admit()
-            self._sweep()
+                self._attempt(key.data)
+            self._attempt(self._admit)
+            self._attempt(self._sweep)
         self._shut()
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception:  # noqa: BLE001 - one bad pod must not stop the others
+            _log.exception("the process runtime could not handle something")
 
     def _pause(self) -> float:
         return _IDLE if len(self._admission) else _SWEEP
@@ -201,6 +206,9 @@ class ProcessRuntime:
         except (HeraUtilsError, OSError) as error:
             fix = getattr(error, "fix", None)
             self._finish(uid, _failed(launch, f"{error}: {fix}" if fix else str(error)))
+        except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
+            _log.exception("a pod could not be started")
+            self._finish(uid, _failed(launch, f"the pod could not be started: {type(error).__name__}: {error}"))
 
     def _write_job(self, uid: str, launch: Launch) -> None:
         pod = launch.pod
@@ -274,9 +282,17 @@ class ProcessRuntime:
                 record = json.loads(file.read())
         except OSError:
             if ended:
-                self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))
+                self._lost(uid, pod)
             return
         self._finish(uid, _finished(pod.launch, record))
+
+    def _lost(self, uid: str, pod: _Pod) -> None:
+        """The worker is no more. A pod that it had not begun goes to another one."""
+        pod.lost += 1
+        if pod.lost < _TRIES and not os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
+            self._start(uid)
+        else:
+            self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))
 
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)

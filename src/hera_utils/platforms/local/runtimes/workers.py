@@ -58,8 +58,9 @@ class Workers:
         """Hand the pod to a worker. Raises PlatformError."""
         while True:
             worker = self._idle.popleft() if self._idle else self._make()
-            assert worker.link is not None
             try:
+                if worker.link is None:  # it closed the connection while it waited
+                    raise ConnectionResetError
                 worker.link.send(uid.encode())
             except OSError:
                 self._drop(worker)
@@ -88,15 +89,22 @@ class Workers:
 
     def _free(self, worker: Worker) -> None:
         """The worker has cleaned up; or it has closed the connection and is about to end."""
-        assert worker.link is not None
+        if worker.link is None:  # it was dropped by what happened at the same moment
+            return
         try:
             answer = worker.link.recv(64)
         except OSError:
             answer = b""
         if not answer or len(self._idle) >= self._spare:
-            self._unlink(worker)
+            self._retire(worker)
         else:
             self._idle.append(worker)
+
+    def _retire(self, worker: Worker) -> None:
+        """It gets no more pods; it ends by itself."""
+        with contextlib.suppress(ValueError):
+            self._idle.remove(worker)
+        self._unlink(worker)
 
     def _unlink(self, worker: Worker) -> None:
         if worker.link is not None:
@@ -181,10 +189,8 @@ class Workers:
             self._ended(uid)
 
     def _drop(self, worker: Worker) -> None:
-        with contextlib.suppress(ValueError):
-            self._idle.remove(worker)
+        self._retire(worker)
         if worker.pidfd >= 0:
             self._selector.unregister(worker.pidfd)
             os.close(worker.pidfd)
             worker.pidfd = -1
-        self._unlink(worker)
