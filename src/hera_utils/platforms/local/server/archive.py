@@ -7,6 +7,7 @@ from typing import Any
 from hera_utils.argo.faults import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
+from hera_utils.platforms.local.http import whole_number
 from hera_utils.platforms.local.server.answers import Reply, Text
 from hera_utils.platforms.local.server.call import Call
 
@@ -22,12 +23,13 @@ def enumerate(call: Call) -> Reply:
     prefix, namespace = call.query.get("namePrefix", ""), call.query.get("namespace", "")
     records = [one for one in call.platform.archive.records(namespace) if one.name.startswith(prefix)]
     found: list[Json] = []
-    offset = int(options.continue_) if options.continue_.isdigit() else 0
+    offset = max(whole_number(options.continue_ or "0") or 0, 0)
     wanted = offset + options.limit + 1 if options.limit else len(records)
     for record in records:
-        names = {"metadata.name": record.name, "metadata.namespace": record.namespace}
-        document = call.platform.archive.document(record.uid, nodes=False) if fields.matches(lambda path, names=names: names.get(path, "")) else None
-        if document is not None and labels.matches(document["metadata"].get("labels")):
+        document = call.platform.archive.document(record.uid, nodes=False)
+        if document is None or not fields.matches_document(document):
+            continue
+        if labels.matches(document["metadata"].get("labels")):
             found.append(document)
         if len(found) >= wanted:
             break
