@@ -148,6 +148,18 @@ def test_outputs_of_a_set_without_main_come_from_its_volumes(stage: Stage) -> No
     assert (end.phase, end.outputs) == ("Succeeded", {"parameters": [{"name": "o", "value": "v"}]})
 
 
+def test_outputs_of_a_set_wait_for_all_of_it(stage: Stage) -> None:
+    at = {"volumeMounts": [{"name": "s", "mountPath": "/s"}]}
+    parameters = [{"name": name, "valueFrom": {"path": path}} for name, path in (("o", "/s/out"), ("own", "/tmp/own"))]
+    pod = container_set(
+        stage, shell("slow", "sleep 0.3; echo late > /s/out", **at), shell("main", "echo mine > /tmp/own", **at),
+        spec={"volumes": [{"name": "s", "emptyDir": {}}]}, template={"set": at, "outputs": {"parameters": parameters}},
+    )  # fmt: skip
+    end = stage.run(pod)
+    assert end.error == ""
+    assert end.outputs["parameters"] == [{"name": "o", "value": "late"}, {"name": "own", "value": "mine"}]
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

@@ -132,7 +132,11 @@ class Pod(Cell):
             self._announce(plans, waiting)
             self.turn()
         if self.collected is None and self._has_outputs():
-            self._collect_alone()
+            main = self.containers.get("main")
+            if main is not None and main.root is not None:
+                self._collect(main)
+            else:
+                self._collect_alone()
         self._end_sidecars(
             [self.containers[p.name] for p in plans if p.kind == "sidecar" and p.name in self.containers]
         )
@@ -179,6 +183,9 @@ class Pod(Cell):
         )
 
     def on_end(self, container: Container) -> None:
+        """Of a container set nothing is collected yet: others may still write to its volumes."""
+        if self.job["template"].get("containerSet"):
+            return
         if container.plan.name == "main" and container.plan.kind == "main" and self._has_outputs():
             self._collect(container)
 
