@@ -27,7 +27,7 @@ from hera_utils.expressions.values import Failure, go_type
 CAMPAIGN = int(os.environ.get("HERA_UTILS_CAMPAIGN", "1"))
 START = 0 if CAMPAIGN == 1 else int.from_bytes(os.urandom(4), "big")
 RANDOM_ORDER = ("values(", "keys(", "toPairs(")  # Go's maps have none
-# Capacities of Go's slices show through sprig.slice; a text cut within a character is no text in Python.
+# Capacities of Go's slices show through sprig.slice; a text cut within a character is no text in Python, nor is any base64.
 NOT_COPIED = ("sprig.slice(", 'é"[', "é'[", "é`[")
 
 
@@ -68,7 +68,9 @@ def differences(texts: list[str]) -> tuple[list[str], int]:
     found, messages = [], 0
     for text, theirs in zip(texts, answers, strict=True):
         mine = ours(text)
-        if any(name in text for name in NOT_COPIED + RANDOM_ORDER):
+        if any(name in text for name in NOT_COPIED + RANDOM_ORDER) or "\ufffd" in json.dumps(
+            theirs, ensure_ascii=False
+        ):
             continue
         if theirs["ok"] != mine["ok"] or (
             theirs["ok"] and (theirs["type"] != mine["type"] or not same(theirs.get("value"), mine.get("value")))
@@ -227,6 +229,8 @@ def test_quantities() -> None:
             same_answer = mine == theirs["error"]
         else:
             number, whole, milli = theirs["value"]
+            if len(number) > 1000:  # ours stops at ten to the thousandth
+                continue
             if number.startswith("-") or isinstance(
                 mine, str
             ):  # Value() of what is below zero rounds this way and that

@@ -18,6 +18,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 LONGEST = (1 << 63) - 1
 _MOST = 1 << 63
+_DIGITS = 20  # that many are too many
 
 _UNITS = {
     "ns": NANOSECOND,
@@ -55,7 +56,7 @@ def nanoseconds(text: str) -> int:
         digits, fraction, unit = found.group(1), found.group(2) or "", found.group(3)
         if not digits and len(fraction) < 2:
             raise DurationError(f"time: invalid duration {_quote(text)}")
-        whole = int(digits or "0")
+        whole = int(digits.lstrip("0")[:_DIGITS] or "0")
         if whole > _MOST:
             raise DurationError(f"time: invalid duration {_quote(text)}")
         if not unit:
@@ -64,9 +65,11 @@ def nanoseconds(text: str) -> int:
         if scale is None:
             raise DurationError(f"time: unknown unit {_quote(unit)} in duration {_quote(text)}")
         total += whole * scale + _fraction(fraction[1:], scale)
-        if total > LONGEST + (1 if negative else 0):
+        if total > _MOST:
             raise DurationError(f"time: invalid duration {_quote(text)}")
         rest = rest[found.end() :]
+    if total > LONGEST and not negative:
+        raise DurationError(f"time: invalid duration {_quote(text)}")
     return -total if negative else total
 
 

@@ -30,6 +30,7 @@ _SUFFIXES = {
 }
 _NANO = 10**9
 _LEAST_POWER = -9
+_MOST_DIGITS = 4000  # Kubernetes has no limit
 _LARGEST_BINARY = (1 << 63) - 1
 _LARGEST_EXPONENT = 1000  # larger ones are legal and mean nothing
 
@@ -53,6 +54,8 @@ def quantity(text: str) -> Fraction:
         power = _power(suffix)
         scale = Fraction(10) ** power
     fraction = fraction or ""
+    if len(whole) + len(fraction) > _MOST_DIGITS:
+        raise QuantityError("unable to parse numeric part of quantity")
     if not whole and not fraction and (suffix in ("Pi", "Ei") or power < _LEAST_POWER):
         raise QuantityError("unable to parse numeric part of quantity")
     exact = Fraction(int((whole + fraction) or "0"), 10 ** len(fraction)) * scale

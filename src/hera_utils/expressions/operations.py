@@ -209,6 +209,9 @@ def make_range(start: Any, end: Any) -> Ints:
     return Ints(range(first, last + 1))
 
 
+_STRUCTURES = ("time.Time", "*time.Location", "*semver.Version")
+
+
 def contained(needle: Any, where: Any) -> bool:
     """The operator `in`."""
     if where is None:
@@ -228,6 +231,11 @@ def contained(needle: Any, where: Any) -> bool:
             return "" in where
         _check_key(needle, where)
         return needle in where
+    if go_type(where) in _STRUCTURES:
+        if not isinstance(needle, str):
+            given = "<nil>" if needle is None else go_type(needle)
+            raise Failure(f"cannot use {given} as field name of {go_type(where).removeprefix('*')}")
+        return False  # none of their fields can be seen
     raise Failure(f'operator "in" not defined on {go_type(where)}')
 
 
