@@ -31,7 +31,7 @@ user's browser (`docs/decisions/20261123-page-without-token.md`). Foreign client
 | list of workflows with a limit | `continue` is set only when an archive has more | set whenever more remain |
 | `stream/events` | 500 (it cannot write core/v1 events) | streams them |
 | watch of workflows | an event for each change | the latest state, at most ten times a second and a twentieth of a core |
-| archived workflows | those of the database | none: runs are kept until they are deleted |
+| archived workflows | those of the database | every run that ended; other calls never fall back to them |
 | `artifacts-by-uid` | archived workflows | any workflow by its uid |
 | logs | a pod's lines, the emissary's included, while the pod exists | the task's own lines, as long as the run is kept |
 | creating an invalid workflow or template through Kubernetes | stored; the run fails later | refused with Argo's message |
