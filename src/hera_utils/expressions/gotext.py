@@ -240,8 +240,17 @@ def text_of(value: Any) -> str:
     if isinstance(value, bytes):
         return "[" + " ".join(str(byte) for byte in value) + "]"
     if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: (isinstance(key, str), key))
+        keys = sorted(value, key=_rank)
         return "map[" + " ".join(f"{text_of(key)}:{text_of(value[key])}" for key in keys) + "]"
     if isinstance(value, list | tuple):
         return "[" + " ".join(text_of(one) for one in value) + "]"
     return str(value)
+
+
+def _rank(key: Any) -> tuple[int, Any]:
+    """Where fmt writes a key of a map: nil first, texts, then numbers; the rest as it comes."""
+    if key is None:
+        return 0, 0
+    if isinstance(key, str):
+        return 1, key
+    return (2, key) if isinstance(key, int | float) else (3, 0)
