@@ -68,7 +68,7 @@ def test_histories_are_short_and_go_with_the_cron_workflow(platform):
     until(lambda: not runs(platform))
 
 
-def test_forbid_starts_nothing_beside_a_run_and_replace_ends_it(platform):
+def test_forbid_starts_nothing_beside_a_run(platform):
     platform.create("CronWorkflow", "default", cron("alone", "sleep", "30", concurrencyPolicy="Forbid"))
     until(lambda: status(platform, "alone").get("active"))
     time.sleep(2.2)
