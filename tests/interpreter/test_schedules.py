@@ -13,7 +13,7 @@ import pytest
 from hera_utils.interpreter.schedules import ScheduleError, parse
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oracle"))
-import oracle  # noqa: E402
+import oracle
 
 CAMPAIGN = int(os.environ.get("HERA_UTILS_CAMPAIGN", "1"))
 NEVER = -62135596800
