@@ -21,7 +21,7 @@ HEAD = """\
 Made by `tools/generate_apis.py` from `argo/routes.py` and `platforms/local/kubernetes/resources.py`; edit these, not this page.
 
 Both listen on 127.0.0.1 only. Every call needs the bearer token (`hera-utils connection`), except from the platform's own page in this
-user's browser (`docs/decisions/20261123-page-without-token.md`). Foreign clients that are tested against them: Hera, the official
+user's browser (`docs/decisions/0002-page-without-token.md`). Foreign clients that are tested against them: Hera, the official
 `argo-workflows` client, lightkube, the official `kubernetes` client, kubectl, and by hand the `argo` CLI 4.1.2.
 
 ## Where they differ from a cluster, on purpose

@@ -2,7 +2,7 @@
 
 Why each check: any web page may send requests to 127.0.0.1, so a Host that is not loopback (DNS rebinding) and a foreign Origin are
 refused before anything else; other users of the machine can connect too, so every call needs the token, which only this user can
-read. The page that Hera's printed address opens has no token: see docs/decisions/20261123-page-without-token.md for why the user id of
+read. The page that Hera's printed address opens has no token: see docs/decisions/0002-page-without-token.md for why the user id of
 the connection's other end, together with what the browser says of the request, stands in for it.
 """
 
