@@ -50,6 +50,7 @@ class Root:
         self.namespace = ""  # the same as /proc names it
         self._seen: tuple[object, ...] = ()
         self._mounts_then = b""
+        self._covers_own = False
         self.place = f"{folder}/root"
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
         os.makedirs(folder)
@@ -152,6 +153,7 @@ class Root:
         self.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self.namespace = os.readlink("/proc/self/ns/mnt")
         self._seen, self._mounts_then = seen, _mounts_now()
+        self._covers_own = any((mount.target + "/").startswith(tuple(f"{own}/" for own in OWN)) for mount in mounts)
 
     def leave(self) -> None:
         if self.view >= 0:
@@ -182,6 +184,8 @@ class Root:
 
     def empty(self) -> None:
         """Remove what a container left in its own folders."""
+        if self._covers_own:
+            self.leave()  # removing a mount point here takes the mount out of the view there: the next container binds anew
         for path in (*(self.own(p) for p in OWN), f"{self.place}/dev/shm"):
             for entry in _entries(path):
                 if entry.is_dir(follow_symlinks=False):
