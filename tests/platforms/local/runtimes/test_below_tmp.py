@@ -1,4 +1,4 @@
-"""Folders of this machine below /tmp, where every container has an empty folder of its own, are there for each pod, not for the first alone."""
+"""Folders of this machine below /tmp, which is empty in every container: they are there for each pod, not for the first alone."""
 
 from __future__ import annotations
 
