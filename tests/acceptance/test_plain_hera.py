@@ -53,3 +53,26 @@ def test_the_first_answer_is_never_pending(shared_machine):
         status, answer = shared_machine.call("GET", f"/api/v1/workflows/default/{name}")
         assert status == 200
         assert answer["status"]["phase"] == "Running"
+
+
+def test_the_log_of_a_retried_task_has_each_line_once(shared_machine):
+    """Both attempts have the same pod name; each is read from its own log."""
+    document = {
+        "metadata": {"generateName": "again-"},
+        "spec": {
+            "entrypoint": "a",
+            "templates": [
+                {"name": "a", "container": {"image": "busybox", "command": ["sh", "-c"], "args": ["date +%N; exit 1"]}}
+            ],
+        },
+    }
+    name = shared_machine.submit(document)
+    shared_machine.wait(name)
+    assert shared_machine.call("PUT", f"/api/v1/workflows/default/{name}/retry", {"name": name})[0] == 200
+    shared_machine.wait(name)
+    lines = shared_machine.run("logs", name).stdout.split()
+    numbers = [line for line in lines if line.isdigit()]
+    assert len(numbers) == len(set(numbers)) >= 1, lines
+    refused = shared_machine.run("resume", name)
+    assert refused.returncode == 1
+    assert "has ended (Failed)" in refused.stderr

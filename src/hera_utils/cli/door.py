@@ -13,6 +13,7 @@ from hera_utils.cli.commands import commands
 from hera_utils.errors import HeraUtilsError, Refused
 
 INTERRUPTED = 130
+READER_LEFT = 141  # as a program that ends by SIGPIPE: not to be taken for a run that failed
 
 
 def enter(arguments: Sequence[str]) -> int:
@@ -26,7 +27,7 @@ def enter(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except HeraUtilsError as error:
-        complain(error)
+        complain(error, arguments[0] if arguments else "")
         return error.exit_status
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and newer: the message is the help
@@ -42,13 +43,13 @@ def enter(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         # the reader left (`| head`): nothing more to say, and nothing to flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return READER_LEFT
 
 
-def complain(error: HeraUtilsError) -> None:
-    """`hera-utils: sentence` and `  fix: what to do` on stderr."""
+def complain(error: HeraUtilsError, command: str = "") -> None:
+    """`hera-utils: sentence` and `  fix: what to do` on stderr. command: what was asked for, for fixes that depend on it."""
     click.echo(f"hera-utils: {error}", err=True)
-    fix = error.fix or (_fix_of(error) if isinstance(error, Refused) else None)
+    fix = error.fix or (_fix_of(error, command) if isinstance(error, Refused) else None)
     if fix:
         first, *more = fix.splitlines()
         click.echo(f"  fix: {first}", err=True)
@@ -56,7 +57,7 @@ def complain(error: HeraUtilsError) -> None:
             click.echo(f"       {line}", err=True)
 
 
-def _fix_of(refused: Refused) -> str | None:
+def _fix_of(refused: Refused, command: str) -> str | None:
     """What to do about a server's no that says nothing of it."""
     if refused.message.startswith("workflows.argoproj.io ") and refused.code == faults.NOT_FOUND:
         return "see the runs that there are with: hera-utils ls"
@@ -64,7 +65,9 @@ def _fix_of(refused: Refused) -> str | None:
         return "name another with --argo_namespace or ARGO_NAMESPACE"
     if refused.code == faults.ALREADY_EXISTS:
         return "give it another name (or a generateName), or delete the old one with: hera-utils delete NAME"
-    if refused.code == faults.INVALID_ARGUMENT:
+    if refused.code == faults.INVALID_ARGUMENT and command in ("run", "lint"):
+        if refused.message.startswith("spec.arguments."):
+            return "give the parameter a value: -p NAME=VALUE, or in the workflow"
         return "correct the workflow; hera-utils lint checks it without running it"
     return None
 

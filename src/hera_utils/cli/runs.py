@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.errors import ResourceError
+from hera_utils.errors import ResourceError, RunFailed
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -98,7 +98,9 @@ def act_on(name: str, verb: str, done: str, body: Json | None = None, *, watch: 
 
     with reached() as client:
         found = run_name(client, name)
-        client.act(found, verb, body)
+        phase = (client.act(found, verb, body).get("status") or {}).get("phase", "")
+        if verb == "resume" and phase in ("Succeeded", "Failed", "Error"):
+            raise RunFailed(f"{found} has ended ({phase}): nothing of it is suspended")
         say(f"{found} {done.replace('NAME', found)}")
         return follow_to_end(client, found) if watch else 0
 

@@ -182,7 +182,9 @@ class MemoryPlatform(LocalPlatform):
             ]
         return sorted(found, key=lambda s: json.loads(s.text)["status"]["startTime"])
 
-    def pod_log(self, namespace: str, pod: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+    def pod_log(
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+    ) -> Iterator[tuple[float, str]]:
         self.get("Pod", namespace, pod)
         at = 0
         while True:

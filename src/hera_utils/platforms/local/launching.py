@@ -179,7 +179,10 @@ class Launcher:
             if optional or self._published.object((kind, namespace, name)) is not None:
                 continue
             if kind == "PersistentVolumeClaim":
-                fix = f"create it with `hera-utils run --provision` or `kubectl -n {namespace} create`"
+                fix = (
+                    f"name its folder in the settings (volumes.{name}), let the experiment's Environment create it, "
+                    f"or create it with kubectl -n {namespace} create -f -"
+                )
                 return f'Unschedulable: persistentvolumeclaim "{name}" not found in namespace "{namespace}": {fix}'
             what = kind.lower()
             fix = f"create it in namespace {namespace} (kubectl -n {namespace} create {what} {name} …)"

@@ -101,7 +101,7 @@ class PodLog:
     uid: str = field(default="", compare=False)
 
     def lines(self, platform: LocalPlatform, options: LogOptions, *, follow: bool = False) -> Iterator[Line]:
-        found = platform.pod_log(self.namespace, self.pod, options.container, follow=follow)
+        found = platform.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
         return grep(chosen(found, options), options)
 
 

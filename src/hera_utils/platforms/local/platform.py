@@ -333,9 +333,14 @@ class LocalPlatform:
             return []
         return [pod.stored() for pod in self._published.pods_of_run(record.uid) if pod.shown >= 0]
 
-    def pod_log(self, namespace: str, pod: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept."""
-        found = self._published.pods_named(namespace, pod)
+    def pod_log(
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+    ) -> Iterator[tuple[float, str]]:
+        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept.
+
+        uid: which of the pods of that name (a retried task has several); the newest when empty.
+        """
+        found = [one for one in self._published.pods_named(namespace, pod) if uid in ("", one.uid)]
         if not found:
             raise objects.not_found("Pod", pod)
         runtime = self._launcher.runtime_of(found[-1])
