@@ -81,7 +81,9 @@ def test_a_sidecar_that_fails_fails_the_pod(stage: Stage) -> None:
 
 def test_containers_of_a_pod_share_volumes_and_nothing_else(stage: Stage) -> None:
     sidecar = shell("other", "echo x > /tmp/mine; touch /s/written; trap 'exit 0' TERM; while :; do sleep 0.02; done")
-    pod = together(stage, "while [ ! -e /s/written ]; do sleep 0.02; done; ls /tmp", sidecars=[sidecar])
+    pod = together(
+        stage, "while [ ! -e /s/written ]; do sleep 0.02; done; ls /tmp | grep mine || true", sidecars=[sidecar]
+    )
     assert stage.run(pod, 10).phase == "Succeeded"
     assert stage.log(pod) == []
 
