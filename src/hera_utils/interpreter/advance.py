@@ -44,7 +44,6 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     walk.ledger.change(node, phase=phases.RUNNING, **fields)
     if node.get("daemoned") and not node.get("finishedAt"):
         node["finishedAt"] = None
-    _containers(walk, node, (), running=True)
     walk.rise(event.node_id)
 
 
@@ -54,7 +53,7 @@ def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
         return
     if event.progress:
         walk.ledger.change(node, progress=event.progress)
-    _containers(walk, node, event.containers, running=False)
+    _containers(walk, node, event.containers)
 
 
 def _pod_waiting(walk: Walk, event: events.PodWaiting) -> None:
@@ -69,9 +68,8 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         return
     frame = walk.frames.get(event.node_id)
     template = frame.template if frame is not None else {}
-    if (
-        event.reason == events.REJECTED
-    ):  # the pod could not even be created: to Argo an error of the template that calls it
+    if event.reason == events.REJECTED:
+        # the pod could not even be created: to Argo an error of the template that calls it
         fault = Fault(event.message)
         for container in _container_nodes(walk, node):
             walk.ledger.drop(container)
@@ -82,7 +80,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     outcome = outcomes.of_pod(event, template)
     found = outcomes.outputs(event, template)
     failed = event.phase != "Succeeded"
-    _containers(walk, node, event.containers, running=False, failed=failed)
+    _containers(walk, node, event.containers, failed=failed)
     for child in walk.ledger.children(node):
         if child["type"] == "Container" and not phases.ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)
@@ -96,7 +94,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     walk.rise(event.node_id)
 
 
-def _containers(walk: Walk, node: Json, states: Any, *, running: bool, failed: bool = False) -> None:
+def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False) -> None:
     """The nodes of the containers of a set."""
     known = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
     for state in states:
@@ -104,7 +102,6 @@ def _containers(walk: Walk, node: Json, states: Any, *, running: bool, failed: b
         outcome = outcomes.of_container(state, failed)
         if child is not None and outcome is not None and not phases.ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)
-    del running
 
 
 def _container_nodes(walk: Walk, node: Json) -> list[Json]:
