@@ -131,7 +131,7 @@ class Cluster:
         request = ServiceAccountToken(
             metadata=ObjectMeta(), spec=TokenRequestSpec(audiences=[], expirationSeconds=seconds)
         )
-        made = self._told(
+        made = self.told(
             lambda: self._client().create(request, service_account),
             f"the token of the service account `{service_account}`",
         )
@@ -150,9 +150,13 @@ class Cluster:
             found = getattr(client, verb)(resource, *arguments, **{k: v for k, v in options.items() if v is not None})
             return list(found) if verb == "list" else found  # a list is read while it is walked
 
-        return self._told(ask, what)
+        return self.told(ask, what)
 
-    def _told(self, ask: Any, what: str) -> Any:
+    def http_client(self) -> Any:
+        """What lightkube speaks HTTP with (address, certificates and credential of the kubeconfig); for `KubernetesHttp`."""
+        return self._client()._client._client
+
+    def told(self, ask: Any, what: str) -> Any:
         """The answer, or one of our errors: nothing of lightkube or of its HTTP library gets out."""
         from lightkube import ApiError, ConfigError, LoadResourceError
 
@@ -177,7 +181,7 @@ class Cluster:
         if self._made is None:
             from lightkube import Client
 
-            self._made = self._told(
+            self._made = self.told(
                 lambda: Client(config=self._config(), namespace=self.namespace, trust_env=not self.local), "the cluster"
             )
         return self._made
@@ -253,6 +257,11 @@ class Cluster:
             return PlatformError(
                 f"the local platform's Kubernetes API does not answer ({why})",
                 fix="run the command again, which starts it",
+            )
+        if "CERTIFICATE_VERIFY_FAILED" in why:
+            return AccessError(
+                f"the certificate of the Kubernetes API is not trusted by {self.kubeconfig()}",
+                fix="correct the cluster's certificate-authority in the kubeconfig (its owner has the file), or name another",
             )
         return AccessError(
             f"the Kubernetes cluster of {self.kubeconfig()} does not answer ({why})",
