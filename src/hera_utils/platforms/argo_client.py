@@ -177,6 +177,16 @@ class ArgoClient:
     def delete_archived(self, uid: str) -> None:
         self._object("ArchivedWorkflowService_DeleteArchivedWorkflow", uid=uid)
 
+    def clear_template(self, name: str) -> bool:
+        """Delete the WorkflowTemplate of that name; whether there was one."""
+        try:
+            self._object("WorkflowTemplateService_DeleteWorkflowTemplate", namespace=self.namespace, name=name)
+        except Refused as error:
+            if error.code != faults.NOT_FOUND:
+                raise
+            return False
+        return True
+
     def act(self, name: str, verb: str, body: Mapping[str, Any] | None = None) -> Json:
         """stop, terminate, suspend, resume, retry, resubmit or set a workflow; `body` holds the verb's own options."""
         if verb not in _ACTIONS:

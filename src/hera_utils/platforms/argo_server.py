@@ -6,6 +6,7 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.hera_binding import HeraBinding, bind_hera, stamp_of
+from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.settings.resolve import CLIContext
 
 
@@ -57,6 +58,14 @@ class ArgoServer:
 
     def print_version(self) -> None:
         print(f"Argo server {self.server} {self.version()}")  # noqa: T201 - a script asks for it by this method's name
+
+    def check_version(self, version_to_check: str) -> bool:
+        """Whether the server is that version (`4.1`, `>=3.7,<5`)."""
+        return satisfies(self.version(), version_to_check)
+
+    def assert_version(self, version_to_check: str) -> bool:
+        """True when the server is that version (`4.1`, `>=3.7,<5`), else SettingsError."""
+        return demanded(f"the Argo server at {self.server}", self.version(), version_to_check)
 
     def print_config(self) -> None:
         """What Hera submits with. The token is not shown."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.platforms.connection import Connection
+from hera_utils.errors import AccessError
+from hera_utils.platforms.connection import Connection, bare_token
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -120,6 +121,26 @@ def bind_hera(
     if annotations or insist:
         _register(binding, annotations, insist, notice)
     return binding
+
+
+def bound_connection() -> Connection:
+    """The connection that Hera has now, whoever gave it; AccessError when it has none."""
+    from hera.shared import global_config
+
+    if not global_config.host:
+        raise AccessError(
+            "Hera knows no Argo server yet",
+            fix="first: argo_server(cluster, args).define_argo_server_part_of_environment()",
+        )
+    held = _token_as_set(global_config)
+    token = held if isinstance(held, str) else ""
+    return Connection(
+        argo_server=str(global_config.host).rstrip("/"),
+        namespace=global_config.namespace or "default",
+        token=bare_token(token),
+        verify_tls=bool(global_config.verify_ssl),
+        fresh_token=(lambda: bare_token(held() or "")) if callable(held) else None,
+    )
 
 
 def _token_as_set(config: Any) -> Any:
