@@ -21,18 +21,24 @@ class Experiment:
 
     workflow: the function that defines it. layout: a Layout subclass (made from the constants), a function of the constants, or
     a layout. environment: an Environment, or a function of the parsed arguments that gives one (`construct_environment`).
+    gather: as `workflow`, for what runs once after all points, with the full inputs. name: what the run's record calls it.
     """
 
     workflow: Define
     inputs: Inputs = field(default_factory=Inputs)
     layout: Any = Layout
     environment: Environment | Callable[..., Environment] = field(default_factory=Environment)
+    gather: Define | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.workflow):
             raise SettingsError(
                 "the experiment's workflow is no function", fix="give a function define(environment, inputs, layout)"
+            )
+        if self.gather is not None and not callable(self.gather):
+            raise SettingsError(
+                "the experiment's gather is no function", fix="give a function gather(environment, inputs, layout)"
             )
 
     def made_layout(self) -> Any:

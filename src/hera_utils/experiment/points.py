@@ -1,0 +1,147 @@
+"""A point of a sweep: its values, the id that stays, the name that reads. Pure.
+
+The id is a digest of the values alone: whatever else is swept, whatever order the axes stand in, the same values have the same id.
+The name is made of the values too, and ends in a part of the id where the values alone would not tell the point from others:
+
+- a value that reads like an earlier one of its axis (`LYON-1` after `LYON_1`), or that had to be rounded;
+- a value with more or fewer hyphens than the first of its axis (`a-b` beside `c`, and `a` beside `b-c`, would both be `a-b-c`);
+- a point whose axes are not those of the sweep's first points (sweeps that were chained);
+- a name of more than 40 characters: the rest of the 63 that Kubernetes grants belongs to the user (`collect-…`).
+
+What comes later in a sweep never changes the name of what came earlier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from hera_utils.experiment.values import argument, canonical, readable
+
+LONGEST_NAME = 40
+_DIGITS_IN_NAMES = 12  # hexadecimal: 48 bits; two of 100,000 names share them once in 50,000 sweeps
+_DIGITS = 16
+
+
+class Naming:
+    """How the points of one sweep are named. shape: the axes of its first points; axes: name → its values in order."""
+
+    def __init__(self, shape: tuple[str, ...], axes: Mapping[str, Iterable[Any]]) -> None:
+        self.shape = shape
+        self._axes = {name: axes[name] for name in shape}
+
+    @cached_property
+    def _read(self) -> dict[str, tuple[int, dict[str, tuple[str, bool]] | None]]:
+        return {name: _table(values) for name, values in self._axes.items()}
+
+    def name(self, point: Point) -> str:
+        """At most 40 characters, an RFC 1123 label, the point's own among those of the sweep."""
+        words, sure = [], point.axes == self.shape
+        for axis, value in point.items():
+            word, exact = self._word(axis, value)
+            words.append(word)
+            sure = sure and exact
+        name = "-".join(words) or "point"
+        if sure and len(name) <= LONGEST_NAME:
+            return name
+        room = LONGEST_NAME - _DIGITS_IN_NAMES - 1
+        return f"{name[:room].rstrip('-')}-{point.id[:_DIGITS_IN_NAMES]}"
+
+    def _word(self, axis: str, value: Any) -> tuple[str, bool]:
+        hyphens, table = self._read.get(axis, (0, None))
+        if table is not None:
+            found = table.get(canonical(value))
+            if found is not None:
+                return found
+        word, exact = readable(value)
+        return word, exact and table is None and word.count("-") == hyphens
+
+
+def _table(values: Iterable[Any]) -> tuple[int, dict[str, tuple[str, bool]] | None]:
+    """(hyphens of the first value, canonical value → (word, whether it is its alone)); no table for numbers: none is needed."""
+    if all(type(value) in (int, float) for value in values):
+        return 0, None
+    table: dict[str, tuple[str, bool]] = {}
+    taken: set[str] = set()
+    hyphens: int | None = None
+    for value in values:
+        word, _ = readable(value)
+        hyphens = word.count("-") if hyphens is None else hyphens
+        rounded = type(value) is float and not readable(value)[1]
+        table.setdefault(canonical(value), (word, word not in taken and word.count("-") == hyphens and not rounded))
+        taken.add(word)
+    return hyphens or 0, table
+
+
+class Point(Mapping[str, Any]):
+    """One combination of the swept values: `point.vintages`, `point["vintages"]`.
+
+    id: 16 hexadecimal digits, the same in every process for the same values. name: legal as a task's, unique in the sweep.
+    arguments: the values as arguments of a task (`Task(…, arguments=point.arguments)`).
+    """
+
+    __slots__ = ("_id", "_naming", "_values")
+
+    def __init__(self, values: Mapping[str, Any], naming: Naming | None = None) -> None:
+        self._values = values if type(values) is dict else dict(values)
+        self._naming = naming
+        self._id = ""
+
+    @property
+    def id(self) -> str:
+        if not self._id:
+            values = self._values
+            text = ";".join([f"{name}={canonical(values[name])}" for name in sorted(values)])
+            self._id = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
+        return self._id
+
+    @property
+    def name(self) -> str:
+        naming = self._naming
+        if naming is None:
+            naming = self._naming = Naming(self.axes, {name: (value,) for name, value in self._values.items()})
+        return naming.name(self)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """axis → value, as Hera takes it: dates and paths as texts, None as `null`."""
+        return {name: argument(value) for name, value in self._values.items()}
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of its values, in order."""
+        return tuple(self._values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._values[name]
+        except KeyError:
+            raise AttributeError(f"the point has no value `{name}`; it has: {', '.join(self._values)}") from None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def items(self) -> Any:
+        return self._values.items()
+
+    def __eq__(self, other: object) -> bool:
+        """Points are equal when their values are: 1, 1.0 and True are three values."""
+        if isinstance(other, Point):
+            return self.id == other.id
+        return Mapping.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"Point({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"

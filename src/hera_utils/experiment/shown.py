@@ -1,0 +1,24 @@
+"""How inputs look in a notebook: small tables of HTML, without scripts or styles of their own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.values import text
+
+
+def html_of_points(told: str, points: Sequence[Point], count: int) -> str:
+    """A table of the first points under a line that counts all of them."""
+    names = list(dict.fromkeys(name for point in points for name in point))
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("point", *names))
+    rows = "".join(
+        f"<tr><td>{escape(point.name)}</td>"
+        + "".join(f"<td>{escape(text(point[name])) if name in point else ''}</td>" for name in names)
+        + "</tr>"
+        for point in points
+    )
+    more = f"<p>… {count - len(points)} more</p>" if count > len(points) else ""
+    counted = f"{count} point{'' if count == 1 else 's'}"
+    return f"<p>{counted}: {escape(told)}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"

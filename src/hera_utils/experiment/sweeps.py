@@ -1,0 +1,476 @@
+"""Sweeps: which points an experiment computes. They are put together, and nothing is listed before it is asked for. Pure.
+
+    grid(vintages=[2009, 2012], boroughs=["LYON_1", "LYON_2"])    every combination
+    zipped(width=[1, 2], height=[10, 20])                         the first of each, the second of each…
+    listed([{"tol": 0.1}, {"tol": 0.01}])                         these
+    a + b       the points of a, then those of b that a does not have
+    a * b       every point of a with every point of b: no axis in both
+    a.where(lambda point: point.tol < 1)     those for which it holds; of the point's values alone
+    a.repeated(5)                            each five times, with seeds 0 to 4
+
+and `random_sample`, `latin_hypercube`, `sobol` (sampling.py). Points are made one by one: 100,000 of them take no more memory than
+their axes. A value twice in an axis or a row twice in a list is refused, as it is a slip; in a chain, where refining a coarse sweep
+repeats some of its points, a point that was there already is the same point and runs once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.points import Naming, Point
+from hera_utils.experiment.values import canonical, python_value
+
+Axes = dict[str, list[Any]]
+
+SHOWN = 10  # points of a sweep in a notebook
+
+
+class Sweep:
+    """Some points, in order. Each axis is an attribute: its values, each once (`sweep.vintages`).
+
+    axes: name → those values. len(), iteration, indices and slices work as on a list, and points are made as they are asked for.
+    """
+
+    def _fresh(self) -> Iterator[Point]:
+        """The points, each a new object."""
+        raise NotImplementedError
+
+    def _shape(self) -> tuple[str, ...]:
+        """The axes of the first points."""
+        raise NotImplementedError
+
+    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+        """axis → the values that names are told apart by; for an axis of numbers, any of them."""
+        return self.axes
+
+    @cached_property
+    def axes(self) -> Axes:
+        """Every value that occurs, once, in the order of its first appearance."""
+        found: dict[str, dict[str, Any]] = {name: {} for name in self._shape()}
+        for point in self._fresh():
+            for name, value in point.items():
+                found.setdefault(name, {}).setdefault(canonical(value), value)
+        return {name: list(values.values()) for name, values in found.items()}
+
+    @cached_property
+    def naming(self) -> Naming:
+        return Naming(self._shape(), self._named_by())
+
+    @property
+    def points(self) -> Sweep:
+        """The sweep itself: what is iterated over reads `for point in inputs.points`."""
+        return self
+
+    @property
+    def told(self) -> str:
+        """The sweep in few words: `3 vintages × 9 boroughs`."""
+        return f"{len(self)} points"
+
+    def where(self, holds: Callable[[Point], object]) -> Sweep:
+        """The points for which it holds. They keep their names."""
+        return Filtered(self, holds)
+
+    def repeated(self, times: int, *, axis: str = "seed", independent: bool = False) -> Sweep:
+        """Each point `times` times, told apart by one more axis: the seeds 0 … times-1, the same ones for every point.
+
+        independent: seeds of 32 bits that no other point has, made from the point's id: they stay when points are added.
+        """
+        if not isinstance(times, int) or times < 1:
+            raise SettingsError(f"a sweep cannot be repeated {times!r} times", fix="give 1 or more")
+        return Reseeded(self, times, axis) if independent else self * grid(**{axis: range(times)})
+
+    def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
+        """This sweep where the axis has other values. SettingsError where it is no axis of a grid."""
+        raise SettingsError(
+            f"`{name}` cannot be given other values: it is not an axis of a grid ({self.told})",
+            fix="change the sweep where it is written, or give a file of points",
+        )
+
+    def __iter__(self) -> Iterator[Point]:
+        naming = self.naming
+        for point in self._fresh():
+            point._naming = naming
+            yield point
+
+    @cached_property
+    def _count(self) -> int:
+        return sum(1 for _ in self._fresh())
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __bool__(self) -> bool:
+        return next(self._fresh(), None) is not None
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            if _backwards(index):
+                return list(self)[index]
+            return list(itertools.islice(self, index.start, index.stop, index.step))
+        found = next(itertools.islice(self, index if index >= 0 else len(self) + index, None), None)
+        if found is None:
+            raise IndexError(f"the sweep has {len(self)} points")
+        return found
+
+    def __getattr__(self, name: str) -> list[Any]:
+        if name.startswith("_") or name in RESERVED:
+            raise AttributeError(name)
+        if name in self.axes:
+            return self.axes[name]
+        raise AttributeError(f"the sweep has no axis `{name}`; it has: {', '.join(self.axes) or 'none'}")
+
+    def __add__(self, other: object) -> Sweep:
+        return Chain((self, other)) if isinstance(other, Sweep) else NotImplemented
+
+    def __mul__(self, other: object) -> Sweep:
+        return Product(self, other) if isinstance(other, Sweep) else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        """A sweep equals another sweep, or a list, of the same points in the same order."""
+        if not isinstance(other, Sweep | list | tuple):
+            return NotImplemented
+        return all(one == another for one, another in itertools.zip_longest(self, other))
+
+    def __hash__(self) -> int:
+        return hash(next(self._fresh(), None))
+
+    def __repr__(self) -> str:
+        return f"<{self.told}>"
+
+    def _repr_html_(self) -> str:
+        from hera_utils.experiment.shown import html_of_points
+
+        return html_of_points(self.told, self[:SHOWN], len(self))
+
+
+def _backwards(index: slice) -> bool:
+    return any(number is not None and number < 0 for number in (index.start, index.stop, index.step))
+
+
+class Grid(Sweep):
+    """Every combination of some axes, the last running fastest."""
+
+    def __init__(self, axes: Mapping[str, Iterable[Any]]) -> None:
+        self.axes = {name: axis(name, values) for name, values in axes.items()}
+
+    def _fresh(self) -> Iterator[Point]:
+        names = tuple(self.axes)
+        for combination in itertools.product(*self.axes.values()):
+            yield Point(dict(zip(names, combination, strict=True)))
+
+    def _shape(self) -> tuple[str, ...]:
+        return tuple(self.axes)
+
+    def __len__(self) -> int:
+        size = 1
+        for values in self.axes.values():
+            size *= len(values)
+        return size
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return super().__getitem__(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"the sweep has {len(self)} points")
+        index %= len(self)
+        found: dict[str, Any] = {}
+        for name in reversed(self.axes):
+            index, digit = divmod(index, len(self.axes[name]))
+            found[name] = self.axes[name][digit]
+        return Point({name: found[name] for name in self.axes}, self.naming)
+
+    @property
+    def told(self) -> str:
+        return " × ".join(f"{len(values)} {name}" for name, values in self.axes.items()) or "one point"
+
+    def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
+        if name not in self.axes:
+            return super().with_axis(name, values)
+        return Grid({**self.axes, name: values})
+
+    def __repr__(self) -> str:
+        return f"grid({', '.join(f'{name}={values!r}' for name, values in self.axes.items())})"
+
+
+class Listed(Sweep):
+    """Points that are written down. points: Points, which keep their names, or mappings."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]], *, what: str = "the list of points") -> None:
+        self._rows: list[Point] = []
+        seen: dict[str, int] = {}
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, Mapping):
+                raise SettingsError(f"{what}, row {number}: {row!r} is no mapping", fix='write {"tol": 0.1, …}')
+            for name in row:
+                legal_axis(name)
+            point = Point({name: python_value(value) for name, value in row.items()})
+            if (before := seen.setdefault(point.id, number)) != number:
+                raise SettingsError(
+                    f"{what}, row {number}: {point!r} is in row {before} already", fix="remove one: points must differ"
+                )
+            self._rows.append(point)
+        if not self._rows:
+            raise SettingsError(f"{what} is empty: nothing would be computed", fix="give at least one point")
+
+    def _fresh(self) -> Iterator[Point]:
+        for row in self._rows:
+            yield _again(row)
+
+    def _shape(self) -> tuple[str, ...]:
+        return self._rows[0].axes
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def told(self) -> str:
+        return f"{len(self)} points ({', '.join(self.axes)})"
+
+
+class Narrowed(Sweep):
+    """Some points of another sweep, as they are named there. Its axes keep the values that occur, in that sweep's order."""
+
+    def __init__(self, whole: Sweep, points: Iterable[Point]) -> None:
+        self._whole = whole
+        self._kept = tuple(points)
+
+    @cached_property
+    def axes(self) -> Axes:
+        occurring: dict[str, dict[str, Any]] = {}
+        for point in self._kept:
+            for name, value in point.items():
+                occurring.setdefault(name, {}).setdefault(canonical(value), value)
+        found: Axes = {}
+        for name, values in self._whole.axes.items():
+            here = occurring.pop(name, {})
+            found[name] = [value for value in values if here.pop(canonical(value), self) is not self] + list(
+                here.values()
+            )
+        return found | {name: list(values.values()) for name, values in occurring.items()}
+
+    @cached_property
+    def naming(self) -> Naming:
+        return self._whole.naming
+
+    def _fresh(self) -> Iterator[Point]:
+        for point in self._kept:
+            yield _again(point)
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self._kept)
+
+    def _shape(self) -> tuple[str, ...]:
+        return self._whole._shape()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def told(self) -> str:
+        return f"{len(self)} of {self._whole.told}"
+
+
+class Filtered(Sweep):
+    """The points of a sweep for which something holds, as they are named there."""
+
+    def __init__(self, whole: Sweep, holds: Callable[[Point], object]) -> None:
+        self._whole = whole
+        self._holds = holds
+
+    @cached_property
+    def naming(self) -> Naming:
+        return self._whole.naming
+
+    def _fresh(self) -> Iterator[Point]:
+        for point in self._whole:
+            try:
+                holds = self._holds(point)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise SettingsError(
+                    f"the filter of the sweep cannot judge {point!r}: {error}",
+                    fix="let it ask for values that every point has, as in where(lambda point: point.tol < 1)",
+                ) from error
+            if holds:
+                yield point
+
+    def _shape(self) -> tuple[str, ...]:
+        return self._whole._shape()
+
+    @property
+    def told(self) -> str:
+        return f"{len(self)} of {self._whole.told}"
+
+    def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
+        return Filtered(self._whole.with_axis(name, values), self._holds)
+
+
+class Product(Sweep):
+    """Every point of one sweep with every point of another."""
+
+    def __init__(self, one: Sweep, other: Sweep) -> None:
+        both = set(one.axes) & set(other.axes)
+        if both:
+            name = sorted(both)[0]
+            raise SettingsError(
+                f"the axis `{name}` is in both factors of a product", fix="leave it out of one, or chain them with +"
+            )
+        self._factors = (one, other)
+
+    def _fresh(self) -> Iterator[Point]:
+        one, other = self._factors
+        for first in one._fresh():
+            for second in other._fresh():
+                yield Point({**first._values, **second._values})
+
+    def _shape(self) -> tuple[str, ...]:
+        one, other = self._factors
+        return one._shape() + other._shape()
+
+    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+        one, other = self._factors
+        return {**one._named_by(), **other._named_by()}
+
+    @cached_property
+    def axes(self) -> Axes:
+        one, other = self._factors
+        return {**one.axes, **other.axes}
+
+    def __len__(self) -> int:
+        one, other = self._factors
+        return len(one) * len(other)
+
+    @property
+    def told(self) -> str:
+        one, other = self._factors
+        return " × ".join(f"({part.told})" if " + " in part.told else part.told for part in (one, other))
+
+    def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
+        one, other = self._factors
+        if name in one.axes:
+            return Product(one.with_axis(name, values), other)
+        return Product(one, other.with_axis(name, values))
+
+
+class Chain(Sweep):
+    """The points of several sweeps, one after the other; each point once."""
+
+    def __init__(self, parts: Iterable[Sweep]) -> None:
+        self._parts = tuple(parts)
+
+    def _fresh(self) -> Iterator[Point]:
+        shape, axes = self._shape(), set(self._shape())
+        seen: set[str] = set()
+        for part in self._parts:
+            for point in part._fresh():
+                if point.id in seen:
+                    continue
+                seen.add(point.id)
+                if point.axes != shape and set(point.axes) == axes:
+                    point._values = {name: point._values[name] for name in shape}
+                yield point
+
+    def _shape(self) -> tuple[str, ...]:
+        return next((part._shape() for part in self._parts if part), self._parts[0]._shape())
+
+    @property
+    def told(self) -> str:
+        return " + ".join(part.told for part in self._parts)
+
+
+class Reseeded(Sweep):
+    """Each point several times, each time with a seed that no other point has."""
+
+    def __init__(self, whole: Sweep, times: int, name: str) -> None:
+        legal_axis(name)
+        if name in whole.axes:
+            raise SettingsError(f"the sweep has an axis `{name}` already", fix="name the seeds otherwise: axis=…")
+        self._whole, self._times, self._axis = whole, times, name
+
+    def _fresh(self) -> Iterator[Point]:
+        for point in self._whole._fresh():
+            for time in range(self._times):
+                digest = hashlib.blake2b(f"{point.id}:{time}".encode(), digest_size=4).digest()
+                yield Point({**point._values, self._axis: int.from_bytes(digest, "big")})
+
+    def _shape(self) -> tuple[str, ...]:
+        return (*self._whole._shape(), self._axis)
+
+    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+        return {**self._whole._named_by(), self._axis: (0,)}
+
+    def __len__(self) -> int:
+        return len(self._whole) * self._times
+
+    @property
+    def told(self) -> str:
+        return f"{self._whole.told} × {self._times} {self._axis}"
+
+
+def _again(point: Point) -> Point:
+    made = Point(point._values)
+    made._id = point._id
+    return made
+
+
+# What a Point, a Sweep or Inputs answers to already.
+RESERVED = frozenset(name for holder in (Point, Sweep) for name in dir(holder) if not name.startswith("_"))
+
+
+def legal_axis(name: object) -> None:
+    """SettingsError for what cannot name an axis."""
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in RESERVED:
+        why = " (a point or a sweep answers to it already)" if name in RESERVED else ""
+        raise SettingsError(f"`{name}` cannot name an axis{why}", fix="choose another name, such as vintages")
+
+
+def axis(name: str, values: Iterable[Any]) -> list[Any]:
+    """The values of an axis; SettingsError when there are none, one is there twice, or it is no list."""
+    legal_axis(name)
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise SettingsError(
+            f"the axis `{name}` is no list of values", fix=f"write {name}=[{values!r}] for a single value"
+        )
+    made = [python_value(value) for value in values]
+    if not made:
+        raise SettingsError(
+            f"the axis `{name}` has no values: nothing would be computed", fix="give at least one value"
+        )
+    seen: set[str] = set()
+    for value in made:
+        key = canonical(value)
+        if key in seen:
+            raise SettingsError(
+                f"the axis `{name}` has the value {value!r} twice", fix="remove one: points must differ"
+            )
+        seen.add(key)
+    return made
+
+
+def grid(**axes: Iterable[Any]) -> Grid:
+    """The sweep over every combination: `grid(vintages=[2009, 2012], boroughs=["LYON_1"])`.
+
+    Axes keep the name they are given. SettingsError for an axis without values or with a value twice.
+    """
+    return Grid(axes)
+
+
+def zipped(**axes: Iterable[Any]) -> Listed:
+    """The sweep over the first value of each axis, the second of each, and so on. SettingsError unless all are equally long."""
+    for name in axes:
+        legal_axis(name)
+    columns = {name: list(values) for name, values in axes.items()}
+    if len({len(values) for values in columns.values()}) > 1:
+        lengths = ", ".join(f"{len(values)} {name}" for name, values in columns.items())
+        raise SettingsError(f"axes of unequal length cannot be zipped ({lengths})", fix="give as many values to each")
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return Listed(rows, what=f"zipped({', '.join(columns)})")
+
+
+def listed(points: Sequence[Mapping[str, Any]]) -> Listed:
+    """The sweep over these points: `listed([{"tol": 0.1, "solver": "cg"}, …])`. SettingsError for one that is there twice."""
+    return Listed(points)

@@ -1,0 +1,194 @@
+"""What a swept value is: what tells it from others, how a task is given it, how it reads in a name. Pure.
+
+| value | the same as | given to a task as | in a name |
+| --- | --- | --- | --- |
+| `2009`, `-5` | the same int | `2009`, `-5` | `2009`, `m5` |
+| `0.25`, `-1e-05` | the same float, never an int | `0.25`, `-1e-05` | `0p25`, `m1em05` |
+| `True`, `None` | itself alone | `true`, `null` | `true`, `none` |
+| `"LYON_1"` | the same text | the text | `lyon-1` |
+| a date, a time, a Path, a Decimal, an Enum… | the same type and value | its usual text | that text |
+| a list or a tuple, a mapping, a dataclass | equal members | JSON | its members |
+
+A scalar of numpy is the Python value it holds: a sweep over `numpy.linspace(…)` has the points of one over its numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import json
+import pathlib
+import re
+import unicodedata
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hera_utils.errors import SettingsError
+
+_TEXTS = (decimal.Decimal, fractions.Fraction, pathlib.PurePath, uuid.UUID, datetime.timedelta)
+_READABLE_DIGITS = 8  # a float whose text is longer is rounded in names
+_CANONICAL: dict[type, Callable[[Any], str]] = {
+    str: lambda value: f"s{len(value)}:{value}",
+    int: lambda value: f"i{value}",
+    float: lambda value: f"f{value!r}",
+    bool: lambda value: f"b{value:d}",
+    type(None): lambda _: "n",
+}
+
+
+def python_value(value: Any) -> Any:
+    """The value itself; for a scalar or an array of numpy, the Python values that it holds."""
+    if type(value) in _CANONICAL:
+        return value
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def canonical(value: Any) -> str:
+    """A text that two values share only when they are the same; every process makes the same. SettingsError for no plain value."""
+    known = _CANONICAL.get(type(value))
+    if known is not None:
+        return known(value)
+    value = python_value(value)
+    known = _CANONICAL.get(type(value))
+    return known(value) if known is not None else _canonical_of_the_rest(value)
+
+
+def _canonical_of_the_rest(value: Any) -> str:
+    kind = type(value).__qualname__
+    if isinstance(value, enum.Enum):
+        return f"e{kind}.{value.name}"
+    if isinstance(value, list | tuple):
+        return f"l{len(value)}({','.join(map(canonical, value))})"
+    if isinstance(value, Mapping):
+        return f"d{len(value)}({','.join(sorted(f'{canonical(key)}={canonical(value[key])}' for key in value))})"
+    if isinstance(value, set | frozenset):
+        return f"u{len(value)}({','.join(sorted(map(canonical, value)))})"
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return f"t{type(value).__name__}{value.isoformat()}"
+    if isinstance(value, bytes):
+        return f"y{value.hex()}"
+    if isinstance(value, _TEXTS):
+        text = value.as_posix() if isinstance(value, pathlib.PurePath) else str(value)
+        return f"x{'Path' if isinstance(value, pathlib.PurePath) else kind}{len(text)}:{text}"
+    members = members_of(value)
+    if members is not None:
+        return f"o{kind}{canonical(members)}"
+    if isinstance(value, str | int | float):  # of a class of the user's own
+        return f"o{kind}{_CANONICAL[next(one for one in (str, int, float) if isinstance(value, one))](value)}"
+    raise SettingsError(
+        f"{value!r} ({kind}) cannot be an input: nothing tells one such value from another in the next process",
+        fix="give texts, numbers, dates, paths, lists, mappings or dataclasses of these",
+    )
+
+
+def members_of(value: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass or of a pydantic model as name → value; None for anything else."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+    if hasattr(type(value), "model_fields"):
+        return {name: getattr(value, name) for name in type(value).model_fields}
+    return None
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON takes it: texts, numbers, booleans, None, lists and dictionaries of these."""
+    value = python_value(value)
+    if type(value) in _CANONICAL:
+        return value
+    if isinstance(value, enum.Enum):
+        return plain(value.value)
+    if isinstance(value, list | tuple | range):
+        return [plain(member) for member in value]
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(member) for key, member in value.items()}
+    if isinstance(value, set | frozenset):
+        return [plain(member) for member in sorted(value, key=canonical)]
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, pathlib.PurePath):
+        return value.as_posix()
+    if isinstance(value, (Quantity, *_TEXTS)):
+        return str(value)
+    members = members_of(value)
+    if members is not None:
+        return plain(members)
+    for one in (str, int, float):
+        if isinstance(value, one):
+            return one(value)
+    return str(value)
+
+
+def argument(value: Any) -> Any:
+    """The value as an argument of a task: what Hera writes into a document as it is, or as JSON."""
+    made = plain(value)
+    return "null" if made is None else made
+
+
+def text(value: Any) -> str:
+    """The text by which a task's document has the value: a text as it is, anything else as JSON (Hera's rule)."""
+    made = plain(value)
+    return made if isinstance(made, str) else json.dumps(made)
+
+
+def readable(value: Any) -> tuple[str, bool]:
+    """(the value in small letters, digits and single hyphens, whether no other value *of its kind* reads the same).
+
+    The second is True for numbers alone, of which it can be told without seeing the others.
+    """
+    value = python_value(value)
+    kind = type(value)
+    if kind is int:
+        return (str(value) if value >= 0 else f"m{-value}"), True
+    if kind is float:
+        shown = repr(value)
+        exact = len(shown) <= _READABLE_DIGITS
+        shown = shown if exact else f"{value:.3g}"
+        return shown.replace("+", "").replace("-", "m").replace(".", "p"), exact
+    if isinstance(value, enum.Enum):
+        return slug(value.name), False
+    if isinstance(value, list | tuple):
+        return "-".join(filter(None, (readable(member)[0] for member in value))) or "x", False
+    if value is None:
+        return "none", False
+    return slug(str(value) if kind is str else text(value)), False
+
+
+def slug(words: str) -> str:
+    """What of a text can stand in a name: `Saint-Étienne (42)` is `saint-etienne-42`; `x` when nothing can."""
+    if not words.isascii():
+        words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "x"
+
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.+-]\S*(?: \S+)*)\s*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantity:
+    """A number with its unit, kept as it was written: `Quantity.parse("25 m")`. Units are compared, never converted."""
+
+    number: float
+    unit: str
+
+    @classmethod
+    def parse(cls, written: str) -> Quantity:
+        """SettingsError for a text that is no number followed by a unit."""
+        found = _QUANTITY.fullmatch(written)
+        if found is None:
+            raise SettingsError(f"`{written}` is no number with a unit", fix="write it as in `25 m` or `1.5e-3 mol/l`")
+        number = float(found[1])
+        return cls(int(number) if number.is_integer() and found[1].lstrip("+-").isdigit() else number, found[2])
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.unit}"
+
+    def __float__(self) -> float:
+        return float(self.number)
