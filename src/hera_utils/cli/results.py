@@ -1,35 +1,146 @@
-"""`hera-utils results`: what the tasks of a run were given and what they answered."""
+"""`hera-utils results`: what a run gave, as a table; `hera-utils results diff`: what two runs gave differently."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from hera_utils.cli.options import name_argument, output_option, settings_options
+from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.errors import ResourceError, SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.report.results import Results
+
+_FORMATS = ("text", "table", "csv", "json", "parquet")
+_SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "text"}
 
 
-@click.command()
+class WithDiff(click.Command):
+    """`results NAME`, and `results diff RUN RUN`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["diff"]:
+            return diff.make_context("results diff", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=WithDiff, epilog="What two runs gave differently: hera-utils results diff RUN RUN")
 @name_argument
 @click.option("--template", default=None, help="Only the tasks of this template.")
-@output_option("csv", "json")
+@click.option(
+    "--points", "by", flag_value="points", help="A row a point of the sweep (default where there are points)."
+)
+@click.option("--tasks", "by", flag_value="tasks", help="A row a task.")
+@click.option("--wide", is_flag=True, help="Every column, nothing abridged.")
+@click.option("-o", "--output", type=click.Choice(_FORMATS), default=None, help="How to print.  [default: text]")
+@click.option(
+    "--to", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Into a file (.csv, .json, .parquet)."
+)
 @settings_options
-def command(name: str, template: str | None, output: str) -> int:
-    """Show the tasks of a run as a table: inputs that differ, outputs, status, seconds, attempts.
+def command(name: str, template: str | None, by: str | None, wide: bool, output: str | None, to: Path | None) -> int:
+    """Show what a run gave, also while it runs: a row a point of its sweep, or a table a template.
 
-    As csv and json every task and every value is there, unabridged.
+    The columns are the inputs that differ, the outputs, status, seconds and attempts; then the failures, with the last lines they
+    wrote. As csv, json and parquet every task and every value is there, unabridged, numbers as numbers.
     """
-    from hera_utils.cli.runs import reached, run_name
-    from hera_utils.cli.terminal import print_json, print_table, say
-    from hera_utils.report.results import as_csv, as_json, rows, tables
+    from hera_utils.cli.whole_runs import reached_run
+    from hera_utils.report import formats
 
-    with reached() as client:
-        document = client.get(run_name(client, name))
-    found = tuple(row for row in rows(document) if template is None or row.template == template)
-    if output == "json":
-        print_json(as_json(found))
+    output = output or _SUFFIXES.get(to.suffix.lower() if to else "", "text")
+    with reached_run(name) as run:
+        found = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
+    if output == "parquet":
+        _parquet(found, by, to)
     elif output == "csv":
-        click.echo(as_csv(found), nl=False)
+        _out(formats.csv_text(found.table(by)), to)
+    elif output == "json":
+        _out(formats.json_text(found, by), to)
     else:
-        for number, table in enumerate(tables(found)):
-            say(("\n" if number else "") + table.title)
-            print_table(table.header, table.lines, table.numeric)
+        _out(_text(found, by, wide=wide), to)
     return 0
+
+
+@click.command("diff")
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@click.option(
+    "--relative", type=click.FloatRange(min=0), default=0.0, help="Numbers may differ by this part of the larger one."
+)
+@click.option("--absolute", type=click.FloatRange(min=0), default=0.0, help="Numbers may differ by this much.")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+@settings_options
+def diff(first: str, second: str, relative: float, absolute: float, output: str) -> int:
+    """Compare what two runs gave: points (or tasks) with the same inputs are compared by status, outputs and artifacts.
+
+    The exit status is 1 when they differ. Times and attempts are not compared.
+    """
+    from hera_utils.cli.terminal import print_json, say
+    from hera_utils.cli.whole_runs import reached_run
+    from hera_utils.report.comparison import Tolerance, compare
+
+    pair = []
+    for name in (first, second):
+        with reached_run(name) as run:
+            pair.append(run.results())
+    found = compare(pair[0], pair[1], Tolerance(relative, absolute))
+    if output == "json":
+        print_json(found.as_json())
+    else:
+        for line in found.lines():
+            say(line)
+    return 0 if found.equal else 1
+
+
+def _chosen(found: Results, template: str | None, by: str | None) -> Results:
+    if by == "points" and not found.points:
+        raise ResourceError(f"{found.name} has no points: nothing was swept", fix="leave out --points")
+    if template is None:
+        return found
+    there = dict.fromkeys(row.template for row in found.tasks)
+    if template not in there:
+        raise ResourceError(
+            f"no task of {found.name} ran a template `{template}`",
+            fix=f"it has: {', '.join(there)}" if there else "none of its tasks has started",
+        )
+    return found.of_template(template)
+
+
+def _text(found: Results, by: str | None, *, wide: bool) -> str:
+    from hera_utils.cli.terminal import symbols, table_lines
+    from hera_utils.report.reading import failure_lines, sheets
+
+    lines: list[str] = []
+    for number, sheet in enumerate(sheets(found, by=by, wide=wide)):
+        lines += ([""] if number else []) + [sheet.title, *table_lines(sheet.header, sheet.lines, sheet.numeric)]
+    failed = failure_lines(found, mark=symbols().failed)
+    return "\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n"
+
+
+def _out(text: str, to: Path | None) -> None:
+    if to is None:
+        click.echo(text, nl=False)
+        return
+    from hera_utils.report.formats import written
+
+    written(text, to)
+
+
+def _parquet(found: Results, by: str | None, to: Path | None) -> None:
+    import tempfile
+
+    if to is not None:
+        found.to_parquet(to, by=by)
+        return
+    if sys.stdout.isatty():
+        raise SettingsError("Parquet is no text for a terminal", fix="write it into a file: --to results.parquet")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "results.parquet"
+        found.to_parquet(path, by=by)
+        sys.stdout.buffer.write(path.read_bytes())

@@ -41,20 +41,28 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> None:
+def table_lines(header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> list[str]:
     """Columns as wide as their widest cell, never cut: a pipe must get everything. Header dimmed on a terminal."""
     from rich.cells import cell_len
 
     columns = list(zip(header, *lines, strict=True)) if lines else [(name,) for name in header]
     widths = [max(map(cell_len, column)) for column in columns]
     right = [index < len(numeric) and numeric[index] for index in range(len(header))]
+    dim = use_colour()
+    told = []
     for number, line in enumerate((header, *lines)):
         cells = []
         for index, cell in enumerate(line):
             padding = " " * (widths[index] - cell_len(cell))
             cells.append(padding + cell if right[index] else cell + padding)
         text = "  ".join(cells).rstrip()
-        click.echo(click.style(text, dim=True) if number == 0 and use_colour() else text)
+        told.append(click.style(text, dim=True) if number == 0 and dim else text)
+    return told
+
+
+def print_table(header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> None:
+    for line in table_lines(header, lines, numeric):
+        click.echo(line)
 
 
 def use_colour(stream: Any = None) -> bool:

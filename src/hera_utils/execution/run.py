@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from hera_utils.report.outcome import Outcome, outcome
-from hera_utils.report.results import Row, rows
+from hera_utils.report.results import Results
+from hera_utils.report.rows import Row
 
 Json = dict[str, Any]
 
@@ -39,9 +40,9 @@ class Run:
         return outcome(self.workflow)
 
     @cached_property
-    def results(self) -> tuple[Row, ...]:
-        """One row a task, in the order of the run's tree: inputs, outputs, status, seconds, attempts."""
-        return rows(self.workflow)
+    def results(self) -> Results:
+        """The points and tasks of the run as a table: `.to_pandas()`, `.to_csv("results.csv")`…; as a sequence, a row a task."""
+        return Results.of([self.workflow], name=self.name)
 
     def tasks(self, name: str) -> list[Row]:
         """Every task of that name, or that ran the template of that name: each item of a fan-out."""

@@ -1,156 +1,191 @@
-"""What a run gave: one row a task, with what it was given, what it answered, how it went. Pure."""
+"""What a run gave: one table of inputs × outputs × artifacts × status × time × attempts, of its points and of its tasks. Pure."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
 
-from hera_utils.argo.tree import Branch, seconds, tree
-from hera_utils.report.outcome import short_name, values
+from hera_utils.argo.tree import FAILED, timestamp
+from hera_utils.report.columns import Column, Role, Table
+from hera_utils.report.points import PointResult, belonging, point_rows
+from hera_utils.report.record import PointRow
+from hera_utils.report.rows import Row, rows
+
+if TYPE_CHECKING:
+    import os
 
 Json = dict[str, Any]
 
-_MEASURES = ("status", "seconds", "attempts")
-LONGEST_CELL = 48
+MEASURES = ("status", "started", "finished", "seconds", "attempts", "message")
+_KEYS = ("point", "task", "template", "workflow", "artifacts")
 
 
 @dataclass(frozen=True)
-class Row:
-    """A task that the run has reached. seconds: of its last attempt, None while it runs.
+class Results(Sequence[Row]):
+    """The results of a run, which may be several workflows; partial while it runs.
 
-    outputs: its output parameters, and `result` for what a script printed.
+    As a sequence it is its tasks, in the order of the run. points: one row a point of the sweep, () where nothing is swept.
+    name: the run's. `to_pandas()`, `to_polars()`, `to_csv()`, `to_json()`, `to_parquet()` give the points where there are any, else the
+    tasks; `by="tasks"` or `by="points"` chooses.
     """
 
-    task: str
-    template: str
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-    status: str
-    seconds: float | None
-    attempts: int
-    message: str = ""
-    artifacts: tuple[str, ...] = ()
+    tasks: tuple[Row, ...]
+    points: tuple[PointResult, ...] = ()
+    name: str = ""
+
+    @classmethod
+    def of(cls, documents: Iterable[Json], points: Iterable[PointRow] = (), *, name: str = "") -> Results:
+        """From the workflow documents of a run and the points that its record knows."""
+        known = tuple(points)
+        tasks: list[Row] = []
+        for document in documents:
+            name = name or str(document["metadata"].get("name", ""))
+            found = rows(document)
+            if known:
+                ids = belonging(document, found, known)
+                found = tuple(replace(row, point=ids[row.node_id]) if row.node_id in ids else row for row in found)
+            tasks += found
+        return cls(tuple(tasks), point_rows(known, tasks), name)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        return self.tasks[index]
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.tasks)
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The tasks that failed, the first one first."""
+        return tuple(sorted((row for row in self.tasks if row.status in FAILED), key=lambda row: row.finished))
+
+    def of_template(self, template: str) -> Results:
+        """Only the tasks of a template (and what the points have of them)."""
+        kept = tuple(row for row in self.tasks if row.template == template)
+        known = [
+            PointRow(one.id, number, one.name, dict(one.values), one.workflow, status=one.status, run=one.run)
+            for number, one in enumerate(self.points)
+        ]
+        return Results(kept, point_rows(known, kept), self.name)
+
+    def with_logs(self, logs: Mapping[str, Sequence[str]]) -> Results:
+        """With the last lines of failed tasks. logs: node id → lines."""
+        if not logs:
+            return self
+        return replace(
+            self,
+            tasks=tuple(replace(row, log=tuple(logs[row.node_id])) if row.node_id in logs else row for row in self),
+        )
+
+    @cached_property
+    def task_table(self) -> Table:
+        """One row a task: every input, output and measure of every task, unabridged."""
+        tasks = self.tasks
+        several = len({row.workflow for row in tasks}) > 1
+        columns = [
+            _column("task", "key", (row.task for row in tasks)),
+            _column("template", "key", (row.template for row in tasks)),
+        ]
+        if several:
+            columns.insert(0, _column("workflow", "key", (row.workflow for row in tasks)))
+        if self.points:
+            columns.insert(0, _column("point", "key", (row.point for row in tasks)))
+        inputs, outputs = _names(row.inputs for row in tasks), _names(row.outputs for row in tasks)
+        taken = {*_KEYS, *MEASURES}
+        columns += _spread("input", inputs, taken, [row.inputs for row in tasks])
+        columns += _spread("output", outputs, taken | set(inputs), [row.outputs for row in tasks])
+        if any(row.artifacts for row in tasks):
+            columns.append(_column("artifacts", "artifact", (" ".join(row.artifacts) for row in tasks)))
+        return Table("tasks", (*columns, *_measures(tasks)))
+
+    @cached_property
+    def point_table(self) -> Table:
+        """One row a point: the axes' values, every output of its tasks, measures."""
+        points = self.points
+        axes, outputs = _names(one.values for one in points), _names(one.outputs for one in points)
+        taken = {*_KEYS, *MEASURES}
+        columns = [_column("point", "key", (one.id for one in points))]
+        columns += _spread("input", axes, taken, [one.values for one in points])
+        columns += _spread("output", outputs, taken | set(axes), [one.outputs for one in points])
+        if any(one.artifacts for one in points):
+            columns.append(_column("artifacts", "artifact", (" ".join(one.artifacts) for one in points)))
+        return Table("points", (*columns, *_measures(points)))
+
+    def table(self, by: str | None = None) -> Table:
+        """by: "points" or "tasks"; left out, the points where there are any."""
+        if by not in (None, "points", "tasks"):
+            raise ValueError(f'by is "points" or "tasks", not {by!r}')
+        return self.point_table if by == "points" or (by is None and self.points) else self.task_table
+
+    # --- what others read ------------------------------------------------------------------------------------------
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None, *, by: str | None = None) -> str:
+        """CSV text, values as the tasks wrote them; also written to `path` when one is given."""
+        from hera_utils.report import formats
+
+        return formats.written(formats.csv_text(self.table(by)), path)
+
+    def to_json(self, path: str | os.PathLike[str] | None = None, *, by: str | None = None) -> str:
+        """JSON text: a list with an object a row, numbers as numbers; also written to `path` when one is given."""
+        from hera_utils.report import formats
+
+        return formats.written(formats.json_text(self, by), path)
+
+    def to_pandas(self, *, by: str | None = None) -> Any:
+        """A pandas DataFrame, columns typed. ResourceError without pandas."""
+        from hera_utils.report import formats
+
+        return formats.pandas_frame(self.table(by))
+
+    def to_polars(self, *, by: str | None = None) -> Any:
+        """A polars DataFrame, columns typed. ResourceError without polars."""
+        from hera_utils.report import formats
+
+        return formats.polars_frame(self.table(by))
+
+    def to_parquet(self, path: str | os.PathLike[str], *, by: str | None = None) -> None:
+        """A Parquet file, columns typed. ResourceError without pyarrow."""
+        from hera_utils.report import formats
+
+        formats.parquet_file(self.table(by), path)
+
+    def _repr_html_(self) -> str:
+        from hera_utils.report.notebook import results_html
+
+        return results_html(self)
 
 
-def rows(document: Json) -> tuple[Row, ...]:
-    """The single tasks of a run in the order of its tree (fan-outs in the order of their items)."""
-    workflow = str(document["metadata"].get("name", ""))
-    return tuple(_row(leaf, workflow) for branch in tree(document) for leaf in branch.leaves())
+def _measures(found: Sequence[Row] | Sequence[PointResult]) -> list[Column]:
+    columns = [_column(name, "measure", (getattr(one, name) for one in found)) for name in MEASURES]
+    return columns if any(columns[-1].cells) else columns[:-1]
 
 
-def _row(leaf: Branch, workflow: str) -> Row:
-    node = leaf.node or {}
-    last = leaf.attempts[-1] if leaf.attempts else node
-    outputs = node.get("outputs") or last.get("outputs") or {}
-    given = values(outputs)
-    if outputs.get("result") is not None:
-        given["result"] = str(outputs["result"])
-    return Row(
-        task=short_name(str(node.get("name", "")), workflow),
-        template=str(node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""),
-        inputs=values(node.get("inputs") or last.get("inputs")),
-        outputs=given,
-        status=str(node.get("phase", "")),
-        seconds=seconds(last),
-        attempts=max(1, len(leaf.attempts)),
-        message=leaf.message,
-        artifacts=tuple(str(a["name"]) for a in outputs.get("artifacts") or ()),
-    )
+def _column(name: str, role: Role, cells: Iterable[Any]) -> Column:
+    return Column(name, role, tuple(cells))
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows of one kind. header: column names; lines: as many cells each; numeric: which columns hold numbers only."""
-
-    title: str
-    header: tuple[str, ...]
-    lines: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
-
-
-def tables(found: tuple[Row, ...]) -> tuple[Table, ...]:
-    """One table a template, to be read: a fan-out's tasks are told apart by the inputs that differ, so the others are left out."""
-    by_template: dict[str, list[Row]] = {}
-    for row in found:
-        by_template.setdefault(row.template, []).append(row)
-    return tuple(_table(template, members) for template, members in by_template.items())
-
-
-def _table(template: str, members: list[Row]) -> Table:
-    inputs = [
-        name for name in _names(row.inputs for row in members) if len({row.inputs.get(name) for row in members}) > 1
-    ]
-    outputs = _names(row.outputs for row in members)
-    alone = len({tuple(row.inputs.get(name) for name in inputs) for row in members}) < len(members)
-    header = (["task"] if alone or not inputs else []) + inputs + outputs + list(_MEASURES)
-    lines = []
-    for row in members:
-        cells = [row.task] if header[0] == "task" else []
-        cells += [row.inputs.get(name, "") for name in inputs] + [row.outputs.get(name, "") for name in outputs]
-        lines.append((*(_short(cell) for cell in cells), row.status, _seconds(row.seconds), str(row.attempts)))
-    numeric = tuple(all(_is_number(line[column]) for line in lines) for column in range(len(header)))
-    return Table(template, tuple(header), tuple(lines), numeric)
-
-
-def as_csv(found: tuple[Row, ...]) -> str:
-    """Every task and every value, unabridged: task, template, inputs, outputs, status, seconds, attempts.
-
-    An output that bears the name of an input (or of a column) is called `outputs.NAME`, such an input `inputs.NAME`.
-    """
-    inputs, outputs = _names(row.inputs for row in found), _names(row.outputs for row in found)
-    taken = {"task", "template", *_MEASURES}
-    input_columns = {name: name if name not in taken else f"inputs.{name}" for name in inputs}
-    taken |= set(inputs)
-    output_columns = {name: name if name not in taken else f"outputs.{name}" for name in outputs}
-    lines: list[list[Any]] = [["task", "template", *input_columns.values(), *output_columns.values(), *_MEASURES]]
-    for row in found:
-        cells = [row.inputs.get(name, "") for name in inputs] + [row.outputs.get(name, "") for name in outputs]
-        lines.append([row.task, row.template, *cells, row.status, _seconds(row.seconds), row.attempts])
-    # a lone carriage return is not quoted by itself when lines end with \n
-    quoting: Literal[0, 1] = (
-        csv.QUOTE_ALL if any("\r" in str(cell) for line in lines for cell in line) else csv.QUOTE_MINIMAL
-    )
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(lines)
-    return text.getvalue()
-
-
-def as_json(found: tuple[Row, ...]) -> list[Json]:
+def _spread(role: Role, names: Sequence[str], taken: set[str], groups: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """A column a name; one that is taken already is called `inputs.NAME` or `outputs.NAME`."""
     return [
-        {
-            "task": row.task,
-            "template": row.template,
-            "inputs": row.inputs,
-            "outputs": row.outputs,
-            "artifacts": list(row.artifacts),
-            "status": row.status,
-            "seconds": row.seconds,
-            "attempts": row.attempts,
-            "message": row.message,
-        }
-        for row in found
+        _column(f"{role}s.{name}" if name in taken else name, role, (group.get(name) for group in groups))
+        for name in names
     ]
 
 
-def _names(groups: Any) -> list[str]:
+def _names(groups: Iterable[Mapping[str, Any]]) -> list[str]:
     """Every key, in the order of first appearance."""
     return list(dict.fromkeys(name for group in groups for name in group))
 
 
-def _short(cell: str) -> str:
-    line = " ".join(cell.split())
-    return line if len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "0")
-    except ValueError:
-        return False
-    return True
+def duration(started: str, finished: str) -> float | None:
+    """Seconds between two RFC 3339 times; None when one is absent."""
+    begin, end = timestamp(started), timestamp(finished)
+    return None if begin is None or end is None else max(0.0, end - begin)

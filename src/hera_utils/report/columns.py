@@ -1,0 +1,108 @@
+"""Columns of results, typed: Argo knows texts alone, so what a column holds is told by all of its values together. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+Kind = Literal["integer", "number", "boolean", "text"]
+Role = Literal["key", "input", "output", "artifact", "measure"]
+
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # 007 is a name, and beyond 18 digits a number would lose some
+_NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*|(?=[eE]))|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = {
+    "nan": float("nan"), "inf": float("inf"), "+inf": float("inf"), "-inf": float("-inf"),
+    "infinity": float("inf"), "-infinity": float("-inf"),
+}  # fmt: skip
+_TRUTHS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its cells as they were given (texts, or what the record has typed), None where there is nothing."""
+
+    name: str
+    role: Role
+    cells: tuple[Any, ...]
+
+    @cached_property
+    def kind(self) -> Kind:
+        return kind_of(self.cells)
+
+    @cached_property
+    def values(self) -> tuple[Any, ...]:
+        """The cells as the column's kind: int, float, bool or str; None where there is nothing."""
+        return tuple(typed(cell, self.kind) for cell in self.cells)
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in ("integer", "number")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one length. title: what its rows are."""
+
+    title: str
+    columns: tuple[Column, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns[0].cells) if self.columns else 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    def by_role(self, *roles: Role) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.role in roles)
+
+    def lines(self) -> Iterable[tuple[Any, ...]]:
+        return zip(*(column.cells for column in self.columns), strict=True)
+
+
+def kind_of(cells: Iterable[Any]) -> Kind:
+    """What a column holds: integer, number or boolean where every cell is one, else text. Empty cells say nothing."""
+    kinds: set[Kind] = set()
+    for cell in cells:
+        if cell is None or cell == "":
+            continue
+        kinds.add(_kind(cell))
+        if "text" in kinds or len(kinds) == 2 and "boolean" in kinds:
+            return "text"
+    return kinds.pop() if len(kinds) == 1 else "number" if kinds else "text"
+
+
+def typed(cell: Any, kind: Kind) -> Any:
+    if cell is None or (cell == "" and kind != "text"):
+        return None
+    if not isinstance(cell, str):
+        return float(cell) if kind == "number" else str(cell) if kind == "text" else cell
+    if kind == "integer":
+        return int(cell)
+    if kind == "number":
+        return _NOT_FINITE[cell.lower()] if cell.lower() in _NOT_FINITE else float(cell)
+    if kind == "boolean":
+        return _TRUTHS[cell.lower()]
+    return cell
+
+
+def _kind(cell: Any) -> Kind:
+    if isinstance(cell, bool):
+        return "boolean"
+    if isinstance(cell, int):
+        return "integer" if abs(cell) < 10**18 else "number"
+    if isinstance(cell, float):
+        return "number"
+    if not isinstance(cell, str):
+        return "text"
+    if _INTEGER.fullmatch(cell):
+        return "integer"
+    if _NUMBER.fullmatch(cell) or cell.lower() in _NOT_FINITE:
+        return "number"
+    return "boolean" if cell.lower() in _TRUTHS else "text"

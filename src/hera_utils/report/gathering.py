@@ -1,0 +1,125 @@
+"""A whole run, in its user's eyes one thing: the workflows it consists of, the points that its record knows, failed tasks' last lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo import faults
+from hera_utils.errors import HeraUtilsError, Refused, ResourceError
+from hera_utils.report.record import RUN_LABEL, PointRow, RunRecord
+from hera_utils.report.results import Results
+from hera_utils.report.summary import LAST_LINES
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
+Json = dict[str, Any]
+
+SCRIPT = "hera-utils/script"
+MOST_LOGS = 20
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A run as it stands.
+
+    documents: its workflows, in the order in which they were submitted. folder: its record, None where there is none on this machine;
+    facts: what run.json says. points: in the order of the sweep.
+    """
+
+    name: str
+    namespace: str
+    documents: tuple[Json, ...]
+    folder: Path | None = None
+    facts: Json = field(default_factory=dict)
+    points: tuple[PointRow, ...] = ()
+
+    @property
+    def script(self) -> str:
+        """The file that made it, as its record or its workflow says; "" where neither does."""
+        annotations = (document["metadata"].get("annotations") or {} for document in self.documents)
+        return str(self.facts.get("script") or next((one[SCRIPT] for one in annotations if one.get(SCRIPT)), ""))
+
+    def results(self) -> Results:
+        return Results.of(self.documents, self.points, name=self.name)
+
+    def results_with_logs(self, client: ArgoClient, *, most: int = MOST_LOGS) -> Results:
+        """With the last lines of the first `most` failed tasks."""
+        found = self.results()
+        return found.with_logs(dict(last_lines(client, found, most)))
+
+
+def gathered(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeRun:
+    """The run of that name. runs: folders where its record may be; the one beside its script is looked at as well.
+
+    Without a record: the workflow of that name and those that are labelled as the run's. ResourceError when there is none.
+    """
+    folder = next((one / name for one in runs if (one / name / "run.json").is_file()), None)
+    if folder is None:
+        documents = _of_platform(client, name)
+        folder = _beside_script(documents, name)
+        if folder is None:
+            return WholeRun(name, client.namespace, tuple(documents))
+    with RunRecord.open(folder) as record:
+        facts, points = dict(record.facts), tuple(record.points())
+        names = dict.fromkeys([row.name for row in record.workflows()] + [p.workflow for p in points if p.workflow])
+    client.namespace = facts.get("namespace") or client.namespace
+    documents = [document for one in names if (document := _got(client, one)) is not None]
+    if not documents and not points:
+        raise ResourceError(
+            f"none of the workflows of {name} is there any more", fix="see the runs that there are with: hera-utils ls"
+        )
+    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points)
+
+
+def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> Iterator[tuple[str, list[str]]]:
+    """(node id, last lines) of the first failed tasks that ran in a pod."""
+    failed = [row for row in results.failures if row.pod]
+    for row in failed[:most]:
+        try:
+            lines = [line for _, line in client.logs(row.workflow, pod=row.pod, tail=LAST_LINES)]
+        except HeraUtilsError:
+            continue  # no log is no reason to hide the failure
+        yield row.node_id, [line for line in lines if "argo=true" not in line]
+
+
+def _of_platform(client: ArgoClient, name: str) -> list[Json]:
+    labelled = client.list(selector=f"{RUN_LABEL}={name}") if len(name) <= 63 else []
+    if any(document["metadata"]["name"] == name for document in labelled):
+        return _in_order(labelled)
+    try:
+        found = client.get(name)
+    except Refused as refused:
+        if refused.code != faults.NOT_FOUND or not labelled:
+            raise
+        return _in_order(labelled)
+    return _in_order([found, *labelled])
+
+
+def _in_order(documents: list[Json]) -> list[Json]:
+    return sorted(
+        documents, key=lambda one: (str(one["metadata"].get("creationTimestamp", "")), one["metadata"]["name"])
+    )
+
+
+def _got(client: ArgoClient, name: str) -> Json | None:
+    try:
+        return client.get(name)
+    except Refused as refused:
+        if refused.code == faults.NOT_FOUND:
+            return None  # deleted since: its points' status is in the record
+        raise
+
+
+def _beside_script(documents: Iterable[Json], name: str) -> Path | None:
+    for document in documents:
+        annotations = document["metadata"].get("annotations") or {}
+        run = (document["metadata"].get("labels") or {}).get(RUN_LABEL) or name
+        if annotations.get(SCRIPT):
+            folder = Path(annotations[SCRIPT]).parent / "runs" / run
+            if (folder / "run.json").is_file():
+                return folder
+    return None

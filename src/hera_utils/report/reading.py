@@ -1,0 +1,95 @@
+"""Results as a person reads them in a terminal: the inputs that tell rows apart, outputs, how it went; cells abridged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.report.columns import Column, Table
+from hera_utils.report.results import Results
+from hera_utils.report.summary import MOST_FAILURES
+
+LONGEST_CELL = 48
+_BRIEF = ("status", "seconds", "attempts")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of texts. header: column names; lines: as many cells each; numeric: which columns hold numbers only."""
+
+    title: str
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+
+def sheets(results: Results, *, by: str | None = None, wide: bool = False) -> tuple[Sheet, ...]:
+    """The points in one sheet (and the tasks that belong to none), or a sheet a template. wide: every column, unabridged."""
+    if by == "points" or (by is None and results.points):
+        made = [_sheet(results.point_table, "points", wide=wide)]
+        others = Results(tuple(row for row in results.tasks if not row.point), name=results.name)
+        return (*made, *(_by_template(others, wide=wide) if by is None else ()))
+    return _by_template(results, wide=wide)
+
+
+def _by_template(results: Results, *, wide: bool) -> tuple[Sheet, ...]:
+    templates = dict.fromkeys(row.template for row in results.tasks)
+    members: dict[str, list[Any]] = {template: [] for template in templates}
+    for row in results.tasks:
+        members[row.template].append(row)
+    return tuple(
+        _sheet(Results(tuple(found), name=results.name).task_table, template, wide=wide)
+        for template, found in members.items()
+    )
+
+
+def _sheet(table: Table, title: str, *, wide: bool) -> Sheet:
+    columns = [column for column in table.columns if wide or _worth(column, table)]
+    if not wide and table.title == "tasks" and not _told_apart(columns):
+        columns.insert(0, table.column("task"))
+    if not wide and table.title == "points" and not any(column.role == "input" for column in columns):
+        columns.insert(0, table.column("point"))
+    numeric = tuple(column.numeric for column in columns)
+    cells = [_texts(column, wide=wide) for column in columns]
+    return Sheet(title, tuple(column.name for column in columns), tuple(zip(*cells, strict=True)), numeric)
+
+
+def _worth(column: Column, table: Table) -> bool:
+    """Whether a column says something: an input that differs, an output, an artifact, how it went."""
+    if column.role == "input":
+        return table.title == "points" or len(set(column.cells)) > 1
+    return column.role in ("output", "artifact") or column.name in _BRIEF
+
+
+def _told_apart(columns: Sequence[Column]) -> bool:
+    inputs = [column.cells for column in columns if column.role == "input"]
+    return bool(inputs) and len(set(zip(*inputs, strict=True))) == len(inputs[0])
+
+
+def _texts(column: Column, *, wide: bool) -> tuple[str, ...]:
+    return tuple(_text(cell, column.name, wide=wide) for cell in column.cells)
+
+
+def _text(cell: Any, name: str, *, wide: bool) -> str:
+    if cell is None:
+        return ""
+    if name == "seconds":
+        return f"{cell:.0f}"
+    line = " ".join(str(cell).split())
+    return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
+
+
+def failure_lines(results: Results, *, mark: str = "✘") -> list[str]:
+    """The first failures with the last lines that they wrote, as the end of a run tells them."""
+    failed = results.failures
+    text = []
+    for row in failed[:MOST_FAILURES]:
+        given = ", ".join(f"{name}={_text(value, name, wide=False)}" for name, value in row.inputs.items())
+        tries = f" ({row.attempts} attempts)" if row.attempts > 1 else ""
+        title = f"{row.task} ({given})" if given and "(" not in row.task else row.task
+        text.append(f"{mark} {title}: {row.message or row.status}{tries}")
+        text += [f"    {line}" for line in row.log]
+    if len(failed) > MOST_FAILURES:
+        text.append(f"  and {len(failed) - MOST_FAILURES} more that failed")
+    return text
