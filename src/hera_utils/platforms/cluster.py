@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from hera_utils.errors import (
     UnsupportedError,
 )
 from hera_utils.experiment.environment import Environment
+from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.versions import demanded, satisfies
+from hera_utils.settings import kubeconfig
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
 
@@ -35,7 +39,6 @@ _PLURALS = {
     "Namespace": "namespaces",
 }
 _HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2")
-_IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def k8s_cluster(args: CLIContext) -> Cluster:
@@ -59,6 +62,7 @@ class Cluster:
         self._args = args
         self.namespace = connection.namespace
         self._made: Any = None
+        self._access: ClusterAccess | None = None
 
     @property
     def local(self) -> bool:
@@ -179,29 +183,49 @@ class Cluster:
 
     def _client(self) -> Any:
         if self._made is None:
-            from lightkube import Client
+            from lightkube import Client, KubeConfig
+            from lightkube.config.models import Cluster as Address
+            from lightkube.config.models import User
 
-            self._made = self.told(
-                lambda: Client(config=self._config(), namespace=self.namespace, trust_env=not self.local), "the cluster"
-            )
+            from hera_utils.platforms.kubernetes_transport import transport
+
+            def make() -> Any:
+                access = self.access()
+                # TLS, credential and proxy are the transport's: lightkube is told the address alone
+                bare = KubeConfig.from_one(cluster=Address(server=access.address.server, insecure=True), user=User())
+                made = transport(access, direct=self.local, proxy=self.connection.proxy)
+                return Client(config=bare, namespace=self.namespace, trust_env=False, transport=made)
+
+            self._made = self.told(make, "the cluster")
         return self._made
 
-    def _config(self) -> Any:
-        from lightkube import KubeConfig
+    def access(self) -> ClusterAccess:
+        """How the API is reached and as whom. SettingsError or AccessError when the kubeconfig cannot be used."""
+        if self._access is None:
+            named = self.connection.kubeconfig
+            found = kubeconfig.files(named)
+            inside = None if named or found else kubeconfig.of_this_pod()
+            self._access = ClusterAccess(inside or kubeconfig.choose(self._files(), self.connection.context))
+        return self._access
 
-        path = self.kubeconfig()
+    def version(self) -> str:
+        """The version of Kubernetes, e.g. `v1.36.2`; "" when it does not say."""
+        reply = self.told(lambda: self.http_client().get("/version"), "the version of Kubernetes")
         try:
-            chosen = KubeConfig.from_file(path) if path else KubeConfig.from_service_account()
-            single = chosen.get(self.connection.context)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._unusable(type(error).__name__) from None
-        except Exception as error:
-            if type(error).__module__.split(".")[0] not in ("yaml", "msgspec"):
-                raise
-            raise self._unusable("it is no kubeconfig") from None
-        if single is None:
-            raise self._unusable("it has no current context")
-        return single
+            return str(reply.json().get("gitVersion") or "")
+        except (ValueError, AttributeError):
+            return ""
+
+    def print_version(self) -> None:
+        print(f"Kubernetes {self.access().address.server} {self.version()}")  # noqa: T201 - a script asks for it by name
+
+    def check_version(self, version_to_check: str) -> bool:
+        """Whether Kubernetes is that version (`1.36`, `>=1.30`)."""
+        return satisfies(self.version(), version_to_check)
+
+    def assert_version(self, version_to_check: str) -> bool:
+        """True when Kubernetes is that version (`1.36`, `>=1.30`), else SettingsError."""
+        return demanded(f"Kubernetes at {self.access().address.server}", self.version(), version_to_check)
 
     def leads_somewhere(self) -> bool:
         """Whether there is a kubeconfig (or a pod's own account) at all."""
@@ -212,20 +236,23 @@ class Cluster:
         return True
 
     def kubeconfig(self) -> str | None:
-        """The file that leads to the cluster; None inside a pod, whose own account does."""
+        """The files that lead to the cluster, as in KUBECONFIG; None inside a pod, whose own account does."""
         named = self.connection.kubeconfig
-        candidates = named.split(os.path.pathsep) if named else [os.path.expanduser("~/.kube/config")]
-        for path in candidates:
-            if Path(path).is_file():
-                return path
-        if named:
-            raise SettingsError(f"there is no kubeconfig at {named}", fix="correct --k8s_config_file or KUBECONFIG")
-        if _IN_CLUSTER.is_file():
+        if not named and not kubeconfig.files(None) and kubeconfig.of_this_pod() is not None:
             return None
-        raise AccessError(
-            "no kubeconfig leads to the cluster",
-            fix="name one with --k8s_config_file or KUBECONFIG; leave --argo_server out to run on this machine",
-        )
+        return os.path.pathsep.join(map(str, self._files()))
+
+    def _files(self) -> Sequence[Path]:
+        named = self.connection.kubeconfig
+        found = kubeconfig.files(named)
+        if not found and named:
+            raise SettingsError(f"there is no kubeconfig at {named}", fix="correct --k8s_config_file or KUBECONFIG")
+        if not found:
+            raise AccessError(
+                "no kubeconfig leads to the cluster",
+                fix="name one with --k8s_config_file or KUBECONFIG; leave --argo_server out to run on this machine",
+            )
+        return found
 
     # --- errors ----------------------------------------------------------------------------------------------------
 

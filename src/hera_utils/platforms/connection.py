@@ -28,6 +28,9 @@ class Connection:
     namespace: str = "default"
     token: str = field(default="", repr=False)
     verify_tls: bool = True
+    ca_file: str | None = None
+    client_certificate: tuple[str, str] | None = None
+    proxy: str | None = field(default=None, repr=False)
     kubeconfig: str | None = None
     context: str | None = None
     service_account: str | None = None

@@ -1,0 +1,203 @@
+"""How a Kubernetes API is reached and as whom: a context of a kubeconfig, turned into an address, TLS and a credential.
+
+Ours rather than lightkube's, which knows no exec plugins of the present API version, no `tls-server-name`, no `proxy-url`, no
+impersonation, and asserts that there is a user. Nothing here is printed, and no error repeats a credential.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import ssl
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import AccessError, SettingsError
+from hera_utils.platforms.exec_plugin import Credential, ExecPlugin
+from hera_utils.settings.kubeconfig import Chosen
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Address:
+    """server: URL without a trailing slash. tls_name: the name its certificate must have, "" for the host's. proxy: URL or ""."""
+
+    server: str
+    tls_name: str = ""
+    proxy: str = field(default="", repr=False)
+
+
+class ClusterAccess:
+    """One context, ready to be used. May be used by several threads at once."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        self.chosen = chosen
+        cluster = chosen.cluster
+        self.address = Address(
+            server=str(cluster["server"]).rstrip("/"),
+            tls_name=str(cluster.get("tls-server-name") or ""),
+            proxy=str(cluster.get("proxy-url") or ""),
+        )
+        self._plugin = _plugin(chosen)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"ClusterAccess({self.address.server!r}, context={self.chosen.context!r})"
+
+    # --- as whom ---------------------------------------------------------------------------------------------------
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers that say who asks; read anew when the file, or what the plugin gave, has changed or expired."""
+        user, said = self.chosen.user, self.authorization()
+        found = [("Authorization", said)] if said else []
+        if user.get("as"):
+            found += [("Impersonate-User", str(user["as"]))]
+            found += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+        return found
+
+    def authorization(self) -> str:
+        """`Bearer …`, `Basic …`, or "" when a certificate (or nothing) says who asks."""
+        token = self.token()
+        if token:
+            return f"Bearer {token}"
+        user = self.chosen.user
+        if user.get("username") and user.get("password") is not None:
+            pair = f"{user['username']}:{user['password']}".encode()
+            return "Basic " + base64.b64encode(pair).decode()
+        return ""
+
+    def token(self) -> str:
+        """The user's bearer token, or ""."""
+        user = self.chosen.user
+        if user.get("tokenFile"):
+            return _text(self._path(str(user["tokenFile"]), self.chosen.user_folder), "the token file")
+        if user.get("token"):
+            return str(user["token"]).strip()
+        return self._given().token
+
+    def _given(self) -> Credential:
+        if self._plugin is None:
+            return Credential()
+        with self._lock:
+            return self._plugin.credential()
+
+    def renew(self) -> bool:
+        """The server refused what we gave: whether there may be another credential now."""
+        if self._plugin is not None:
+            with self._lock:
+                self._plugin.forget()
+            return True
+        return bool(self.chosen.user.get("tokenFile"))
+
+    @property
+    def expires(self) -> float | None:
+        """When the plugin's certificate ends (seconds since 1970): then the TLS context must be made anew."""
+        given = self._given()
+        return given.expires if given.certificate else None
+
+    # --- TLS -------------------------------------------------------------------------------------------------------
+
+    def tls(self) -> ssl.SSLContext:
+        """A context that trusts the cluster's authority and shows the user's certificate."""
+        cluster = self.chosen.cluster
+        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+        context.tls_name = self.address.tls_name
+        authority = self._pem(cluster, "certificate-authority", self.chosen.cluster_folder, "the cluster's authority")
+        if cluster.get("insecure-skip-tls-verify"):
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        elif authority:
+            try:
+                context.load_verify_locations(cadata=authority)
+            except (ssl.SSLError, ValueError):
+                raise self._unusable("the cluster's certificate authority is no certificate") from None
+        else:
+            context.load_default_certs()
+        self._show_certificate(context)
+        return context
+
+    def _show_certificate(self, context: ssl.SSLContext) -> None:
+        given = self._given()
+        folder = self.chosen.user_folder
+        certificate = given.certificate or self._pem(
+            self.chosen.user, "client-certificate", folder, "the client certificate"
+        )
+        key = given.key or self._pem(self.chosen.user, "client-key", folder, "the client key")
+        if not certificate:
+            return
+        # OpenSSL takes files alone: they are ours only, and gone when they are read
+        with tempfile.TemporaryDirectory(prefix="hera-utils-") as private:
+            shown, kept = Path(private, "certificate"), Path(private, "key")
+            for path, text in ((shown, certificate), (kept, key or certificate)):
+                with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                    file.write(text)
+            try:
+                context.load_cert_chain(shown, kept, password=_no_passphrase)
+            except (ssl.SSLError, ValueError, OSError):
+                raise self._unusable("its client certificate and key are not a pair that can be read") from None
+
+    def _pem(self, entry: Mapping[str, Any], name: str, folder: Path, told: str) -> str:
+        """A certificate or key as text: what stands in the file itself (`…-data`) wins over the file it names."""
+        data = entry.get(f"{name}-data")
+        if data:
+            try:
+                return base64.b64decode(str(data), validate=True).decode("ascii")
+            except (binascii.Error, ValueError):
+                raise self._unusable(f"{name}-data is not base64 of a text") from None
+        return _text(self._path(str(entry[name]), folder), told) if entry.get(name) else ""
+
+    @staticmethod
+    def _path(text: str, folder: Path) -> Path:
+        return folder / Path(text).expanduser()
+
+    def _unusable(self, why: str) -> SettingsError:
+        return SettingsError(
+            f"the kubeconfig {self.chosen.origin} cannot be used: {why}",
+            fix="correct it, or name another with --k8s_config_file, a context of it with --k8s_context",
+        )
+
+
+class _Context(ssl.SSLContext):
+    """Checks the certificate against the name that the kubeconfig gives, when it gives one (`tls-server-name`)."""
+
+    tls_name = ""
+
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        if self.tls_name:
+            options["server_hostname"] = self.tls_name
+        return super().wrap_socket(*arguments, **options)
+
+
+def _no_passphrase() -> bytes:
+    """Else OpenSSL would ask the terminal."""
+    raise ValueError("the key has a passphrase")
+
+
+def _plugin(chosen: Chosen) -> ExecPlugin | None:
+    user = chosen.user
+    if user.get("exec") and not (user.get("token") or user.get("tokenFile")):
+        return ExecPlugin(user["exec"], chosen)
+    if user.get("auth-provider") and not (user.get("token") or user.get("client-certificate-data")):
+        provider = user["auth-provider"]
+        name = provider.get("name") if isinstance(provider, Mapping) else "?"
+        raise SettingsError(
+            f"the kubeconfig {chosen.origin} logs in by the auth provider `{name}`, which Kubernetes has removed",
+            fix="let the cluster's own tool write the kubeconfig anew: it uses an exec plugin now",
+        )
+    return None
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = (getattr(error, "strerror", None) or "it is no text").lower()
+        raise AccessError(f"{what} {path} cannot be read ({why})", fix="correct its path in the kubeconfig") from None
+    if not text:
+        raise AccessError(f"{what} {path} is empty", fix="log in to the cluster again with its own tool")
+    return text

@@ -1,0 +1,152 @@
+"""Credentials from a program that the kubeconfig names (`exec`), as cloud providers and single sign-on have them.
+
+Source: kubernetes.io, "client-go credential plugins"; API versions v1, v1beta1 and v1alpha1 of client.authentication.k8s.io. What the
+program says on stderr goes to the terminal, as with kubectl: it may be how to log in. What it gives is kept in memory, until it expires.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hera_utils.errors import AccessError, SettingsError
+from hera_utils.settings.kubeconfig import Chosen
+
+Json = dict[str, Any]
+
+_VERSIONS = tuple(f"client.authentication.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha1"))
+_SECONDS = 300.0  # somebody may have to log in in a browser
+_EARLY = 30.0  # seconds before its end that a credential is renewed
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a plugin gave. certificate, key: PEM. expires: seconds since 1970, None when it did not say."""
+
+    token: str = field(default="", repr=False)
+    certificate: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    expires: float | None = None
+
+    def lasts(self) -> bool:
+        return self.expires is None or time.time() < self.expires - _EARLY
+
+
+class ExecPlugin:
+    """Runs the program when there is no credential that lasts. AccessError when it gives none."""
+
+    def __init__(self, entry: Any, chosen: Chosen) -> None:
+        if not isinstance(entry, Mapping) or not entry.get("command") or entry.get("apiVersion") not in _VERSIONS:
+            known = ", ".join(version.rpartition("/")[2] for version in _VERSIONS)
+            raise SettingsError(
+                f"the kubeconfig {chosen.origin} names no credential plugin that can be run",
+                fix=f"its `exec` needs a command and an apiVersion ({known} of client.authentication.k8s.io)",
+            )
+        self._entry, self._chosen = entry, chosen
+        self._held: Credential | None = None
+
+    def credential(self) -> Credential:
+        if self._held is None or not self._held.lasts():
+            self._held = self._ask()
+        return self._held
+
+    def forget(self) -> None:
+        self._held = None
+
+    @property
+    def _program(self) -> str:
+        command = str(self._entry["command"])
+        return str(self._chosen.user_folder / command) if "/" in command else command
+
+    def _ask(self) -> Credential:
+        interactive = self._entry.get("interactiveMode", "IfAvailable") != "Never" and _terminal()
+        if self._entry.get("interactiveMode") == "Always" and not interactive:
+            raise self._failed("it must ask somebody, and there is no terminal")
+        try:
+            done = subprocess.run(
+                [self._program, *map(str, self._entry.get("args") or ())],
+                env=self._environment(interactive),
+                stdin=None if interactive else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            hint = str(self._entry.get("installHint") or "").strip()
+            raise self._failed("it is not installed", hint or "install it, or put it on the PATH") from None
+        except subprocess.TimeoutExpired:
+            raise self._failed(f"it gave nothing in {_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise self._failed((error.strerror or "it cannot be run").lower()) from None
+        if done.returncode != 0:
+            raise self._failed(f"it ended with status {done.returncode}")
+        return self._read(done.stdout)
+
+    def _environment(self, interactive: bool) -> dict[str, str]:
+        spec: Json = {"interactive": interactive}
+        if self._entry.get("provideClusterInfo"):
+            spec["cluster"] = self._cluster_info()
+        told = {"apiVersion": self._entry["apiVersion"], "kind": "ExecCredential", "spec": spec}
+        own = {str(one["name"]): str(one.get("value", "")) for one in self._entry.get("env") or () if one.get("name")}
+        return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(told)}
+
+    def _cluster_info(self) -> Json:
+        """The cluster as a plugin is told of it: its authority as data, and what an extension of the plugin's name holds."""
+        cluster = self._chosen.cluster
+        found = {key: value for key, value in cluster.items() if key not in ("extensions", "certificate-authority")}
+        authority = cluster.get("certificate-authority")
+        if authority and "certificate-authority-data" not in found:
+            with contextlib.suppress(OSError):
+                pem = (self._chosen.cluster_folder / str(authority)).read_bytes()
+                found["certificate-authority-data"] = base64.b64encode(pem).decode()
+        for extension in cluster.get("extensions") or ():
+            if extension.get("name") == "client.authentication.k8s.io/exec":
+                found["config"] = extension.get("extension")
+        return found
+
+    def _read(self, said: bytes) -> Credential:
+        try:
+            status = json.loads(said)["status"]
+            expires = status.get("expirationTimestamp")
+            given = Credential(
+                token=str(status.get("token") or ""),
+                certificate=str(status.get("clientCertificateData") or ""),
+                key=str(status.get("clientKeyData") or ""),
+                expires=moment(expires) if expires else None,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise self._failed(
+                "what it says is no ExecCredential"
+            ) from None  # the text is not repeated: it holds a token
+        if not given.token and not given.certificate:
+            raise self._failed("it gave neither a token nor a certificate")
+        return given
+
+    def _failed(self, why: str, fix: str = "") -> AccessError:
+        return AccessError(
+            f"the credential plugin `{self._entry['command']}` of {self._chosen.origin} gives no credential: {why}",
+            fix=fix or "log in with the cluster's own tool, and see that kubectl works",
+        )
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970 of an RFC 3339 text, fractions of any length; ValueError for another."""
+    whole = re.sub(r"\.\d+", "", text.strip()).replace("Z", "+00:00")
+    return datetime.fromisoformat(whole).timestamp()
+
+
+def _terminal() -> bool:
+    try:
+        return sys.stdin.isatty()
+    except (AttributeError, ValueError):
+        return False
