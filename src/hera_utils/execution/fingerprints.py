@@ -1,0 +1,204 @@
+"""What a point's result depends on, as digests by which a later run knows that nothing of it has changed.
+
+code        the templates that its tasks (and those before them) run: sources, commands, environment, resources…
+image       the images that they run in
+given       argument → digest of the value that the tasks are given
+spec        what of the workflow's spec all templates see: its arguments, volumes, templateDefaults
+files       path → digest of the input files that the layout declares for the point
+python      the packages of the Python that runs script tasks on this machine
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.execution.belonging import Belonging, Piece, entry_tasks, given_to, items_of
+
+Json = dict[str, Any]
+Print = dict[str, Any]
+
+_OF_ALL = ("arguments", "templateDefaults", "volumes", "volumeClaimTemplates", "podSpecPatch", "serviceAccountName")
+_MOST_TOLD = 3
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits of a text, or of the JSON of anything else."""
+    words = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+@dataclass
+class Prints:
+    """The prints of points, and what their digests stand for (`texts`).
+
+    sources: template → digest of the files that its code is in besides the document (Hera's runner imports a module).
+    packages: of the Python that runs script tasks here, name → version; {} where images decide.
+    """
+
+    sources: Callable[[Json], Mapping[str, str]]
+    packages: Mapping[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def of(self, document: Json, found: Belonging) -> Iterator[tuple[str, Print]]:
+        """(point id, print) of every point that the document computes, but for its files."""
+        reader = _Reader(document, self)
+        for point, pieces in found.tasks.items():
+            yield point, reader.print(pieces, found)
+
+    def whole(self, document: Json) -> Print:
+        """The print of a workflow that is one unit: each of its points has it."""
+        reader = _Reader(document, self)
+        spec = document.get("spec") or {}
+        names = {str(one.get("name")) for one in spec.get("templates") or ()}
+        tasks = {task["name"]: digest(task) for task in entry_tasks(document)}
+        return reader.joined(names, {f"task {name}": words for name, words in tasks.items()})
+
+    def rest(self, document: Json, found: Belonging) -> str:
+        """The digest of the shared tasks that come after points: what a run does besides them."""
+        owners = {task for pieces in found.tasks.values() for task, _ in pieces}
+        reader = _Reader(document, self)
+        last = {
+            name: [reader.called(reader.tasks[name]), reader.tasks[name]]
+            for name in found.shared
+            if not found.ancestors(name).isdisjoint(owners)
+        }
+        return digest({name: [sorted(called), task] for name, (called, task) in last.items()}) if last else ""
+
+    def keep(self, value: Any) -> str:
+        """The digest of a value whose text is kept, so that a change of it can be told."""
+        words = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+        made = digest(words)
+        self.texts[made] = words
+        return made
+
+
+class _Reader:
+    """One document, each template of it read once."""
+
+    def __init__(self, document: Json, prints: Prints) -> None:
+        spec = document.get("spec") or {}
+        self.prints = prints
+        self.templates: dict[str, Json] = {str(one.get("name")): one for one in spec.get("templates") or ()}
+        self.tasks: dict[str, Json] = {task["name"]: task for task in entry_tasks(document)}
+        self.items = {name: items_of(task) for name, task in self.tasks.items()}
+        self.shared = digest({key: spec[key] for key in _OF_ALL if spec.get(key)})
+        self._codes: dict[str, tuple[str, str, bool]] = {}
+        self._reached: dict[str, frozenset[str]] = {}
+        self._joint: dict[frozenset[str], Print] = {}
+        self._before: dict[str, frozenset[str]] = {}
+        self._arguments: dict[str, dict[str, str]] = {}
+
+    def print(self, pieces: Iterable[Piece], found: Belonging) -> Print:
+        given: dict[str, list[str]] = {}
+        names: frozenset[str] = frozenset()
+        own = {task for task, _ in pieces}
+        before: frozenset[str] = frozenset()
+        for task, item in pieces:
+            if task not in self._before:
+                self._before[task] = found.ancestors(task)
+            before |= self._before[task]
+            names |= self.called(self.tasks[task])
+            self._note(task, item, given)
+        for task in sorted(before & set(found.shared) - own):
+            names |= self.called(self.tasks[task])
+            self._note(task, None, given)
+        return self.joined(names, {name: "".join(sorted(words)) for name, words in given.items()})
+
+    def joined(self, names: Iterable[str], given: Mapping[str, str]) -> Print:
+        chosen = frozenset(names)
+        if chosen not in self._joint:
+            self._joint[chosen] = self._of_templates(chosen)
+        return {**self._joint[chosen], "spec": self.shared, "given": dict(given)}
+
+    def _of_templates(self, names: frozenset[str]) -> Print:
+        codes, images, python = {}, {}, False
+        for name in sorted(names):
+            code, image, interpreted = self._code(name)
+            codes[name], python = code, python or interpreted
+            if image:
+                images[name] = image
+        keep = self.prints.keep
+        made = {"code": keep(codes), "image": keep(images)}
+        if python and self.prints.packages:
+            made["python"] = keep(dict(self.prints.packages))
+        return made
+
+    def _note(self, task: str, item: int | None, given: dict[str, list[str]]) -> None:
+        """Adds the digests of what a task is given to `given`, under `template.argument`."""
+        called = self.tasks[task]
+        items = self.items[task]
+        label = called.get("template") or (called.get("templateRef") or {}).get("template") or task
+        value = None if item is None or items is None else items[item]
+        for name, words in given_to(called, value).items():
+            given.setdefault(f"{label}.{name}", []).append(digest(words)[:10])
+        others = {key: called[key] for key in ("arguments", "withSequence", "when", "hooks") if called.get(key)}
+        if item is None and items is not None:
+            others["items"] = items
+        artifacts = (others.pop("arguments", None) or {}).get("artifacts")
+        if artifacts or others:
+            given.setdefault(f"{label} (task)", []).append(digest([artifacts, others])[:10])
+
+    def called(self, task: Json) -> frozenset[str]:
+        """The templates that a task runs, those inside of them included; a reference or an inline one as its JSON."""
+        name = task.get("template")
+        if not name:
+            made = json.dumps(task.get("templateRef") or task.get("inline") or {}, sort_keys=True, default=str)
+            self.templates.setdefault(made, task.get("inline") or {"templateRef": task.get("templateRef")})
+            return frozenset({made})
+        if name not in self._reached:
+            self._reached[name] = frozenset({name})  # a template that calls itself ends here
+            template = self.templates.get(name) or {}
+            inner = list((template.get("dag") or {}).get("tasks") or ())
+            inner += [step for group in template.get("steps") or () for step in group]
+            self._reached[name] = self._reached[name].union(*(self.called(one) for one in inner))
+        return self._reached[name]
+
+    def _code(self, name: str) -> tuple[str, str, bool]:
+        """(digest of the template without its images, its images, whether Python runs it)."""
+        if name not in self._codes:
+            template = dict(self.templates.get(name) or {})
+            images = []
+            for key in ("container", "script"):
+                if template.get(key):
+                    images.append(str(template[key].get("image") or ""))
+                    template[key] = {part: value for part, value in template[key].items() if part != "image"}
+            command = " ".join((template.get("script") or {}).get("command") or ())
+            sources = dict(self.prints.sources(template))
+            code = digest([template, sources])
+            self._codes[name] = code, ", ".join(images), "python" in command
+        return self._codes[name]
+
+
+def changes(old: Print, new: Print, old_text: Callable[[str], str], new_text: Callable[[str], str]) -> list[str]:
+    """What differs between two prints, in words: `code of collect`, `input file changed (states.csv)`, … [] when nothing does."""
+    found = []
+    for part, told in (
+        ("code", "code of {} changed"),
+        ("image", "image of {} changed"),
+        ("python", "python package {} changed"),
+    ):
+        if old.get(part) != new.get(part):
+            found.append(told.format(_told(_differing(old_text(old.get(part, "")), new_text(new.get(part, ""))))))
+    if old.get("spec") != new.get("spec"):
+        found.append("the workflow's arguments or volumes changed")
+    for part, told in (("given", "argument {} changed"), ("files", "input file {} changed")):
+        before, after = old.get(part) or {}, new.get(part) or {}
+        if before != after:
+            names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+            tasks = [name for name in names if name.startswith("task ")]
+            found.append(f"{_told(tasks)} changed" if tasks else told.format(_told(names)))
+    return found
+
+
+def _differing(old: str, new: str) -> list[str]:
+    before, after = (json.loads(words) if words else {} for words in (old, new))
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+def _told(names: list[str]) -> str:
+    shown = ", ".join(name.partition('{"')[0] or "a referenced template" for name in names[:_MOST_TOLD])
+    return (shown or "?") + (f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else "")
