@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
+from typing import cast
 
 from hera_utils.errors import LayoutError
 from hera_utils.experiment.layout import is_legal_name
@@ -51,16 +52,85 @@ class ConfigMap:
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret. from_variables: key → environment variable that its value is taken from where it has to be created."""
+    """A secret, and where its values are taken from where it has to be created; the values themselves are never written here.
+
+    from_variables: key → environment variable. from_files: key → file (`~` is the home folder), whose bytes are the value.
+    """
 
     name: str
     from_variables: Mapping[str, str] = field(default_factory=dict)
+    from_files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _legal("secret", self.name)
+        both = sorted(set(self.from_variables) & set(self.from_files))
+        if both:
+            raise LayoutError(
+                f"the key {both[0]} of the secret {self.name} is taken from a variable and from a file",
+                fix="name one of them",
+            )
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.from_variables, *self.from_files)
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True)
+class PullSecret:
+    """The credential with which the cluster takes images from a registry.
+
+    registry: its host (`registry.example.org`); "" for that of the environment. username, password: the environment variables that
+    hold them where it has to be created; from_docker: take what `docker login` has stored (~/.docker/config.json) instead.
+    """
+
+    name: str
+    registry: str = ""
+    username: str = ""
+    password: str = ""
+    from_docker: bool = False
+
+    def __post_init__(self) -> None:
+        _legal("image pull secret", self.name)
+
+    @property
+    def given(self) -> bool:
+        """Whether it says where its values are: else it can be referred to and not created."""
+        return self.from_docker or bool(self.username and self.password)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class ServiceAccount:
+    """The account that the pods of the runs use. It is given the smallest role that Argo's executor needs, and `more_rules`.
+
+    agents: it has http or plugin templates to do; collects: artifacts are garbage collected (both need more rights).
+    more_rules: Kubernetes' rules, e.g. {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}, for `resource` templates.
+    """
+
+    name: str
+    more_rules: tuple[Mapping[str, Sequence[str]], ...] = ()
+    agents: bool = False
+    collects: bool = False
+
+    def __post_init__(self) -> None:
+        _legal("service account", self.name)
+
+    @property
+    def given(self) -> bool:
+        """Whether it is described, and can be created; a name alone is somebody else's account."""
+        return not isinstance(self, _NamedAccount)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class _NamedAccount(ServiceAccount):
+    """One that was given by its name alone: its owner makes it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +138,7 @@ class Environment:
     """The environment of execution.
 
     config_map: a name, or a ConfigMap with its data. registry: where the experiment's images are (`registry.example.org/lab`).
+    image_pull_secret, service_account: a name (it is then only referred to), or a PullSecret, a ServiceAccount (it can be created).
     What is written here is a default: a flag, a variable or a profile wins.
     """
 
@@ -76,6 +147,9 @@ class Environment:
     registry: str | None = None
     secrets: tuple[Secret, ...] = ()
     more_volumes: tuple[PersistedVolume, ...] = ()
+    image_pull_secret: PullSecret | None = None  # a name alone is taken too
+    service_account: ServiceAccount | None = None  # a name alone is taken too
+    more_config_maps: tuple[ConfigMap, ...] = ()
 
     def __post_init__(self) -> None:
         volume: object = self.persisted_volume
@@ -83,6 +157,11 @@ class Environment:
             object.__setattr__(self, "persisted_volume", PersistedVolume(volume))
         if isinstance(self.config_map, str):
             _legal("config map", self.config_map)
+        pull, account = cast("object", self.image_pull_secret), cast("object", self.service_account)
+        if isinstance(pull, str):
+            object.__setattr__(self, "image_pull_secret", PullSecret(pull))
+        if isinstance(account, str):
+            object.__setattr__(self, "service_account", _NamedAccount(account))
 
     @property
     def cluster(self) -> SimpleNamespace:
@@ -98,13 +177,19 @@ class Environment:
     @property
     def config_maps(self) -> tuple[ConfigMap, ...]:
         if self.config_map is None:
-            return ()
-        return (ConfigMap(self.config_map) if isinstance(self.config_map, str) else self.config_map,)
+            return self.more_config_maps
+        first = ConfigMap(self.config_map) if isinstance(self.config_map, str) else self.config_map
+        return (first, *self.more_config_maps)
 
     def adapted(
-        self, *, claim_name: str | None = None, config_map: str | None = None, registry: str | None = None
+        self,
+        *,
+        claim_name: str | None = None,
+        config_map: str | None = None,
+        registry: str | None = None,
+        service_account: str | None = None,
     ) -> Environment:
-        """This environment where somebody stronger than its author named the claim, the config map or the registry."""
+        """This environment where somebody stronger than its author named the claim, the config map, the registry or the account."""
         made = self
         if claim_name is not None:
             volume = made.persisted_volume
@@ -113,6 +198,10 @@ class Environment:
         if config_map is not None:
             data = made.config_map.data if isinstance(made.config_map, ConfigMap) else {}
             made = replace(made, config_map=ConfigMap(config_map, data) if data else config_map)
+        if service_account is not None:
+            account = made.service_account
+            account = _NamedAccount(service_account) if account is None else replace(account, name=service_account)
+            made = replace(made, service_account=account)
         return made if registry is None else replace(made, registry=registry)
 
 

@@ -10,8 +10,8 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.settings.resolve import CLIContext
 
-Verdict = Literal["good", "warning", "problem"]
-MARKS = {"good": "✔", "warning": "!", "problem": "✘"}
+Verdict = Literal["good", "unknown", "warning", "problem"]
+MARKS = {"good": "✔", "unknown": "?", "warning": "!", "problem": "✘"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ def warning(check: str, message: str, fix: str | None = None) -> Finding:
 
 def problem(check: str, message: str, fix: str | None = None) -> Finding:
     return Finding(check, "problem", message, fix)
+
+
+def unknown(check: str, message: str, fix: str | None = None) -> Finding:
+    """What could not be looked at: it may be right."""
+    return Finding(check, "unknown", message, fix)
 
 
 def told(check: str, error: HeraUtilsError) -> Finding:

@@ -1,4 +1,4 @@
-"""The questions, one function each: first those of this machine, then those of an Argo server and its cluster."""
+"""The questions to this machine, one function each: can the local platform run here?"""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from hera_utils.errors import HeraUtilsError, Refused
-from hera_utils.preflight.check import Finding, Subject, good, problem, told, warning
+from hera_utils.preflight.check import Finding, Subject, good, problem, warning
 
 LEAST_FREE = 200 * 1024 * 1024  # bytes: below it a few runs' logs and artifacts fill the disk
-
-
-# --- this machine -------------------------------------------------------------------------------------------------------
 
 
 def state_folder(subject: Subject) -> Iterator[Finding]:
@@ -160,78 +156,3 @@ def local_server(subject: Subject) -> Iterator[Finding]:
         yield good(
             "local platform", f"the local platform runs at {said.get('argo_server')}, version {said.get('version')}"
         )
-
-
-# --- an Argo server and its cluster -------------------------------------------------------------------------------------
-
-
-def argo_server(subject: Subject) -> Iterator[Finding]:
-    """Reached, an Argo server, the token taken, the namespace readable."""
-    from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connection import connect
-
-    context = subject.context
-    with ArgoClient(connect(context)) as client:
-        version = client.version()
-        yield good("argo server", f"argo server {client.connection.argo_server} {version} answers and takes the token")
-        number = version.lstrip("v").split(".")
-        if number[0].isdigit() and int(number[0]) < 3:
-            yield warning(
-                "argo server", f"Argo {version} is older than what hera_utils knows (3.4 and later)", "upgrade it"
-            )
-        client.list(limit=1, fields="items.metadata.name")
-        yield good("namespace", f"namespace {context.argo_namespace} can be read")
-    if not context.verify_tls:
-        yield warning(
-            "argo server", f"certificates are not checked ({context.origin('verify_tls')})", "remove --no_verify_tls"
-        )
-
-
-def cluster(subject: Subject) -> Iterator[Finding]:
-    """The namespace and what the experiment needs there, all of it."""
-    from hera_utils.platforms.cluster import Cluster
-    from hera_utils.platforms.connection import connect
-
-    context = subject.context
-    found = Cluster(connect(context))
-    if not found.leads_somewhere():
-        yield warning(
-            "cluster",
-            "no kubeconfig: claims, config maps and service accounts are not checked",
-            "name one with --k8s_config_file or KUBECONFIG",
-        )
-        return
-    found.check()
-    yield good("cluster", f"the cluster of {found.kubeconfig() or 'this pod'} answers")
-    for kind, word, name in _wanted(subject):
-        try:
-            found.get(kind, name)
-            yield good(word, f"{word} {name} exists")
-        except Refused as error:
-            if error.reason != "NotFound":
-                yield told(word, error)
-                continue
-            fix = f"create it, or name another; those there: kubectl -n {found.namespace} get {kind.lower()}"
-            yield problem(word, f'{word} "{name}" does not exist', fix)
-        except HeraUtilsError as error:
-            yield told(word, error)
-
-
-def _wanted(subject: Subject) -> Iterator[tuple[str, str, str]]:
-    context, environment = subject.context, subject.environment
-    claims = [context.k8s_volume_claim_name] if context.k8s_volume_claim_name else []
-    config_maps = [context.k8s_configmap_name] if context.k8s_configmap_name else []
-    secrets: list[str] = []
-    if environment is not None:
-        claims += [volume.claim_name for volume in environment.volumes]
-        config_maps += [config_map.name for config_map in environment.config_maps]
-        secrets += [secret.name for secret in environment.secrets]
-    accounts = [context.argo_service_account] if context.argo_service_account else []
-    for kind, word, names in (
-        ("PersistentVolumeClaim", "claim", claims),
-        ("ConfigMap", "config map", config_maps),
-        ("Secret", "secret", secrets),
-        ("ServiceAccount", "service account", accounts),
-    ):
-        for name in dict.fromkeys(names):
-            yield kind, word, name

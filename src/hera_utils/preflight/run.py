@@ -1,11 +1,22 @@
-"""All checks of a platform, one after the other; every finding is told, whatever the others found."""
+"""All checks of a platform; every finding is told, whatever the others found."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight import checks
-from hera_utils.preflight.check import Check, Finding, Subject, good, guarded
+from hera_utils.preflight import capacity, checks, objects, rights, service
+from hera_utils.preflight.asking import Place, closing, in_parallel
+from hera_utils.preflight.check import Check, Finding, Subject, good, guarded, told
+from hera_utils.preflight.contact import contact
+from hera_utils.preflight.needs import needs_of
 from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+Look = Callable[[Place], Iterator[Finding]]
 
 LOCAL: tuple[tuple[str, Check], ...] = (
     ("state folder", checks.state_folder),
@@ -15,16 +26,112 @@ LOCAL: tuple[tuple[str, Check], ...] = (
     ("claim", checks.volumes),
     ("local platform", checks.local_server),
 )
-REMOTE: tuple[tuple[str, Check], ...] = (("argo server", checks.argo_server), ("cluster", checks.cluster))
+OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", service.runs),)
+OF_CLUSTER: tuple[tuple[str, Look], ...] = (
+    ("namespace", service.namespace),
+    ("rights", rights.of_user),
+    ("account rights", rights.of_account),
+    ("claim", objects.claims),
+    ("config map", objects.config_maps),
+    ("secret", objects.secrets),
+    ("service account", objects.service_accounts),
+    ("quota", capacity.quotas),
+)
+ANYWHERE: tuple[tuple[str, Look], ...] = (("registry", service.registry), ("limits", service.limits))
+# What a namespace that does not exist cannot hold: saying so once is enough.
+_INSIDE = frozenset(
+    {
+        "rights",
+        "account rights",
+        "claim",
+        "config map",
+        "secret",
+        "pull secret",
+        "service account",
+        "quota",
+        "limit range",
+    }
+)
 
 
-def run(context: CLIContext, environment: Environment | None = None) -> list[Finding]:
-    """What is good and what is wrong with the platform of the settings, for an experiment's environment when one is given.
+@dataclass(frozen=True)
+class Examination:
+    """findings: in the order of the questions. roles: Roles and RoleBindings that would give the rights that lack."""
 
-    Nothing is started, created or changed.
+    findings: tuple[Finding, ...]
+    roles: tuple[Json, ...] = field(default=(), repr=False)
+
+    @property
+    def problems(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.ok]
+
+    def role_yaml(self) -> str:
+        """The documents for the cluster's owner, as kubectl takes them."""
+        import yaml
+
+        return yaml.safe_dump_all(self.roles, sort_keys=False)
+
+
+def examine(
+    context: CLIContext, environment: Environment | None = None, document: Json | None = None, *, role_file: str = ""
+) -> Examination:
+    """What is good and what is wrong with the platform of the settings, for an environment and a workflow when these are given.
+
+    Nothing is started, created or changed. role_file: where the caller writes `role_yaml()`, as the fixes then say.
     """
-    subject = Subject(context, environment)
-    found = [good("platform", f"platform {context.platform} ({context.origin('platform')})")]
-    for name, check in LOCAL if context.platform == "local" else REMOTE:
-        found += guarded(name, check, subject)
-    return list(dict.fromkeys(found))  # two checks that meet one closed port say it once
+    if context.platform == "local":
+        subject = Subject(context, environment)
+        found = [good("platform", f"platform local ({context.origin('platform')})")]
+        for name, check in LOCAL:
+            found += guarded(name, check, subject)
+        return Examination(tuple(dict.fromkeys(found)))
+    try:
+        place, findings = contact(context, environment, needs_of(document))
+    except HeraUtilsError as error:
+        return Examination((told("argo server", error),))
+    place.role_file = role_file
+    with closing(place.asker):
+        looks = [*(OF_SERVER if place.trusted else ()), *(OF_CLUSTER if place.asker is not None else ()), *ANYWHERE]
+        looks.append(("workflow", service.service))
+        for (name, _), said in zip(looks, in_parallel([_all_of(look, place) for _, look in looks]), strict=True):
+            findings += [told(name, said)] if isinstance(said, HeraUtilsError) else _findings(said)
+    return Examination(tuple(_without_echoes(findings)), tuple(place.lacking))
+
+
+def run(context: CLIContext, environment: Environment | None = None, document: Json | None = None) -> list[Finding]:
+    """The findings of `examine`."""
+    return list(examine(context, environment, document).findings)
+
+
+def assert_ready(context: CLIContext, environment: Environment | None, document: Json | None) -> None:
+    """Before a run on a cluster: ResourceError when it would not work, which tells every problem with its fix."""
+    problems = examine(context, environment, document).problems
+    if problems:
+        several = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+        lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
+        raise ResourceError(
+            f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
+            fix="repair what is told above; see everything with --doctor, or run all the same with --no_preflight",
+        )
+
+
+def _all_of(look: Look, place: Place) -> Callable[[], object]:
+    return lambda: list(look(place))
+
+
+def _findings(said: object) -> list[Finding]:
+    assert isinstance(said, list)
+    return said
+
+
+def _without_echoes(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Each thing once: what follows from a missing namespace is not told, nor that something is not known which another check knows."""
+    found = list(dict.fromkeys(findings))
+    missing = any(one.check == "namespace" and not one.ok for one in found)
+    known = {one.check for one in found if one.verdict in ("good", "problem")}
+    for one in found:
+        if missing and one.check in _INSIDE:
+            continue
+        if one.verdict == "unknown" and one.check == "controller" and one.check in known:
+            continue
+        yield one

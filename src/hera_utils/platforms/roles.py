@@ -1,0 +1,176 @@
+"""The rights that a run needs, each once, as Kubernetes' rules: of who submits it, and of the account that its pods use. Pure.
+
+Sources: Argo's docs/workflow-rbac.md (the executor's minimum since 3.4), docs/http-template.md (the agent), docs/fields.md (ArtifactGC);
+the Argo server does with the caller's own rights what it is asked for (docs/argo-server-auth-mode.md), and reads logs by listing and
+watching pods (util/logs/workflow-logger.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+ARGO = "argoproj.io"
+EXECUTOR = "argo-executor"
+SUBMITTER = "argo-submitter"
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """One verb on one resource. resource: plural, with its subresource (`pods/log`). what: what fails without it.
+
+    vital: a run cannot do without (else it can, and something is missing then).
+    """
+
+    verb: str
+    resource: str
+    group: str = ""
+    what: str = ""
+    vital: bool = True
+    sure: bool = True  # False: the resource's plural is a guess
+
+    @property
+    def qualified(self) -> str:
+        """As kubectl names it: workflows.argoproj.io, pods/log."""
+        plural, slash, sub = self.resource.partition("/")
+        return f"{plural}.{self.group}{slash}{sub}" if self.group else self.resource
+
+    def attributes(self, namespace: str) -> Json:
+        """Kubernetes' ResourceAttributes."""
+        plural, _, sub = self.resource.partition("/")
+        asked: Json = {"namespace": namespace, "verb": self.verb, "resource": plural}
+        return {**asked, **({"group": self.group} if self.group else {}), **({"subresource": sub} if sub else {})}
+
+
+def submitter(templates: Iterable[str] = ()) -> list[Right]:
+    """Of who submits and follows. templates: kinds that the workflow refers to, which the server reads with the same rights."""
+    rights = [
+        Right("create", "workflows", ARGO, "nothing can be submitted"),
+        Right("get", "workflows", ARGO, "a run cannot be followed"),
+        Right("list", "workflows", ARGO, "a run cannot be followed"),
+        Right("watch", "workflows", ARGO, "a run cannot be followed"),
+        Right("patch", "workflows", ARGO, "a run cannot be stopped or suspended", vital=False),
+        Right("list", "pods", "", "no logs", vital=False),
+        Right("watch", "pods", "", "no logs", vital=False),
+        Right("get", "pods/log", "", "no logs", vital=False),
+    ]
+    return rights + [
+        Right("get", f"{kind.lower()}s", ARGO, "its template cannot be read") for kind in sorted(set(templates))
+    ]
+
+
+def executor(*, agents: bool = False, collects: bool = False) -> list[Right]:
+    """Of the account of the pods. agents: http or plugin templates are used; collects: artifacts are garbage collected."""
+    rights = [
+        Right("create", "workflowtaskresults", ARGO, "no task can report its outputs"),
+        Right("patch", "workflowtaskresults", ARGO, "no task can report its outputs"),
+    ]
+    if agents:
+        what = "http and plugin tasks do not run"
+        rights += [Right(verb, "workflowtasksets", ARGO, what) for verb in ("list", "watch")]
+        rights.append(Right("patch", "workflowtasksets/status", ARGO, what))
+    if collects:
+        what = "artifacts are not collected, and the workflow cannot be deleted"
+        rights += [Right(verb, "workflowartifactgctasks", ARGO, what) for verb in ("list", "watch")]
+        rights.append(Right("patch", "workflowartifactgctasks/status", ARGO, what))
+    return rights
+
+
+_ACTIONS = {
+    "create": ("get", "create"),
+    "apply": ("get", "create", "patch"),
+    "replace": ("get", "update"),
+    "patch": ("get", "patch"),
+    "delete": ("get", "delete"),
+    "get": ("get",),
+}
+# Whose plural is not their name in small letters with an s; the others are a guess.
+_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses"}
+_CERTAIN = {
+    "Pod",
+    "Job",
+    "ConfigMap",
+    "Secret",
+    "Service",
+    "Deployment",
+    "PersistentVolumeClaim",
+    "Workflow",
+    "CronJob",
+    "StatefulSet",
+}
+
+
+def acting(api_version: str, kind: str, action: str) -> list[Right]:
+    """Of the account of a `resource` template, which acts on an object (docs/resource-template.md)."""
+    group = api_version.partition("/")[0] if "/" in api_version else ""
+    plural = _PLURALS.get(kind, f"{kind.lower()}s")
+    sure = kind in _PLURALS or kind in _CERTAIN
+    what = f"its tasks cannot {action} a {kind}"
+    return [Right(verb, plural, group, what, sure=sure) for verb in _ACTIONS.get(action, ("get",))]
+
+
+# --- as documents ------------------------------------------------------------------------------------------------------
+
+
+def rules(rights: Iterable[Right]) -> list[Json]:
+    """Kubernetes' PolicyRules, the verbs of one resource together."""
+    verbs: dict[tuple[str, str], list[str]] = {}
+    for right in rights:
+        known = verbs.setdefault((right.group, right.resource), [])
+        if right.verb not in known:
+            known.append(right.verb)
+    return [
+        {"apiGroups": [group], "resources": [resource], "verbs": found} for (group, resource), found in verbs.items()
+    ]
+
+
+def role(name: str, rights: Iterable[Right]) -> Json:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": name},
+        "rules": rules(rights),
+    }
+
+
+def binding(name: str, subject: Json) -> Json:
+    """A RoleBinding of the role of that name to a subject: see `account_subject`, `user_subject`."""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name},
+        "subjects": [subject],
+        "roleRef": reference,
+    }
+
+
+def account_subject(name: str, namespace: str) -> Json:
+    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+
+def user_subject(user: str) -> Json:
+    """A user as the API server names it; a service account's token makes one a user of a long name."""
+    if user.startswith("system:serviceaccount:") and user.count(":") == 3:
+        _, _, namespace, name = user.split(":")
+        return account_subject(name, namespace)
+    return {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
+
+
+def allowed(found: Sequence[Json], right: Right) -> bool:
+    """Whether PolicyRules allow a right (in any object: rules for named ones do not count)."""
+    return any(
+        not rule.get("resourceNames")
+        and _covers(rule.get("verbs"), right.verb)
+        and _covers(rule.get("apiGroups"), right.group)
+        and _covers(rule.get("resources"), right.resource)
+        for rule in found
+    )
+
+
+def _covers(listed: Any, wanted: str) -> bool:
+    _, slash, sub = wanted.partition("/")
+    return any(one in ("*", wanted) or (slash and one == f"*/{sub}") for one in listed or [])

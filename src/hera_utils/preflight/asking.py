@@ -1,0 +1,114 @@
+"""Asking a platform many things at once: every question is asked one time, whoever wants to know, and never one after the other.
+
+A check that needs an answer to put its next question costs a round trip; all others share them. So a preflight takes as long as its
+longest chain of questions (three at most), not as long as it has questions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.experiment.environment import Environment
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.kubernetes_http import Answer, Json, KubernetesHttp, Request
+from hera_utils.preflight.needs import Needs
+from hera_utils.preflight.tokens import Token
+from hera_utils.settings.resolve import CLIContext
+
+AT_ONCE = 64
+"""Questions under way at the same time: more than a preflight has, in most cases."""
+
+Ask = Callable[[Request], Answer]
+
+
+class Asker:
+    """Puts questions to a Kubernetes API, in threads of its own."""
+
+    def __init__(self, http: KubernetesHttp) -> None:
+        self._ask: Ask = http.ask
+        self._threads = ThreadPoolExecutor(AT_ONCE, "preflight-ask")
+        self._known: dict[str, Future[Answer]] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def __call__(self, *requests: Request) -> list[Answer]:
+        """The answers, in order. AccessError when one could not be had at all."""
+        return [future.result() for future in [self._future(request) for request in requests]]
+
+    def get(self, path: str) -> Answer:
+        return self(Request("GET", path))[0]
+
+    def _future(self, request: Request) -> Future[Answer]:
+        key = repr(request) + request.token  # the token is no part of its repr
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = self._threads.submit(self._ask, request)
+            return self._known[key]
+
+
+@dataclass
+class Place:
+    """What is examined, and what the first round trip said of it.
+
+    asker: None when no kubeconfig leads to the cluster, or nothing answers there. needs: of the workflow and its environment.
+    token: what the Argo token says of itself. identity: with which credential the user's rights are asked: the Argo token where the
+    cluster knows it, else the kubeconfig's (""). user: the name that the cluster knows that user by, "" when it does not say.
+    trusted: whether the Argo server took the token; version: its version, "" when it did not answer.
+    """
+
+    context: CLIContext
+    connection: Connection
+    environment: Environment
+    needs: Needs
+    token: Token
+    asker: Asker | None = None
+    identity: str = field(default="", repr=False)
+    user: str = ""
+    trusted: bool = False
+    version: str = ""
+    kubernetes: str = ""
+    role_file: str = ""
+    lacking: list[Json] = field(default_factory=list)  # Roles and RoleBindings that would help, for role.yaml
+
+    @property
+    def namespace(self) -> str:
+        return self.connection.namespace
+
+    def core(self, resource: str, name: str = "") -> str:
+        """The path of an object of the namespace in the core group, or of all of them."""
+        return f"api/v1/namespaces/{quote(self.namespace, safe='')}/{resource}" + (
+            f"/{quote(name, safe='')}" if name else ""
+        )
+
+    def kubectl(self, words: str) -> str:
+        return f"kubectl -n {self.namespace} {words}"
+
+
+@contextmanager
+def closing(asker: Asker | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if asker is not None:
+            asker.close()
+
+
+def in_parallel(calls: list[Callable[[], list[Json]]] | list[Callable[[], object]]) -> list[object]:
+    """What each call gives, or the HeraUtilsError that it raised, in order."""
+
+    def guarded(call: Callable[[], object]) -> object:
+        try:
+            return call()
+        except HeraUtilsError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, len(calls)), "preflight") as threads:
+        return list(threads.map(guarded, calls))

@@ -1,0 +1,186 @@
+"""Quotas and limit ranges of the namespace against what the workflow's pods ask for. A pod that breaks one is never made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from hera_utils.argo.quantities import QuantityError, quantity
+from hera_utils.platforms.kubernetes_http import Request
+from hera_utils.preflight.asking import Place
+from hera_utils.preflight.check import Finding, good, problem, unknown, warning
+from hera_utils.preflight.needs import PodSize
+
+Json = dict[str, Any]
+
+_OF_CONTAINERS = ("cpu", "memory", "ephemeral-storage")
+
+
+def quotas(place: Place) -> Iterator[Finding]:
+    """ResourceQuotas and LimitRanges, read at once."""
+    assert place.asker is not None
+    found, ranges = place.asker(Request("GET", place.core("resourcequotas")), Request("GET", place.core("limitranges")))
+    limits = [one for item in (ranges.body.get("items") or [] if ranges.ok else []) for one in _limits_of(item)]
+    for word, answer in (("quota", found), ("limit range", ranges)):
+        if not answer.ok:
+            yield unknown(word, f"the {word}s of the namespace cannot be looked at (no right to)")
+    if ranges.ok:
+        yield from _limit_ranges(place, limits)
+    if not found.ok:
+        return
+    items = found.body.get("items") or []
+    troubles = [trouble for item in items for trouble in _quota(place, item, limits)]
+    yield from troubles
+    if not troubles:
+        yield good(
+            "quota",
+            f"{len(items)} quotas leave room" if len(items) > 1 else "the quota leaves room" if items else "no quota",
+        )
+
+
+# --- quotas --------------------------------------------------------------------------------------------------------------
+
+
+def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
+    """One pod that does not fit is a problem, a fan-out that does not fit waits: a warning."""
+    name = str(item["metadata"]["name"])
+    status = item.get("status") or {}
+    hard, used = status.get("hard") or (item.get("spec") or {}).get("hard") or {}, status.get("used") or {}
+    at_once = place.needs.pods_at_once.count
+    fix = (
+        f"free some (hera-utils ls; hera-utils delete NAME), see {place.kubectl(f'describe quota {name}')}, "
+        "or ask the cluster's owner for more"
+    )
+    for resource, text in hard.items():
+        left = _value(text) - _value(used.get(resource, "0"))
+        one, unset = _of_one_pod(place, resource, limits)
+        if unset:
+            message = f'quota "{name}" counts {resource}, and {unset[0]} says none: its pod is refused'
+            yield problem(
+                "quota", message, f"give it resources ({_words(resource)}), or ask for a limit range with defaults"
+            )
+        elif one is None or one == 0:
+            continue
+        elif one > left:
+            told = f"{used.get(resource, '0')} of {text} {resource} are used"
+            yield problem("quota", f'quota "{name}" is exhausted: {told}, one pod more needs {_short(one)}', fix)
+        elif one * at_once > left and not resource.startswith("count/workflows"):
+            runs = int(left / one)
+            message = (
+                f'quota "{name}" lets {runs} of {at_once} pods run at the same time ({resource}: {_short(left)} left)'
+            )
+            yield warning("quota", message, "the others wait; set parallelism, or ask the cluster's owner for more")
+
+
+def _of_one_pod(place: Place, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
+    """(what the largest pod adds to a resource that a quota counts, containers that say nothing of it)."""
+    if resource in ("pods", "count/pods"):
+        return Fraction(1), []
+    if resource == "count/workflows.argoproj.io":
+        return Fraction(1), []
+    kind, _, what = resource.rpartition(".")
+    if not kind and resource in _OF_CONTAINERS:
+        kind, what = "requests", resource
+    if kind not in ("requests", "limits") or what not in _OF_CONTAINERS:
+        return None, []
+    unset: list[str] = []
+    largest = Fraction(0)
+    for size in place.needs.sizes:
+        total = Fraction(0)
+        for path, *_ in size.containers:
+            value = asked(size, path, kind, what, limits)
+            if value is None:
+                unset.append(path)
+            total += value or 0
+        largest = max(largest, total)
+    return largest, unset
+
+
+def asked(size: PodSize, path: str, kind: str, what: str, limits: list[Json]) -> Fraction | None:
+    """What a container asks for; as Kubernetes fills it in where it says nothing (its own limit, then a LimitRange's default)."""
+    requests, own_limits = next((requests, limits) for at, requests, limits in size.containers if at == path)
+    given = (requests if kind == "requests" else own_limits).get(what)
+    if given is None and kind == "requests":
+        given = own_limits.get(what)
+    if given is None:
+        field = "defaultRequest" if kind == "requests" else "default"
+        given = next(
+            (one[field][what] for one in limits if one.get("type") == "Container" and what in (one.get(field) or {})),
+            None,
+        )
+    return None if given is None else _value(given)
+
+
+# --- limit ranges --------------------------------------------------------------------------------------------------------
+
+
+def _limits_of(item: Json) -> list[Json]:
+    name = str((item.get("metadata") or {}).get("name"))
+    return [{**one, "name": name} for one in (item.get("spec") or {}).get("limits") or []]
+
+
+def _limit_ranges(place: Place, limits: list[Json]) -> Iterator[Finding]:
+    troubles = list(dict.fromkeys(trouble for one in limits for trouble in _range(place, one, limits)))
+    yield from troubles
+    if not troubles and limits:
+        yield good("limit range", "the limit ranges take its pods")
+
+
+def _range(place: Place, one: Json, limits: list[Json]) -> Iterator[Finding]:
+    kind = str(one.get("type"))
+    if kind == "Container":
+        for size in place.needs.sizes:
+            for path, *_ in size.containers:
+                for what in _OF_CONTAINERS:
+                    request, limit = (asked(size, path, side, what, limits) for side in ("requests", "limits"))
+                    yield from _bounds(place, one, what, path, request, limit)
+    elif kind == "Pod":
+        for size in place.needs.sizes:
+            for what in _OF_CONTAINERS:
+                sums = [_sum(size, side, what, limits) for side in ("requests", "limits")]
+                yield from _bounds(place, one, what, f"template {size.template}", *sums)
+    elif kind == "PersistentVolumeClaim":
+        for volume in place.environment.volumes:
+            yield from _bounds(place, one, "storage", f"claim {volume.claim_name}", _value(volume.size), None)
+
+
+def _sum(size: PodSize, kind: str, what: str, limits: list[Json]) -> Fraction | None:
+    values = [asked(size, path, kind, what, limits) for path, *_ in size.containers]
+    return None if not values or None in values else sum((value for value in values if value is not None), Fraction(0))
+
+
+def _bounds(
+    place: Place, one: Json, what: str, who: str, request: Fraction | None, limit: Fraction | None
+) -> Iterator[Finding]:
+    most, least = (one.get("max") or {}).get(what), (one.get("min") or {}).get(what)
+    fix = f"change it, or see {place.kubectl('describe limitrange ' + one['name'])} and ask the cluster's owner"
+    name = f'limit range "{one["name"]}"'
+    largest = max((value for value in (request, limit) if value is not None), default=None)
+    if most is not None and largest is not None and largest > _value(most):
+        yield problem("limit range", f"{name} allows at most {most} {what}, {who} asks for {_short(largest)}", fix)
+    smallest = request if request is not None else limit
+    if least is not None and smallest is not None and smallest < _value(least):
+        yield problem("limit range", f"{name} wants at least {least} {what}, {who} asks for {_short(smallest)}", fix)
+
+
+def _value(text: Any) -> Fraction:
+    try:
+        return quantity(str(text))
+    except QuantityError:
+        return Fraction(0)
+
+
+def _words(resource: str) -> str:
+    kind, _, what = resource.rpartition(".")
+    return f"{kind or 'requests'}: {{{what}: …}}"
+
+
+def _short(value: Fraction) -> str:
+    """A quantity for people: 4Gi, 500m, 2."""
+    if value < 1:
+        return f"{int(value * 1000)}m"
+    for size, suffix in ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
+        if value >= size:
+            return f"{float(value / size):.4g}{suffix}"
+    return f"{float(value):.4g}"

@@ -1,0 +1,260 @@
+"""The first round trip of a preflight: do the Argo server and the cluster answer, whose clock is wrong, is the token one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
+from hera_utils.experiment.environment import Environment
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.kubernetes_http import Answer, KubernetesHttp, Request
+from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
+from hera_utils.preflight.asking import Asker, Place, in_parallel
+from hera_utils.preflight.check import Finding, good, problem, told, unknown, warning
+from hera_utils.preflight.needs import Needs
+from hera_utils.preflight.tokens import Token, read_token
+from hera_utils.settings.resolve import CLIContext
+
+SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
+"""Seconds that two clocks may differ before it is told, and before it is a problem: tokens are then refused or live too long
+(Kubernetes allows no leeway beyond its own), and times of logs and tasks do not fit.
+"""
+LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
+USUAL_RUN = 3600  # seconds, of a workflow that says no activeDeadlineSeconds
+
+_WHO = Request(
+    "POST",
+    "apis/authentication.k8s.io/v1/selfsubjectreviews",
+    body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
+)
+
+
+def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Place, list[Finding]]:
+    """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
+    connection = connect(context)
+    place = Place(context, connection, environment or Environment(), needs, Token("opaque"))
+    asker, lost = _asker(connection)
+    given = "" if connection.fresh_token is not None else connection.token
+    if given:
+        place.token = read_token(given)
+    calls: list[Callable[[], object]] = [lambda: _argo(connection)]
+    if asker is not None:
+        calls += [
+            lambda: asker.get("version"),
+            lambda: asker(_WHO)[0],
+            lambda: (
+                asker(Request("POST", _WHO.path, body=_WHO.body, token=given))[0]
+                if _may_ask_as(place.token, given)
+                else None
+            ),
+        ]
+    said = in_parallel(calls)
+    findings = [*_told_argo(place, said[0], given)]
+    if asker is not None:
+        findings += _told_cluster(place, asker, said[1:], given)
+    else:
+        findings += lost
+    dates = [said[0], *said[1:2]]
+    findings += _clock([one for one in dates if isinstance(one, Answer)])
+    return place, findings
+
+
+def _may_ask_as(token: Token, given: str) -> bool:
+    """Whether the Argo token may be one of Kubernetes: it is then shown to the cluster that it is for, and to nobody else."""
+    return bool(given) and not token.wrong and (token.of_kubernetes or token.kind == "opaque")
+
+
+def _asker(connection: Connection) -> tuple[Asker | None, list[Finding]]:
+    cluster = Cluster(connection)
+    try:
+        if cluster.leads_somewhere():
+            return Asker(KubernetesHttp(cluster)), []
+    except (SettingsError, AccessError) as error:
+        return None, [told("cluster", error)]
+    return None, [
+        unknown(
+            "cluster",
+            "no kubeconfig: claims, config maps, secrets, accounts and rights are not checked",
+            "name one with --k8s_config_file or KUBECONFIG",
+        )
+    ]
+
+
+# --- the Argo server -----------------------------------------------------------------------------------------------------
+
+
+def _argo(connection: Connection) -> Answer:
+    from hera_utils.platforms.argo_http import ArgoHttp
+
+    http = ArgoHttp(connection)
+    try:
+        asked = time.time()
+        body, date = http.dated("InfoService_GetVersion")
+        return Answer(200, body if isinstance(body, dict) else {}, date, asked, time.time())
+    finally:
+        http.close()
+
+
+def _told_argo(place: Place, said: object, given: str) -> Iterator[Finding]:
+    token = _token(place, given)
+    if isinstance(said, HeraUtilsError):
+        refused = "token" in said.message
+        if token is not None and not token.ok and refused:
+            yield token  # why it is refused is known better here
+        else:
+            yield told("token" if refused else "argo server", said)
+            if token is not None and not refused and not token.ok:
+                yield token
+        return
+    assert isinstance(said, Answer)
+    place.trusted, place.version = True, str(said.body.get("version") or "")
+    url = place.connection.argo_server
+    yield good("argo server", f"{url} {place.version} answers")
+    yield from _versions(place.version)
+    if not place.context.verify_tls:
+        origin = place.context.origin("verify_tls")
+        yield warning("argo server", f"certificates are not checked ({origin})", "remove --no_verify_tls")
+    if token is not None:
+        yield token
+    elif not place.connection.current_token():
+        yield warning(
+            "token",
+            "no token is given, and the server wants none: whoever reaches it may do what it may",
+            "ask its owner for --auth-mode=client",
+        )
+
+
+def _versions(argo: str) -> Iterator[Finding]:
+    if numbers(argo) and numbers(argo) < numbers(OLDEST_ARGO):
+        yield problem(
+            "version",
+            f"Argo {short(argo)} is older than what hera_utils speaks with ({OLDEST_ARGO} and later)",
+            f"ask the cluster's owner to upgrade Argo to {OLDEST_ARGO} or later",
+        )
+        return
+    for fit in fits(hera_version(), argo):
+        yield Finding("version", fit.verdict, fit.message, fit.fix)
+
+
+def _token(place: Place, given: str) -> Finding | None:
+    if place.connection.fresh_token is not None:
+        return good("token", f"of the service account {place.connection.service_account}, refreshed by itself")
+    if not given:
+        return None
+    token, now = place.token, time.time()
+    origin = place.context.origin("argo_token")
+    if token.wrong:
+        return problem(
+            "token", f"the token is malformed: {token.wrong} ({origin})", "copy it anew, whole and on one line"
+        )
+    if token.kind == "sso":
+        return good("token", f"one of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
+    if token.expires is None:
+        return good("token", f"one that says no end ({origin})")
+    left = token.expires - now
+    if left < LEAST_LEFT:
+        when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
+        ago = f" {_span(-left)} ago" if left <= 0 else ""
+        return problem("token", f"the token {when}{ago} ({origin})", _new_token(place))
+    wanted = place.needs.deadline or USUAL_RUN
+    if left < wanted:
+        told_run = "the run may take" if place.needs.deadline else "a run of an hour needs"
+        return warning(
+            "token",
+            f"the token is valid for {_span(left)} only, {told_run} {_span(wanted)}: following it would end, the run goes on",
+            f"{_new_token(place)}; a service account's is refreshed by itself (--argo_service_account, without a token)",
+        )
+    return good("token", f"valid for {_span(left)} ({origin})")
+
+
+def _new_token(place: Place) -> str:
+    token = place.token
+    if token.of_kubernetes and token.subject.count(":") == 3:
+        _, _, namespace, name = token.subject.split(":")
+        return f'export ARGO_TOKEN="Bearer $(kubectl -n {namespace} create token {name} --duration=8h)"'
+    return "take a new one into ARGO_TOKEN"
+
+
+def _span(seconds: float) -> str:
+    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds >= size and word != "days"):
+            return f"{seconds / size:.0f} {word}"
+    return f"{seconds:.0f} s"
+
+
+# --- the cluster ---------------------------------------------------------------------------------------------------------
+
+
+def _told_cluster(place: Place, asker: Asker, said: list[Any], given: str) -> Iterator[Finding]:
+    version, mine, theirs = said
+    if isinstance(version, HeraUtilsError):
+        asker.close()
+        yield told("cluster", version)
+        return
+    if isinstance(mine, AccessError) or (isinstance(mine, Answer) and mine.status == 401):
+        asker.close()
+        where = place.connection.kubeconfig or "~/.kube/config"
+        yield problem(
+            "cluster",
+            f"the cluster refuses the credential of {where}",
+            "renew it (log in again, or ask the cluster's owner for a new kubeconfig), or name another with --k8s_config_file",
+        )
+        return
+    place.asker = asker
+    place.kubernetes = str(version.body.get("gitVersion") or "")
+    place.user = _name(mine)
+    if given and isinstance(theirs, Answer) and theirs.ok:
+        place.identity, place.user = given, _name(theirs)
+    as_whom = f", you are {_name(mine)}" if _name(mine) else ""
+    yield good("cluster", f"Kubernetes {short(place.kubernetes)} answers{as_whom}")
+    if place.version:
+        for fit in fits("", place.version, place.kubernetes):
+            yield Finding("version", fit.verdict, fit.message, fit.fix)
+
+
+def _name(answer: Any) -> str:
+    if not isinstance(answer, Answer) or not answer.ok:
+        return ""
+    return str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "")
+
+
+# --- clocks --------------------------------------------------------------------------------------------------------------
+
+
+def _clock(answers: list[Answer]) -> Iterator[Finding]:
+    """The largest difference that cannot be explained by the way there and back."""
+    skews = [skew for answer in answers if (skew := _skew(answer)) is not None]
+    if not skews:
+        return
+    worst = max(skews, key=abs)
+    if abs(worst) < SKEW_TOLD:
+        yield good("clock", "this machine's clock and the cluster's agree")
+        return
+    behind = "behind" if worst > 0 else "ahead of"
+    message = f"this machine's clock is {_span(abs(worst))} {behind} the cluster's"
+    fix = "set it: sudo timedatectl set-ntp true (where it is right: tell the cluster's owner)"
+    if abs(worst) < SKEW_WRONG:
+        yield warning("clock", message, fix)
+    else:
+        yield problem("clock", f"{message}: tokens are refused or taken for valid", fix)
+
+
+def server_time(answers: list[Answer]) -> float | None:
+    """Now, by the cluster's clock; None when no answer says it."""
+    dated = [(answer, skew) for answer in answers if (skew := _skew(answer)) is not None]
+    return time.time() + dated[0][1] if dated else None
+
+
+def _skew(answer: Answer) -> float | None:
+    """How far the server's clock is ahead of ours, seconds; 0 when it may agree. HTTP's dates have whole seconds."""
+    try:
+        there = parsedate_to_datetime(answer.date).timestamp()
+    except (TypeError, ValueError):
+        return None
+    if there + 1 < answer.asked:
+        return there + 1 - answer.asked
+    return max(0.0, there - answer.answered)

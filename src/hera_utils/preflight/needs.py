@@ -1,0 +1,274 @@
+"""What a workflow document needs around it: claims, config maps, secrets, accounts, templates, rights. Pure: nothing is asked.
+
+Names that are made while it runs (`{{…}}`) are left out, and so is what is marked `optional`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.preflight.width import Width, pods
+
+Json = dict[str, Any]
+
+INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
+"""Argo: only the controller of that instance takes the workflow (docs/scaling.md, Instance ID)."""
+
+_POD_PARTS = ("container", "script", "initContainers", "sidecars", "containerSet")
+
+
+@dataclass
+class Thing:
+    """A config map or a secret that is referred to. keys: key → the first place that wants it. where: the first place at all."""
+
+    name: str
+    where: str
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class ClaimUse:
+    """A claim that pods mount. at_once: how many may do so at the same time; writes: whether any may write."""
+
+    name: str
+    where: str
+    writes: bool = False
+    at_once: int = 1
+
+
+@dataclass(frozen=True)
+class PodSize:
+    """What a pod of a template asks for: resource (`cpu`, `memory`…) → quantity, per container, and as a whole."""
+
+    template: str
+    containers: tuple[tuple[str, Json, Json], ...]  # (path, requests, limits)
+
+
+@dataclass
+class Needs:
+    """document: the workflow, or None when there is none to look at (then an environment alone is examined)."""
+
+    document: Json | None = None
+    config_maps: dict[str, Thing] = field(default_factory=dict)
+    secrets: dict[str, Thing] = field(default_factory=dict)
+    claims: dict[str, ClaimUse] = field(default_factory=dict)
+    pull_secrets: dict[str, str] = field(default_factory=dict)  # name → where
+    service_accounts: dict[str, str] = field(default_factory=dict)  # of pods: name → where
+    templates: dict[tuple[str, str], str] = field(default_factory=dict)  # (kind, name) → where
+    images: dict[str, str] = field(default_factory=dict)
+    sizes: list[PodSize] = field(default_factory=list)
+    actions: list[tuple[str, str, str, str]] = field(default_factory=list)  # (apiVersion, kind, action, where)
+    agents: bool = False  # http or plugin templates: a pod of the same account works for them
+    collects: bool = False  # artifact garbage collection
+    pods_at_once: Width = Width(1, True)
+    pinned: bool = False  # every pod goes to one node
+
+    @property
+    def instance(self) -> str:
+        """The controller instance that the workflow asks for, "" for none."""
+        metadata = (self.document or {}).get("metadata") or {}
+        return str((metadata.get("labels") or {}).get(INSTANCE_LABEL) or "")
+
+    @property
+    def deadline(self) -> int | None:
+        """Seconds after which the run ends by itself, when it says so."""
+        value = ((self.document or {}).get("spec") or {}).get("activeDeadlineSeconds")
+        return value if isinstance(value, int) else None
+
+
+def needs_of(document: Json | None) -> Needs:
+    """What a workflow needs. A CronWorkflow's is what its runs need."""
+    needs = Needs(document)
+    if document is None:
+        return needs
+    spec, root = document.get("spec") or {}, "spec"
+    if document.get("kind") == "CronWorkflow":
+        spec, root = spec.get("workflowSpec") or {}, "spec.workflowSpec"
+    for path, key, value in _walk(spec, root):
+        reader = _READERS.get(key)
+        if reader is not None:
+            reader(needs, path, value)
+        elif key.endswith("Secret") and isinstance(value, dict) and "key" in value:
+            _key_of(needs.secrets, path, value)  # accessKeySecret, passwordSecret… of artifact stores
+    _volumes(needs, spec, root)
+    needs.pods_at_once = pods(spec)
+    needs.pinned = "kubernetes.io/hostname" in (spec.get("nodeSelector") or {})
+    needs.collects = bool(spec.get("artifactGC"))
+    return needs
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+    """(path, key, value) of every field, without recursion: documents may be deep and long."""
+    waiting = [(path, value)]
+    while waiting:
+        where, one = waiting.pop()
+        if isinstance(one, dict):
+            for key, inner in one.items():
+                at = f"{where}.{key}"
+                yield at, key, inner
+                if isinstance(inner, dict | list) and key not in ("manifest", "withItems"):
+                    waiting.append((at, inner))
+        elif isinstance(one, list):
+            for index, inner in enumerate(one):
+                if isinstance(inner, dict | list):
+                    waiting.append((f"{where}[{_label(inner, index)}]", inner))
+
+
+def _label(item: Any, index: int) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) and name else str(index)
+
+
+def _known(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and "{{" not in name
+
+
+def _key_of(things: dict[str, Thing], path: str, value: Any) -> None:
+    if not isinstance(value, dict) or value.get("optional") or not _known(value.get("name")):
+        return
+    thing = things.setdefault(value["name"], Thing(value["name"], path))
+    if _known(value.get("key")):
+        thing.keys.setdefault(value["key"], path)
+
+
+def _whole(things: dict[str, Thing], path: str, value: Any, name: str = "name") -> None:
+    if not isinstance(value, dict) or value.get("optional") or not _known(value.get(name)):
+        return
+    thing = things.setdefault(value[name], Thing(value[name], path))
+    for item in value.get("items") or []:
+        if isinstance(item, dict) and _known(item.get("key")):
+            thing.keys.setdefault(item["key"], path)
+
+
+def _repository(needs: Needs, path: str, value: Any) -> None:
+    if isinstance(value, dict) and _known(value.get("configMap")):
+        thing = needs.config_maps.setdefault(value["configMap"], Thing(value["configMap"], path))
+        if _known(value.get("key")):
+            thing.keys.setdefault(value["key"], path)
+
+
+def _reference(needs: Needs, path: str, value: Any) -> None:
+    if isinstance(value, dict) and _known(value.get("name")):
+        kind = "ClusterWorkflowTemplate" if value.get("clusterScope") else "WorkflowTemplate"
+        needs.templates.setdefault((kind, value["name"]), path)
+
+
+def _account(needs: Needs, path: str, value: Any) -> None:
+    if _known(value):
+        needs.service_accounts.setdefault(value, path)
+
+
+def _pull(needs: Needs, path: str, value: Any) -> None:
+    for one in value if isinstance(value, list) else []:
+        if isinstance(one, dict) and _known(one.get("name")):
+            needs.pull_secrets.setdefault(one["name"], path)
+
+
+def _image(needs: Needs, path: str, value: Any) -> None:
+    if _known(value):
+        needs.images.setdefault(value, path)
+
+
+def _resource(needs: Needs, path: str, value: Any) -> None:
+    """A template that acts on a Kubernetes object (docs/resource-template.md): its account needs the right to."""
+    import yaml
+
+    if not isinstance(value, dict) or "action" not in value:
+        return
+    try:
+        found = yaml.safe_load(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
+    except yaml.YAMLError:
+        return
+    if isinstance(found, dict) and _known(found.get("kind")):
+        needs.actions.append((str(found.get("apiVersion") or "v1"), found["kind"], str(value["action"]), path))
+
+
+def _agent(needs: Needs, path: str, value: Any) -> None:
+    needs.agents = needs.agents or (isinstance(value, dict) and "[" in path.rpartition(".")[0])
+
+
+def _templates(needs: Needs, path: str, value: Any) -> None:
+    for index, template in enumerate(value if isinstance(value, list) else []):
+        if isinstance(template, dict) and any(part in template for part in _POD_PARTS):
+            where = f"{path}[{_label(template, index)}]"
+            needs.sizes.append(PodSize(str(template.get("name") or index), tuple(_containers(template, where))))
+
+
+def _containers(template: Json, where: str) -> Iterator[tuple[str, Json, Json]]:
+    for part in ("container", "script"):
+        if isinstance(template.get(part), dict):
+            yield _asked(template[part], f"{where}.{part}")
+    inside = (template.get("containerSet") or {}).get("containers") or []
+    for group, listed in (("sidecars", template.get("sidecars") or []), ("containerSet.containers", inside)):
+        for index, one in enumerate(listed):
+            yield _asked(one, f"{where}.{group}[{_label(one, index)}]")
+
+
+def _asked(container: Json, path: str) -> tuple[str, Json, Json]:
+    asked = container.get("resources") or {}
+    return path, asked.get("requests") or {}, asked.get("limits") or {}
+
+
+_READERS = {
+    "configMapKeyRef": lambda needs, path, value: _key_of(needs.config_maps, path, value),
+    "secretKeyRef": lambda needs, path, value: _key_of(needs.secrets, path, value),
+    "configMapRef": lambda needs, path, value: _whole(needs.config_maps, path, value),
+    "secretRef": lambda needs, path, value: _whole(needs.secrets, path, value),
+    "artifactRepositoryRef": _repository,
+    "templateRef": _reference,
+    "workflowTemplateRef": _reference,
+    "serviceAccountName": _account,
+    "imagePullSecrets": _pull,
+    "image": _image,
+    "resource": _resource,
+    "http": _agent,
+    "plugin": _agent,
+    "templates": _templates,
+}
+
+
+def _volumes(needs: Needs, spec: Json, root: str) -> None:
+    """Volumes count where they are mounted: a claim's `at_once` is how many such pods may run at the same time."""
+    of_templates = [
+        (volume, f"{root}.templates[{_label(template, index)}].volumes[{_label(volume, at)}]")
+        for index, template in enumerate(spec.get("templates") or [])
+        for at, volume in enumerate(template.get("volumes") or [])
+    ]
+    own = [(volume, f"{root}.volumes[{_label(volume, at)}]") for at, volume in enumerate(spec.get("volumes") or [])]
+    for volume, where in [*own, *of_templates]:
+        _volume(needs, spec, volume, where)
+
+
+def _volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
+    sources = [volume, *((volume.get("projected") or {}).get("sources") or [])]
+    for source in sources:
+        _whole(needs.config_maps, f"{where}.configMap", source.get("configMap"))
+        secret = source.get("secret")
+        _whole(needs.secrets, f"{where}.secret", secret, "secretName" if "secretName" in (secret or {}) else "name")
+    claim = volume.get("persistentVolumeClaim") or {}
+    if not _known(claim.get("claimName")):
+        return
+    name, volume_name = claim["claimName"], str(volume.get("name"))
+    found = pods(spec, lambda template: _mounts(template, volume_name))
+    use = needs.claims.setdefault(name, ClaimUse(name, f"{where}.persistentVolumeClaim"))
+    use.at_once = max(use.at_once, found.count)
+    use.writes = use.writes or (not claim.get("readOnly") and _writes(spec, volume_name))
+
+
+def _mounts(template: Json, volume: str) -> bool:
+    return any(mount.get("name") == volume for mount in _all_mounts(template))
+
+
+def _writes(spec: Json, volume: str) -> bool:
+    mounts = [mount for template in spec.get("templates") or [] for mount in _all_mounts(template)]
+    return any(mount.get("name") == volume and not mount.get("readOnly") for mount in mounts)
+
+
+def _all_mounts(template: Json) -> Iterator[Json]:
+    inside = template.get("containerSet") or {}
+    parts = [template.get("container"), template.get("script"), inside, *(template.get("sidecars") or [])]
+    parts += [*(template.get("initContainers") or []), *(inside.get("containers") or [])]
+    for part in parts:
+        yield from (part or {}).get("volumeMounts") or []

@@ -1,0 +1,265 @@
+"""What the run refers to by name: claims, config maps, secrets, accounts, pull secrets. Is it there, and is it what is needed?"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hera_utils.platforms import resources
+from hera_utils.platforms.kubernetes_http import Answer, Request
+from hera_utils.preflight.asking import Place
+from hera_utils.preflight.check import Finding, good, problem, unknown, warning
+from hera_utils.preflight.needs import ClaimUse, Thing
+from hera_utils.preflight.rights import accounts
+
+Json = dict[str, Any]
+
+
+def _get(place: Place, plural: str, name: str) -> Request:
+    return Request("GET", place.core(plural, name))
+
+
+def _not_seen(word: str, name: str, answer: Answer) -> Finding:
+    why = "no right to read it" if answer.status == 403 else answer.message
+    return unknown(word, f'{word} "{name}" cannot be looked at ({why})')
+
+
+def _add_provision(place: Place, declared: bool, line: str) -> str:
+    return f"add --provision, or: {line}" if declared else line
+
+
+# --- claims --------------------------------------------------------------------------------------------------------------
+
+
+def claims(place: Place) -> Iterator[Finding]:
+    """There, bound, and mountable by as many pods as may run at once."""
+    assert place.asker is not None
+    uses = {
+        volume.claim_name: ClaimUse(volume.claim_name, "environment", True, 1) for volume in place.environment.volumes
+    }
+    named = place.context.k8s_volume_claim_name
+    if named:
+        uses.setdefault(named, ClaimUse(named, place.context.origin("k8s_volume_claim_name"), True, 1))
+    uses.update(place.needs.claims)
+    answers = place.asker(*(_get(place, "persistentvolumeclaims", name) for name in uses))
+    for use, answer in zip(uses.values(), answers, strict=True):
+        yield from _claim(place, use, answer)
+
+
+def _claim(place: Place, use: ClaimUse, answer: Answer) -> Iterator[Finding]:
+    name = use.name
+    if answer.reason == "NotFound":
+        volume = next((one for one in place.environment.volumes if one.claim_name == name), None)
+        document = resources.claim(volume) if volume is not None else _plain_claim(name)
+        line = f"echo '{json.dumps(document)}' | {place.kubectl('create -f -')}"
+        yield problem("claim", f'claim "{name}" does not exist', _add_provision(place, volume is not None, line))
+        return
+    if not answer.ok:
+        yield _not_seen("claim", name, answer)
+        return
+    status, spec = answer.body.get("status") or {}, answer.body.get("spec") or {}
+    phase = str(status.get("phase") or "Pending")
+    modes = [str(mode) for mode in status.get("accessModes") or spec.get("accessModes") or []]
+    if (answer.body.get("metadata") or {}).get("deletionTimestamp"):
+        yield problem(
+            "claim", f'claim "{name}" is being deleted', "wait until it is gone, and create it anew; or name another"
+        )
+        return
+    if phase == "Lost":
+        fix = f"restore the volume {spec.get('volumeName') or ''} (ask the cluster's owner), or name another claim"
+        yield problem("claim", f'claim "{name}" is lost: the volume that held its data is gone', fix)
+        return
+    if phase != "Bound":
+        yield from _pending(place, name, spec)
+    trouble = _access(place, use, modes)
+    if trouble is not None:
+        yield trouble
+    elif phase == "Bound":
+        size = str((status.get("capacity") or {}).get("storage") or "")
+        yield good("claim", f'claim "{name}" is bound ({", ".join(filter(None, [size, *modes]))})')
+
+
+def _plain_claim(name: str) -> Json:
+    from hera_utils.experiment.environment import PersistedVolume
+
+    return resources.claim(PersistedVolume(name))
+
+
+def _pending(place: Place, name: str, spec: Json) -> Iterator[Finding]:
+    """A claim that waits for its first pod is well; any other waits for a volume that nobody gives."""
+    assert place.asker is not None
+    wanted = spec.get("storageClassName")
+    if wanted is None or wanted:
+        classes = place.asker.get("apis/storage.k8s.io/v1/storageclasses")
+        listed = classes.body.get("items") or [] if classes.ok else []
+        chosen = [one for one in listed if one["metadata"]["name"] == wanted or (wanted is None and _is_default(one))]
+        if any(one.get("volumeBindingMode") == "WaitForFirstConsumer" for one in chosen):
+            yield good("claim", f'claim "{name}" will be bound when the first pod uses it')
+            return
+        if classes.ok and not chosen:
+            there = ", ".join(sorted(str(one["metadata"]["name"]) for one in listed)) or "none"
+            lacks = f'storage class "{wanted}" does not exist' if wanted else "no storage class is the default"
+            fix = f"name one with storage_class (there: {there}), and create the claim anew"
+            yield problem("claim", f'claim "{name}" is not bound: {lacks}', fix)
+            return
+    fix = f"see why: {place.kubectl(f'describe pvc {name}')}; then ask the cluster's owner for a volume"
+    yield problem("claim", f'claim "{name}" is not bound to a volume (Pending): its pods would wait for ever', fix)
+
+
+def _is_default(storage_class: Json) -> bool:
+    annotations = (storage_class.get("metadata") or {}).get("annotations") or {}
+    return bool(annotations.get("storageclass.kubernetes.io/is-default-class") == "true")
+
+
+def _access(place: Place, use: ClaimUse, modes: list[str]) -> Finding | None:
+    """Whether the claim can be mounted by so many pods, which may be on several nodes."""
+    if use.writes and modes and not any(mode.startswith("ReadWrite") for mode in modes):
+        message = f'claim "{use.name}" is {", ".join(modes)}, and {use.where} mounts it for writing'
+        return problem("claim", message, "mount it with readOnly: true, or take a claim with ReadWriteMany")
+    if use.at_once <= 1 or "ReadWriteMany" in modes or (not use.writes and "ReadOnlyMany" in modes):
+        return None
+    several = f"at least {use.at_once} pods mount it at the same time"
+    fix = "take a claim with ReadWriteMany (access modes cannot be changed: create another), or set parallelism: 1"
+    if modes and all(mode == "ReadWriteOncePod" for mode in modes):
+        return problem("claim", f'claim "{use.name}" is ReadWriteOncePod and {several}', fix)
+    if "ReadWriteOnce" in modes:
+        if place.needs.pinned or _single_node(place):
+            return None
+        fix += ", or keep all pods on one node (nodeSelector kubernetes.io/hostname)"
+        return problem("claim", f'claim "{use.name}" is ReadWriteOnce (one node) and {several}', fix)
+    return None
+
+
+def _single_node(place: Place) -> bool:
+    """Whether the cluster has one node that takes pods; False when it may not be asked."""
+    assert place.asker is not None
+    answer = place.asker.get("api/v1/nodes")
+    nodes = answer.body.get("items") or [] if answer.ok else []
+    return sum(not (one.get("spec") or {}).get("unschedulable") for one in nodes) == 1
+
+
+# --- config maps and secrets ---------------------------------------------------------------------------------------------
+
+
+def config_maps(place: Place) -> Iterator[Finding]:
+    assert place.asker is not None
+    declared = {one.name: dict(one.data) for one in place.environment.config_maps}
+    things = dict(place.needs.config_maps)
+    for name in [*declared, *filter(None, [place.context.k8s_configmap_name])]:
+        thing = things.setdefault(name, Thing(name, "environment"))
+        for key in declared.get(name, ()):
+            thing.keys.setdefault(key, "environment")
+    answers = place.asker(*(_get(place, "configmaps", name) for name in things))
+    for thing, answer in zip(things.values(), answers, strict=True):
+        literals = "".join(f" --from-literal={key}=…" for key in thing.keys)
+        line = place.kubectl(f"create configmap {thing.name}{literals}")
+        yield from _thing(place, "config map", thing, answer, _add_provision(place, thing.name in declared, line))
+
+
+def secrets(place: Place) -> Iterator[Finding]:
+    assert place.asker is not None
+    declared = {one.name: one.keys for one in place.environment.secrets}
+    things = dict(place.needs.secrets)
+    for name, keys in declared.items():
+        thing = things.setdefault(name, Thing(name, "environment"))
+        for key in keys:
+            thing.keys.setdefault(key, "environment")
+    answers = place.asker(*(_get(place, "secrets", name) for name in things))
+    for thing, answer in zip(things.values(), answers, strict=True):
+        files = "".join(f" --from-file={key}=FILE" for key in thing.keys)
+        line = place.kubectl(f"create secret generic {thing.name}{files}")
+        yield from _thing(place, "secret", thing, answer, _add_provision(place, thing.name in declared, line))
+
+
+def _thing(place: Place, word: str, thing: Thing, answer: Answer, create: str) -> Iterator[Finding]:
+    where = "" if thing.where == "environment" else f" ({thing.where} refers to it)"
+    if answer.reason == "NotFound":
+        yield problem(word, f'{word} "{thing.name}" does not exist{where}', create)
+        return
+    if not answer.ok:
+        yield _not_seen(word, thing.name, answer)
+        return
+    there = {*(answer.body.get("data") or {}), *(answer.body.get("binaryData") or {})}
+    lacking = [key for key in thing.keys if key not in there]
+    for key in lacking:
+        at = thing.keys[key]
+        used = "" if at == "environment" else f" ({at} wants it)"
+        field = "data" if word == "config map" else "stringData"
+        patch = json.dumps({field: {key: "…"}}, ensure_ascii=False)
+        kind = "configmap" if word == "config map" else "secret"
+        close = f"; keys there: {', '.join(sorted(there))}" if there else ""
+        fix = place.kubectl(f"patch {kind} {thing.name} --type merge -p '{patch}'") + close
+        yield problem(word, f'{word} "{thing.name}" has no key "{key}"{used}', fix)
+    if not lacking:
+        keys = f" with {len(thing.keys)} of {len(thing.keys)} keys" if thing.keys else ""
+        yield good(word, f'{word} "{thing.name}" exists{keys}')
+
+
+# --- accounts and registries ---------------------------------------------------------------------------------------------
+
+
+def service_accounts(place: Place) -> Iterator[Finding]:
+    """The accounts of the pods, and the pull secrets that these and the workflow name."""
+    assert place.asker is not None
+    names = accounts(place)
+    answers = place.asker(*(_get(place, "serviceaccounts", name) for name in names))
+    declared = place.environment.service_account
+    for name, answer in zip(names, answers, strict=True):
+        if answer.reason == "NotFound":
+            line = place.kubectl(f"create serviceaccount {name}")
+            fix = _add_provision(place, declared is not None and declared.name == name, line)
+            yield problem("service account", f'service account "{name}" does not exist: no pod would start', fix)
+        elif not answer.ok:
+            yield _not_seen("service account", name, answer)
+        else:
+            yield good("service account", f'service account "{name}" exists')
+            for one in answer.body.get("imagePullSecrets") or []:
+                place.needs.pull_secrets.setdefault(str(one.get("name")), f"service account {name}")
+    yield from _pull_secrets(place)
+
+
+def _pull_secrets(place: Place) -> Iterator[Finding]:
+    assert place.asker is not None
+    wanted, declared = dict(place.needs.pull_secrets), place.environment.image_pull_secret
+    if declared is not None:
+        wanted.setdefault(declared.name, "environment")
+    answers = place.asker(*(_get(place, "secrets", name) for name in wanted))
+    for (name, where), answer in zip(wanted.items(), answers, strict=True):
+        if answer.reason == "NotFound":
+            host = _registry_host(place.environment.registry or place.context.registry or "") or "REGISTRY"
+            line = place.kubectl(
+                f"create secret docker-registry {name} --docker-server={host} --docker-username=… --docker-password=…"
+            )
+            fix = _add_provision(place, declared is not None and declared.name == name, line)
+            used = "" if where == "environment" else f" ({where} names it)"
+            yield problem("pull secret", f'image pull secret "{name}" does not exist{used}', fix)
+        elif not answer.ok:
+            yield _not_seen("pull secret", name, answer)
+        else:
+            yield from _registries(place, name, answer.body)
+
+
+def _registries(place: Place, name: str, secret: Json) -> Iterator[Finding]:
+    """Whether a pull secret is one, and is for the registry of the images."""
+    try:
+        text = base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson") or "", validate=True)
+        hosts = {_registry_host(host) for host in json.loads(text)["auths"]}
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        fix = place.kubectl(f"delete secret {name}") + "; then create it with: kubectl create secret docker-registry"
+        yield problem("pull secret", f'secret "{name}" is no image pull secret (type {secret.get("type")})', fix)
+        return
+    registry = _registry_host(place.environment.registry or place.context.registry or "")
+    if registry and registry not in hosts:
+        there = ", ".join(sorted(hosts)) or "none"
+        message = f'image pull secret "{name}" has no credential for {registry} (it has: {there})'
+        yield warning("pull secret", message, f"add one for {registry}, unless its images are public")
+        return
+    yield good("pull secret", f'image pull secret "{name}" is for {", ".join(sorted(hosts)) or "no registry"}')
+
+
+def _registry_host(text: str) -> str:
+    """`https://registry.example.org:5000/v2/` and `registry.example.org:5000/lab` → registry.example.org:5000."""
+    return text.partition("://")[2].split("/")[0] if "://" in text else text.split("/")[0]

@@ -1,0 +1,180 @@
+"""May the user submit and follow, may the pods' account report? Every right is asked for, what lacks is told with what gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hera_utils.platforms import roles
+from hera_utils.platforms.kubernetes_http import Answer, Request
+from hera_utils.platforms.roles import Right
+from hera_utils.preflight.asking import Place
+from hera_utils.preflight.check import Finding, good, problem, unknown, warning
+
+Json = dict[str, Any]
+
+_REVIEWS = "apis/authorization.k8s.io/v1"
+_RBAC = "apis/rbac.authorization.k8s.io/v1"
+
+
+def of_user(place: Place) -> Iterator[Finding]:
+    """SelfSubjectAccessReviews with the credential that the Argo server acts with: in its mode `client` it is the user's own."""
+    assert place.asker is not None
+    if not place.connection.current_token() and place.trusted:
+        return  # the server acts with its own account: what it may is seen when it is asked
+    rights = roles.submitter(kind for kind, _ in place.needs.templates)
+    answers = place.asker(*(_self_review(place, right) for right in rights))
+    if not all(answer.ok for answer in answers):
+        refused = next(answer for answer in answers if not answer.ok)
+        yield unknown(
+            "rights", f"your rights cannot be asked for ({refused.message})", place.kubectl("auth can-i --list")
+        )
+        return
+    lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
+    if not lacking:
+        yield good("rights", f"{len(rights)} of {len(rights)} rights of {place.user or 'yours'}")
+        return
+    who = f"you ({place.user})" if place.user else "you"
+    fix = _role_for(place, roles.SUBMITTER, rights, roles.user_subject(place.user or "YOU"))
+    for vital, verdict in ((True, problem), (False, warning)):
+        these = [right for right in lacking if right.vital is vital]
+        if these:
+            yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}", fix)
+
+
+def of_account(place: Place) -> Iterator[Finding]:
+    """SubjectAccessReviews for the accounts of the pods; where these may not be asked for, their roles are read instead."""
+    for account in accounts(place):
+        yield from _of_one(place, account)
+
+
+def accounts(place: Place) -> list[str]:
+    """The service accounts that the pods of the run use."""
+    needs, own = place.needs, place.connection.service_account
+    found = list(needs.service_accounts)
+    spec = (needs.document or {}).get("spec") or {}
+    named = spec.get("serviceAccountName")
+    declared = place.environment.service_account
+    if not named and not (spec.get("workflowTemplateRef")):
+        found.insert(0, own or (declared.name if declared is not None else "") or "default")
+    return list(dict.fromkeys(found))
+
+
+def _of_one(place: Place, account: str) -> Iterator[Finding]:
+    assert place.asker is not None
+    needs = place.needs
+    rights = roles.executor(agents=needs.agents, collects=needs.collects)
+    for api_version, kind, action, _ in needs.actions:
+        rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
+    answers = place.asker(*(_review(place, account, right) for right in rights))
+    fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace), remember=False)
+    if all(answer.ok for answer in answers):
+        lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
+    else:
+        rules = _rules_of(place, account)
+        if rules is None:
+            yield unknown(
+                "account rights",
+                f'whether service account "{account}" may {_listed(rights)} cannot be asked with your rights',
+                f"when tasks end with `forbidden`: {fix}",
+            )
+            return
+        lacking = [right for right in rights if not roles.allowed(rules, right)]
+    if not lacking:
+        yield good("account rights", f'service account "{account}" has {len(rights)} of {len(rights)} rights')
+        return
+    fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace))
+    for sure, verdict in ((True, problem), (False, warning)):
+        these = [right for right in lacking if right.sure is sure]
+        if these:
+            yield verdict("account rights", f'service account "{account}" cannot {_listed(these)}: {_what(these)}', fix)
+
+
+def _yes(answer: Answer) -> bool:
+    return bool((answer.body.get("status") or {}).get("allowed"))
+
+
+def _self_review(place: Place, right: Right) -> Request:
+    return _asked(
+        place, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(place.namespace)}, place.identity
+    )
+
+
+def _review(place: Place, account: str, right: Right) -> Request:
+    namespace = place.namespace
+    spec = {
+        "user": f"system:serviceaccount:{namespace}:{account}",
+        "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
+        "resourceAttributes": right.attributes(namespace),
+    }
+    return _asked(place, "SubjectAccessReview", spec, "")
+
+
+def _asked(place: Place, kind: str, spec: Json, token: str) -> Request:
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+    return Request("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, token=token)
+
+
+# --- roles, read ---------------------------------------------------------------------------------------------------------
+
+
+def _rules_of(place: Place, account: str) -> list[Json] | None:
+    """What the roles that are bound to an account allow in the namespace; None when they may not be read."""
+    assert place.asker is not None
+    inside = f"{_RBAC}/namespaces/{place.namespace}"
+    paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")
+    bindings, found, wide_bindings, wide = (
+        answer.body.get("items") or [] if answer.ok else None
+        for answer in place.asker(*(Request("GET", path) for path in paths))
+    )
+    if bindings is None or found is None:
+        return None
+    bound = [one for one in [*bindings, *(wide_bindings or [])] if _binds(one, account, place.namespace)]
+    if wide is None and any((one.get("roleRef") or {}).get("kind") == "ClusterRole" for one in bound):
+        return None
+    known = {("Role", one["metadata"]["name"]): one for one in found}
+    known |= {("ClusterRole", one["metadata"]["name"]): one for one in wide or []}
+    references = [one.get("roleRef") or {} for one in bound]
+    chosen = [known.get((str(one.get("kind")), str(one.get("name")))) or {} for one in references]
+    return [rule for one in chosen for rule in one.get("rules") or []]
+
+
+def _binds(one: Json, account: str, namespace: str) -> bool:
+    groups = {"system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"}
+    inside = (one.get("metadata") or {}).get("namespace")
+    for subject in one.get("subjects") or []:
+        if subject.get("kind") == "ServiceAccount":
+            if subject.get("name") == account and (subject.get("namespace") or inside) == namespace:
+                return True
+        elif subject.get("kind") == "Group" and subject.get("name") in groups:
+            return True
+    return False
+
+
+# --- what gives a right --------------------------------------------------------------------------------------------------
+
+
+def _role_for(place: Place, name: str, rights: Sequence[Right], subject: Json, *, remember: bool = True) -> str:
+    """The fix: a file with the smallest role, or how to have it written."""
+    if remember:
+        for document in (roles.role(name, rights), roles.binding(name, subject)):
+            document["metadata"]["namespace"] = place.namespace
+            if document not in place.lacking:
+                place.lacking.append(document)
+    if place.role_file:
+        return f"ask the cluster's owner for role/{name}: kubectl apply -f {place.role_file} (file written)"
+    return (
+        f"ask the cluster's owner for role/{name} (add --role role.yaml, which writes it): kubectl apply -f role.yaml"
+    )
+
+
+def _listed(rights: Sequence[Right]) -> str:
+    """`create, watch workflows.argoproj.io; get pods/log`."""
+    verbs: dict[str, list[str]] = {}
+    for right in rights:
+        verbs.setdefault(right.qualified, []).append(right.verb)
+    return "; ".join(f"{', '.join(found)} {resource}" for resource, found in verbs.items())
+
+
+def _what(rights: Sequence[Right]) -> str:
+    return "; ".join(dict.fromkeys(right.what for right in rights))

@@ -1,0 +1,267 @@
+"""The namespace, the Argo controller behind the server, and whether the server would take this very workflow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from hera_utils.errors import AccessError, Refused
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.kubernetes_http import Answer, Request
+from hera_utils.preflight.asking import Place
+from hera_utils.preflight.check import Finding, good, problem, told, unknown, warning
+from hera_utils.preflight.limits import breaches
+from hera_utils.preflight.needs import INSTANCE_LABEL
+
+Json = dict[str, Any]
+
+CONTROLLER = "workflow-controller"
+"""Name of the leader's Lease; `workflow-controller-ID` for an instance (cmd/workflow-controller/main.go)."""
+USUAL_NAMESPACE = "argo"
+STALE = 60.0  # seconds; a leader renews its lease every few (15 s is its life)
+UNSEEN = 60.0  # seconds after which a workflow that no controller has touched says that there is none
+RECENT = 3600.0  # seconds: how long a run that was taken up is a sign of life
+
+_PROBE = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Workflow",
+    "metadata": {"generateName": "hera-utils-doctor-"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}],
+    },
+}
+
+
+def namespace(place: Place) -> Iterator[Finding]:
+    """That it exists. Few may read namespaces: one whose default account can be read is there as well."""
+    assert place.asker is not None
+    name = quote(place.namespace, safe="")
+    itself, account = place.asker(
+        Request("GET", f"api/v1/namespaces/{name}"), Request("GET", place.core("serviceaccounts", "default"))
+    )
+    if itself.reason == "NotFound":
+        fix = f"kubectl create namespace {place.namespace}, or name another with --argo_namespace or ARGO_NAMESPACE"
+        yield problem("namespace", f'namespace "{place.namespace}" does not exist', fix)
+    elif itself.ok and (itself.body.get("status") or {}).get("phase") == "Terminating":
+        fix = "name another with --argo_namespace or ARGO_NAMESPACE"
+        yield problem("namespace", f'namespace "{place.namespace}" is being deleted', fix)
+    elif itself.ok or account.ok:
+        yield good("namespace", f"namespace {place.namespace} exists")
+    else:
+        yield unknown("namespace", f'namespace "{place.namespace}" cannot be looked at (no right to)')
+
+
+# --- the server's own word -----------------------------------------------------------------------------------------------
+
+
+def service(place: Place) -> Iterator[Finding]:
+    """Whether the server would take the workflow, and whether the controller that it is for is alive."""
+    served: str | None = None
+    if place.trusted:
+        served = yield from _taken(place)
+    if place.asker is not None:
+        yield from _controller(place, place.needs.instance if served is None else served)
+
+
+def _taken(place: Place) -> Generator[Finding, None, str | None]:
+    """Ask the server to create the workflow without doing so: it finds what only it can (stored templates, admission, rights).
+
+    Gives the instance id that the server puts on what it creates, None when it creates nothing.
+    """
+    document = place.needs.document
+    if document is not None and breaches(document):
+        document = None  # told by itself: the server would only stumble over it
+    client = ArgoClient(place.connection)
+    try:
+        made = client.create(document or _PROBE, dry_run=True)
+    except AccessError as error:
+        if place.asker is None or "forbid" not in error.message:  # rights are told by those who asked for each
+            yield told("workflow", error)
+        return None
+    except Refused as error:
+        if not _of_others(error):
+            fix = "correct the workflow; hera-utils lint checks it without running it" if document is not None else None
+            yield problem("workflow", f"the Argo server would refuse the workflow: {error.message}", error.fix or fix)
+        return None
+    finally:
+        client.close()
+    if document is not None:
+        yield good("workflow", "the Argo server would take the workflow")
+    served = str(((made.get("metadata") or {}).get("labels") or {}).get(INSTANCE_LABEL) or "")
+    yield from _instance(place.needs.instance, served)
+    return served
+
+
+def _of_others(error: Refused) -> bool:
+    """What another check tells better: a namespace that is not there, a right, a quota."""
+    words = error.message
+    return words.startswith("namespaces ") or "is forbidden" in words or "not allowed" in words
+
+
+def _instance(wanted: str, served: str) -> Iterator[Finding]:
+    """Argo: the server puts its own instance id on what it creates (util/instanceid); only that controller takes the workflow."""
+    if wanted and wanted != served:
+        theirs = f'instance id "{served}"' if served else "no instance id"
+        yield problem(
+            "instance id",
+            f'the workflow asks for the controller of instance id "{wanted}", this server serves {theirs}',
+            f"take the label {INSTANCE_LABEL} out of the workflow, or name the server of that instance with --argo_server",
+        )
+
+
+# --- the controller ------------------------------------------------------------------------------------------------------
+
+
+def runs(place: Place) -> Iterator[Finding]:
+    """Runs that nobody takes up. (Asked of the Argo server, so that it is known without a kubeconfig as well.)"""
+    client = ArgoClient(place.connection)
+    fields = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt,items.spec.suspend"
+    try:
+        found = client.list(limit=20, fields=fields)
+    except AccessError as error:
+        if place.asker is None:
+            yield told("rights", error)
+        return
+    except Refused as error:
+        if not _of_others(error):
+            yield told("argo server", error)
+        return
+    finally:
+        client.close()
+    now = time.time()
+    waiting = [one for one in found if not (one.get("status") or {}).get("phase") and now - _born(one) > UNSEEN]
+    alive = [one for one in found if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
+    if waiting and not alive:
+        name, ago = waiting[-1]["metadata"]["name"], now - _born(waiting[-1])
+        message = f"no controller takes runs up: {name} waits since {ago / 60:.0f} min without a phase"
+        yield problem("controller", message, _ask_for_controller(USUAL_NAMESPACE))
+    elif alive:
+        yield good(
+            "controller", f"the controller works (it started {alive[0]['metadata']['name']} within the last hour)"
+        )
+
+
+def _controller(place: Place, instance: str) -> Iterator[Finding]:
+    """The leader's Lease: there where the controller runs with leader election, as it does by default."""
+    assert place.asker is not None
+    spaces = list(dict.fromkeys([USUAL_NAMESPACE, place.namespace]))
+    answers = place.asker(
+        *(Request("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases") for one in spaces)
+    )
+    leases = [
+        (space, lease)
+        for space, answer in zip(spaces, answers, strict=True)
+        for lease in (answer.body.get("items") or [] if answer.ok else [])
+        if str(lease["metadata"]["name"]).startswith(CONTROLLER)
+    ]
+    name = f"{CONTROLLER}-{instance}" if instance else CONTROLLER
+    own = [(space, lease) for space, lease in leases if lease["metadata"]["name"] == name]
+    if own:
+        yield _lease(place, *max(own, key=lambda pair: _renewed(pair[1])), answers)
+    elif leases:
+        ids = ", ".join(
+            sorted(str(lease["metadata"]["name"]).removeprefix(CONTROLLER).lstrip("-") or "none" for _, lease in leases)
+        )
+        what = f'instance id "{instance}"' if instance else "no instance id"
+        message = f"no controller serves {what}: those there serve {ids}"
+        yield problem(
+            "instance id",
+            message,
+            "name the Argo server of a controller that runs, or ask the cluster's owner to start one",
+        )
+    elif any(answer.status == 403 for answer in answers):
+        yield unknown(
+            "controller",
+            "the controller's lease cannot be looked at (no right to): whether it is alive shows when a run starts",
+        )
+    else:
+        yield unknown(
+            "controller", "the controller keeps no lease that can be found: whether it is alive shows when a run starts"
+        )
+
+
+def _lease(place: Place, space: str, lease: Json, answers: list[Answer]) -> Finding:
+    # by the cluster's clock: ours may be wrong, and that is told by itself
+    from hera_utils.preflight.contact import server_time
+
+    now = server_time(answers) or time.time()
+    silent = now - _renewed(lease)
+    holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
+    if not holder:
+        return problem(
+            "controller",
+            f"no Argo controller leads: the lease {space}/{lease['metadata']['name']} is free",
+            _ask_for_controller(space),
+        )
+    if silent > STALE:
+        since = f"{silent / 60:.0f} min" if silent >= 120 else f"{silent:.0f} s"
+        message = f"the Argo controller ({holder}) gives no sign of life since {since}: runs would stay pending"
+        return problem("controller", message, _ask_for_controller(space))
+    return good("controller", f"the Argo controller is alive ({holder}, {max(silent, 0):.0f} s ago)")
+
+
+def _ask_for_controller(space: str) -> str:
+    return f"ask the cluster's owner to look at it: kubectl -n {space} get deploy,pods -l app={CONTROLLER}"
+
+
+def _renewed(lease: Json) -> float:
+    return _seconds(str((lease.get("spec") or {}).get("renewTime") or ""))
+
+
+def _born(workflow: Json) -> float:
+    return _seconds(str((workflow.get("metadata") or {}).get("creationTimestamp") or ""))
+
+
+def _started(workflow: Json) -> float:
+    return _seconds(str((workflow.get("status") or {}).get("startedAt") or ""))
+
+
+def _seconds(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+# --- the registry --------------------------------------------------------------------------------------------------------
+
+
+def registry(place: Place) -> Iterator[Finding]:
+    """Whether the registry answers from here. The cluster may see it otherwise: never more than a warning."""
+    import requests
+
+    named = place.environment.registry or place.context.registry
+    if not named:
+        return
+    host = named.partition("://")[2].split("/")[0] if "://" in named else named.split("/")[0]
+    try:
+        reply = requests.get(f"https://{host}/v2/", timeout=5, allow_redirects=False)
+    except requests.RequestException:
+        reply = None
+    if reply is not None and reply.status_code in (200, 401):
+        yield good("registry", f"the registry {host} answers")
+        return
+    said = f"it says {reply.status_code}" if reply is not None else "no answer"
+    yield warning(
+        "registry",
+        f"the registry {host} does not answer from here ({said}); the cluster may still reach it",
+        "check its name (--registry), or the network",
+    )
+
+
+def limits(place: Place) -> Iterator[Finding]:
+    """What no cluster takes; nothing is asked for it."""
+    document = place.needs.document
+    if document is None:
+        return
+    found = breaches(document)
+    for what, fix in found:
+        yield problem("limits", what, fix)
+    if not found:
+        from hera_utils.preflight.limits import size
+
+        yield good("limits", f"the workflow of {size(document).bytes / 1000:.1f} kB is within a cluster's limits")

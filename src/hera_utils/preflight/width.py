@@ -1,0 +1,113 @@
+"""How many pods of a workflow may run at the same time, as far as its document says. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+_SEVERAL = 2  # of a loop over what is not known yet: more than one
+
+
+@dataclass(frozen=True)
+class Width:
+    """count: at least so many at once; exact: whether that is known (a loop over results is not)."""
+
+    count: int
+    exact: bool
+
+
+def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> Width:
+    """The pods of the templates for which `which` says yes. Tasks that depend on each other count apart; `parallelism` limits."""
+    templates = {str(template.get("name")): template for template in spec.get("templates") or []}
+    known: dict[str, Width] = {}
+
+    def of(template: Json | None, above: tuple[str, ...]) -> Width:
+        if template is None:
+            return Width(1, False)  # of a WorkflowTemplate: not seen here
+        name = str(template.get("name") or "")
+        if name in known:
+            return known[name]
+        if name in above:
+            return Width(0, False)
+        inside = (*above, name) if name else above
+        groups = _groups(template)
+        if groups is None:
+            found = Width(int("suspend" not in template and which(template)), True)
+        else:
+            found = _widest([_together(of_call(call, inside) for call in group) for group in groups])
+        found = _limited(found, template.get("parallelism"))
+        if name:
+            known[name] = found
+        return found
+
+    def of_call(call: Json, above: tuple[str, ...]) -> Width:
+        one = of(call.get("inline") or templates.get(str(call.get("template"))), above)
+        times, sure = _times(call)
+        return Width(one.count * times, one.exact and sure)
+
+    return _limited(of(templates.get(str(spec.get("entrypoint"))), ()), spec.get("parallelism"))
+
+
+def _groups(template: Json) -> list[list[Json]] | None:
+    """What a template calls, in groups that run one after the other; None when it calls nothing."""
+    if template.get("steps"):
+        return [group if isinstance(group, list) else [group] for group in template["steps"]]
+    tasks = (template.get("dag") or {}).get("tasks")
+    return _layers(tasks) if tasks else None
+
+
+def _layers(tasks: list[Json]) -> list[list[Json]]:
+    """The tasks of a dag by how long the longest way to them is."""
+    named = {str(task.get("name")): task for task in tasks}
+    before = {name: {other for other in _dependencies(task) if other in named} for name, task in named.items()}
+    after: dict[str, list[str]] = {}
+    for name, others in before.items():
+        for other in others:
+            after.setdefault(other, []).append(name)
+    open_ones = {name: len(others) for name, others in before.items()}
+    depth = dict.fromkeys(named, 0)  # what stands in a circle stays 0: Argo refuses it anyway
+    ready = [name for name, count in open_ones.items() if not count]
+    for name in ready:
+        for later in after.get(name, ()):
+            depth[later] = max(depth[later], depth[name] + 1)
+            open_ones[later] -= 1
+            if not open_ones[later]:
+                ready.append(later)
+    layers: dict[int, list[Json]] = {}
+    for name, task in named.items():
+        layers.setdefault(depth[name], []).append(task)
+    return list(layers.values())
+
+
+def _dependencies(task: Json) -> list[str]:
+    return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
+
+
+def _times(call: Json) -> tuple[int, bool]:
+    if call.get("withItems") is not None:
+        return len(call["withItems"]), True
+    sequence = call.get("withSequence") or {}
+    if str(sequence.get("count", "")).isdigit():
+        return int(sequence["count"]), True
+    looped = bool(call.get("withParam") or sequence)
+    return (_SEVERAL, False) if looped else (1, True)
+
+
+def _together(widths: Iterable[Width]) -> Width:
+    found = list(widths)
+    return Width(sum(one.count for one in found), all(one.exact for one in found))
+
+
+def _widest(widths: list[Width]) -> Width:
+    return Width(max((one.count for one in widths), default=0), all(one.exact for one in widths))
+
+
+def _limited(width: Width, parallelism: Any) -> Width:
+    if isinstance(parallelism, int) and 0 < parallelism <= width.count:
+        return Width(parallelism, True)
+    return width
