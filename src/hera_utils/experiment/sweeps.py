@@ -418,7 +418,7 @@ def _again(point: Point) -> Point:
 
 
 # What a Point, a Sweep or Inputs answers to already.
-RESERVED = frozenset(name for holder in (Point, Sweep) for name in dir(holder) if not name.startswith("_"))
+RESERVED = frozenset(name for holder in (Point, Sweep) for name in dir(holder) if not name.startswith("_")) | {"point"}
 
 
 def legal_axis(name: object) -> None:

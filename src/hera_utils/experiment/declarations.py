@@ -1,0 +1,156 @@
+"""What a layout's methods stand for: files that a task reads, files that it writes, names. Pure.
+
+class ExperimentLayout(Layout):
+    @reads
+    def incomes(self): return self.path("inputs", "us_income.csv")                 # every point reads it
+
+    @writes
+    def table(self, vintages, boroughs): return self.path("collect", vintages, f"{boroughs}.json")   # one for each point
+
+    @writes
+    def summary(self): return self.path("summary.csv")                             # one for the whole run
+
+    @writes(shared=True)
+    def year(self, vintages): return self.path("collect", vintages)                # a folder that several points write into
+
+    @names
+    def task(self, vintages, boroughs): return self.name("collect", vintages, boroughs)
+
+A declared method takes its arguments by name: an axis, a constant, or `point`. It is called as it is written, or with a point:
+`layout.table(2009, "LYON_1")` is `layout.table(point)`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, overload
+
+from hera_utils.errors import LayoutError
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.values import members_of
+
+Kind = Literal["reads", "writes", "names"]
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A declared method of a layout. wanted: its arguments' names; optional: those of them that have a default.
+
+    shared: several points write there. local: a file of the computer that submits, not of the volume.
+    """
+
+    kind: Kind
+    method: str
+    wanted: tuple[str, ...]
+    optional: frozenset[str] = frozenset()
+    shared: bool = False
+    local: bool = False
+
+    def depends(self, axes: Mapping[str, Any]) -> bool:
+        """Whether what it gives differs from point to point."""
+        return any(name == "point" or name in axes for name in self.wanted)
+
+    def arguments(self, point: Point, constants: Any) -> dict[str, Any]:
+        """Its arguments for a point. LayoutError for a name that is neither an axis nor a constant."""
+        values = point._values
+        try:
+            return {name: values[name] for name in self.wanted}
+        except KeyError:
+            return self._gathered(point, constants)
+
+    def _gathered(self, point: Point, constants: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in self.wanted:
+            if name in point:
+                found[name] = point[name]
+            elif name == "point":
+                found[name] = point
+            elif name in (fixed := _constants(constants)):
+                found[name] = fixed[name]
+            elif name not in self.optional:
+                near = difflib.get_close_matches(name, (*point, *fixed), n=1)
+                hint = f"; did you mean `{near[0]}`?" if near else ""
+                raise LayoutError(
+                    f"the layout's `{self.method}` asks for `{name}`, which is neither an axis nor a constant{hint}",
+                    fix=f"name its arguments after axes ({', '.join(point) or 'none'}), constants, or `point`",
+                )
+        return found
+
+
+def _constants(constants: Any) -> Mapping[str, Any]:
+    if constants is None:
+        return {}
+    if isinstance(constants, Mapping):
+        return constants
+    return members_of(constants) or vars(constants)
+
+
+@overload
+def reads(method: Method) -> Method: ...
+@overload
+def reads(*, local: bool = False) -> Callable[[Method], Method]: ...
+def reads(method: Any = None, *, local: bool = False) -> Any:
+    """Declares a layout's method to give the path of a file, or of several, that a task reads.
+
+    local: relative to the experiment's script, on the computer that submits: a file that the workflow carries with it.
+    """
+    return _declared(method, "reads", local=local)
+
+
+@overload
+def writes(method: Method) -> Method: ...
+@overload
+def writes(*, shared: bool = False) -> Callable[[Method], Method]: ...
+def writes(method: Any = None, *, shared: bool = False) -> Any:
+    """Declares a layout's method to give the path of a file or folder, or of several, that a task writes.
+
+    Where it depends on the point it is that point's alone, and a point whose outputs exist is done; shared: a folder that several
+    points write into, which says nothing of any of them.
+    """
+    return _declared(method, "writes", shared=shared)
+
+
+def names(method: Method) -> Method:
+    """Declares a layout's method to name a task or a container: checked to be legal, and another one for other values."""
+    made: Method = _declared(method, "names")
+    return made
+
+
+def _declared(method: Any, kind: Kind, *, shared: bool = False, local: bool = False) -> Any:
+    if method is None:
+        return functools.partial(_declared, kind=kind, shared=shared, local=local)
+    wanted, optional = [], set()
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        wanted.append(name)
+        if parameter.default is not parameter.empty:
+            optional.add(name)
+    declaration = Declaration(kind, method.__name__, tuple(wanted), frozenset(optional), shared, local)
+
+    @functools.wraps(method)
+    def called(self: Any, *given: Any, **named: Any) -> Any:
+        if len(given) == 1 and not named and isinstance(given[0], Point) and wanted != ["point"]:
+            return method(self, **declaration.arguments(given[0], self.constants))
+        return method(self, *given, **named)
+
+    called.declaration = declaration  # type: ignore[attr-defined]
+    return called
+
+
+def declarations(layout: type) -> dict[str, Declaration]:
+    """The declared methods of a layout's class, those of its parents first, in the order in which they are written."""
+    found: dict[str, Declaration] = {}
+    for holder in reversed(layout.__mro__):
+        for name, value in vars(holder).items():
+            declaration = getattr(value, "declaration", None)
+            if isinstance(declaration, Declaration):
+                found[name] = declaration
+            else:
+                found.pop(name, None)  # a child that writes the method anew without declaring it
+    return found

@@ -1,0 +1,119 @@
+"""What is wrong with a layout, over all points, before anything is submitted. Pure.
+
+Paths and names are kept as their 64-bit hashes, so that 100,000 points take a few megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import LayoutError
+from hera_utils.experiment.declarations import Declaration
+from hera_utils.experiment.layout import MOST_PROBLEMS, Layout, is_legal_name
+from hera_utils.experiment.points import Point
+
+if TYPE_CHECKING:
+    from hera_utils.experiment.inputs import Inputs
+
+
+def problems(layout: Layout, inputs: Inputs) -> list[LayoutError]:
+    """The first twenty findings: see Layout.problems. Two that say the same are one."""
+    found: dict[str, LayoutError] = {}
+    for problem in _found(layout, inputs):
+        found.setdefault(problem.message, problem)
+        if len(found) >= MOST_PROBLEMS:
+            break
+    return list(found.values())
+
+
+def _found(layout: Layout, inputs: Inputs) -> Iterator[LayoutError]:
+    writes, named = layout._declared("writes"), layout._declared("names")
+    if not (writes or named or layout._declared("reads")):
+        return
+    written: dict[int, int] = {}  # hash of a path → hash of who writes it
+    names: dict[tuple[str, int], int] = {}  # a naming method, hash of a name → hash of the values that it is made of
+    asked: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
+    for point in inputs.points:
+        for declaration in (*writes, *layout._declared("reads")):
+            try:
+                if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
+                    key = (declaration.method, _values(layout, declaration, point))
+                    if key in asked:
+                        continue
+                    asked.add(key)
+                yield from _paths(layout, declaration, point, written, inputs)
+            except LayoutError as error:
+                yield error
+        for declaration in named:
+            try:
+                yield from _names(layout, declaration, point, names)
+            except LayoutError as error:
+                yield error
+
+
+def _values(layout: Layout, declaration: Declaration, point: Point) -> int:
+    given = declaration.arguments(point, layout.constants)
+    return hash(Point({name: value for name, value in given.items() if name != "point"})) ^ (
+        hash(point) if "point" in given else 0
+    )
+
+
+def _paths(
+    layout: Layout, declaration: Declaration, point: Point, written: dict[int, int], inputs: Inputs
+) -> Iterator[LayoutError]:
+    for file in layout._files(declaration, point):
+        if declaration.kind == "reads":
+            continue  # its path is legal; many may read it
+        own = declaration.depends(point) and not declaration.shared
+        writer = hash((declaration.method, point.id if own else _values(layout, declaration, point)))
+        before = written.setdefault(hash(file.path), writer)
+        if before != writer:
+            yield _collision(layout, declaration, point, file.path, inputs)
+
+
+def _collision(layout: Layout, declaration: Declaration, point: Point, path: str, inputs: Inputs) -> LayoutError:
+    """The same path twice: who wrote it first is looked for, now that it has to be told."""
+    for earlier in inputs.points:
+        for other in layout._declared("writes"):
+            if other == declaration and earlier == point:
+                continue
+            try:
+                shares = any(file.path == path for file in layout._files(other, earlier))
+            except LayoutError:
+                continue
+            if shares and other.method != declaration.method:
+                return LayoutError(
+                    f"the layout's `{other.method}` and `{declaration.method}` both write `{path}`",
+                    fix="give each a folder or a file name of its own",
+                )
+            if shares:
+                left_out = [axis for axis in point if point[axis] != earlier[axis] and axis not in declaration.wanted]
+                fix = (
+                    f"let it depend on {' and '.join(f'`{axis}`' for axis in left_out)} too, or say @writes(shared=True)"
+                    if left_out and "point" not in declaration.wanted
+                    else "let the path tell their values apart"
+                )
+                return LayoutError(
+                    f"the points {earlier.name} and {point.name} both write `{path}` (the layout's `{declaration.method}`)",
+                    fix=fix,
+                )
+    return LayoutError(f"`{path}` is written twice (the layout's `{declaration.method}`)", fix="tell them apart")
+
+
+def _names(
+    layout: Layout, declaration: Declaration, point: Point, names: dict[tuple[str, int], int]
+) -> Iterator[LayoutError]:
+    name = getattr(layout, declaration.method)(**declaration.arguments(point, layout.constants))
+    if not isinstance(name, str) or not is_legal_name(name):
+        yield LayoutError(
+            f"the layout's `{declaration.method}` gives {name!r}, which is no legal name of a task or container",
+            fix="return self.name(…): lower case letters, digits and hyphens, at most 63",
+        )
+        return
+    values = _values(layout, declaration, point)
+    if names.setdefault((declaration.method, hash(name)), values) != values:
+        yield LayoutError(
+            f"the layout's `{declaration.method}` gives `{name}` to {point.name} and to an earlier point",
+            fix="let the name tell their values apart, e.g. by point.name",
+        )

@@ -1,0 +1,197 @@
+"""Sweeps whose points are drawn: at random, as a Latin hypercube, or from Sobol's sequence. Pure: a seed says it all.
+
+Each axis is what is drawn from:
+
+    (low, high)              real numbers, evenly
+    logarithmic(low, high)   positive real numbers, evenly in their logarithm
+    range(1, 7)              whole numbers, as Python counts them
+    [value, …]               one of these
+
+The same seed gives the same points on every machine. Each axis has a stream of its own, so that another axis beside it changes no
+value. Points that coincide (of lists and ranges alone) are one point.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.sweeps import Sweep, axis, legal_axis
+from hera_utils.experiment.values import python_value
+
+
+@dataclass(frozen=True)
+class logarithmic:
+    """An axis of positive real numbers, drawn evenly in their logarithm."""
+
+    low: float
+    high: float
+
+
+class Spread:
+    """How a number from 0 (included) to 1 (not) becomes a value of an axis. numeric: whether its values are real numbers."""
+
+    def __init__(self, name: str, given: Any) -> None:
+        legal_axis(name)
+        self.low, self.high, self.values = 0.0, 0.0, None
+        self.log = isinstance(given, logarithmic)
+        if isinstance(given, logarithmic):
+            given = (given.low, given.high)
+        if isinstance(given, tuple):
+            self.low, self.high = _bounds(name, given, positive=self.log)
+        else:
+            self.values = given if isinstance(given, range) and given else axis(name, given)
+
+    def value(self, share: float) -> Any:
+        if self.values is not None:
+            return self.values[int(share * len(self.values))]
+        if self.log:
+            return min(self.high, math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low))))
+        return self.low + share * (self.high - self.low)
+
+    @property
+    def numeric(self) -> bool:
+        return self.values is None or isinstance(self.values, range)
+
+
+def _bounds(name: str, given: tuple[Any, ...], *, positive: bool) -> tuple[float, float]:
+    bounds = tuple(python_value(bound) for bound in given)
+    if len(bounds) != 2 or not all(isinstance(bound, int | float) and math.isfinite(bound) for bound in bounds):
+        raise SettingsError(
+            f"the axis `{name}` cannot be drawn from {given!r}", fix=f"write {name}=(low, high), or a list of values"
+        )
+    low, high = float(bounds[0]), float(bounds[1])
+    if not low < high or (positive and low <= 0):
+        wanted = "0 < low < high" if positive else "low < high"
+        raise SettingsError(f"the axis `{name}` goes from {low} to {high}", fix=f"give {wanted}")
+    return low, high
+
+
+class Sampled(Sweep):
+    """Points drawn by a method. shares: gives the numbers from 0 to 1, a row a point, a column an axis."""
+
+    method = ""
+
+    def __init__(self, count: int, seed: int, axes: Mapping[str, Any]) -> None:
+        if not isinstance(count, int) or count < 1:
+            raise SettingsError(f"{count!r} points cannot be drawn", fix="draw 1 or more")
+        if not axes:
+            raise SettingsError("a sample of no axes", fix="give at least one, such as x=(0.0, 1.0)")
+        self._size, self._seed = count, seed
+        self._spreads = {name: Spread(name, given) for name, given in axes.items()}
+
+    def _shares(self) -> Iterator[Iterable[float]]:
+        raise NotImplementedError
+
+    def _fresh(self) -> Iterator[Point]:
+        spreads = self._spreads
+        drawn = (
+            Point({name: spreads[name].value(share) for name, share in zip(spreads, row, strict=True)})
+            for row in self._shares()
+        )
+        if self._all_differ:
+            yield from drawn
+            return
+        seen: set[str] = set()
+        for point in drawn:
+            if point.id not in seen:
+                seen.add(point.id)
+                yield point
+
+    def _shape(self) -> tuple[str, ...]:
+        return tuple(self._spreads)
+
+    def _named_by(self) -> Mapping[str, Iterable[Any]]:
+        return {
+            name: (0,) if spread.numeric or spread.values is None else spread.values
+            for name, spread in self._spreads.items()
+        }
+
+    @property
+    def _all_differ(self) -> bool:
+        return False
+
+    @cached_property
+    def _count(self) -> int:
+        return self._size if self._all_differ else sum(1 for _ in self._fresh())
+
+    @property
+    def told(self) -> str:
+        return f"{len(self)} {self.method} ({', '.join(self._spreads)})"
+
+
+class Random(Sampled):
+    method = "random"
+
+    def _shares(self) -> Iterator[Iterable[float]]:
+        streams = [random.Random(f"{self._seed}:{name}") for name in self._spreads]
+        for _ in range(self._size):
+            yield [stream.random() for stream in streams]
+
+
+class LatinHypercube(Sampled):
+    method = "latin hypercube"
+
+    def _shares(self) -> Iterator[Iterable[float]]:
+        columns = []
+        for name in self._spreads:
+            stream = random.Random(f"{self._seed}:{name}")
+            strata = list(range(self._size))
+            stream.shuffle(strata)
+            columns.append(
+                [min((stratum + stream.random()) / self._size, math.nextafter(1.0, 0.0)) for stratum in strata]
+            )
+        return zip(*columns, strict=True)
+
+    @property
+    def _all_differ(self) -> bool:
+        """Each stratum of a real axis is drawn from once."""
+        return any(spread.values is None for spread in self._spreads.values())
+
+
+class Sobol(Sampled):
+    method = "Sobol"
+
+    def _shares(self) -> Iterator[Iterable[float]]:
+        try:
+            from scipy.stats import qmc  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        except ImportError:
+            raise SettingsError(
+                "Sobol's sequence needs scipy, which is not installed", fix="pip install 'hera_utils[sampling]'"
+            ) from None
+        numbers = qmc.Sobol(len(self._spreads), scramble=True, seed=self._seed)
+        left = self._size
+        while left:
+            some = min(left, 1024)  # a part at a time: memory stays bounded
+            yield from numbers.random(some).tolist()
+            left -= some
+
+
+def random_sample(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
+    """`count` points drawn independently: `random_sample(100, nu=logarithmic(1e-3, 1), cells=range(10, 100))`.
+
+    A greater count keeps the points that were there.
+    """
+    return Random(count, seed, axes)
+
+
+def latin_hypercube(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
+    """`count` points, one in each `count`-th part of every axis (McKay, Beckman, Conover 1979).
+
+    Another count gives other points: where a sweep shall grow, draw from `sobol` or `random_sample`.
+    """
+    return LatinHypercube(count, seed, axes)
+
+
+def sobol(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:
+    """The first `count` points of Sobol's sequence, scrambled by the seed (Owen): even coverage, and a greater count keeps them.
+
+    Best with a power of two. Needs scipy (`pip install 'hera_utils[sampling]'`).
+    """
+    return Sobol(count, seed, axes)
