@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "path", "paths", "program", "boolean", "table"]
+Kind = Literal["text", "path", "paths", "program", "boolean", "table", "count"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Field:
     flags: the first is shown in texts, each also works with `-` for `_`. off: flags that say no to a boolean.
     variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
-    `program` that holds a `/`; a `table` is merged key by key over the sources.
+    `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more.
     """
 
     name: str
@@ -122,6 +122,22 @@ FIELDS: tuple[Field, ...] = (
         (),
         kind="table",
         metavar="NAME=FOLDER",
+    ),
+    Field(
+        "runs",
+        "where the records of runs are kept (default: runs/ beside the script)",
+        ("--runs",),
+        ("HERA_UTILS_RUNS",),
+        kind="path",
+        metavar="FOLDER",
+    ),
+    Field(
+        "parallelism",
+        "how many tasks of a run go on at once, over all of its workflows",
+        ("--parallelism",),
+        ("HERA_UTILS_PARALLELISM",),
+        kind="count",
+        metavar="N",
     ),
 )
 

@@ -67,6 +67,8 @@ class CLIContext:
     images: dict[str, Any]
     python: str | None
     volumes: dict[str, str]
+    runs: str | None
+    parallelism: int | None
 
     def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
         object.__setattr__(self, "_origins", dict(origins))

@@ -48,6 +48,8 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
         raise _wrong(field, place, "it holds a line break or a zero byte")
     if field.choices and text.lower() not in field.choices:
         raise _wrong(field, place, f"`{text}` is none of: {', '.join(field.choices)}")
+    if field.kind == "count":
+        return _count(field, text, place)
     return _text(field, text.lower() if field.choices else text, place)
 
 
@@ -59,6 +61,12 @@ def _text(field: Field, text: str, place: Place) -> Any:
     if field.kind == "paths":
         return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
     return text
+
+
+def _count(field: Field, text: str, place: Place) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise _wrong(field, place, f"`{text}` is no whole number from 1 on")
+    return int(text)
 
 
 def _boolean(field: Field, raw: Any, place: Place) -> bool:
