@@ -1,19 +1,34 @@
-"""What an Argo server will not take, known before it is sent. Pure. Local runs have no such limits.
+"""What an Argo server and its cluster will not take, known before it is sent: with the field's path and its size. Pure.
 
-Sources: etcd's and Kubernetes' limit of an object (Argo's offloading helps status only), Argo's own of a parameter, gRPC's of a
-request; RFC 1123 for names.
+Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB an object (docs/offloading-large-workflows.md; offloading helps the
+status only); Kubernetes' 3 MiB a request; Argo's 256 KiB a parameter; the kernel's 128 KiB one argument or variable (MAX_ARG_STRLEN);
+RFC 1123 for names; Kubernetes' 63 characters a label value, 256 KiB the annotations of an object. Local runs have no such limits but
+the last.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
 
 OBJECT_BYTES = 1024 * 1024
+REQUEST_BYTES = 3 * 1024 * 1024
 PARAMETER_BYTES = 256 * 1024
+ARGUMENT_BYTES = 128 * 1024
+ANNOTATIONS_BYTES = 256 * 1024
+LONGEST_NAME, LONGEST_LABEL = 253, 63
+GENERATED = 5  # characters that the server adds to a generateName
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z")
+_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?\Z")
+_SPLIT = "sweep with with_items or with_param instead of a task a point, or split the sweep"
+_FILE = "put it into a file of the volume, or into an artifact"
 
 
 @dataclass(frozen=True)
@@ -25,31 +40,145 @@ class Size:
 
 
 def size(document: Json) -> Size:
-    largest = ("", 0)
-    arguments = (document.get("spec") or {}).get("arguments") or {}
-    for parameter in arguments.get("parameters") or []:
-        length = len(str(parameter.get("value", "")).encode())
-        if length > largest[1]:
-            largest = (f"spec.arguments.parameters[{parameter.get('name')}]", length)
-    return Size(len(json.dumps(document, separators=(",", ":")).encode()), largest)
+    largest = max(_parameters(document), key=lambda one: one[1], default=("", 0))
+    return Size(len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()), largest)
 
 
 def breaches(document: Json) -> list[tuple[str, str]]:
     """(what breaks a limit, the fix) for a document that goes to a cluster."""
+    return [*_sizes(document), *_names(document), *_arguments(document)]
+
+
+def _sizes(document: Json) -> Iterator[tuple[str, str]]:
     found = size(document)
-    broken = []
-    if found.bytes > OBJECT_BYTES:
-        broken.append(
-            (
-                f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster takes 1024",
-                "sweep with with_items or with_param instead of a task a point, or split the sweep",
-            )
+    if found.bytes > REQUEST_BYTES:
+        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster takes 1024 (and 3072 a request)", _SPLIT
+    elif found.bytes > OBJECT_BYTES:
+        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster takes 1024", _SPLIT
+    for path, length in _parameters(document):
+        if length > PARAMETER_BYTES:
+            yield f"{path} has {length / 1024:.0f} KiB, Argo takes 256 a parameter", _FILE
+    annotations = (document.get("metadata") or {}).get("annotations") or {}
+    held = sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotations.items())
+    if held > ANNOTATIONS_BYTES:
+        yield f"metadata.annotations has {held / 1024:.0f} KiB, Kubernetes takes 256", "shorten them"
+
+
+def _spec(document: Json) -> tuple[str, Json]:
+    spec = document.get("spec") or {}
+    inner = spec.get("workflowSpec") if document.get("kind") == "CronWorkflow" else None
+    return ("spec.workflowSpec", inner) if isinstance(inner, dict) else ("spec", spec)
+
+
+def _parameters(document: Json) -> Iterator[tuple[str, int]]:
+    """(path, bytes) of every value that a parameter is given: of the workflow, of templates, of calls."""
+    root, spec = _spec(document)
+    yield from _values(spec.get("arguments"), f"{root}.arguments")
+    for at, template in _named(spec.get("templates"), f"{root}.templates"):
+        yield from _values(template.get("inputs"), f"{at}.inputs")
+        for where, call in _calls(template, at):
+            yield from _values(call.get("arguments"), f"{where}.arguments")
+
+
+def _values(arguments: Any, path: str) -> Iterator[tuple[str, int]]:
+    for at, parameter in _named((arguments or {}).get("parameters"), f"{path}.parameters"):
+        if parameter.get("value") is not None:
+            yield at, len(str(parameter["value"]).encode())
+
+
+def _calls(template: Json, path: str) -> Iterator[tuple[str, Json]]:
+    yield from _named((template.get("dag") or {}).get("tasks"), f"{path}.dag.tasks")
+    for index, group in enumerate(template.get("steps") or []):
+        yield from _named(group, f"{path}.steps[{index}]")
+
+
+def _named(listed: Any, path: str) -> Iterator[tuple[str, Json]]:
+    """(path, item) of a list's objects, by name where they have one."""
+    for index, item in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(item, dict):
+            yield f"{path}[{item.get('name') or index}]", item
+
+
+# --- arguments of containers ---------------------------------------------------------------------------------------------
+
+
+def _arguments(document: Json) -> Iterator[tuple[str, str]]:
+    """One argument or variable that no kernel hands to a program. A script's source goes another way."""
+    root, spec = _spec(document)
+    for at, template in _named(spec.get("templates"), f"{root}.templates"):
+        inside = (template.get("containerSet") or {}).get("containers")
+        parts = [
+            (f"{at}.{part}", template[part]) for part in ("container", "script") if isinstance(template.get(part), dict)
+        ]
+        parts += [*_named(template.get("sidecars"), f"{at}.sidecars"), *_named(inside, f"{at}.containerSet.containers")]
+        for where, container in parts:
+            for path, length in _texts(container, where):
+                if length >= ARGUMENT_BYTES:
+                    yield f"{path} has {length / 1024:.0f} KiB, a program takes 128 an argument", _FILE
+
+
+def _texts(container: Json, path: str) -> Iterator[tuple[str, int]]:
+    for field in ("command", "args"):
+        for index, text in enumerate(container.get(field) or []):
+            yield f"{path}.{field}[{index}]", len(str(text).encode())
+    for at, variable in _named(container.get("env"), f"{path}.env"):
+        yield at, len(str(variable.get("name")).encode()) + 1 + len(str(variable.get("value") or "").encode())
+
+
+# --- names ---------------------------------------------------------------------------------------------------------------
+
+
+def _names(document: Json) -> Iterator[tuple[str, str]]:
+    metadata = document.get("metadata") or {}
+    legal = "use small letters, digits and `-`; begin and end with a letter or a digit"
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    if isinstance(name, str) and name:
+        # Argo: the name is a label of the pods (workflows.argoproj.io/workflow), so a label's length is all it may have
+        yield from _length("metadata.name", name, LONGEST_LABEL, "shorten it")
+        if not _NAME.match(name):
+            yield f"metadata.name `{_cut(name)}` is no legal name", legal
+    elif isinstance(prefix, str) and prefix:
+        yield from _length("metadata.generateName", prefix, LONGEST_LABEL - GENERATED, "shorten it")
+        if not _NAME.match(prefix.rstrip("-.") or "a") or prefix[:1] in "-.":
+            yield f"metadata.generateName `{_cut(prefix)}` begins no legal name", legal
+    for key, value in (metadata.get("labels") or {}).items():
+        yield from _label(f"metadata.labels[{_cut(str(key))}]", str(key), str(value))
+    root, spec = _spec(document)
+    for at, template in _named(spec.get("templates"), f"{root}.templates"):
+        for key, value in ((template.get("metadata") or {}).get("labels") or {}).items():
+            if "{{" not in str(value):
+                yield from _label(f"{at}.metadata.labels[{_cut(str(key))}]", str(key), str(value))
+    for at, volume in _named(spec.get("volumes"), f"{root}.volumes"):
+        given = str(volume.get("name") or "")
+        if given and (len(given) > LONGEST_LABEL or not _LABEL.match(given)):
+            yield f"{at}.name is no legal name of a volume ({len(given)} of at most 63 characters)", legal
+
+
+def _label(path: str, key: str, value: str) -> Iterator[tuple[str, str]]:
+    prefix, slash, short = key.rpartition("/")
+    if (
+        len(short) > LONGEST_LABEL
+        or len(prefix) > LONGEST_NAME
+        or not short
+        or not _VALUE.match(short)
+        or (slash and not prefix)
+    ):
+        yield (
+            f"{path} is no legal key of a label",
+            "use at most 63 letters, digits, `-`, `_`, `.` (after an optional prefix/)",
         )
-    if found.largest[1] > PARAMETER_BYTES:
-        broken.append(
-            (
-                f"{found.largest[0]} has {found.largest[1] / 1024:.0f} KiB, Argo takes 256 a parameter",
-                "put it into a file of the volume, or into an artifact",
-            )
+    yield from _length(path, value, LONGEST_LABEL, "shorten it, or make it an annotation")
+    if len(value) <= LONGEST_LABEL and not _VALUE.match(value):
+        yield (
+            f"{path} `{_cut(value)}` is no legal value of a label",
+            "use letters, digits, `-`, `_`, `.`; or make it an annotation",
         )
-    return broken
+
+
+def _length(path: str, text: str, most: int, fix: str) -> Iterator[tuple[str, str]]:
+    if len(text) > most:
+        yield f"{path} has {len(text)} characters, at most {most} are legal", fix
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}…"

@@ -1,0 +1,79 @@
+"""What no cluster takes is known before it is sent, with the path of the field and its size."""
+
+import pytest
+
+from hera_utils.preflight.limits import breaches, size
+
+X = "x" * 300_000
+
+
+def whats(document):
+    return [what for what, fix in breaches(document) if fix]
+
+
+def test_a_small_workflow_breaks_nothing():
+    small = {"spec": {"arguments": {"parameters": [{"name": "a", "value": "x"}]}}}
+    assert breaches(small) == []
+    assert size(small).largest == ("spec.arguments.parameters[a]", 1)
+    assert size({"spec": {"text": "é"}}).bytes == len('{"spec":{"text":"é"}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        ({"spec": {"templates": ["x" * 1_100_000]}}, "the workflow has 1074 KiB, a cluster takes 1024"),
+        ({"spec": {"templates": ["x" * 3_300_000]}}, "the workflow has 3223 KiB, a cluster takes 1024 (and 3072 a request)"),
+        (
+            {"spec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}},
+            "spec.arguments.parameters[a] has 293 KiB, Argo takes 256 a parameter",
+        ),
+        (
+            {"spec": {"templates": [{"name": "t", "inputs": {"parameters": [{"name": "a", "value": X}]}}]}},
+            "spec.templates[t].inputs.parameters[a] has 293 KiB, Argo takes 256 a parameter",
+        ),
+        (
+            {
+                "spec": {
+                    "templates": [
+                        {
+                            "name": "d",
+                            "dag": {"tasks": [{"name": "A", "arguments": {"parameters": [{"name": "p", "value": X}]}}]},
+                        }
+                    ]
+                }
+            },
+            "spec.templates[d].dag.tasks[A].arguments.parameters[p] has 293 KiB, Argo takes 256 a parameter",
+        ),
+        (
+            {"spec": {"templates": [{"name": "t", "container": {"args": ["a", "y" * 140_000]}}]}},
+            "spec.templates[t].container.args[1] has 137 KiB, a program takes 128 an argument",
+        ),
+        (
+            {"spec": {"templates": [{"name": "t", "script": {"env": [{"name": "E", "value": "y" * 140_000}]}}]}},
+            "spec.templates[t].script.env[E] has 137 KiB, a program takes 128 an argument",
+        ),
+        ({"metadata": {"name": "a" * 64}}, "metadata.name has 64 characters, at most 63 are legal"),
+        ({"metadata": {"name": "Big_Name"}}, "metadata.name `Big_Name` is no legal name"),
+        ({"metadata": {"generateName": "a" * 60}}, "metadata.generateName has 60 characters, at most 58 are legal"),
+        ({"metadata": {"generateName": "Big-"}}, "metadata.generateName `Big-` begins no legal name"),
+        ({"metadata": {"labels": {"a": "v" * 64}}}, "metadata.labels[a] has 64 characters, at most 63 are legal"),
+        ({"metadata": {"labels": {"a": "a b"}}}, "metadata.labels[a] `a b` is no legal value of a label"),
+        ({"metadata": {"labels": {"a b": "v"}}}, "metadata.labels[a b] is no legal key of a label"),
+        ({"metadata": {"annotations": {"a": X}}}, "metadata.annotations has 293 KiB, Kubernetes takes 256"),
+        (
+            {"spec": {"templates": [{"name": "t", "metadata": {"labels": {"k": "-"}}}]}},
+            "spec.templates[t].metadata.labels[k] `-` is no legal value of a label",
+        ),
+        (
+            {"kind": "CronWorkflow", "spec": {"workflowSpec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}}},
+            "spec.workflowSpec.arguments.parameters[a] has 293 KiB, Argo takes 256 a parameter",
+        ),
+    ],
+)
+def test_each_limit_is_told_with_its_path(document, what):
+    assert whats(document) == [what]
+
+
+def test_a_script_of_any_length_and_names_that_are_made_while_it_runs():
+    long = {"name": "t", "script": {"source": "y" * 200_000}, "metadata": {"labels": {"k": "{{inputs.parameters.a b}}"}}}
+    assert breaches({"metadata": {"generateName": "a-"}, "spec": {"templates": [long]}}) == []
