@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from bed.fixture import bed, place  # noqa: F401 - fixtures
+
 # Where CI runs, everything is installed (see .ci/run) and root may do everything: these skips alone are right there.
 RIGHT_IN_CI = ("root may write everywhere", "already an ordinary user", "kubectl is not installed")
 

@@ -1,0 +1,38 @@
+"""The fixtures `bed` and `place` (see the package's own text)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .handle import Bed, Place
+
+
+@pytest.fixture(scope="session")
+def bed() -> Iterator[Bed]:
+    """The bed that stands on this machine, started when there is none; it ends by itself when nobody uses it any more."""
+    from .build import Unavailable
+    from .joining import joined
+
+    try:
+        entered = joined()
+        found = entered.__enter__()
+    except Unavailable as why:
+        pytest.skip(str(why))
+    try:
+        yield found
+    finally:
+        entered.__exit__(None, None, None)
+
+
+@pytest.fixture
+def place(bed: Bed) -> Iterator[Place]:
+    """A namespace of the test's own."""
+    made = bed.place()
+    try:
+        yield made
+    finally:
+        made.close()
