@@ -16,6 +16,7 @@ from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.check import Finding
+from hera_utils.preflight.run import Examination, assert_ready, write_role
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.follow import follow
@@ -46,6 +47,12 @@ class ExecutionEngine:
         group = parser.add_argument_group("experiment")
         group.add_argument("--plan", action="store_true", help="say what would run, and run nothing")
         group.add_argument("--doctor", action="store_true", help="check everything that the run needs, and run nothing")
+        group.add_argument(
+            "--role", metavar="FILE", help="with --doctor: write the rights that lack, for the cluster's owner"
+        )
+        group.add_argument(
+            "--no_preflight", "--no-preflight", action="store_true", help="submit without checking the cluster"
+        )
         group.add_argument("--detach", action="store_true", help="submit it and leave; it goes on")
         return cls(parse_arguments(argv, parser=parser), told=Screen())
 
@@ -55,9 +62,15 @@ class ExecutionEngine:
 
     def examine(self, experiment: Experiment) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
-        from hera_utils.preflight.run import run
+        return list(self._examined(experiment).findings)
 
-        return run(self.context, environment_of(experiment, self.context))
+    def _examined(self, experiment: Experiment) -> Examination:
+        from hera_utils.preflight.run import examine
+
+        remote = self.context.platform != "local"
+        document = self.plan(experiment).document if remote else None
+        environment = environment_of(experiment, self.context)
+        return examine(self.context, environment, document, role_file=self._role_file())
 
     def run(self, experiment: Experiment, *, check: bool = True) -> Run | None:
         """Realize the experiment and give its Run; None when it was only planned, examined or detached from.
@@ -70,7 +83,7 @@ class ExecutionEngine:
                 fix="give hera_utils.Experiment(workflow=…, inputs=…, …)",
             )
         if self._asked("doctor"):
-            self._told_findings(self.examine(experiment))
+            self._told_findings(self._examined(experiment))
             return None
         if self._asked("plan"):
             self.told.lines(self.plan(experiment).lines())
@@ -86,6 +99,8 @@ class ExecutionEngine:
     def _realize(self, client: ArgoClient, connection: Connection, planned: Plan, check: bool) -> Run | None:
         if not connection.local:
             refuse_too_large(planned.document)
+            if not self._asked("no_preflight"):
+                assert_ready(self.context, planned.environment, planned.document)
         provisioned = self._provision(connection, planned.environment)
         self.told.provisioned(provisioned)
         name, namespace = self._submit(client, planned)
@@ -135,9 +150,14 @@ class ExecutionEngine:
             return []
         return provision(cluster, environment, state=self.context.state, folders=self.context.volumes)
 
-    def _told_findings(self, findings: list[Finding]) -> None:
-        self.told.findings(findings)
-        problems = sum(not finding.ok for finding in findings)
+    def _role_file(self) -> str:
+        return str(getattr(self.context, "role", None) or "") if "role" in self.context else ""
+
+    def _told_findings(self, examined: Examination) -> None:
+        if self._role_file() and examined.roles:
+            write_role(self._role_file(), examined)
+        self.told.findings(examined.findings)
+        problems = len(examined.problems)
         if problems:
             raise RunFailed(f"{problems} problem{'s' if problems > 1 else ''} found", fix="each has its fix above")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight import capacity, checks, objects, rights, service
 from hera_utils.preflight.asking import Place, closing, in_parallel
@@ -96,6 +97,15 @@ def examine(
         for (name, _), said in zip(looks, in_parallel([_all_of(look, place) for _, look in looks]), strict=True):
             findings += [told(name, said)] if isinstance(said, HeraUtilsError) else _findings(said)
     return Examination(tuple(_without_echoes(findings)), tuple(place.lacking))
+
+
+def write_role(file: str, examined: Examination) -> None:
+    """Write `role_yaml()` where the fixes say that it is. SettingsError when it cannot be."""
+    try:
+        Path(file).write_text(examined.role_yaml(), encoding="utf-8")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise SettingsError(f"{file} cannot be written ({why})", fix="name another file with --role") from None
 
 
 def run(context: CLIContext, environment: Environment | None = None, document: Json | None = None) -> list[Finding]:
