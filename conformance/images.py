@@ -1,9 +1,9 @@
 """Print the image table for a run of the recordings: theirs, with what the recorded images held beyond it.
 
-    images.py RECORDINGS FOLDER      FOLDER (it exists) takes the links that the table names
+    images.py RECORDINGS FOLDER      FOLDER (it exists) takes what the table names
 
 The recorded alpine, busybox and curl images have busybox's shell (`>&`, $RANDOM) and its nslookup; the recorded argosay:v2 has cowsay;
-Argo's own command line is stood in for by `argo`.
+Argo's own command line is stood in for by `argo`. Python and the shells throw the recorded dice: dice.py says which, and why.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import dice
 import yaml
 
+_HERE = Path(__file__).resolve().parent
 _BUSYBOX_IMAGES = ("alpine*", "busybox*", "curlimages/curl*")
-_APPLETS = ("sh", "ash", "nslookup")
+_PYTHON_IMAGES = ("python:*", "my-image-with-python*")
 _COWSAY_IMAGES = ("argoproj/argosay:v2", "quay.io/argoproj/argosay:v2")
 
 
@@ -26,20 +28,36 @@ def main(recordings: Path, folder: Path) -> None:
             entry["path"] = [str(recordings / path) for path in entry["path"]]
         if "files" in entry:
             entry["files"] = {inside: str(recordings / outside) for inside, outside in entry["files"].items()}
-    more = {name: str(recordings / "bin") for name in _COWSAY_IMAGES}
+    loaded = _loaded(recordings, folder)
+    more = {name: [_shells(folder / "shells", loaded, "/bin/sh"), recordings / "bin"] for name in _COWSAY_IMAGES}
     if busybox := shutil.which("busybox"):
-        applets = folder / "applets"
-        applets.mkdir()
-        for name in _APPLETS:
-            (applets / name).symlink_to(busybox)
-        more |= {name: str(applets) for name in _BUSYBOX_IMAGES}
-    for name, path in more.items():
+        applets = _shells(folder / "applets", loaded, f"{busybox} sh")
+        (applets / "nslookup").symlink_to(busybox)
+        more |= {name: [applets] for name in _BUSYBOX_IMAGES}
+    more |= {name: [] for name in _PYTHON_IMAGES}
+    for name, paths in more.items():
         entry = table.setdefault(name, {})
-        entry["path"] = [*entry.get("path", []), path]
+        entry["path"] = [*entry.get("path", []), *map(str, paths), str(loaded)]
+        entry["env"] = {"PYTHONPATH": str(loaded)}
     (folder / "tools").mkdir()  # the connection is put beside it, once there is one
-    argo = shutil.copy(Path(__file__).parent / "argo", folder / "tools")
+    argo = shutil.copy(_HERE / "argo", folder / "tools")
     table["quay.io/argoproj/argocli*"] = {"entrypoint": ["python3", str(argo)], "path": [str(folder / "tools")]}
     yaml.safe_dump(table, sys.stdout)
+
+
+def _loaded(recordings: Path, folder: Path) -> Path:
+    loaded = Path(shutil.copytree(_HERE / "loaded", folder / "loaded", ignore=shutil.ignore_patterns("__pycache__")))
+    dice.load(recordings, loaded)
+    return loaded
+
+
+def _shells(folder: Path, loaded: Path, shell: str) -> Path:
+    """A folder with a `sh` (and an `ash`) that throws the recorded dice."""
+    folder.mkdir(exist_ok=True)
+    for name in ("sh", "ash"):
+        (folder / name).write_text(f"#!/bin/sh\nloaded='{loaded}' shell='{shell}'\n{(loaded / 'sh').read_text()}")
+        (folder / name).chmod(0o755)
+    return folder
 
 
 if __name__ == "__main__":
