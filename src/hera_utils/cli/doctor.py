@@ -2,31 +2,84 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hera_utils.preflight.check import Finding
+
+Json = dict[str, Any]
+
 
 @click.command()
+@click.argument("workflow", metavar="[WORKFLOW]", required=False, type=click.Path(path_type=Path))
+@click.option("--role", metavar="FILE", default="", help="Write the rights that lack, for the cluster's owner.")
 @output_option("json")
 @settings_options
-def command(output: str) -> int:
-    """Check everything that a run needs; the exit status is 1 when a problem was found. Nothing is changed."""
-    from hera_utils.cli.terminal import print_json, say, symbols, use_colour
-    from hera_utils.preflight.check import as_json
-    from hera_utils.preflight.run import run
+def command(workflow: Path | None, role: str, output: str) -> int:
+    """Check everything that a run needs; the exit status is 1 when a problem was found. Nothing is changed.
 
-    findings = run(context())
-    problems = sum(not finding.ok for finding in findings)
+    WORKFLOW is an experiment's script or a workflow file: what it refers to (claims, config maps, secrets, …) is checked as well.
+    """
+    from hera_utils.cli.terminal import print_json, symbols
+    from hera_utils.preflight.check import as_json
+    from hera_utils.preflight.run import examine, write_role
+
+    settings = context()
+    environment, document = None, None
+    if workflow is not None:
+        settings, environment, document = _examined(workflow, settings)
+    found = examine(settings, environment, document, role_file=role)
+    if role and found.roles:
+        write_role(role, found)
     if output == "json":
-        print_json(as_json(findings))
-        return int(problems > 0)
-    signs = symbols()
-    marks = {"good": signs.done, "warning": "!", "problem": signs.failed}
-    colours = {"good": "green", "warning": "yellow", "problem": "red"}
-    for finding in findings:
-        line = finding.line(marks)
-        mark, rest = line[: len(marks[finding.verdict])], line[len(marks[finding.verdict]) :]
-        say((click.style(mark, fg=colours[finding.verdict]) if use_colour() else mark) + rest)
-    say(f"{problems or 'no'} problem{'' if problems == 1 else 's'}")
-    return int(problems > 0)
+        print_json(as_json(found.findings))
+    else:
+        signs = symbols()
+        show(found.findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
+    return int(bool(found.problems))
+
+
+def _examined(path: Path, settings: Any) -> tuple[Any, Any, Json | None]:
+    """(settings, environment, document) of a script's experiment or of a workflow file."""
+    from hera_utils.cli.documents import is_document, read_documents
+    from hera_utils.cli.experiments import experiment_of
+    from hera_utils.execution.plan import environment_of, plan
+
+    if is_document(path):
+        documents = read_documents(path)
+        return settings, None, next((one for one in documents if one.get("kind") == "Workflow"), None)
+    experiment = experiment_of(path)
+    return settings, environment_of(experiment, settings), plan(experiment, settings).document
+
+
+def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
+    """For a terminal in groups and colours; in a pipe one line a finding, so that it can be searched."""
+    import shutil
+    import sys
+
+    from hera_utils.cli.terminal import say, use_colour
+    from hera_utils.preflight.told import lines, summary
+
+    colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
+    coloured = use_colour()
+    if not sys.stdout.isatty():
+        for finding in findings:
+            say(finding.line(marks))
+    else:
+        for line in lines(findings, shutil.get_terminal_size().columns, marks):
+            text = line.text
+            if coloured and line.verdict is None:
+                text = click.style(text, bold=True)
+            elif coloured and line.mark:
+                text = click.style(text[: line.mark], fg=colours[line.verdict or "good"]) + text[line.mark :]
+            elif coloured and line.fix and line.verdict == "problem":
+                text = click.style(text, bold=True)
+            say(text)
+    say(summary(findings))

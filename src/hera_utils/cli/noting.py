@@ -25,6 +25,7 @@ class Made:
 
     built: list[Any] = field(default_factory=list)
     templates: list[Any] = field(default_factory=list)
+    experiments: list[Any] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     submitted: set[int] = field(default_factory=set)
     stored: int = 0
@@ -116,6 +117,7 @@ def _storing(original: Wrapper, made: Made) -> Wrapper:
 def _realizing(original: Wrapper, made: Made) -> Wrapper:
     def run(self: Any, experiment: Any, *arguments: Any, **options: Any) -> Any:
         made.engine = True
+        made.experiments.append(experiment)
         if made.sending:
             return original(self, experiment, *arguments, **options)
         self.plan(experiment)

@@ -98,7 +98,20 @@ class Screen:
         self.lines([run.link])
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        self.lines([finding.line() for finding in findings])
+        from rich.text import Text
+
+        from hera_utils.preflight.told import lines, summary
+
+        if not self.console.is_terminal:
+            self.lines([*(finding.line() for finding in findings), summary(findings)])
+            return
+        colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
+        for line in lines(findings, self.console.width):
+            text = Text(line.text, "bold" if line.verdict is None or (line.fix and line.verdict == "problem") else "")
+            if line.verdict is not None and line.mark:
+                text.stylize(colours[line.verdict], 0, line.mark)
+            self.console.print(text)
+        self.lines([summary(findings)])
 
     def lines(self, lines: Sequence[str]) -> None:
         for line in lines:
