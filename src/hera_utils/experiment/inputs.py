@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.conversion import built, converted, field_types, fit, guessed, made, several, unknown
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.sweeps import Grid, Narrowed, Sweep, grid
+from hera_utils.experiment.sweeps import Grid, Listed, Narrowed, Sweep, grid
 from hera_utils.experiment.values import members_of, plain
 
 __all__ = ["Grid", "Inputs", "Point", "grid"]
+
+_GROUPS = ("constants", "parameters")
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class Inputs:
     """The inputs of an experiment.
 
     constants: any object with attributes. parameters: a sweep (`grid`, `zipped`, `listed`…), or any object (or mapping) whose
-    lists, tuples and ranges are the axes of a grid.
+    lists, tuples and ranges are the axes of a grid. Values of a dataclass are held against its types: SettingsError says where.
     """
 
     constants: Any = None
@@ -31,6 +38,28 @@ class Inputs:
     def __post_init__(self) -> None:
         if isinstance(self.parameters, Mapping):
             object.__setattr__(self, "parameters", Grid(self.parameters))
+        fit(self.constants, "constants")
+        fit(self.parameters, "parameters")
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, constants: type | None = None, parameters: type | None = None) -> Inputs:
+        """Inputs as a TOML, YAML, JSON or CSV file has them (loading.py says how).
+
+        constants, parameters: the dataclasses or pydantic models that their tables become; without them, values keep the types
+        that the file gives them.
+        """
+        from hera_utils.experiment.loading import read
+
+        found, written = read(path)
+        fixed = found.get("constants") or {}
+        held = SimpleNamespace(**fixed) if constants is None else built(constants, fixed, "constants")
+        if "points" in found:
+            types = {} if parameters is None else {n: _member(t) for n, t in field_types(parameters).items()}
+            return cls(held, _listed(found["points"], types, str(path), written))
+        axes = found.get("parameters") or {}
+        if parameters is not None:
+            return cls(held, built(parameters, axes, "parameters"))
+        return cls(held, Grid({name: _axis(values) for name, values in axes.items()}))
 
     @property
     def points(self) -> Sweep:
@@ -65,16 +94,176 @@ class Inputs:
             object.__setattr__(holder, name, tuple(values) if isinstance(before, tuple) else values)
         return Inputs(self.constants, holder, kept)
 
+    def changed(self, settings: Sequence[str]) -> Inputs:
+        """These inputs with some values set as a command line does: `["vintages=2009,2012", "city=Paris"]`.
+
+        A name is a constant's or an axis'; `constants.` or `parameters.` before it tells two of the same name apart, and dots lead
+        into a nested dataclass (`mesh.size=25`). Values become what the field declares, or what stood there before. SettingsError
+        for a name that is not there and for a value that does not fit.
+        """
+        made = self
+        for setting in settings:
+            name, equals, value = setting.partition("=")
+            if not equals or not name.strip():
+                raise SettingsError(f"`{setting}` sets no input", fix="write name=value, such as vintages=2009,2012")
+            made = made._with(name.strip(), value)
+        return made
+
+    def with_file(self, path: str | Path) -> Inputs:
+        """These inputs where a file says otherwise: constants one by one, the sweep as a whole (it must have the same axes)."""
+        from hera_utils.experiment.loading import read
+
+        found, written = read(path)
+        constants = self.constants
+        for name, value in (found.get("constants") or {}).items():
+            constants = _set(constants, [name], value, "constants", written=False)
+        if "points" not in found and "parameters" not in found:
+            return replace(self, constants=constants)
+        axes = self.sweep.axes
+        types = {name: _type_of(values) for name, values in axes.items()}
+        if "points" in found:
+            return Inputs(constants, _listed(found["points"], types, str(path), written))
+        if isinstance(self.parameters, Sweep):
+            given = {name: _axis(values) for name, values in found["parameters"].items()}
+            for name in given:
+                if name not in axes:
+                    raise unknown(f"{path}: parameters.{name}", name, axes)
+            missing = next((name for name in axes if name not in given), None)
+            if missing is not None:
+                raise SettingsError(f"{path}: parameters.{missing} has no values", fix=f"give {missing} = […]")
+            return Inputs(
+                constants,
+                Grid({name: _converted_axis(given[name], types[name], f"parameters.{name}") for name in axes}),
+            )
+        parameters = self.parameters
+        for name, value in found["parameters"].items():
+            parameters = _set(parameters, [name], value, "parameters", written=False)
+        return Inputs(constants, parameters)
+
     def as_json(self) -> dict[str, Any]:
         """Constants, axes and how many points, as JSON has them: what a record of a run says of its inputs."""
-        constants = dict(_attributes(self.constants))
         sweep = self.sweep
         return {
-            "constants": {name: plain(value) for name, value in constants.items()},
+            "constants": {name: plain(value) for name, value in _attributes(self.constants)},
             "parameters": {name: plain(values) for name, values in sweep.axes.items()},
             "sweep": sweep.told,
             "points": len(sweep),
         }
+
+    def _with(self, name: str, value: str) -> Inputs:
+        group, _, rest = name.partition(".")
+        steps = rest.split(".") if group in _GROUPS and rest else name.split(".")
+        there = {"constants": dict(_attributes(self.constants)), "parameters": self._settable}
+        if group not in _GROUPS or not rest:
+            holders = [one for one in _GROUPS if steps[0] in there[one]]
+            if not holders:
+                raise unknown(name, steps[0], [*there["constants"], *there["parameters"]])
+            if len(holders) > 1:
+                raise SettingsError(
+                    f"`{name}` is both a constant and a parameter", fix=f"write constants.{name} or parameters.{name}"
+                )
+            group = holders[0]
+        elif steps[0] not in there[group]:
+            raise unknown(name, steps[0], list(there[group]))
+        if group == "constants":
+            return replace(self, constants=_set(self.constants, steps, value, "constants", written=True))
+        if not isinstance(self.parameters, Sweep):
+            return Inputs(self.constants, _set(self.parameters, steps, value, "parameters", written=True))
+        path, wanted = f"parameters.{name}", _type_of(self.sweep.axes[steps[0]])
+        values = _converted_axis(value, wanted, path, written=True)
+        return replace(self, parameters=self.parameters.with_axis(steps[0], values))
+
+    @property
+    def _settable(self) -> Mapping[str, Any]:
+        return self.parameters.axes if isinstance(self.parameters, Sweep) else dict(_attributes(self.parameters))
+
+    def _repr_html_(self) -> str:
+        from hera_utils.experiment.shown import html_of_inputs
+
+        return html_of_inputs(dict(_attributes(self.constants)), self.sweep)
+
+
+def _set(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: bool) -> Any:
+    """A copy of the holder where the field that the steps lead to has the value. Path: of the holder."""
+    name, rest = steps[0], steps[1:]
+    fieldwise = dict(_attributes(holder))
+    where = f"{path}.{name}"
+    if name not in fieldwise:
+        raise unknown(where, name, fieldwise)
+    if rest:
+        return _put(holder, name, _set(fieldwise[name], rest, value, where, written=written), path)
+    model = hasattr(type(holder), "model_validate")
+    wanted = field_types(type(holder))[name] if model or is_dataclass(holder) else Any
+    if wanted is Any:
+        wanted = _type_of([fieldwise[name]])
+    if model:  # it converts by itself
+        if written and _is_axis(fieldwise[name]):
+            value, _ = several(value, where)
+        return built(type(holder), {**holder.model_dump(), name: value}, path)
+    return _put(holder, name, converted(value, wanted, where, written=written), path)
+
+
+def _put(holder: Any, name: str, value: Any, path: str) -> Any:
+    if is_dataclass(holder) and not isinstance(holder, type):
+        if not next(one.init for one in fields(holder) if one.name == name):
+            raise SettingsError(f"{path}.{name} is computed from others", fix="set those")
+        return made(lambda: replace(holder, **{name: value}), path)
+    if isinstance(holder, Mapping):
+        return {**holder, name: value}
+    if hasattr(type(holder), "model_validate"):
+        return built(type(holder), {**holder.model_dump(), name: value}, path)
+    changed = copy.copy(holder)
+    setattr(changed, name, value)
+    return changed
+
+
+def _type_of(values: Sequence[Any]) -> Any:
+    """The one type of the values, for what replaces them; Any where they are of several, or of none that is told by a text."""
+    kinds = {type(value) for value in values}
+    if kinds == {int, float}:
+        return float
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind in (list, tuple):
+        members = [member for value in values for member in value]
+        return list[_type_of(members)] if members else list  # type: ignore[misc]
+    return Any if kind in (None, type(None)) else kind
+
+
+def _member(wanted: Any) -> Any:
+    """The type of one value of an axis that is declared as a list of them."""
+    inner = typing.get_args(wanted)
+    return inner[0] if typing.get_origin(wanted) in (list, tuple, Sequence) and inner else wanted
+
+
+def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Listed:
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise SettingsError(
+            f"{path}: points are no list of tables", fix="write [[points]] before each (TOML), or a list"
+        )
+    made = []
+    for number, row in enumerate(rows, 1):
+        for name in row:
+            if types and name not in types:
+                raise unknown(f"{path}: points[{number}].{name}", str(name), list(types))
+        where = f"{path}: points[{number}]"
+        made.append(
+            {
+                name: converted(value, types[name], f"{where}.{name}", written=written)
+                if name in types
+                else (guessed(value) if written else value)
+                for name, value in row.items()
+            }
+        )
+    return Listed(made, what=path)
+
+
+def _converted_axis(values: Any, wanted: Any, path: str, *, written: bool = False) -> Any:
+    return converted(values, list[wanted], path, written=written)
+
+
+def _axis(values: Any) -> Any:
+    """A single value in a file stands for an axis of one."""
+    return values if isinstance(values, list) else [values]
 
 
 def _is_axis(value: Any) -> bool:

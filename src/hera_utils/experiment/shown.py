@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import text
+
+if TYPE_CHECKING:
+    from hera_utils.experiment.sweeps import Sweep
 
 
 def html_of_points(told: str, points: Sequence[Point], count: int) -> str:
@@ -22,3 +26,11 @@ def html_of_points(told: str, points: Sequence[Point], count: int) -> str:
     more = f"<p>… {count - len(points)} more</p>" if count > len(points) else ""
     counted = f"{count} point{'' if count == 1 else 's'}"
     return f"<p>{counted}: {escape(told)}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+
+
+def html_of_inputs(constants: dict[str, Any], sweep: Sweep) -> str:
+    """The constants, then the sweep."""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in constants.items()
+    )
+    return (f"<table><tbody>{rows}</tbody></table>" if rows else "") + sweep._repr_html_()

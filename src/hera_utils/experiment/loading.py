@@ -1,0 +1,96 @@
+"""Reading a file of inputs: TOML, YAML, JSON or CSV. The one place of this room that touches a disk.
+
+A file has any of these tables:
+
+    [constants]                     [parameters]                          [[points]]
+    city = "Lyon"                   vintages = [2009, 2012]               vintages = 2009
+    mesh = { size = 25 }            boroughs = ["LYON_1"]                 boroughs = "LYON_1"
+
+`parameters` are the axes of a grid; `points` are a list of them instead. A CSV file is a list of points: its first line names the
+axes (`,` or `;` between cells).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.conversion import hint
+
+TABLES = ("constants", "parameters", "points")
+_FORMATS = {".toml": "TOML", ".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".csv": "CSV"}
+
+
+def read(path: str | Path) -> tuple[dict[str, Any], bool]:
+    """(the tables of a file of inputs, whether its values are written as text). SettingsError for what cannot be read."""
+    file = Path(path)
+    kind = _FORMATS.get(file.suffix.lower())
+    if kind is None:
+        raise SettingsError(f"{path}: inputs are not read from such a file", fix=f"use one of {', '.join(_FORMATS)}")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror})", fix="check the path") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not written in UTF-8", fix="save it as UTF-8") from None
+    if kind == "CSV":
+        return {"points": _rows(text, str(path))}, True
+    found = _parsed(kind, text, str(path))
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path} holds no tables", fix=f"give it one or more of {', '.join(TABLES)}")
+    for name in found:
+        if name not in TABLES:
+            raise SettingsError(
+                f"{path}: `{name}` is no table of inputs{hint(str(name), TABLES)}",
+                fix=f"put it into one of {', '.join(TABLES)}",
+            )
+    if "points" in found and "parameters" in found:
+        raise SettingsError(f"{path} has both parameters and points", fix="give axes, or a list of points")
+    return found, False
+
+
+def _parsed(kind: str, text: str, path: str) -> Any:
+    try:
+        if kind == "JSON":
+            return json.loads(text)
+        if kind == "TOML":
+            if sys.version_info >= (3, 11):
+                import tomllib
+            else:
+                import tomli as tomllib
+            return tomllib.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{path} is no {kind}: {error}", fix="check the line it names") from None
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise SettingsError(f"{path} is no YAML: {told}", fix="check the line it names") from None
+
+
+def _rows(text: str, path: str) -> list[dict[str, str]]:
+    first = text.partition("\n")[0]
+    lines = csv.reader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
+    header = [cell.strip() for cell in next(lines, [])]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if not header or twice:
+        why = f"names `{twice[0]}` twice" if twice else "is empty"
+        raise SettingsError(f"{path}: the first line {why}", fix="let it name each axis once")
+    rows = []
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            raise SettingsError(
+                f"{path}, line {lines.line_num}: {len(cells)} cells where the first line names {len(header)} axes",
+                fix="give each axis a cell; put a text with a comma in quotes",
+            )
+        rows.append(dict(zip(header, cells, strict=True)))
+    return rows
