@@ -69,11 +69,11 @@ class Bed:
     def place(self, name: str = "", secret: str = "planted") -> Place:
         """A namespace with users' rights, claims, config map, secrets, quota and limits. name: "" for a new one."""
         place = Place(self, name or f"bed-{secrets.token_hex(4)}")
-        for document in (
-            world.namespace(place.name),
-            *world.rights(place.name),
-            *world.things(place.name, self.folder / "volumes", secret),
-        ):
+        things = world.things(place.name, self.folder / "volumes", secret)
+        # A claim is bound at once to a volume that the cluster has seen, else at its next turn, a second later: volumes come first.
+        things.sort(key=lambda one: one["kind"] != "PersistentVolume")
+        volumes = [one for one in things if one["kind"] == "PersistentVolume"]
+        for document in (*volumes, world.namespace(place.name), *world.rights(place.name), *things[len(volumes) :]):
             self.apply(document)
         for claim in ("inequality", "single"):
             (self.folder / "volumes" / place.name / claim).mkdir(parents=True, exist_ok=True)
