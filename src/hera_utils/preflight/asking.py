@@ -73,6 +73,7 @@ class Place:
     identity: str = field(default="", repr=False)
     user: str = ""
     trusted: bool = False
+    runs: object = None  # the newest runs of the namespace, or the error of who asked for them
     version: str = ""
     kubernetes: str = ""
     role_file: str = ""

@@ -24,6 +24,7 @@ SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
 (Kubernetes allows no leeway beyond its own), and times of logs and tasks do not fit.
 """
 LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
+RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
 USUAL_RUN = 3600  # seconds, of a workflow that says no activeDeadlineSeconds
 
 _WHO = Request(
@@ -41,7 +42,7 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     given = "" if connection.fresh_token is not None else connection.token
     if given:
         place.token = read_token(given)
-    calls: list[Callable[[], object]] = [lambda: _argo(connection)]
+    calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
     if asker is not None:
         calls += [
             lambda: asker.get("version"),
@@ -53,12 +54,12 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
             ),
         ]
     said = in_parallel(calls)
-    findings = [*_told_argo(place, said[0], given)]
+    findings = [*_told_argo(place, said[0], said[1], given)]
     if asker is not None:
-        findings += _told_cluster(place, asker, said[1:], given)
+        findings += _told_cluster(place, asker, said[2:], given)
     else:
         findings += lost
-    dates = [said[0], *said[1:2]]
+    dates = [said[0], *said[2:3]]
     findings += _clock([one for one in dates if isinstance(one, Answer)])
     return place, findings
 
@@ -99,21 +100,33 @@ def _argo(connection: Connection) -> Answer:
         http.close()
 
 
-def _told_argo(place: Place, said: object, given: str) -> Iterator[Finding]:
+def _runs(connection: Connection) -> object:
+    """The newest runs: who may see them has a token that is taken. (The version is told to any.)"""
+    from hera_utils.platforms.argo_client import ArgoClient
+
+    with ArgoClient(connection) as client:
+        return client.list(limit=20, fields=RUN_FIELDS)
+
+
+def _told_argo(place: Place, said: object, runs: object, given: str) -> Iterator[Finding]:
     token = _token(place, given)
-    if isinstance(said, HeraUtilsError):
-        refused = "token" in said.message
-        if token is not None and not token.ok and refused:
-            yield token  # why it is refused is known better here
-        else:
-            yield told("token" if refused else "argo server", said)
-            if token is not None and not refused and not token.ok:
-                yield token
+    refusal = next((one for one in (said, runs) if isinstance(one, AccessError) and "token" in one.message), None)
+    if isinstance(said, HeraUtilsError) and said is not refusal:
+        yield told("argo server", said)
+        if token is not None and not token.ok:
+            yield token
         return
-    assert isinstance(said, Answer)
-    place.trusted, place.version = True, str(said.body.get("version") or "")
     url = place.connection.argo_server
-    yield good("argo server", f"{url} {place.version} answers")
+    if isinstance(said, Answer):
+        place.version = str(said.body.get("version") or "")
+    if refusal is not None:
+        yield good("argo server", f"argo server {url} {place.version} answers")
+        yield from _versions(place.version)
+        # why it is refused is known better here
+        yield token if token is not None and not token.ok else told("token", refusal)
+        return
+    place.trusted, place.runs = True, runs
+    yield good("argo server", f"argo server {url} {place.version} answers")
     yield from _versions(place.version)
     if not place.context.verify_tls:
         origin = place.context.origin("verify_tls")
@@ -129,6 +142,8 @@ def _told_argo(place: Place, said: object, given: str) -> Iterator[Finding]:
 
 
 def _versions(argo: str) -> Iterator[Finding]:
+    if not argo:
+        return
     if numbers(argo) and numbers(argo) < numbers(OLDEST_ARGO):
         yield problem(
             "version",
@@ -142,7 +157,7 @@ def _versions(argo: str) -> Iterator[Finding]:
 
 def _token(place: Place, given: str) -> Finding | None:
     if place.connection.fresh_token is not None:
-        return good("token", f"of the service account {place.connection.service_account}, refreshed by itself")
+        return good("token", f"token of the service account {place.connection.service_account}, refreshed by itself")
     if not given:
         return None
     token, now = place.token, time.time()
@@ -152,9 +167,9 @@ def _token(place: Place, given: str) -> Finding | None:
             "token", f"the token is malformed: {token.wrong} ({origin})", "copy it anew, whole and on one line"
         )
     if token.kind == "sso":
-        return good("token", f"one of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
+        return good("token", f"a token of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
     if token.expires is None:
-        return good("token", f"one that says no end ({origin})")
+        return good("token", f"a token that says no end ({origin})")
     left = token.expires - now
     if left < LEAST_LEFT:
         when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
@@ -168,7 +183,7 @@ def _token(place: Place, given: str) -> Finding | None:
             f"the token is valid for {_span(left)} only, {told_run} {_span(wanted)}: following it would end, the run goes on",
             f"{_new_token(place)}; a service account's is refreshed by itself (--argo_service_account, without a token)",
         )
-    return good("token", f"valid for {_span(left)} ({origin})")
+    return good("token", f"token valid for {_span(left)} ({origin})")
 
 
 def _new_token(place: Place) -> str:
@@ -206,11 +221,13 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any], given: str) -> It
         return
     place.asker = asker
     place.kubernetes = str(version.body.get("gitVersion") or "")
+    if not any(numbers(place.kubernetes)):
+        place.kubernetes = ""  # v0.0.0-master: one that was built by hand
     place.user = _name(mine)
     if given and isinstance(theirs, Answer) and theirs.ok:
         place.identity, place.user = given, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
-    yield good("cluster", f"Kubernetes {short(place.kubernetes)} answers{as_whom}")
+    yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of no known version)'} answers{as_whom}")
     if place.version:
         for fit in fits("", place.version, place.kubernetes):
             yield Finding("version", fit.verdict, fit.message, fit.fix)

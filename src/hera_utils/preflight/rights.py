@@ -32,7 +32,7 @@ def of_user(place: Place) -> Iterator[Finding]:
         return
     lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
     if not lacking:
-        yield good("rights", f"{len(rights)} of {len(rights)} rights of {place.user or 'yours'}")
+        yield good("rights", f"{len(rights)} of {len(rights)} rights ({place.user or 'yours'})")
         return
     who = f"you ({place.user})" if place.user else "you"
     fix = _role_for(place, roles.SUBMITTER, rights, roles.user_subject(place.user or "YOU"))
@@ -67,12 +67,12 @@ def _of_one(place: Place, account: str) -> Iterator[Finding]:
     for api_version, kind, action, _ in needs.actions:
         rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
     answers = place.asker(*(_review(place, account, right) for right in rights))
-    fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace), remember=False)
     if all(answer.ok for answer in answers):
         lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
     else:
         rules = _rules_of(place, account)
         if rules is None:
+            fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace))
             yield unknown(
                 "account rights",
                 f'whether service account "{account}" may {_listed(rights)} cannot be asked with your rights',
@@ -154,13 +154,12 @@ def _binds(one: Json, account: str, namespace: str) -> bool:
 # --- what gives a right --------------------------------------------------------------------------------------------------
 
 
-def _role_for(place: Place, name: str, rights: Sequence[Right], subject: Json, *, remember: bool = True) -> str:
+def _role_for(place: Place, name: str, rights: Sequence[Right], subject: Json) -> str:
     """The fix: a file with the smallest role, or how to have it written."""
-    if remember:
-        for document in (roles.role(name, rights), roles.binding(name, subject)):
-            document["metadata"]["namespace"] = place.namespace
-            if document not in place.lacking:
-                place.lacking.append(document)
+    for document in (roles.role(name, rights), roles.binding(name, subject)):
+        document["metadata"]["namespace"] = place.namespace
+        if document not in place.lacking:
+            place.lacking.append(document)
     if place.role_file:
         return f"ask the cluster's owner for role/{name}: kubectl apply -f {place.role_file} (file written)"
     return (

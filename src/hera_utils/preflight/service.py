@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from hera_utils.errors import AccessError, Refused
+from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.kubernetes_http import Answer, Request
 from hera_utils.preflight.asking import Place
@@ -118,20 +118,16 @@ def _instance(wanted: str, served: str) -> Iterator[Finding]:
 
 def runs(place: Place) -> Iterator[Finding]:
     """Runs that nobody takes up. (Asked of the Argo server, so that it is known without a kubeconfig as well.)"""
-    client = ArgoClient(place.connection)
-    fields = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt,items.spec.suspend"
-    try:
-        found = client.list(limit=20, fields=fields)
-    except AccessError as error:
-        if place.asker is None:
-            yield told("rights", error)
+    found = place.runs
+    if isinstance(found, HeraUtilsError):
+        # what may not be done and what is not there is told better by who asks the cluster for it
+        if place.asker is None or not (
+            isinstance(found, AccessError) or (isinstance(found, Refused) and _of_others(found))
+        ):
+            yield told("rights" if isinstance(found, AccessError) else "argo server", found)
         return
-    except Refused as error:
-        if not _of_others(error):
-            yield told("argo server", error)
+    if not isinstance(found, list):
         return
-    finally:
-        client.close()
     now = time.time()
     waiting = [one for one in found if not (one.get("status") or {}).get("phase") and now - _born(one) > UNSEEN]
     alive = [one for one in found if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]

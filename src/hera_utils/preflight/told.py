@@ -22,7 +22,6 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ),
     ("workflow", frozenset({"limits", "workflow"})),
 )
-_NARROW = 40
 
 
 @dataclass(frozen=True)
@@ -50,17 +49,14 @@ def grouped(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
 
 
 def lines(findings: Sequence[Finding], width: int, marks: dict[str, str] | None = None) -> list[Line]:
-    """For a terminal of so many columns: a heading a group, the check's name in a column of its own where there is room."""
+    """For a terminal of so many columns: a heading a group, each finding wrapped beside its mark, its fix below it."""
     marks = marks or MARKS
-    column = max((len(one.check) for one in findings), default=0)
-    wide = width >= column + 6 + _NARROW
     made: list[Line] = []
     for heading, these in grouped(findings):
         made.append(Line(heading))
         for one in these:
             lead = f"  {marks[one.verdict]} "
-            name = f"{one.check:<{column}}  " if wide else ""
-            made += _wrapped(lead + name, one.message, width, one.verdict, mark=len(lead) - 1)
+            made += _wrapped(lead, one.message, width, one.verdict, mark=len(lead) - 1)
             if one.fix:
                 made += _wrapped("    → ", one.fix, width, one.verdict, fix=True)
     return made
