@@ -8,7 +8,8 @@ import pytest
 
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.connection import Connection, bare_token
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.credentials import bare_token
 
 TOKEN = "planted-token-5e1f"
 

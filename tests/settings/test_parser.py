@@ -35,7 +35,12 @@ def test_the_flags_of_the_original(parser):
 def test_every_flag_in_both_spellings(parser):
     for field in FIELDS:
         for flag in [spelling for one in field.flags for spelling in spellings(one)]:
-            value = {"boolean": "", "table": "a=b" if field.name == "volumes" else ""}.get(field.kind, "local")
+            value = {
+                "boolean": "",
+                "table": "a=b" if field.name == "volumes" else "",
+                "duration": "1h",
+                "count": "3",
+            }.get(field.kind, "local")
             if field.name in ("images", "profile", "argo_server"):
                 continue
             assert parser.parse_args([flag, value] if value else [flag]) is not None

@@ -1,6 +1,8 @@
 """Every source, alone and against the others."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -147,10 +149,87 @@ def test_our_own_server_is_local(desk):
     assert read_settings(around=desk.around).platform == "local"
 
 
-def test_remote_without_a_server_is_told_with_its_fix(desk):
-    with pytest.raises(SettingsError, match="no Argo server is named") as caught:
-        read_settings({"platform": "remote"}, around=desk.around)
-    assert "--argo_server" in caught.value.fix
+KUBECONFIG = """
+current-context: lab
+contexts: [{name: lab, context: {cluster: lab, user: me, namespace: lyon}}, {name: bare, context: {cluster: lab, user: me}}]
+clusters: [{name: lab, cluster: {server: "https://cluster.example"}}]
+users: [{name: me, user: {token: planted}}]
+"""
+
+
+def test_remote_without_a_server_is_for_the_connection_to_find(desk):
+    context = read_settings({"platform": "remote"}, around=desk.around)
+    assert (context.platform, context.argo_server) == ("remote", None)
+
+
+def test_the_namespace_of_a_context_is_used_where_nobody_names_one(desk):
+    (desk.home / ".kube").mkdir()
+    (desk.home / ".kube" / "config").write_text(KUBECONFIG)
+    context = read_settings({"platform": "remote"}, around=desk.around)
+    assert context.argo_namespace == "lyon"
+    assert context.origin("argo_namespace") == f"context lab in {desk.home}/.kube/config"
+    assert read_settings({"platform": "remote", "k8s_context": "bare"}, around=desk.around).argo_namespace == "default"
+    assert read_settings({"platform": "remote", "argo_namespace": "mine"}, around=desk.around).argo_namespace == "mine"
+    assert read_settings({"argo_server": "argo.example"}, around=desk.around).argo_namespace == "default"
+    assert read_settings(around=desk.around).argo_namespace == "default"  # on this machine it means nothing
+    (desk.home / ".kube" / "config").write_text("planted: [")
+    assert read_settings({"platform": "remote"}, around=desk.around).argo_namespace == "default"
+
+
+def test_the_strongest_way_to_give_a_token_stands_alone(desk):
+    desk.environ["ARGO_TOKEN"] = PLANTED
+    (desk.user / "config.toml").write_text('argo_token_command = "cloud token"\nargo_token_file = "~/token"\n')
+    context = read_settings(around=desk.around)
+    assert context.argo_token.reveal() == PLANTED
+    assert (context.argo_token_command, context.argo_token_file) == (None, None)
+    assert "argo_token wins (variable ARGO_TOKEN)" in context.origin("argo_token_command")
+    context = read_settings({"argo_token_command": "other"}, around=desk.around)
+    assert (context.argo_token, context.argo_token_command) == (None, "other")
+    desk.environ.clear()
+    assert read_settings(around=desk.around).argo_token_file == str(desk.home / "token")
+
+
+@pytest.mark.parametrize("file", ["credentials.toml", "config.toml"])
+def test_a_file_with_a_token_is_its_owners_alone(desk, file):
+    path = desk.user / file
+    path.write_text(f'[profiles.lab]\nargo_token = "{PLANTED}"\n')
+    path.chmod(0o640)
+    with pytest.raises(SettingsError, match="others on this machine can read it") as caught:
+        read_settings(around=desk.around)
+    assert caught.value.fix == f"chmod 600 {path}"
+    path.chmod(0o600)
+    assert read_settings({"profile": "lab"}, around=desk.around).argo_token.reveal() == PLANTED
+
+
+@pytest.mark.parametrize("file", ["hera-utils.toml", "hera.config"])
+def test_a_command_in_a_projects_file_is_not_run(desk, file):
+    (desk.project / file).write_text('argo_token_command = "rm -rf /"')
+    with pytest.raises(SettingsError, match="a command to be run stands in a file of the project"):
+        read_settings(around=desk.around)
+
+
+def test_a_proxys_password_is_found_nowhere(desk):
+    context = read_settings({"proxy": f"http://me:{PLANTED}@proxy.example:3128"}, around=desk.around)
+    assert context.proxy.endswith("@proxy.example:3128")
+    assert PLANTED not in repr(context) + repr(context.rows())
+    assert "http://proxy.example:3128" in repr(context.rows())
+    assert PLANTED not in context.masked(f"by {PLANTED}")
+
+
+def test_a_flags_token_is_not_in_the_list_of_processes():
+    code = (
+        "from hera_utils.settings.parser import parse_arguments; args = parse_arguments(); "
+        "print(open('/proc/self/cmdline').read().count('*' * 18), args.argo_token.reveal())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, "--argo_token", "planted-token-1234"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "1 planted-token-1234\n"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1h", 3600), ("90m", 5400), ("600", 600)])
+def test_a_lifetime(desk, text, seconds):
+    assert read_settings({"argo_token_lifetime": text}, around=desk.around).argo_token_lifetime == seconds
 
 
 def test_a_profile_wins_over_its_file_and_loses_to_stronger_files(desk):
@@ -225,6 +304,7 @@ BAD = [
     ("hera-utils.toml", "profiles = 3", "profiles"),
     ("hera-utils.toml", 'images = "missing.yaml"', "missing.yaml"),
     ("hera-utils.toml", "images = {x = 1}", "x"),
+    ("hera-utils.toml", 'argo_token_lifetime = "soon"', "soon"),
     ("hera-utils.toml", f'argo_token = "{PLANTED}"', "credentials.toml"),
     ("hera.config", "argo_sever = x", "argo_server"),
     ("hera.config", "=", "line 1"),
@@ -274,6 +354,7 @@ def test_a_token_is_found_nowhere(desk, source):
         (desk.project / "hera.config").write_text(f"argo_token = 'Bearer {PLANTED}'")
     else:
         (desk.user / "credentials.toml").write_text(f'argo_token = "Bearer {PLANTED}"')
+        (desk.user / "credentials.toml").chmod(0o600)
     context = read_settings(flags, around=desk.around)
     assert context.argo_token.reveal() == f"Bearer {PLANTED}"
     shown = [repr(context), str(context), repr(vars(context)), repr(context.rows()), f"{context.argo_token}"]

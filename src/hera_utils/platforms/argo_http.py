@@ -16,7 +16,8 @@ from hera_utils.argo.routes import address
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.newest import newest
-from hera_utils.platforms.refusals import not_argo, refusal, stream_fault, unreachable
+from hera_utils.platforms.proxies import proxy_for
+from hera_utils.platforms.refusals import not_argo, refusal, stream_fault, unreachable, unusable_certificate
 
 Json = dict[str, Any]
 
@@ -57,8 +58,11 @@ class ArgoHttp:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._session = requests.Session()
-        self._session.trust_env = not connection.local  # no proxy between this machine and itself
-        self._session.verify = connection.verify_tls
+        self._session.trust_env = not connection.direct  # no proxy between this machine and itself
+        self._session.cert = connection.client_certificate
+        if not connection.direct:
+            through = proxy_for(connection.argo_server, connection.proxy)
+            self._session.proxies = {"http": through, "https": through} if through else {}
         if connection.verify_tls is False:
             import warnings
 
@@ -90,6 +94,17 @@ class ArgoHttp:
         reply = self._send(method, path, query, body)
         try:
             return reply.json()
+        except ValueError:
+            raise not_argo(self.connection, reply) from None
+
+    def dated(self, operation: str, **values: str) -> tuple[Any, str]:
+        """As `call` of a reading, with what the server's clock said (HTTP's Date header, "" without one)."""
+        method, path = address(operation, **values)
+        try:
+            reply = self._send(method, path, None)
+            return reply.json(), reply.headers.get("Date", "")
+        except Unanswered as unanswered:
+            raise unanswered.why from None
         except ValueError:
             raise not_argo(self.connection, reply) from None
 
@@ -145,6 +160,29 @@ class ArgoHttp:
         silence: float | None = None,
     ) -> requests.Response:
         """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
+        reply, token = self._asked(method, path, query, body, silence)
+        stream = silence is not None
+        if reply.status_code == 401:  # a token that has ended or was withdrawn; maybe there is a newer one
+            newer = self.connection.renewed_token(token)
+            if newer:
+                reply.close()
+                reply, token = self._asked(method, path, query, body, silence)
+        if not stream and not reply.headers.get("Content-Type") and not reply.content:  # cut within its head
+            raise Unanswered(unreachable(self.connection, ConnectionResetError()))
+        if reply.status_code not in (200, 206):
+            with reply:
+                why = refusal(self.connection, reply, token)
+                if not stream and reply.status_code in _OF_GATEWAYS and not isinstance(why, Refused):
+                    raise Unanswered(why)
+                raise why
+        if not stream and "json" not in reply.headers.get("Content-Type", ""):
+            raise not_argo(self.connection, reply)
+        return reply
+
+    def _asked(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Json | None, silence: float | None
+    ) -> tuple[requests.Response, str]:
+        """(whatever the server answers, the token it was asked with)."""
         token = self.connection.current_token()
         stream = silence is not None
         headers = {"Accept": "text/event-stream" if stream else "application/json"}
@@ -161,23 +199,16 @@ class ArgoHttp:
                 timeout=(CONNECT_SECONDS, READ_SECONDS if silence is None else silence),
                 stream=stream,
                 allow_redirects=False,
+                verify=self.connection.verify,  # said each time: a variable would win over the session's
             )
         except requests.RequestException as error:
             why = unreachable(self.connection, error)
             if stream or _never_sent(error):
                 raise why from None
             raise Unanswered(why) from None
-        if not stream and not reply.headers.get("Content-Type") and not reply.content:  # cut within its head
-            raise Unanswered(unreachable(self.connection, ConnectionResetError()))
-        if reply.status_code != 200:
-            with reply:
-                why = refusal(self.connection, reply, token)
-                if not stream and reply.status_code in _OF_GATEWAYS and not isinstance(why, Refused):
-                    raise Unanswered(why)
-                raise why
-        if not stream and "json" not in reply.headers.get("Content-Type", ""):
-            raise not_argo(self.connection, reply)
-        return reply
+        except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
+            raise unusable_certificate(self.connection, error) from None
+        return reply, token
 
 
 def _never_sent(error: requests.RequestException) -> bool:

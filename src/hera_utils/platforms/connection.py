@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import PlatformError, SettingsError
+from hera_utils.platforms.credentials import bare_token
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -19,7 +20,10 @@ class Connection:
 
     argo_server: URL of the Argo server, base path included, without a trailing slash. token: without `Bearer `; never shown.
     fresh_token: gives a token that is still valid, for tokens that expire (None: `token` is all there is).
+    verify_tls: whether the server's certificate is checked; ca_file: by which authorities (None: those of this machine).
+    client_certificate: (file, its key's file) to show the server. proxy: the setting's; it may hold a password.
     kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
+    found: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
     local: whether it is the server of this machine that hera_utils started.
     rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
     """
@@ -34,9 +38,29 @@ class Connection:
     kubeconfig: str | None = None
     context: str | None = None
     service_account: str | None = None
+    found: str = ""
     local: bool = False
+    tunnel: object | None = field(default=None, repr=False, compare=False)
     fresh_token: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     rejoin: Callable[[], Connection] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def direct(self) -> bool:
+        """Whether the server's address is of this machine (the local platform, a tunnel): no proxy leads there."""
+        return self.local or self.tunnel is not None
+
+    @property
+    def verify(self) -> bool | str:
+        """What requests (and so Hera) takes for it: the authorities' file, or whether to check at all."""
+        return self.ca_file if self.verify_tls and self.ca_file else self.verify_tls
+
+    def renewed_token(self, refused: str) -> str:
+        """Another token than the one that was refused, when there may be one; "" otherwise."""
+        forget = getattr(self.fresh_token, "forget", None)
+        if forget is None or not forget():
+            return ""
+        token = self.current_token()
+        return token if token != refused else ""
 
     def current_token(self) -> str:
         """The token to send now, without `Bearer `; "" for none."""
@@ -46,7 +70,8 @@ class Connection:
 def connect(context: CLIContext) -> Connection:
     """The platform that the settings name. On this machine its server is started, or joined when it runs.
 
-    A remote server is not asked anything yet. SettingsError or PlatformError when there is nothing to connect to.
+    A remote server is not asked anything yet; when nobody names it, the cluster is asked where it is. SettingsError,
+    AccessError or PlatformError when there is nothing to connect to.
     """
     return _local(context) if context.platform == "local" else _remote(context)
 
@@ -79,30 +104,59 @@ def _after_a_crash(context: CLIContext) -> Connection:
 
 
 def _remote(context: CLIContext) -> Connection:
-    if context.argo_server is None:
-        raise SettingsError(
-            "the platform is remote but no Argo server is named", fix="name it with --argo_server or ARGO_SERVER"
-        )
+    from hera_utils.platforms.credentials import ClusterToken, token_source
+
     token = context.argo_token.reveal() if context.argo_token is not None else ""
     bare = Connection(
-        argo_server=context.argo_server,
+        argo_server=context.argo_server or "",
         namespace=context.argo_namespace,
         token=bare_token(token),
         verify_tls=context.verify_tls,
+        ca_file=_file(context, "ca_file"),
+        client_certificate=_certificate(context),
+        proxy=context.proxy,
         kubeconfig=context.k8s_config_file,
         context=context.k8s_context,
         service_account=context.argo_service_account,
     )
-    if token or not (context.argo_service_account and context.k8s_config_file):
-        return bare
-    from dataclasses import replace
+    if context.argo_server is None:
+        bare = _found(bare)
+        source = token_source(context, bare)
+        # the server is of the kubeconfig's own cluster: as with the argo command, who may use the one may use the other
+        return bare if token else replace(bare, fresh_token=source or ClusterToken(bare))
+    return replace(bare, fresh_token=token_source(context, bare))
 
-    from hera_utils.platforms.credentials import ServiceAccountToken
 
-    return replace(bare, fresh_token=ServiceAccountToken(bare))
+def _found(bare: Connection) -> Connection:
+    """The Argo server that the kubeconfig's cluster has, when nobody names one."""
+    from hera_utils.platforms.cluster import Cluster
+    from hera_utils.platforms.discovery import find_argo_server
+
+    cluster = Cluster(bare)
+    if not cluster.leads_somewhere():
+        raise SettingsError(
+            "the platform is remote but no Argo server is named, and no kubeconfig leads to one",
+            fix="name it with --argo_server or ARGO_SERVER, or its cluster with --k8s_config_file or KUBECONFIG; "
+            "leave --platform out to run on this machine",
+        )
+    return find_argo_server(cluster)
 
 
-def bare_token(text: str) -> str:
-    """A token as people have it, without `Bearer `. (The argo command wants the word, Hera wants it once, headers need it.)"""
-    words = text.split()
-    return words[1] if len(words) == 2 and words[0].lower() == "bearer" else " ".join(words)
+def _certificate(context: CLIContext) -> tuple[str, str] | None:
+    certificate, key = _file(context, "client_certificate"), _file(context, "client_key")
+    if certificate is None:
+        if key is not None:
+            raise SettingsError(
+                f"client_key is given ({context.origin('client_key')}) without a client_certificate",
+                fix="name the certificate with --client_certificate",
+            )
+        return None
+    return certificate, key or certificate
+
+
+def _file(context: CLIContext, name: str) -> str | None:
+    """A setting that names a file which must be there."""
+    path: str | None = getattr(context, name)
+    if path is not None and not Path(path).is_file():
+        raise SettingsError(f"{name} ({context.origin(name)}): there is no file {path}", fix="correct its path")
+    return path

@@ -1,45 +1,256 @@
-"""Tokens that expire, renewed in time. Since Kubernetes 1.24 a service account has no stored token: one asks for it."""
+"""Tokens: from a file, a command, the keyring, a service account; renewed in time, never shown.
+
+Each source is callable and gives a valid token without `Bearer `: what Hera calls a token generator. `forget()` makes it ask anew, for
+who was refused. Since Kubernetes 1.24 a service account has no stored token: one asks for it (TokenRequest).
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import os
+import shlex
+import subprocess
+import threading
 import time
-from datetime import datetime
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from hera_utils.errors import AccessError, Refused
+from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
+from hera_utils.platforms.exec_plugin import moment
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
+    from hera_utils.settings.resolve import CLIContext
 
-LIFE_SECONDS = 3600
+LIFE_SECONDS = 3600.0
 _RENEW_AT = 0.75  # of its life: a request under way must not meet the end
+_UNKNOWN_LIFE = 300.0  # seconds after which a command is asked again, when its token does not say when it ends
+_COMMAND_SECONDS = 120.0
 
 
-class ServiceAccountToken:
-    """Gives a valid token of the connection's service account; asks for a new one when three quarters of its life are over.
+class TokenSource(Protocol):
+    """Gives a valid token, without `Bearer `. forget: the last one was refused; whether another may be given now."""
 
-    A call raises AccessError when the cluster gives none. It is what Hera calls a token generator.
+    def __call__(self) -> str: ...
+
+    def forget(self) -> bool: ...
+
+
+def token_source(context: CLIContext, connection: Connection) -> TokenSource | None:
+    """Where the settings say that the token is to be had from; None for a token that they give, or none.
+
+    connection: the one that the token is for, without it. Nothing is asked yet.
     """
+    if context.argo_token is not None:
+        return None
+    if context.argo_token_file:
+        return FileToken(context.argo_token_file, context.origin("argo_token_file"))
+    if context.argo_token_command:
+        return CommandToken(context.argo_token_command, context.origin("argo_token_command"))
+    if context.argo_token_keyring:
+        return KeyringToken(context.argo_token_keyring, context.origin("argo_token_keyring"))
+    if context.argo_service_account and (context.k8s_config_file or context.argo_server is None):
+        return ServiceAccountToken(connection, lifetime=context.argo_token_lifetime)
+    return None
+
+
+class FileToken:
+    """The token in a file, read again when the file changes (projected and rotated tokens are replaced under a running program)."""
+
+    def __init__(self, path: str, origin: str) -> None:
+        self._path, self._origin = Path(path), origin
+        self._seen: tuple[int, int, int] | None = None
+        self._token = ""
+
+    def __call__(self) -> str:
+        try:
+            state = os.stat(self._path)
+            seen = (state.st_mtime_ns, state.st_size, state.st_ino)
+            if seen != self._seen:
+                self._token, self._seen = bare_token(self._path.read_text(encoding="utf-8-sig")), seen
+        except (OSError, UnicodeDecodeError) as error:
+            why = (getattr(error, "strerror", None) or "it is no text").lower()
+            raise AccessError(
+                f"the token's file {self._path} cannot be read: {why} ({self._origin})", fix="correct its path"
+            ) from None
+        if not self._token:
+            raise AccessError(f"the token's file {self._path} is empty ({self._origin})", fix="put the token into it")
+        return self._token
+
+    def forget(self) -> bool:
+        self._seen = None
+        return True
+
+
+class _Renewed:
+    """A token that is kept until three quarters of its life are over. May be asked by several threads."""
+
+    def __init__(self) -> None:
+        self._token, self._until = "", 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        with self._lock:
+            if time.time() >= self._until:
+                asked = time.time()
+                self._token, end = self._ask()
+                end = end if end is not None else asked + _UNKNOWN_LIFE / _RENEW_AT
+                self._until = asked + (end - asked) * _RENEW_AT
+            return self._token
+
+    def forget(self) -> bool:
+        with self._lock:
+            self._until = 0.0
+        return True
+
+    def _ask(self) -> tuple[str, float | None]:
+        """(a new token, when it ends in seconds since 1970 when that is known)."""
+        raise NotImplementedError
+
+
+class CommandToken(_Renewed):
+    """What a command prints. No shell reads the line; what the command says on stderr goes to the terminal."""
+
+    def __init__(self, command: str, origin: str) -> None:
+        super().__init__()
+        try:
+            self._words = shlex.split(command)
+        except ValueError:
+            self._words = []
+        if not self._words:
+            raise SettingsError(f"argo_token_command ({origin}) is no command", fix="write: PROGRAM ARGUMENT…")
+        self._origin = origin
+
+    def _ask(self) -> tuple[str, float | None]:
+        try:
+            done = subprocess.run(
+                self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise self._failed(f"nothing after {_COMMAND_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise self._failed((error.strerror or "it cannot be run").lower()) from None
+        if done.returncode != 0:
+            raise self._failed(f"it ended with status {done.returncode}")
+        token = bare_token(done.stdout.decode("utf-8", "replace"))
+        if not token or "\n" in done.stdout.decode("utf-8", "replace").strip():
+            raise self._failed("it must print the token in one line, and nothing else")
+        return token, expiry(token)
+
+    def _failed(self, why: str) -> AccessError:
+        # its arguments are not repeated: they may hold a secret
+        return AccessError(
+            f"the command `{self._words[0]}` gives no token: {why} ({self._origin})", fix="try it in a terminal"
+        )
+
+
+class KeyringToken(_Renewed):
+    """The token in this machine's keyring, as `keyring set SERVICE USER` keeps it."""
+
+    def __init__(self, place: str, origin: str) -> None:
+        super().__init__()
+        self._service, _, user = place.partition("/")
+        self._user = user or "token"
+        self._origin = origin
+
+    def _ask(self) -> tuple[str, float | None]:
+        try:
+            import keyring
+            import keyring.errors
+        except ImportError:
+            raise SettingsError(
+                f"the token is in the keyring ({self._origin}), and the keyring's library is not installed",
+                fix="pip install 'hera_utils[keyring]'",
+            ) from None
+        try:
+            token = bare_token(keyring.get_password(self._service, self._user) or "")
+        except keyring.errors.KeyringError as error:
+            raise AccessError(
+                f"the keyring does not open: {type(error).__name__} ({self._origin})",
+                fix="unlock it, or give the token with ARGO_TOKEN",
+            ) from None
+        if not token:
+            raise AccessError(
+                f"the keyring has no token `{self._service}/{self._user}` ({self._origin})",
+                fix=f"keyring set {self._service} {self._user}",
+            )
+        return token, expiry(token)
+
+
+class ServiceAccountToken(_Renewed):
+    """A token of the connection's service account, asked of the cluster. AccessError when it gives none."""
+
+    def __init__(self, connection: Connection, *, lifetime: float = LIFE_SECONDS) -> None:
+        """lifetime: seconds; Kubernetes gives none under ten minutes, and may give a shorter one than asked."""
+        from hera_utils.platforms.cluster import Cluster
+
+        super().__init__()
+        if connection.service_account is None:
+            raise AccessError("no service account is named", fix="name one with --argo_service_account")
+        self._account, self._lifetime = connection.service_account, max(600, round(lifetime))
+        self._cluster = Cluster(replace(connection, fresh_token=None))
+
+    def _ask(self) -> tuple[str, float | None]:
+        try:
+            token, expires = self._cluster.token(self._account, seconds=self._lifetime)
+        except (Refused, ResourceError) as error:
+            raise AccessError(
+                f"the service account `{self._account}` gives no token: {error}",
+                fix="name another with --argo_service_account, or give a token with ARGO_TOKEN",
+            ) from None
+        return token, moment(expires)
+
+
+class ClusterToken:
+    """The bearer token that the kubeconfig's own user has: for the Argo server of the same cluster, and no other."""
 
     def __init__(self, connection: Connection) -> None:
         from hera_utils.platforms.cluster import Cluster
 
-        if connection.service_account is None:
-            raise AccessError("no service account is named", fix="name one with --argo_service_account")
-        self._account = connection.service_account
-        self._cluster = Cluster(connection)
-        self._token, self._until = "", 0.0
+        self._access = Cluster(replace(connection, fresh_token=None)).access()
 
     def __call__(self) -> str:
-        if time.time() >= self._until:
-            asked = time.time()
-            try:
-                self._token, expires = self._cluster.token(self._account, seconds=LIFE_SECONDS)
-            except Refused as error:
-                raise AccessError(
-                    f"the service account `{self._account}` gives no token: {error}",
-                    fix="name another with --argo_service_account, or give a token with ARGO_TOKEN",
-                ) from None
-            end = datetime.fromisoformat(expires.replace("Z", "+00:00")).timestamp()
-            self._until = asked + (end - asked) * _RENEW_AT
-        return self._token
+        return self._access.token()
+
+    def forget(self) -> bool:
+        return self._access.renew()
+
+
+def bare_token(text: str) -> str:
+    """A token as people have it, without `Bearer `. (The argo command wants the word, Hera wants it once, headers need it.)"""
+    words = text.split()
+    return words[1] if len(words) == 2 and words[0].lower() == "bearer" else " ".join(words)
+
+
+def expiry(token: str) -> float | None:
+    """When a token ends, in seconds since 1970, as it says itself (`exp` of a JSON web token); None when it says nothing.
+
+    Argo's single sign-on tokens (`v2:…`) are encrypted: they say nothing to us.
+    """
+    parts = bare_token(token).split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        ends = claims.get("exp")
+    except (ValueError, AttributeError):
+        return None
+    return float(ends) if isinstance(ends, int | float) and not isinstance(ends, bool) else None
+
+
+def told_moment(seconds: float) -> str:
+    """A moment for people: `2026-11-23 12:00:00 UTC`."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def told_span(seconds: float) -> str:
+    """A span for people: `47 min`, `3 h`, `2 days`."""
+    minutes = abs(seconds) / 60
+    if minutes < 1:
+        return f"{abs(seconds):.0f} s"
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import AccessError
-from hera_utils.platforms.connection import Connection, bare_token
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.credentials import bare_token
+from hera_utils.platforms.proxies import proxy_for
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
-_NAMES = ("host", "namespace", "service_account_name", "verify_ssl")
-_PROXIES = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+_NAMES = ("host", "namespace", "service_account_name", "verify_ssl", "client_certs")
+_PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper()))
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,19 @@ def bind_hera(
     """
     from hera.shared import global_config
 
-    before = {name: getattr(global_config, name) for name in _NAMES}
+    before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
     before["token"] = _token_as_set(global_config)
     binding = HeraBinding(connection, before, _no_proxy(connection))
     global_config.host = connection.argo_server + "/"  # urljoin would drop the last part of a base path
     global_config.token = connection.fresh_token or connection.token or None
     global_config.namespace = connection.namespace
-    global_config.verify_ssl = connection.verify_tls
+    global_config.verify_ssl = connection.verify  # Hera gives it to requests, which takes a file of authorities too
+    if connection.client_certificate is not None:
+        global_config.client_certs = connection.client_certificate
     if connection.service_account is not None:
         global_config.service_account_name = connection.service_account
     annotations = stamp.annotations() if stamp is not None and connection.local else {}
-    if annotations or insist:
+    if annotations or insist or connection.proxy:
         _register(binding, annotations, insist, notice)
     return binding
 
@@ -139,6 +143,7 @@ def bound_connection() -> Connection:
         namespace=global_config.namespace or "default",
         token=bare_token(token),
         verify_tls=bool(global_config.verify_ssl),
+        ca_file=global_config.verify_ssl if isinstance(global_config.verify_ssl, str) else None,
         fresh_token=(lambda: bare_token(held() or "")) if callable(held) else None,
     )
 
@@ -150,7 +155,7 @@ def _token_as_set(config: Any) -> Any:
 
 def _no_proxy(connection: Connection) -> dict[str, str | None]:
     """Keep Hera's requests to this machine away from an HTTP proxy; returns what stood in the environment before."""
-    if not connection.local or not any(os.environ.get(name) for name in _PROXIES):
+    if not connection.direct or not any(os.environ.get(name) for name in _PROXIES):
         return {}
     before: dict[str, str | None] = {}
     for name in ("no_proxy", "NO_PROXY"):
@@ -175,6 +180,7 @@ def _register(
         if annotations:
             workflow.annotations = {**annotations, **(workflow.annotations or {})}
         replaced = _replace(workflow, binding.connection) if insist else []
+        _by_proxy(workflow, binding.connection)
         if replaced and notice is not None and not told:
             told.append(notice_of(replaced, binding.connection))
             notice(told[0])
@@ -193,6 +199,14 @@ def _copy(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return hook
 
 
+def _by_proxy(workflow: Any, connection: Connection) -> None:
+    """Hera knows the environment's proxies; the one that the settings name is told to the workflow's own session."""
+    session = getattr(workflow.workflows_service, "session", None)
+    if session is not None and connection.proxy and not connection.direct:
+        through = proxy_for(connection.argo_server, connection.proxy)
+        session.proxies.update({"http": through, "https": through} if through else {})
+
+
 def _replace(workflow: Any, connection: Connection) -> list[str]:
     """Point a workflow and its service to the connection; the names of what the script had set otherwise."""
     replaced = []
@@ -203,7 +217,7 @@ def _replace(workflow: Any, connection: Connection) -> list[str]:
             replaced.append("Argo server")
         elif token and (service.token or "").split()[-1:] != [token.split()[-1]]:
             replaced.append("token")
-        service.host, service.verify_ssl = connection.argo_server + "/", connection.verify_tls
+        service.host, service.verify_ssl = connection.argo_server + "/", connection.verify
         service.token = None if not token else token if " " in token else f"Bearer {token}"
         service.namespace = connection.namespace
     if type(workflow).__name__ != "ClusterWorkflowTemplate" and workflow.namespace != connection.namespace:

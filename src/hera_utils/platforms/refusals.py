@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 
 from hera_utils.argo import faults
-from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
+from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.credentials import expiry, told_moment, told_span
+from hera_utils.platforms.proxies import proxy_for, without_credentials
 from hera_utils.settings.secret import mask
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
+_VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
+_NEW_TOKEN = (
+    "take a new one into ARGO_TOKEN; a service account (--argo_service_account) with a kubeconfig renews it by itself"
+)
 _LOCAL = "run the command again, which starts it; what it said last is in server.log of the state folder (hera-utils settings)"
 
 
@@ -24,9 +33,11 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
     if isinstance(error, requests.exceptions.SSLError):
         return _tls(connection, str(error))
     if isinstance(error, requests.exceptions.ProxyError):
+        through = proxy_for(url, connection.proxy)
+        told = f" {without_credentials(through)}" if through else ""
         return AccessError(
-            f"the HTTP proxy does not lead to the Argo server at {url} ({why})",
-            fix="correct HTTPS_PROXY, or add the server's host to NO_PROXY",
+            f"the HTTP proxy{told} does not lead to the Argo server at {url} ({why})",
+            fix="correct --proxy or HTTPS_PROXY, or add the server's host to NO_PROXY",
         )
     return AccessError(f"no Argo server answers at {url} ({why})", fix=_NAME_IT)
 
@@ -61,12 +72,53 @@ def _tls(connection: Connection, text: str) -> HeraUtilsError:
         return AccessError(
             f"what answers at {url} does not speak TLS", fix=f"name it {plain}, or set ARGO_SECURE=false"
         )
-    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
+    if "certificate required" in text.lower() or "CERTIFICATE_REQUIRED" in text:
         return AccessError(
-            f"the certificate of the Argo server at {url} is not trusted by this machine",
-            fix="name its authority's file in REQUESTS_CA_BUNDLE, or add --no_verify_tls (then anybody may pose as it)",
+            f"the server at {url} wants a client certificate", fix="name one with --client_certificate and --client_key"
         )
+    if any(word in text for word in ("KEY_VALUES_MISMATCH", "BAD_PASSWORD_READ", "PEM lib", "[SSL] PEM")):
+        return unusable_certificate(connection, text)
+    verified = _VERIFY.search(text)
+    if verified or "certificate" in text.lower():
+        return _untrusted(connection, (verified["why"] if verified else "").strip())
     return AccessError(f"no TLS connection to {url} can be made", fix="check the address and its port")
+
+
+def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
+    """The server's certificate is not good enough: whose authorities it was measured by, and what to do."""
+    url, host = connection.argo_server, urlsplit(connection.argo_server).hostname
+    by = (
+        f"the authorities in {connection.ca_file}" if connection.ca_file else "the authorities that this machine trusts"
+    )
+    if "ostname mismatch" in why or "not valid for" in why:
+        return AccessError(
+            f"the certificate of the server at {url} is not for `{host}`",
+            fix="name the server as its certificate does, or add --no_verify_tls (then anybody may pose as it)",
+        )
+    if "has expired" in why or "not yet valid" in why:
+        return AccessError(
+            f"the certificate of the server at {url} {'has expired' if 'expired' in why else 'is not valid yet'}",
+            fix="check this machine's clock; if it is right, the server's owner must renew the certificate",
+        )
+    told = f" ({why})" if why else ""
+    return AccessError(
+        f"the certificate of the Argo server at {url} is not trusted by {by}{told}",
+        fix="name its authority's file with --ca_file, or add --no_verify_tls (then anybody may pose as it)",
+    )
+
+
+def unusable_certificate(connection: Connection, error: object) -> HeraUtilsError:
+    """A file of certificates that the settings name cannot be loaded."""
+    shown = " and ".join(dict.fromkeys(connection.client_certificate or ()))
+    if "CA" in str(error) or (not shown and connection.ca_file):
+        return SettingsError(
+            f"the authorities' file {connection.ca_file or 'of REQUESTS_CA_BUNDLE'} cannot be used: it holds no certificate",
+            fix="name a file in PEM with --ca_file",
+        )
+    return SettingsError(
+        f"the client certificate {shown} cannot be used: certificate and key are no pair, or the key has a passphrase",
+        fix="name a pair in PEM with --client_certificate and --client_key",
+    )
 
 
 def refusal(connection: Connection, reply: requests.Response, token: str) -> HeraUtilsError:
@@ -125,8 +177,14 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
             f"the Argo server at {url} wants a token and none is given",
             fix="give one with ARGO_TOKEN or --argo_token, or name a service account and a kubeconfig",
         )
+    ended = expiry(token)
+    if ended is not None and ended <= time.time():
+        ago = told_span(time.time() - ended)
+        return AccessError(
+            f"the token for the Argo server at {url} expired at {told_moment(ended)}, {ago} ago", fix=_NEW_TOKEN
+        )
     if "expired" in message.lower():
-        return AccessError(f"the token for the Argo server at {url} has expired", fix="take a new one into ARGO_TOKEN")
+        return AccessError(f"the token for the Argo server at {url} has expired", fix=_NEW_TOKEN)
     return AccessError(
         f"the Argo server at {url} refuses the token",
         fix="check ARGO_TOKEN (or --argo_token): another server's, or an old one?",

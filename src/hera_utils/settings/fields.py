@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "path", "paths", "program", "boolean", "table", "count"]
+Kind = Literal["text", "path", "paths", "program", "boolean", "table", "duration", "count"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Field:
     flags: the first is shown in texts, each also works with `-` for `_`. off: flags that say no to a boolean.
     variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
-    `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more.
+    `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more; a `duration` is seconds.
     """
 
     name: str
@@ -59,6 +59,33 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field("argo_token", "the token for the Argo server", ("--argo_token",), ("ARGO_TOKEN",), secret=True),
     Field(
+        "argo_token_file",
+        "a file that holds the token; read again when it changes",
+        ("--argo_token_file",),
+        ("ARGO_TOKEN_FILE",),
+        kind="path",
+    ),
+    Field(
+        "argo_token_command",
+        "a command that prints the token; run again before it expires",
+        ("--argo_token_command",),
+        ("HERA_UTILS_TOKEN_COMMAND",),
+    ),
+    Field(
+        "argo_token_keyring",
+        "where the keyring of this machine has the token: SERVICE or SERVICE/USER",
+        ("--argo_token_keyring",),
+        ("HERA_UTILS_TOKEN_KEYRING",),
+    ),
+    Field(
+        "argo_token_lifetime",
+        "how long a token that is asked for a service account should live (1h, 90m, 3600)",
+        ("--argo_token_lifetime",),
+        ("HERA_UTILS_TOKEN_LIFETIME",),
+        kind="duration",
+        default=3600.0,
+    ),
+    Field(
         "argo_secure",
         "whether an Argo server named without a scheme is reached over TLS",
         (),
@@ -75,6 +102,33 @@ FIELDS: tuple[Field, ...] = (
         default=True,
         off=("--no_verify_tls",),
         inverted=("ARGO_INSECURE_SKIP_VERIFY",),
+    ),
+    Field(
+        "ca_file",
+        "certificates of the authorities that sign the Argo server's, in PEM",
+        ("--ca_file",),
+        ("HERA_UTILS_CA_FILE",),
+        kind="path",
+    ),
+    Field(
+        "client_certificate",
+        "the certificate to show the Argo server, in PEM",
+        ("--client_certificate",),
+        ("HERA_UTILS_CLIENT_CERTIFICATE",),
+        kind="path",
+    ),
+    Field(
+        "client_key",
+        "the key of that certificate, when it is in a file of its own",
+        ("--client_key",),
+        ("HERA_UTILS_CLIENT_KEY",),
+        kind="path",
+    ),
+    Field(
+        "proxy",
+        "the HTTP proxy on the way to the Argo server and the cluster",
+        ("--proxy",),
+        ("HERA_UTILS_PROXY",),
     ),
     Field(
         "k8s_config_file",
@@ -140,6 +194,9 @@ FIELDS: tuple[Field, ...] = (
         metavar="N",
     ),
 )
+
+TOKEN_FIELDS = ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring")
+"""The ways to give a token: whoever gives one of them stands in front of all weaker ways. In one source the first counts."""
 
 BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 

@@ -8,16 +8,18 @@ The order (strongest first) is the order of the layers that `sources.gather` giv
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from hera_utils.errors import SettingsError
 from hera_utils.settings.address import host_and_port, is_loopback, server_url
-from hera_utils.settings.fields import FIELDS, Field
+from hera_utils.settings.fields import FIELDS, TOKEN_FIELDS, Field
 from hera_utils.settings.secret import Secret, mask
 
 DEFAULT = "default"
+_CREDENTIAL = re.compile(r"://[^/@\s'\"]+@")
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,17 @@ class CLIContext:
     argo_namespace: str
     argo_service_account: str | None
     argo_token: Secret | None
+    argo_token_file: str | None
+    argo_token_command: str | None
+    argo_token_keyring: str | None
+    argo_token_lifetime: float
     argo_secure: bool | None
     argo_base_href: str | None
     verify_tls: bool
+    ca_file: str | None
+    client_certificate: str | None
+    client_key: str | None
+    proxy: str | None
     k8s_config_file: str | None
     k8s_context: str | None
     k8s_configmap_name: str | None
@@ -87,7 +97,7 @@ class CLIContext:
         return name in self.__dict__
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        shown = ", ".join(f"{name}={without_password(repr(value))}" for name, value in self.__dict__.items())
         return f"CLIContext({shown})"
 
     def origin(self, name: str) -> str:
@@ -105,9 +115,15 @@ class CLIContext:
             for field in FIELDS
         ]
 
+    def fill(self, name: str, value: Any, origin: str) -> None:
+        """Give a value that nobody gave, and say where it is from."""
+        if self.origin(name) == DEFAULT:
+            self.__dict__[name], self._origins[name] = value, origin
+
     def secrets(self) -> list[str]:
         """The values that no output may show."""
-        return [value.reveal() for value in self.__dict__.values() if isinstance(value, Secret)]
+        found = [value.reveal() for value in self.__dict__.values() if isinstance(value, Secret)]
+        return found + [unquote(urlsplit(self.proxy).password or "")] if self.__dict__.get("proxy") else found
 
     def masked(self, text: str) -> str:
         """`text` without any secret of this context."""
@@ -123,12 +139,13 @@ def resolve(
     """The context that the layers (strongest first) mean.
 
     own_server: the address that the local platform's server of a state folder serves at, or None.
-    extras: the script's own flags. SettingsError for an illegal address or a contradiction.
+    extras: the script's own flags. SettingsError for an illegal address.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for field in FIELDS:
         values[field.name], origins[field.name] = _winner(field, layers)
+    _one_token(layers, values, origins)
     if values["argo_server"] is not None:
         values["argo_server"] = server_url(
             values["argo_server"], secure=values["argo_secure"], base=values["argo_base_href"] or ""
@@ -150,17 +167,21 @@ def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str]:
     return (said[0].value, said[0].origin) if said else (field.default, DEFAULT)
 
 
+def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:
+    """Of the ways to give a token the strongest source's counts; the others are as if they had not been said."""
+    giver = next((layer for layer in layers if any(name in layer for name in TOKEN_FIELDS)), {})
+    chosen = next((name for name in TOKEN_FIELDS if name in giver), None)
+    for name in TOKEN_FIELDS:
+        if name != chosen and values[name] is not None:
+            values[name], origins[name] = None, f"{origins[name]}, but {chosen} wins ({origins[chosen or name]})"
+
+
 def _platform(
     values: Mapping[str, Any], origins: Mapping[str, str], own_server: Callable[[str], str | None]
 ) -> tuple[str, str]:
     """Only an Argo server makes the platform remote; the address of our own server is local; --platform wins over all."""
     said, address = values["platform"], values["argo_server"]
     if said is not None:
-        if said == "remote" and address is None:
-            raise SettingsError(
-                f"the platform is remote ({origins['platform']}) but no Argo server is named",
-                fix="name it with --argo_server or ARGO_SERVER; leave --platform out to run on this machine",
-            )
         return said, origins["platform"]
     if address is None:
         return "local", "no Argo server is named"
@@ -181,4 +202,9 @@ def _shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
-    return str(value)
+    return without_password(str(value))
+
+
+def without_password(text: str) -> str:
+    """A text without what stands before the `@` of a URL: `http://me:secret@proxy` → `http://proxy`."""
+    return _CREDENTIAL.sub("://", text)

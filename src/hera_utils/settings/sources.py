@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.hera_config import parse_hera_config
-from hera_utils.settings.resolve import CLIContext, Layer, Said, resolve
+from hera_utils.settings.process_list import hide_from_the_process_list
+from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, Said, resolve
 from hera_utils.settings.values import Place, typed
 
 PROJECT_FILE = "hera-utils.toml"
@@ -70,7 +73,25 @@ def read_settings(
     """
     around = around or Surroundings()
     layers = gather(flags or {}, given or {}, around)
-    return resolve(layers, own_server=own_server, extras=extras)
+    if flags and flags.get("argo_token"):
+        hide_from_the_process_list(str(flags["argo_token"]))
+    context = resolve(layers, own_server=own_server, extras=extras)
+    _namespace_of_the_context(context, around)
+    return context
+
+
+def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None:
+    """Nobody named a namespace: the kubeconfig's context does, where it is the one that leads to the Argo server's cluster."""
+    named = context.k8s_config_file
+    if context.platform != "remote" or context.origin("argo_namespace") != DEFAULT:
+        return
+    if not (named or context.k8s_context or context.argo_server is None):
+        return  # ~/.kube/config may be of any cluster
+    with contextlib.suppress(SettingsError):  # who needs the cluster says what is wrong with it
+        paths = kubeconfig.files(named, around.home)
+        found = kubeconfig.choose(paths, context.k8s_context) if paths else kubeconfig.of_this_pod()
+        if found is not None and found.namespace:
+            context.fill("argo_namespace", found.namespace, f"context {found.context} in {found.origin}")
 
 
 def foreign_keys(around: Surroundings) -> dict[str, str]:
@@ -84,8 +105,8 @@ def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundi
     """What every source says, strongest first."""
     configs = list(_hera_configs(around, {}))
     project = _project(around)
-    user = _toml(around.user_folder / USER_FILE)
-    credentials = _toml(around.user_folder / CREDENTIALS_FILE)
+    user = _private(_toml(around.user_folder / USER_FILE), holds_secrets=False)
+    credentials = _private(_toml(around.user_folder / CREDENTIALS_FILE), holds_secrets=True)
     near = [_flags(flags, around), _environment(around), *(layer for rank, layer in configs if rank == "near")]
     far = [layer for rank, layer in configs if rank == "far"]
     profile = _profile_name([*near, *_tables(project, None), *far, *_tables(user, None)])
@@ -211,7 +232,10 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
     ):
         if path not in seen and path.is_file():
             seen.add(path)
-            yield rank, _hera_config(path, told, around, foreign)
+            layer = _hera_config(path, told, around, foreign)
+            if rank == "near" and "argo_token_command" in layer:
+                _checked({"argo_token_command": layer["argo_token_command"]})
+            yield rank, layer
 
 
 def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
@@ -327,13 +351,33 @@ def _add(layer: dict[str, Said], name: str, raw: Any, place: Place) -> None:
 
 
 def _checked(layer: Layer) -> Layer:
-    """A project's file is shared: a token in it would be too."""
+    """A project's file is shared: a token in it would be too, and a command in it would be somebody else's."""
     if "argo_token" in layer:
         raise SettingsError(
             f"a token stands in a file that is shared with the project ({layer['argo_token'].origin})",
             fix=f"remove it there, and give it with ARGO_TOKEN or in the user's {CREDENTIALS_FILE}",
         )
+    if "argo_token_command" in layer:
+        raise SettingsError(
+            f"a command to be run stands in a file of the project ({layer['argo_token_command'].origin})",
+            fix=f"remove it there, and give it in the user's own {USER_FILE}",
+        )
     return layer
+
+
+def _private(document: Document, *, holds_secrets: bool) -> Document:
+    """A file with a token in it is its owner's alone. SettingsError when others may read (or write) it."""
+    if not document.path or not hasattr(os, "getuid"):
+        return document
+    tables = [document.table, *document.profiles.values()]
+    if not holds_secrets and not any("argo_token" in table or "argo-token" in table for table in tables):
+        return document
+    if os.stat(document.path).st_mode & 0o077:
+        raise SettingsError(
+            f"{document.path} may hold a token, and others on this machine can read it",
+            fix=f"chmod 600 {document.path}",
+        )
+    return document
 
 
 def _refuse_misspelt(key: str, origin: str) -> None:

@@ -48,6 +48,8 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
         raise _wrong(field, place, "it holds a line break or a zero byte")
     if field.choices and text.lower() not in field.choices:
         raise _wrong(field, place, f"`{text}` is none of: {', '.join(field.choices)}")
+    if field.kind == "duration":
+        return _duration(field, text, place)
     if field.kind == "count":
         return _count(field, text, place)
     return _text(field, text.lower() if field.choices else text, place)
@@ -61,6 +63,18 @@ def _text(field: Field, text: str, place: Place) -> Any:
     if field.kind == "paths":
         return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
     return text
+
+
+def _duration(field: Field, text: str, place: Place) -> float:
+    from hera_utils.argo.durations import DurationError, seconds_or_duration
+
+    try:
+        found = seconds_or_duration(text)
+    except DurationError:
+        found = 0.0
+    if found <= 0:
+        raise _wrong(field, place, f"`{text}` is no time such as 90m, 1h or 3600")
+    return found
 
 
 def _count(field: Field, text: str, place: Place) -> int:

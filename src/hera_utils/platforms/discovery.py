@@ -1,0 +1,231 @@
+"""Finding the Argo server of a cluster, when nobody names it: its service, the way to it, whether it speaks TLS.
+
+A service is known by its labels or its name, as Argo's manifests (`argo-server`, app=argo-server) and its Helm chart
+(`…-argo-workflows-server`, app.kubernetes.io/component=server) write them. Where it is exposed (inside the cluster, by a load balancer,
+by an ingress) its address is used; else a tunnel through the Kubernetes API leads to one of its pods (port_forward.py). The API's own
+service proxy would need no tunnel, but it takes the Authorization header for itself and never passes it on: Argo would see no token.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from hera_utils.errors import AccessError, Refused, ResourceError
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.kubernetes_http import KubernetesHttp, Request
+
+Json = dict[str, Any]
+
+PORT = 2746
+_USUAL = ("argo", "argo-workflows")
+_PATIENCE = 2.0  # seconds for an exposed address to take a connection
+_PORT_NAMES = ("web", "server", "https", "http")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of an Argo server. selector: of its pods. port: the service's; target: the pods' (a number or a name)."""
+
+    namespace: str
+    name: str
+    selector: dict[str, str]
+    port: int
+    target: int | str
+    exposed: str = ""
+
+    @property
+    def told(self) -> str:
+        return f"service {self.namespace}/{self.name}"
+
+
+def find_argo_server(cluster: Cluster) -> Connection:
+    """The connection of the cluster, with the address of its Argo server. ResourceError when it has none that is seen."""
+    asker = KubernetesHttp(cluster)
+    bare = cluster.connection
+    service = _service(asker, bare.namespace)
+    if service is None:
+        raise ResourceError(
+            f"no Argo server is seen in the namespaces {', '.join(_namespaces(bare.namespace))} of the cluster",
+            fix="name it with --argo_server or ARGO_SERVER, or its namespace with --argo_namespace",
+        )
+    inside = f"{service.name}.{service.namespace}.svc"
+    if cluster.access().chosen.context == "in-cluster":
+        secure = _speaks_tls(inside, service.port)
+        url = f"{'https' if secure else 'http'}://{inside}:{service.port}"
+        return replace(bare, argo_server=url, found=service.told)
+    for url in (_by_ingress(asker, service), service.exposed):
+        if url and _takes_connections(url):
+            return replace(bare, argo_server=url, found=service.told)
+    return _through_a_tunnel(cluster, asker, service)
+
+
+def _namespaces(first: str) -> list[str]:
+    return list(dict.fromkeys((first, *_USUAL)))
+
+
+def _service(asker: KubernetesHttp, namespace: str) -> Service | None:
+    """The Argo server's service: in the namespace of the runs, in the usual ones, anywhere, as far as one may look."""
+    places = [f"/api/v1/namespaces/{quote(name)}/services" for name in _namespaces(namespace)]
+    refused = None
+    for place in (*places, "/api/v1/services"):
+        answer = asker.ask(Request("GET", place))
+        if answer.status in (403, 404):
+            refused = answer
+            continue
+        if answer.status == 401:
+            raise AccessError(
+                "the Kubernetes cluster refuses the credential of the kubeconfig",
+                fix="log in with the cluster's own tool, or name another kubeconfig or context",
+            )
+        if not answer.ok:
+            raise Refused(answer.status, answer.message, reason=answer.reason)
+        found = [_read(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
+        if found:
+            return min(found, key=lambda one: one.name != "argo-server")
+    if refused is not None and refused.status == 403:
+        raise AccessError(
+            f"no Argo server is named, and the cluster does not let one look for it: {refused.message}",
+            fix="name it with --argo_server or ARGO_SERVER",
+        )
+    return None
+
+
+def _is_argo_server(item: Json) -> bool:
+    labels, name = item["metadata"].get("labels") or {}, str(item["metadata"].get("name", ""))
+    chart = labels.get("app.kubernetes.io/part-of") == "argo-workflows"
+    component = labels.get("app.kubernetes.io/component", "")
+    return (
+        name == "argo-server"
+        or labels.get("app") == "argo-server"
+        or (chart and component in ("server", "argo-server"))
+        or name.endswith("argo-workflows-server")
+    )
+
+
+def _read(item: Json) -> Service:
+    spec, metadata = item.get("spec") or {}, item["metadata"]
+    ports = spec.get("ports") or [{"port": PORT}]
+    port = next((one for one in ports if one.get("port") == PORT), None) or min(
+        ports, key=lambda one: one.get("name") not in _PORT_NAMES
+    )
+    number = int(port["port"])
+    return Service(
+        namespace=str(metadata["namespace"]),
+        name=str(metadata["name"]),
+        selector=dict(spec.get("selector") or {}),
+        port=number,
+        target=port.get("targetPort") or number,
+        exposed=_balanced(item, number),
+    )
+
+
+def _balanced(item: Json, port: int) -> str:
+    """The address that a load balancer gives the service, or ""."""
+    for one in ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+        host = one.get("hostname") or one.get("ip")
+        if host:
+            return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return ""
+
+
+def _by_ingress(asker: KubernetesHttp, service: Service) -> str:
+    """The address by which an ingress leads to the service, or ""."""
+    answer = asker.ask(Request("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses"))
+    if not answer.ok:
+        return ""
+    for item in answer.body.get("items") or ():
+        spec = item.get("spec") or {}
+        secured = {host for tls in spec.get("tls") or () for host in tls.get("hosts") or ()}
+        for rule in spec.get("rules") or ():
+            for path in (rule.get("http") or {}).get("paths") or ():
+                backend = ((path.get("backend") or {}).get("service") or {}).get("name")
+                host = rule.get("host") or ""
+                if backend == service.name and host and "*" not in host:
+                    below = str(path.get("path") or "").split("(")[0].rstrip("/")  # `/argo(/|$)(.*)` of nginx
+                    return f"{'https' if host in secured else 'http'}://{host}{below}"
+    return ""
+
+
+def _takes_connections(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection(
+            (str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)), _PATIENCE
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def _through_a_tunnel(cluster: Cluster, asker: KubernetesHttp, service: Service) -> Connection:
+    from hera_utils.platforms.port_forward import PortForward
+
+    tunnel = PortForward(cluster, lambda: _pod(asker, service))
+    host, port = tunnel.address
+    secure = _speaks_tls(host, port)
+    tunnel.raise_failure()
+    bare = cluster.connection
+    return replace(
+        bare,
+        argo_server=f"{'https' if secure else 'http'}://{host}:{port}",
+        # The certificate cannot name this end of the tunnel, whose other end the Kubernetes API has vouched for
+        verify_tls=False,
+        found=f"{service.told}, through the Kubernetes API",
+        tunnel=tunnel,
+    )
+
+
+def _pod(asker: KubernetesHttp, service: Service) -> tuple[str, str, int]:
+    """(namespace, pod, port) of a pod that serves; the newest question has the newest answer, so that a restart is survived."""
+    selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
+    answer = asker.ask(
+        Request("GET", f"/api/v1/namespaces/{quote(service.namespace)}/pods", query={"labelSelector": selector})
+    )
+    if not answer.ok:
+        raise AccessError(
+            f"the pods of the Argo server ({service.told}) cannot be seen: {answer.message}",
+            fix="name the server with --argo_server, or ask the cluster's owner for: list pods, create pods/portforward",
+        )
+    ready = [pod for pod in answer.body.get("items") or () if selector and _is_ready(pod)]
+    if not ready:
+        raise AccessError(
+            f"the Argo server ({service.told}) has no pod that is ready",
+            fix=f"see: kubectl -n {service.namespace} get pods -l {selector or '…'}",
+        )
+    return service.namespace, str(ready[0]["metadata"]["name"]), _container_port(ready[0], service.target)
+
+
+def _is_ready(pod: Json) -> bool:
+    status = pod.get("status") or {}
+    if status.get("phase") != "Running" or pod["metadata"].get("deletionTimestamp"):
+        return False
+    return all(one.get("status") == "True" for one in status.get("conditions") or () if one.get("type") == "Ready")
+
+
+def _container_port(pod: Json, target: int | str) -> int:
+    if isinstance(target, int) or str(target).isdigit():
+        return int(target)
+    for container in (pod.get("spec") or {}).get("containers") or ():
+        for port in container.get("ports") or ():
+            if port.get("name") == target:
+                return int(port["containerPort"])
+    return PORT
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    """Whether TLS is spoken at a port; plain HTTP where a handshake is answered by something else."""
+    import ssl
+
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked what it speaks, not who it is
+    try:
+        with socket.create_connection((host, port), 10) as plain, context.wrap_socket(plain, server_hostname=host):
+            return True
+    except ssl.SSLError as error:
+        return "WRONG_VERSION_NUMBER" not in str(error) and "record layer" not in str(error).lower()
+    except OSError:
+        return True

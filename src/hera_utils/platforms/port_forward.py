@@ -1,0 +1,254 @@
+"""A way to a pod's port through the Kubernetes API, as `kubectl port-forward` has it: a listener on this machine's loopback.
+
+Each connection to it becomes one websocket to `…/pods/NAME/portforward` (subprotocol v4.channel.k8s.io: each message begins with the
+number of its channel, 0 data, 1 error; the first message of each channel is the port). A pod that is gone is replaced by asking anew
+with each connection. Whoever may connect to this machine's loopback may use the tunnel, as with kubectl; Argo still wants its token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from hera_utils.errors import AccessError, HeraUtilsError
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.cluster_access import ClusterAccess
+from hera_utils.platforms.proxies import proxy_for
+
+_PROTOCOL = "v4.channel.k8s.io"
+_DATA, _ERROR = 0, 1
+_CHUNK = 1 << 16
+_SECONDS = 15.0  # for the connection and its handshake
+
+Pod = Callable[[], tuple[str, str, int]]
+"""Gives (namespace, pod, port) of a pod that serves now."""
+
+
+class PortForward:
+    """Listens until `close()`. address: (host, port) on this machine."""
+
+    def __init__(self, cluster: Cluster, pod: Pod) -> None:
+        self._access, self._pod, self._named_proxy = cluster.access(), pod, cluster.connection.proxy
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address: tuple[str, int] = self._listener.getsockname()[:2]
+        self._failure: HeraUtilsError | None = None
+        threading.Thread(target=self._listen, name="port-forward", daemon=True).start()
+
+    def __repr__(self) -> str:
+        return f"PortForward({self.address[0]}:{self.address[1]})"
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def raise_failure(self) -> None:
+        """Why the newest connection could not be made, when it could not."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                here, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            threading.Thread(target=self._serve, args=(here,), name="port-forward", daemon=True).start()
+
+    def _serve(self, here: socket.socket) -> None:
+        with here:
+            try:
+                namespace, pod, port = self._pod()
+                path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward?ports={port}"
+                there = WebSocket.open(self._access, path, self._named_proxy)
+            except HeraUtilsError as error:
+                self._failure = error
+                return
+            except OSError as error:
+                self._failure = _broken(self._access, (error.strerror or str(error)).lower())
+                return
+            self._failure = None
+            with there, contextlib.suppress(OSError):
+                self._relay(here, there)
+
+    def _relay(self, here: socket.socket, there: WebSocket) -> None:
+        """Both ways until one side has said all. One thread: a TLS connection is not for two at once."""
+        begun: set[int] = set()
+        while True:
+            readable = [there.wire] if there.pending() else select.select([here, there.wire], [], [])[0]
+            if here in readable:
+                chunk = here.recv(_CHUNK)
+                if not chunk:
+                    return
+                there.send(bytes([_DATA]) + chunk)
+            if there.wire not in readable:
+                continue
+            for message in there.received():
+                channel, rest = message[0], message[1:]
+                if channel not in begun:  # the port, in two bytes
+                    begun.add(channel)
+                    rest = rest[2:]
+                if channel == _DATA and rest:
+                    here.sendall(rest)
+                elif channel == _ERROR and rest:
+                    self._failure = _broken(self._access, rest.decode("utf-8", "replace").strip()[:200])
+                    return
+            if there.over:
+                return
+
+
+class WebSocket:
+    """One websocket to a Kubernetes API, for one thread. over: the other side has closed it."""
+
+    def __init__(self, wire: socket.socket, protocol: Any) -> None:
+        self.wire, self.over = wire, False
+        self._protocol = protocol
+        self._pieces: list[bytes] = []
+        self._accepted: list[bytes] = []
+
+    def __enter__(self) -> WebSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wire.close()
+
+    @classmethod
+    def open(cls, access: ClusterAccess, path: str, proxy: str | None = None) -> WebSocket:
+        """AccessError when the API refuses it; OSError when nothing answers."""
+        from wsproto import ConnectionType, WSConnection
+        from wsproto.events import Request
+
+        parts = urlsplit(access.address.server)
+        wire = _wire(access, proxy)
+        try:
+            made = cls(wire, WSConnection(ConnectionType.CLIENT))
+            headers = [(name.encode(), value.encode()) for name, value in access.headers()]
+            target = parts.path.rstrip("/") + path
+            host = parts.netloc.rpartition("@")[2]
+            asked = Request(host=host, target=target, subprotocols=[_PROTOCOL], extra_headers=headers)
+            wire.sendall(made._protocol.send(asked))
+            made._shake_hands(access)
+            wire.settimeout(None)
+            return made
+        except BaseException:
+            wire.close()
+            raise
+
+    def _shake_hands(self, access: ClusterAccess) -> None:
+        from wsproto.events import AcceptConnection, RejectConnection, RejectData
+        from wsproto.utilities import RemoteProtocolError
+
+        status, said, ended = 0, b"", False
+        while not ended:
+            received = self.wire.recv(_CHUNK)
+            try:
+                self._protocol.receive_data(received or None)
+                for event in self._protocol.events():
+                    if isinstance(event, AcceptConnection):
+                        self._accepted = self._read()  # what came with the answer
+                        return
+                    if isinstance(event, RejectConnection):
+                        status, ended = event.status_code, not event.has_body
+                    elif isinstance(event, RejectData):
+                        said, ended = said + event.data, event.body_finished
+            except RemoteProtocolError:
+                break
+            ended = ended or not received
+        raise _refused(access, status, said)
+
+    def pending(self) -> bool:
+        """Whether something has arrived that waiting for the wire would not show."""
+        return bool(self._accepted) or (isinstance(self.wire, ssl.SSLSocket) and self.wire.pending() > 0)
+
+    def send(self, data: bytes) -> None:
+        from wsproto.events import BytesMessage
+
+        self.wire.sendall(self._protocol.send(BytesMessage(data=data)))
+
+    def received(self) -> list[bytes]:
+        """The whole messages that what arrives next completes."""
+        if self._accepted:
+            waiting, self._accepted = self._accepted, []
+            return waiting
+        chunk = self.wire.recv(_CHUNK)
+        if not chunk:
+            self.over = True
+            return []
+        self._protocol.receive_data(chunk)
+        return self._read()
+
+    def _read(self) -> list[bytes]:
+        from wsproto.events import BytesMessage, CloseConnection, Ping
+
+        found = []
+        for event in self._protocol.events():
+            if isinstance(event, BytesMessage):
+                self._pieces.append(bytes(event.data))
+                if event.message_finished:
+                    found.append(b"".join(self._pieces))
+                    self._pieces = []
+            elif isinstance(event, Ping):
+                self.wire.sendall(self._protocol.send(event.response()))
+            elif isinstance(event, CloseConnection):
+                self.over = True
+        return [message for message in found if message]
+
+
+def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
+    """A connection to the API, through its proxy and TLS where it has them."""
+    parts = urlsplit(access.address.server)
+    host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+    through = access.address.proxy or proxy_for(access.address.server, named_proxy)
+    wire = _by_proxy(through, host, port) if through else socket.create_connection((host, port), _SECONDS)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return access.tls().wrap_socket(wire, server_hostname=host) if parts.scheme == "https" else wire
+
+
+def _by_proxy(through: str, host: str, port: int) -> socket.socket:
+    """A tunnel by CONNECT, as browsers ask an HTTP proxy for it."""
+    import base64
+    from urllib.parse import unquote
+
+    parts = urlsplit(through if "://" in through else f"http://{through}")
+    wire = socket.create_connection((str(parts.hostname), parts.port or 80), _SECONDS)
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {name} HTTP/1.1", f"Host: {name}"]
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        lines.append("Proxy-Authorization: Basic " + base64.b64encode(pair.encode()).decode())
+    wire.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    said = b""
+    while b"\r\n\r\n" not in said and len(said) < _CHUNK:
+        received = wire.recv(1)  # a byte at a time: what follows is not the proxy's
+        if not received:
+            break
+        said += received
+    if said.split(b" ")[1:2] != [b"200"]:
+        wire.close()
+        status = said.split(b"\r\n")[0].decode("latin-1")[:80]
+        raise AccessError(
+            f"the HTTP proxy does not lead to the cluster ({status or 'no answer'})", fix="correct the proxy"
+        )
+    return wire
+
+
+def _refused(access: ClusterAccess, status: int, said: bytes) -> AccessError:
+    import json
+
+    try:
+        message = str(json.loads(said).get("message") or "")
+    except (ValueError, AttributeError):
+        message = ""
+    fix = "name the server with --argo_server, or ask the cluster's owner for the right: create pods/portforward"
+    return _broken(access, message or (f"status {status}" if status else "no answer"), fix)
+
+
+def _broken(access: ClusterAccess, why: str, fix: str = "") -> AccessError:
+    return AccessError(
+        f"no way through the Kubernetes API at {access.address.server} to the Argo server's pod: {why}",
+        fix=fix or "see that the pod runs, or name the server with --argo_server",
+    )
