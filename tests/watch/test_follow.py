@@ -17,6 +17,7 @@ def state(phase, *tasks):
         nodes[name] = {
             "id": name,
             "name": f"wf.{name}",
+            "displayName": name,
             "type": "Pod",
             "boundaryID": "wf",
             "phase": task_phase,
@@ -115,6 +116,31 @@ def test_a_picture_fits_the_screen(size, most):
     if size[0] >= 80:
         assert "10.0 s" in text.plain.splitlines()[0] or "00:10" in text.plain.splitlines()[0]
         assert len(text.plain.splitlines()[0]) <= size[0]
+
+
+CLAIM = 'Unschedulable: persistentvolumeclaim "data" not found in namespace "default": create it with kubectl -n default create -f -'
+
+
+@pytest.mark.parametrize("width", [100, 80, 40, 24])
+def test_a_narrow_screen_folds_what_a_task_says(width):
+    seen = progress(
+        state("Running", ("a", "Failed", "secret “key” is not there: create it with kubectl"), ("b", "Pending", CLAIM))
+    )
+    text = picture(seen, 10.0, UNICODE, (width, 40)).plain
+    said = " ".join(text.split())
+    assert "secret “key” is not there: create it with kubectl" in said
+    assert f"b waits: {CLAIM}" in said
+    assert all(len(line) <= width or " " not in line.strip() for line in text.splitlines()), text
+    assert "10.0 s" in said or "00:10" in said
+
+
+def test_what_a_task_waits_for_is_said_once_in_a_pipe():
+    console = Console(file=io.StringIO(), width=40)
+    lines = Lines(console, lambda: 0.0)
+    for phase in ("Pending", "Pending", "Failed"):
+        lines.update(progress(state("Running", ("a", phase, CLAIM), ("b", "Pending", CLAIM))))
+    assert console.file.getvalue().count("wait") == 1
+    assert f"a and 1 more wait: {CLAIM}" in console.file.getvalue()
 
 
 def test_durations():

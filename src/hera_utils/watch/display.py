@@ -5,6 +5,7 @@ The console is the caller's: this room decides what is written, the door decides
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 24
 HEARTBEAT = 30.0  # seconds between two lines of a long run in a pipe
+SUSPENDED = "suspended"
 MOST_LINES = 60  # rows that are worth a line each in a pipe; a larger run says only its failures and how far it is
 
 
@@ -146,14 +148,19 @@ class Lines:
         self.console, self.clock, self.watch = console, clock, Watch(clock)
         self.symbols = symbols_for(console.encoding)
         self.said: set[str] = set()
+        self.waits_for: set[str] = set()
         self.last_line = 0.0
         self.last: Progress | None = None
 
     def update(self, progress: Progress) -> None:
         if self.last is None and not progress.over:
             self._line(f"{progress.name}  {progress.phase}")
-        if progress.suspended and not (self.last is not None and self.last.suspended):
-            self._line(waits(progress))
+        for key, sentence in awaited(progress, self.symbols).items():
+            if key not in self.waits_for:
+                self._line(sentence)
+                self.waits_for.add(key)
+        if not progress.suspended:
+            self.waits_for.discard(SUSPENDED)
         self.last = progress
         for row in progress.rows:
             if row.phase in FINISHED and row.label not in self.said and row.label != progress.name:
@@ -181,8 +188,15 @@ def headline(progress: Progress, elapsed: float, symbols: Symbols) -> str:
     return "  ".join(parts + _remarks(progress, elapsed, symbols))
 
 
-def waits(progress: Progress) -> str:
-    return f"{progress.name} is suspended; let it go on with: hera-utils resume {progress.name}"
+def awaited(progress: Progress, symbols: Symbols) -> dict[str, str]:
+    """What the run waits for, a sentence each: somebody who resumes it (SUSPENDED), what its tasks need and have not got."""
+    found = {}
+    if progress.suspended:
+        found[SUSPENDED] = f"{progress.name} is suspended; let it go on with: hera-utils resume {progress.name}"
+    for message, tasks in progress.waiting.items():
+        more = f" and {len(tasks) - 1} more wait:" if len(tasks) > 1 else " waits:"
+        found[message] = f"{symbols.awaited} {tasks[0]}{more} {message}"
+    return found
 
 
 def _remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
@@ -208,36 +222,55 @@ def row_text(row: Branch, symbols: Symbols) -> str:
 
 
 def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
-    """The run on a screen of (columns, lines): one headline with a bar, then its tasks side by side."""
+    """The run on a screen of (columns, lines): one headline with a bar, then its tasks side by side, then what it waits for.
+
+    What a task says is folded, never cut: it may hold the way out.
+    """
     from rich.text import Text
 
     width, height = size
     text = Text(no_wrap=True, overflow="ellipsis")
     _headline(text, progress, "  ".join(_remarks(progress, elapsed, symbols)), symbols, width)
-    if len(progress.rows) == 1 and progress.rows[0].label == progress.name:
-        return text
-    rows, left_out = ordered(progress.rows, max(4, (height - 4) * max(1, width // 24)))
-    line: list[tuple[str, str]] = []
-    used, lines = 2, 1
-    for row in rows:
-        cell, style = row_text(row, symbols), style_of(row.phase)
-        if line and used + len(cell) + 2 > width:
-            _append(text, line)
-            line, used, lines = [], 2, lines + 1
-            if lines > height - 4:
-                break
-        line.append((cell, style))
-        used += len(cell) + 2
-    _append(text, line)
-    if progress.suspended:
-        text.append(f"\n  {waits(progress)}", style="yellow")
-    if left_out:
-        text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
+    notes = [folded for note in awaited(progress, symbols).values() for folded in _folded(note, width)]
+    most = max(1, height - 4 - text.plain.count("\n"))
+    notes = notes[:most]
+    if not (len(progress.rows) == 1 and progress.rows[0].label == progress.name):
+        _tasks(text, progress, symbols, (width, most - len(notes)))
+    for note in notes:
+        text.append(f"\n  {note}", style="yellow")
     return text
 
 
+def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, int]) -> None:
+    """Side by side where they are short, on lines of their own where they have more to say."""
+    width, most = size
+    rows, left_out = ordered(progress.rows, max(4, most * max(1, width // 24)))
+    lines: list[list[tuple[str, str]]] = []
+    used = width
+    for row in rows:
+        style = style_of(row.phase)
+        for number, cell in enumerate(_folded(row_text(row, symbols), width)):
+            if number or used + len(cell) + 2 > width:
+                lines.append([])
+                used = 2
+            lines[-1].append((cell, style))
+            used += len(cell) + 2
+    for line in lines[: max(0, most)]:
+        _append(text, line)
+    if left_out:
+        text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """In lines that fit behind two blanks; a word that is longer than a line stays whole."""
+    room = max(16, width - 2)
+    if len(text) <= room:
+        return [text]
+    return textwrap.wrap(text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, width: int) -> None:
-    """The name, the phase, the count, a bar as wide as there is room for, the remarks."""
+    """The name, the phase, the count, a bar as wide as there is room for, the remarks (below, where there is none)."""
     text.append(progress.name, style="bold")
     text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
     text.append(f"  {progress.done}/{progress.total}  ")
@@ -245,7 +278,12 @@ def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, wi
     filled = bar * progress.done // progress.total if progress.total else 0
     text.append(symbols.bar * filled, style="red" if progress.failed else "green")
     text.append((" " if symbols is ASCII else symbols.bar) * (bar - filled), style="dim")
-    text.append(f"  {remarks}" if bar else remarks)
+    if bar:
+        text.append(f"  {remarks}")
+    elif len(text.plain) + len(remarks) <= width:
+        text.append(remarks)
+    else:
+        text.append(f"\n  {remarks}")
 
 
 def _append(text: Text, cells: list[tuple[str, str]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo.tree import FAILED, FINISHED, Branch, timestamp, tree
@@ -17,6 +17,7 @@ class Progress:
     rows: the entry template's tasks and fan-outs, then exit handlers, in the order they were written (a template without tasks is its own
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
     started, finished: seconds since the epoch, None before. suspended: whether it, or a task of it, waits to be resumed.
+    waiting: what tasks that cannot start say of it (`Unschedulable: …`) → those tasks' names, the first of each first.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Progress:
     started: float | None
     finished: float | None
     suspended: bool = False
+    waiting: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -73,7 +75,18 @@ def progress(document: Json) -> Progress:
         started=timestamp(status.get("startedAt")),
         finished=timestamp(status.get("finishedAt")),
         suspended=phase not in FINISHED and _suspended(document),
+        waiting=_waiting(document) if phase not in FINISHED else {},
     )
+
+
+def _waiting(document: Json) -> dict[str, list[str]]:
+    """`ContainerCreating` and the like are every pod's beginning: only a reason with a sentence is told."""
+    found: dict[str, list[str]] = {}
+    for node in ((document.get("status") or {}).get("nodes") or {}).values():
+        message = node.get("message") or ""
+        if node.get("phase") == "Pending" and node.get("type") == "Pod" and ": " in message:
+            found.setdefault(message, []).append(str(node.get("displayName") or node["name"]))
+    return found
 
 
 def _suspended(document: Json) -> bool:
