@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +26,9 @@ SETTLE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Bed:
-    """known: what bed.json says."""
+    """known: what bed.json says; it holds a token."""
 
-    known: Json
+    known: Json = field(repr=False)
 
     @property
     def folder(self) -> Path:
