@@ -103,7 +103,7 @@ def born(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed
     metadata |= {"uid": uid, "resourceVersion": "", "generation": 1, "creationTimestamp": stamp(at)}
     if kind not in ARGO_KINDS:
         del metadata["generation"]  # Kubernetes counts generations only of what has a spec that is reconciled
-    for key in ("labels", "annotations", "ownerReferences", "finalizers"):
+    for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):
         if given.get(key):
             metadata[key] = given[key]
     rest = {key: value for key, value in document.items() if key != "metadata"}
@@ -233,7 +233,7 @@ def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
     names.check_metadata(qualified(kind), {**new, "name": name})
     metadata = {key: old["metadata"][key] for key in IMMUTABLE if key in old["metadata"]}
     metadata["resourceVersion"] = ""
-    for key in ("labels", "annotations", "ownerReferences", "finalizers"):
+    for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):
         if new.get(key):
             metadata[key] = new[key]
     if kind in ARGO_KINDS:

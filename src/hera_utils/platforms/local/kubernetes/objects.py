@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from typing import Any
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.platforms.local.kubernetes.patches import patched
+from hera_utils.platforms.local.clock import stamp
+from hera_utils.platforms.local.kubernetes.ownership import apply, changed_otherwise
+from hera_utils.platforms.local.kubernetes.patches import APPLY, patched
 from hera_utils.platforms.local.kubernetes.requests import Asked
 from hera_utils.platforms.local.kubernetes.resources import ARGO_GROUP, Resource
 from hera_utils.platforms.local.platform import LocalPlatform, Stored
@@ -88,7 +91,7 @@ def _place(token: str) -> tuple[str, str] | None:
 
 def create(platform: LocalPlatform, asked: Asked) -> Answer:
     resource, namespace = asked.target.resource, asked.target.namespace
-    document = _checked(resource, asked)
+    document = _unowned(_checked(resource, asked))
     if asked.target.name:
         document.setdefault("metadata", {}).setdefault("name", asked.target.name)
     return 201, typed_text(resource, _store(platform, resource, namespace, document, asked.dry_run))
@@ -114,8 +117,13 @@ def _checked(resource: Resource, asked: Asked) -> Json:
     return untyped(body)
 
 
+def _unowned(document: Json) -> Json:
+    """Who owns which field is the server's to say, not a client's."""
+    return {**document, "metadata": {k: v for k, v in (document.get("metadata") or {}).items() if k != "managedFields"}}
+
+
 def update(platform: LocalPlatform, asked: Asked) -> Answer:
-    document = _checked(asked.target.resource, asked)
+    document = _unowned(_checked(asked.target.resource, asked))
     given = document.setdefault("metadata", {}).setdefault("name", asked.target.name)
     if given != asked.target.name:
         message = f"the name of the object ({given}) does not match the name on the URL ({asked.target.name})"
@@ -126,6 +134,8 @@ def update(platform: LocalPlatform, asked: Asked) -> Answer:
 def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> Stored:
     target = asked.target
     known = platform.get(target.resource.kind, target.namespace, target.name)
+    if asked.media_type != APPLY:
+        document = changed_otherwise(json.loads(known.text), document)
     if asked.dry_run:
         metadata = {**json.loads(known.text)["metadata"], **document["metadata"]}
         return Stored(known.kind, known.namespace, known.name, known.uid, known.resource_version,
@@ -138,21 +148,34 @@ def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> Stored:
 def patch(platform: LocalPlatform, asked: Asked) -> Answer:
     target = asked.target
     resource = target.resource
-    applied = asked.media_type == "application/apply-patch+yaml"
+    applied = asked.media_type == APPLY
     try:
         known = platform.get(resource.kind, target.namespace, target.name)
     except Refused as error:
         if not applied or error.code != NOT_FOUND or resource.kind in ("Pod",):
             raise
-        return create(platform, asked)
-    document = patched(untyped(json.loads(known.text)), asked.body, asked.media_type)
-    document = untyped(document)
+        born = _applied(None, asked)
+        return 201, typed_text(resource, _store(platform, resource, target.namespace, born, asked.dry_run))
+    live = untyped(json.loads(known.text))
+    document = _applied(live, asked) if applied else _unowned(untyped(patched(live, asked.body, asked.media_type)))
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != target.name:
         raise Refused(INVALID_ARGUMENT, "metadata.name: Invalid value: field is immutable", reason="Invalid")
-    if document == untyped(json.loads(known.text)):
+    if document == (live if applied else _unowned(live)):
         return 200, typed_text(resource, known)  # nothing changes: no new version, as in Kubernetes
     return 200, typed_text(resource, _replace(platform, asked, document))
+
+
+def _applied(live: Json | None, asked: Asked) -> Json:
+    """The object as its appliers want it; a secret's stringData is data by then."""
+    manager = asked.query.get("fieldManager", "")
+    if not manager:
+        message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+        raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
+    config = _checked(asked.target.resource, asked)
+    config.setdefault("metadata", {}).setdefault("name", asked.target.name)
+    force, version = asked.flag("force"), asked.target.resource.group_version
+    return apply(live, config, manager, force=force, at=stamp(time.time()), version=version)
 
 
 def delete(platform: LocalPlatform, asked: Asked) -> Answer:

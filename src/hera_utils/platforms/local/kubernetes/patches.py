@@ -1,7 +1,6 @@
 """Patches of Kubernetes' API as plain data: JSON patch (RFC 6902), merge patch (RFC 7386), strategic merge patch.
 
-Pure. The kinds served here have few lists with a merge key; these are in `_MERGE_KEYS`. An applied configuration (server-side apply)
-is merged like a strategic patch: there is one user, so nobody's fields need protection.
+Pure. The kinds served here have few lists with a merge key; these are in `_MERGE_KEYS`. Server-side apply is in ownership.py.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 
 Json = dict[str, Any]
+
+APPLY = "application/apply-patch+yaml"
 
 _MERGE_KEYS = {
     "ownerReferences": "uid",
@@ -33,7 +34,7 @@ def patched(document: Json, patch: Json, media_type: str) -> Json:
         return json_patch(document, patch["patch"])
     if media_type == "application/merge-patch+json":
         return cast("Json", merge_patch(document, patch))
-    if media_type in ("application/strategic-merge-patch+json", "application/apply-patch+yaml"):
+    if media_type == "application/strategic-merge-patch+json":
         return cast("Json", strategic_merge(document, patch))
     raise Refused(
         INVALID_ARGUMENT,

@@ -77,6 +77,7 @@ RESOURCES: tuple[Resource, ...] = (
     _argo("CronWorkflow", "cronworkflows", ("cwf", "cronwf"), columns=(("Suspended", "spec.suspend"),)),
     _argo("WorkflowEventBinding", "workfloweventbindings", ("wfeb",)),
     Resource("SelfSubjectAccessReview", "selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False, verbs=("create",)),
+    Resource("SubjectAccessReview", "subjectaccessreviews", "authorization.k8s.io", namespaced=False, verbs=("create",)),
     Resource("SelfSubjectRulesReview", "selfsubjectrulesreviews", "authorization.k8s.io", namespaced=False, verbs=("create",)),
     Resource("SelfSubjectReview", "selfsubjectreviews", "authentication.k8s.io", namespaced=False, verbs=("create",)),
 )  # fmt: skip

@@ -40,7 +40,8 @@ def access(asked: Asked) -> Json:
         if allowed
         else "the local platform has no such resource"
     )
-    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {"creationTimestamp": None},
+    kind = asked.target.resource.kind
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "metadata": {"creationTimestamp": None},
             "spec": spec, "status": status}  # fmt: skip
 
 
@@ -68,7 +69,12 @@ def subject(asked: Asked) -> Json:
             "status": status}  # fmt: skip
 
 
-REVIEWS = {"SelfSubjectAccessReview": access, "SelfSubjectRulesReview": rules, "SelfSubjectReview": subject}
+REVIEWS = {
+    "SelfSubjectAccessReview": access,
+    "SubjectAccessReview": access,
+    "SelfSubjectRulesReview": rules,
+    "SelfSubjectReview": subject,
+}
 
 
 def token(platform: LocalPlatform, asked: Asked, key: str) -> Json:
