@@ -9,6 +9,7 @@ import click
 SECTIONS: dict[str, dict[str, str]] = {
     "Running": {
         "run": "Run a Hera script or a workflow file, and follow it to its end.",
+        "rerun": "Run again what the manifest of a run tells.",
         "lint": "Check workflow files and scripts without running anything.",
         "doctor": "Check everything that a run needs; say how to repair what is missing.",
     },
@@ -17,7 +18,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "get": "Show a run: its tasks, how they went, why they failed.",
         "watch": "Follow a run until it ends.",
         "logs": "Show what the tasks of a run wrote.",
-        "results": "Show what the tasks of a run were given and what they answered, as a table.",
+        "results": "Show what a run gave, as a table; what two runs gave differently.",
+        "report": "Write a page that tells a run: results, plots, timeline, failures; its manifest.",
         "cp": "Copy files out of and into claims, and artifacts out of runs.",
     },
     "Steering": {

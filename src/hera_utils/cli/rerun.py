@@ -1,0 +1,122 @@
+"""`hera-utils rerun`: a recorded run once more."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hera_utils.cli.options import context, settings_options
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.report.repeating import Recorded
+
+Json = dict[str, Any]
+
+
+@click.command()
+@click.argument("manifest", metavar="MANIFEST", type=click.Path(path_type=Path))
+@click.option("--workflows", is_flag=True, help="Submit the recorded workflows, even if the script is there.")
+@click.option(
+    "-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the recorded workflows."
+)
+@click.option("--detach", is_flag=True, help="Submit, say the runs' names, and leave.")
+@settings_options
+def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: bool) -> int:
+    """Repeat the run that MANIFEST tells of (a ro-crate-metadata.json, or its folder), on the platform that is meant now.
+
+    The script runs again, with its recorded arguments, when it is where it was and has not changed; otherwise the recorded workflows
+    are submitted as they were. Software of other versions than the recorded ones is told.
+    """
+    from hera_utils.cli.terminal import note
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.connection import connect
+    from hera_utils.report import repeating
+    from hera_utils.report.surroundings import secrets_of
+
+    recorded = repeating.read(manifest)
+    settings = context()
+    secrets = [settings.argo_token, *secrets_of(os.environ)]
+    why = "" if workflows or given else _why_not_the_script(recorded, repeating.changed_sources(recorded, secrets))
+    connection = connect(settings)
+    with ArgoClient(connection) as client:
+        for line in repeating.differences(recorded, *_present(client.version())):
+            note(f"hera-utils: not as it was: {line}")
+        if workflows or given or why:
+            if why:
+                note(f"{why}: the recorded workflows are submitted")
+            return _submit(client, recorded, given, detach=detach)
+        return _run_script(client, recorded, settings, detach=detach)
+
+
+def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
+    if recorded.script is None:
+        return "no script is recorded"
+    if recorded.arguments is None:
+        return f"how {recorded.script.name} was called is not recorded"
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return f"{', '.join(changed[:3])}{more} changed since, or is gone"
+    return ""
+
+
+def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The versions of now: of software, of packages."""
+    from importlib.metadata import version
+
+    from hera_utils.report.surroundings import python_facts
+
+    python = python_facts()
+    told = {"Python": python.version, "Hera": version("hera"), "Argo": argo, "hera_utils": version("hera_utils")}
+    return told, dict(python.packages)
+
+
+def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach: bool) -> int:
+    from hera_utils.cli.run import follow_all, run_script, submit_waiting
+    from hera_utils.cli.terminal import note
+
+    script, words = recorded.script, recorded.arguments or ()
+    assert script is not None
+    shown = Path(os.path.relpath(script))
+    note(f"running {script if str(shown).startswith('..') else shown} {' '.join(words)}".rstrip())
+    made = run_script(script, words, settings, client.connection)
+    names = [name for _, name in made.runs] or submit_waiting(made, script)
+    return made.status or follow_all(client, names, detach=detach)
+
+
+def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, detach: bool) -> int:
+    from hera_utils.cli.run import follow_all
+    from hera_utils.cli.terminal import note
+    from hera_utils.errors import ResourceError
+    from hera_utils.report.repeating import as_new
+
+    if not recorded.workflows:
+        raise ResourceError("the manifest holds no workflow", fix="name another manifest")
+    values = dict(_pair(text) for text in given)
+    documents = [(one["metadata"].get("name", ""), as_new(one, values)) for one in recorded.workflows]
+    first = [document for name, document in documents if name not in recorded.last]
+    after = [document for name, document in documents if name in recorded.last]
+    status = follow_all(client, _created(client, first), detach=detach)
+    if after and status == 0 and not detach:
+        status = follow_all(client, _created(client, after), detach=False)
+    elif after:
+        note("hera-utils: what runs after all others is not submitted")
+    return status
+
+
+def _created(client: ArgoClient, documents: list[Json]) -> list[str]:
+    for document in documents:
+        document["metadata"].pop("namespace", None)  # the namespace of now
+    return [str(client.create(document)["metadata"]["name"]) for document in documents]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from hera_utils.errors import SettingsError
+
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SettingsError(f"`{text}` is no parameter", fix="write -p NAME=VALUE")
+    return name, value

@@ -1,0 +1,390 @@
+"""The manifest of a run: an RO-Crate (https://w3id.org/ro/crate/1.1) after the profile Workflow Run Crate
+(https://w3id.org/ro/wfrun/workflow/0.5), as JSON-LD. Pure.
+
+The main entity is the script, of which the submitted workflows are parts; where no script is known, the (first) workflow itself.
+One CreateAction tells of the run as a whole, one more of each workflow where there are several.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+NAME = "ro-crate-metadata.json"
+CRATE = "https://w3id.org/ro/crate/1.1"
+WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    WORKFLOW_CRATE: ("Workflow RO-Crate", "1.0"),
+}
+TERMS = "https://w3id.org/ro/terms/workflow-run#"
+# the terms of https://w3id.org/ro/terms/workflow-run/context that are used here: the manifest reads the same without a network
+CONTEXT = [
+    f"{CRATE}/context",
+    {
+        name: TERMS + name
+        for name in ("ContainerImage", "containerImage", "environment", "registry", "resourceUsage", "sha256", "tag")
+    },
+]
+ARGO = "https://argoproj.github.io/workflows"
+PYTHON = "https://www.python.org"
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+MOST_VALUES = 1000
+_DIGEST = re.compile(r"@sha256:([0-9a-f]{64})$")
+_ENDED = {"Succeeded": "CompletedActionStatus", "Failed": "FailedActionStatus", "Error": "FailedActionStatus"}
+
+
+@dataclass(frozen=True)
+class CrateFile:
+    """A file of the crate. path: relative to it. sha256: of its content."""
+
+    path: str
+    size: int
+    sha256: str
+    kind: str
+    about: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A workflow that ran. path: its document in the crate."""
+
+    name: str
+    path: str
+    started: str
+    finished: str
+    phase: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that a manifest says.
+
+    script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the script's path relative to
+    the crate, where it was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
+    facts: name → text, told as they are (commit, platform…). usage: resource → amount. agent: the name of who ran it.
+    """
+
+    run: str
+    experiment: str
+    published: str
+    executions: Sequence[Execution]
+    files: Sequence[CrateFile]
+    script: str = ""
+    origin: str = ""
+    arguments: Sequence[str] | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[str] = ()
+    images: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)
+    agent: str = ""
+
+
+def metadata(told: Told) -> Json:
+    """The content of ro-crate-metadata.json."""
+    main = told.script or told.executions[0].path
+    root: Json = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"Run {told.run}" + (f" of {told.experiment}" if told.experiment else ""),
+        "description": _description(told),
+        "datePublished": told.published,
+        "license": _id("#license"),
+        **({"author": _id("#agent")} if told.agent else {}),
+        "conformsTo": _ids(PROFILES),
+        "mainEntity": _id(main),
+        "hasPart": _ids(one.path for one in told.files),
+        "mentions": _ids(_actions(told)),
+    }
+    graph = [
+        {
+            "@id": NAME,
+            "@type": "CreativeWork",
+            "conformsTo": _ids((CRATE, WORKFLOW_CRATE)),
+            "about": _id("./"),
+        },
+        root,
+        *(
+            {"@id": address, "@type": "CreativeWork", "name": name, "version": version}
+            for address, (name, version) in {
+                **PROFILES,
+                BIOSCHEMAS: ("Bioschemas ComputationalWorkflow", "1.0-RELEASE"),
+            }.items()
+        ),
+        *_files(told, main),
+        *_parameters(told),
+        *_runs(told, main),
+        *_software(told),
+        *_images(told.images),
+        {
+            "@id": "#license",
+            "@type": "CreativeWork",
+            "name": "No licence",
+            "description": "No licence is given with this run; ask its author",
+        },
+        *([{"@id": "#agent", "@type": "Person", "name": told.agent}] if told.agent else []),
+    ]
+    return {"@context": CONTEXT, "@graph": [_single(entity) for entity in graph]}
+
+
+def _single(entity: Json) -> Json:
+    """RO-Crate wants a value alone where there is one only."""
+    return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in entity.items()}
+
+
+def _description(told: Told) -> str:
+    ends = {one.phase for one in told.executions}
+    count = len(told.executions)
+    how = "succeeded" if ends == {"Succeeded"} else "did not succeed" if ends <= set(_ENDED) else "had not ended"
+    return (
+        f"A run of {'one Argo workflow' if count == 1 else f'{count} Argo workflows'} that {how}: "
+        "its code, inputs, results, software and timings."
+    )
+
+
+def _actions(told: Told) -> list[str]:
+    parts = [f"#run-{one.name}" for one in told.executions] if len(told.executions) > 1 or told.script else []
+    return ["#run", *parts]
+
+
+def _files(told: Told, main: str) -> Iterable[Json]:
+    workflows = {one.path for one in told.executions}
+    for one in told.files:
+        entity: Json = {
+            "@id": one.path,
+            "@type": "File",
+            "name": one.about or one.path,
+            "encodingFormat": one.kind,
+            "contentSize": str(one.size),
+            "sha256": one.sha256,
+        }
+        if one.role == "results" and one.path in _outputs(told).values():
+            entity["exampleOfWork"] = _ids(f"#output-{_word(name)}" for name in _outputs(told))
+        if one.path == main or one.path in workflows or one.role == "source":
+            entity["version"] = told.facts.get("commit") or one.sha256[:12]
+            python = one.path not in workflows
+            entity["@type"] = ["File", "SoftwareSourceCode"]
+            entity["programmingLanguage"] = _id("#python" if python else "#argo")
+            if one.path == main or one.path in workflows:
+                entity["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
+        if one.path == main:
+            entity |= _of_main(told, main, workflows)
+        yield entity
+
+
+def _of_main(told: Told, main: str, workflows: Iterable[str]) -> Json:
+    made: Json = {
+        "description": f"What was run as {told.run}",
+        "conformsTo": _id(BIOSCHEMAS),
+        "input": _ids(f"#input-{_word(name)}" for name in told.inputs),
+        "output": _ids(f"#output-{_word(name)}" for name in _outputs(told)),
+        "softwareRequirements": _ids(_software_ids(told)),
+    }
+    parts = [
+        one.path for one in told.files if one.path != main and (one.role == "source" or one.path in set(workflows))
+    ]
+    if parts:
+        made["hasPart"] = _ids(parts)
+    if told.facts.get("repository"):
+        made["codeRepository"] = told.facts["repository"]
+    return {name: value for name, value in made.items() if value != []}
+
+
+def _outputs(told: Told) -> dict[str, str]:
+    """Output parameters, and the table that holds them all: name → id of what exemplifies it."""
+    table = next((one.path for one in told.files if one.role == "results"), "")
+    return {**{name: table for name in told.outputs}, **({"results": table} if table else {})} if table else {}
+
+
+def _parameters(told: Told) -> Iterable[Json]:
+    for name, value in told.inputs.items():
+        listed = isinstance(value, list)
+        yield {
+            "@id": f"#input-{_word(name)}",
+            "@type": "FormalParameter",
+            "name": name,
+            "additionalType": _type(value[0] if listed and value else value),
+            "valueRequired": "True",
+            "multipleValues": str(listed),
+            "workExample": _id(f"#value-{_word(name)}"),
+        }
+        yield {
+            "@id": f"#value-{_word(name)}",
+            "@type": "PropertyValue",
+            "name": name,
+            "value": [_plain(one) for one in value[:MOST_VALUES]] if listed else _plain(value),
+            "exampleOfWork": _id(f"#input-{_word(name)}"),
+        }
+    for name, example in _outputs(told).items():
+        yield {
+            "@id": f"#output-{_word(name)}",
+            "@type": "FormalParameter",
+            "name": name,
+            "additionalType": "File" if name == "results" else "PropertyValue",
+            "workExample": _id(example),
+        }
+
+
+def _runs(told: Told, main: str) -> Iterable[Json]:
+    phases = [one.phase for one in told.executions]
+    worst = next((phase for phase in ("Error", "Failed") if phase in phases), "")
+    phase = worst or ("Succeeded" if set(phases) == {"Succeeded"} else "Running")
+    whole = Execution(
+        told.run,
+        main,
+        min((one.started for one in told.executions if one.started), default=""),
+        "" if phase == "Running" else max((one.finished for one in told.executions), default=""),
+        phase,
+        next((one.message for one in told.executions if one.message), ""),
+    )
+    facts = [
+        {"@id": f"#fact-{_word(name)}", "@type": "PropertyValue", "name": name, "value": value}
+        for name, value in _told_facts(told).items()
+    ]
+    usage = [
+        {
+            "@id": f"#usage-{_word(name)}",
+            "@type": "PropertyValue",
+            "name": name,
+            "value": str(amount),
+            "unitText": "s × request",
+        }
+        for name, amount in told.usage.items()
+    ]
+    results = _ids(one.path for one in told.files if one.role == "results")
+    agent = {"agent": _id("#agent")} if told.agent else {}
+    action = _action("#run", whole) | agent
+    action["object"] = _ids(f"#value-{_word(name)}" for name in told.inputs)
+    action["result"] = _ids(one.path for one in told.files if one.role in ("results", "report"))
+    action["environment"] = _ids(one["@id"] for one in facts)
+    action["resourceUsage"] = _ids(one["@id"] for one in usage)
+    action["containerImage"] = _ids(f"#image-{_word(image)}" for image in told.images)
+    yield {name: value for name, value in action.items() if value != []}
+    yield from facts
+    yield from usage
+    for name, one in zip(_actions(told)[1:], told.executions, strict=False):
+        yield _action(name, one) | agent | ({"result": results} if results else {})
+
+
+def _told_facts(told: Told) -> dict[str, str]:
+    facts = dict(told.facts)
+    if told.origin:
+        facts["script"] = told.origin
+    if told.arguments is not None:
+        facts["arguments"] = json.dumps(list(told.arguments), ensure_ascii=False)
+    return facts
+
+
+def _action(name: str, one: Execution) -> Json:
+    action: Json = {
+        "@id": name,
+        "@type": "CreateAction",
+        "name": f"Run {one.name}",
+        "description": f"The execution of {one.path} as {one.name}: {one.phase or 'Pending'}",
+        "instrument": _id(one.path),
+        "actionStatus": f"http://schema.org/{_ENDED.get(one.phase, 'ActiveActionStatus')}",
+    }
+    if one.started:
+        action["startTime"] = _time(one.started)
+    if one.finished:
+        action["endTime"] = _time(one.finished)
+    if one.message and one.phase in ("Failed", "Error"):
+        action["error"] = one.message
+    return action
+
+
+def _software(told: Told) -> Iterable[Json]:
+    languages = {"#argo": ("Argo Workflows", ARGO, "Argo"), "#python": ("Python", PYTHON, "Python")}
+    for name, (title, address, software) in languages.items():
+        language: Json = {
+            "@id": name,
+            "@type": "ComputerLanguage",
+            "name": title,
+            "identifier": address,
+            "url": address,
+        }
+        if told.versions.get(software):
+            language["version"] = told.versions[software]
+        yield language
+    for software, version in told.versions.items():
+        yield {
+            "@id": _home(software, version),
+            "@type": "SoftwareApplication",
+            "name": software,
+            "url": _home(software, version),
+            "softwareVersion": version,
+        }
+
+
+def _software_ids(told: Told) -> list[str]:
+    return [_home(software, version) for software, version in told.versions.items()]
+
+
+def _home(software: str, version: str) -> str:
+    """An address that means this version of a program."""
+    if software == "Python":
+        return f"{PYTHON}/downloads/release/python-{version.replace('.', '')}/"
+    if software == "Argo":
+        return f"https://github.com/argoproj/argo-workflows/releases/tag/{version}"
+    return f"https://pypi.org/project/{software.lower().replace('_', '-')}/{version}/"
+
+
+def _images(images: Iterable[str]) -> Iterable[Json]:
+    for image in images:
+        digest = _DIGEST.search(image)
+        name = image[: digest.start()] if digest else image
+        head, slash, rest = name.partition("/")
+        registry = head if slash and ("." in head or ":" in head or head == "localhost") else "docker.io"
+        path = rest if registry == head else name
+        path, _, tag = path.partition(":")
+        entity: Json = {
+            "@id": f"#image-{_word(image)}",
+            "@type": "ContainerImage",
+            "additionalType": _id(f"{TERMS}DockerImage"),
+            "name": path,
+            "registry": registry,
+            "tag": tag or ("" if digest else "latest"),
+        }
+        if digest:
+            entity["sha256"] = digest[1]
+        yield {key: value for key, value in entity.items() if value}
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Boolean"
+    if isinstance(value, int):
+        return "Integer"
+    return "Float" if isinstance(value, float) else "Text"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as texts: JSON-LD reads 1.0 and 1 as one number."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _word(text: str) -> str:
+    """A text as the end of a local identifier; other characters are written by their number, so that two stay two."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else f"_{ord(c):x}_" for c in text)
+
+
+def _time(text: str) -> str:
+    return text.replace("Z", "+00:00")
+
+
+def _id(address: str) -> Json:
+    return {"@id": address}
+
+
+def _ids(addresses: Iterable[str]) -> list[Json]:
+    return [_id(address) for address in addresses]

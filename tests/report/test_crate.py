@@ -1,0 +1,229 @@
+"""The RO-Crate of a run: valid by its own validator, complete, and without any secret."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from documents import pod, run, sweep
+
+from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.report import repeating
+from hera_utils.report.crate import Around, submittable, write_crate
+from hera_utils.report.gathering import WholeRun
+from hera_utils.report.record import PointRow
+from hera_utils.report.surroundings import sources_of, without_credentials, without_secret_flags
+
+HERE = Path(__file__).parent
+# Its pins (rich 13) fit no environment but its own. The second package ships the JSON-LD context that the crates name.
+VALIDATOR = ("roc-validator==0.13.0", "rocrate==0.13.0")
+TOKEN = "planted-t0ken-8c1f"
+# What the validator would like and cannot be given: addresses of files that are nowhere on the web, a name outside a repository…
+WISHES = (
+    "SHOULD have a url",
+    "SHOULD be an absolute URI",
+    "README.md",
+    "affiliation",
+    "publisher",
+    "File as its additionalType",
+    "author",
+    "an agent",
+)
+
+
+@pytest.fixture(scope="session")
+def validator():
+    """The Python of the validator's own environment, made once beside that of the tests."""
+    folder = Path(sys.prefix) / "tools" / "-".join(VALIDATOR).replace("==", "-")
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([python, *quiet, *VALIDATOR], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"the validator cannot be installed: {done.stderr[-200:]}")
+        (folder / "complete").touch()
+    return python
+
+
+def verdict(validator, folder, severity="REQUIRED"):
+    told = subprocess.run(
+        [validator, HERE / "validate_crate.py", folder, severity], capture_output=True, text=True, check=True
+    )
+    return json.loads(told.stdout)
+
+
+@pytest.fixture
+def script(tmp_path):
+    (tmp_path / "experiment.py").write_text("from inputs import years\nimport json\nprint(years)\n")
+    (tmp_path / "inputs.py").write_text("years = [1, 2]\n")
+    return tmp_path / "experiment.py"
+
+
+def whole(script, *documents, **more):
+    facts = {
+        "run": "wf",
+        "experiment": "incomes",
+        "script": str(script),
+        "arguments": ["--set", "years=1,2"],
+        "inputs": {"constants": {"city": "Lyon", "size": 2.5}, "axes": {"years": [1, 2]}},
+    }
+    points = tuple(PointRow(f"p{n}", n, f"y{n}", {"years": n}) for n in (1, 2))
+    return WholeRun("wf", "default", documents, facts=facts, points=points, **more)
+
+
+def swept(name="wf", phase="Succeeded"):
+    document = sweep([({"years": str(n)}, phase, {"mean": str(n / 3)}) for n in (1, 2)], name)
+    document["spec"] = {
+        "entrypoint": "main",
+        "arguments": {"parameters": [{"name": "api_token", "value": "literal-secret-77"}, {"name": "n", "value": "1"}]},
+        "templates": [
+            {"name": "collect", "container": {"image": "registry.example.org/lab/x:1@sha256:" + "a" * 64, "env": [
+                {"name": "DB_PASSWORD", "value": "hunter-22-x"}, {"name": "SEEN", "value": TOKEN}]}},
+            {"name": "other", "script": {"image": "python:3.11", "source": "print(1)"}},
+        ],
+    }  # fmt: skip
+    document["status"]["phase"] = phase
+    return document
+
+
+def around(**more):
+    return Around(argo="v4.1.2", secrets=(TOKEN,), environ={"MY_API_KEY": "from-a-variable-5"}, **more)
+
+
+def written(tmp_path, given):
+    folder = tmp_path / "runs" / "wf"
+    write_crate(given, given.results(), folder, around())
+    return folder
+
+
+def entities(folder):
+    return {one["@id"]: one for one in json.loads((folder / "ro-crate-metadata.json").read_text())["@graph"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["a script", "several workflows", "no script", "failed", "running"])
+def test_its_own_validator_passes_it(case, validator, script, tmp_path):
+    documents = {
+        "several workflows": (swept("wf-1"), swept("wf-2")),
+        "failed": (swept(phase="Failed"),),
+        "running": (swept(phase="Running"),),
+    }.get(case, (swept(),))
+    given = whole("" if case == "no script" else script, *documents)
+    folder = written(tmp_path, given)
+    assert verdict(validator, folder)["issues"] == []
+    if case == "a script":
+        wishes = [
+            one for one in verdict(validator, folder, "RECOMMENDED")["issues"] if not any(w in one for w in WISHES)
+        ]
+        assert wishes == []
+        (folder / "results.csv").unlink()  # it does look
+        assert not verdict(validator, folder)["passed"]
+
+
+def test_what_it_tells(script, tmp_path):
+    folder = written(tmp_path, whole(script, swept()))
+    found = entities(folder)
+    assert found["./"]["mainEntity"] == {"@id": "script/experiment.py"}
+    assert {one["@id"] for one in found["script/experiment.py"]["hasPart"]} == {"script/inputs.py", "workflows/wf.json"}
+    assert found["#value-years"]["value"] == ["1", "2"]
+    assert found["#value-size"]["value"] == "2.5"
+    assert found["#run"]["startTime"] == "2026-01-01T00:00:00+00:00"
+    assert found["#run"]["actionStatus"] == "http://schema.org/CompletedActionStatus"
+    images = [one for one in found.values() if one.get("@type") == "ContainerImage"]
+    assert [(one["registry"], one["name"], one["tag"], one.get("sha256")) for one in images] == [
+        ("registry.example.org", "lab/x", "1", "a" * 64),
+        ("docker.io", "python", "3.11", None),
+    ]
+    software = {
+        one["name"]: one["softwareVersion"] for one in found.values() if one.get("@type") == "SoftwareApplication"
+    }
+    assert software["Argo"] == "v4.1.2"
+    assert set(software) == {"Python", "Hera", "Argo", "hera_utils"}
+    for path, one in found.items():
+        if "File" in one["@type"]:
+            content = (folder / path).read_bytes()
+            assert (one["contentSize"], one["sha256"]) == (str(len(content)), hashlib.sha256(content).hexdigest())
+    assert "pytest==" in (folder / "requirements.txt").read_text()
+
+
+def test_no_secret_is_in_it(script, tmp_path):
+    script.write_text(script.read_text() + f"TOKEN = '{TOKEN}'\n")
+    document = swept()
+    document["spec"]["templates"][1]["script"]["source"] = "use('from-a-variable-5')"
+    folder = written(tmp_path, whole(script, document))
+    everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file()).decode()
+    for planted in (TOKEN, "literal-secret-77", "hunter-22-x", "from-a-variable-5"):
+        assert planted not in everything, planted
+    assert "********" in everything
+
+
+def test_a_workflow_can_be_submitted_again():
+    document = swept()
+    document["metadata"] |= {
+        "uid": "u", "resourceVersion": "3", "generateName": "wf-",
+        "labels": {"mine": "yes", "workflows.argoproj.io/phase": "Succeeded"},
+    }  # fmt: skip
+    made = submittable(document)
+    assert "status" not in made
+    assert made["metadata"] == {
+        "name": "wf", "namespace": "default", "generateName": "wf-", "labels": {"mine": "yes"},
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="api_token"):
+        repeating.as_new(made, {})
+    with pytest.raises(SettingsError, match="a value of its templates"):
+        repeating.as_new(made, {"api_token": "x"})
+    made["spec"]["templates"] = []
+    again = repeating.as_new(made, {"api_token": "x"})
+    assert "name" not in again["metadata"]
+    assert again["spec"]["arguments"]["parameters"][0] == {"name": "api_token", "value": "x"}
+
+
+def test_it_is_read_again(script, tmp_path):
+    folder = written(tmp_path, whole(script, swept()))
+    recorded = repeating.read(folder)
+    assert recorded == repeating.read(folder / "ro-crate-metadata.json")
+    assert (recorded.run, recorded.script, recorded.arguments) == ("wf", script.resolve(), ("--set", "years=1,2"))
+    assert repeating.changed_sources(recorded) == []
+    (script.parent / "inputs.py").write_text("years = [3]\n")
+    assert repeating.changed_sources(recorded) == ["inputs.py"]
+    script.unlink()
+    assert sorted(repeating.changed_sources(recorded)) == ["experiment.py", "inputs.py"]
+    versions = dict(recorded.versions) | {"Argo": "v4.2.0"}
+    told = repeating.differences(recorded, versions, dict(recorded.packages) | {"pytest": "1"})
+    assert told[0] == "Argo v4.2.0, recorded with v4.1.2"
+    assert told[1].startswith("other packages: pytest ")
+
+
+def test_what_is_no_manifest_is_refused(tmp_path):
+    with pytest.raises(ResourceError, match="cannot be read"):
+        repeating.read(tmp_path / "nothing")
+    (tmp_path / "x.json").write_text("[]")
+    with pytest.raises(SettingsError, match="no manifest"):
+        repeating.read(tmp_path / "x.json")
+
+
+def test_sources_are_the_modules_beside_the_script(tmp_path):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from .inner import x\n")
+    (tmp_path / "pack" / "inner.py").write_text("import json\n")
+    (tmp_path / "unused.py").write_text("")
+    (tmp_path / "main.py").write_text("import pack\nimport numpy\nfrom other import y\n")
+    (tmp_path / "other.py").write_text("import main\n")
+    assert set(sources_of(tmp_path / "main.py")) == {"main.py", "pack/__init__.py", "pack/inner.py", "other.py"}
+
+
+def test_credentials_stay_out():
+    assert without_credentials("https://me:tok@host.example/x.git") == "https://host.example/x.git"
+    assert without_credentials("git@host.example:x.git") == "git@host.example:x.git"
+    assert without_secret_flags(
+        ["--argo_token", "x", "--n", "1", "--argo-token=y"], ["--argo_token", "--argo-token"]
+    ) == ["--n", "1"]
+
+
+def test_a_run_without_a_task_can_be_told(tmp_path):
+    given = WholeRun("wf", "default", (run(pod("wf.a")),))
+    assert (written(tmp_path, given) / "ro-crate-metadata.json").is_file()
