@@ -1,8 +1,11 @@
 """A pytest plugin for people who test their own workflows: the fixture `local_platform`.
 
 def test_fan_in(local_platform):
-    run = local_platform.run(experiment)
+    run = local_platform.run(experiment, replace={"collect": lambda vintages, **_: {"count": vintages}})
     assert run.succeeded and run["fan-in"].outputs["total"] == "54324"
+
+def test_plan(local_platform, snapshot):
+    assert local_platform.plan(experiment) == snapshot          # a text: any snapshot plugin takes it
 
 It is there as soon as hera_utils is installed. The server is private to the test session; each test has a namespace of its own,
 so that tests see neither each other's runs nor their claims, config maps and files.
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +24,7 @@ import pytest
 
 if TYPE_CHECKING:
     from hera_utils.execution.run import Run
+    from hera_utils.experiment.experiment import Experiment
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
@@ -48,23 +52,58 @@ class PrivatePlatform:
         self.client: ArgoClient = ArgoClient(self.connection)
         self.cluster: Cluster = Cluster(self.connection)
 
-    def run(self, what: Any) -> Run:
+    def run(self, what: Any, *, replace: Mapping[str, Callable[..., Any]] | None = None) -> Run:
         """Run an Experiment, a Hera Workflow or a workflow document to its end, and give the Run, however it ended.
 
         run.succeeded; run.phase; run["task"].outputs["parameter"] (or ["result"]), .inputs, .status; run.tasks("fan-out").
+        replace: template → a function of its input parameters that runs in this process instead (replacing.py says how).
         """
         from hera_utils.execution.execution_engine import ExecutionEngine
         from hera_utils.execution.run import Run
         from hera_utils.experiment.experiment import Experiment
+        from hera_utils.testing.replacing import stage
         from hera_utils.watch.follow import follow
 
-        if isinstance(what, Experiment):
-            made = ExecutionEngine(self.context).run(what, check=False)
-            assert made is not None, "an engine without a command line always runs"
-            return made
-        name = self.client.create(self._document(what))["metadata"]["name"]
-        workflow = follow(self.client, name)
-        return Run(name, self.client.namespace, workflow, self.client.link(name))
+        with stage(replace) as played:
+            if isinstance(what, Experiment):
+                if played is not None:
+                    what = played.experiment(what)
+                    self._planned(what)
+                    played.insist()
+                made = ExecutionEngine(self.context).run(what, check=False)
+                assert made is not None, "an engine without a command line always runs"
+                return made
+            document = self._document(what)
+            if played is not None:
+                document = played.document(document)
+                played.insist()
+            name = self.client.create(document)["metadata"]["name"]
+            workflow = follow(self.client, name)
+            return Run(name, self.client.namespace, workflow, self.client.link(name))
+
+    def plan(self, what: Any) -> str:
+        """What would run, expanded: points, tasks with their arguments, templates. A text for a snapshot: what differs from run to
+        run, from machine to machine and from version to version is masked.
+        """
+        from hera_utils.experiment.experiment import Experiment
+        from hera_utils.testing.snapshot import text_of
+
+        if not isinstance(what, Experiment):
+            return text_of([self._document(what)], None)
+        return text_of(self._planned(what), what.inputs)
+
+    def _planned(self, experiment: Experiment) -> list[Json]:
+        """The documents of an experiment, with all of its points: the workflow's, and that of what comes after them."""
+        from hera_utils.execution.plan import document_of, environment_of
+        from hera_utils.platforms.hera_binding import bind_hera
+
+        environment, layout = environment_of(experiment, self.context), experiment.made_layout()
+        with bind_hera(self.connection, insist=True):
+            return [
+                document_of(define(environment, experiment.inputs, layout))
+                for define in (experiment.workflow, experiment.gather)
+                if define is not None
+            ]
 
     def claim(self, name: str) -> Path:
         """The folder that a claim stands for: to put files there before a run, or to look at them after it."""
@@ -115,7 +154,8 @@ def settings(state: Path, namespace: str) -> CLIContext:
     around = Surroundings(
         environ={name: os.environ[name] for name in _KEPT if name in os.environ}, directory=Path.cwd(), home=state
     )
-    return read_settings({"platform": "local", "state": str(state), "argo_namespace": namespace}, around=around)
+    given = {"platform": "local", "state": str(state), "argo_namespace": namespace, "runs": str(state.parent / "runs")}
+    return read_settings(given, around=around)
 
 
 @pytest.fixture(scope="session")

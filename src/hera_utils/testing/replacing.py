@@ -1,0 +1,307 @@
+"""Templates replaced by Python functions: the plumbing of a workflow is tested without its containers.
+
+A replaced template stays a pod of the local platform, with its inputs, outputs, volumes, retries and conditions; what it runs is a
+few lines that bring the inputs to the test's own process, where the function is called, and bring its answer back. So functions
+may close over whatever the test has, and many run at once, each in a thread of its own.
+
+The function is given the template's input parameters by name, those that it asks for (`-` is `_`), as Hera gives them to a
+`@script()`: what is JSON is decoded (`2009` is a number), unless the function says otherwise (`vintages: str`). An input artifact that
+is a file is a text (`data: bytes` for bytes). It returns
+
+- a dictionary: output parameters and artifacts by name (a text, bytes, a number; lists and dictionaries become JSON);
+- anything else but None: the result (`{{tasks.NAME.outputs.result}}`).
+
+When it raises, the task fails with its message; the traceback is the task's log.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import functools
+import hmac
+import inspect
+import json
+import secrets
+import socketserver
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace as replaced
+from difflib import get_close_matches
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError, SettingsError
+from hera_utils.experiment.conversion import converted
+from hera_utils.experiment.experiment import Define, Experiment
+from hera_utils.experiment.values import text
+
+Json = dict[str, Any]
+
+_KINDS = ("script", "container", "containerSet", "dag", "steps", "resource", "data", "http", "suspend", "plugin")
+_BESIDE = ("initContainers", "sidecars", "executor", "daemon")  # of the container that is replaced
+_IMAGE = "python:3"
+_OUTPUTS = "/tmp/hera-utils-outputs"
+_LONGEST_MESSAGE = 2000  # characters of what a function raised
+
+# What runs in the pod. Standard library alone; the inputs are the text of the script, however long they are.
+_COURIER = """
+import base64, json, os, socket, sys
+address, key, name, files, places = json.loads(sys.argv[1])
+with open(sys.argv[2]) as file:
+    given = {one["name"]: one.get("value", "") for one in json.load(file)}
+sent = {}
+for artifact, path in files.items():
+    if os.path.isfile(path):
+        with open(path, "rb") as file:
+            sent[artifact] = base64.b64encode(file.read()).decode()
+with socket.create_connection(address) as wire:
+    stream = wire.makefile("rwb")
+    stream.write(json.dumps([key, name, given, sent]).encode() + b"\\n")
+    stream.flush()
+    answer = json.loads(stream.readline() or b'{"error": "the test that replaces this template is over", "trace": ""}')
+if "error" in answer:
+    print((answer["trace"] or answer["error"]).rstrip(), file=sys.stderr, flush=True)
+    try:
+        with open("/dev/termination-log", "w") as file:
+            file.write(answer["error"])
+    except OSError:
+        pass
+    sys.exit(1)
+for output, content in answer["outputs"].items():
+    os.makedirs(os.path.dirname(places[output]), exist_ok=True)
+    with open(places[output], "wb") as file:
+        file.write(base64.b64decode(content))
+sys.stdout.write(answer["result"])
+"""
+
+
+class Stage:
+    """Where the functions of a test are called: a server of this process, on loopback, that answers to its key alone."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._functions = dict(functions)
+        self._key = secrets.token_hex(16)
+        self._declared: dict[str, Json] = {}
+        self._seen: set[str] = set()
+        self._replaced: set[str] = set()
+        for name, function in self._functions.items():
+            if not callable(function):
+                raise SettingsError(
+                    f"the template `{name}` cannot be replaced by {function!r}", fix="give a function of its inputs"
+                )
+        stage = self
+
+        class Call(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                self.wfile.write(json.dumps(stage._answer(self.rfile.readline())).encode() + b"\n")
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Call)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> Stage:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def experiment(self, experiment: Experiment) -> Experiment:
+        """The experiment whose workflows have the templates replaced."""
+        gather = None if experiment.gather is None else self._around(experiment.gather)
+        return replaced(experiment, workflow=self._around(experiment.workflow), gather=gather)
+
+    def _around(self, define: Define) -> Define:
+        from hera_utils.execution.plan import document_of
+
+        @functools.wraps(define)
+        def defined(environment: Any, inputs: Any, layout: Any) -> Json:
+            return self.document(document_of(define(environment, inputs, layout)))
+
+        return defined
+
+    def document(self, document: Json) -> Json:
+        """The workflow with its templates replaced; it is given a copy. SettingsError for a function that does not fit its template."""
+        made = copy.deepcopy(document)
+        templates = (made.get("spec") or {}).get("templates") or []
+        for template in templates:
+            name = str(template.get("name", ""))
+            self._seen.add(name)
+            if name in self._functions:
+                self._replaced.add(name)
+                self._replace(name, template)
+        return made
+
+    def insist(self) -> None:
+        """SettingsError for a function whose template no workflow had: a name that was mistyped would test nothing."""
+        for name in self._functions:
+            if name not in self._replaced:
+                near = get_close_matches(name, self._seen, n=1)
+                hint = f"; did you mean `{near[0]}`?" if near else ""
+                raise SettingsError(
+                    f"no template is named `{name}`{hint}",
+                    fix=f"the workflow's own templates are: {', '.join(sorted(self._seen)) or 'none'}",
+                )
+
+    def _replace(self, name: str, template: Json) -> None:
+        inputs = template.get("inputs") or {}
+        self._declared[name] = {
+            "parameters": [p["name"] for p in inputs.get("parameters") or ()],
+            "artifacts": [a["name"] for a in inputs.get("artifacts") or ()],
+            "outputs": [p["name"] for p in (template.get("outputs") or {}).get("parameters") or ()],
+            "optional": [
+                p["name"]
+                for p in (template.get("outputs") or {}).get("parameters") or ()
+                if (p.get("valueFrom") or {}).get("default") is not None
+            ],
+            "files": [
+                a["name"] for a in (template.get("outputs") or {}).get("artifacts") or () if not a.get("optional")
+            ],
+            "optional_files": [
+                a["name"] for a in (template.get("outputs") or {}).get("artifacts") or () if a.get("optional")
+            ],
+        }
+        _arguments(name, self._functions[name], self._declared[name])
+        before: Json = {}
+        for kind in _KINDS:
+            before = template.pop(kind, None) or before
+        for field in _BESIDE:
+            template.pop(field, None)
+        places = _places(template)
+        files = {a["name"]: a["path"] for a in inputs.get("artifacts") or () if a.get("path")}
+        told = [list(self._server.server_address[:2]), self._key, name, files, places]
+        mounts = before.get("volumeMounts") if isinstance(before, dict) else None
+        template["script"] = {
+            "image": _IMAGE,
+            "command": ["python3", "-c", _COURIER, json.dumps(told)],
+            "source": "{{inputs.parameters}}" if inputs.get("parameters") else "[]",
+            **({"volumeMounts": mounts} if mounts else {}),
+        }
+
+    def _answer(self, line: bytes) -> Json:
+        try:
+            key, name, given, files = json.loads(line)
+        except ValueError:
+            return {"error": "this is no call of a replaced template", "trace": ""}
+        if not hmac.compare_digest(str(key), self._key):
+            return {"error": "this is no call of this test", "trace": ""}
+        try:
+            arguments = _decoded(name, self._functions[name], given, files)
+            return self._packed(name, self._functions[name](**arguments))
+        except HeraUtilsError as error:
+            return {"error": error.message, "trace": error.message}
+        except BaseException as error:  # noqa: BLE001  whatever a test's function raises is how its task ends
+            told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return {"error": told[:_LONGEST_MESSAGE], "trace": traceback.format_exc()}
+
+    def _packed(self, name: str, returned: Any) -> Json:
+        declared = self._declared[name]
+        outputs = [*declared["outputs"], *declared["files"], *declared["optional_files"]]
+        given = returned if isinstance(returned, Mapping) else {}
+        for one in given:
+            if one not in outputs:
+                raise SettingsError(
+                    f"the template `{name}` has no output `{one}`; it has: {', '.join(outputs) or 'none'}"
+                )
+        for one in (*declared["outputs"], *declared["files"]):
+            if one not in given and one not in declared["optional"]:
+                raise SettingsError(f"what replaces `{name}` gave no `{one}`; it gave: {', '.join(given) or 'nothing'}")
+        result = "" if returned is None or isinstance(returned, Mapping) else text(returned)
+        return {
+            "outputs": {one: base64.b64encode(_bytes(content)).decode() for one, content in given.items()},
+            "result": result,
+        }
+
+
+@contextmanager
+def stage(functions: Mapping[str, Callable[..., Any]] | None) -> Iterator[Stage | None]:
+    """The stage for these functions, as long as the block lasts; None where nothing is replaced."""
+    if not functions:
+        yield None
+        return
+    with Stage(functions) as made:
+        yield made
+
+
+def _bytes(content: Any) -> bytes:
+    return content if isinstance(content, bytes) else text(content).encode()
+
+
+def _places(template: Json) -> dict[str, str]:
+    """Where each output is to be written; outputs that came from elsewhere (a dag's tasks, a resource) come from files now."""
+    places: dict[str, str] = {}
+    outputs = template.get("outputs") or {}
+    for parameter in outputs.get("parameters") or ():
+        source = parameter.get("valueFrom") or {}
+        path = str(source.get("path") or f"{_OUTPUTS}/parameters/{parameter['name']}")
+        default = {"default": source["default"]} if source.get("default") is not None else {}
+        parameter["valueFrom"] = {"path": path, **default}
+        parameter.pop("value", None)
+        places[parameter["name"]] = path
+    for artifact in outputs.get("artifacts") or ():
+        artifact.pop("from", None)
+        artifact.pop("fromExpression", None)
+        artifact.setdefault("path", f"{_OUTPUTS}/artifacts/{artifact['name']}")
+        places[artifact["name"]] = artifact["path"]
+    return places
+
+
+def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
+    """SettingsError unless the function can be called with the template's inputs."""
+    there = {_word(one) for one in (*declared["parameters"], *declared["artifacts"])}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in there:
+            continue
+        if parameter.default is parameter.empty or parameter.kind is parameter.POSITIONAL_ONLY:
+            near = get_close_matches(parameter.name, there, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise SettingsError(
+                f"what replaces `{name}` asks for `{parameter.name}`, which is no input of that template{hint}",
+                fix=f"its inputs are: {', '.join(sorted(there)) or 'none'}",
+            )
+
+
+def _decoded(
+    name: str, function: Callable[..., Any], given: Mapping[str, str], files: Mapping[str, str]
+) -> dict[str, Any]:
+    signature = inspect.signature(function, eval_str=False)
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+    hints = _hints(function)
+    made: dict[str, Any] = {}
+    for one, value in given.items():
+        word = _word(one)
+        if open_ended or word in signature.parameters:
+            wanted = hints.get(word)
+            made[word] = (
+                converted(value, wanted, f"{name}.{one}", written=True) if wanted is not None else _as_hera(value)
+            )
+    for one, content in files.items():
+        word = _word(one)
+        if open_ended or word in signature.parameters:
+            data = base64.b64decode(content)
+            made[word] = data if hints.get(word) is bytes else data.decode("utf-8", "replace")
+    return made
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    import typing
+
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):
+        return {}
+
+
+def _as_hera(value: str) -> Any:
+    """Hera's rule for the arguments of a `@script()`: JSON where it is JSON, else the text."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _word(name: str) -> str:
+    return name.replace("-", "_")
