@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,18 @@ class Cluster:
 
         return self.told(ask, what)
 
-    def http_client(self) -> Any:
-        """What lightkube speaks HTTP with (address, certificates and credential of the kubeconfig); for `KubernetesHttp`."""
-        return self._client()._client._client
+    def http_client(self, token: str = "") -> Any:
+        """What lightkube speaks HTTP with; for `KubernetesHttp`. token: with it alone, instead of the kubeconfig's credential."""
+        if not token:
+            return self._client()._client._client
+        from lightkube.config import client_adapter
+
+        from hera_utils.platforms.kubernetes_transport import transport
+
+        access = ClusterAccess(replace(self.access().chosen, user={"token": token}))
+        through = transport(access, direct=self.local, proxy=self.connection.proxy)
+        http: Any = client_adapter.httpx  # type: ignore[attr-defined,unused-ignore]
+        return http.Client(base_url=access.address.server, transport=through, timeout=10, trust_env=False)
 
     def told(self, ask: Any, what: str) -> Any:
         """The answer, or one of our errors: nothing of lightkube or of its HTTP library gets out."""

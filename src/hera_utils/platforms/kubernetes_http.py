@@ -27,7 +27,7 @@ _AS_JSON = "application/json"
 class Request:
     """One question. path: below the API's root, escaped. content: the media type of the body.
 
-    token: asked with this bearer token instead of the kubeconfig's credential; it is never shown.
+    by_token: asked with the token that the KubernetesHttp was given, instead of the kubeconfig's credential.
     """
 
     method: str
@@ -35,7 +35,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Json | None = None
     content: str = _AS_JSON
-    token: str = field(default="", repr=False)
+    by_token: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,16 @@ class KubernetesHttp:
     AccessError when nothing answers or what answers is no Kubernetes API; a refusal is an Answer.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, token: str = "") -> None:
+        """token: another credential, for requests that say `by_token` (a client certificate would win over a header)."""
         self._cluster = cluster
         self._client = cluster.http_client()
+        self._by_token = cluster.http_client(token) if token else self._client
 
     def ask(self, request: Request) -> Answer:
         def send() -> Any:
-            return self._client.send(self._built(request), **self._as(request.token))
+            client = self._by_token if request.by_token else self._client
+            return client.send(self._built(request))
 
         asked = time.time()
         reply = self._cluster.told(send, request.path)
@@ -96,15 +99,9 @@ class KubernetesHttp:
         if request.body is not None:
             headers["Content-Type"] = request.content
             content = json.dumps(request.body, separators=(",", ":")).encode()
-        if request.token:
-            headers["Authorization"] = f"Bearer {request.token}"
         return self._client.build_request(
             request.method, request.path, params=dict(request.query), content=content, headers=headers
         )
-
-    def _as(self, token: str) -> dict[str, Any]:
-        # the client's own auth would write over our header
-        return {"auth": _unchanged} if token else {}
 
     def _no_kubernetes(self, reply: Any) -> AccessError:
         kind = str(reply.headers.get("Content-Type", "")).split(";")[0]
@@ -114,7 +111,3 @@ class KubernetesHttp:
             f"what answers at {server} is no Kubernetes API (status {reply.status_code}, {what})",
             fix="correct the cluster's `server` in the kubeconfig, or name another with --k8s_config_file or KUBECONFIG",
         )
-
-
-def _unchanged(request: Any) -> Any:
-    return request

@@ -47,7 +47,7 @@ class Asker:
         return self(Request("GET", path))[0]
 
     def _future(self, request: Request) -> Future[Answer]:
-        key = repr(request) + request.token  # the token is no part of its repr
+        key = repr(request)
         with self._lock:
             if key not in self._known:
                 self._known[key] = self._threads.submit(self._ask, request)
@@ -59,8 +59,8 @@ class Place:
     """What is examined, and what the first round trip said of it.
 
     asker: None when no kubeconfig leads to the cluster, or nothing answers there. needs: of the workflow and its environment.
-    token: what the Argo token says of itself. identity: with which credential the user's rights are asked: the Argo token where the
-    cluster knows it, else the kubeconfig's (""). user: the name that the cluster knows that user by, "" when it does not say.
+    token: what the Argo token says of itself. by_token: whether the cluster knows it: the user's rights are then asked for with it, else
+    with the kubeconfig's credential. user: the name that the cluster knows that user by, "" when it does not say.
     trusted: whether the Argo server took the token; version: its version, "" when it did not answer.
     """
 
@@ -70,7 +70,7 @@ class Place:
     needs: Needs
     token: Token
     asker: Asker | None = None
-    identity: str = field(default="", repr=False)
+    by_token: bool = False
     user: str = ""
     trusted: bool = False
     runs: object = None  # the newest runs of the namespace, or the error of who asked for them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -38,25 +39,26 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
     connection = connect(context)
     place = Place(context, connection, environment or Environment(), needs, Token("opaque"))
-    asker, lost = _asker(connection)
     given = "" if connection.fresh_token is not None else connection.token
     if given:
         place.token = read_token(given)
+    try:
+        current = connection.current_token()
+    except HeraUtilsError:
+        current = ""  # whoever sends it says so
+    shown = current if _may_ask_as(read_token(current), current) else ""
+    asker, lost = _asker(connection, shown)
     calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
     if asker is not None:
         calls += [
             lambda: asker.get("version"),
             lambda: asker(_WHO)[0],
-            lambda: (
-                asker(Request("POST", _WHO.path, body=_WHO.body, token=given))[0]
-                if _may_ask_as(place.token, given)
-                else None
-            ),
+            lambda: asker(replace(_WHO, by_token=True))[0] if shown else None,
         ]
     said = in_parallel(calls)
     findings = [*_told_argo(place, said[0], said[1], given)]
     if asker is not None:
-        findings += _told_cluster(place, asker, said[2:], given)
+        findings += _told_cluster(place, asker, said[2:])
     else:
         findings += lost
     dates = [said[0], *said[2:3]]
@@ -69,11 +71,11 @@ def _may_ask_as(token: Token, given: str) -> bool:
     return bool(given) and not token.wrong and (token.of_kubernetes or token.kind == "opaque")
 
 
-def _asker(connection: Connection) -> tuple[Asker | None, list[Finding]]:
+def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Finding]]:
     cluster = Cluster(connection)
     try:
         if cluster.leads_somewhere():
-            return Asker(KubernetesHttp(cluster)), []
+            return Asker(KubernetesHttp(cluster, token)), []
     except (SettingsError, AccessError) as error:
         return None, [told("cluster", error)]
     return None, [
@@ -204,7 +206,7 @@ def _span(seconds: float) -> str:
 # --- the cluster ---------------------------------------------------------------------------------------------------------
 
 
-def _told_cluster(place: Place, asker: Asker, said: list[Any], given: str) -> Iterator[Finding]:
+def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Finding]:
     version, mine, theirs = said
     if isinstance(version, HeraUtilsError):
         asker.close()
@@ -224,8 +226,8 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any], given: str) -> It
     if not any(numbers(place.kubernetes)):
         place.kubernetes = ""  # v0.0.0-master: one that was built by hand
     place.user = _name(mine)
-    if given and isinstance(theirs, Answer) and theirs.ok:
-        place.identity, place.user = given, _name(theirs)
+    if isinstance(theirs, Answer) and theirs.ok:
+        place.by_token, place.user = True, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
     yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of no known version)'} answers{as_whom}")
     if place.version:

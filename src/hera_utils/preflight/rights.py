@@ -96,7 +96,7 @@ def _yes(answer: Answer) -> bool:
 
 def _self_review(place: Place, right: Right) -> Request:
     return _asked(
-        place, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(place.namespace)}, place.identity
+        place, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(place.namespace)}, place.by_token
     )
 
 
@@ -107,12 +107,12 @@ def _review(place: Place, account: str, right: Right) -> Request:
         "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
         "resourceAttributes": right.attributes(namespace),
     }
-    return _asked(place, "SubjectAccessReview", spec, "")
+    return _asked(place, "SubjectAccessReview", spec, False)
 
 
-def _asked(place: Place, kind: str, spec: Json, token: str) -> Request:
+def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> Request:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
-    return Request("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, token=token)
+    return Request("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
 
 
 # --- roles, read ---------------------------------------------------------------------------------------------------------
