@@ -187,7 +187,7 @@ def test_a_script_from_the_command_line(script):
 
 def test_planning_and_examining_run_nothing(script, local_platform):
     said = ended(script("--plan"))
-    assert said.out.startswith("2 points (2 vintages) → 1 task, 1 workflow of ")
+    assert said.out.startswith("2 points (2 vintages) → 1 pod, 1 workflow of ")
     said = ended(script("--doctor"))
     assert (said.status, "✔ platform local" in said.out) == (0, True)
     said = ended(script("--doctor", "--python", "/nowhere/python"))

@@ -40,8 +40,8 @@ EXPERIMENT = Experiment(
 def test_the_plan_says_points_and_size(context):
     planned = plan(EXPERIMENT, context())
     assert (planned.points, planned.axes) == (6, {"vintages": 3, "boroughs": 2})
-    (line,) = planned.lines()
-    assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 task, 1 workflow of ")
+    line = planned.lines()[0]
+    assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 pod, 1 workflow of ")
     container = planned.document["spec"]["templates"][0]["container"]
     assert (container["image"], container["command"]) == ("mine/tool", ["a-lyon"])
 

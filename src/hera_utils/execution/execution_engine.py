@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hera_utils.errors import RunFailed, SettingsError
-from hera_utils.execution.plan import Plan, environment_of, plan, refuse_too_large
+from hera_utils.execution.picture import picture
+from hera_utils.execution.plan import (
+    Plan,
+    environment_of,
+    judged,
+    plan,
+    prints_for,
+    refuse_too_large,
+    script_folder,
+)
+from hera_utils.execution.realization import Realization, facts_of, how_it_failed, runs_folder
 from hera_utils.execution.run import Run
-from hera_utils.execution.screen import Detached, Screen, Silence, Told
+from hera_utils.execution.screen import Screen, Silence, Told
+from hera_utils.execution.standing import earlier
+from hera_utils.execution.steering import claim_here, standing_run, stop_run
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.platforms.argo_client import ArgoClient
@@ -19,7 +32,6 @@ from hera_utils.preflight.check import Finding
 from hera_utils.preflight.run import Examination, assert_ready, write_role
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
-from hera_utils.watch.follow import follow
 
 Json = dict[str, Any]
 
@@ -41,11 +53,19 @@ class ExecutionEngine:
     ) -> ExecutionEngine:
         """An engine that takes its settings from this script's command line and shows on the screen what happens.
 
-        Besides the settings it knows --plan (what would run), --doctor (would it work) and --detach (do not wait).
+        Besides the settings it knows --plan (what would run), --resume (only what is not done), --explain (why), --doctor (would it
+        work), --detach (do not wait).
         """
         parser = parser if parser is not None else argument_parser()
         group = parser.add_argument_group("experiment")
         group.add_argument("--plan", action="store_true", help="say what would run, and run nothing")
+        group.add_argument(
+            "--resume", action="store_true", help="run only the points that are not done or have changed"
+        )
+        group.add_argument("--explain", action="store_true", help="with --resume: say of each point why it runs")
+        group.add_argument(
+            "--picture", choices=("ascii", "mermaid"), help="draw the graph of the tasks with the plan, and run nothing"
+        )
         group.add_argument("--doctor", action="store_true", help="check everything that the run needs, and run nothing")
         group.add_argument(
             "--role", metavar="FILE", help="with --doctor: write the rights that lack, for the cluster's owner"
@@ -56,9 +76,22 @@ class ExecutionEngine:
         group.add_argument("--detach", action="store_true", help="submit it and leave; it goes on")
         return cls(parse_arguments(argv, parser=parser), told=Screen())
 
-    def plan(self, experiment: Experiment) -> Plan:
-        """What would run: nothing is started or sent."""
-        return plan(experiment, self.context)
+    def plan(self, experiment: Experiment, *, resume: bool | None = None) -> Plan:
+        """What would run: nothing is started or sent.
+
+        resume: judge the points by what earlier runs have done (default: whether --resume was given).
+        """
+        _known(experiment)
+        resume = self._asked("resume") if resume is None else resume
+        made = plan(experiment, self.context)
+        if not resume:
+            return made
+        volume = made.environment.persisted_volume
+        where = claim_here(self.context, volume.claim_name) if volume is not None else None
+        known = earlier(
+            runs_folder(self.context), facts_of(experiment, made.definition.key, self.context, self._namespace())
+        )
+        return judged(made, known, prints_for(self.context), where, script_folder(self.context))
 
     def examine(self, experiment: Experiment) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
@@ -72,71 +105,97 @@ class ExecutionEngine:
         environment = environment_of(experiment, self.context)
         return examine(self.context, environment, document, role_file=self._role_file())
 
-    def run(self, experiment: Experiment, *, check: bool = True) -> Run | None:
+    def run(self, experiment: Experiment, *, check: bool = True, resume: bool | None = None) -> Run | None:
         """Realize the experiment and give its Run; None when it was only planned, examined or detached from.
 
-        check: RunFailed unless it succeeded; without it the Run says how it ended. Ctrl-C leaves the run alone.
+        check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
+        whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
         """
-        if not isinstance(experiment, Experiment):
-            raise SettingsError(
-                f"a {type(experiment).__name__} is no experiment",
-                fix="give hera_utils.Experiment(workflow=…, inputs=…, …)",
-            )
+        _known(experiment)
         if self._asked("doctor"):
             self._told_findings(self._examined(experiment))
             return None
-        if self._asked("plan"):
-            self.told.lines(self.plan(experiment).lines())
+        if self._asked("plan") or self._asked("picture"):
+            self._tell_plan(self.plan(experiment, resume=resume))
             return None
+        with self._realization(experiment, resume) as found:
+            if found.record is None:
+                return self._nothing_to_run(found, check)
+            if self._asked("detach"):
+                self.told.lines(found.submit())
+                return None
+            run = found.run()
+            self.told.ended(found.client, run)
+            if check and not run.succeeded:
+                raise how_it_failed(run)
+            return run
+
+    def submit(self, experiment: Experiment, *, resume: bool = False) -> str:
+        """Begin the run and leave it; its name. What is submitted goes on by itself.
+
+        Of a run of many workflows that is as many as may go on at once; the others, and `gather`, follow with `follow`.
+        """
+        with self._realization(experiment, resume) as found:
+            if found.record is None:
+                raise SettingsError("every point is done already: there is nothing to submit")
+            name = found.record.name
+            found.submit()
+            return name
+
+    def follow(self, experiment: Experiment, *, check: bool = True) -> Run:
+        """Take up the experiment's last run where it was left, and give its Run: what still runs is awaited, the rest is submitted."""
+        run = self.run(experiment, check=check, resume=True)
+        assert run is not None, "an engine that only plans follows nothing"
+        return run
+
+    def collect(self, name: str = "") -> Run:
+        """A run as it stands, by its name (default: the newest that is recorded)."""
+        with ArgoClient(connect(self.context)) as client:
+            return standing_run(client, runs_folder(self.context), name)
+
+    def cancel(self, name: str = "") -> list[str]:
+        """Stop every workflow of a run (default: the newest that is recorded); the names of those that were stopped.
+
+        What had not been submitted stays so; `run(resume=True)` takes it up.
+        """
+        with ArgoClient(connect(self.context)) as client:
+            return stop_run(client, runs_folder(self.context), name)
+
+    @contextmanager
+    def _realization(self, experiment: Experiment, resume: bool | None) -> Iterator[Realization]:
+        """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
+        _known(experiment)
+        resume = self._asked("resume") if resume is None else resume
         connection = connect(self.context)
         with ArgoClient(connection) as client:
             version = client.version()  # before anything is defined or told: nobody may be there
             self.told.where(self.context, connection, version)
             with bind_hera(connection, stamp=stamp_of(self.context)):
-                planned = self.plan(experiment)
-            return self._realize(client, connection, planned, check)
+                made = plan(experiment, self.context)
+                if not connection.local:
+                    refuse_too_large(made.document)
+                    if not self._asked("no_preflight"):
+                        assert_ready(self.context, made.environment, made.document)
+                found = Realization(client, self.context, self.told, made, resume=resume)
+                found.provisioned = self._provision(connection, made.environment)
+                self.told.provisioned(found.provisioned)
+                found.prepare()
+                if resume and found.record is not None:
+                    self._tell_plan(found.plan)
+                yield found
 
-    def _realize(self, client: ArgoClient, connection: Connection, planned: Plan, check: bool) -> Run | None:
-        if not connection.local:
-            refuse_too_large(planned.document)
-            if not self._asked("no_preflight"):
-                assert_ready(self.context, planned.environment, planned.document)
-        provisioned = self._provision(connection, planned.environment)
-        self.told.provisioned(provisioned)
-        name, namespace = self._submit(client, planned)
-        link = client.link(name)
-        if self._asked("detach"):
-            self.told.lines([f"{name} is submitted; see it with: hera-utils watch {name}", link])
-            return None
-        try:
-            workflow = follow(client, name, self.told.display())
-        except KeyboardInterrupt:
-            raise Detached(f"the run goes on; come back with: hera-utils watch {name}") from None
-        folders = {one.name: one.where for one in provisioned if one.where}
-        run = Run(name, namespace, workflow, link, folders)
-        self.told.ended(client, run)
-        if check and not run.succeeded:
-            raise RunFailed(
-                _how_it_failed(run), fix=f"read hera-utils logs {name}; then: hera-utils retry {name} --watch"
-            )
-        return run
+    def _nothing_to_run(self, found: Realization, check: bool) -> Run:
+        self.told.lines([f"all {found.plan.points} points are done already: nothing to run"])
+        return standing_run(found.client, found.runs, identity_of=found.facts)
 
-    def _submit(self, client: ArgoClient, planned: Plan) -> tuple[str, str]:
-        """The name and the namespace of the workflow. Hera's object learns its name, as after its own `create()`."""
-        made = planned.workflow
-        metadata = planned.document.get("metadata") or {}
-        # A function that ends with `w.create()`, as a script does: Hera has put the name beside the prefix it was made from.
-        submitted = metadata.get("name") and str(metadata["name"]).startswith(metadata.get("generateName") or "\0")
-        if not submitted:
-            here = (
-                client.connection.local
-            )  # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
-            document = stamp_of(self.context).on(planned.document) if here else planned.document
-            metadata = client.create(document)["metadata"]
-        client.namespace = metadata.get("namespace") or client.namespace
-        if made is not None:
-            made.name = metadata["name"]
-        return str(metadata["name"]), client.namespace
+    def _tell_plan(self, made: Plan) -> None:
+        self.told.lines(made.lines(explain=self._asked("explain")))
+        kind = getattr(self.context, "picture", None) if "picture" in self.context else None
+        if kind:
+            self.told.lines(picture(made.document, made.survey.belonging, str(kind)))
+
+    def _namespace(self) -> str:
+        return str(self.context.argo_namespace)
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
         if not (environment.volumes or environment.config_maps or environment.secrets):
@@ -165,7 +224,9 @@ class ExecutionEngine:
         return bool(getattr(self.context, flag, False)) if flag in self.context else False
 
 
-def _how_it_failed(run: Run) -> str:
-    first = next(iter(run.outcome.failures), None)
-    why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
-    return f"{run.name} {run.phase.lower()}{f' ({why})' if why else ''}"
+def _known(experiment: object) -> None:
+    if not isinstance(experiment, Experiment):
+        raise SettingsError(
+            f"a {type(experiment).__name__} is no experiment",
+            fix="give hera_utils.Experiment(workflow=…, inputs=…, …)",
+        )

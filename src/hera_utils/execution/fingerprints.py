@@ -188,7 +188,14 @@ def changes(old: Print, new: Print, old_text: Callable[[str], str], new_text: Ca
     for part, told in (("given", "argument {} changed"), ("files", "input file {} changed")):
         before, after = old.get(part) or {}, new.get(part) or {}
         if before != after:
-            names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+            # a file that was not there when the point was submitted, and yet it was computed: the run made it itself
+            names = sorted(
+                name
+                for name in {*before, *after}
+                if before.get(name) != after.get(name) and not (part == "files" and before.get(name) == "")
+            )
+            if not names:
+                continue
             tasks = [name for name in names if name.startswith("task ")]
             found.append(f"{_told(tasks)} changed" if tasks else told.format(_told(names)))
     return found

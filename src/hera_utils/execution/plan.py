@@ -1,89 +1,249 @@
-"""What a run will be, before anything is sent: the points, the workflow document, the limits of where it goes."""
+"""What a run will be, before anything is sent: its points, the workflows that compute them, what is done already and what runs again."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from hera_utils.errors import SettingsError, UnsupportedError
+from hera_utils.errors import UnsupportedError
+from hera_utils.execution.definition import Definition, document_of, environment_of
+from hera_utils.execution.files import DeclaredFiles
+from hera_utils.execution.fingerprints import Print, Prints
+from hera_utils.execution.parts import HERE, ON_A_CLUSTER, Limits, Survey, bytes_of, prints_of, surveyed
+from hera_utils.execution.sources import Sources, packages
+from hera_utils.execution.standing import Earlier, Judge
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.points import Point
 from hera_utils.preflight.limits import Size, breaches, size
 from hera_utils.settings.resolve import CLIContext
 
+__all__ = ["Plan", "document_of", "environment_of", "plan", "refuse_too_large", "task_count"]
+
 Json = dict[str, Any]
+
+_TOLD = 3  # reasons that a plan gives unasked
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to be done of a sweep. run: point id → why. done: id → the run that computed it.
+
+    flying: id → the print that it would have now, of the points that still run. unseen: whether some declared files could not be looked at.
+    """
+
+    run: Mapping[str, str]
+    done: Mapping[str, str] = field(default_factory=dict)
+    flying: Mapping[str, Print] = field(default_factory=dict)
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """axes: name → how many values; points: their product. environment: as it will be. document: the workflow as it will be sent.
+    """A run before it begins.
 
-    workflow: Hera's object, when the experiment gave one.
+    told: the sweep in words; points: how many. environment: as it will be. survey: the definition, looked at. limits: of a workflow.
+    verdict: None when nothing was asked of earlier runs: then every point runs. gather: what comes after all points.
     """
 
-    axes: dict[str, int]
+    told: str
     points: int
     environment: Environment
-    document: Json
-    workflow: Any = None
+    definition: Definition
+    survey: Survey
+    limits: Limits
+    verdict: Verdict | None = None
+    gather: Json | None = None
+
+    @property
+    def document(self) -> Json:
+        """The workflow of all points; where it is split, that of the first ones."""
+        return self.survey.shown.document
+
+    @property
+    def axes(self) -> dict[str, int]:
+        return {name: len(values) for name, values in self.definition.inputs.points.axes.items()}
+
+    @property
+    def workflow(self) -> Any:
+        """Hera's object, when the experiment gave one."""
+        return self.survey.shown.made
 
     @property
     def size(self) -> Size:
         return size(self.document)
 
-    def lines(self) -> list[str]:
-        """The plan as it is told."""
-        axes = " × ".join(f"{count} {name}" for name, count in self.axes.items())
-        swept = f"{self.points} points ({axes})" if axes else "nothing is swept"
+    @property
+    def to_run(self) -> int:
+        return self.points if self.verdict is None else len(self.verdict.run)
+
+    def wanted(self) -> Iterator[Point]:
+        """The points that run, in order."""
+        chosen = None if self.verdict is None else self.verdict.run
+        return (point for point in self.definition.inputs.points if chosen is None or point.id in chosen)
+
+    @property
+    def single(self) -> bool:
+        """Whether one workflow computes all points."""
+        return bool(self.survey.unit) or self.survey.fits(self.limits)
+
+    def workflows(self) -> tuple[int, int, bool]:
+        """(how many compute the whole sweep, the bytes of the largest, whether that is certain)."""
+        if self.single:
+            full = self.survey.full
+            return 1, bytes_of(full.document) if full is not None else 0, full is not None
+        room = min(self.points, self.survey.points_a_part(self.limits))
+        return -(-self.points // room), int(self.survey.fixed + room * self.survey.each[0]), False
+
+    def pods(self) -> tuple[int, bool]:
+        """(how many tasks all points have, whether that is certain)."""
         count, exact = task_count(self.document)
-        tasks = f"{'' if exact else 'at least '}{count} task{'' if count == 1 else 's'}"
-        kilobytes = self.size.bytes / 1000
-        return [f"{swept} → {tasks}, 1 workflow of {kilobytes:.1f} kB (limit of a cluster: 1 MiB)"]
+        if self.survey.full is None and not self.single:
+            found = self.survey.belonging
+            shown = max(1, len(found.tasks))
+            pieces = sum(map(len, found.tasks.values()))
+            each, shared = pieces / shown, count - pieces
+            count = round(each * self.points) + shared * self.workflows()[0]
+            exact = exact and pieces % shown == 0
+        if self.gather is not None:
+            more, sure = task_count(self.gather)
+            count, exact = count + more, exact and sure
+        return count, exact
 
-
-def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
-    """The experiment's environment, where a flag, a variable or a file wins over what its author wrote."""
-    written = experiment.environment
-    made = written(context) if callable(written) else written
-    if not isinstance(made, Environment):
-        raise SettingsError(
-            f"the experiment's environment is a {type(made).__name__}",
-            fix="give a hera_utils.Environment, or a function that does",
+    def lines(self, *, explain: bool = False) -> list[str]:
+        """The plan as it is told. explain: why each point runs."""
+        words = self.told
+        swept = (
+            "nothing is swept"
+            if not self.axes
+            else words
+            if words.startswith(f"{self.points} points")
+            else f"{self.points} points ({words})"
         )
+        pods, exact = self.pods()
+        count, largest, sure = self.workflows()
+        about = "" if sure else "about "
+        flows = "1 workflow of" if count == 1 else f"{about}{count} workflows of at most"
+        more = "" if self.gather is None else ", then gather"
+        limit = "limit of a cluster: 1 MiB" if self.limits is HERE else "limit 1 MiB"
+        pods_told = f"{'' if exact else 'at least '}{pods} pod{'' if pods == 1 else 's'}"
+        lines = [f"{swept} → {pods_told}, {flows} {about if count == 1 else ''}{_kilobytes(largest)}{more} ({limit})"]
+        why = self.survey.belonging.whole or self.survey.belonging.joint
+        if self.points > 1 and why:
+            lines.append(f"one unit, {'run whole' if self.survey.belonging.whole else 'never split'}: {why}")
+        if self.verdict is not None:
+            lines += self._standing(self.verdict, explain)
+        return lines
 
-    def stronger(name: str) -> Any:
-        return getattr(context, name) if context.given(name) else None
+    def _standing(self, verdict: Verdict, explain: bool) -> list[str]:
+        done, flying, run = len(verdict.done), len(verdict.flying), len(verdict.run)
+        states = [f"{done} points are done already"] if done else ["no point is done yet"]
+        states += [f"{flying} still run"] if flying else []
+        names = (
+            {point.id: point.name for point in self.definition.inputs.points if point.id in verdict.run} if run else {}
+        )
+        reasons = [f"{names[point]}: {why}" for point, why in verdict.run.items()]
+        if explain or not run:
+            lines = [f"{', '.join(states)}, {run} to run", *(f"  {reason}" for reason in reasons)]
+        else:
+            more = ", …" if run > 1 else ""
+            lines = [f"{', '.join(states)}, {run} to run ({_first(verdict.run, names)}{more})"]
+        if verdict.unseen:
+            lines.append("files in the cluster's volume were not looked at: the records of earlier runs decide")
+        return lines
 
-    return made.adapted(
-        claim_name=stronger("k8s_volume_claim_name"),
-        config_map=stronger("k8s_configmap_name"),
-        registry=stronger("registry"),
+
+def _first(run: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """The reason that says most: of a point that ran before."""
+    point = next((one for one, why in run.items() if why != "new"), next(iter(run)))
+    return f"{names[point]}: {run[point]}"
+
+
+def _kilobytes(count: int) -> str:
+    return f"{count / 1000:.1f} kB" if count < 10_000 else f"{count / 1000:.0f} kB"
+
+
+def plan(
+    experiment: Experiment, context: CLIContext, *, earlier: Earlier | None = None, volume: Path | None = None
+) -> Plan:
+    """Define the workflow (Hera is bound by the caller) and look at it. earlier: what runs before have done, for a resumed run.
+
+    volume: the folder that stands for the experiment's volume, where there is one.
+    """
+    definition = Definition(experiment, context)
+    local = context.platform == "local"
+    limits = HERE if local else ON_A_CLUSTER
+    survey = surveyed(definition, limits)
+    gather = definition.gather()
+    points = definition.inputs.points
+    made = Plan(
+        points.told,
+        len(points),
+        definition.environment,
+        definition,
+        survey,
+        limits,
+        gather=None if gather is None else gather.document,
     )
+    if earlier is None:
+        return made
+    return judged(made, earlier, prints_for(context), volume, script_folder(context))
 
 
-def plan(experiment: Experiment, context: CLIContext) -> Plan:
-    """Define the workflow (Hera is bound by the caller) and look at it."""
-    environment = environment_of(experiment, context)
-    defined = experiment.workflow(environment, experiment.inputs, experiment.made_layout())
-    document = document_of(defined)
-    axes = {name: len(values) for name, values in experiment.inputs.grid.axes.items()}
-    points = len(experiment.inputs.grid)
-    return Plan(axes, points, environment, document, None if isinstance(defined, dict) else defined)
+def prints_for(context: CLIContext) -> Prints:
+    """What prints are made with: on this machine a script's task runs with the submitting Python and its packages."""
+    local = context.platform == "local"
+    return Prints(Sources(script_folder(context)), packages() if local else {})
 
 
-def document_of(defined: Any) -> Json:
-    """The workflow document of what an experiment's function gave. SettingsError when it gave none."""
-    if isinstance(defined, dict):
-        return defined
-    if not hasattr(defined, "to_dict"):
-        raise SettingsError(
-            f"the experiment's workflow function gave {'nothing' if defined is None else f'a {type(defined).__name__}'}",
-            fix="end it with `return w`, w being its hera.workflows.Workflow",
-        )
-    # Hera's dictionaries hold enumerations and the like: through JSON they are what goes over the wire.
-    document: Json = json.loads(json.dumps(defined.to_dict(), default=str))
-    return document
+def script_folder(context: CLIContext) -> Path:
+    """The folder of the script that runs, where its experiment's files are; the current one when there is no script."""
+    import sys
+
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not main or Path(main).absolute().is_relative_to(sys.prefix):
+        return Path.cwd()
+    return Path(main).absolute().parent
+
+
+def judged(made: Plan, known: Earlier, prints: Prints, volume: Path | None, script: Path) -> Plan:
+    """The plan of a resumed run: which of its points are done."""
+    from dataclasses import replace
+
+    files = DeclaredFiles(made.definition.layout, volume, script)
+    run: dict[str, str] = {}
+    done: dict[str, str] = {}
+    flying: dict[str, Print] = {}
+    every: list[str] = []
+    judge = Judge(known, prints.texts)
+    for point, printed in prints_of(made.definition, made.survey, prints, made.limits):
+        printed = with_files(printed, files, point)
+        every.append(point.id)
+        if point.id in known.flying:
+            flying[point.id] = printed
+            continue
+        why = judge.why(point.id, printed) or _absent(files.missing(point))
+        if why:
+            run[point.id] = why
+        else:
+            done[point.id] = known.points[point.id].computed
+    if run and made.survey.belonging.whole:
+        run = {point: run.get(point, "it is part of one unit") for point in every}
+        done = {}
+    return replace(made, verdict=Verdict(run, done, flying, files.unseen > 0))
+
+
+def with_files(printed: Print, files: DeclaredFiles, point: Point) -> Print:
+    read = files.read(point)
+    return {**printed, "files": read} if read else printed
+
+
+def _absent(missing: list[str]) -> str:
+    if not missing:
+        return ""
+    return f"output missing: {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
 
 
 def refuse_too_large(document: Json) -> None:

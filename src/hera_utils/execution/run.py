@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from hera_utils.execution.campaign import Campaign
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.report.gathering import gathered
 from hera_utils.report.outcome import Outcome, outcome
+from hera_utils.report.record import DONE
 from hera_utils.report.results import Results
 from hera_utils.report.rows import Row
 
@@ -17,7 +23,8 @@ Json = dict[str, Any]
 class Run:
     """One execution of an experiment.
 
-    name, namespace: the workflow's. workflow: its document as last seen. link: its page. folders: claim → folder of this machine.
+    name, namespace: the run's. workflow: its (last) document as last seen. link: its page. folders: claim → folder of this machine.
+    points, undone: how many the sweep has, and how many of them are not done. record: the folder that keeps it.
     `run["fan-in"].outputs["total"]` is what a task answered.
     """
 
@@ -26,6 +33,11 @@ class Run:
     workflow: Json = field(repr=False)
     link: str = ""
     folders: dict[str, str] = field(default_factory=dict)
+    points: int = 0
+    undone: int = 0
+    record: Path | None = None
+    stated: Outcome | None = field(default=None, repr=False)
+    fetch: Callable[[], Results] | None = field(default=None, repr=False, compare=False)
 
     @property
     def phase(self) -> str:
@@ -37,12 +49,15 @@ class Run:
 
     @cached_property
     def outcome(self) -> Outcome:
-        return outcome(self.workflow)
+        return self.stated if self.stated is not None else outcome(self.workflow)
 
     @cached_property
     def results(self) -> Results:
-        """The points and tasks of the run as a table: `.to_pandas()`, `.to_csv("results.csv")`…; as a sequence, a row a task."""
-        return Results.of([self.workflow], name=self.name)
+        """The points and tasks of the run as a table: `.to_pandas()`, `.to_csv("results.csv")`…; as a sequence, a row a task.
+
+        Of a run of several workflows they are asked for when this is first looked at.
+        """
+        return self.fetch() if self.fetch is not None else Results.of([self.workflow], name=self.name)
 
     def tasks(self, name: str) -> list[Row]:
         """Every task of that name, or that ran the template of that name: each item of a fan-out."""
@@ -56,3 +71,36 @@ class Run:
             there = ", ".join(dict.fromkeys(row.task for row in self.results)) or "none"
             raise KeyError(f"{len(found)} tasks are named {name!r}; there are: {there[:400]}")
         return found[0]
+
+
+def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str, str]) -> Run:
+    """The Run of a campaign that is over."""
+    record = campaign.record
+    rows = record.workflows()
+    states = record.statuses()
+    count = sum(states.values())
+    last = campaign.last or {"metadata": {"name": record.name}, "status": {"phase": phase}}
+    own = outcome(last)
+    stated = replace(own, name=record.name, phase=phase, failures=tuple(campaign.failures))
+    connection, folder = client.connection, record.folder
+    alone = len(rows) == 1 and not any(row.run for row in record.points(status=DONE))
+    points = tuple(record.points()) if alone and count > 1 else ()
+
+    def fetched() -> Results:
+        if alone:
+            return Results.of([last], points, name=record.name)
+        with ArgoClient(connection) as fresh:
+            return gathered(fresh, folder.name, [folder.parent]).results()
+
+    return Run(
+        record.name,
+        client.namespace,
+        last,
+        client.link(str(last["metadata"]["name"])),
+        folders,
+        points=count,
+        undone=count - states.get(DONE, 0),
+        record=folder,
+        stated=stated,
+        fetch=fetched,
+    )

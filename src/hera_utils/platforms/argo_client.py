@@ -89,7 +89,7 @@ class ArgoClient:
                     raise unanswered.why from None
                 lost = lost or "perhaps"
                 time.sleep(pause)
-                self._rejoin()
+                self.rejoin()
             except Refused as refused:
                 if refused.code != faults.ALREADY_EXISTS or not name or pause is None:
                     raise
@@ -224,13 +224,13 @@ class ArgoClient:
                 silent_since = silent_since or time.monotonic()
                 if time.monotonic() - silent_since > _PATIENCE:
                     raise
-                self._rejoin()
+                self.rejoin()
             pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
             attempt += 1
             time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
 
-    def _rejoin(self) -> None:
-        """After a crash of this machine's server: speak to the one that takes its place."""
+    def rejoin(self) -> None:
+        """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
         if self.connection.rejoin is not None:
             self.connection = replace(self.connection.rejoin(), namespace=self.namespace)
             self._http.close()
@@ -304,7 +304,7 @@ class ArgoClient:
             except HeraUtilsError as error:
                 if isinstance(error, Refused) or attempt in (0, len(_PAUSES)):
                     raise
-                self._rejoin()
+                self.rejoin()
             time.sleep(_PAUSES[attempt])
 
     def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:

@@ -94,12 +94,16 @@ class RunRecord:
 
     @classmethod
     def create(cls, runs: Path, name: str, facts: Json) -> RunRecord:
-        """A new record. ResourceError when it cannot be written; a run of that name must not be recorded yet."""
-        folder = runs / name
+        """A new record; its folder is `<name>.2` when a run of that name is recorded already. ResourceError when it cannot be written."""
+        folder, number = runs / name, 1
         try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            raise SettingsError(f"{folder} is there already", fix="give the workflow a generate_name") from None
+            runs.mkdir(parents=True, exist_ok=True)
+            while True:
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                    break
+                number += 1
+                folder = runs / f"{name}.{number}"
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise ResourceError(
@@ -269,9 +273,9 @@ class RunRecord:
         """status → how many points."""
         return dict(self._base.execute("select status, count(*) from points group by status"))
 
-    def standing(self) -> Iterator[tuple[str, str, str, str, str]]:
-        """(id, status, print as text, workflow, run) of every point: what a resumed run needs, quickly."""
-        yield from self._base.execute("select id, status, print, workflow, run from points")
+    def standing(self) -> Iterator[tuple[str, str, str, str, str, str]]:
+        """(id, status, print as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
+        yield from self._base.execute("select id, status, print, workflow, run, tasks from points")
 
     def text(self, digest: str) -> str:
         """What a digest of a print stands for; "" when it is not known."""

@@ -184,8 +184,12 @@ class Lines:
 
 def headline(progress: Progress, elapsed: float, symbols: Symbols) -> str:
     """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with what failed, was repeated, is left. elapsed: seconds since the start."""
-    parts = [f"{progress.name}  {symbols.of(progress.phase)} {progress.phase}", f"{progress.done}/{progress.total}"]
+    parts = [f"{progress.name}  {symbols.of(progress.phase)} {progress.phase}", _count(progress)]
     return "  ".join(parts + _remarks(progress, elapsed, symbols))
+
+
+def _count(progress: Progress) -> str:
+    return f"{progress.done}/{progress.total}{f' {progress.unit}' if progress.unit else ''}"
 
 
 def awaited(progress: Progress, symbols: Symbols) -> dict[str, str]:
@@ -273,7 +277,7 @@ def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, wi
     """The name, the phase, the count, a bar as wide as there is room for, the remarks (below, where there is none)."""
     text.append(progress.name, style="bold")
     text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
-    text.append(f"  {progress.done}/{progress.total}  ")
+    text.append(f"  {_count(progress)}  ")
     bar = max(0, min(BAR_WIDTH, width - len(text.plain) - len(remarks) - 3))
     filled = bar * progress.done // progress.total if progress.total else 0
     text.append(symbols.bar * filled, style="red" if progress.failed else "green")

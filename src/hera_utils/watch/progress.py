@@ -17,6 +17,7 @@ class Progress:
     rows: the entry template's tasks and fan-outs, then exit handlers, in the order they were written (a template without tasks is its own
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
     started, finished: seconds since the epoch, None before. suspended: whether it, or a task of it, waits to be resumed.
+    unit: what is counted, when it is not tasks.
     waiting: what tasks that cannot start say of it (`Unschedulable: …`) → those tasks' names, the first of each first.
     """
 
@@ -33,6 +34,7 @@ class Progress:
     started: float | None
     finished: float | None
     suspended: bool = False
+    unit: str = ""
     waiting: dict[str, list[str]] = field(default_factory=dict)
 
     @property

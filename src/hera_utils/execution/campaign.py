@@ -1,0 +1,268 @@
+"""Carrying a run out: its workflows are recorded and sent one after the other, a few at a time, and followed until all have ended.
+
+What is recorded is always a step ahead of what is sent: a process that is killed anywhere leaves a record from which the next one
+knows which workflows to look for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from hera_utils.argo import faults
+from hera_utils.argo.tree import FAILED, FINISHED, Branch
+from hera_utils.errors import AccessError, PlatformError, Refused
+from hera_utils.execution.parts import Part
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.report.outcome import Failure, outcome
+from hera_utils.report.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, point_statuses
+from hera_utils.watch.display import Display
+from hera_utils.watch.follow import follow
+from hera_utils.watch.progress import Progress
+
+Json = dict[str, Any]
+Found = TypeVar("Found")
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
+_PATIENCE = 60.0  # seconds without any answer after which a server is given up
+MOST_FAILURES = 1000  # that are kept of a run, to be told
+
+
+@dataclass
+class Flight:
+    """A workflow that goes on. share: how much of it is done, 0 to 1."""
+
+    row: WorkflowRow
+    phase: str = "Pending"
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How a run's documents are made ready. stamp: on a document; check: refuses what the platform will not take; parallelism: of
+    each workflow, None for its own.
+    """
+
+    stamp: Callable[[Json], Json]
+    check: Callable[[Json], None]
+    in_flight: int
+    parallelism: int | None = None
+
+
+class Campaign:
+    """A run under way. texts: what the digests of prints stand for, kept with the record."""
+
+    def __init__(self, client: ArgoClient, record: RunRecord, sending: Sending, texts: dict[str, str]) -> None:
+        self.client, self.record, self.sending, self.texts = client, record, sending, texts
+        self.flying: dict[str, Flight] = {}
+        self.failures: list[Failure] = []
+        self.last: Json | None = None
+        self.ended: list[tuple[WorkflowRow, str]] = []
+        self._begun = time.time()
+        self._fruitless = 0
+
+    # --- joining what an earlier process began ---------------------------------------------------------------------------
+    def join(self) -> None:
+        """Take up the record's workflows: what has ended is settled, what runs is followed, what was never sent is forgotten."""
+        for row in self.record.workflows():
+            if row.phase:
+                continue
+            try:
+                phase = self._phase(row.name)[0]
+            except Refused as refused:
+                if refused.code != faults.NOT_FOUND:
+                    raise
+                self.record.forget(row.name)
+                continue
+            self.flying[row.name] = Flight(row, phase)
+            if phase in FINISHED:
+                self._settle(row.name)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+    def send(self, part: Part) -> str:
+        """Record a part and submit it; its workflow's name."""
+        rows = [
+            PointRow(point.id, 0, "", {}, print=part.prints.get(point.id), tasks=part.pieces.get(point.id, ()))
+            for point in part.points
+        ]
+        name = str(part.document["metadata"]["name"]) if part.sent else self._name(part)
+        row = WorkflowRow(name, part.role, len(rows), print=part.rest)
+        if not part.sent:
+            document = self._ready(part, name)
+            self.sending.check(document)
+        self.record.assign(row, rows, self.texts)
+        if not part.sent:
+            try:
+                self.client.create(document)
+            except Refused:
+                self.record.forget(name)
+                raise
+        if part.made is not None:
+            part.made.name = name
+        self.flying[name] = Flight(row)
+        return name
+
+    def _name(self, part: Part) -> str:
+        """The run's name for its only workflow, else the run's name and a number (or `gather`) of its own."""
+        sent = int(self.record.facts.get("sent") or 0)
+        self.record.facts["sent"] = sent + 1
+        if sent == 0 and self.record.facts.get("single"):
+            return self.record.name
+        again = any(row.role == "gather" for row in self.record.workflows())
+        return f"{self.record.name}-{'gather' if part.role == 'gather' and not again else sent + 1}"
+
+    def _ready(self, part: Part, name: str) -> Json:
+        document = self.sending.stamp(part.document)
+        metadata = dict(document.get("metadata") or {})
+        metadata["name"] = name
+        metadata["labels"] = {**(metadata.get("labels") or {}), RUN_LABEL: label_of(self.record.name)}
+        spec = dict(document.get("spec") or {})
+        if self.sending.parallelism is not None:
+            spec["parallelism"] = min(self.sending.parallelism, spec.get("parallelism") or self.sending.parallelism)
+        return {**document, "metadata": metadata, "spec": spec}
+
+    # --- carrying out ------------------------------------------------------------------------------------------------
+    def carry_out(self, parts: Iterable[Part], display: Display | None, *, total: int) -> None:
+        """Send all parts, never more than a few at a time, and follow them. total: points of this run, for the display."""
+        try:
+            waiting: Iterator[Part] = iter(parts)
+            part = next(waiting, None)
+            while part is not None or self.flying:
+                while part is not None and len(self.flying) < self.sending.in_flight and not self.hopeless:
+                    self.send(part)
+                    part = next(waiting, None)
+                if not self.flying:
+                    break
+                self._wait(display, total)
+        finally:
+            if display is not None:
+                display.close()
+
+    def send_some(self, parts: Iterable[Part]) -> bool:
+        """Send as many parts as may go on at once; whether that was all."""
+        waiting = iter(parts)
+        part = next(waiting, None)
+        while part is not None and len(self.flying) < self.sending.in_flight:
+            self.send(part)
+            part = next(waiting, None)
+        return part is None
+
+    def follow_one(self, name: str, display: Display | None) -> Json:
+        """Follow a single workflow to its end, task by task, and settle it."""
+        document = follow(self.client, name, display)
+        self._settle(name, document)
+        return document
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the first workflows brought no result at all: then no more are sent."""
+        return self._fruitless >= self.sending.in_flight
+
+    def _wait(self, display: Display | None, total: int) -> None:
+        """Until at least one of the workflows has ended."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            over = []
+            for name, flight in self.flying.items():
+                try:
+                    flight.phase, flight.share = self._phase(name)
+                except Refused as refused:
+                    if refused.code != faults.NOT_FOUND:
+                        raise
+                    flight.phase = "Deleted"
+                if flight.phase in FINISHED or flight.phase == "Deleted":
+                    over.append(name)
+            for name in over:
+                self._settle(name)
+            if display is not None:
+                display.update(self.progress(total))
+            if over:
+                return
+            time.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.3)
+
+    def _phase(self, name: str) -> tuple[str, float]:
+        """(phase, share of its tasks that are done)."""
+        status = self._asked(lambda: self.client.get(name, fields="status.phase,status.progress")).get("status") or {}
+        done, _, every = str(status.get("progress") or "").partition("/")
+        share = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
+        return str(status.get("phase") or "Pending"), share
+
+    def _asked(self, ask: Callable[[], Found]) -> Found:
+        """Ask until there is an answer: a server may be down for a while, and this machine's is started again."""
+        begun, pause = time.monotonic(), 0.1
+        while True:
+            try:
+                return ask()
+            except (AccessError, PlatformError):
+                if time.monotonic() - begun > _PATIENCE:
+                    raise
+                time.sleep(pause)
+                pause = min(5.0, pause * 2)
+                self.client.rejoin()
+
+    def _settle(self, name: str, document: Json | None = None) -> None:
+        """A workflow is over: write down what became of its points."""
+        flight = self.flying.pop(name)
+        rows = list(self.record.points(workflow=name))
+        if flight.phase == "Deleted":
+            phase, statuses = "Deleted", {row.id: "Deleted" for row in rows}
+        else:
+            document = document or self._asked(lambda: self.client.get(name))
+            phase = str((document.get("status") or {}).get("phase") or "")
+            if flight.row.role == "points":
+                statuses = point_statuses(document, rows)
+            else:
+                statuses = {row.id: phase for row in rows}
+            if len(self.failures) < MOST_FAILURES:
+                self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
+            self.last = document
+        self.record.settle(name, phase, statuses)
+        self.ended.append((flight.row, phase))
+        if rows:
+            self._fruitless = 0 if DONE in statuses.values() else self._fruitless + 1
+
+    def progress(self, total: int) -> Progress:
+        """How far the whole run is, in points."""
+        rows = []
+        for row in self.record.workflows():
+            flight = self.flying.get(row.name)
+            done = row.points if flight is None else int(flight.share * row.points)
+            rows.append(Branch(row.name, row.phase or (flight.phase if flight else ""), tasks=row.points, done=done))
+        states = self.record.statuses()
+        failed = sum(count for status, count in states.items() if status in FAILED)
+        done = sum(branch.done for branch in rows)
+        phase = "Running" if self.flying or done < total else "Failed" if failed else "Succeeded"
+        return Progress(
+            name=self.record.name,
+            namespace=self.client.namespace,
+            phase=phase,
+            message="",
+            rows=tuple(replace(one, failed=int(one.phase in FAILED)) for one in rows),
+            done=done,
+            total=max(total, done),
+            running=sum(branch.tasks - branch.done for branch in rows if branch.label in self.flying),
+            failed=failed,
+            retried=0,
+            started=self._begun,
+            finished=None,
+            unit="points",
+        )
+
+
+def label_of(run: str) -> str:
+    """The run's name as a label's value: itself, unless it is longer than a label may be."""
+    if len(run) <= 63:
+        return run
+    return f"{run[:52].rstrip('-.')}-{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
+
+
+def stripped(document: Json) -> Json:
+    """A document without what differs each time it is made: its own name."""
+    metadata = {key: value for key, value in (document.get("metadata") or {}).items() if key in ("generateName",)}
+    made: Json = json.loads(json.dumps({**document, "metadata": metadata}, default=str))
+    return made

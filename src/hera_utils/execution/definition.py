@@ -1,0 +1,102 @@
+"""The experiment's own functions, called: with all of its points, or with some."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.environment import Environment
+from hera_utils.experiment.experiment import Define, Experiment
+from hera_utils.experiment.inputs import Inputs
+from hera_utils.experiment.points import Point
+from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Defined:
+    """What a function of the experiment gave. made: Hera's object; None when it gave a document."""
+
+    document: Json
+    made: Any = None
+
+    @property
+    def sent(self) -> bool:
+        """Whether the function ended with `w.create()`, as a script does: Hera has put the name beside the prefix it was made from."""
+        metadata = self.document.get("metadata") or {}
+        return bool(metadata.get("name") and str(metadata["name"]).startswith(metadata.get("generateName") or "\0"))
+
+
+class Definition:
+    """An experiment in its environment. Hera is bound by the caller."""
+
+    def __init__(self, experiment: Experiment, context: CLIContext) -> None:
+        self.experiment = experiment
+        self.environment = environment_of(experiment, context)
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.experiment.inputs
+
+    @cached_property
+    def layout(self) -> Any:
+        return self.experiment.made_layout()
+
+    @cached_property
+    def key(self) -> str:
+        """What tells this experiment's runs from those of others beside it: its name, else that of its function."""
+        name = getattr(self.experiment.workflow, "__qualname__", type(self.experiment.workflow).__name__)
+        return self.experiment.name or str(name)
+
+    def workflow(self, points: Sequence[Point] | None = None) -> Defined:
+        """The workflow of some points; of all of them when none are named."""
+        inputs = self.inputs if points is None else self.inputs.narrowed(points)
+        return self._called(self.experiment.workflow, inputs)
+
+    def gather(self) -> Defined | None:
+        """What runs once after every point; None when the experiment has no such function."""
+        return None if self.experiment.gather is None else self._called(self.experiment.gather, self.inputs)
+
+    def _called(self, function: Define, inputs: Inputs) -> Defined:
+        made = function(self.environment, inputs, self.layout)
+        document = document_of(made)
+        return Defined(document, None if isinstance(made, dict) else made)
+
+
+def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
+    """The experiment's environment, where a flag, a variable or a file wins over what its author wrote."""
+    written = experiment.environment
+    made = written(context) if callable(written) else written
+    if not isinstance(made, Environment):
+        raise SettingsError(
+            f"the experiment's environment is a {type(made).__name__}",
+            fix="give a hera_utils.Environment, or a function that does",
+        )
+
+    def stronger(name: str) -> Any:
+        return getattr(context, name) if context.given(name) else None
+
+    return made.adapted(
+        claim_name=stronger("k8s_volume_claim_name"),
+        config_map=stronger("k8s_configmap_name"),
+        registry=stronger("registry"),
+    )
+
+
+def document_of(defined: Any) -> Json:
+    """The workflow document of what an experiment's function gave. SettingsError when it gave none."""
+    if isinstance(defined, dict):
+        return defined
+    if not hasattr(defined, "to_dict"):
+        raise SettingsError(
+            f"the experiment's workflow function gave {'nothing' if defined is None else f'a {type(defined).__name__}'}",
+            fix="end it with `return w`, w being its hera.workflows.Workflow",
+        )
+    # Hera's dictionaries hold enumerations and the like: through JSON they are what goes over the wire.
+    document: Json = json.loads(json.dumps(defined.to_dict(), default=str))
+    return document

@@ -1,0 +1,70 @@
+"""The graph of a workflow's tasks as text: what is the same for many points is drawn once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hera_utils.execution.belonging import Belonging, entry_tasks, items_of
+from hera_utils.execution.plan import task_count
+
+Json = dict[str, Any]
+
+
+def picture(document: Json, found: Belonging, kind: str = "ascii") -> list[str]:
+    """kind: `ascii` (a list, indented by what comes before), or `mermaid` (for a README or a notebook)."""
+    boxes, arrows = _boxes(document, found)
+    return _mermaid(boxes, arrows) if kind == "mermaid" else _ascii(boxes, arrows)
+
+
+def _boxes(document: Json, found: Belonging) -> tuple[dict[str, int], set[tuple[str, str]]]:
+    """(template → how many tasks run it, (template, the one it waits for))."""
+    tasks = {task["name"]: task for task in entry_tasks(document)}
+    if not tasks:
+        return {str((document.get("spec") or {}).get("entrypoint") or "main"): task_count(document)[0]}, set()
+    owners = {task for pieces in found.tasks.values() for task, _ in pieces}
+    box = {name: _label(task, name in owners) for name, task in tasks.items()}
+    counts: dict[str, int] = {}
+    for name, task in tasks.items():
+        items = items_of(task)
+        counts[box[name]] = counts.get(box[name], 0) + (1 if items is None else len(items))
+    arrows = {(box[name], box[before]) for name, waits in found.after.items() for before in waits}
+    return counts, {(one, other) for one, other in arrows if one != other}
+
+
+def _label(task: Json, owned: bool) -> str:
+    template = str(task.get("template") or (task.get("templateRef") or {}).get("template") or task["name"])
+    return template if owned or template == task["name"] else f"{task['name']} ({template})"
+
+
+def _ascii(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
+    lines, depths = [], _depths(boxes, arrows)
+    for name in sorted(boxes, key=lambda one: (depths[one], list(boxes).index(one))):
+        before = sorted(other for one, other in arrows if one == name)
+        indent = "  " + ("   " * (depths[name] - 1) + "└▶ " if depths[name] else "")
+        after = f"   after {', '.join(before)}" if len(before) > 1 else ""
+        lines.append(f"{indent}{name}{_times(boxes[name])}{after}")
+    return lines
+
+
+def _times(count: int) -> str:
+    return "" if count == 1 else f" ×{count}"
+
+
+def _depths(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> dict[str, int]:
+    depths = dict.fromkeys(boxes, 0)
+    for _ in boxes:
+        changed = False
+        for one, other in arrows:
+            if depths[one] <= depths[other] < len(boxes):
+                depths[one], changed = depths[other] + 1, True
+        if not changed:
+            break
+    return depths
+
+
+def _mermaid(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
+    ids = {name: f"t{number}" for number, name in enumerate(boxes)}
+    lines = ["graph LR"]
+    lines += [f'  {ids[name]}["{name}{_times(count)}"]' for name, count in boxes.items()]
+    return lines + [f"  {ids[before]} --> {ids[name]}" for name, before in sorted(arrows)]

@@ -1,0 +1,361 @@
+"""One experiment on one platform, from its definition to its Run: the order of things.
+
+define and look (plan) → provision → what is done already (resume) → record → send and follow (campaign) → gather → Run
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo.names import generated_name
+from hera_utils.errors import RunFailed, SettingsError
+from hera_utils.execution.campaign import Campaign, Sending
+from hera_utils.execution.files import DeclaredFiles
+from hera_utils.execution.fingerprints import Prints, digest
+from hera_utils.execution.parts import Part, parts
+from hera_utils.execution.plan import (
+    Plan,
+    judged,
+    prints_for,
+    refuse_too_large,
+    script_folder,
+    with_files,
+)
+from hera_utils.execution.run import Run, run_of
+from hera_utils.execution.screen import Detached, Told
+from hera_utils.execution.standing import Earlier, earlier, identity
+from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.values import plain
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.hera_binding import stamp_of
+from hera_utils.platforms.provision import Provisioned
+from hera_utils.report.record import DONE, PointRow, RunRecord, records
+from hera_utils.report.surroundings import commit_of
+from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+
+NAME_ROOM = 48  # of a run's name before its random end: its workflows' names, `-1`, `-gather`, stay within a label's 63 characters
+
+
+def runs_folder(context: CLIContext) -> Path:
+    """Where records are: the setting, else runs/ beside the script."""
+    named = context.runs if "runs" in context else None
+    return Path(named) if named else script_folder(context) / "runs"
+
+
+def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: str) -> Json:
+    """What a record says of its run beside the points."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    commit = commit_of(script_folder(context))
+    return {
+        "experiment": key,
+        "script": str(Path(main).absolute()) if main else "",
+        "platform": platform_of(context),
+        "namespace": namespace,
+        "inputs": experiment.inputs.as_json(),
+        "git": None
+        if commit is None
+        else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},
+        "versions": {"python": sys.version.split()[0], **_versions()},
+    }
+
+
+def platform_of(context: CLIContext) -> str:
+    return "local" if context.platform == "local" else str(context.argo_server)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("hera_utils", "hera"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Realization:
+    """resume: run only what is not done. provisioned: the environment's resources, as they were made or found."""
+
+    def __init__(self, client: ArgoClient, context: CLIContext, told: Told, made: Plan, *, resume: bool) -> None:
+        self.client, self.context, self.told, self.resume = client, context, told, resume
+        self.plan = made
+        self.provisioned: list[Provisioned] = []
+        self.runs = runs_folder(context)
+        self.prints: Prints = prints_for(context)
+        self.facts = facts_of(made.definition.experiment, made.definition.key, context, client.namespace)
+        self.record: RunRecord | None = None
+        self.campaign: Campaign | None = None
+
+    # --- what is done ------------------------------------------------------------------------------------------------
+    @property
+    def files(self) -> DeclaredFiles:
+        return DeclaredFiles(self.plan.definition.layout, self._volume(), script_folder(self.context))
+
+    def _volume(self) -> Path | None:
+        volume = self.plan.environment.persisted_volume
+        where = next((one.where for one in self.provisioned if volume and one.name == volume.claim_name), "")
+        return Path(where) if where else None
+
+    def prepare(self) -> None:
+        """Look at earlier runs (when resuming), and open the record: that of the run which goes on, or a new one."""
+        known = Earlier()
+        if self.resume:
+            known = self._synced()
+            self.plan = judged(self.plan, known, self.prints, self._volume(), script_folder(self.context))
+            self._refuse_moving_ground(known)
+        if self.record is None and (self.plan.to_run or self._after(known)):
+            self.record = self._new_record()
+        if self.record is not None:
+            self.record.drive()
+            self.record.update(points=self.plan.points, inputs=self.facts["inputs"])
+            self.record.add_points(self._rows(known))
+            self.campaign = self.campaign or self._campaign(self.record)
+
+    def _synced(self) -> Earlier:
+        """Ask the platform what became of the workflows of runs that were left; take up the newest of these runs."""
+        newest = True
+        for folder in records(self.runs):
+            record = RunRecord.open(folder)
+            if identity(record.facts) != identity(self.facts) or record.facts.get("ended"):
+                newest = newest and identity(record.facts) != identity(self.facts)
+                record.close()
+                continue
+            record.drive()
+            campaign = self._campaign(record)
+            campaign.join()
+            if newest and self._goes_on(record, campaign):
+                self.record, self.campaign = record, campaign
+            elif campaign.flying:
+                record.close()
+                raise SettingsError(
+                    f"the run {record.name} of this experiment still goes on",
+                    fix=f"wait for it: hera-utils watch {record.name}; or end it: hera-utils stop {record.name}",
+                )
+            else:
+                close_record(record)
+                record.close()
+            newest = False
+        known = earlier(self.runs, self.facts)
+        if self.record is not None and self.campaign is not None:
+            flying = [row.id for name in self.campaign.flying for row in self.record.points(workflow=name)]
+            known.flying = frozenset(flying)
+        return known
+
+    def _goes_on(self, record: RunRecord, campaign: Campaign) -> bool:
+        """Whether something of a run is still to come, and it is the same sweep."""
+        before = ((record.facts.get("inputs") or {}).get("parameters") or {}).keys()
+        if not campaign.flying and list(before) != list(self.facts["inputs"]["parameters"]):
+            return False
+        waiting = "" in record.statuses()
+        gathered = any(row.role == "gather" for row in record.workflows())
+        return bool(campaign.flying or waiting or (self.plan.gather is not None and not gathered))
+
+    def _refuse_moving_ground(self, known: Earlier) -> None:
+        """SettingsError when points still run with what has changed since: their results would be of neither."""
+        verdict = self.plan.verdict
+        if verdict is None or self.record is None or not verdict.flying:
+            return
+        from hera_utils.execution.fingerprints import changes
+
+        for point, now in verdict.flying.items():
+            past = known.points[point]
+            old = json.loads(past.print)
+            changed = changes(old, now, self.record.text, lambda one: self.prints.texts.get(one, ""))
+            if changed:
+                raise SettingsError(
+                    f"{len(verdict.flying)} points of {self.record.name} still run, and since they began: {', '.join(changed)}",
+                    fix=f"wait for it: hera-utils watch {self.record.name}; or end it: hera-utils stop {self.record.name}",
+                )
+
+    def _after(self, known: Earlier) -> bool:
+        """Whether what comes after the points has to run again although every point is done."""
+        if not self.resume:
+            return True
+        expected = self._last_print()
+        return bool(expected) and not known.ended.get(expected, False)
+
+    def _last_print(self) -> str:
+        """The print of `gather`, or of the tasks that come after the points in their own workflow; "" for neither."""
+        if self.plan.gather is not None:
+            return self._gather_part().rest
+        full = self.plan.survey.full
+        if full is None or self.plan.survey.belonging.whole:
+            return ""
+        return self.prints.rest(full.document, self.plan.survey.belonging)
+
+    # --- the record --------------------------------------------------------------------------------------------------
+    def _new_record(self) -> RunRecord:
+        metadata = self.plan.document.get("metadata") or {}
+        several = not self.plan.single or self.plan.gather is not None
+        prefix = str(metadata.get("generateName") or "")
+        name = str(metadata.get("name") or "")
+        if not self.plan.survey.shown.sent and not name:
+            name = generated_name(prefix[:NAME_ROOM] if several else prefix, secrets.token_hex(8)) if prefix else "run"
+        return RunRecord.create(self.runs, name, {**self.facts, "single": self.plan.single, "sent": 0})
+
+    def _rows(self, known: Earlier) -> Iterator[PointRow]:
+        verdict = self.plan.verdict
+        for number, point in enumerate(self.plan.definition.inputs.points):
+            row = PointRow(point.id, number, point.name, {axis: plain(value) for axis, value in point.items()})
+            if verdict is None:
+                yield row
+            elif point.id in verdict.done:
+                past = known.points[point.id]
+                tasks = tuple((str(task), item) for task, item in json.loads(past.tasks))
+                yield replace(
+                    row,
+                    print=json.loads(past.print),
+                    status=DONE,
+                    run=past.computed,
+                    workflow=past.workflow,
+                    tasks=tasks,
+                )
+            else:
+                yield replace(row, why=verdict.run.get(point.id, ""))
+
+    def _campaign(self, record: RunRecord) -> Campaign:
+        local, parallelism = (
+            self.client.connection.local,
+            self.context.parallelism if "parallelism" in self.context else None,
+        )
+        in_flight = self.plan.limits.in_flight if parallelism is None else min(self.plan.limits.in_flight, parallelism)
+        stamp = stamp_of(self.context)
+        sending = Sending(
+            # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
+            stamp=stamp.on if local else lambda document: document,
+            check=(lambda document: None) if local else refuse_too_large,
+            in_flight=1 if self.plan.single else in_flight,
+            parallelism=None if parallelism is None else max(1, parallelism // (1 if self.plan.single else in_flight)),
+        )
+        return Campaign(self.client, record, sending, self.prints.texts)
+
+    # --- carrying out ------------------------------------------------------------------------------------------------
+    def _parts(self) -> Iterator[Part]:
+        files = self.files
+        for part in parts(self.plan.definition, self.plan.survey, self.prints, self.plan.wanted(), self.plan.limits):
+            printed = {point.id: with_files(part.prints[point.id], files, point) for point in part.points}
+            yield replace(part, prints=printed)
+        if self.plan.verdict is not None and not self.plan.verdict.run and self.plan.gather is None:
+            yield from self._only_what_comes_after()
+
+    def _only_what_comes_after(self) -> Iterator[Part]:
+        """Every point is done, and the tasks after them are not."""
+        from hera_utils.execution.belonging import pruned
+
+        full, found = self.plan.survey.full, self.plan.survey.belonging
+        if full is not None and self._last_print() and self.campaign is not None and not self.campaign.flying:
+            yield Part("points", pruned(full.document, found, ())[0], rest=self._last_print())
+
+    def _gather_part(self) -> Part:
+        defined = self.plan.definition.gather()
+        assert defined is not None, "asked for only where there is one"
+        metadata = {"generateName": (defined.document.get("metadata") or {}).get("generateName")}
+        return Part(
+            "gather",
+            defined.document,
+            rest=digest({**defined.document, "metadata": metadata}),
+            made=defined.made,
+            sent=defined.sent,
+        )
+
+    def run(self) -> Run:
+        """Follow everything to its end."""
+        assert self.record is not None
+        assert self.campaign is not None
+        record, campaign = self.record, self.campaign
+        try:
+            if self.plan.single and not campaign.flying:
+                for part in self._parts():
+                    campaign.follow_one(campaign.send(part), self.told.display())
+            else:
+                campaign.carry_out(self._parts(), self.told.display(), total=self.plan.points)
+            phase = self._gathered() if self._complete() else "Failed"
+        except KeyboardInterrupt:
+            raise Detached(self._how_to_come_back()) from None
+        record.update(ended=time.time(), phase=phase)
+        made = run_of(campaign, self.client, phase, self.folders)
+        record.close()
+        return made
+
+    @property
+    def folders(self) -> dict[str, str]:
+        return {one.name: one.where for one in self.provisioned if one.where}
+
+    def _complete(self) -> bool:
+        """Whether every point is done, and no workflow of the run failed that was not made up for since."""
+        assert self.record is not None
+        assert self.campaign is not None
+        wanted = {point.id for point in self.plan.definition.inputs.points}
+        undone = any(row.status != DONE for row in self.record.points() if row.id in wanted)
+        fan_in = bool(self.plan.gather is None and self._last_print())
+        last = next((row.phase for row in reversed(self.record.workflows()) if row.role != "gather"), "Succeeded")
+        return not undone and not ((fan_in or self.plan.single) and last != "Succeeded")
+
+    def _gathered(self) -> str:
+        """The phase of the run, after `gather` where there is one."""
+        assert self.record is not None
+        assert self.campaign is not None
+        if self.plan.gather is None:
+            return "Succeeded"
+        part = self._gather_part()
+        before = next((row for row in reversed(self.record.workflows()) if row.role == "gather"), None)
+        if before is not None and before.print == part.rest and before.phase == "Succeeded":
+            return "Succeeded"
+        document = self.campaign.follow_one(self.campaign.send(part), self.told.display())
+        return str((document.get("status") or {}).get("phase") or "Failed")
+
+    def submit(self) -> list[str]:
+        """Send what may go on at once, and leave; what to tell."""
+        assert self.record is not None
+        assert self.campaign is not None
+        name = self.record.name
+        everything = self.campaign.send_some(self._parts()) and self.plan.gather is None
+        told = f"{name} is submitted; see it with: hera-utils watch {name}"
+        if not everything:
+            sent = self.plan.points - self.record.statuses().get("", 0)
+            told = f"{name}: {sent} of {self.plan.points} points are submitted; {_the_rest(self.plan)} with: --resume"
+        self.record.close()
+        return [told, self.client.link(next(iter(self.campaign.flying), name))]
+
+    def _how_to_come_back(self) -> str:
+        assert self.record is not None
+        name, waiting = self.record.name, self.record.statuses().get("", 0)
+        self.record.close()
+        if not waiting and self.plan.gather is None:
+            return f"the run goes on; come back with: hera-utils watch {name}"
+        goes = "what was submitted goes on" if waiting else "the points go on"
+        return f"{goes}; come back with: hera-utils watch {name}; {_the_rest(self.plan)} with: --resume"
+
+
+def _the_rest(made: Plan) -> str:
+    return "the rest follows" if made.gather is None else "the rest and gather follow"
+
+
+def close_record(record: RunRecord) -> None:
+    """Write down that a run which nobody follows any more has ended."""
+    states = record.statuses()
+    phases = [row.phase for row in record.workflows()]
+    complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"]
+    record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")
+
+
+def how_it_failed(run: Run) -> RunFailed:
+    """The error for a run that did not succeed."""
+    first = next(iter(run.outcome.failures), None)
+    why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
+    points = f": {run.undone} of {run.points} points are not done" if run.points > 1 and run.undone else ""
+    fix = f"read hera-utils logs {run.name}; then: hera-utils retry {run.name} --watch"
+    if points:
+        fix = f"read hera-utils logs {run.name}; once the cause is gone, run them again with: --resume"
+    return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)

@@ -1,0 +1,111 @@
+"""The files that a task's code is in besides the workflow document: modules that Hera's runner imports, and the user's own that
+those (or a script's source) import in turn. Only files below the experiment's folder count: what is installed is a package.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+_RUNNER = "hera.workflows.runner"
+
+
+class Sources:
+    """folder: of the experiment's script."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+
+    def __call__(self, template: Json) -> Mapping[str, str]:
+        """Module → digest of its file, for the code that a template runs."""
+        script = template.get("script") or {}
+        module = runner_module(template)
+        if module:
+            path = self._file(module)
+            return {module: _digest(path), **self._imported(path.read_bytes())} if path is not None else {}
+        words = str(script.get("source") or "")
+        python = any("python" in str(word) for word in script.get("command") or ())
+        return self._imported(words.encode()) if python and "import" in words else {}
+
+    def _imported(self, source: bytes) -> dict[str, str]:
+        """The user's modules that a source imports, and those that these import."""
+        found: dict[str, str] = {}
+        waiting = [source]
+        while waiting:
+            for name in _imports(waiting.pop()):
+                path = self._beside(name)
+                if path is not None and name not in found:
+                    found[name] = _digest(path)
+                    waiting.append(path.read_bytes())
+        return found
+
+    def _beside(self, name: str) -> Path | None:
+        stem = self.folder.joinpath(*name.split("."))
+        return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+
+    def _file(self, module: str) -> Path | None:
+        beside = self._beside(module)
+        if beside is not None:
+            return beside
+        known = getattr(sys.modules.get(module), "__file__", None)
+        if known is None:
+            try:
+                spec = importlib.util.find_spec(module)
+            except (ImportError, ValueError):
+                return None
+            known = spec.origin if spec is not None else None
+        return Path(known) if known and Path(known).is_file() else None
+
+
+def runner_module(template: Json) -> str:
+    """The module of the function that Hera's runner calls; "" for any other template."""
+    for key in ("script", "container"):
+        words = [str(word) for part in ("command", "args") for word in (template.get(key) or {}).get(part) or ()]
+        if _RUNNER in words and "-e" in words[:-1]:
+            return words[words.index("-e") + 1].partition(":")[0]
+    return ""
+
+
+def _digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _imports(source: bytes) -> tuple[str, ...]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(dict.fromkeys(_names(tree)))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Every installed distribution and its version."""
+    from importlib.metadata import distributions
+
+    found: dict[str, str] = {}
+    for one in distributions():
+        name = one.metadata["Name"]
+        if name:
+            found.setdefault(name.lower(), one.version)
+    return dict(sorted(found.items()))
