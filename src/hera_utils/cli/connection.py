@@ -33,11 +33,17 @@ def command(output: str) -> int:
     eval "$(hera-utils connection)" makes argo, kubectl and other clients work; the local platform is started when it does
     not run.
     """
-    from hera_utils.cli.terminal import print_json, say
+    from hera_utils.cli.terminal import note, print_json, say
     from hera_utils.platforms.connection import connect
 
     settings = context()
     connection = connect(settings)
+    if connection.tunnel is not None:
+        port = urlsplit(connection.argo_server).port
+        note(
+            f"hera-utils: {connection.argo_server} leads to the {connection.found}, and ends with this command\n"
+            f"  fix: keep a way of your own open, and name it: kubectl port-forward {_service(connection.found)} {port}:2746"
+        )
     if output == "json":
         print_json(as_json(connection, settings))
     else:
@@ -53,7 +59,14 @@ def as_json(connection: Connection, settings: CLIContext) -> Json:
         "token": connection.current_token(),
         "namespace": connection.namespace,
         "kubeconfig": connection.kubeconfig,
+        "ca_file": connection.ca_file,
     }
+
+
+def _service(found: str) -> str:
+    """`service argo/argo-server, through …` → `--namespace argo service/argo-server`."""
+    namespace, _, name = found.removeprefix("service ").partition(",")[0].partition("/")
+    return f"--namespace {namespace} service/{name}"
 
 
 def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:

@@ -14,8 +14,9 @@ def argo_server(cluster: Cluster, args: CLIContext) -> ArgoServer:
     """The Argo server that the settings designate (or that the local platform is). It is asked whether it is there:
     AccessError when it is not, or refuses the token.
     """
-    # The local platform is one server: the cluster already started or joined it.
-    connection = cluster.connection if cluster.local and args.platform == "local" else connect(args)
+    # The local platform is one server, which the cluster already started or joined; one that was found is not looked for again.
+    same = (cluster.local and args.platform == "local") or (cluster.connection.found and args.argo_server is None)
+    connection = cluster.connection if same else connect(args)
     server = ArgoServer(connection, args)
     server.check()
     return server

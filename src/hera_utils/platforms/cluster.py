@@ -22,6 +22,7 @@ from hera_utils.errors import (
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.refusals import VERIFY
 from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.resolve import CLIContext
@@ -296,8 +297,11 @@ class Cluster:
                 fix="run the command again, which starts it",
             )
         if "CERTIFICATE_VERIFY_FAILED" in why:
+            verified = VERIFY.search(why)
+            told = verified["why"].strip() if verified else "not verified"
             return AccessError(
-                f"the certificate of the Kubernetes API is not trusted by {self.kubeconfig()}",
+                f"the certificate of the Kubernetes API is not trusted by {self.kubeconfig()} "
+                f"({self.access().address.server}: {told})",
                 fix="correct the cluster's certificate-authority in the kubeconfig (its owner has the file), or name another",
             )
         return AccessError(

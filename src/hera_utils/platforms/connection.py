@@ -104,7 +104,7 @@ def _after_a_crash(context: CLIContext) -> Connection:
 
 
 def _remote(context: CLIContext) -> Connection:
-    from hera_utils.platforms.credentials import ClusterToken, token_source
+    from hera_utils.platforms.credentials import ClusterToken, ServiceAccountToken, token_source
 
     token = context.argo_token.reveal() if context.argo_token is not None else ""
     bare = Connection(
@@ -120,15 +120,17 @@ def _remote(context: CLIContext) -> Connection:
         service_account=context.argo_service_account,
     )
     if context.argo_server is None:
-        bare = _found(bare)
+        bare = _found(bare, context.argo_base_href or "")
         source = token_source(context, bare)
         # the server is of the kubeconfig's own cluster: as with the argo command, who may use the one may use the other
-        return bare if token else replace(bare, fresh_token=source or ClusterToken(bare))
+        if not token and (source is None or isinstance(source, ServiceAccountToken)):
+            source = ClusterToken(bare, source)
+        return replace(bare, fresh_token=source)
     return replace(bare, fresh_token=token_source(context, bare))
 
 
-def _found(bare: Connection) -> Connection:
-    """The Argo server that the kubeconfig's cluster has, when nobody names one."""
+def _found(bare: Connection, base: str) -> Connection:
+    """The Argo server that the kubeconfig's cluster has, when nobody names one. base: the base path that the settings say, or ""."""
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.discovery import find_argo_server
 
@@ -139,7 +141,7 @@ def _found(bare: Connection) -> Connection:
             fix="name it with --argo_server or ARGO_SERVER, or its cluster with --k8s_config_file or KUBECONFIG; "
             "leave --platform out to run on this machine",
         )
-    return find_argo_server(cluster)
+    return find_argo_server(cluster, base)
 
 
 def _certificate(context: CLIContext) -> tuple[str, str] | None:

@@ -194,12 +194,15 @@ class ServiceAccountToken(_Renewed):
         self._cluster = Cluster(replace(connection, fresh_token=None))
 
     def _ask(self) -> tuple[str, float | None]:
+        from hera_utils.platforms.cluster import Forbidden
+
         try:
             token, expires = self._cluster.token(self._account, seconds=self._lifetime)
-        except (Refused, ResourceError) as error:
+        except (Refused, ResourceError, Forbidden) as error:
             raise AccessError(
                 f"the service account `{self._account}` gives no token: {error}",
-                fix="name another with --argo_service_account, or give a token with ARGO_TOKEN",
+                fix="name another with --argo_service_account, give a token with ARGO_TOKEN, or ask the cluster's owner for the "
+                "right to create serviceaccounts/token",
             ) from None
         return token, moment(expires)
 
@@ -207,16 +210,27 @@ class ServiceAccountToken(_Renewed):
 class ClusterToken:
     """The bearer token that the kubeconfig's own user has: for the Argo server of the same cluster, and no other."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, before: TokenSource | None = None) -> None:
+        """before: asked first; the user's own token is for where it gives none and the user has one."""
         from hera_utils.platforms.cluster import Cluster
 
         self._access = Cluster(replace(connection, fresh_token=None)).access()
+        self._before = before
 
     def __call__(self) -> str:
-        return self._access.token()
+        if self._before is None:
+            return self._access.token()
+        try:
+            return self._before()
+        except AccessError:
+            token = self._access.token()
+            if not token:
+                raise
+            self._before = None
+            return token
 
     def forget(self) -> bool:
-        return self._access.renew()
+        return self._access.renew() if self._before is None else self._before.forget()
 
 
 def bare_token(text: str) -> str:

@@ -42,8 +42,11 @@ class Service:
         return f"service {self.namespace}/{self.name}"
 
 
-def find_argo_server(cluster: Cluster) -> Connection:
-    """The connection of the cluster, with the address of its Argo server. ResourceError when it has none that is seen."""
+def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
+    """The connection of the cluster, with the address of its Argo server. ResourceError when it has none that is seen.
+
+    base: the server's base path, when the settings say one; otherwise what the server's pod is told (`--base-href`).
+    """
     asker = KubernetesHttp(cluster)
     bare = cluster.connection
     service = _service(asker, bare.namespace)
@@ -56,11 +59,18 @@ def find_argo_server(cluster: Cluster) -> Connection:
     if cluster.access().chosen.context == "in-cluster":
         secure = _speaks_tls(inside, service.port)
         url = f"{'https' if secure else 'http'}://{inside}:{service.port}"
-        return replace(bare, argo_server=url, found=service.told)
-    for url in (_by_ingress(asker, service), service.exposed):
+        return replace(bare, argo_server=url + _path(base or _base_of(_pods(asker, service))), found=service.told)
+    by_ingress = _by_ingress(asker, service)
+    for url, below in ((by_ingress, ""), (service.exposed, base)):
         if url and _takes_connections(url):
-            return replace(bare, argo_server=url, found=service.told)
-    return _through_a_tunnel(cluster, asker, service)
+            below = below or ("" if url == by_ingress else _base_of(_pods(asker, service)))
+            return replace(bare, argo_server=url + _path(below), found=service.told)
+    return _through_a_tunnel(cluster, asker, service, base)
+
+
+def _path(base: str) -> str:
+    """A base path as it follows a host: "" or `/argo`."""
+    return f"/{base.strip('/')}" if base.strip("/") else ""
 
 
 def _namespaces(first: str) -> list[str]:
@@ -161,17 +171,19 @@ def _takes_connections(url: str) -> bool:
         return False
 
 
-def _through_a_tunnel(cluster: Cluster, asker: KubernetesHttp, service: Service) -> Connection:
+def _through_a_tunnel(cluster: Cluster, asker: KubernetesHttp, service: Service, base: str) -> Connection:
     from hera_utils.platforms.port_forward import PortForward
 
+    base = base or _base_of(_serving(asker, service))  # told now, when no pod serves
     tunnel = PortForward(cluster, lambda: _pod(asker, service))
     host, port = tunnel.address
     secure = _speaks_tls(host, port)
-    tunnel.raise_failure()
-    bare = cluster.connection
+    if tunnel.failure is not None:
+        tunnel.close()
+        raise tunnel.failure
     return replace(
-        bare,
-        argo_server=f"{'https' if secure else 'http'}://{host}:{port}",
+        cluster.connection,
+        argo_server=f"{'https' if secure else 'http'}://{host}:{port}{_path(base)}",
         # The certificate cannot name this end of the tunnel, whose other end the Kubernetes API has vouched for
         verify_tls=False,
         found=f"{service.told}, through the Kubernetes API",
@@ -181,22 +193,48 @@ def _through_a_tunnel(cluster: Cluster, asker: KubernetesHttp, service: Service)
 
 def _pod(asker: KubernetesHttp, service: Service) -> tuple[str, str, int]:
     """(namespace, pod, port) of a pod that serves; the newest question has the newest answer, so that a restart is survived."""
+    pod = _serving(asker, service)[0]
+    return service.namespace, str(pod["metadata"]["name"]), _container_port(pod, service.target)
+
+
+def _serving(asker: KubernetesHttp, service: Service) -> list[Json]:
+    """The pods that serve; AccessError when there is none."""
+    ready = [pod for pod in _pods(asker, service, must=True) if _is_ready(pod)]
+    if not ready:
+        chosen = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
+        raise AccessError(
+            f"the Argo server ({service.told}) has no pod that is ready",
+            fix=f"see: kubectl -n {service.namespace} get pods -l {chosen or '…'}",
+        )
+    return ready
+
+
+def _pods(asker: KubernetesHttp, service: Service, *, must: bool = False) -> list[Json]:
+    """The service's pods; [] when they may not be seen, unless they must be."""
     selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
-    answer = asker.ask(
-        Request("GET", f"/api/v1/namespaces/{quote(service.namespace)}/pods", query={"labelSelector": selector})
-    )
-    if not answer.ok:
+    place = f"/api/v1/namespaces/{quote(service.namespace)}/pods"
+    answer = asker.ask(Request("GET", place, query={"labelSelector": selector}))
+    if not answer.ok and must:
         raise AccessError(
             f"the pods of the Argo server ({service.told}) cannot be seen: {answer.message}",
             fix="name the server with --argo_server, or ask the cluster's owner for: list pods, create pods/portforward",
         )
-    ready = [pod for pod in answer.body.get("items") or () if selector and _is_ready(pod)]
-    if not ready:
-        raise AccessError(
-            f"the Argo server ({service.told}) has no pod that is ready",
-            fix=f"see: kubectl -n {service.namespace} get pods -l {selector or '…'}",
-        )
-    return service.namespace, str(ready[0]["metadata"]["name"]), _container_port(ready[0], service.target)
+    return list(answer.body.get("items") or ()) if answer.ok and selector else []
+
+
+def _base_of(pods: list[Json]) -> str:
+    """The base path that the server of a pod is told: `--base-href`, else ARGO_BASE_HREF (BASE_HREF before Argo 3.5)."""
+    for pod in pods[:1]:
+        for container in (pod.get("spec") or {}).get("containers") or ():
+            words = [*(container.get("command") or ()), *(container.get("args") or ())]
+            for word, following in zip(words, [*words[1:], ""], strict=False):
+                if word.startswith("--base-href"):
+                    return str(word.partition("=")[2] or following)
+            told = {one.get("name"): one.get("value") or "" for one in container.get("env") or ()}
+            found = told.get("ARGO_BASE_HREF") or told.get("BASE_HREF")
+            if found:
+                return str(found)
+    return ""
 
 
 def _is_ready(pod: Json) -> bool:

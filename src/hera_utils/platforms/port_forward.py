@@ -31,13 +31,13 @@ Pod = Callable[[], tuple[str, str, int]]
 
 
 class PortForward:
-    """Listens until `close()`. address: (host, port) on this machine."""
+    """Listens until `close()`. address: (host, port) on this machine. failure: why the newest connection was not made, or None."""
 
     def __init__(self, cluster: Cluster, pod: Pod) -> None:
         self._access, self._pod, self._named_proxy = cluster.access(), pod, cluster.connection.proxy
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
-        self._failure: HeraUtilsError | None = None
+        self.failure: HeraUtilsError | None = None
         threading.Thread(target=self._listen, name="port-forward", daemon=True).start()
 
     def __repr__(self) -> str:
@@ -45,11 +45,6 @@ class PortForward:
 
     def close(self) -> None:
         self._listener.close()
-
-    def raise_failure(self) -> None:
-        """Why the newest connection could not be made, when it could not."""
-        if self._failure is not None:
-            raise self._failure
 
     def _listen(self) -> None:
         while True:
@@ -66,12 +61,12 @@ class PortForward:
                 path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward?ports={port}"
                 there = WebSocket.open(self._access, path, self._named_proxy)
             except HeraUtilsError as error:
-                self._failure = error
+                self.failure = error
                 return
             except OSError as error:
-                self._failure = _broken(self._access, (error.strerror or str(error)).lower())
+                self.failure = _broken(self._access, (error.strerror or str(error)).lower())
                 return
-            self._failure = None
+            self.failure = None
             with there, contextlib.suppress(OSError):
                 self._relay(here, there)
 
@@ -95,7 +90,7 @@ class PortForward:
                 if channel == _DATA and rest:
                     here.sendall(rest)
                 elif channel == _ERROR and rest:
-                    self._failure = _broken(self._access, rest.decode("utf-8", "replace").strip()[:200])
+                    self.failure = _broken(self._access, rest.decode("utf-8", "replace").strip()[:200])
                     return
             if there.over:
                 return

@@ -18,7 +18,7 @@ from hera_utils.platforms.proxies import proxy_for, without_credentials
 from hera_utils.settings.secret import mask
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
-_VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
+VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
 _NEW_TOKEN = (
     "take a new one into ARGO_TOKEN; a service account (--argo_service_account) with a kubeconfig renews it by itself"
 )
@@ -30,7 +30,10 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
     url, why = connection.argo_server, _reason(error)
     if connection.local:
         return PlatformError(f"the local platform's server does not answer at {url} ({why})", fix=_LOCAL)
-    if isinstance(error, requests.exceptions.SSLError):
+    through = getattr(connection.tunnel, "failure", None)
+    if isinstance(through, HeraUtilsError):
+        return through
+    if isinstance(error, requests.exceptions.SSLError) and not was_closed(error):
         return _tls(connection, str(error))
     if isinstance(error, requests.exceptions.ProxyError):
         through = proxy_for(url, connection.proxy)
@@ -40,6 +43,11 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
             fix="correct --proxy or HTTPS_PROXY, or add the server's host to NO_PROXY",
         )
     return AccessError(f"no Argo server answers at {url} ({why})", fix=_NAME_IT)
+
+
+def was_closed(error: BaseException) -> bool:
+    """Whether a connection with TLS was merely ended, which is no fault of TLS."""
+    return "EOF occurred" in str(error) or "UNEXPECTED_EOF" in str(error) or "connection has been closed" in str(error)
 
 
 def _reason(error: BaseException) -> str:
@@ -58,7 +66,7 @@ def _reason(error: BaseException) -> str:
             return "there is no host of that name"
         if isinstance(one, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
             return "no answer in time"
-        if isinstance(one, ConnectionResetError | urllib3.exceptions.ProtocolError):
+        if isinstance(one, ConnectionResetError | urllib3.exceptions.ProtocolError) or was_closed(one):
             return "the connection was closed without an answer"
         if isinstance(one, OSError) and one.strerror:
             return one.strerror.lower()
@@ -76,9 +84,11 @@ def _tls(connection: Connection, text: str) -> HeraUtilsError:
         return AccessError(
             f"the server at {url} wants a client certificate", fix="name one with --client_certificate and --client_key"
         )
+    if "NO_CERTIFICATE_OR_CRL_FOUND" in text or "no certificate or crl found" in text:
+        return unusable_certificate(connection, "CA")
     if any(word in text for word in ("KEY_VALUES_MISMATCH", "BAD_PASSWORD_READ", "PEM lib", "[SSL] PEM")):
         return unusable_certificate(connection, text)
-    verified = _VERIFY.search(text)
+    verified = VERIFY.search(text)
     if verified or "certificate" in text.lower():
         return _untrusted(connection, (verified["why"] if verified else "").strip())
     return AccessError(f"no TLS connection to {url} can be made", fix="check the address and its port")
