@@ -173,4 +173,6 @@ def _say_where(settings: CLIContext, connection: Connection) -> None:
         here = f"python {platform.python_version()}, {os.cpu_count()} cores"
         note(f"platform  local ({settings.origin('platform')})  {here}")
     else:
-        note(f"platform  {connection.argo_server} ({settings.origin('argo_server')})  namespace {connection.namespace}")
+        note(
+            f"platform  {connection.argo_server} ({connection.found or settings.origin('argo_server')})  namespace {connection.namespace}"
+        )
