@@ -153,7 +153,7 @@ class Layout:
             if len(word) > LONGEST_PIECE // 4:  # below that no text is too long in UTF-8
                 _short_pieces(word)
         path = "/".join(words)
-        return str(PurePosixPath(path)) if "//" in path or "." in path or path.endswith("/") else path
+        return str(PurePosixPath(path)) if _untidy(path) else path
 
     def name(self, *parts: object, longest: int = LONGEST_LABEL) -> str:
         """A legal Kubernetes name of the parts, at most `longest` characters: `name("Lyon", 2009)` is `lyon-2009`.
@@ -223,7 +223,7 @@ def legal_path(path: object, method: str) -> str:
         _short_pieces(path)
     if len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH:
         raise LayoutError(f"the layout's `{method}` gives a path of more than {LONGEST_PATH} bytes", fix="shorten it")
-    if "." in path or "//" in path or path.endswith("/"):
+    if _untidy(path):
         pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
         if ".." in pieces or not pieces:
             raise LayoutError(
@@ -232,6 +232,11 @@ def legal_path(path: object, method: str) -> str:
             )
         return "/".join(pieces)
     return path
+
+
+def _untidy(path: str) -> bool:
+    """Whether a path may have pieces that are empty, `.` or `..`; most have not, and are left alone."""
+    return "/." in path or "//" in path or path.startswith(".") or path.endswith("/")
 
 
 def _several(given: object) -> Iterable[object]:

@@ -34,15 +34,22 @@ def _found(layout: Layout, inputs: Inputs) -> Iterator[LayoutError]:
     written: dict[int, int] = {}  # hash of a path → hash of who writes it
     names: dict[tuple[str, int], int] = {}  # a naming method, hash of a name → hash of the values that it is made of
     asked: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
-    for point in inputs.points:
-        for declaration in (*writes, *layout._declared("reads")):
+    files = (*writes, *layout._declared("reads"))
+    for number, point in enumerate(inputs.points):
+        for declaration in files:
             try:
                 if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
                     key = (declaration.method, _values(layout, declaration, point))
                     if key in asked:
                         continue
                     asked.add(key)
-                yield from _paths(layout, declaration, point, written, inputs)
+                    writer = hash(key)
+                else:
+                    writer = hash((declaration.method, number))
+                for file in layout._files(declaration, point):
+                    # what is read is read by many: that its path is legal is all there is to say
+                    if declaration.kind == "writes" and written.setdefault(hash(file.path), writer) != writer:
+                        yield _collision(layout, declaration, point, file.path, inputs)
             except LayoutError as error:
                 yield error
         for declaration in named:
@@ -57,19 +64,6 @@ def _values(layout: Layout, declaration: Declaration, point: Point) -> int:
     return hash(Point({name: value for name, value in given.items() if name != "point"})) ^ (
         hash(point) if "point" in given else 0
     )
-
-
-def _paths(
-    layout: Layout, declaration: Declaration, point: Point, written: dict[int, int], inputs: Inputs
-) -> Iterator[LayoutError]:
-    for file in layout._files(declaration, point):
-        if declaration.kind == "reads":
-            continue  # its path is legal; many may read it
-        own = declaration.depends(point) and not declaration.shared
-        writer = hash((declaration.method, point.id if own else _values(layout, declaration, point)))
-        before = written.setdefault(hash(file.path), writer)
-        if before != writer:
-            yield _collision(layout, declaration, point, file.path, inputs)
 
 
 def _collision(layout: Layout, declaration: Declaration, point: Point, path: str, inputs: Inputs) -> LayoutError:

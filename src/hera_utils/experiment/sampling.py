@@ -167,10 +167,12 @@ class Sobol(Sampled):
             ) from None
         numbers = qmc.Sobol(len(self._spreads), scramble=True, seed=self._seed)
         left = self._size
-        while left:
-            some = min(left, 1024)  # a part at a time: memory stays bounded
-            yield from numbers.random(some).tolist()
-            left -= some
+        part = min(
+            1024, 1 << (left - 1).bit_length()
+        )  # a part at a time: memory stays bounded; scipy wants a power of two
+        while left > 0:
+            yield from numbers.random(part).tolist()[:left]
+            left -= part
 
 
 def random_sample(count: int, /, *, seed: int = 0, **axes: Any) -> Sweep:

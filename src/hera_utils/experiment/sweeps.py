@@ -208,7 +208,7 @@ class Listed(Sweep):
                 raise SettingsError(f"{what}, row {number}: {row!r} is no mapping", fix='write {"tol": 0.1, …}')
             for name in row:
                 legal_axis(name)
-            point = Point({name: python_value(value) for name, value in row.items()})
+            point = _ordered(Point({name: python_value(value) for name, value in row.items()}), self._rows)
             if (before := seen.setdefault(point.id, number)) != number:
                 raise SettingsError(
                     f"{what}, row {number}: {point!r} is in row {before} already", fix="remove one: points must differ"
@@ -409,6 +409,13 @@ class Reseeded(Sweep):
     @property
     def told(self) -> str:
         return f"{self._whole.told} × {self._times} {self._axis}"
+
+
+def _ordered(point: Point, before: Sequence[Point]) -> Point:
+    """The point with its values in the order of the first one's, where it has the same axes."""
+    if before and point.axes != before[0].axes and set(point.axes) == set(before[0].axes):
+        return Point({name: point[name] for name in before[0].axes})
+    return point
 
 
 def _again(point: Point) -> Point:
