@@ -73,7 +73,7 @@ class FaultyProxy:
                 await self.answer(back, writer, kind, more)
             finally:
                 up.cancel()
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # cancelled: the test is over
             pass
         finally:
             for one in (writer, there):

@@ -203,7 +203,9 @@ def test_followed_logs_go_on_after_a_cut_without_repeating_a_line(double, client
     assert len(found) == 12
 
 
-def test_a_log_that_cannot_be_taken_up_again_says_so(double, client):
+def test_a_log_that_cannot_be_taken_up_again_says_so(double, client, monkeypatch):
+    monkeypatch.setattr("hera_utils.platforms.argo_client._PATIENCE", 0.5)
+
     def lines(exchange):
         exchange.begin_events()
         exchange.cut()
@@ -211,6 +213,54 @@ def test_a_log_that_cannot_be_taken_up_again_says_so(double, client):
     double.on("GET", f"{RUNS}/w/log", lines)
     with pytest.raises(PlatformError, match="log of w broke off"):
         list(client.logs("w"))
+
+
+def test_a_log_whose_head_was_cut_is_no_empty_log(double, client):
+    """What ends with the connection, after a head that says neither a length nor chunks, may be a piece of anything."""
+    tries = []
+
+    def lines(exchange):
+        tries.append(exchange)
+        if len(tries) < 3:
+            exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+            exchange.cut()
+            return
+        exchange.begin_events()
+        exchange.event({"result": {"podName": "p", "content": "a line"}})
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w/log", lines)
+    assert list(client.logs("w")) == [("p", "a line")]
+    assert len(tries) == 3
+
+
+def test_a_page_in_the_place_of_a_log_is_no_empty_log(double, client):
+    double.on("GET", f"{RUNS}/w/log", lambda exchange: exchange.reply(b"<html>", 200, "text/html"))
+    with pytest.raises(AccessError, match="is no Argo server"):
+        list(client.logs("w"))
+
+
+def test_a_busy_server_is_asked_again_when_it_says(double, client):
+    tries = []
+
+    def versions(exchange):
+        tries.append(time.monotonic())
+        if len(tries) == 1:
+            exchange.reply({"code": 8, "message": "too many requests"}, 429, **{"Retry-After": "1"})
+        else:
+            exchange.reply({"version": "v4.1.2"})
+
+    double.on("GET", "/api/v1/version", versions)
+    assert client.version() == "v4.1.2"
+    assert tries[1] - tries[0] >= 1
+
+
+def test_a_submission_that_is_given_up_says_that_it_may_have_been_taken(double, client, monkeypatch):
+    monkeypatch.setattr("hera_utils.platforms.argo_client._PAUSES", (0.01,))
+    double.on("POST", RUNS, lambda exchange: exchange.reply(b"", 502, "text/html"))
+    with pytest.raises(AccessError) as caught:
+        client.create({"metadata": {"name": "n"}, "spec": {}})
+    assert caught.value.fix == "it may have been submitted all the same: hera-utils get n; else submit it again"
 
 
 def test_an_error_in_a_stream_is_the_servers_sentence(double, client):

@@ -86,9 +86,9 @@ class ArgoClient:
                 return self._checked(self._http.try_once(operation, body=body(name), namespace=wanted.namespace))
             except Unanswered as unanswered:
                 if pause is None or not name or time.monotonic() - begun > _PATIENCE:
-                    raise unanswered.why from None
-                lost = lost or "perhaps"
-                time.sleep(pause)
+                    raise _perhaps(unanswered, name) from None
+                lost = lost or ("" if unanswered.undone else "perhaps")
+                time.sleep(max(pause, unanswered.pause))
                 self.rejoin()
             except Refused as refused:
                 if refused.code != faults.ALREADY_EXISTS or not name or pause is None:
@@ -204,30 +204,32 @@ class ArgoClient:
         timeout: seconds after which the iterator just ends. fresh: who takes them slowly is given the newest, not all.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        silent_since: float | None = None
-        attempt, last = 0, None
+        attempts, last = _Attempts(), None
         while deadline is None or time.monotonic() < deadline:
             try:
                 for kind, workflow in self._events(name, _remaining(deadline), fresh):
-                    attempt, silent_since = 0, None
+                    attempts.worked()
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
                     if kind == "DELETED" or version != last:  # after a cut, the state that was already told
                         last = version
                         yield kind, workflow
                     if kind == "DELETED" or phase_of(workflow) in FINISHED:
                         return
-            except Cut:
-                pass
+                pause = attempts.failed(self._broken(name, "the server ended it"))
+            except Cut as cut:
+                pause = attempts.failed(self._broken(name, cut))
+            except Unanswered as unanswered:
+                pause = attempts.failed(unanswered.why, unanswered.pause)
             except HeraUtilsError as error:
-                if attempt == 0 and last is None or isinstance(error, Refused):
+                if last is None or isinstance(error, Refused):
                     raise  # it never worked, or the server says no: gone while we were cut off
-                silent_since = silent_since or time.monotonic()
-                if time.monotonic() - silent_since > _PATIENCE:
-                    raise
+                pause = attempts.failed(error)
                 self.rejoin()
-            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-            attempt += 1
             time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+
+    @staticmethod
+    def _broken(name: str, why: object) -> PlatformError:
+        return PlatformError(f"following {name} broke off ({why})", fix=f"ask again with: hera-utils watch {name}")
 
     def rejoin(self) -> None:
         """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
@@ -284,7 +286,8 @@ class ArgoClient:
             "podName": pod,
         }
         told: dict[str, int] = {}
-        for attempt in range(len(_PAUSES) + 1):
+        attempts = _Attempts()
+        while True:
             seen: dict[str, int] = {}
             try:
                 for event in self._http.stream(
@@ -294,18 +297,24 @@ class ArgoClient:
                     seen[source] = seen.get(source, 0) + 1
                     if seen[source] > told.get(source, 0):
                         told[source] = seen[source]
+                        attempts.worked()
                         yield source, str(event.get("content", ""))
                 return
             except Cut as cut:
-                if tail is not None or attempt == len(_PAUSES):
-                    raise PlatformError(
-                        f"the log of {name} broke off ({cut})", fix=f"ask again with: hera-utils logs {name}"
-                    ) from None
+                error = PlatformError(
+                    f"the log of {name} broke off ({cut})", fix=f"ask again with: hera-utils logs {name}"
+                )
+                if tail is not None and told:
+                    raise error from None
+                pause = attempts.failed(error)
+            except Unanswered as unanswered:
+                pause = attempts.failed(unanswered.why, unanswered.pause)
             except HeraUtilsError as error:
-                if isinstance(error, Refused) or attempt in (0, len(_PAUSES)):
+                if isinstance(error, Refused) or not told:
                     raise
+                pause = attempts.failed(error)
                 self.rejoin()
-            time.sleep(_PAUSES[attempt])
+            time.sleep(pause)
 
     def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
         """The bytes of an output artifact, in pieces: what is stored (a folder is a .tgz unless its archive is none)."""
@@ -340,6 +349,33 @@ class ArgoClient:
     def _namespace(self, document: Json, namespace: str | None) -> str:
         """A document that names its namespace goes there, as with the argo command."""
         return namespace or (document.get("metadata") or {}).get("namespace") or self.namespace
+
+
+class _Attempts:
+    """How often and how long a stream was asked for in vain since something of it came."""
+
+    def __init__(self) -> None:
+        self._count, self._since = 0, 0.0
+
+    def worked(self) -> None:
+        self._count = 0
+
+    def failed(self, error: HeraUtilsError, at_least: float = 0.0) -> float:
+        """The seconds to wait before the next attempt; the error is raised when patience is at its end."""
+        now = time.monotonic()
+        self._since = self._since if self._count else now
+        if now - self._since > _PATIENCE:
+            raise error from None
+        self._count += 1
+        return max(_PAUSES[min(self._count, len(_PAUSES)) - 1], at_least)
+
+
+def _perhaps(unanswered: Unanswered, name: str) -> HeraUtilsError:
+    """A submission that is given up: the server may have taken it all the same."""
+    why = unanswered.why
+    if name and not unanswered.undone:
+        why.fix = f"it may have been submitted all the same: hera-utils get {name}; else submit it again"
+    return why
 
 
 def phase_of(workflow: Json) -> str:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
 
 from hera_utils.argo.routes import address
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.newest import newest
 from hera_utils.platforms.proxies import proxy_for
-from hera_utils.platforms.refusals import not_argo, refusal, stream_fault, unreachable, unusable_certificate
+from hera_utils.platforms.refusals import (
+    not_argo,
+    refusal,
+    stream_fault,
+    unreachable,
+    unusable_certificate,
+    was_closed,
+)
 
 Json = dict[str, Any]
 
@@ -25,7 +31,9 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream that often
 _CHUNK = 1 << 16
-_OF_GATEWAYS = (429, 502, 503, 504)  # what stands before a server says these; Argo says them as JSON
+_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts of a reading
+_LONGEST_PAUSE = 10.0  # however long a busy server asks to be left alone
+_PASSING = (429, 502, 503, 504)  # whoever says these (a gateway, or Argo itself) may say otherwise a moment later
 
 
 class Cut(Exception):
@@ -33,11 +41,14 @@ class Cut(Exception):
 
 
 class Unanswered(Exception):
-    """A request was sent and no answer of the server came back: whether it was done is not known. `why` is what to tell."""
+    """No answer of the server came back that settles it: it may be asked again. `why` is what to tell when it is given up.
 
-    def __init__(self, why: HeraUtilsError) -> None:
+    undone: whether it is known that nothing was done (the server was busy). pause: how many seconds to wait at least.
+    """
+
+    def __init__(self, why: HeraUtilsError, *, undone: bool = False, pause: float = 0.0) -> None:
         super().__init__(str(why))
-        self.why = why
+        self.why, self.undone, self.pause = why, undone, pause
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -67,12 +78,6 @@ class ArgoHttp:
             import warnings
 
             warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
-        # A reading that met a connection which the server had just closed is asked again; a writing never is.
-        retries = Retry(
-            total=2, connect=0, read=2, redirect=0, status=0, other=0, backoff_factor=0.1, allowed_methods=["GET"]
-        )
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retries))
 
     def close(self) -> None:
         self._session.close()
@@ -80,31 +85,34 @@ class ArgoHttp:
     def call(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
     ) -> Any:
-        """The JSON reply of an operation (argo/routes). Refused, AccessError or PlatformError when there is none."""
-        try:
-            return self.try_once(operation, query=query, body=body, **values)
-        except Unanswered as unanswered:
-            raise unanswered.why from None
+        """The JSON reply of an operation (argo/routes). Refused, AccessError or PlatformError when there is none.
+
+        A reading is asked again when its answer is lost; a writing only when the server was too busy to do it.
+        """
+        reading = address(operation, **values)[0] == "GET"
+        return _patiently(lambda: self.try_once(operation, query=query, body=body, **values), reading)
 
     def try_once(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
     ) -> Any:
         """As `call`, for who can find out whether it was done when no answer comes: that raises Unanswered."""
         method, path = address(operation, **values)
-        reply = self._send(method, path, query, body)
-        try:
-            return reply.json()
-        except ValueError:
-            raise not_argo(self.connection, reply) from None
+        return self._json(self._send(method, path, query, body))
 
     def dated(self, operation: str, **values: str) -> tuple[Any, str]:
         """As `call` of a reading, with what the server's clock said (HTTP's Date header, "" without one)."""
         method, path = address(operation, **values)
-        try:
+
+        def ask() -> tuple[Any, str]:
             reply = self._send(method, path, None)
-            return reply.json(), reply.headers.get("Date", "")
-        except Unanswered as unanswered:
-            raise unanswered.why from None
+            return self._json(reply), reply.headers.get("Date", "")
+
+        answered: tuple[Any, str] = _patiently(ask)
+        return answered
+
+    def _json(self, reply: requests.Response) -> Any:
+        try:
+            return reply.json()
         except ValueError:
             raise not_argo(self.connection, reply) from None
 
@@ -117,12 +125,16 @@ class ArgoHttp:
         fresh: bool = False,
         **values: str,
     ) -> Iterator[Json]:
-        """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s.
+        """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s,
+        Unanswered when it does not begin.
 
         fresh: each event supersedes those before it, so a slow reader is given the newest.
         """
         method, path = address(operation, **values)
         reply = self._send(method, path, query, silence=silence)
+        if not any(kind in reply.headers.get("Content-Type", "") for kind in ("event-stream", "json")):
+            with reply:
+                raise not_argo(self.connection, reply)
         lines = _lines(reply)
         try:
             for line in newest(filter(_may_be_event, lines)) if fresh else lines:
@@ -143,7 +155,7 @@ class ArgoHttp:
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
-        reply = self._send("GET", path, None, silence=READ_SECONDS)
+        reply = _patiently(lambda: self._send("GET", path, None, silence=READ_SECONDS))
         try:
             yield from reply.iter_content(_CHUNK)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -167,17 +179,26 @@ class ArgoHttp:
             if newer:
                 reply.close()
                 reply, token = self._asked(method, path, query, body, silence)
-        if not stream and not reply.headers.get("Content-Type") and not reply.content:  # cut within its head
+        if not _framed(reply):
+            reply.close()
             raise Unanswered(unreachable(self.connection, ConnectionResetError()))
         if reply.status_code not in (200, 206):
-            with reply:
-                why = refusal(self.connection, reply, token)
-                if not stream and reply.status_code in _OF_GATEWAYS and not isinstance(why, Refused):
-                    raise Unanswered(why)
-                raise why
+            raise self._no(reply, token)
         if not stream and "json" not in reply.headers.get("Content-Type", ""):
             raise not_argo(self.connection, reply)
         return reply
+
+    def _no(self, reply: requests.Response, token: str) -> Unanswered | HeraUtilsError:
+        with reply:
+            try:
+                why = refusal(self.connection, reply, token)
+            except (requests.RequestException, OSError) as error:  # it broke within its reasons
+                return Unanswered(unreachable(self.connection, error))
+        if reply.status_code not in _PASSING:
+            return why
+        wait = reply.headers.get("Retry-After", "")  # seconds, or a date, which is left alone
+        pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
+        return Unanswered(why, undone=reply.status_code == 429, pause=pause)
 
     def _asked(
         self, method: str, path: str, query: Mapping[str, Any] | None, body: Json | None, silence: float | None
@@ -203,7 +224,7 @@ class ArgoHttp:
             )
         except requests.RequestException as error:
             why = unreachable(self.connection, error)
-            if stream or _never_sent(error):
+            if _never_sent(error):
                 raise why from None
             raise Unanswered(why) from None
         except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
@@ -211,9 +232,34 @@ class ArgoHttp:
         return reply, token
 
 
+def _patiently(ask: Callable[[], Any], reading: bool = True) -> Any:
+    """What `ask` gives; asked again while no answer comes, as long as a single answer may take."""
+    begun = time.monotonic()
+    for pause in (*_PAUSES, None):
+        try:
+            return ask()
+        except Unanswered as unanswered:
+            late = time.monotonic() - begun > READ_SECONDS
+            if pause is None or late or not (reading or unanswered.undone):
+                raise unanswered.why from None
+            time.sleep(max(pause, unanswered.pause))
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+
+
+def _framed(reply: requests.Response) -> bool:
+    """Whether the reply says where it ends. One that does not was cut within its head, and its end would pass for the whole.
+    (HTTP/1.0 has no other end than the connection's.)
+    """
+    headers = reply.headers
+    chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
+    return "Content-Length" in headers or chunked or getattr(reply.raw, "version", 11) == 10
+
+
 def _never_sent(error: requests.RequestException) -> bool:
-    """Whether there was not even a connection."""
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError):
+    """Whether there was not even a connection, and trying again would not make one."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return not was_closed(error)
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
         return True
     cause = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(cause, urllib3.exceptions.NewConnectionError) or not isinstance(
