@@ -108,6 +108,14 @@ def test_a_warning_is_said_once() -> None:
     ]
 
 
+def test_warnings_of_one_reason_are_one_sentence() -> None:
+    templates = [{"name": n, "container": {"image": "i"}, "affinity": {"nodeAffinity": {}}} for n in "ab"]
+    said = support.warnings(support.findings(spec(entrypoint="a", templates=templates, tolerations=[{"key": "x"}])))
+    assert said == [
+        "spec.templates[0].affinity (and 1 more), spec.tolerations have no effect here: there is one machine: every pod runs on it"
+    ]
+
+
 def test_cron_workflows() -> None:
     document = schema.decode(
         {"spec": {"schedules": ["* * * * *"], "workflowSpec": {"dnsPolicy": "Default"}}}, "CronWorkflow"

@@ -152,13 +152,16 @@ def test_ending_a_run(user):
 def test_a_run_that_asks(user):
     name = user.start(ASKS)
     assert "● approve" in user.type("get", name) or "● Running" in user.type("get", name)
+    assert re.search(rf"{name} +○ Suspended", user.type("ls"))
     assert "goes on" in user.type("resume", name, "--watch")
+    assert "Suspended" not in user.type("ls")
     assert user.type("logs", name, "--no-prefix") == "went\n"
 
 
 def test_suspending(user):
     name = user.start(SLEEPS)
     assert f"hera-utils resume {name}" in user.type("suspend", "@latest")
+    assert re.search(rf"{name} +○ Suspended", user.type("ls"))
     assert user.platform.client.get(name)["spec"]["suspend"] is True
     user.type("resume", name)
     user.type("delete", name)
@@ -323,6 +326,75 @@ def test_gc_says_how_much_first_and_asks(user):
 def test_doctor(user):
     assert user.type("doctor").splitlines()[-1] == "no problems"
     assert json.loads(user.type("doctor", "-o", "json"))["ok"] is True
+
+
+def test_why_a_task_is_stopped(user):
+    name = user.start(ASKS)
+    assert "--node-field-selector" in user.type("stop", name, "--message", "enough", status=2)
+    user.type("stop", name, "--message", "enough", "--node-field-selector", "displayName=approve", "--watch", status=1)
+    assert "enough" in user.type("get", name)
+
+
+def test_parameters_that_are_missing_or_unknown(user):
+    file = user.file("w.yaml", HELLO.replace("{name: word, value: hello}", "{name: word}"))
+    assert "to be given when it runs: -p word=…" in user.type("lint", file)
+    assert "-p NAME=VALUE" in user.type("run", file, status=2)
+    said = user.type("run", file, "-p", "word=a", "-p", "wrod=b")
+    assert "has no parameter `wrod`; it has: word" in said
+    assert "has no parameter `word`" not in said
+
+
+def test_what_a_task_waits_for_is_said_while_it_waits(user):
+    absent = "{image: busybox, envFrom: [{secretRef: {name: absent}}],"
+    name = user.start(SLEEPS.replace("{image: busybox,", absent))
+    seen = user.process("watch", name, stdout=subprocess.PIPE)
+    said = [seen.stdout.readline(), seen.stdout.readline()]
+    seen.send_signal(signal.SIGINT)
+    seen.wait(10)
+    assert any("waits: " in line and '"absent" not found' in line for line in said), said
+    user.type("delete", name)
+
+
+def test_an_image_of_which_nothing_is_known(user):
+    file = user.file("w.yaml", SLEEPS.replace("busybox", "lab/solver:7").replace('[sleep, "60"]', "[echo, solved]"))
+    said = user.type("run", file, status=1)
+    line = re.search(r"write the line  (.*?)  \(", said)[1]
+    assert "✔ Succeeded" in user.type("run", file, "--images", user.file("images.yaml", line))
+
+
+def test_a_container_that_is_not_there(user):
+    user.type("run", user.file("hello.yaml", HELLO))
+    assert user.type("logs", "@latest", "-c", "wait") == ""
+    assert "there is: main" in user.type("logs", "@latest", "-c", "mian", status=2)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "script", "."])
+def test_what_is_no_script(user, name):
+    if name != ".":
+        user.file(name, "dear diary: today\n")
+    assert "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)" in user.type("run", name, status=2)
+
+
+def test_what_is_typed_with_the_address_of_our_own_server_is_true_of_it(user):
+    own = user.platform.connection
+    assert "leave it out" in user.type("ls", "--argo_server", own.argo_server, "--argo_token", "other", status=2)
+    assert "leave --argo_server out" in user.type(
+        "ls", "--argo_server", own.argo_server.replace("http:", "https:"), status=2
+    )
+    user.type("ls", "--argo_server", own.argo_server, "--argo_token", own.token)
+
+
+def test_pods_that_are_over_say_so_to_kubectl(user):
+    from hera_utils.platforms.cluster import Cluster
+
+    user.type("run", user.file("hello.yaml", HELLO))
+    name = user.start(SLEEPS)
+    labels = {}
+    while len(labels) < 5 or labels[name] != "false":
+        pods = Cluster(user.platform.connection).list("Pod")
+        labels = {one["metadata"]["name"]: one["metadata"]["labels"]["workflows.argoproj.io/completed"] for one in pods}
+    assert sorted(labels.values()) == ["false", "true", "true", "true", "true"]
+    user.type("delete", name)
 
 
 def test_nothing_to_be_latest(user):

@@ -56,6 +56,27 @@ def test_several_that_are_not_submitted_are_listed(run, local_platform):
     assert names(local_platform) == []
 
 
+RETURNS = """
+@script()
+def add(a: int):
+    def inner():
+        return a
+    print(inner())
+    {end}
+
+with Workflow(generate_name="r-", entrypoint="s") as w:
+    with Steps(name="s"):
+        add(arguments={{"a": 1}})
+"""
+
+
+def test_a_script_function_that_returns_is_told_of_it(run):
+    said = run(RETURNS.format(end="return a"), status=1).stderr
+    assert said.count("add returns on line 9") == 1
+    assert 'constructor="runner"' in said
+    assert "returns" not in run(RETURNS.format(end="a += 1")).stderr
+
+
 def test_none(run):
     assert "built none" in run("print('hello')", status=2).stderr
 

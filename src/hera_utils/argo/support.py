@@ -141,15 +141,20 @@ def refuse_unsupported(found: Iterable[Finding]) -> None:
 
 
 def warnings(found: Iterable[Finding]) -> list[str]:
-    """One sentence for each thing warned about, however many templates use it."""
-    places: dict[tuple[str, str], list[str]] = {}
+    """One sentence for each reason to warn, however many fields it is about and however many templates use them."""
+    places: dict[str, dict[str, list[str]]] = {}
     for finding in found:
         if finding.verdict == WARNS:
-            places.setdefault((finding.path.rpartition(".")[2], finding.reason), []).append(finding.path)
+            fields = places.setdefault(finding.reason, {})
+            fields.setdefault(finding.path.rpartition(".")[2], []).append(finding.path)
     return [
-        f"{paths[0]}{f' (and {len(paths) - 1} more)' if len(paths) > 1 else ''} has no effect here: {reason}"
-        for (_, reason), paths in places.items()
+        f"{', '.join(_first(paths) for paths in fields.values())} {'have' if len(fields) > 1 else 'has'} no effect here: {reason}"
+        for reason, fields in places.items()
     ]
+
+
+def _first(paths: list[str]) -> str:
+    return f"{paths[0]} (and {len(paths) - 1} more)" if len(paths) > 1 else paths[0]
 
 
 def _search(value: Json, struct: str, path: str) -> Iterator[Finding]:

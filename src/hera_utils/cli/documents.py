@@ -88,6 +88,20 @@ def with_parameters(document: Json, given: Sequence[str]) -> Json:
     return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": kept + named}}}
 
 
+def unknown_parameters(document: Json, given: Sequence[str]) -> Iterator[str]:
+    """A sentence for each parameter given of which a workflow says nothing: most often a slip of the pen. Argo takes it."""
+    spec = document["spec"]
+    if spec.get("workflowTemplateRef"):
+        return
+    known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
+    text = str(spec)
+    for name, _ in map(_pair, given):
+        if name not in known and f"workflow.parameters.{name}" not in text:
+            yield f"the workflow has no parameter `{name}`; " + (
+                f"it has: {', '.join(known)}" if known else "it has none"
+            )
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):

@@ -77,18 +77,32 @@ def verdict(client: ArgoClient, label: str, document: Json | HeraUtilsError) -> 
         client.lint(document)
     except Refused as error:
         return {"document": label, "ok": False, "message": error.message}
-    return {"document": label, "ok": True, "message": ""}
+    return {"document": label, "ok": True, "message": wanting(document)}
+
+
+def wanting(document: Json) -> str:
+    """The parameters that a workflow must be given when it is run: Argo's lint lets them be."""
+    if document["kind"] != "Workflow" or document["spec"].get("workflowTemplateRef"):
+        return ""
+    parameters = (document["spec"].get("arguments") or {}).get("parameters") or ()
+    names = [str(one.get("name")) for one in parameters if one.get("value") is None and not one.get("valueFrom")]
+    return f"to be given when it runs: {' '.join(f'-p {name}=…' for name in names)}" if names else ""
 
 
 def built_by(path: Path, client: ArgoClient) -> list[Json]:
     """The workflows that a script builds; what it submits is not sent."""
+    from hera_utils.cli.hints import hints
     from hera_utils.cli.script import execute
+    from hera_utils.cli.terminal import note
     from hera_utils.platforms.hera_binding import bind_hera
     from hera_utils.settings.parser import ContextParser
 
     ContextParser.inherited = given_settings()
     with bind_hera(client.connection, insist=True):
         made = execute(path, (), sending=False)
+        for workflow in (*made.templates, *made.built):
+            for hint in hints(workflow):
+                note(f"hera-utils: {hint}")
         documents = [workflow.to_dict() for workflow in (*made.templates, *made.built)]
     if not documents:
         raise InvalidWorkflow(f"{path} builds no workflow")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
+_BESIDE = ("initContainers", "sidecars")
 
 
 @click.command()
@@ -35,16 +36,35 @@ def command(  # noqa: PLR0913  a command's flags are its signature
         found = run_name(client, name)
         names = pod_tasks(client.get(found))
         pods = [None] if task is None else pods_of(task, names, found)
-        colour = use_colour()
+        colour, silent = use_colour(), True
         for pod in pods:
             for source, line in client.logs(found, pod=pod, container=container, follow=follow, tail=tail, grep=grep):
                 if "argo=true" in line:  # the emissary's own lines, on a cluster
                     continue
+                silent = False
                 if not no_prefix and (task is None or len(pods) > 1):
                     source = names.get(source) or _named_now(client, found, source, names)
                     line = f"{click.style(source, fg='cyan') if colour else source}: {line}"
                 click.echo(line)
+        if silent:
+            check_container(client.get(found), container)
     return 0
+
+
+def check_container(document: Json, container: str) -> None:
+    """ResourceError when no template of a run has a container of that name."""
+    status = document.get("status") or {}
+    specs = (document["spec"], status.get("storedWorkflowTemplateSpec") or {})
+    templates = [one for spec in specs for one in spec.get("templates") or ()]
+    templates += (status.get("storedTemplates") or {}).values()
+    beside = [one for template in templates for kind in _BESIDE for one in template.get(kind) or ()]
+    sets = [one for template in templates for one in (template.get("containerSet") or {}).get("containers") or ()]
+    known = dict.fromkeys(["main", *(str(one.get("name")) for one in [*sets, *beside])])
+    if container not in (*known, "init", "wait"):
+        raise ResourceError(
+            f"no task of {document['metadata']['name']} has a container `{container}`",
+            fix=f"there is: {', '.join(known)}",
+        )
 
 
 def pod_tasks(document: Json) -> dict[str, str]:

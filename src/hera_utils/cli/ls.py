@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hera_utils.cli.options import output_option, settings_options
 
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
 Json = dict[str, Any]
 
 _FIELDS = (
     "metadata.name,metadata.namespace,metadata.creationTimestamp,metadata.resourceVersion,metadata.labels,"
-    "status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
+    "spec.suspend,status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
 )
+_MOST_LOOKED_AT = 20
 _COMPLETED = "workflows.argoproj.io/completed"
 
 
@@ -35,8 +40,9 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     with reached() as client:
         found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
         namespace = client.namespace
-    found.sort(key=by_age, reverse=True)
-    found = found[:limit]
+        found.sort(key=by_age, reverse=True)
+        found = found[:limit]
+        waiting = suspended(client, found) if output == "text" else set()
     if output == "json":
         print_json(found)
     elif output == "name":
@@ -44,26 +50,41 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
             say(one["metadata"]["name"])
     elif found:
         now = time.time()
-        print_table(("name", "status", "age", "duration", "progress", "message"), [_line(one, now) for one in found])
+        header = ("name", "status", "age", "duration", "pods done", "message")
+        print_table(header, [_line(one, now, suspended=one["metadata"]["name"] in waiting) for one in found])
     else:
         note(f"no runs in namespace {namespace}")
     return 0
 
 
-def _line(workflow: Json, now: float) -> tuple[str, ...]:
+def suspended(client: ArgoClient, workflows: Sequence[Json]) -> set[str]:
+    """The names of those that wait to be resumed. Of suspended tasks a list says nothing: a few running ones are looked at one by one."""
+    from hera_utils.watch.progress import is_suspended
+
+    going = [one for one in workflows if (one.get("status") or {}).get("phase") == "Running"]
+    found = {one["metadata"]["name"] for one in workflows if (one.get("spec") or {}).get("suspend")}
+    for one in going[:_MOST_LOOKED_AT]:
+        name = one["metadata"]["name"]
+        if name not in found and is_suspended(client.get(name, fields="spec.suspend,status.nodes")):
+            found.add(name)
+    return found
+
+
+def _line(workflow: Json, now: float, *, suspended: bool) -> tuple[str, ...]:
     from hera_utils.argo.tree import timestamp
     from hera_utils.cli.terminal import symbols
     from hera_utils.watch.display import duration
 
     status = workflow.get("status") or {}
     phase = status.get("phase") or "Pending"
+    shown = "Suspended" if suspended and phase in ("Running", "Pending") else phase
     created, start, end = (
         timestamp(text)
         for text in (workflow["metadata"].get("creationTimestamp"), status.get("startedAt"), status.get("finishedAt"))
     )
     return (
         workflow["metadata"]["name"],
-        f"{symbols().of(phase)} {phase}",
+        f"{symbols().of(shown)} {shown}",
         "" if created is None else age(now - created),
         "" if start is None else duration(max(0.0, (end or now) - start)),
         status.get("progress") or "",

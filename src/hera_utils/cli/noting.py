@@ -21,6 +21,7 @@ class Made:
     stored: how many templates it stored. status: what it ended with; ended: by an exit of its own.
     engine: whether it gave an experiment to an execution engine, which submits, follows and tells by itself.
     sending: whether what it submits is sent (not when it is only looked at). announce: called before anything is sent.
+    look: called with each workflow and template before it is sent.
     """
 
     built: list[Any] = field(default_factory=list)
@@ -34,6 +35,7 @@ class Made:
     engine: bool = False
     sending: bool = True
     announce: Callable[[], None] = lambda: None
+    look: Callable[[Any], None] = lambda workflow: None
 
     @property
     def waiting(self) -> list[Any]:
@@ -85,6 +87,7 @@ def _building(original: Wrapper, made: Made) -> Wrapper:
 def _creating(original: Wrapper, made: Made) -> Wrapper:
     def create(self: Any, *arguments: Any, **options: Any) -> Any:
         made.submitted.add(id(self))
+        made.look(self)
         if made.sending:
             return original(self, *arguments, **options)
         self.name = self.name or f"{self.generate_name}unsent"
@@ -96,6 +99,7 @@ def _creating(original: Wrapper, made: Made) -> Wrapper:
 def _creating_later(original: Wrapper, made: Made) -> Wrapper:
     async def create(self: Any, *arguments: Any, **options: Any) -> Any:
         made.submitted.add(id(self))
+        made.look(self)
         if not made.sending:
             return self.build()
         made.announce()
@@ -109,6 +113,7 @@ def _creating_later(original: Wrapper, made: Made) -> Wrapper:
 def _storing(original: Wrapper, made: Made) -> Wrapper:
     def store(self: Any, *arguments: Any, **options: Any) -> Any:
         made.stored += 1
+        made.look(self)
         return original(self, *arguments, **options) if made.sending else self.build()
 
     return store

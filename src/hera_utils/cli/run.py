@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
+    from hera_utils.platforms.hera_binding import Stamp
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -39,6 +40,7 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
     from hera_utils.cli.script import read_script
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.hera_binding import stamp_of
 
     settings = context()
     documents = read_documents(script) if is_document(script) else []
@@ -51,7 +53,8 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
             client.list(limit=1, fields="items.metadata.name")
         if documents:
             _say_where(settings, connection)
-            names = submit_documents(client, documents, parameters(arguments))
+            stamp = stamp_of(settings, script="") if connection.local else None
+            names = submit_documents(client, documents, parameters(arguments), stamp)
         else:
             made = run_script(script, arguments, settings, connection)
             names = [name for _, name in made.runs] or submit_waiting(made, script)
@@ -62,6 +65,7 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
 
 def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, connection: Connection) -> Made:
     """The script, run with Hera bound to the connection; whatever it says of host, token and namespace."""
+    from hera_utils.cli.hints import hints
     from hera_utils.cli.script import execute
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.hera_binding import bind_hera, stamp_of
@@ -81,7 +85,11 @@ def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, con
             told.append("where")
             _say_where(settings, connection)
 
-    return execute(script, arguments, announce=announce)
+    def look(workflow: Any) -> None:
+        for hint in hints(workflow):
+            note(f"hera-utils: {hint}")
+
+    return execute(script, arguments, announce=announce, look=look)
 
 
 def submit_waiting(made: Made, script: Path) -> list[str]:
@@ -102,12 +110,15 @@ def submit_waiting(made: Made, script: Path) -> list[str]:
     from hera_utils.cli.script import created
 
     made.announce()
+    made.look(waiting[0])
     return [created(waiting[0], script)]
 
 
-def submit_documents(client: ArgoClient, documents: Sequence[Json], given: Sequence[str]) -> list[str]:
-    """Create what a file's workflows need (templates are brought up to date), then start them."""
-    from hera_utils.cli.documents import KUBERNETES_KINDS, with_parameters
+def submit_documents(
+    client: ArgoClient, documents: Sequence[Json], given: Sequence[str], stamp: Stamp | None = None
+) -> list[str]:
+    """Create what a file's workflows need (templates are brought up to date), then start them, with a stamp on this machine."""
+    from hera_utils.cli.documents import KUBERNETES_KINDS, unknown_parameters, with_parameters
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.cluster import Cluster
 
@@ -116,7 +127,10 @@ def submit_documents(client: ArgoClient, documents: Sequence[Json], given: Seque
         if document["kind"] in KUBERNETES_KINDS:
             note(_created_if_missing(Cluster(client.connection), document))
         elif document["kind"] == "Workflow":
-            names.append(str(client.create(with_parameters(document, given))["metadata"]["name"]))
+            for text in unknown_parameters(document, given):
+                note(f"hera-utils: {text}")
+            made = with_parameters(document, given)
+            names.append(str(client.create(stamp.on(made) if stamp else made)["metadata"]["name"]))
         else:
             stored = client.apply(document)
             note(f"{document['kind']} {stored['metadata']['name']} stored")

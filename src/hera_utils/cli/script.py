@@ -14,6 +14,8 @@ import click
 from hera_utils.cli.noting import Made, written_down
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, SettingsError
 
+_KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
+
 
 def read_script(path: Path) -> types.CodeType:
     """The script, compiled. SettingsError when it is not there or is no Python."""
@@ -21,22 +23,30 @@ def read_script(path: Path) -> types.CodeType:
         return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except OSError as error:
         raise SettingsError(
-            f"the script {path} cannot be read ({(error.strerror or str(error)).lower()})", fix="check its name"
+            f"the script {path} cannot be read ({(error.strerror or str(error)).lower()})",
+            fix=f"check its name; {_KINDS}",
         ) from None
     except SyntaxError as error:
+        if path.suffix != ".py":
+            raise SettingsError(f"{path} is neither a Python script nor a workflow file", fix=_KINDS) from None
         raise SettingsError(
             f"{path}, line {error.lineno}: {error.msg}", fix="correct the script; it must be Python"
         ) from None
     except ValueError as error:
-        raise SettingsError(f"{path} is no Python script ({error})", fix="check its name") from None
+        raise SettingsError(f"{path} is no Python script ({error})", fix=_KINDS) from None
 
 
 def execute(
-    path: Path, arguments: Sequence[str], *, sending: bool = True, announce: Callable[[], None] | None = None
+    path: Path,
+    arguments: Sequence[str],
+    *,
+    sending: bool = True,
+    announce: Callable[[], None] | None = None,
+    look: Callable[[Any], None] | None = None,
 ) -> Made:
     """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
 
-    sending: False to let it build its workflows and send none.
+    sending: False to let it build its workflows and send none. announce, look: as in Made.
     """
     code = read_script(path)
     module = types.ModuleType("__main__")
@@ -46,7 +56,8 @@ def execute(
     sys.argv = [str(path), *arguments]
     # as `python script.py` does; the folder of the hera-utils command is of no use to the script
     sys.path[0:1] = [str(path.parent.resolve())]
-    made = Made(sending=sending, announce=announce or (lambda: None))
+    made = Made(sending=sending)
+    made.announce, made.look = announce or made.announce, look or made.look
     with written_down(made):
         try:
             exec(code, module.__dict__)  # this is what the user asked for

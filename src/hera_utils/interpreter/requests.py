@@ -23,8 +23,6 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         return
     walk.document["spec"]["shutdown"] = event.strategy
     walk.spec["shutdown"] = event.strategy
-    if event.message:
-        walk.document["status"]["message"] = event.message
     stopped = f"Stopped with strategy '{event.strategy}'"
     if locks.waits(walk, ""):  # it never started
         if event.strategy == "Terminate":

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hera_utils.errors import PlatformError, SettingsError
+from hera_utils.errors import AccessError, PlatformError, SettingsError
 from hera_utils.platforms.credentials import bare_token
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def _local(context: CLIContext) -> Connection:
     from hera_utils.platforms.local.daemon import start_or_join
 
     server = start_or_join(Path(context.state))
+    _refuse_other(context, server)
     try:
         return Connection(
             argo_server=str(server["argo_server"]).rstrip("/"),
@@ -94,6 +95,24 @@ def _local(context: CLIContext) -> Connection:
         raise PlatformError(
             f"{context.state}/server.json says nothing of {missing}", fix="stop the server with hera-utils serve --stop"
         ) from None
+
+
+def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
+    """What was typed with the address of our own server must be true of it. (Variables may be left from a server before this one.)"""
+    own = str(server.get("argo_server"))
+    if (
+        context.origin("argo_server").startswith("flag")
+        and str(context.argo_server).partition(":")[0] != own.partition(":")[0]
+    ):
+        raise SettingsError(
+            f"this machine's own server is at {own}, not at {context.argo_server}", fix="leave --argo_server out"
+        )
+    given = context.argo_token if context.argo_server and context.origin("argo_token").startswith("flag") else None
+    if given is not None and bare_token(given.reveal()) != server.get("token"):
+        raise AccessError(
+            f"--argo_token gives another token than this machine's own server has ({own})",
+            fix="leave it out: here the token is known",
+        )
 
 
 def _after_a_crash(context: CLIContext) -> Connection:

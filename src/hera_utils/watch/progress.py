@@ -76,7 +76,7 @@ def progress(document: Json) -> Progress:
         retried=sum(branch.retried for branch in branches),
         started=timestamp(status.get("startedAt")),
         finished=timestamp(status.get("finishedAt")),
-        suspended=phase not in FINISHED and _suspended(document),
+        suspended=phase not in FINISHED and is_suspended(document),
         waiting=_waiting(document) if phase not in FINISHED else {},
     )
 
@@ -91,7 +91,8 @@ def _waiting(document: Json) -> dict[str, list[str]]:
     return found
 
 
-def _suspended(document: Json) -> bool:
+def is_suspended(document: Json) -> bool:
+    """Whether a run that has not ended, or a task of it, waits to be resumed."""
     if (document.get("spec") or {}).get("suspend"):
         return True
     nodes = ((document.get("status") or {}).get("nodes") or {}).values()

@@ -52,6 +52,9 @@ class RunRecord:
         return Stored("Workflow", self.namespace, self.name, self.uid, self.version, text)
 
 
+_ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first
+
+
 @dataclass(frozen=True)
 class PodRecord:
     """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text."""
@@ -71,7 +74,12 @@ class PodRecord:
     def stored(self) -> Stored:
         # The body begins with its metadata (pods.document sees to it): the version goes in front.
         head = '{"metadata":{'
-        text = f'{head}"resourceVersion":"{self.version}",{self.body[len(head) : -1]},"status":{self.status}}}'
+        body = self.body
+        if self.status.startswith(_ENDED):  # Argo's controller labels a pod that is over
+            body = body.replace(
+                '"workflows.argoproj.io/completed":"false"', '"workflows.argoproj.io/completed":"true"', 1
+            )
+        text = f'{head}"resourceVersion":"{self.version}",{body[len(head) : -1]},"status":{self.status}}}'
         return Stored("Pod", self.namespace, self.name, self.uid, self.version, text)
 
 

@@ -67,8 +67,8 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
     settings = (job.get("images") or {}).get(image)
     if settings is None:
         raise PodFault(
-            f'no stand-in for the image "{image}" on this machine: add it to the table that HERA_UTILS_IMAGES names, '
-            f'for example "{image}": {{cmd: [/bin/sh]}}',
+            f'no stand-in for the image "{image}" on this machine: write the line  "{image}": {{python: current}}  '
+            "(with {} alone it is this machine's programs) into a file and run with --images FILE",
             "ErrImagePull",
         )
     env = environment.variables(job, container, settings)

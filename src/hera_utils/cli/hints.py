@@ -1,0 +1,55 @@
+"""What in a script's workflows will surely fail, and is told before they run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+
+def hints(workflow: Any) -> Iterator[str]:
+    """A sentence for each inline `@script()` function of a Hera workflow that returns.
+
+    Hera sends the body of such a function alone: Python then says `'return' outside function`. Its runner takes the whole function.
+    """
+    told = set()
+    for template in getattr(workflow, "templates", None) or ():
+        function = getattr(template, "source", None)
+        if not callable(function) or not _inline(getattr(template, "constructor", None)):
+            continue
+        name = getattr(function, "__name__", "a script")
+        if name not in told and (line := _return_of(function)):
+            told.add(name)
+            yield (
+                f"{name} returns on line {line}, but of an inline @script() only the body runs, where Python takes no `return`: "
+                'print what it gives (it becomes outputs.result), or write @script(constructor="runner")'
+            )
+
+
+def _inline(constructor: Any) -> bool:
+    """None and "inline" mean Hera's InlineScriptConstructor."""
+    if constructor is None or isinstance(constructor, str):
+        return (constructor or "inline").lower() == "inline"
+    return type(constructor).__name__ == "InlineScriptConstructor"
+
+
+def _return_of(function: Any) -> int:
+    """The line of the function's first `return` in its file; 0 when it has none, or nobody knows its source."""
+    try:
+        lines, start = inspect.getsourcelines(inspect.unwrap(function))
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return 0
+    body = next((node.body for node in tree.body if isinstance(node, ast.FunctionDef)), [])
+    found = [node.lineno for statement in body for node in _own(statement) if isinstance(node, ast.Return)]
+    return start + min(found) - 1 if found else 0
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement and what is in it, but not in functions and classes that it defines."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _own(child)
