@@ -6,7 +6,7 @@ from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.provision import claim_folder, missing, provision
+from hera_utils.platforms.provision import claim_folder, ensure, missing, provision
 
 KUBECONFIG = """
 apiVersion: v1
@@ -86,7 +86,7 @@ def test_in_a_cluster_everything_that_is_missing_is_told_and_nothing_made(double
     cluster = Cluster(Connection(double.url, namespace="lyon", kubeconfig=str(path)))
     environment = Environment(persisted_volume=PersistedVolume("results"), config_map="proxies")
     with pytest.raises(ResourceError) as caught:
-        provision(cluster, environment, state="")
+        ensure(cluster, environment, state="")
     assert str(caught.value) == "claim `results`, config map `proxies` do not exist in the namespace lyon"
-    assert "kubectl -n lyon get pvc" in caught.value.fix
+    assert "--provision" in caught.value.fix
     assert {exchange.method for exchange in double.seen} == {"GET"}

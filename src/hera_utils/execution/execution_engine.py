@@ -27,7 +27,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
-from hera_utils.platforms.provision import Provisioned
+from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.check import Finding
 from hera_utils.preflight.run import Examination, assert_ready, write_role
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
@@ -118,6 +118,9 @@ class ExecutionEngine:
         if self._asked("plan") or self._asked("picture"):
             self._tell_plan(self.plan(experiment, resume=resume))
             return None
+        if self._asked("dry_run"):
+            self.told.lines([line for change in self.difference(experiment) for line in change.lines()])
+            return None
         with self._realization(experiment, resume) as found:
             if found.record is None:
                 return self._nothing_to_run(found, check)
@@ -172,12 +175,12 @@ class ExecutionEngine:
             self.told.where(self.context, connection, version)
             with bind_hera(connection, stamp=stamp_of(self.context)):
                 made = plan(experiment, self.context)
+                found = Realization(client, self.context, self.told, made, resume=resume)
                 if not connection.local:
                     refuse_too_large(made.document)
-                    if not self._asked("no_preflight"):
-                        assert_ready(self.context, made.environment, made.document)
-                found = Realization(client, self.context, self.told, made, resume=resume)
                 found.provisioned = self._provision(connection, made.environment)
+                if not connection.local and not self._asked("no_preflight"):
+                    assert_ready(self.context, made.environment, made.document)
                 self.told.provisioned(found.provisioned)
                 found.prepare()
                 if resume and found.record is not None:
@@ -198,16 +201,29 @@ class ExecutionEngine:
         return str(self.context.argo_namespace)
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
-        if not (environment.volumes or environment.config_maps or environment.secrets):
-            return []
+        """On this machine what is missing is made; in a cluster it is when that is asked for (else the preflight sees what lacks)."""
         from hera_utils.platforms.cluster import UNCHECKED, Cluster
-        from hera_utils.platforms.provision import provision
+        from hera_utils.platforms.provision import ensure, provision
 
-        cluster = Cluster(connection)
+        cluster, state, folders = Cluster(connection), self.context.state, self.context.volumes
         if not connection.local and not cluster.leads_somewhere():
-            self.told.lines([UNCHECKED])
+            self.told.lines([UNCHECKED] if environment != Environment() else [])
             return []
-        return provision(cluster, environment, state=self.context.state, folders=self.context.volumes)
+        if self._asked("provision"):
+            return provision(cluster, environment, state=state, folders=folders, force=self._asked("force"))
+        if connection.local or self._asked("no_preflight"):
+            return ensure(cluster, environment, state=state, folders=folders)
+        return []
+
+    def difference(self, experiment: Experiment) -> list[Change]:
+        """What provisioning the experiment's environment would do. Nothing is changed (the local platform is started)."""
+        from hera_utils.platforms.cluster import Cluster
+        from hera_utils.platforms.provision import changes
+
+        environment = environment_of(experiment, self.context)
+        cluster = Cluster(connect(self.context))
+        force, folders = self._asked("force"), self.context.volumes
+        return changes(cluster, environment, state=self.context.state, folders=folders, force=force)
 
     def _role_file(self) -> str:
         return str(getattr(self.context, "role", None) or "") if "role" in self.context else ""

@@ -94,7 +94,7 @@ class Cluster:
         """Make sure that what the environment needs is there, and give it back: created on this machine where it is missing,
         only checked in a cluster (ResourceError names everything that it lacks; a warning when no kubeconfig leads there).
         """
-        from hera_utils.platforms.provision import provision
+        from hera_utils.platforms.provision import ensure
 
         if self._args is None:
             raise SettingsError(
@@ -103,7 +103,7 @@ class Cluster:
         if not self.local and not self.leads_somewhere():
             warnings.warn(UNCHECKED, stacklevel=2)
             return environment
-        provision(self, environment, state=self._args.state, folders=self._args.volumes)
+        ensure(self, environment, state=self._args.state, folders=self._args.volumes)
         return environment
 
     def get(self, kind: str, name: str) -> Json:

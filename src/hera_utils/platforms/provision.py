@@ -1,19 +1,30 @@
-"""What an experiment's environment needs, made or checked on a platform.
+"""What an experiment's environment needs, made on a platform: the difference first, then server-side apply, then release.
 
-On this machine what is missing is created: a claim is a folder. In a cluster nothing is: what is missing is told, all at once.
+The same on this machine and in a cluster. Only what carries our label is changed or removed; a field that somebody else set to another
+value is a conflict, told with their name, and taken over only when asked to (`force`). On this machine a claim is a folder.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
-from hera_utils.errors import ResourceError, SettingsError
-from hera_utils.experiment.environment import Environment, PersistedVolume, Secret
+from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.experiment.environment import Environment
 from hera_utils.platforms import resources
+from hera_utils.platforms.appliance import Applier, Conflict
 from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.declared import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
+from hera_utils.platforms.difference import Field, difference
+
+Json = dict[str, Any]
+Action = Literal["create", "change", "same", "found", "theirs", "missing", "refused"]
+_BLOCKS = ("missing", "refused")
+_RETRIES = (0.1, 0.3, 1.0)  # seconds: a role that was just made is known to all of the cluster a moment later
 
 
 @dataclass(frozen=True)
@@ -26,106 +37,315 @@ class Provisioned:
     where: str = ""
 
 
-def provision(
-    cluster: Cluster, environment: Environment, *, state: str, folders: Mapping[str, str] | None = None
-) -> list[Provisioned]:
-    """Make sure that the environment's resources are there.
+@dataclass(frozen=True)
+class Change:
+    """What provisioning would do to one object. found: the object is only referred to, and there; theirs: somebody else made it.
+
+    fields: what differs. note: why it is left, or refused. fix: what to do then. where: a claim's folder on this machine, or "".
+    """
+
+    declared: Declared
+    action: Action
+    fields: tuple[Field, ...] = ()
+    note: str = ""
+    fix: str = ""
+    where: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        return self.action in _BLOCKS
+
+    def lines(self) -> list[str]:
+        """As it is told: a mark, what it is, and its fields below it."""
+        mark = {"create": "+", "change": "~", "same": "=", "found": "=", "theirs": "=", "missing": "✘", "refused": "✘"}[
+            self.action
+        ]
+        said = {"create": "to be made", "change": "to be changed", "same": "as it shall be", "found": "is there"}.get(
+            self.action, ""
+        )
+        told = "; ".join(filter(None, [said, self.note]))
+        first = f"{mark} {self.declared.word} {self.declared.name}" + (f"  {told}" if told else "")
+        more = [f"    {one.line()}" for one in self.fields]
+        return [first, *more, *([f"    → {self.fix}"] if self.fix else [])]
+
+
+def changes(
+    cluster: Cluster,
+    environment: Environment,
+    *,
+    state: str,
+    folders: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> list[Change]:
+    """The difference between the environment and what is there, by the server's own dry run. Nothing is changed.
 
     state: the local platform's folder. folders: claim → folder of this machine (the settings' `volumes`).
-    ResourceError lists everything that is missing where nothing is created.
+    force: as if what somebody else set may be taken over.
+    """
+    wanted = [
+        _placed(cluster, one, folders or {}) for one in declared(environment, cluster.namespace, local=cluster.local)
+    ]
+    applier = Applier(cluster)
+    made: list[Change] = []
+    for one, live in zip(wanted, applier.get_all([(one.kind, one.name) for one in wanted]), strict=True):
+        change = _change(applier, one, live, force, made)
+        made.append(_with_folder(cluster, change, live, state, folders or {}))
+    return made
+
+
+def provision(
+    cluster: Cluster,
+    environment: Environment,
+    *,
+    state: str,
+    folders: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> list[Provisioned]:
+    """Make sure that the environment is there as it shall be; doing so twice changes nothing the second time.
+
+    ResourceError tells everything that stands in the way, before anything is changed.
+    """
+    found = changes(cluster, environment, state=state, folders=folders, force=force)
+    refuse(found, cluster.namespace)
+    applier = Applier(cluster)
+    for change in found:
+        if change.action in ("create", "change"):
+            if cluster.local and change.where:
+                make_folder(Path(change.where), change.declared.name)
+            _apply(applier, change.declared, force)
+    return [Provisioned(one.declared.kind, one.declared.name, one.action != "create", one.where) for one in found]
+
+
+def ensure(
+    cluster: Cluster, environment: Environment, *, state: str, folders: Mapping[str, str] | None = None
+) -> list[Provisioned]:
+    """Before a run: on this machine what is missing is made; in a cluster, where it costs something, it must be there.
+
+    ResourceError names everything that is not.
     """
     return (
-        _create_missing(cluster, environment, state, folders or {}) if cluster.local else _check(cluster, environment)
+        provision(cluster, environment, state=state, folders=folders) if cluster.local else check(cluster, environment)
     )
+
+
+def refuse(found: Sequence[Change], namespace: str) -> None:
+    """ResourceError when a change cannot be made."""
+    blocked = [one for one in found if one.blocks]
+    if not blocked:
+        return
+    for one in blocked:
+        if one.declared.lacking is not None and len(blocked) == 1:
+            raise one.declared.lacking
+    told = "; ".join(f"{one.declared.word} `{one.declared.name}` {one.note}" for one in blocked)
+    raise ResourceError(
+        f"{told} (namespace {namespace})", fix="\n".join(dict.fromkeys(filter(None, (one.fix for one in blocked))))
+    )
+
+
+def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
+    """That what the environment refers to exists; nothing is made. ResourceError names everything that does not."""
+    wanted = declared(environment, cluster.namespace, local=cluster.local)
+    needed = [one for one in wanted if one.kind not in ("Role", "RoleBinding")]
+    answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
+    absent = [one for one, live in zip(needed, answers, strict=True) if live is None]
+    if absent:
+        told = ", ".join(f"{one.word} `{one.name}`" for one in absent)
+        raise ResourceError(
+            f"{told} {'do' if len(absent) > 1 else 'does'} not exist in the namespace {cluster.namespace}",
+            fix="add --provision, which makes what the experiment describes; or name another",
+        )
+    return [Provisioned(one.kind, one.name, found=True) for one in needed]
 
 
 def missing(cluster: Cluster, environment: Environment) -> list[tuple[str, str]]:
     """(kind, name) of what the environment needs and the cluster lacks."""
-    return [(kind, name) for kind, name in _needs(environment) if not cluster.exists(kind, name)]
+    wanted = declared(environment, cluster.namespace, local=True)
+    answers = Applier(cluster).get_all([(one.kind, one.name) for one in wanted])
+    return [(one.kind, one.name) for one, live in zip(wanted, answers, strict=True) if live is None]
 
 
-def _needs(environment: Environment) -> list[tuple[str, str]]:
-    return [
-        *(("PersistentVolumeClaim", volume.claim_name) for volume in environment.volumes),
-        *(("ConfigMap", config_map.name) for config_map in environment.config_maps),
-        *(("Secret", secret.name) for secret in environment.secrets),
-    ]
+# --- one object ----------------------------------------------------------------------------------------------------------
 
 
-_WORDS = {"PersistentVolumeClaim": "claim", "ConfigMap": "config map", "Secret": "secret"}
-_PLURALS = {"PersistentVolumeClaim": "pvc", "ConfigMap": "configmap", "Secret": "secret"}
+def is_ours(live: Json) -> bool:
+    return ((live.get("metadata") or {}).get("labels") or {}).get(MANAGED_BY) == OURS
 
 
-def _check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
-    absent = missing(cluster, environment)
-    if absent:
-        told = ", ".join(f"{_WORDS[kind]} `{name}`" for kind, name in absent)
-        verb = "do" if len(absent) > 1 else "does"
-        kind, name = absent[0]
-        raise ResourceError(
-            f"{told} {verb} not exist in the namespace {cluster.namespace}",
-            fix=f"create it, or name another; what is there: kubectl -n {cluster.namespace} get {_PLURALS[kind]}",
+def _change(applier: Applier, one: Declared, live: Json | None, force: bool, before: Sequence[Change]) -> Change:
+    if one.document is None:
+        if live is not None:
+            return Change(one, "found")
+        what = f"does not exist, and the experiment does not say what is in it: the {one.word}'s owner makes it"
+        return Change(
+            one, "missing", note=what, fix=f"describe it in the environment, or ask its owner for {one.word} {one.name}"
         )
-    return [Provisioned(kind, name, found=True) for kind, name in _needs(environment)]
+    if live is not None and not is_ours(live):
+        differing = tuple(_unlike(one.document, live))
+        note = "was not made by hera-utils: left as it is"
+        fix = (
+            "agree on one content, or name another" if differing and one.kind in ("ConfigMap", "Secret", "Role") else ""
+        )
+        return Change(one, "theirs", differing, note, fix)
+    if live is not None and (one.only_once or one.lacking is not None):
+        return Change(one, "same", note=f"its values are not known here ({one.lacking})" if one.lacking else "")
+    if one.lacking is not None:
+        return Change(one, "refused", note=f"cannot be made: {one.lacking}", fix=one.lacking.fix or "")
+    try:
+        would = applier.apply(one.document, dry_run=True, force=force)
+    except Conflict as conflict:
+        return Change(one, "refused", note=str(conflict), fix=conflict.fix or "")
+    except HeraUtilsError as error:
+        if one.kind == "RoleBinding" and any(
+            known.action == "create" and known.declared.kind == "Role" for known in before
+        ):
+            return Change(one, "create")  # its role is not there yet, so the server cannot look at it
+        return Change(one, "refused", note=error.message, fix=error.fix or "")
+    if live is None:
+        return Change(one, "create", tuple(_shown(one.document)))
+    fields = tuple(difference(live, would))
+    return Change(one, "change" if fields else "same", fields)
 
 
-def _create_missing(
-    cluster: Cluster, environment: Environment, state: str, folders: Mapping[str, str]
-) -> list[Provisioned]:
-    made = [_claim(cluster, volume, state, folders) for volume in environment.volumes]
-    for config_map in environment.config_maps:
-        found = cluster.exists("ConfigMap", config_map.name)
-        if not found:
-            cluster.create(resources.config_map(config_map.name, config_map.data))
-        made.append(Provisioned("ConfigMap", config_map.name, found))
-    for secret in environment.secrets:
-        found = cluster.exists("Secret", secret.name)
-        if not found:
-            cluster.create(resources.secret(secret.name, _values(secret)))
-        made.append(Provisioned("Secret", secret.name, found))
-    return made
+def _unlike(document: Json, live: Json) -> list[Field]:
+    """Where somebody else's object differs from what is declared; what they have beside it is theirs."""
+    wanted = {key: value for key, value in document.items() if key not in ("metadata", "apiVersion")}
+    fields = difference({key: live.get(key) for key in wanted} | {"kind": document["kind"]}, wanted)
+    return [one for one in fields if one.after is not None and one.before != one.after]
 
 
-def _claim(cluster: Cluster, volume: PersistedVolume, state: str, folders: Mapping[str, str]) -> Provisioned:
-    name = volume.claim_name
+def _shown(document: Json) -> list[Field]:
+    bare = {
+        "kind": document["kind"],
+        "metadata": {"name": document["metadata"]["name"], "labels": document["metadata"]["labels"]},
+    }
+    return difference(bare, document)
+
+
+def _apply(applier: Applier, one: Declared, force: bool) -> None:
+    assert one.document is not None
+    for pause in (*_RETRIES, None):
+        try:
+            applier.apply(one.document, force=force)
+            return
+        except HeraUtilsError:
+            if one.kind != "RoleBinding" or pause is None:
+                raise
+            time.sleep(pause)
+
+
+# --- claims of this machine ----------------------------------------------------------------------------------------------
+
+
+def _placed(cluster: Cluster, one: Declared, folders: Mapping[str, str]) -> Declared:
+    """On this machine a claim says which folder it is, when the settings do."""
+    if not cluster.local or one.kind != "PersistentVolumeClaim" or one.document is None or one.name not in folders:
+        return one
+    metadata = {**one.document["metadata"], "annotations": {resources.FOLDER: folders[one.name]}}
+    return replace(one, document={**one.document, "metadata": metadata})
+
+
+def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str, folders: Mapping[str, str]) -> Change:
+    name = change.declared.name
+    if not cluster.local or change.declared.kind != "PersistentVolumeClaim":
+        return change
     named = folders.get(name)
-    folder = Path(named) if named else Path(state) / "claims" / cluster.namespace / name
-    if cluster.exists("PersistentVolumeClaim", name):
-        stands_for = claim_folder(cluster, name, state)
+    folder = Path(named) if named else _usual_folder(cluster, name, state)
+    if live is not None:
+        stands_for = _folder_of(cluster, live, state)
         if named and stands_for != folder:
             raise ResourceError(
                 f"the claim `{name}` already stands for {stands_for}, not for {folder}",
                 fix=f"take the folder out of the settings' volumes, or: kubectl -n {cluster.namespace} delete pvc {name}",
             )
-        return Provisioned("PersistentVolumeClaim", name, found=True, where=str(stands_for))
-    _make_folder(folder, name)
-    cluster.create(resources.claim(volume, str(folder) if named else None))
-    return Provisioned("PersistentVolumeClaim", name, found=False, where=str(folder))
+        folder = stands_for
+    return replace(change, where=str(folder))
 
 
 def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
     """The folder of this machine that a claim of the local platform stands for. Refused (NotFound) when there is no such claim."""
-    annotations = cluster.get("PersistentVolumeClaim", name).get("metadata", {}).get("annotations") or {}
-    named = annotations.get(resources.FOLDER)
-    return Path(named) if named else Path(state) / "claims" / cluster.namespace / name
+    return _folder_of(cluster, cluster.get("PersistentVolumeClaim", name), state)
 
 
-def _make_folder(folder: Path, claim: str) -> None:
+def _folder_of(cluster: Cluster, live: Json, state: str) -> Path:
+    metadata = live.get("metadata") or {}
+    named = (metadata.get("annotations") or {}).get(resources.FOLDER)
+    return Path(named) if named else _usual_folder(cluster, str(metadata["name"]), state)
+
+
+def _usual_folder(cluster: Cluster, name: str, state: str) -> Path:
+    return Path(state) / "claims" / cluster.namespace / name
+
+
+def make_folder(folder: Path, claim: str) -> None:
+    """Make a claim's folder. ResourceError when it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK | os.X_OK)
     except OSError as error:
-        why = (error.strerror or "it cannot be made").lower()
-        raise ResourceError(
-            f"the folder {folder} of the claim `{claim}` cannot be used ({why})",
-            fix="name another in the settings' volumes",
-        ) from None
+        raise _unusable(folder, claim, (error.strerror or "it cannot be made").lower()) from None
+    if not usable:
+        raise _unusable(folder, claim, "it cannot be written")
 
 
-def _values(secret: Secret) -> dict[str, str]:
-    absent = [variable for variable in secret.from_variables.values() if variable not in os.environ]
-    if absent:
-        raise SettingsError(
-            f"the secret `{secret.name}` takes its values from variables that are not set: {', '.join(absent)}",
-            fix=f"export {absent[0]}=…",
-        )
-    return {key: os.environ[variable] for key, variable in secret.from_variables.items()}
+def _unusable(folder: Path, claim: str, why: str) -> ResourceError:
+    return ResourceError(
+        f"the folder {folder} of the claim `{claim}` cannot be used ({why})",
+        fix="name another in the settings' volumes",
+    )
+
+
+# --- release -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Released:
+    """What became of one object. action: removed, absent, kept, left (to others who use it too)."""
+
+    kind: str
+    name: str
+    word: str
+    action: Literal["removed", "absent", "kept", "left"]
+    note: str = ""
+    lost: str = field(default="", repr=False)
+
+    def line(self) -> str:
+        mark = {"removed": "-", "absent": " ", "kept": "=", "left": "="}[self.action]
+        told = {"removed": "removed", "absent": "is not there", "kept": "kept", "left": "kept"}[self.action]
+        return f"{mark} {self.word} {self.name}  {told}{f': {self.note}' if self.note else ''}"
+
+
+def release(
+    cluster: Cluster, environment: Environment, *, with_data: bool = False, dry_run: bool = False
+) -> list[Released]:
+    """Remove what provisioning made of this environment, and nothing else.
+
+    A claim, which holds data, is removed only `with_data`. What others have provisioned too stays for them. dry_run: only say it.
+    """
+    applier = Applier(cluster)
+    wanted = [
+        one
+        for one in reversed(declared(environment, cluster.namespace, local=cluster.local))
+        if one.document is not None
+    ]
+    answers = applier.get_all([(one.kind, one.name) for one in wanted])
+    return [_release(applier, one, live, with_data, dry_run) for one, live in zip(wanted, answers, strict=True)]
+
+
+def _release(applier: Applier, one: Declared, live: Json | None, with_data: bool, dry_run: bool) -> Released:
+    def said(action: Any, note: str = "") -> Released:
+        return Released(one.kind, one.name, one.word, action, note)
+
+    if live is None:
+        return said("absent")
+    if not is_ours(live):
+        return said("kept", "hera-utils did not make it")
+    others = applier.other_owners(live)
+    if others:
+        if not dry_run:
+            applier.relinquish(one.kind, one.name)
+        return said("left", f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} it too")
+    if one.kind in HOLDS_DATA and not with_data:
+        return said("kept", "it holds data (--with-data removes it, and the data)")
+    if not dry_run:
+        applier.delete(one.kind, live)
+    return said("removed", "with its data" if one.kind in HOLDS_DATA else "")

@@ -1,0 +1,174 @@
+"""The Kubernetes objects of an experiment's environment, as they shall be: the same documents on this machine and in a cluster.
+
+Values of secrets come from variables and files, and go into the documents alone: nothing here shows them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.experiment.environment import Environment, PullSecret, Secret, ServiceAccount
+from hera_utils.platforms import resources, roles
+
+Json = dict[str, Any]
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = "hera-utils"
+WORDS = {
+    "PersistentVolumeClaim": "claim",
+    "ConfigMap": "config map",
+    "Secret": "secret",
+    "ServiceAccount": "service account",
+    "Role": "role",
+    "RoleBinding": "role binding",
+}
+HOLDS_DATA = frozenset({"PersistentVolumeClaim"})
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One object of the environment. document: as it shall be, None when it is only referred to: then it must be there.
+
+    only_once: what is made where it is missing and never changed afterwards, because nothing says what it shall hold.
+    lacking: why its values cannot be had: it can be looked at and released, and not made.
+    """
+
+    kind: str
+    name: str
+    document: Json | None = field(default=None, repr=False)
+    only_once: bool = False
+    lacking: SettingsError | None = None
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.kind]
+
+
+def declared(environment: Environment, namespace: str, *, local: bool = False) -> list[Declared]:
+    """What the environment consists of, in the order in which it can be made.
+
+    local: this machine makes what is only named as well (an empty config map). A secret whose variable is not set or whose file cannot
+    be read says so in `lacking`.
+    """
+    found = [
+        Declared("PersistentVolumeClaim", one.claim_name, _ours(resources.claim(one))) for one in environment.volumes
+    ]
+    for one in environment.config_maps:
+        document = _ours(resources.config_map(one.name, one.data)) if one.data or local else None
+        found.append(Declared("ConfigMap", one.name, document, only_once=not one.data))
+    for secret in environment.secrets:
+        bare = _ours(resources.secret(secret.name, {}))
+        if secret.keys:
+            found.append(_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
+        else:
+            found.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
+    pull, account = environment.image_pull_secret, environment.service_account
+    if pull is not None:
+        bare = _ours({**resources.secret(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
+        registry = pull.registry or (environment.registry or "").partition("/")[0]
+        given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
+        found.append(given if pull.given else Declared("Secret", pull.name))
+    if account is not None:
+        found += _account(account, pull, namespace) if account.given else [Declared("ServiceAccount", account.name)]
+    return found
+
+
+def _with_values(name: str, document: Json, values: Callable[[], dict[str, bytes]]) -> Declared:
+    try:
+        found = values()
+    except SettingsError as error:
+        return Declared("Secret", name, document, lacking=error)
+    document["data"] = {key: base64.b64encode(value).decode("ascii") for key, value in found.items()}
+    return Declared("Secret", name, document)
+
+
+def _ours(document: Json) -> Json:
+    document["metadata"].setdefault("labels", {})[MANAGED_BY] = OURS
+    return document
+
+
+def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -> list[Declared]:
+    """The account, the smallest role that Argo's executor needs, and what binds them."""
+    made: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.name}}
+    if pull is not None:
+        made["imagePullSecrets"] = [{"name": pull.name}]
+    name = f"{account.name}-executor"
+    role = roles.role(name, roles.executor(agents=account.agents, collects=account.collects))
+    role["rules"] += [{key: list(value) for key, value in rule.items()} for rule in account.more_rules]
+    binding = roles.binding(name, roles.account_subject(account.name, namespace))
+    return [
+        Declared("ServiceAccount", account.name, _ours(made)),
+        Declared("Role", name, _ours(role)),
+        Declared("RoleBinding", name, _ours(binding)),
+    ]
+
+
+# --- values of secrets ---------------------------------------------------------------------------------------------------
+
+
+def _data(secret: Secret) -> dict[str, bytes]:
+    what = f"the secret `{secret.name}`"
+    found = {key: value.encode() for key, value in _variables(what, dict(secret.from_variables)).items()}
+    for key, named in secret.from_files.items():
+        path = Path(named).expanduser()
+        try:
+            found[key] = path.read_bytes()
+        except OSError as error:
+            why = (error.strerror or "unreadable").lower()
+            raise SettingsError(
+                f"the key {key} of {what} is taken from {path}, which cannot be read ({why})", fix="correct its path"
+            ) from None
+    return found
+
+
+def _variables(what: str, names: dict[str, str]) -> dict[str, str]:
+    absent = [variable for variable in names.values() if variable not in os.environ]
+    if absent:
+        raise SettingsError(
+            f"{what} takes its values from variables that are not set: {', '.join(absent)}", fix=f"export {absent[0]}=…"
+        )
+    return {key: os.environ[variable] for key, variable in names.items()}
+
+
+def _docker_config(pull: PullSecret, registry: str) -> dict[str, bytes]:
+    if not registry:
+        raise SettingsError(
+            f"the image pull secret `{pull.name}` is for no registry", fix="name one: PullSecret(…, registry=…)"
+        )
+    text = json.dumps({"auths": {registry: _credential(pull, registry)}}, sort_keys=True)
+    return {".dockerconfigjson": text.encode()}
+
+
+def _credential(pull: PullSecret, host: str) -> Json:
+    what = f"the image pull secret `{pull.name}`"
+    if pull.from_docker:
+        return _of_docker(what, host)
+    found = _variables(what, {"username": pull.username, "password": pull.password})
+    pair = f"{found['username']}:{found['password']}".encode()
+    return {**found, "auth": base64.b64encode(pair).decode("ascii")}
+
+
+def _of_docker(what: str, host: str) -> Json:
+    """What `docker login` stored. A credential helper's is not taken: it gives it to docker alone."""
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    path = Path(folder) / "config.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))["auths"]
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    found = next(
+        (one for name, one in known.items() if name.partition("://")[2].split("/")[0] == host or name == host), None
+    )
+    if not isinstance(found, dict) or not found.get("auth"):
+        raise SettingsError(
+            f"{what} is taken from docker, and {path} holds no credential for {host}",
+            fix=f"docker login {host}, or give PullSecret(…, username=VARIABLE, password=VARIABLE)",
+        )
+    return {"auth": str(found["auth"])}
