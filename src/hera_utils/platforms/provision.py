@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,6 +67,12 @@ class Change:
         first = f"{mark} {self.declared.word} {self.declared.name}" + (f"  {told}" if told else "")
         more = [f"    {one.line()}" for one in self.fields]
         return [first, *more, *([f"    → {self.fix}"] if self.fix else [])]
+
+    def done(self) -> str:
+        """As it is told once it is so."""
+        mark, said = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "as before"))
+        told = "; ".join(filter(None, [said, self.note, f"it is the folder {self.where}" if self.where else ""]))
+        return f"{mark} {self.declared.word} {self.declared.name}  {told}"
 
 
 def changes(
@@ -306,7 +312,6 @@ class Released:
     word: str
     action: Literal["removed", "absent", "kept", "left"]
     note: str = ""
-    lost: str = field(default="", repr=False)
 
     def line(self) -> str:
         mark = {"removed": "-", "absent": " ", "kept": "=", "left": "="}[self.action]

@@ -1,0 +1,73 @@
+"""`hera-utils provision`: make what an experiment's environment describes, or show what that would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hera_utils.cli.options import context, output_option, settings_options
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.provision import Change
+
+Json = dict[str, Any]
+
+
+@click.command()
+@click.argument("experiment", metavar="EXPERIMENT.py", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
+@click.option("--force", is_flag=True, help="Take over what others have set to other values.")
+@output_option("json")
+@settings_options
+def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
+    """Make the claims, config maps, secrets, account and role that an experiment describes; twice is the same as once.
+
+    What exists and hera-utils did not make is left as it is. Values of secrets are never shown. The exit status of --dry-run is 1
+    when something stands in the way.
+    """
+    from hera_utils.cli.experiments import experiment_of
+    from hera_utils.cli.terminal import print_json, say
+    from hera_utils.execution.plan import environment_of
+    from hera_utils.platforms.cluster import k8s_cluster
+    from hera_utils.platforms.provision import changes, provision
+
+    settings = context()
+    environment = environment_of(experiment_of(experiment), settings)
+    cluster = k8s_cluster(settings)
+    where: Json = {"state": settings.state, "folders": settings.volumes, "force": force}
+    found = changes(cluster, environment, **where)
+    if not dry_run:
+        provision(cluster, environment, **where)
+    if output == "json":
+        print_json({"namespace": cluster.namespace, "dry_run": dry_run, "changes": [_as_json(one) for one in found]})
+        return int(any(one.blocks for one in found))
+    for change in found:
+        for line in change.lines() if dry_run else [change.done()]:
+            say(line)
+    say(_summary(found, dry_run, cluster.namespace))
+    return int(any(one.blocks for one in found))
+
+
+def _as_json(change: Change) -> Json:
+    fields = [{"path": one.path, "before": one.before, "after": one.after} for one in change.fields]
+    return {
+        "kind": change.declared.kind,
+        "name": change.declared.name,
+        "action": change.action,
+        "fields": fields,
+        "note": change.note,
+        "where": change.where,
+    }
+
+
+def _summary(found: list[Change], dry_run: bool, namespace: str) -> str:
+    made = sum(one.action == "create" for one in found)
+    changed = sum(one.action == "change" for one in found)
+    blocked = sum(one.blocks for one in found)
+    if not found:
+        return "the experiment's environment describes nothing to provision"
+    be = "to be " if dry_run else ""
+    told = f"{made} {be}made, {changed} {be}changed, {len(found) - made - changed - blocked} as before"
+    return f"namespace {namespace}: {told}" + (f", {blocked} cannot be" if blocked else "")

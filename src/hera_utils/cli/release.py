@@ -1,0 +1,41 @@
+"""`hera-utils release`: remove what provisioning made of an experiment's environment, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from hera_utils.cli.options import context, output_option, settings_options
+
+
+@click.command()
+@click.argument("experiment", metavar="EXPERIMENT.py", type=click.Path(path_type=Path))
+@click.option("--with-data", is_flag=True, help="Remove claims as well, with the data in them.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@output_option("json")
+@settings_options
+def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> int:
+    """Remove what `hera-utils provision` made for an experiment.
+
+    What others made, or have provisioned too, stays; a claim holds data and stays unless --with-data is given.
+    """
+    from hera_utils.cli.experiments import experiment_of
+    from hera_utils.cli.terminal import note, print_json, say
+    from hera_utils.execution.plan import environment_of
+    from hera_utils.platforms.cluster import k8s_cluster
+    from hera_utils.platforms.provision import release
+
+    settings = context()
+    environment = environment_of(experiment_of(experiment), settings)
+    cluster = k8s_cluster(settings)
+    found = release(cluster, environment, with_data=with_data, dry_run=dry_run)
+    if output == "json":
+        print_json({"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(one) for one in found]})
+        return 0
+    for one in found:
+        say(one.line())
+    if dry_run:
+        note("nothing was removed (--dry-run)")
+    return 0
