@@ -12,6 +12,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "rerun": "Run again what the manifest of a run tells.",
         "lint": "Check workflow files and scripts without running anything.",
         "doctor": "Check everything that a run needs; say how to repair what is missing.",
+        "provision": "Make the claims, config maps, secrets and account that an experiment describes.",
+        "release": "Remove what provisioning made; data only when asked to.",
     },
     "Looking": {
         "ls": "List the runs.",
