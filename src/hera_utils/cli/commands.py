@@ -8,6 +8,7 @@ import click
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Running": {
+        "init": "Write an experiment to begin with: it runs, and its test passes.",
         "run": "Run a Hera script or a workflow file, and follow it to its end.",
         "rerun": "Run again what the manifest of a run tells.",
         "lint": "Check workflow files and scripts without running anything.",
@@ -36,7 +37,9 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Platform": {
         "serve": "Start, stop or look at the local platform.",
         "connection": "Print how to reach the platform, for argo, kubectl and other clients.",
+        "profile": "Name platforms and go from one to another.",
         "settings": "Show every setting and who gave it.",
+        "version": "Show which versions there are, and whether they fit.",
     },
 }
 

@@ -1,5 +1,6 @@
 """Settings: what a run is told from outside, and who told it.
 
 In: flags, environment variables, files, what a script gives. Out: a `CLIContext` (resolve.py) whose every value remembers its origin.
-fields.py names each setting once; sources.py reads (the only I/O); resolve.py decides (pure); parser.py is a script's door.
+fields.py names each setting once; sources.py reads; resolve.py decides (pure); parser.py is a script's door. profiles.py changes the files
+of profiles (toml_text.py: their text, pure); kubeconfig.py reads kubeconfigs.
 """

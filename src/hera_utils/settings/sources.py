@@ -1,4 +1,4 @@
-"""Where settings come from: the environment and the files. The only place of this room that reads anything."""
+"""Where settings come from: the environment and the files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.hera_config import parse_hera_config
 from hera_utils.settings.process_list import hide_from_the_process_list
-from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, Said, resolve
+from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, Said, resolve, without_password
 from hera_utils.settings.values import Place, typed
 
 PROJECT_FILE = "hera-utils.toml"
@@ -104,9 +104,9 @@ def foreign_keys(around: Surroundings) -> dict[str, str]:
 def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundings) -> list[Layer]:
     """What every source says, strongest first."""
     configs = list(_hera_configs(around, {}))
-    project = _project(around)
-    user = _private(_toml(around.user_folder / USER_FILE), holds_secrets=False)
-    credentials = _private(_toml(around.user_folder / CREDENTIALS_FILE), holds_secrets=True)
+    project = project_document(around)
+    user = _private(toml_document(around.user_folder / USER_FILE), holds_secrets=False)
+    credentials = _private(toml_document(around.user_folder / CREDENTIALS_FILE), holds_secrets=True)
     near = [_flags(flags, around), _environment(around), *(layer for rank, layer in configs if rank == "near")]
     far = [layer for rank, layer in configs if rank == "far"]
     profile = _profile_name([*near, *_tables(project, None), *far, *_tables(user, None)])
@@ -142,7 +142,7 @@ def _flags(flags: Mapping[str, Any], around: Surroundings) -> Layer:
         setting = BY_NAME[name]
         origin = f"flag {setting.flags[0]}" if setting.flags else "flag"
         if raw is not None:
-            _add(layer, name, _table_of(name, raw, around.place(origin)), around.place(origin))
+            _add(layer, name, table_of(name, raw, around.place(origin)), around.place(origin))
     return layer
 
 
@@ -152,7 +152,7 @@ def _environment(around: Surroundings) -> Layer:
         for variable in setting.variables:
             if around.environ.get(variable, "").strip():
                 place = around.place(f"variable {variable}")
-                _add(layer, setting.name, _table_of(setting.name, around.environ[variable], place), place)
+                _add(layer, setting.name, table_of(setting.name, around.environ[variable], place), place)
                 break
         for variable in setting.inverted:
             if around.environ.get(variable, "").strip() and setting.name not in layer:
@@ -161,7 +161,7 @@ def _environment(around: Surroundings) -> Layer:
     return layer
 
 
-def _table_of(name: str, raw: Any, place: Place) -> Any:
+def table_of(name: str, raw: Any, place: Place) -> Any:
     """A table as a flag or a variable gives it: NAME=FOLDER (repeated) for volumes, a YAML file for images."""
     if name == "volumes" and isinstance(raw, str | list | tuple):
         return dict(_volume(text, place) for text in ([raw] if isinstance(raw, str) else raw))
@@ -183,7 +183,7 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
     import yaml
 
     try:
-        table = yaml.safe_load(_text_of(path, place.origin))
+        table = yaml.safe_load(text_of(path, place.origin))
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"
@@ -241,22 +241,22 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
 def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
     place = around.place(origin, path.parent)
     layer: dict[str, Said] = {}
-    for key, raw in parse_hera_config(_text_of(path, origin), origin).items():
+    for key, raw in parse_hera_config(text_of(path, origin), origin).items():
         if key in BY_NAME:
-            _add(layer, key, _table_of(key, raw, place), place)
+            _add(layer, key, table_of(key, raw, place), place)
         else:
             _refuse_misspelt(key, origin)
             foreign.setdefault(key, raw)
     return layer
 
 
-def _project(around: Surroundings) -> Document:
+def project_document(around: Surroundings) -> Document:
     """The nearest hera-utils.toml, or pyproject.toml with [tool.hera_utils], from the directory upwards."""
     for folder in (around.directory, *around.directory.parents):
-        own = _toml(folder / PROJECT_FILE)
+        own = toml_document(folder / PROJECT_FILE)
         if own.path:
             return own
-        shared = _toml(folder / "pyproject.toml", ours_alone=False)
+        shared = toml_document(folder / "pyproject.toml", ours_alone=False)
         table = (
             shared.table.get("tool", {}).get("hera_utils") if isinstance(shared.table.get("tool"), Mapping) else None
         )
@@ -267,16 +267,13 @@ def _project(around: Surroundings) -> Document:
     return _NOTHING
 
 
-def _toml(path: Path, *, ours_alone: bool = True) -> Document:
+def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
+    """A settings file; empty when there is none. SettingsError when it is not legal TOML. ours_alone: it is nobody else's file."""
     if not path.is_file():
         return _NOTHING
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        document = Document(str(path), tomllib.loads(_text_of(path, f"file {path}")))
-    except tomllib.TOMLDecodeError as error:
+        document = Document(str(path), toml_of(text_of(path, f"file {path}")))
+    except ValueError as error:
         if not ours_alone:
             return _NOTHING  # somebody else's file: its own tools will say it
         raise SettingsError(f"{path} is not legal TOML: {_position(str(error))}", fix="correct that line") from None
@@ -285,13 +282,23 @@ def _toml(path: Path, *, ours_alone: bool = True) -> Document:
     return document
 
 
+def toml_of(text: str) -> dict[str, Any]:
+    """What a TOML text says; ValueError for another."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)
+
+
 def _position(message: str) -> str:
     """What the parser says, without any text of the file: that may be a token."""
     at = message.rfind("(at ")
     return message[at + 1 :].rstrip(")") if at >= 0 else "it cannot be read"
 
 
-def _text_of(path: Path, origin: str) -> str:
+def text_of(path: Path, origin: str) -> str:
+    """A file's text; SettingsError when it cannot be read. origin: who names it."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -340,7 +347,7 @@ def _layer(table: Mapping[str, Any], origin: str, place: Place) -> Layer:
             near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
             fix = f"did you mean `{near[0]}`?" if near else f"the settings are: {', '.join(BY_NAME)}"
             raise SettingsError(f"`{key}` is no setting ({origin})", fix=fix)
-        _add(layer, name, _table_of(name, raw, place), place)
+        _add(layer, name, table_of(name, raw, place), place)
     return layer
 
 
@@ -370,14 +377,22 @@ def _private(document: Document, *, holds_secrets: bool) -> Document:
     if not document.path or not hasattr(os, "getuid"):
         return document
     tables = [document.table, *document.profiles.values()]
-    if not holds_secrets and not any("argo_token" in table or "argo-token" in table for table in tables):
+    if not holds_secrets and not any(_holds_a_secret(table) for table in tables):
         return document
     if os.stat(document.path).st_mode & 0o077:
         raise SettingsError(
-            f"{document.path} may hold a token, and others on this machine can read it",
+            f"{document.path} holds a secret, and others on this machine can read it",
             fix=f"chmod 600 {document.path}",
         )
     return document
+
+
+def _holds_a_secret(table: Mapping[str, Any]) -> bool:
+    """A token, or a proxy with a password."""
+    proxy = table.get("proxy")
+    return (
+        "argo_token" in table or "argo-token" in table or (isinstance(proxy, str) and without_password(proxy) != proxy)
+    )
 
 
 def _refuse_misspelt(key: str, origin: str) -> None:

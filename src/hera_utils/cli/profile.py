@@ -1,0 +1,214 @@
+"""`hera-utils profile`: the platforms that one works with, each under a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hera_utils.cli.options import context, given_settings, output_option, settings_options
+from hera_utils.errors import SettingsError
+
+
+@click.group()
+def command() -> None:
+    """The platforms that one works with, each under a name: --profile NAME takes its settings.
+
+    \b
+    hera-utils profile add lab --argo_server argo.lab.example --argo_namespace lyon --ask_token
+    hera-utils profile add lab --from hera.config
+    hera-utils profile check lab
+    hera-utils profile use lab
+    """
+
+
+@command.command("ls")
+@output_option("json")
+def ls(output: str) -> int:
+    """List the profiles; * is the one in use."""
+    from hera_utils.cli.terminal import print_json, print_table, say
+    from hera_utils.settings.profiles import profiles
+    from hera_utils.settings.sources import Surroundings
+
+    settings = context()
+    found = profiles(Surroundings())
+    if output == "json":
+        print_json(
+            [
+                {
+                    "name": one.name,
+                    "in_use": one.name == settings.profile,
+                    "settings": _plain(one.settings),
+                    "token": one.has_token,
+                    "files": list(one.files),
+                }
+                for one in found
+            ]
+        )
+        return 0
+    if not found:
+        say("there is no profile; make one with: hera-utils profile add NAME --argo_server …")
+        return 0
+    rows = [
+        (
+            "*" if one.name == settings.profile else "",
+            one.name,
+            _where(one.settings),
+            str(one.settings.get("argo_namespace", "")),
+            "yes" if one.has_token else "",
+            ", ".join(map(_short, one.files)),
+        )
+        for one in found
+    ]
+    print_table(("", "profile", "platform", "namespace", "token", "file"), rows)
+    if settings.profile:
+        say(f"in use: {settings.profile} ({settings.origin('profile')})")
+    return 0
+
+
+@command.command("show")
+@click.argument("name", required=False)
+@output_option("json")
+def show(name: str | None, output: str) -> int:
+    """Show the settings that a profile (the one in use) leads to, and who gave each."""
+    from hera_utils.cli.terminal import print_json, print_table
+    from hera_utils.settings.sources import read_settings
+
+    settings = read_settings({"profile": name})
+    if settings.profile is None:
+        raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
+    rows = [row for row in settings.rows() if settings.given(row.name) or row.name == "platform"]
+    if output == "json":
+        print_json([{"name": row.name, "value": row.value, "origin": row.origin} for row in rows])
+    else:
+        print_table(("setting", "value", "given by"), [(row.name, row.value, row.origin) for row in rows])
+    return 0
+
+
+@command.command("add")
+@click.argument("name")
+@click.option(
+    "--from", "source", metavar="FILE", type=click.Path(path_type=Path), help="Take the settings of a hera.config."
+)
+@click.option("--project", is_flag=True, help="Into the project's hera-utils.toml, for everybody who works on it.")
+@click.option("--replace", is_flag=True, help="In place of the profile of that name.")
+@click.option("--ask_token", "--ask-token", is_flag=True, help="Ask for the token: it then stands in no command line.")
+@settings_options
+def add(name: str, source: Path | None, project: bool, replace: bool, ask_token: bool) -> int:
+    """Make a profile of the settings that are given as flags, and of those of a hera.config file.
+
+    A token is kept apart, in credentials.toml, which nobody else can read.
+    """
+    from hera_utils.cli.terminal import note, say
+    from hera_utils.settings import profiles
+    from hera_utils.settings.secret import Secret
+    from hera_utils.settings.sources import Surroundings
+
+    around = Surroundings()
+    settings: dict[str, Any] = {}
+    if source is not None:
+        found = profiles.imported(source, around)
+        settings |= found.settings
+        if found.foreign:
+            note(f"left out, they are no settings but flags of scripts: {', '.join(found.foreign)}")
+    settings |= profiles.given_as_flags(given_settings(), around)
+    if ask_token:
+        settings["argo_token"] = Secret(_asked_token())
+    if not settings:
+        raise SettingsError(
+            "the profile would say nothing",
+            fix="give settings as flags (--argo_server …), or a file with --from; all of them: hera-utils settings",
+        )
+    for path in profiles.add(name, settings, around, project=project, replace=replace):
+        say(f"wrote {_short(str(path))}")
+    say(f"see whether it works with: hera-utils profile check {name}")
+    return 0
+
+
+@command.command("rm")
+@click.argument("name")
+def rm(name: str) -> int:
+    """Take a profile, and its token, out of the user's files."""
+    from hera_utils.cli.terminal import say
+    from hera_utils.settings import profiles
+    from hera_utils.settings.sources import Surroundings
+
+    for path in profiles.remove(name, Surroundings()):
+        say(f"{name} is gone from {_short(str(path))}")
+    return 0
+
+
+@command.command("use")
+@click.argument("name", required=False)
+@click.option("--none", "nothing", is_flag=True, help="Use no profile.")
+def use(name: str | None, nothing: bool) -> int:
+    """Use a profile from now on, where no other is named."""
+    from hera_utils.cli.terminal import note, say
+    from hera_utils.settings import profiles
+    from hera_utils.settings.sources import Surroundings
+
+    if (name is None) != nothing:
+        raise SettingsError("one profile is used, or none", fix="hera-utils profile use NAME, or: … use --none")
+    path = profiles.use(name, Surroundings())
+    say(f"{_short(str(path))} says so: {f'profile = {name}' if name else 'no profile'}")
+    settings = context()
+    if settings.profile != name:
+        note(f"but in this folder the profile is {settings.profile} ({settings.origin('profile')})")
+    return 0
+
+
+@command.command("check")
+@click.argument("name", required=False)
+@output_option("json")
+def check(name: str | None, output: str) -> int:
+    """Check that the platform of a profile (the one in use) is reached, takes the token and lets one run: `doctor` there."""
+    from hera_utils.cli.doctor import show as show_findings
+    from hera_utils.cli.terminal import print_json, symbols
+    from hera_utils.preflight.check import as_json
+    from hera_utils.preflight.run import run
+    from hera_utils.settings.sources import read_settings
+
+    settings = read_settings({"profile": name})
+    if settings.profile is None:
+        raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
+    findings = run(settings)
+    if output == "json":
+        print_json(as_json(findings))
+    else:
+        signs = symbols()
+        show_findings(findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
+    return int(any(finding.verdict == "problem" for finding in findings))
+
+
+def _asked_token() -> str:
+    """The token as it is typed, unseen, or as the first line of what is piped in."""
+    import sys
+
+    if sys.stdin.isatty():
+        text: str = click.prompt("token", hide_input=True, err=True)
+    else:
+        text = sys.stdin.readline()
+    if not text.strip():
+        raise SettingsError("no token was given", fix="type or paste it, or pipe it in")
+    return text.strip()
+
+
+def _where(settings: Any) -> str:
+    if settings.get("argo_server"):
+        return str(settings["argo_server"])
+    if settings.get("platform") == "remote":
+        return f"found in the cluster of {settings.get('k8s_config_file') or '~/.kube/config'}"
+    return "this machine"
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    from hera_utils.settings.resolve import without_password
+
+    return {key: without_password(value) if isinstance(value, str) else value for key, value in settings.items()}
+
+
+def _short(path: str) -> str:
+    """A path with `~` for the home folder."""
+    home = str(Path.home())
+    return "~" + path[len(home) :] if path.startswith(home + "/") else path

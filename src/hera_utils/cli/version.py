@@ -1,0 +1,75 @@
+"""`hera-utils version`: which versions there are, and whether they fit."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import context, output_option, settings_options
+
+
+@click.command()
+@output_option("json")
+@settings_options
+def command(output: str) -> int:
+    """Show the versions of hera_utils, Python, Hera, Argo and Kubernetes, and whether they fit.
+
+    The platform is asked for its own; on this machine only when it runs.
+    """
+    import platform
+
+    import hera_utils
+    from hera_utils.cli.terminal import print_json, print_table, say
+    from hera_utils.platforms.versions import fits, hera_version, short
+
+    argo, kubernetes, why = _of_the_platform()
+    found = {
+        "hera_utils": str(hera_utils.__version__),
+        "python": platform.python_version(),
+        "hera": hera_version(),
+        "argo": short(argo) if argo else "",
+        "kubernetes": short(kubernetes) if kubernetes else "",
+    }
+    verdicts = fits(found["hera"], argo, kubernetes)
+    if output == "json":
+        told = [{"pair": one.pair, "verdict": one.verdict, "message": one.message, "fix": one.fix} for one in verdicts]
+        print_json({**found, "fits": told})
+    else:
+        print_table(("", "version"), [(name, version or why.get(name, "not asked")) for name, version in found.items()])
+        for one in verdicts:
+            say(("" if one.verdict == "good" else "! ") + one.message + (f"\n  fix: {one.fix}" if one.fix else ""))
+    return 0
+
+
+def _of_the_platform() -> tuple[str, str, dict[str, str]]:
+    """(Argo's version, Kubernetes', why one is not known)."""
+    from pathlib import Path
+
+    from hera_utils.errors import HeraUtilsError
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.cluster import Cluster
+    from hera_utils.platforms.connection import connect
+
+    settings = context()
+    if settings.platform == "local":
+        from hera_utils.platforms.local.daemon import status
+
+        if status(Path(settings.state)) is None:
+            return "", "", {"argo": "the local platform does not run", "kubernetes": "the local platform does not run"}
+        with ArgoClient(connect(settings)) as client:
+            return client.version(), "", {"kubernetes": "none: the local platform"}
+    why: dict[str, str] = {}
+    argo = kubernetes = ""
+    try:
+        connection = connect(settings)
+        with ArgoClient(connection) as client:
+            argo = client.version()
+    except HeraUtilsError as error:
+        return "", "", {"argo": str(error)}
+    cluster = Cluster(connection)
+    if not cluster.leads_somewhere():
+        return argo, "", {"kubernetes": "no kubeconfig leads there"}
+    try:
+        kubernetes = cluster.version()
+    except HeraUtilsError as error:
+        why["kubernetes"] = str(error)
+    return argo, kubernetes, why

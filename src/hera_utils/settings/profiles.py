@@ -1,0 +1,239 @@
+"""The profiles there are, and changing them: settings in the user's (or the project's) file, tokens apart in a file of their own.
+
+A file is replaced as a whole or not at all, and only by a text that says exactly what was meant: one that is laid out in a way we do
+not see through is left alone, and its owner told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.settings import toml_text
+from hera_utils.settings.fields import BY_NAME
+from hera_utils.settings.hera_config import parse_hera_config
+from hera_utils.settings.resolve import without_password
+from hera_utils.settings.secret import Secret
+from hera_utils.settings.sources import (
+    CREDENTIALS_FILE,
+    PROJECT_FILE,
+    USER_FILE,
+    Document,
+    Surroundings,
+    project_document,
+    table_of,
+    text_of,
+    toml_document,
+    toml_of,
+)
+from hera_utils.settings.values import typed
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*$")
+_TOKEN = "argo_token"
+_NEVER = ("profile", "state")  # a profile that names a profile, or another platform's folder, would lead in circles
+
+
+@dataclass(frozen=True)
+class Profile:
+    """name. files: that speak of it, strongest first. settings: name → value as written, no token among them.
+
+    has_token: whether the credentials file holds one for it.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    settings: Mapping[str, Any]
+    has_token: bool
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What a hera.config says. settings: ours. foreign: keys that are flags of scripts, which no profile holds."""
+
+    settings: Mapping[str, Any]
+    foreign: tuple[str, ...]
+
+
+def profiles(around: Surroundings) -> list[Profile]:
+    """Every profile, by name."""
+    documents = (project_document(around), _user(around))
+    secrets = _credentials(around).profiles
+    names = sorted({name for document in documents for name in document.profiles} | set(secrets))
+    found = []
+    for name in names:
+        files = tuple(document.path for document in documents if name in document.profiles)
+        merged: dict[str, Any] = {}
+        for document in documents:
+            for key, value in document.profiles.get(name, {}).items():
+                if key.replace("-", "_") != _TOKEN:
+                    merged.setdefault(key.replace("-", "_"), value)
+        held = secrets.get(name, {})
+        found.append(Profile(name, files, merged, any(key.replace("-", "_") == _TOKEN for key in held)))
+    return found
+
+
+def imported(path: Path, around: Surroundings) -> Imported:
+    """The settings of a `hera.config` file, its relative paths made absolute. SettingsError when it cannot be read."""
+    origin = f"file {path}"
+    place = around.place(origin, path.resolve().parent)
+    said = parse_hera_config(text_of(path, origin), origin)
+    found = {key: typed(BY_NAME[key], raw, place) for key, raw in said.items() if key in BY_NAME and key not in _NEVER}
+    return Imported(
+        {key: value for key, value in found.items() if value is not None},
+        tuple(key for key in said if key not in BY_NAME),
+    )
+
+
+def given_as_flags(flags: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
+    """The settings that were typed (field name → raw value), as a profile keeps them. SettingsError for what cannot be meant."""
+    found = {}
+    for key, raw in flags.items():
+        place = around.place(f"flag --{key}")
+        value = typed(BY_NAME[key], table_of(key, raw, place), place)
+        if value is not None and key not in _NEVER:
+            found[key] = value
+    return found
+
+
+def add(
+    name: str, settings: Mapping[str, Any], around: Surroundings, *, project: bool = False, replace: bool = False
+) -> list[Path]:
+    """Write a profile; the files that were written. settings: name → value of its type; a token among them goes to its own file.
+
+    project: into the project's file, for everybody who works on it. SettingsError when it is there already (unless `replace`).
+    """
+    if not _NAME.match(name):
+        raise SettingsError(f"`{name}` is no name of a profile", fix="use letters, digits, `-`, `_` and `.`")
+    said = {key: value for key, value in settings.items() if key not in _NEVER}
+    secret = {key: value for key, value in said.items() if _is_secret(value)}
+    kept = {key: value for key, value in said.items() if key not in secret}
+    home = _home(around, project)
+    known = {one.name: one for one in profiles(around)}.get(name)
+    if known is not None and not replace:
+        there = ", ".join(known.files) or str(around.user_folder / CREDENTIALS_FILE)
+        raise SettingsError(f"there is a profile `{name}` already ({there})", fix="add --replace, or give another name")
+    if project and "argo_token_command" in kept:
+        raise SettingsError("a command is not run from a project's file", fix="leave --project out")
+    written = [_change(home, lambda text, before: _with_profile(text, before, name, kept))]
+    secrets = around.user_folder / CREDENTIALS_FILE
+    held = {key: value.reveal() if isinstance(value, Secret) else value for key, value in secret.items()}
+    if held:
+        written.append(_change(secrets, lambda text, before: _with_profile(text, before, name, held), private=True))
+    elif name in _credentials(around).profiles:
+        _change(secrets, lambda text, before: _without_profile(text, before, name), private=True)
+    return written
+
+
+def remove(name: str, around: Surroundings) -> list[Path]:
+    """Take a profile out of the user's files; the files that were changed. SettingsError when they have none of that name."""
+    changed = []
+    for file, private in ((USER_FILE, False), (CREDENTIALS_FILE, True)):
+        path = around.user_folder / file
+        document = toml_document(path)
+        if name in document.profiles:
+            changed.append(_change(path, lambda text, before: _without_profile(text, before, name), private=private))
+    if not changed:
+        shared = project_document(around)
+        if name in shared.profiles:
+            raise SettingsError(
+                f"the profile `{name}` is the project's ({shared.path})", fix="take it out there, for everybody"
+            )
+        raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
+    if _user(around).table.get("profile") == name:
+        use(None, around)
+    return changed
+
+
+def use(name: str | None, around: Surroundings) -> Path:
+    """From now on that profile is used where none is named (None: no profile); the file that says so."""
+    if name is not None and name not in [one.name for one in profiles(around)]:
+        raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
+
+    def change(text: str, before: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        rest = {key: value for key, value in before.items() if key != "profile"}
+        return toml_text.with_line(text, "profile", name), rest if name is None else {"profile": name, **rest}
+
+    return _change(around.user_folder / USER_FILE, change)
+
+
+def _is_secret(value: Any) -> bool:
+    """A token, or a proxy's URL with a password in it."""
+    return isinstance(value, Secret) or (isinstance(value, str) and without_password(value) != value)
+
+
+# --- files ---------------------------------------------------------------------------------------------------------------
+
+Change = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
+"""(text, what it says) → (the new text, what it must say)."""
+
+
+def _home(around: Surroundings, project: bool) -> Path:
+    if not project:
+        return around.user_folder / USER_FILE
+    shared = project_document(around).path
+    return Path(shared) if shared.endswith(PROJECT_FILE) else around.directory / PROJECT_FILE
+
+
+def _user(around: Surroundings) -> Document:
+    return toml_document(around.user_folder / USER_FILE)
+
+
+def _credentials(around: Surroundings) -> Document:
+    return toml_document(around.user_folder / CREDENTIALS_FILE)
+
+
+def _with_profile(
+    text: str, before: Mapping[str, Any], name: str, table: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]]:
+    bare, rest = _without_profile(text, before, name)
+    after = {**rest, "profiles": {**rest.get("profiles", {}), name: dict(table)}}
+    return toml_text.appended(bare, toml_text.section(("profiles", name), table)), after
+
+
+def _without_profile(text: str, before: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:
+    left = {key: table for key, table in before.get("profiles", {}).items() if key != name}
+    after = {key: value for key, value in before.items() if key != "profiles"}
+    return toml_text.without_section(text, ("profiles", name)), {**after, **({"profiles": left} if left else {})}
+
+
+def _change(path: Path, change: Change, *, private: bool = False) -> Path:
+    text = text_of(path, f"file {path}") if path.is_file() else ""
+    new, meant = change(text, toml_of(text) if text else {})
+    try:
+        says = toml_of(new)
+    except ValueError:
+        says = None
+    if says is None or _bare(says) != _bare(meant):
+        raise SettingsError(f"{path} is laid out in a way that cannot be changed safely", fix="change it by hand")
+    _write(path, new, private)
+    return path
+
+
+def _bare(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An empty table of profiles says nothing."""
+    return {key: value for key, value in document.items() if key != "profiles" or value}
+
+
+def _write(path: Path, text: str, private: bool) -> None:
+    """The whole text or nothing; private: for its owner alone."""
+    mode = 0o600 if private else (path.stat().st_mode & 0o777 if path.is_file() else 0o644)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # its owner's alone from the start
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(name, mode)
+            os.replace(name, path.resolve())
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise SettingsError(f"cannot write {path}: {why}", fix="make its folder writable") from None

@@ -1,0 +1,93 @@
+"""Changing a TOML file as its owner would: a section appended, a section taken out, one line replaced; all else stays, comments too.
+
+A text is only changed where that is plain to see; whoever asks checks that the result says what it should. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+$")
+_HEADER = re.compile(r"\s*\[\[?(?P<path>[^\[\]]+)\]\]?\s*(#.*)?$")
+
+
+def section(path: tuple[str, ...], table: Mapping[str, Any]) -> str:
+    """A table as `[a.b]` with its keys, and its own tables after it."""
+    own = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
+    lines = [f"[{_dotted(path)}]", *(f"{_key(key)} = {value_text(value)}" for key, value in own.items())]
+    text = "\n".join(lines) + "\n"
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            text += "\n" + section((*path, key), value)
+    return text
+
+
+def value_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(value_text, value)) + "]"
+    return _quoted(str(value))
+
+
+def appended(text: str, more: str) -> str:
+    """A section after all others."""
+    return f"{text.rstrip()}\n\n{more}" if text.strip() else more
+
+
+def without_section(text: str, path: tuple[str, ...]) -> str:
+    """The text without `[path]` and the sections below it; the comment lines right above a section go with it."""
+    kept: list[str] = []
+    leaving = False
+    above: list[str] = []  # comments that may be the next section's
+    for line in text.splitlines(keepends=True):
+        header = _HEADER.match(line.rstrip("\n"))
+        if header is not None:
+            was, leaving = leaving, _parts(header["path"])[: len(path)] == path
+            while leaving and not was and kept and kept[-1].lstrip().startswith("#"):
+                kept.pop()
+            if was and not leaving:
+                kept += above
+        if leaving:
+            above = [*above, line] if line.lstrip().startswith("#") else []
+        else:
+            kept.append(line)
+    left = "".join(kept)
+    return left.strip("\n") + "\n" if left.strip() else ""
+
+
+def with_line(text: str, key: str, value: Any) -> str:
+    """The text with `key = value` above its first section; value None: without that line."""
+    lines = text.splitlines(keepends=True)
+    first = next((at for at, line in enumerate(lines) if _HEADER.match(line.rstrip("\n"))), len(lines))
+    there = re.compile(rf"\s*(?:{re.escape(key)}|\"{re.escape(key)}\")\s*=")
+    kept = [line for at, line in enumerate(lines) if at >= first or not there.match(line)]
+    if value is None:
+        return "".join(kept)
+    at = next((at for at, line in enumerate(lines[:first]) if there.match(line)), 0)
+    gap = "\n" if at == 0 and kept and _HEADER.match(kept[0].rstrip("\n")) else ""
+    return "".join([*kept[:at], f"{key} = {value_text(value)}\n{gap}", *kept[at:]])
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return ".".join(map(_key, path))
+
+
+def _key(name: str) -> str:
+    return name if _BARE.match(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    """TOML's basic strings are JSON's, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """`a."b.c".d` → (a, b.c, d)."""
+    words = re.findall(r'\s*("(?:[^"\\]|\\.)*"|\'[^\']*\'|[A-Za-z0-9_-]+)\s*(?:\.|$)', path)
+    return tuple(json.loads(word) if word.startswith('"') else word.strip("'") for word in words)
