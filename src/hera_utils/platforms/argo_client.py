@@ -76,30 +76,35 @@ class ArgoClient:
 
     def _start(self, operation: str, body: Callable[[str], Json], wanted: submission.Wanted) -> Json:
         """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after."""
-        name, lost = wanted.name or wanted.new_name(), ""
-        begun = time.monotonic()
-        for pause in (*_PAUSES, None):
+        name, lost = wanted.name or wanted.new_name(), False
+        taken: Refused | None = None
+        begun, pauses, renamed = time.monotonic(), iter(_PAUSES), 0
+        while True:
             try:
-                stored = self._found(name, wanted) if lost == "taken" else None
+                stored = self._found(name, wanted) if taken else None
                 if stored is not None:
                     return stored
+                if taken and wanted.name:
+                    raise taken
+                if taken:  # somebody else's run has it
+                    name, lost, taken = wanted.new_name(), False, None
                 return self._checked(self._http.try_once(operation, body=body(name), namespace=wanted.namespace))
             except Unanswered as unanswered:
+                pause = next(pauses, None)
                 if pause is None or not name or time.monotonic() - begun > _PATIENCE:
-                    raise _perhaps(unanswered, name) from None
-                lost = lost or ("" if unanswered.undone else "perhaps")
+                    raise _perhaps(unanswered, name if lost or not unanswered.undone else "") from None
+                lost = lost or not unanswered.undone
                 time.sleep(max(pause, unanswered.pause))
                 self.rejoin()
             except Refused as refused:
-                if refused.code != faults.ALREADY_EXISTS or not name or pause is None:
+                if refused.code != faults.ALREADY_EXISTS or not name or taken or renamed > len(_PAUSES):
                     raise
-                if lost == "perhaps":
-                    lost = "taken"  # by the try before, or by somebody else's run
+                if lost:
+                    taken = refused  # by the try before, or by somebody else's run
                 elif wanted.name:
                     raise
                 else:
-                    name, lost = wanted.new_name(), ""  # somebody else's run has it
-        raise PlatformError("the server gives no name to a run")  # pragma: no cover - the last turn returns or raises
+                    name, renamed = wanted.new_name(), renamed + 1
 
     def _found(self, name: str, wanted: submission.Wanted) -> Json | None:
         """The run of that name, when it is the one that was asked for."""
@@ -373,7 +378,7 @@ class _Attempts:
 def _perhaps(unanswered: Unanswered, name: str) -> HeraUtilsError:
     """A submission that is given up: the server may have taken it all the same."""
     why = unanswered.why
-    if name and not unanswered.undone:
+    if name:
         why.fix = f"it may have been submitted all the same: hera-utils get {name}; else submit it again"
     return why
 

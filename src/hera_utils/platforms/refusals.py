@@ -45,9 +45,12 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
     return AccessError(f"no Argo server answers at {url} ({why})", fix=_NAME_IT)
 
 
+_CUT_TLS = ("EOF occurred", "UNEXPECTED_EOF", "connection has been closed", "DECODE_ERROR", "BAD_RECORD_MAC")
+
+
 def was_closed(error: BaseException) -> bool:
-    """Whether a connection with TLS was merely ended, which is no fault of TLS."""
-    return "EOF occurred" in str(error) or "UNEXPECTED_EOF" in str(error) or "connection has been closed" in str(error)
+    """Whether a connection with TLS was merely cut, which is no fault of TLS: the next one may go through."""
+    return any(words in str(error) for words in _CUT_TLS)
 
 
 def _reason(error: BaseException) -> str:
