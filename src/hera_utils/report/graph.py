@@ -1,0 +1,116 @@
+"""The graph of a run as a person would draw it: a fan-out is one box, and so is what many workflows of one run share. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.report.rows import Row
+
+Json = dict[str, Any]
+Key = tuple[str, ...]
+
+MOST_BOXES = 60
+_STRUCTURE = frozenset({"StepGroup", "TaskGroup", "DAG", "Steps", "Container"})
+
+
+@dataclass
+class Box:
+    """One task, or all items of a fan-out. counts: status → how many. seconds: of all of them together."""
+
+    title: str
+    template: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """boxes, and edges between them by number: the second comes after the first."""
+
+    boxes: tuple[Box, ...]
+    edges: tuple[tuple[int, int], ...]
+
+
+def graph(documents: Iterable[Json], rows: Sequence[Row], *, most: int = MOST_BOXES) -> Graph:
+    """With more than `most` boxes, a box a template. Linear in the nodes."""
+    read = [_Nodes(document) for document in documents]
+    owners = {nodes.workflow: nodes for nodes in read}
+    keys = {(row.workflow, row.node_id): owners[row.workflow].key(row.node_id) for row in rows}
+    if len(set(keys.values())) > most:
+        for row in rows:
+            nodes = owners[row.workflow]
+            nodes.renamed[nodes.key(row.node_id)] = (row.template,)
+        keys = {(row.workflow, row.node_id): (row.template,) for row in rows}
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys.values()))}
+    boxes = [Box(title=".".join(key) or "run") for key in numbers]
+    for row in rows:
+        box = boxes[numbers[keys[row.workflow, row.node_id]]]
+        box.template = row.template
+        box.counts[row.status] = box.counts.get(row.status, 0) + 1
+        box.seconds += row.seconds or 0.0
+    edges: dict[tuple[int, int], None] = {}
+    for nodes in read:
+        for one, other in nodes.edges(set(numbers)):
+            edges[numbers[one], numbers[other]] = None
+    return Graph(tuple(boxes), tuple(edges))
+
+
+class _Nodes:
+    """One workflow's nodes; a key is the path of task names, without items and attempts."""
+
+    def __init__(self, document: Json) -> None:
+        self.workflow = str(document["metadata"].get("name", ""))
+        self.nodes: dict[str, Json] = (document.get("status") or {}).get("nodes") or {}
+        self.keys: dict[str, Key] = {}
+        self.renamed: dict[Key, Key] = {}
+
+    def key(self, node_id: str) -> Key:
+        chain = []
+        while node_id in self.nodes and node_id not in self.keys:
+            chain.append(node_id)
+            node_id = str(self.nodes[node_id].get("boundaryID") or "")
+        for one in reversed(chain):
+            node = self.nodes[one]
+            boundary = str(node.get("boundaryID") or "")
+            above, around = self.keys.get(boundary, ()), str(self.nodes.get(boundary, {}).get("name", ""))
+            name = str(node.get("name", ""))
+            rest = name[len(around) :] if around and name.startswith(around) else name
+            if rest.startswith("[") and node.get("type") != "StepGroup":
+                rest = rest.partition("]")[2]
+            word = rest.lstrip(".").partition("(")[0]
+            self.keys[one] = (*above, word) if boundary else () if name == self.workflow else (word,)
+        return self.keys.get(node_id if not chain else chain[0], ())
+
+    def shown(self, node_id: str) -> Key:
+        key = self.key(node_id)
+        return self.renamed.get(key, key)
+
+    def edges(self, boxes: set[Key]) -> Iterable[tuple[Key, Key]]:
+        """Between boxes; what is only structure is passed through."""
+        after: dict[Key, dict[Key, None]] = {}
+        for one, node in self.nodes.items():
+            here = self._place(one, node)
+            for child in node.get("children") or ():
+                if child in self.nodes and (there := self._place(child, self.nodes[child])) != here:
+                    after.setdefault(here, {})[there] = None
+        for box in (key for key in after if key in boxes):
+            seen: set[Key] = {box}
+            waiting = list(after[box])
+            while waiting:
+                place = waiting.pop()
+                if place in seen:
+                    continue
+                seen.add(place)
+                if place in boxes:
+                    yield box, place
+                else:
+                    waiting += after.get(place, ())
+
+    def _place(self, node_id: str, node: Json) -> Key:
+        """A box's key, or one of its own for what is structure; a fan-out's group is in the box of its items."""
+        shown = self.shown(node_id)
+        if node.get("type") in _STRUCTURE and node.get("type") != "TaskGroup":
+            return ("\0structure", node_id) if node.get("type") == "StepGroup" else ("\0inside", *self.key(node_id))
+        return shown

@@ -1,0 +1,132 @@
+"""A run as Markdown, for the appendix of a paper: what was run, with what, what it gave, what failed; its graph as Mermaid. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from hera_utils.report.columns import Column
+from hera_utils.report.gathering import WholeRun
+from hera_utils.report.graph import graph
+from hera_utils.report.reading import sheets
+from hera_utils.report.results import Results
+from hera_utils.report.story import duration, resources, story
+
+Json = dict[str, Any]
+
+MOST_ROWS = 200
+MOST_FAILURES = 20
+_MOST_BOXES = 30
+
+
+def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
+    """At most MOST_ROWS rows a table; numbers as the tasks wrote them."""
+    told = story(run, results, facts)
+    title = f"{told['experiment']}: run {run.name}" if told["experiment"] else f"Run {run.name}"
+    parts = [f"# {_text(title)}", _summary(told)]
+    if told["constants"]:
+        parts += ["## Constants", _list(told["constants"])]
+    swept = _swept(results)
+    if swept:
+        parts += ["## Inputs", _list(swept)]
+    for sheet in sheets(results):
+        parts.append(f"## {'Results' if sheet.title == 'points' else f'Results of `{_code(sheet.title)}`'}")
+        parts.append(_table(sheet.header, sheet.lines[:MOST_ROWS], sheet.numeric))
+        if len(sheet.lines) > MOST_ROWS:
+            parts.append(f"The first {MOST_ROWS} of {len(sheet.lines)} rows.")
+    if results.failures:
+        parts += ["## Failures", *_failures(results)]
+    drawn = graph(run.documents, results.tasks, most=_MOST_BOXES)
+    if len(drawn.boxes) > 1:
+        parts += ["## Graph", _mermaid(drawn)]
+    parts += ["## Time", _times(results)]
+    if facts:
+        parts += ["## How it was run", _list(facts)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _summary(told: Json) -> str:
+    begun = told["begun"]
+    when = "" if begun is None else f", {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d %H:%M} UTC"
+    took = "" if told["ended"] is None else f" It took {duration(told['ended'] - begun)}."
+    points = told["points"]
+    swept = f"{sum(points.values())} points, {points.get('Succeeded', 0)} of them done; " if points else ""
+    counts = ", ".join(f"{count} {status.lower()}" for status, count in told["counts"].items())
+    return f"**{told['phase']}**{when}: {swept}tasks: {counts}.{took}"
+
+
+def _swept(results: Results) -> list[tuple[str, str]]:
+    return [(column.name, _values(column)) for column in results.point_table.by_role("input")] if results.points else []
+
+
+def _values(column: Column) -> str:
+    values = list(dict.fromkeys(cell for cell in column.values if cell is not None))
+    if len(values) > 12 and column.numeric:
+        return f"{len(values)} values from {min(values)} to {max(values)}"
+    shown = ", ".join(str(value) for value in values[:12])
+    return shown if len(values) <= 12 else f"{shown}, … ({len(values)} values)"
+
+
+def _failures(results: Results) -> Iterable[str]:
+    for row in results.failures[:MOST_FAILURES]:
+        given = ", ".join(f"{name} = {value}" for name, value in row.inputs.items())
+        yield f"- `{_code(row.task)}`{f' ({_text(given)})' if given else ''}: {_text(row.message or row.status)}" + (
+            "\n\n" + "\n".join(f"      {line}" for line in row.log) if row.log else ""
+        )
+    if len(results.failures) > MOST_FAILURES:
+        yield f"and {len(results.failures) - MOST_FAILURES} more."
+
+
+def _mermaid(drawn: Any) -> str:
+    lines = ["```mermaid", "graph LR"]
+    for number, box in enumerate(drawn.boxes):
+        total = sum(box.counts.values())
+        times = f" ×{total}" if total > 1 else ""
+        lines.append(f'  n{number}["{_quoted(box.title)}{times}"]')
+    lines += [f"  n{one} --> n{other}" for one, other in drawn.edges]
+    return "\n".join([*lines, "```"])
+
+
+def _times(results: Results) -> str:
+    found = resources(results.tasks)
+    names = list(dict.fromkeys(name for one in found for name, amount in one["usage"].items() if amount))
+    header = ["template", "tasks", "time", "longest", *(f"{name} (s)" for name in names)]
+    lines = [
+        (
+            one["template"],
+            str(one["tasks"]),
+            duration(one["seconds"]),
+            duration(one["longest"]),
+            *(str(one["usage"].get(name, 0)) for name in names),
+        )
+        for one in found
+    ]
+    return _table(header, lines, [False] + [True] * (len(header) - 1))
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]], numeric: Sequence[bool]) -> str:
+    rows = ["| " + " | ".join(_text(name) for name in header) + " |"]
+    rows.append("|" + "|".join("---:" if right else "---" for right in numeric) + "|")
+    rows += ["| " + " | ".join(_text(cell) for cell in line) + " |" for line in lines]
+    return "\n".join(rows)
+
+
+def _list(pairs: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"- {_text(name)}: {_text(', '.join(value.splitlines()))}" for name, value in pairs)
+
+
+def _text(text: str) -> str:
+    """A text that Markdown (with HTML inside) reads as nothing but a text."""
+    line = " ".join(text.split()).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for sign in "|*_`[]#":
+        line = line.replace(sign, f"\\{sign}")
+    return line
+
+
+def _code(text: str) -> str:
+    return " ".join(text.split()).replace("`", "'").replace("|", "¦")
+
+
+def _quoted(text: str) -> str:
+    return " ".join(text.split()).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,105 @@
+"use strict";
+// The page, part by part.
+
+const MOST_FAILURES_OPEN = 5;
+
+function sum(counts, ...names) {
+  return Object.entries(counts).reduce((total, [name, count]) => total + (!names.length || names.includes(name) ? count : 0), 0);
+}
+
+function head() {
+  const mark = MARKS[story.phase] || "○", wall = story.begun === null ? null : (story.ended ?? story.begun) - story.begun;
+  const failed = sum(story.counts, "Failed", "Error"), points = sum(story.points);
+  const tiles = [
+    points ? [`${short(sum(story.points, "Succeeded"))} of ${short(points)}`, "points done"] : null,
+    [`${short(sum(story.counts, "Succeeded"))} of ${short(sum(story.counts) - sum(story.counts, "Skipped", "Omitted"))}`, "tasks succeeded"],
+    failed ? [short(failed), failed === 1 ? "task failed" : "tasks failed"] : null,
+    story.retried ? [short(story.retried), "tasks retried"] : null,
+    story.ended !== null && wall !== null ? [lasting(wall), "from start to end"] : null,
+    story.seconds ? [lasting(story.seconds), "of tasks' time"] : null,
+    story.workflows.length > 1 ? [short(story.workflows.length), "workflows"] : null,
+  ].filter(Boolean);
+  const times = [story.begun !== null ? moment(story.begun) : "not started", story.ended !== null ? `to ${moment(story.ended)}` : story.begun !== null ? "still running when this was written" : ""].filter(Boolean).join(" ");
+  document.getElementById("head").append(
+    make("h1", {}, story.run, " ", make("span", { class: `phase ${story.phase}` }, `${mark} ${story.phase}`)),
+    make("p", { class: "under" }, [story.experiment, times].filter(Boolean).join(" · ")),
+    story.message && story.phase !== "Succeeded" ? make("p", { class: "wrong" }, story.message) : "",
+    make("ul", { class: "tiles" }, tiles.map(([figure, name]) => make("li", { class: "tile" }, make("b", {}, figure), make("span", {}, name)))),
+    ...story.left_out.map((text) => make("p", { class: "note" }, text)));
+}
+
+function failures() {
+  if (!story.failures.length) return null;
+  const cards = story.failures.map((one) => make("div", { class: "failure" },
+    make("h3", {}, make("span", { class: one.status }, "✘ "), one.task, one.attempts > 1 ? ` (${one.attempts} attempts)` : ""),
+    make("p", { class: "wrong" }, one.message || one.status),
+    one.inputs.length ? make("p", { class: "under" }, one.inputs.map(([name, value]) => `${name} = ${value}`).join(", ")) : null,
+    one.log.length ? make("pre", {}, one.log.join("\n")) : null));
+  const rest = cards.slice(MOST_FAILURES_OPEN);
+  const more = rest.length ? make("details", {}, make("summary", {}, `${rest.length} more`), rest) : null;
+  return make("div", {}, cards.slice(0, MOST_FAILURES_OPEN), more);
+}
+
+function resultTables() {
+  const parts = story.tables.filter((table) => table.rows).map((table) => [table.title, dataTable(table)]);
+  if (!parts.length) return make("p", { class: "note" }, "No task has started.");
+  if (parts.length === 1) return parts[0][1];
+  const show = (title) => { parts.forEach(([name, part]) => { part.hidden = name !== title; }); buttons.forEach((one) => one.setAttribute("aria-pressed", one.dataset.title === title)); };
+  const buttons = parts.map(([title]) => make("button", { type: "button", "data-title": title, click: () => show(title) }, `${title[0].toUpperCase()}${title.slice(1)}`));
+  const whole = make("div", {}, make("div", { class: "bar", role: "group", "aria-label": "Which table" }, buttons), parts.map(([, part]) => part));
+  show(parts[0][0]);
+  return whole;
+}
+
+function resources() {
+  const list = story.resources;
+  if (!list.length || !story.seconds && !list.some((one) => Object.keys(one.usage).length)) return null;
+  const names = [...new Set(list.flatMap((one) => Object.keys(one.usage)))].filter((name) => list.some((one) => one.usage[name]));
+  const units = { cpu: "core seconds asked for", memory: "memory asked for (100 MiB s)" }, most = Math.max(...list.map((one) => one.seconds), 1e-9);
+  const rows = list.map((one) => {
+    const share = make("span", { class: "share", "aria-hidden": "true" });
+    share.style.width = `${(one.seconds / most) * 9}rem`;
+    return make("tr", {}, make("th", { scope: "row" }, one.template || "(inline)"), make("td", { class: "right" }, short(one.tasks)), make("td", { class: "right" }, lasting(one.seconds)), make("td", {}, share),
+      make("td", { class: "right" }, lasting(one.seconds / one.tasks)), make("td", { class: "right" }, lasting(one.longest)), names.map((name) => make("td", { class: "right" }, short(one.usage[name] || 0))));
+  });
+  const heads = ["template", "tasks", "time", "", "mean", "longest", ...names.map((name) => units[name] || name)];
+  return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, heads.map((one, n) => make("th", { scope: "col", class: n && n !== 3 ? "right" : "" }, one)))), make("tbody", {}, rows)),
+    names.length ? make("p", { class: "note" }, "What tasks asked for, times how long they ran (Argo's resourcesDuration).") : null);
+}
+
+function workflows() {
+  if (story.workflows.length < 2) return null;
+  return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ["workflow", "role", "status", "tasks", "took"].map((one) => make("th", { scope: "col" }, one)))),
+    make("tbody", {}, story.workflows.map((one) => make("tr", {}, make("td", {}, one.name), make("td", {}, one.role), make("td", { class: one.phase }, `${MARKS[one.phase] || "○"} ${one.phase}`), make("td", {}, one.progress), make("td", {}, one.begun !== null && one.ended !== null ? lasting(one.ended - one.begun) : ""))))));
+}
+
+const pairs = (list) => (list.length ? make("dl", {}, list.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])) : null);
+
+function page() {
+  head();
+  const parts = [
+    ["failures", "Failures", failures()],
+    ["plots", "Plots", pictures()],
+    ["results", "Results", resultTables()],
+    ["timeline", "Timeline", timeline()],
+    ["graph", "Graph", graphPicture()],
+    ["resources", "Resources", resources()],
+    ["workflows", "Workflows", workflows()],
+    ["constants", "The same for all", pairs(story.constants)],
+    ["provenance", "How it was run", pairs(story.facts)],
+  ].filter(([, , part]) => part);
+  const main = document.getElementById("main");
+  main.append(...parts.map(([name, title, part]) => make("section", { id: name, "aria-labelledby": `${name}-title` }, make("h2", { id: `${name}-title` }, title), part)));
+  const links = parts.map(([name, title]) => make("a", { href: `#${name}` }, title));
+  document.getElementById("sections").append(make("ul", {}, links.map((link) => make("li", {}, link))));
+  const seen = new Map();
+  const watcher = new IntersectionObserver((entries) => {
+    entries.forEach((entry) => seen.set(entry.target.id, entry.isIntersecting));
+    const first = parts.find(([name]) => seen.get(name));
+    links.forEach((link) => (first && link.hash === `#${first[0]}` ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
+  }, { rootMargin: "-50px 0px -55% 0px" });
+  parts.forEach(([name]) => watcher.observe(document.getElementById(name)));
+  document.body.append(make("footer", {}, "Written by hera_utils. One file, nothing is loaded from anywhere."));
+}
+
+page();

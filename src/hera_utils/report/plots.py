@@ -1,0 +1,96 @@
+"""Which pictures show best what a run found: chosen from the kinds of its columns. Pure.
+
+inputs that vary     output    picture
+none                 number    histogram
+one number           number    line (a scatter where one input has several answers and many values)
+one text             number    bars
+two, on a grid       number    lines, one a value of the input that has few; else a heat map
+two, scattered       number    scatter, coloured by the second input
+three and more       number    parallel coordinates
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hera_utils.report.columns import Column, Table
+
+Picture = Literal["line", "scatter", "heat map", "bars", "parallel", "histogram"]
+
+MOST_PLOTS = 12
+_FEW = 10  # lines in one picture that can be told apart
+_MOST_CELLS = 200  # of a heat map, along one side
+_MOST_BARS = 60
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One picture: column names. series: what colours it (or the second side of a heat map), "" for nothing."""
+
+    kind: Picture
+    output: str
+    x: str = ""
+    series: str = ""
+
+
+def chosen(table: Table) -> tuple[Plot, ...]:
+    """A picture for every output that is a number and varies; of how long tasks took where there is none."""
+    axes = axes_of(table)
+    outputs = [column for column in varying(table.by_role("output")) if column.numeric]
+    if not outputs:
+        outputs = [column for column in varying(table.by_role("measure")) if column.name == "seconds"]
+    return tuple(_plot(column, axes) for column in outputs[:MOST_PLOTS])
+
+
+def axes_of(table: Table) -> list[Column]:
+    """The inputs that vary, less texts that another input decides (the folder of a year says no more than the year)."""
+    found = varying(table.by_role("input"))
+    kept: list[Column] = []
+    for column in found:
+        others = [one for one in found if one is not column and (one in kept or one.numeric)]
+        if column.numeric or not any(_decides(one, column) for one in others):
+            kept.append(column)
+    return kept
+
+
+def _decides(one: Column, other: Column) -> bool:
+    return len(set(zip(one.values, other.values, strict=True))) == len(set(one.values))
+
+
+def varying(columns: tuple[Column, ...]) -> list[Column]:
+    """Those with more than one value."""
+    return [column for column in columns if len({cell for cell in column.values if cell is not None}) > 1]
+
+
+def _plot(output: Column, axes: list[Column]) -> Plot:
+    numbers = [axis for axis in axes if axis.numeric]
+    if not axes:
+        return Plot("histogram", output.name)
+    if len(axes) == 1:
+        (axis,) = axes
+        if not axis.numeric:
+            return Plot("bars" if _count(axis) <= _MOST_BARS else "scatter", output.name, axis.name)
+        once = _count(axis) >= sum(cell is not None for cell in axis.values)
+        return Plot("line" if once or _count(axis) <= _MOST_CELLS else "scatter", output.name, axis.name)
+    if len(axes) > 2:
+        return Plot("parallel", output.name, (numbers or axes)[0].name, "")
+    one, other = axes
+    few = [axis for axis in axes if _count(axis) <= _FEW]
+    if _is_grid(one, other):
+        if few and (lines := [axis for axis in numbers if axis is not few[-1]]):
+            return Plot("line", output.name, lines[0].name, few[-1].name)
+        if max(_count(one), _count(other)) <= _MOST_CELLS:
+            return Plot("heat map", output.name, one.name, other.name)
+    first = (numbers or axes)[0]
+    return Plot("scatter", output.name, first.name, next(axis for axis in axes if axis is not first).name)
+
+
+def _count(column: Column) -> int:
+    return len({cell for cell in column.values if cell is not None})
+
+
+def _is_grid(one: Column, other: Column) -> bool:
+    """Whether most combinations of the two are there."""
+    there = len(set(zip(one.values, other.values, strict=True)))
+    return there >= 0.6 * _count(one) * _count(other)
