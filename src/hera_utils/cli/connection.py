@@ -53,13 +53,14 @@ def command(output: str) -> int:
 
 
 def as_json(connection: Connection, settings: CLIContext) -> Json:
+    more = {"ca_file": connection.ca_file} if connection.ca_file else {}
     return {
         "argo_server": connection.argo_server,
         "kubernetes": _kubernetes(connection, settings),
         "token": connection.current_token(),
         "namespace": connection.namespace,
         "kubeconfig": connection.kubeconfig,
-        "ca_file": connection.ca_file,
+        **more,
     }
 
 
