@@ -1,0 +1,67 @@
+"""`hera-utils init NAME`: an experiment to begin with."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from hera_utils.errors import SettingsError
+
+# Its files in the order of reading; each is NAME.txt in scaffold/, where @NAME@ stands for the experiment's name.
+FILES = (
+    "README.md",
+    "environment.py",
+    "inputs.py",
+    "layout.py",
+    "workflow.py",
+    "experiment.py",
+    "test_experiment.py",
+    ".gitignore",
+)
+_LONGEST = 40  # it begins the names of runs, and Kubernetes grants them 63 characters
+
+
+@click.command()
+@click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
+def command(folder: Path) -> int:
+    """Write an experiment to begin with into a new folder: it runs, and its test passes.
+
+    NAME is the folder; its last part names the experiment, its claim and its runs. Nothing that exists is overwritten.
+    """
+    from hera_utils.experiment.values import slug
+
+    name = slug(folder.name)
+    if not re.search(r"\w", folder.name) or len(name) > _LONGEST:
+        raise SettingsError(
+            f"`{folder.name}` cannot name an experiment",
+            fix=f"use letters, digits and hyphens, at most {_LONGEST}, such as urban-heat",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file", fix="choose another name")
+    there = [one for one in FILES if (folder / one).exists()]
+    if there:
+        raise SettingsError(
+            f"{folder} has {there[0]} already{f' (and {len(there) - 1} more)' if len(there) > 1 else ''}",
+            fix="choose another name: nothing is overwritten",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in FILES:
+            (folder / one).write_text(text_of(one, name), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename} cannot be written ({error.strerror})", fix="choose another place"
+        ) from error
+    click.echo(f"{folder}/: {', '.join(FILES)}")
+    click.echo(f"run it:   cd {folder} && python experiment.py")
+    click.echo("test it:  python -m pytest")
+    return 0
+
+
+def text_of(file: str, name: str) -> str:
+    """A file of the scaffold, for an experiment of that name."""
+    text = (files("hera_utils.cli") / "scaffold" / f"{file.lstrip('.')}.txt").read_text(encoding="utf-8")
+    return text.replace("@NAME@", name)
