@@ -15,6 +15,7 @@ from hera_utils.argo.routes import address
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.newest import newest
+from hera_utils.platforms.opened import Opened
 from hera_utils.platforms.proxies import proxy_for
 from hera_utils.platforms.refusals import (
     not_argo,
@@ -163,6 +164,18 @@ class ArgoHttp:
         finally:
             reply.close()
 
+    @contextlib.contextmanager
+    def opened(self, path: str, *, start: int = 0, unless_changed: str = "") -> Iterator[Opened]:
+        """The file at a path of the server, to be read; Unanswered when no answer comes.
+
+        start: from that byte on, where the server can. unless_changed: the ETag that it had when the bytes before were read.
+        """
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if start:
+            headers |= {"Range": f"bytes={start}-", **({"If-Range": unless_changed} if unless_changed else {})}
+        with self._send("GET", path, None, silence=READ_SECONDS, headers=headers) as reply:
+            yield Opened(reply)
+
     def _send(
         self,
         method: str,
@@ -170,15 +183,16 @@ class ArgoHttp:
         query: Mapping[str, Any] | None,
         body: Json | None = None,
         silence: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
-        reply, token = self._asked(method, path, query, body, silence)
+        reply, token = self._asked(method, path, query, body, silence, headers)
         stream = silence is not None
         if reply.status_code == 401:  # a token that has ended or was withdrawn; maybe there is a newer one
             newer = self.connection.renewed_token(token)
             if newer:
                 reply.close()
-                reply, token = self._asked(method, path, query, body, silence)
+                reply, token = self._asked(method, path, query, body, silence, headers)
         if not _framed(reply):
             reply.close()
             raise Unanswered(unreachable(self.connection, ConnectionResetError()))
@@ -200,13 +214,19 @@ class ArgoHttp:
         pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
         return Unanswered(why, undone=reply.status_code == 429, pause=pause)
 
-    def _asked(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Json | None, silence: float | None
+    def _asked(  # noqa: PLR0913  a request's parts
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Json | None,
+        silence: float | None,
+        more: Mapping[str, str] | None,
     ) -> tuple[requests.Response, str]:
         """(whatever the server answers, the token it was asked with)."""
         token = self.connection.current_token()
         stream = silence is not None
-        headers = {"Accept": "text/event-stream" if stream else "application/json"}
+        headers = {"Accept": "text/event-stream" if stream else "application/json", **(more or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
