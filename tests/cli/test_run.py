@@ -56,6 +56,13 @@ def test_several_that_are_not_submitted_are_listed(run, local_platform):
     assert names(local_platform) == []
 
 
+def test_a_link_is_shown_once(run):
+    answer = run(BUILD.format(name="a") + "w.create()\nprint(w.get_workflow_link())")
+    assert (answer.stdout + answer.stderr).count("/workflows/") == 1
+    answer = run(BUILD.format(name="a") + "w.create()")
+    assert (answer.stdout + answer.stderr).count("/workflows/") == 1
+
+
 RETURNS = """
 @script()
 def add(a: int):

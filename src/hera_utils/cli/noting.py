@@ -21,6 +21,7 @@ class Made:
     stored: how many templates it stored. status: what it ended with; ended: by an exit of its own.
     engine: whether it gave an experiment to an execution engine, which submits, follows and tells by itself.
     sending: whether what it submits is sent (not when it is only looked at). announce: called before anything is sent.
+    linked: whether it asked Hera for the address of a workflow's page, most likely to print it.
     look: called with each workflow and template before it is sent.
     """
 
@@ -34,6 +35,7 @@ class Made:
     ended: bool = False
     engine: bool = False
     sending: bool = True
+    linked: bool = False
     announce: Callable[[], None] = lambda: None
     look: Callable[[Any], None] = lambda workflow: None
 
@@ -64,6 +66,7 @@ def written_down(made: Made) -> Iterator[None]:
     for kind in (WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow):
         for name in ("create", "update"):
             wrap(kind, name, _storing)
+    wrap(Workflow, "get_workflow_link", _linking)
     wrap(ExecutionEngine, "run", _realizing)
     for name in ("create_workflow", "submit_workflow"):
         wrap(WorkflowsService, name, _submitting)
@@ -94,6 +97,14 @@ def _creating(original: Wrapper, made: Made) -> Wrapper:
         return self.build()
 
     return create
+
+
+def _linking(original: Wrapper, made: Made) -> Wrapper:
+    def link(self: Any, *arguments: Any, **options: Any) -> Any:
+        made.linked = True
+        return original(self, *arguments, **options)
+
+    return link
 
 
 def _creating_later(original: Wrapper, made: Made) -> Wrapper:

@@ -54,13 +54,14 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
         if documents:
             _say_where(settings, connection)
             stamp = stamp_of(settings, script="") if connection.local else None
-            names = submit_documents(client, documents, parameters(arguments), stamp)
+            names, linked = submit_documents(client, documents, parameters(arguments), stamp), False
         else:
             made = run_script(script, arguments, settings, connection)
             names = [name for _, name in made.runs] or submit_waiting(made, script)
             if made.status:
                 return made.status
-        return follow_all(client, names, detach=detach)
+            linked = made.linked
+        return follow_all(client, names, detach=detach, linked=linked)
 
 
 def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, connection: Connection) -> Made:
@@ -162,8 +163,8 @@ def parameters(arguments: Sequence[str]) -> list[str]:
     return given
 
 
-def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool) -> int:
-    """Follow each run to its end. Returns the worst exit status."""
+def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool) -> int:
+    """Follow each run to its end. linked: the script has shown the runs' addresses itself. Returns the worst exit status."""
     from hera_utils.cli.runs import follow_to_end
     from hera_utils.cli.terminal import note, say
 
@@ -173,7 +174,8 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool) -> int
             say(name)
             continue
         status = max(status, follow_to_end(client, name))
-        note(client.link(name))
+        if not linked:
+            note(client.link(name))
     return status
 
 

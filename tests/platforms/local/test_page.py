@@ -141,6 +141,14 @@ def test_logs_follow_and_buttons_act(url, platform, tab):
 
 
 @pytest.mark.browser
+def test_a_wide_run_is_open_and_a_log_without_lines_says_so(url, platform, tab):
+    big(platform, 500)
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.body.innerText.includes('503 nodes') && !document.body.innerText.includes('of 503')")
+    tab.until("document.querySelector('pre.log').textContent.startsWith('(no lines')")
+
+
+@pytest.mark.browser
 def test_two_thousand_nodes(url, platform, tab):
     document = big(platform, 2000)
     tab.open(f"{url}/workflows/argo/big")

@@ -4,10 +4,13 @@ const MOST_LINES = 10000;
 
 const logView = (namespace, name, pod, container, follow) => {
   const view = make("pre.log", { tabindex: "0", "aria-label": `log of ${pod || name}` });
+  const hint = make("span.note", {}, follow ? "(no lines yet)" : "(reading…)");
+  view.append(hint);
   const control = new AbortController();
   let waiting = [], lines = 0, painted = true;
   const paint = () => {
     painted = true;
+    hint.remove();
     const atEnd = view.scrollTop + view.clientHeight >= view.scrollHeight - 40;
     view.append(document.createTextNode(waiting.join("")));
     lines += waiting.length;
@@ -31,7 +34,7 @@ const logView = (namespace, name, pod, container, follow) => {
   if (pod) query.set("podName", pod);
   if (follow) query.set("logOptions.follow", "true");
   api.stream(`${runPath(namespace, name)}/log?${query}`, control.signal, take)
-    .then(() => { if (!lines && !waiting.length) view.append(make("span.note", {}, "(no lines)")); })
-    .catch((error) => { if (error.name !== "AbortError") view.append(make("span.wrong", {}, error.message)); });
+    .then(() => { if (!lines && !waiting.length) hint.textContent = "(no lines)"; })
+    .catch((error) => { if (error.name !== "AbortError") hint.replaceWith(make("span.wrong", {}, error.message)); });
   return { view, stop: () => control.abort() };
 };
