@@ -163,7 +163,7 @@ def parameters(arguments: Sequence[str]) -> list[str]:
     return given
 
 
-def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool) -> int:
+def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool = False) -> int:
     """Follow each run to its end. linked: the script has shown the runs' addresses itself. Returns the worst exit status."""
     from hera_utils.cli.runs import follow_to_end
     from hera_utils.cli.terminal import note, say
