@@ -214,7 +214,7 @@ class ArgoHttp:
         pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
         return Unanswered(why, undone=reply.status_code == 429, pause=pause)
 
-    def _asked(  # noqa: PLR0913  a request's parts
+    def _asked(
         self,
         method: str,
         path: str,
