@@ -193,9 +193,9 @@ def _change(applier: Applier, one: Declared, live: Json | None, force: bool, bef
         )
         return Change(one, "theirs", differing, note, fix)
     if live is not None and (one.only_once or one.lacking is not None):
-        return Change(one, "same", note=f"its values are not known here ({one.lacking})" if one.lacking else "")
+        return Change(one, "same", note=f"its values are not known here: {_why(one)}" if one.lacking else "")
     if one.lacking is not None:
-        return Change(one, "refused", note=f"cannot be made: {one.lacking}", fix=one.lacking.fix or "")
+        return Change(one, "refused", note=f"cannot be made: {_why(one)}", fix=one.lacking.fix or "")
     try:
         would = applier.apply(one.document, dry_run=True, force=force)
     except Conflict as conflict:
@@ -210,6 +210,13 @@ def _change(applier: Applier, one: Declared, live: Json | None, force: bool, bef
         return Change(one, "create", tuple(_shown(one.document)))
     fields = tuple(difference(live, would))
     return Change(one, "change" if fields else "same", fields)
+
+
+def _why(one: Declared) -> str:
+    """Why its values cannot be had, without saying again whose."""
+    return (
+        str(one.lacking).removeprefix(f"the secret `{one.name}` ").removeprefix(f"the image pull secret `{one.name}` ")
+    )
 
 
 def _unlike(document: Json, live: Json) -> list[Field]:

@@ -12,6 +12,7 @@ from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.credentials import told_span
 from hera_utils.platforms.kubernetes_http import Answer, KubernetesHttp, Request
 from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
 from hera_utils.preflight.asking import Asker, Place, in_parallel
@@ -39,14 +40,12 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
     connection = connect(context)
     place = Place(context, connection, environment or Environment(), needs, Token("opaque"))
-    given = "" if connection.fresh_token is not None else connection.token
-    if given:
-        place.token = read_token(given)
     try:
         current = connection.current_token()
     except HeraUtilsError:
         current = ""  # whoever sends it says so
-    shown = current if _may_ask_as(read_token(current), current) else ""
+    place.token = read_token(current)
+    shown = current if current and not place.token.wrong and place.token.kind != "sso" else ""
     asker, lost = _asker(connection, shown)
     calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
     if asker is not None:
@@ -56,7 +55,7 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
             lambda: asker(replace(_WHO, by_token=True))[0] if shown else None,
         ]
     said = in_parallel(calls)
-    findings = [*_told_argo(place, said[0], said[1], given)]
+    findings = [*_told_argo(place, said[0], said[1], current)]
     if asker is not None:
         findings += _told_cluster(place, asker, said[2:])
     else:
@@ -64,11 +63,6 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     dates = [said[0], *said[2:3]]
     findings += _clock([one for one in dates if isinstance(one, Answer)])
     return place, findings
-
-
-def _may_ask_as(token: Token, given: str) -> bool:
-    """Whether the Argo token may be one of Kubernetes: it is then shown to the cluster that it is for, and to nobody else."""
-    return bool(given) and not token.wrong and (token.of_kubernetes or token.kind == "opaque")
 
 
 def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Finding]]:
@@ -110,8 +104,8 @@ def _runs(connection: Connection) -> object:
         return client.list(limit=20, fields=RUN_FIELDS)
 
 
-def _told_argo(place: Place, said: object, runs: object, given: str) -> Iterator[Finding]:
-    token = _token(place, given)
+def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterator[Finding]:
+    token = _token(place, current)
     refusal = next((one for one in (said, runs) if isinstance(one, AccessError) and "token" in one.message), None)
     if isinstance(said, HeraUtilsError) and said is not refusal:
         yield told("argo server", said)
@@ -122,20 +116,20 @@ def _told_argo(place: Place, said: object, runs: object, given: str) -> Iterator
     if isinstance(said, Answer):
         place.version = str(said.body.get("version") or "")
     if refusal is not None:
-        yield good("argo server", f"argo server {url} {place.version} answers")
+        yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
         yield from _versions(place.version)
         # why it is refused is known better here
         yield token if token is not None and not token.ok else told("token", refusal)
         return
     place.trusted, place.runs = True, runs
-    yield good("argo server", f"argo server {url} {place.version} answers")
+    yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
     yield from _versions(place.version)
     if not place.context.verify_tls:
         origin = place.context.origin("verify_tls")
         yield warning("argo server", f"certificates are not checked ({origin})", "remove --no_verify_tls")
     if token is not None:
         yield token
-    elif not place.connection.current_token():
+    else:
         yield warning(
             "token",
             "no token is given, and the server wants none: whoever reaches it may do what it may",
@@ -157,13 +151,11 @@ def _versions(argo: str) -> Iterator[Finding]:
         yield Finding("version", fit.verdict, fit.message, fit.fix)
 
 
-def _token(place: Place, given: str) -> Finding | None:
-    if place.connection.fresh_token is not None:
-        return good("token", f"token of the service account {place.connection.service_account}, refreshed by itself")
-    if not given:
+def _token(place: Place, current: str) -> Finding | None:
+    if not current:
         return None
-    token, now = place.token, time.time()
-    origin = place.context.origin("argo_token")
+    token, refreshed = place.token, place.connection.fresh_token is not None
+    origin = _origin(place)
     if token.wrong:
         return problem(
             "token", f"the token is malformed: {token.wrong} ({origin})", "copy it anew, whole and on one line"
@@ -172,20 +164,32 @@ def _token(place: Place, given: str) -> Finding | None:
         return good("token", f"a token of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
     if token.expires is None:
         return good("token", f"a token that says no end ({origin})")
-    left = token.expires - now
+    left = token.expires - time.time()
     if left < LEAST_LEFT:
         when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
-        ago = f" {_span(-left)} ago" if left <= 0 else ""
+        ago = f" {told_span(-left)} ago" if left <= 0 else ""
         return problem("token", f"the token {when}{ago} ({origin})", _new_token(place))
+    if refreshed:
+        return good("token", f"token valid for {told_span(left)}, refreshed by itself ({origin})")
     wanted = place.needs.deadline or USUAL_RUN
     if left < wanted:
         told_run = "the run may take" if place.needs.deadline else "a run of an hour needs"
         return warning(
             "token",
-            f"the token is valid for {_span(left)} only, {told_run} {_span(wanted)}: following it would end, the run goes on",
-            f"{_new_token(place)}; a service account's is refreshed by itself (--argo_service_account, without a token)",
+            f"the token is valid for {told_span(left)} only, {told_run} {told_span(wanted)}: following it would end, the run goes on",
+            f"{_new_token(place)}; one of a service account is refreshed by itself (--argo_service_account, without a token)",
         )
-    return good("token", f"token valid for {_span(left)} ({origin})")
+    return good("token", f"token valid for {told_span(left)} ({origin})")
+
+
+def _origin(place: Place) -> str:
+    """Who gave the token, as the settings tell it."""
+    context = place.context
+    for name in ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring"):
+        if context.given(name):
+            return context.origin(name)
+    account = place.connection.service_account
+    return f"service account {account}" if account else "the kubeconfig's user"
 
 
 def _new_token(place: Place) -> str:
@@ -194,13 +198,6 @@ def _new_token(place: Place) -> str:
         _, _, namespace, name = token.subject.split(":")
         return f'export ARGO_TOKEN="Bearer $(kubectl -n {namespace} create token {name} --duration=8h)"'
     return "take a new one into ARGO_TOKEN"
-
-
-def _span(seconds: float) -> str:
-    for size, word in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size or (seconds >= size and word != "days"):
-            return f"{seconds / size:.0f} {word}"
-    return f"{seconds:.0f} s"
 
 
 # --- the cluster ---------------------------------------------------------------------------------------------------------
@@ -254,7 +251,7 @@ def _clock(answers: list[Answer]) -> Iterator[Finding]:
         yield good("clock", "this machine's clock and the cluster's agree")
         return
     behind = "behind" if worst > 0 else "ahead of"
-    message = f"this machine's clock is {_span(abs(worst))} {behind} the cluster's"
+    message = f"this machine's clock is {told_span(abs(worst))} {behind} the cluster's"
     fix = "set it: sudo timedatectl set-ntp true (where it is right: tell the cluster's owner)"
     if abs(worst) < SKEW_WRONG:
         yield warning("clock", message, fix)

@@ -144,7 +144,9 @@ def runs(place: Place) -> Iterator[Finding]:
 def _controller(place: Place, instance: str) -> Iterator[Finding]:
     """The leader's Lease: there where the controller runs with leader election, as it does by default."""
     assert place.asker is not None
-    spaces = list(dict.fromkeys([USUAL_NAMESPACE, place.namespace]))
+    spaces = list(
+        dict.fromkeys([place.namespace, USUAL_NAMESPACE])
+    )  # one of the namespace's own is the one that serves it
     answers = place.asker(
         *(Request("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases") for one in spaces)
     )
@@ -157,7 +159,7 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
     name = f"{CONTROLLER}-{instance}" if instance else CONTROLLER
     own = [(space, lease) for space, lease in leases if lease["metadata"]["name"] == name]
     if own:
-        yield _lease(place, *max(own, key=lambda pair: _renewed(pair[1])), answers)
+        yield _lease(*own[0], answers)
     elif leases:
         ids = ", ".join(
             sorted(str(lease["metadata"]["name"]).removeprefix(CONTROLLER).lstrip("-") or "none" for _, lease in leases)
@@ -180,7 +182,7 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
         )
 
 
-def _lease(place: Place, space: str, lease: Json, answers: list[Answer]) -> Finding:
+def _lease(space: str, lease: Json, answers: list[Answer]) -> Finding:
     # by the cluster's clock: ours may be wrong, and that is told by itself
     from hera_utils.preflight.contact import server_time
 
