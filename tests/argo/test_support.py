@@ -68,7 +68,7 @@ def test_findings_name_the_field() -> None:
             {"name": "a", "container": {"image": "i", "securityContext": {"runAsUser": 1}}},
             {"name": "b", "steps": [[{"name": "s", "inline": {"script": {"source": "1", "stdin": True}, "plugin": {"x": {}}}}]]},
             {"name": "c", "dag": {"tasks": [{"name": "t", "hooks": {"exit": {"template": "a", "arguments": {
-                "artifacts": [{"name": "x", "s3": {"key": "k", "bucket": "b"}}]}}}}]}},
+                "artifacts": [{"name": "x", "oss": {"key": "k", "securityToken": "b"}}]}}}}]}},
         ],
         volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}],
     )  # fmt: skip
@@ -77,7 +77,7 @@ def test_findings_name_the_field() -> None:
         ("spec.templates[0].container.securityContext", "warned"),
         ("spec.templates[1].steps[0][0].inline.script.stdin", "warned"),
         ("spec.templates[1].steps[0][0].inline.plugin", "refused"),
-        ("spec.templates[2].dag.tasks[0].hooks.exit.arguments.artifacts[0].s3.bucket", "warned"),
+        ("spec.templates[2].dag.tasks[0].hooks.exit.arguments.artifacts[0].oss.securityToken", "warned"),
         ("spec.volumes[0].nfs", "refused"),
     }
 

@@ -15,8 +15,7 @@ def _all(fields: str, reason: str = "") -> dict[str, str]:
 _ONE_MACHINE = "there is one machine: every pod runs on it"
 _SELECTOR = "there is one machine: every pod runs on it that names no other processor or system"
 _USER = "tasks run as the user who started the platform"
-_STORE = "artifacts are kept in the platform's own store, whatever place they name"
-_NO_CREDENTIALS = "credentials of cloud stores are not used: artifacts are kept in the platform's own store"
+_STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store stands in"
 _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
 _PLATFORM = "tasks run as you: they are given no service account token"
@@ -26,13 +25,15 @@ _LAST = "the platform's garbage collection is `hera-utils gc`"
 EXECUTED: Table = {
     "v1alpha1.WorkflowSpec": {
         **_all(
-            "activeDeadlineSeconds arguments entrypoint hooks onExit parallelism podMetadata podSpecPatch priority retryStrategy"
+            "activeDeadlineSeconds archiveLogs arguments"
+            " entrypoint hooks onExit parallelism podMetadata podSpecPatch priority retryStrategy"
             " shutdown suspend synchronization templateDefaults templates ttlStrategy volumeClaimGC volumeClaimTemplates volumes"
             " workflowMetadata workflowTemplateRef podResources hostAliases"
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
         "podGC": "the logs of deleted pods stay with the run",
         "imagePullSecrets": "nothing is pulled: images have stand-ins on this machine",
+        "artifactRepositoryRef": _STORE,
         "hostNetwork": "every task sees this machine's network",
     },
     "v1alpha1.Template": {
@@ -42,7 +43,7 @@ EXECUTED: Table = {
             " steps suspend synchronization timeout volumes hostAliases"
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
-        "archiveLocation": "the key is kept; the place is the platform's own store",
+        "archiveLocation": _STORE,
     },
     "v1alpha1.CronWorkflowSpec": {
         **_all(
@@ -61,23 +62,43 @@ EXECUTED: Table = {
     "v1alpha1.Artifact": _all(
         "archive from fromExpression globalName mode name optional path recurseMode subPath deleted"
     ),
-    "v1alpha1.ArtifactLocation": _all("artifactory azure gcs git hdfs http oss plugin raw s3"),
+    "v1alpha1.ArtifactLocation": _all("archiveLogs artifactory azure gcs git hdfs http oss plugin raw s3"),
     "v1alpha1.ArchiveStrategy": _all("none tar zip"),
     "v1alpha1.TarStrategy": _all("compressionLevel"),
     "v1alpha1.NoneStrategy": {},
     "v1alpha1.ZipStrategy": {},
+    "v1alpha1.ArtifactRepositoryRef": _all("configMap key", _STORE),
     "v1alpha1.RawArtifact": _all("data"),
-    "v1alpha1.S3Artifact": _all("key"),
-    "v1alpha1.GCSArtifact": _all("key"),
-    "v1alpha1.OSSArtifact": _all("key"),
-    "v1alpha1.AzureArtifact": _all("blob"),
-    "v1alpha1.HDFSArtifact": _all("path"),
+    "v1alpha1.S3Artifact": _all("key")
+    | _all(
+        "accessKeySecret addressingStyle bucket caSecret createBucketIfNotPresent encryptionOptions endpoint insecure region"
+        " secretKeySecret sessionTokenSecret useSDKCreds",
+        _STORE,
+    ),
+    "v1alpha1.S3EncryptionOptions": _all(
+        "enableEncryption kmsEncryptionContext kmsKeyId serverSideCustomerKeySecret", _STORE
+    ),
+    "v1alpha1.GCSArtifact": _all("key") | _all("bucket serviceAccountKeySecret", _STORE),
+    "v1alpha1.OSSArtifact": _all("key")
+    | _all(
+        "accessKeySecret bucket endpoint secretKeySecret", "the platform's own store; refused where its secrets exist"
+    ),
+    "v1alpha1.AzureArtifact": _all("blob") | _all("accountKeySecret container endpoint useSDKCreds", _STORE),
+    "v1alpha1.HDFSArtifact": _all("path")
+    | _all(
+        "addresses force hdfsUser", "used where the extra `hdfs` is installed; else the platform's own store stands in"
+    ),
     "v1alpha1.PluginArtifact": _all(
         "configuration connectionTimeoutSeconds key name",
         "there are no artifact plugins: the task ends with Argo's error",
     ),
-    "v1alpha1.ArtifactoryArtifact": _all("url", "the address is the key in the platform's own store"),
-    "v1alpha1.HTTPArtifact": {**_all("headers url"), "saveStreamViaFile": "downloads always go through a file"},
+    "v1alpha1.ArtifactoryArtifact": _all("passwordSecret url usernameSecret"),
+    "v1alpha1.HTTPAuth": _all("basicAuth clientCert oauth2"),
+    "v1alpha1.BasicAuth": _all("passwordSecret usernameSecret"),
+    "v1alpha1.ClientCertAuth": _all("clientCertSecret clientKeySecret"),
+    "v1alpha1.OAuth2Auth": _all("clientIDSecret clientSecretSecret endpointParams scopes tokenURLSecret"),
+    "v1alpha1.OAuth2EndpointParam": _all("key value"),
+    "v1alpha1.HTTPArtifact": {**_all("auth headers url"), "saveStreamViaFile": "downloads always go through a file"},
     "v1alpha1.Header": _all("name value"),
     "v1alpha1.GitArtifact": _all("branch depth repo revision singleBranch"),
     "v1alpha1.LifecycleHook": _all("arguments expression template templateRef"),
@@ -203,9 +224,7 @@ WARNED: Table = {
         "nodeSelector": _SELECTOR,
         **_all("dnsConfig dnsPolicy", "names are resolved as on this machine"),
         "securityContext": _USER,
-        "archiveLogs": "logs are kept with the run and are no artifacts",
         "artifactGC": f"artifacts stay until the run is deleted; {_LAST}",
-        "artifactRepositoryRef": _STORE,
         "metrics": "no metrics are collected here",
         "podDisruptionBudget": "nothing evicts pods here",
     },
@@ -216,22 +235,17 @@ WARNED: Table = {
         "metrics": "no metrics are collected here",
     },
     "v1alpha1.Artifact": {"artifactGC": f"artifacts stay until the run is deleted; {_LAST}"},
-    "v1alpha1.ArtifactLocation": {"archiveLogs": "logs are kept with the run and are no artifacts"},
-    "v1alpha1.S3Artifact": _all(
-        "addressingStyle bucket createBucketIfNotPresent encryptionOptions endpoint insecure region", _STORE
-    )
-    | _all("accessKeySecret caSecret roleARN secretKeySecret sessionTokenSecret useSDKCreds", _NO_CREDENTIALS),
-    "v1alpha1.GCSArtifact": {"bucket": _STORE, "serviceAccountKeySecret": _NO_CREDENTIALS},
-    "v1alpha1.OSSArtifact": _all("bucket createBucketIfNotPresent endpoint lifecycleRule", _STORE)
-    | _all("accessKeySecret secretKeySecret securityToken useSDKCreds", _NO_CREDENTIALS),
-    "v1alpha1.AzureArtifact": _all("container endpoint", _STORE)
-    | _all("accountKeySecret useSDKCreds", _NO_CREDENTIALS),
-    "v1alpha1.HDFSArtifact": _all("addresses dataTransferProtection force", _STORE)
-    | _all(
-        "hdfsUser krbCCacheSecret krbConfigConfigMap krbKeytabSecret krbRealm krbServicePrincipalName krbUsername",
-        _NO_CREDENTIALS,
+    "v1alpha1.S3Artifact": {
+        "roleARN": "no roles are assumed here: with the store's keys the task ends with an error, without them the platform's store is used"
+    },
+    "v1alpha1.CreateS3BucketOptions": {"objectLocking": "buckets are made without object locks"},
+    "v1alpha1.OSSArtifact": _all(
+        "createBucketIfNotPresent lifecycleRule securityToken useSDKCreds", "the platform's own store is used"
     ),
-    "v1alpha1.ArtifactoryArtifact": _all("passwordSecret usernameSecret", _NO_CREDENTIALS),
+    "v1alpha1.HDFSArtifact": _all(
+        "dataTransferProtection krbCCacheSecret krbConfigConfigMap krbKeytabSecret krbRealm krbServicePrincipalName krbUsername",
+        "Kerberos is not done here",
+    ),
     "v1alpha1.GitArtifact": _all(
         "disableSubmodules fetch insecureIgnoreHostKey insecureSkipTLS passwordSecret sshPrivateKeySecret usernameSecret",
         _GIT,
@@ -264,9 +278,6 @@ REFUSED: Table = {
     "v1alpha1.Template": {
         "plugin": "plugins run in an agent pod of the cluster",
         "resourceClaims": "this machine has no device driver to claim from",
-    },
-    "v1alpha1.HTTPArtifact": {
-        "auth": "downloads with certificates, OAuth 2 or passwords are not done here; use headers"
     },
     "v1.Container": {"volumeDevices": "tasks are given no block devices"},
     "v1.ResourceRequirements": {"claims": "this machine has no device driver to claim from"},

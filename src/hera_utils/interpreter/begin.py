@@ -50,6 +50,8 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
         name = reference.get("configMap") or "artifact-repositories"
         walk.ask("repository:", ReadObject("repository:", "ConfigMap", name))
         return walk.commands
+    if event.repository:
+        walk.document["status"]["artifactRepositoryRef"] = event.repository
     return begun(walk)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, instants, limits, phases, podspec, substitution
+from hera_utils.interpreter import archiving, births, instants, limits, phases, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
@@ -113,6 +113,11 @@ def _active_deadline(walk: Walk, frame: Frame, template: Json) -> int | None:
         return own
     left = int(deadline - walk.ledger.now)
     return left if own is None or left < own else own
+
+
+def with_archive_location(walk: Walk, frame: Frame, pod_name: str) -> Json:
+    """The frame's template, with the place where its outputs and logs go."""
+    return archiving.with_archive_location(walk, frame.template, _known(walk, frame, pod_name))
 
 
 def _boundary_template(walk: Walk, frame: Frame) -> Json:

@@ -50,7 +50,8 @@ def _launch(walk: Walk, frame: Frame, node: Json) -> None:
     pod = pods.build(walk, frame)
     pods.open_containers(walk, frame, node)
     included = pods.result_wanted(walk, frame)
-    walk.say(LaunchPod(frame.node_id, pod, frame.template, included))
+    template = pods.with_archive_location(walk, frame, str(pod["metadata"]["name"]))
+    walk.say(LaunchPod(frame.node_id, pod, template, included))
 
 
 def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:

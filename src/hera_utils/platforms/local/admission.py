@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import yaml
 
 from hera_utils.argo import support
 from hera_utils.argo.schema import decode
+from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.document import Lookup, templates_reached
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.validate import validate
 from hera_utils.interpreter.validate_stored import check_stored
+from hera_utils.platforms.local import stand_ins
 from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.published import Published
 
 Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
 SPEC_WARNING = "SpecWarning"
+REPOSITORIES = "artifact-repositories"
+DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,14 @@ class Admitted:
     """A workflow that may run: its document, and what it needs of its namespace.
 
     templates: those that it can reach, whole. config_maps: those that may hold parameters. warnings: what of it has no effect on
-    this machine, a sentence each.
+    this machine, a sentence each. repository: the namespace's default artifact repository (see Submitted).
     """
 
     document: Json
     templates: tuple[Json, ...]
     config_maps: dict[str, dict[str, str]]
     warnings: tuple[str, ...]
+    repository: Json = field(default_factory=dict)
 
     def born(self, document: Json) -> Json:
         """The document as it is stored, once it has its name: with the warnings. Raises Refused for what Kubernetes does not store."""
@@ -55,7 +62,30 @@ class Admission:
         templates = self._templates(namespace, decoded)
         found = support.findings_of_run(decoded, templates)
         support.refuse_unsupported(found)
-        return Admitted(decoded, templates, self._config_maps(namespace), tuple(support.warnings(found)))
+        repository = self._repository(namespace)
+        secret = self._published.secrets_of(namespace)
+        remarks = stand_ins.remarks(decoded, templates, repository, secret)
+        warnings = (*support.warnings(found), *remarks)
+        return Admitted(decoded, templates, self._config_maps(namespace), warnings, repository)
+
+    def _repository(self, namespace: str) -> Json:
+        """Argo: the config map `artifact-repositories` of the namespace, at the key that its annotation names."""
+        found = self._published.object(("ConfigMap", namespace, REPOSITORIES))
+        if found is None:
+            return {}
+        document = json.loads(found.text)
+        key = (document["metadata"].get("annotations") or {}).get(DEFAULT_REPOSITORY) or ""
+        text = (document.get("data") or {}).get(key)
+        if text is None:
+            return {}
+        try:
+            repository = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise InvalidWorkflow(
+                f'failed to unmarshall config map key "{key}" for artifact repository ref "{namespace}/{REPOSITORIES}"',
+                fix=f"mend the YAML of config map {REPOSITORIES}: {error}",
+            ) from None
+        return {"configMap": REPOSITORIES, "key": key, "namespace": namespace, "artifactRepository": repository}
 
     def again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> Json:
         """The workflow that runs an old one again. Raises Refused with Argo's message."""

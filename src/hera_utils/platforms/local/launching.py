@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
+from hera_utils.platforms.local import places
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.ledger import PodRecord
@@ -32,9 +33,9 @@ class Missing(Exception):
     """What a pod refers to is not there: the kubelet's or scheduler's sentence, and its fix."""
 
 
-def references(pod: Json) -> Refs:
-    """Every claim, config map and secret that a pod's spec refers to."""
-    found: Refs = {}
+def references(pod: Json, template: Json) -> Refs:
+    """Every claim, config map and secret that a pod's spec refers to, and the secrets of artifacts at web addresses."""
+    found: Refs = {("Secret", name): False for name, _ in places.required(template)}
 
     def note(kind: str, name: object, optional: object = False) -> None:
         if name:
@@ -139,7 +140,10 @@ class Launcher:
     def objects_changed(self, kind: str, namespace: str) -> None:
         """An object was created or changed: pods that waited may start now."""
         for uid, (pod, order, timer) in list(self._waiting.items()):
-            if pod.namespace == namespace and self._obstacle(json.loads(pod.body), namespace) is None:
+            if (
+                pod.namespace == namespace
+                and self._obstacle(json.loads(pod.body), order["template"], namespace) is None
+            ):
                 del self._waiting[uid]
                 timer.cancel()
                 self.launch(pod, order)
@@ -154,13 +158,14 @@ class Launcher:
     def prepare(self, pod: PodRecord, order: Json) -> Launch:
         """Raises Missing."""
         body = json.loads(pod.body)
-        missing = self._obstacle(body, pod.namespace)
+        template = order["template"]
+        missing = self._obstacle(body, template, pod.namespace)
         if missing is not None:
             raise Missing(missing)
         claims: dict[str, str] = {}
         config_maps: dict[str, dict[str, str]] = {}
         secrets: dict[str, dict[str, str]] = {}
-        for kind, name in references(body):
+        for kind, name in references(body, template):
             found = self._published.object((kind, pod.namespace, name))
             if found is None:
                 continue
@@ -170,12 +175,30 @@ class Launcher:
             else:
                 (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
         return Launch(
-            pod.run, pod.node, body, order["template"], bool(order.get("include_script_output")),
-            claims, config_maps, secrets, self._published.annotations(pod.run),
+            pod.run, pod.node, body, template, bool(order.get("include_script_output")),
+            claims, config_maps, secrets, self._published.annotations(pod.run), self._places(template, pod.namespace),
         )  # fmt: skip
 
-    def _obstacle(self, body: Json, namespace: str) -> str | None:
-        for (kind, name), optional in references(body).items():
+    def _places(self, template: Json, namespace: str) -> Json:
+        """Raises Missing."""
+        archive = template.get("archiveLocation")
+        secret = self._published.secrets_of(namespace)
+        found: Json = {}
+        try:
+            for side in ("inputs", "outputs"):
+                listed = (template.get(side) or {}).get("artifacts") or ()
+                pairs = [(one["name"], places.place_of(one, archive, secret)) for one in listed]
+                found[side] = {name: place for name, place in pairs if place is not None}
+            if (archive or {}).get("archiveLogs"):
+                found["logs"] = places.place_of({}, archive, secret)
+            if source := ((template.get("data") or {}).get("source") or {}).get("artifactPaths"):
+                found["source"] = places.place_of(source, archive, secret)
+        except LookupError as error:
+            raise Missing(f"CreateContainerConfigError: {error.args[0]}: create it in namespace {namespace}") from None
+        return found if any(found.values()) else {}
+
+    def _obstacle(self, body: Json, template: Json, namespace: str) -> str | None:
+        for (kind, name), optional in references(body, template).items():
             if optional or self._published.object((kind, namespace, name)) is not None:
                 continue
             if kind == "PersistentVolumeClaim":

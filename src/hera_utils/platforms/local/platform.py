@@ -18,7 +18,7 @@ from hera_utils.interpreter.cron import enabled
 from hera_utils.interpreter.events import Event, RetryRequested, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validate_stored import check_stored
-from hera_utils.platforms.local import bare_pods, deletion, edits, jobs, objects
+from hera_utils.platforms.local import bare_pods, deletion, edits, jobs, objects, remote_artifacts
 from hera_utils.platforms.local.admission import Admission
 from hera_utils.platforms.local.archive import Archive, forget
 from hera_utils.platforms.local.artifacts import ArtifactStore
@@ -271,7 +271,7 @@ class LocalPlatform:
         """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET."""
         self._check_namespace("Workflow", namespace)
         admitted = self.admission.admit(namespace, document)
-        first = Submitted(0.0, "", admitted.templates, admitted.config_maps)
+        first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
 
         def act(turn: Turn) -> Callable[[], Stored]:
             born = objects.born("Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed())
@@ -346,8 +346,10 @@ class LocalPlatform:
         runtime = self._launcher.runtime_of(found[-1])
         return runtime.logs(found[-1].uid, container, follow=follow)
 
-    def artifact(self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True) -> str:
-        """The path, on this machine, of the file or folder that holds a node's artifact."""
+    def artifact(
+        self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True, folder: str = ""
+    ) -> str:
+        """The path, on this machine, of the file or folder that holds a node's artifact; one that is elsewhere is fetched to `folder`."""
         document = json.loads(self.get("Workflow", namespace, workflow).text)
         node = (document.get("status", {}).get("nodes") or {}).get(node_id)
         if node is None:
@@ -356,6 +358,12 @@ class LocalPlatform:
         artifact = next((one for one in listed if one.get("name") == name), None)
         if artifact is None:
             raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
+        archive = remote_artifacts.archive_of(document, str(node.get("templateName") or ""))
+        place = remote_artifacts.place_of(artifact, archive, self._published.secrets_of(namespace))
+        if place is not None and folder:
+            fetched = Path(folder) / "fetched"
+            remote_artifacts.fetch(place, fetched)
+            return str(fetched)
         path = ArtifactStore(self.state, namespace).find(artifact)
         if path is None:
             raise Refused(faults.NOT_FOUND, f'artifact "{name}" is not in the store', reason="NotFound")

@@ -5,6 +5,7 @@ The controller publishes a turn after it was written; readers of any thread see 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -71,6 +72,16 @@ class Published:
         if full is None:
             full = self.load(uid, with_nodes=False)
         return dict(json.loads(full.metadata).get("annotations") or {}) if full is not None else {}
+
+    def secrets_of(self, namespace: str) -> Callable[[str, str], str | None]:
+        """Looks up (secret, key) of a namespace: the value, its bytes as latin-1; None when there is no such key."""
+
+        def value(name: str, key: str) -> str | None:
+            found = self.object(("Secret", namespace, name))
+            text = (json.loads(found.text).get("data") or {}).get(key) if found is not None else None
+            return base64.b64decode(text).decode("latin-1") if text is not None else None
+
+        return value
 
     def run_of_uid(self, uid: str) -> RunRecord | None:
         with self._lock:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import HeraUtilsError
+from hera_utils.platforms.local import remote_artifacts
 from hera_utils.platforms.local.agents.agents import Failed, Stop
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.runtimes.pod.store import key_of
@@ -29,12 +30,22 @@ class DataAgent:
             raise Failed(
                 "unable to process data template: unable to process data source: no valid source is used for data template"
             )
-        store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))
-        found: Any = list(store.keys(key_of(source) or ""))
+        place = launch.places.get("source")
+        try:
+            found: Any = remote_artifacts.keys(place) if place else self._local(launch, source)
+        except HeraUtilsError as error:
+            message = (
+                "unable to process data template: unable to process data source: unable to source artifact paths: "
+            )
+            raise Failed(message + error.message) from error
         for number, step in enumerate(data.get("transformation") or ()):
             if step.get("expression"):
                 found = _transformed(str(step["expression"]), found, number)
         return {"result": json.dumps(found, separators=(",", ":"), ensure_ascii=False)}
+
+    def _local(self, launch: Launch, source: Json) -> list[str]:
+        store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))
+        return list(store.keys(key_of(source) or ""))
 
 
 def _transformed(expression: str, data: Any, number: int) -> Any:

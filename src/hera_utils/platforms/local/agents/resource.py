@@ -6,12 +6,14 @@ Argo runs `kubectl ACTION -f /tmp/manifest.yaml -o json` and shows its complaint
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
-from hera_utils.platforms.local import objects
+from hera_utils.platforms.local import objects, remote_artifacts
 from hera_utils.platforms.local.agents import queries
 from hera_utils.platforms.local.agents.agents import Failed, Stop
 from hera_utils.platforms.local.agents.strictness import unknown_fields
@@ -177,6 +179,11 @@ class _Action:
         artifact: Json = next((one for one in listed if one.get("name") == name), {})
         if artifact.get("raw"):
             return str(artifact["raw"].get("data") or "")
+        place = self._launch.places.get("inputs", {}).get(name)
+        if place is not None:
+            with tempfile.TemporaryDirectory(prefix="hera-utils-manifest-") as folder:
+                remote_artifacts.fetch(place, Path(folder) / "manifest")
+                return (Path(folder) / "manifest").read_text()
         path = ArtifactStore(self._platform.state, str(self._launch.pod["metadata"]["namespace"])).find(artifact)
         if path is None or path.is_dir():
             raise Failed(f"the manifest artifact {name} is not in the artifact store")

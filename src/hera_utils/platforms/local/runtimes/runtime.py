@@ -20,6 +20,8 @@ class Launch:
     pod, template, include_script_output: as in interpreter.commands.LaunchPod; pod["metadata"]["uid"] is set.
     claims: claim name → folder of this machine. config_maps, secrets: name → {key: text} (a secret's already base64-decoded, its
     bytes as latin-1).
+    places: {"inputs" | "outputs": {artifact's name: place}, "logs", "source" (of a data template): place} of the artifacts that are
+    not in the platform's own store; a place is what places.place_of answers, with the values of the secrets that it names.
     annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
     """
 
@@ -32,6 +34,7 @@ class Launch:
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    places: Json = field(default_factory=dict)
 
 
 class Runtime(Protocol):

@@ -11,18 +11,20 @@ import json
 import mimetypes
 import os
 import posixpath
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
 from hera_utils.errors import PlatformError, Refused
 from hera_utils.platforms.local.platform import Stored
+from hera_utils.platforms.local.runtimes.pod.store import key_of
 from hera_utils.platforms.local.server.answers import Reply
 from hera_utils.platforms.local.server.call import Call
 
@@ -36,7 +38,6 @@ _SAFETY = {
     "x-frame-options": "SAMEORIGIN",
     "x-content-type-options": "nosniff",
 }
-_STORES = ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "raw", "git")
 
 
 def output(call: Call) -> Reply:
@@ -66,6 +67,13 @@ def file(call: Call) -> Reply:
     except Refused as error:
         # Argo answers 500 for whatever it cannot find here.
         return failure(404 if where == "archived-workflows" and error.code == NOT_FOUND else 500)
+    try:
+        return _file(call, place)
+    finally:
+        place.close()
+
+
+def _file(call: Call, place: _Place) -> Reply:
     below = call.path.get("file", "")
     target = inside(place.path, below)
     if target is None:
@@ -105,11 +113,16 @@ def _run(call: Call, *, name: str = "", uid: str = "") -> Stored:
 
 
 class _Place:
-    """path: where the artifact is on this machine. file_name: what it is called when it is sent."""
+    """path: where the artifact is on this machine. file_name: what it is called when it is sent. folder: of a copy made for this answer."""
 
-    def __init__(self, path: Path, file_name: str) -> None:
+    def __init__(self, path: Path, file_name: str, folder: str) -> None:
         self.path = path
         self.file_name = file_name
+        self._folder = folder
+
+    def close(self) -> None:
+        """What is sent is open already: a copy need not stay."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _place(call: Call, run: Stored, output: bool) -> _Place:
@@ -119,17 +132,23 @@ def _place(call: Call, run: Stored, output: bool) -> _Place:
     artifact = next((one for one in found if one.get("name") == name), None)
     if artifact is None:
         raise Refused(NOT_FOUND, f"artifact not found: {name}")
+    folder = tempfile.mkdtemp(prefix="hera-utils-artifact-")
     try:
-        path = Path(call.platform.artifact(run.namespace, run.name, node_id, name, output=output))
-    except PlatformError as error:  # its key leads out of the store
+        path = Path(call.platform.artifact(run.namespace, run.name, node_id, name, output=output, folder=folder))
+        if not path.is_file() and not path.is_dir():
+            raise Refused(NOT_FOUND, f"artifact not found: {name}")
+    except PlatformError as error:  # its key leads out of the store, or its store does not give it
+        shutil.rmtree(folder, ignore_errors=True)
         raise Refused(NOT_FOUND, error.message) from None
-    if not path.is_file() and not path.is_dir():
-        raise Refused(NOT_FOUND, f"artifact not found: {name}")
-    return _Place(path, posixpath.basename(_key(artifact)) or path.name)
+    except Refused:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _Place(path, posixpath.basename(_key(artifact).rstrip("/")) or path.name, folder)
 
 
 def _key(artifact: Json) -> str:
-    return next((str(artifact[store]["key"]) for store in _STORES if (artifact.get(store) or {}).get("key")), "")
+    web = urlsplit(str((artifact.get("http") or {}).get("url") or "")).path
+    return key_of(artifact) or web
 
 
 def _download(call: Call, run: Stored, output: bool) -> Reply:
@@ -137,7 +156,13 @@ def _download(call: Call, run: Stored, output: bool) -> Reply:
         place = _place(call, run, output)
     except Refused:
         return failure(500)
-    path, file_name = place.path, place.file_name
+    try:
+        return _whole(place.path, place.file_name)
+    finally:
+        place.close()
+
+
+def _whole(path: Path, file_name: str) -> Reply:
     if path.is_dir() or (file_name.endswith((".tgz", ".tar.gz")) and not _is_gzip(path)):
         stem = file_name.removesuffix(".tgz").removesuffix(".tar.gz")
         packed = pack(path, stem)

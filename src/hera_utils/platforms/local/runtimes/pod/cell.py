@@ -134,7 +134,7 @@ class Cell:
                 if any(mount.source.startswith(f"{self.folder}/") for mount in container.plan.mounts):
                     container.root.leave()  # its view holds what goes with the pod
                 self.place.roots.give_back(container.root)
-        for name in ("inputs", "volumes"):
+        for name in ("inputs", "volumes", "outgoing"):
             if os.path.isdir(f"{self.folder}/{name}"):
                 discard(f"{self.folder}/{name}")
         self.selector.close()

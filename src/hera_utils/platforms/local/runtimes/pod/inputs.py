@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import Any
 
-from . import archives
+from . import archives, remote
 from .fault import PodFault
 from .store import KEYED, key_of, located, path_of
 
@@ -42,11 +42,16 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
 
 
 def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
-    if kind == "raw":
+    place = (job.get("places") or {}).get("inputs", {}).get(artifact["name"])
+    if place is not None and place["kind"] not in ("http", "artifactory"):
+        remote.fetch(job, place, target)
+    elif kind == "raw":
         with open(target, "wb") as file:
             file.write(str(artifact["raw"].get("data") or "").encode())
-    elif kind == "http":
-        _download(artifact["http"], target)
+    elif place is not None or kind == "http":
+        from . import web  # not at the top: a fork of a bigger process takes longer
+
+        web.download(place or {"kind": "http", "at": artifact["http"]}, target)
     elif kind == "git":
         _clone(artifact["git"], target)
     else:
@@ -58,18 +63,6 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
             shutil.copyfile(source, target)
         else:
             raise FileNotFoundError(2, "The specified key does not exist", key)
-
-
-def _download(place: Json, target: str) -> None:
-    import urllib.request  # not at the top: a fork of a bigger process takes longer
-
-    request = urllib.request.Request(str(place.get("url")))
-    for header in place.get("headers") or []:
-        request.add_header(header["name"], header["value"])
-    if not request.full_url.startswith(("http://", "https://")):
-        raise PodFault(f"the address {request.full_url} is not http or https")
-    with urllib.request.urlopen(request, timeout=60) as answer, open(target, "wb") as file:
-        shutil.copyfileobj(answer, file, 1 << 20)
 
 
 def _clone(place: Json, target: str) -> None:

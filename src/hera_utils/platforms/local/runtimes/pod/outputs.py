@@ -6,8 +6,9 @@ import os
 import shutil
 from typing import Any
 
-from . import archives, store
+from . import archives, remote, store
 from .fault import PodFault
+from .logs import plain
 
 Json = dict[str, Any]
 
@@ -19,27 +20,79 @@ class Collected:
         self.parameters: list[Json] = []
         self.artifacts: list[Json] = []
         self.errors: list[str] = []
+        self.parcels: list[tuple[Json, str]] = []
+        self.problems = ""
 
 
-def collect(job: Json, store_folder: str, mount_paths: list[str]) -> Collected:
-    """store_folder: the artifact store as this process reaches it. mount_paths: where the template mounts volumes."""
+def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Collected:
+    """Seen from within the container. folders: the artifact store, and where parcels for other stores wait, as this process reaches
+    them. mount_paths: where the template mounts volumes. What belongs elsewhere is only packed: `deliver` sends it.
+    """
     found = Collected()
     outputs = job["template"].get("outputs") or {}
     _parameters(outputs.get("parameters") or [], mount_paths, found)
-    problems = ""
     for artifact in outputs.get("artifacts") or []:
         if not artifact.get("path"):
             continue
         try:
-            saved = _save(job, artifact, store_folder, mount_paths)
+            _save(job, artifact, folders, mount_paths, found)
         except (OSError, PodFault) as error:
-            problems += f"{_text(error)}; "
-            continue
-        if saved is not None:
-            found.artifacts.append(saved)
-    if problems:
-        found.errors.append(problems)
+            found.problems += f"{_text(error)}; "
     return found
+
+
+def deliver(job: Json, found: Collected, waiting: str) -> None:
+    """Seen from the machine again: send the parcels off. waiting: the folder where they wait."""
+    for artifact, key in found.parcels:
+        place = job["places"]["outputs"][artifact["name"]]
+        try:
+            _send(job, place, key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
+            found.artifacts.append(_reported(job, artifact, key))
+        except (OSError, PodFault) as error:
+            found.problems += f"{_text(error)}; "
+    if found.problems:
+        found.errors.append(found.problems)
+
+
+def _send(job: Json, place: Json, key: str, source: str, shown: str) -> None:
+    if place["kind"] in ("http", "artifactory"):
+        from . import web  # not at the top: a fork of a bigger process takes longer
+
+        if os.path.isdir(source):
+            raise PodFault(f"read {shown}: is a directory")
+        at = {**place["at"], "url": key} if place["kind"] == "artifactory" else place["at"]
+        web.upload({**place, "at": at}, source, shown)
+    else:
+        remote.save(job, {**place, "key": key}, source)
+
+
+def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> None:
+    """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's."""
+    for name in names:
+        lines = f"{folder}/logs/{name}.log"
+        if not os.path.exists(lines):
+            continue
+        key = store.default_key(job, f"{name}.log")
+        place = (job.get("places") or {}).get("logs")
+        text = f"{folder}/logs/{name}.txt"
+        try:
+            plain(lines, text)
+            if place is None:
+                target = store.path_of(job["store"], key)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copyfile(text, target)
+            else:
+                _send(job, place, key, text, text)
+            found.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
+        except (OSError, PodFault) as error:
+            found.errors.append(_text(error))
+        finally:
+            if os.path.exists(text):
+                os.unlink(text)
+
+
+def _reported(job: Json, artifact: Json, key: str) -> Json:
+    return store.with_key(artifact, key, job["template"].get("archiveLocation") or {})
 
 
 def _text(error: Exception) -> str:
@@ -75,14 +128,14 @@ def _covered(path: str, mount_paths: list[str]) -> bool:
     return any(path == m or path.startswith(m.rstrip("/") + "/") for m in mount_paths)
 
 
-def _save(job: Json, artifact: Json, store_folder: str, mount_paths: list[str]) -> Json | None:
-    """The artifact with its key, None when it is optional and not there."""
+def _save(job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list[str], found: Collected) -> None:
+    """Keep the artifact in the local store, or pack it for another one; nothing when it is optional and not there."""
     path = os.path.normpath(artifact["path"])
     archive = artifact.get("archive") or {}
     kind = next((k for k in ("none", "zip", "tar") if archive.get(k) is not None), "tar")
     if not os.path.exists(path):
         if artifact.get("optional"):
-            return None
+            return
         if _covered(path, mount_paths):
             raise PodFault(
                 f"{path} no such file or directory"
@@ -92,11 +145,22 @@ def _save(job: Json, artifact: Json, store_folder: str, mount_paths: list[str]) 
         raise PodFault(f"open /var/run/argo/outputs/artifacts{path.rstrip('/')}.tgz: no such file or directory")
     name = {"none": os.path.basename(path), "zip": f"{artifact['name']}.zip", "tar": f"{artifact['name']}.tgz"}[kind]
     key = store.key_of(artifact) or store.default_key(job, name)
-    target = store.path_of(store_folder, key)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
+    elsewhere = artifact["name"] in (job.get("places") or {}).get("outputs", {})
+    if elsewhere:
+        target = f"{folders[1]}/{artifact['name']}"
+    else:
+        target = store.path_of(folders[0], key)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+    _pack(path, target, kind, (archive.get("tar") or {}).get("compressionLevel"))
+    if elsewhere:
+        found.parcels.append((artifact, key))
+    else:
+        found.artifacts.append(_reported(job, artifact, key))
+
+
+def _pack(path: str, target: str, kind: str, level: Any) -> None:
     partial = f"{target}.{os.getpid()}.partial"
     if kind == "tar":
-        level = (archive.get("tar") or {}).get("compressionLevel")
         archives.pack_tar(path, partial, 6 if level is None or int(level) < 0 else min(int(level), 9))
     elif kind == "zip":
         archives.pack_zip(path, partial)
@@ -105,7 +169,6 @@ def _save(job: Json, artifact: Json, store_folder: str, mount_paths: list[str]) 
     else:
         shutil.copyfile(path, partial)
     _replace(partial, target)
-    return store.with_key(artifact, key)
 
 
 def _replace(partial: str, target: str) -> None:

@@ -16,7 +16,8 @@ KEYED = (
     "hdfs",
     "artifactory",
     "plugin",
-)  # locations that name an object by a key: all mean the local store here
+)  # locations that name an object by a key; which of them is the local store, the server knows (places.py)
+_KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
 
 
 def key_of(location: Json) -> str | None:
@@ -65,9 +66,12 @@ def path_of(store: str, key: str) -> str:
     return found
 
 
-def with_key(artifact: Json, key: str) -> Json:
-    """The artifact as Argo reports it once it is saved."""
-    for kind in KEYED:
+def with_key(artifact: Json, key: str, archive: Json) -> Json:
+    """The artifact as Argo reports it once it is saved. archive: the template's archive location, whose kind it takes if it has none."""
+    for kind in ("http", *KEYED):
         if artifact.get(kind) is not None:
-            return artifact if key_of(artifact) else {**artifact, kind: {**artifact[kind], "key": key}}
-    return {**artifact, "s3": {"key": key}}
+            if kind == "http" or key_of(artifact):
+                return artifact
+            return {**artifact, kind: {**artifact[kind], _KEY_FIELDS.get(kind, "key"): key}}
+    kind = next((kind for kind in KEYED if archive.get(kind) is not None), "s3")
+    return {**artifact, kind: {_KEY_FIELDS.get(kind, "key"): key}}

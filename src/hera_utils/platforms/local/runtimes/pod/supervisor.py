@@ -137,6 +137,7 @@ class Pod(Cell):
                 self._collect(main)
             else:
                 self._collect_alone()
+        self._save_logs([p.name for p in plans if p.kind == "main"])
         self._end_sidecars(
             [self.containers[p.name] for p in plans if p.kind == "sidecar" and p.name in self.containers]
         )
@@ -190,13 +191,19 @@ class Pod(Cell):
             self._collect(container)
 
     def _collect(self, container: Container) -> None:
-        os.makedirs(self.job["store"], exist_ok=True)
-        store = os.open(self.job["store"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        waiting = f"{self.folder}/outgoing"
+        opened = []
         try:
+            for folder in (self.job["store"], waiting):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                opened.append(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+            store, parcels = (f"/proc/self/fd/{fd}" for fd in opened)
             with self.inside(container):
-                self.collected = outputs.collect(self.job, f"/proc/self/fd/{store}", self._mount_paths())
+                self.collected = outputs.collect(self.job, (store, parcels), self._mount_paths())
         finally:
-            os.close(store)
+            for fd in opened:
+                os.close(fd)
+        outputs.deliver(self.job, self.collected, waiting)
 
     def _collect_alone(self) -> None:
         """Outputs of a containerSet without a `main`: only what lies in its volumes can be there."""
@@ -207,6 +214,11 @@ class Pod(Cell):
         container.root = self.place.roots.take((), list(mounts))
         self.containers["wait"] = container
         self._collect(container)
+
+    def _save_logs(self, names: list[str]) -> None:
+        if (self.job["template"].get("archiveLocation") or {}).get("archiveLogs"):
+            self.collected = self.collected or outputs.Collected()
+            outputs.save_logs(self.job, self.collected, self.folder, names)
 
     def _mount_paths(self) -> list[str]:
         template = self.job["template"]

@@ -1,0 +1,78 @@
+"""Where a template's outputs go: its own archive location, else the workflow's artifact repository.
+
+Source: Argo's addArchiveLocation and IsArchiveLogs (workflowpod.go), ArtifactRepository.ToArtifactLocation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import substitution
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import plain_json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+PATTERN = "{{workflow.name}}/{{pod.name}}"
+STORES = ("artifactory", "azure", "gcs", "hdfs", "oss", "plugin", "s3")
+KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
+_FORMATS = ("keyFormat", "keyPrefix", "blobNameFormat", "pathFormat", "repoURL")
+_PLACES = (*STORES, "git", "http", "raw")
+_TAG = re.compile(r"\{\{[^{}]*\}\}")
+
+
+def with_archive_location(walk: Walk, template: Json, known: substitution.Variables) -> Json:
+    """The template with its archive location filled in; itself when it has no need of one. Raises Fault for a tag without a value."""
+    own = template.get("archiveLocation") or {}
+    repository = (walk.document["status"].get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
+    if any(own.get(kind) is not None for kind in STORES):
+        location = own
+    else:
+        logs = archives_logs(walk.spec, own, repository)
+        if not logs and (not repository or not _needs_location(template)):
+            return template
+        location = {**repository_location(repository), "archiveLogs": logs}
+    filled: Json = substitution.replace(location, known, unresolved=True)
+    left = _TAG.search(plain_json(filled))
+    if left is not None:
+        raise Fault(f"failed to resolve {left[0]}")
+    return {**template, "archiveLocation": filled}
+
+
+def archives_logs(spec: Json, own: Json, repository: Json) -> bool:
+    """Argo: the repository (on) > the template > the workflow > the repository (off)."""
+    if repository.get("archiveLogs"):
+        return True
+    given = own.get("archiveLogs")
+    return bool(spec.get("archiveLogs") if given is None else given)
+
+
+def _needs_location(template: Json) -> bool:
+    sides = [(template.get(side) or {}).get("artifacts") or () for side in ("inputs", "outputs")]
+    source = ((template.get("data") or {}).get("source") or {}).get("artifactPaths")
+    everything = [*sides[0], *sides[1], *([source] if source else [])]
+    return any(not _is_whole(artifact) for artifact in everything)
+
+
+def _is_whole(artifact: Json) -> bool:
+    """Whether an artifact says itself where it is; a key alone does not."""
+    kind = next((kind for kind in _PLACES if artifact.get(kind) is not None), None)
+    return kind is not None and bool(set(artifact[kind]) - {KEY_FIELDS.get(kind, "key")} or kind == "artifactory")
+
+
+def repository_location(repository: Json) -> Json:
+    """An artifact repository as a location; its key is the pattern with which the keys of outputs begin."""
+    kind = next((kind for kind in STORES if repository.get(kind) is not None), None)
+    if kind is None:
+        return {}
+    given = repository[kind]
+    pattern = given.get("keyFormat") or given.get("blobNameFormat") or given.get("pathFormat") or PATTERN
+    if kind == "s3" and not given.get("keyFormat") and given.get("keyPrefix"):
+        pattern = f"{str(given['keyPrefix']).strip('/')}/{PATTERN}"
+    if kind == "artifactory":
+        pattern = f"{str(given.get('repoURL') or '').rstrip('/')}/{pattern}"
+    kept = {name: value for name, value in given.items() if name not in _FORMATS}
+    return {kind: {**kept, KEY_FIELDS.get(kind, "key"): pattern}}

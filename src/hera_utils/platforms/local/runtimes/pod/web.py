@@ -1,0 +1,209 @@
+"""Artifacts at web addresses: fetched by GET, saved by PUT, with the four ways of Argo to say who asks.
+
+Source: Argo's workflow/artifacts/http and its newDriver. A place is `{"kind": "http" | "artifactory", "at": the location,
+"secrets": {path of the selector: value}}`. What is asked with a password is never asked of another host that an answer points to.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import ssl
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+from email.message import Message
+from http.client import HTTPException
+from typing import IO, Any
+
+from .fault import PodFault
+
+Json = dict[str, Any]
+_TIMEOUT = 60  # seconds without a byte
+_LOOPBACK = ("localhost", "127.", "[::1]", "::1")
+_KEPT_PRIVATE = ("authorization", "cookie", "cookie2", "proxy-authorization", "www-authenticate")
+
+
+def download(place: Json, target: str) -> None:
+    """The body of the answer, as the file `target`. Raises FileNotFoundError for a 404, PodFault for what else goes wrong."""
+    url = _address(place)
+    with _answer(place, "GET", None) as answer, open(target, "wb") as file:
+        if answer.status == 404:
+            raise FileNotFoundError(2, f"{answer.status} {answer.reason}", url)
+        if not 200 <= answer.status < 300:
+            raise PodFault(f"loading content from {url} failed with reason: {answer.status} {answer.reason}")
+        shutil.copyfileobj(answer, file, 1 << 20)
+
+
+def upload(place: Json, source: str, shown: str) -> None:
+    """The file `source` as the body of a PUT. shown: how the file is called in a message. Raises PodFault."""
+    with _answer(place, "PUT", source) as answer:
+        if not 200 <= answer.status < 300:
+            raise PodFault(
+                f"saving file {shown} to {_address(place)} failed with reason: {answer.status} {answer.reason}"
+            )
+
+
+def _address(place: Json) -> str:
+    url = str(place["at"].get("url") or "")
+    if not url.startswith(("http://", "https://")):
+        raise PodFault(f"the address {url} is not http or https")
+    return url
+
+
+def _answer(place: Json, method: str, source: str | None) -> Any:
+    url = _address(place)
+    try:
+        headers = _headers(place)
+        opener = _opener(place, url)
+        for _ in range(10):  # Go's own limit
+            body = open(source, "rb") if source is not None else None  # noqa: SIM115 - closed below
+            try:
+                answer = opener.open(_request(url, method, headers, body), timeout=_TIMEOUT)
+            finally:
+                if body is not None:
+                    body.close()
+            following = answer.headers.get("Location") if answer.status in (301, 302, 303, 307, 308) else None
+            if following is None:
+                return answer
+            answer.close()
+            if answer.status not in (307, 308):
+                method, source = "GET", None
+            last, url = url, urllib.parse.urljoin(url, following)
+            if _host(last) != _host(url):
+                headers = [(name, value) for name, value in headers if name.lower() not in _KEPT_PRIVATE]
+        raise PodFault(f'{method.title()} "{url}": stopped after 10 redirects')
+    except urllib.error.URLError as error:
+        raise PodFault(f'{method.title()} "{url}": {_reason(error)}') from None
+    except (OSError, HTTPException, ValueError) as error:
+        raise PodFault(f'{method.title()} "{url}": {error}') from None
+
+
+def _request(url: str, method: str, headers: list[tuple[str, str]], body: IO[bytes] | None) -> urllib.request.Request:
+    if not url.startswith(("http://", "https://")):  # an answer may point to a file of this machine
+        raise PodFault(f"the address {url} is not http or https")
+    request = urllib.request.Request(url, body, method=method)
+    for name, value in headers:
+        request.add_unredirected_header(name, value)
+    if body is not None:
+        request.add_unredirected_header("Content-Length", str(os.fstat(body.fileno()).st_size))
+        request.add_unredirected_header("Content-Type", "application/octet-stream")
+    return request
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
+class _AsItIs(urllib.request.HTTPErrorProcessor):
+    """Every answer is an answer; where it points to is followed above."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+    https_response = http_response
+
+
+def _opener(place: Json, url: str) -> urllib.request.OpenerDirector:
+    """Proxies are those of the environment; none for this machine itself (as Go has it)."""
+    local = (urllib.parse.urlsplit(url).hostname or "").startswith(_LOOPBACK)
+    handlers: list[urllib.request.BaseHandler] = [_AsItIs(), urllib.request.ProxyHandler({} if local else None)]
+    context = _certified(place)
+    if context is not None:
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    return urllib.request.build_opener(*handlers)
+
+
+def _headers(place: Json) -> list[tuple[str, str]]:
+    at, secrets = place["at"], place.get("secrets") or {}
+    headers = [(str(one["name"]), str(one.get("value") or "")) for one in at.get("headers") or ()]
+    auth = at.get("auth") or {}
+    if place["kind"] == "artifactory":
+        return [_basic(secrets.get("usernameSecret", ""), secrets.get("passwordSecret", ""))]
+    user, password = secrets.get("auth.basicAuth.usernameSecret"), secrets.get("auth.basicAuth.passwordSecret")
+    if user and password:
+        headers.append(_basic(user, password))
+    # Argo: a client certificate replaces the client that would have asked for the token.
+    if _has(auth.get("oauth2"), "clientIDSecret", "clientSecretSecret", "tokenURLSecret") and not _is_certified(auth):
+        headers.append(("Authorization", f"Bearer {_token(auth['oauth2'], secrets)}"))
+    found = {name.lower(): (name, value) for name, value in headers}  # the last one counts
+    return list(found.values())
+
+
+def _basic(user: str, password: str) -> tuple[str, str]:
+    pair = f"{user}:{password}".encode("latin-1")  # as the bytes of a secret are kept
+    return ("Authorization", f"Basic {base64.b64encode(pair).decode()}")
+
+
+def _has(given: Json | None, *names: str) -> bool:
+    return all((given or {}).get(name) for name in names)
+
+
+def _is_certified(auth: Json) -> bool:
+    return _has(auth.get("clientCert"), "clientCertSecret", "clientKeySecret")
+
+
+def _certified(place: Json) -> ssl.SSLContext | None:
+    """The client certificate, if there is one. Its key is in a file only while it is read, and for this user alone."""
+    if not _is_certified(place["at"].get("auth") or {}):
+        return None
+    secrets = place.get("secrets") or {}
+    context = ssl.create_default_context()
+    with tempfile.NamedTemporaryFile("wb") as file:
+        for name in ("clientCertSecret", "clientKeySecret"):
+            file.write(secrets[f"auth.clientCert.{name}"].encode("latin-1") + b"\n")
+        file.flush()
+        try:
+            context.load_cert_chain(file.name)
+        except ssl.SSLError as error:
+            raise PodFault(f"tls: failed to read the client certificate and key: {error.reason or error}") from None
+    return context
+
+
+def _token(oauth: Json, secrets: dict[str, str]) -> str:
+    """An access token by client credentials (RFC 6749, 4.4): the client in the header, and in the body when that is refused."""
+    client, secret = (secrets[f"auth.oauth2.{name}"] for name in ("clientIDSecret", "clientSecretSecret"))
+    url = secrets["auth.oauth2.tokenURLSecret"].strip()
+    fields: list[tuple[str, str]] = [("grant_type", "client_credentials")]
+    if oauth.get("scopes"):
+        fields.append(("scope", " ".join(oauth["scopes"])))
+    fields += [(str(one["key"]), str(one.get("value") or "")) for one in oauth.get("endpointParams") or ()]
+    quoted = (urllib.parse.quote_plus(client), urllib.parse.quote_plus(secret))
+    tries = [([_basic(*quoted)], fields), ([], [*fields, ("client_id", client), ("client_secret", secret)])]
+    answer: Json = {}
+    for headers, body in tries:
+        status, answer = _asked(url, headers, urllib.parse.urlencode(body).encode())
+        if 200 <= status < 300 and answer.get("access_token"):
+            return str(answer["access_token"])
+    why = answer.get("error_description") or answer.get("error") or "the answer holds no access_token"
+    raise PodFault(f"oauth2: cannot fetch token: {why}")
+
+
+def _asked(url: str, headers: list[tuple[str, str]], body: bytes) -> tuple[int, Json]:
+    if not url.startswith(("http://", "https://")):
+        raise PodFault("oauth2: cannot fetch token: the token address is not http or https")
+    form = {"Content-Type": "application/x-www-form-urlencoded", **dict(headers)}
+    opener = _opener({"at": {}, "secrets": {}}, url)
+    request = urllib.request.Request(url, body, form, method="POST")
+    with opener.open(request, timeout=_TIMEOUT) as answer:
+        text = answer.read(1 << 20)
+        return answer.status, _parsed(answer.headers, text)
+
+
+def _parsed(headers: Message, text: bytes) -> Json:
+    """The fields of a token's answer; a few servers send them as a form. No error shows what it holds."""
+    if headers.get_content_type() in ("application/x-www-form-urlencoded", "text/plain"):
+        return dict(urllib.parse.parse_qsl(text.decode("utf-8", "replace")))
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _reason(error: urllib.error.URLError) -> str:
+    cause = error.reason
+    return str(getattr(cause, "strerror", None) or cause)
