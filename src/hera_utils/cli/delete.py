@@ -12,12 +12,12 @@ from hera_utils.cli.options import settings_options
 @settings_options
 def command(names: tuple[str, ...]) -> int:
     """Delete runs, with their logs and artifacts; one that still runs is ended. Files on claims stay."""
-    from hera_utils.cli.runs import reached, run_name
+    from hera_utils.cli.runs import reached, workflows_of
     from hera_utils.cli.terminal import say
 
     with reached() as client:
         for name in names:
-            found = run_name(client, name)
-            client.delete(found)
-            say(f"{found} deleted")
+            for found in workflows_of(client, name):
+                client.delete(found)
+                say(f"{found} deleted")
     return 0

@@ -11,6 +11,7 @@ from hera_utils.cli.options import name_argument, output_option, settings_option
 
 if TYPE_CHECKING:
     from hera_utils.argo.tree import Branch
+    from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.watch.display import Symbols
 
 Json = dict[str, Any]
@@ -24,11 +25,20 @@ _MOST_PARTS = 20
 @settings_options
 def command(name: str, everything: bool, output: str) -> int:
     """Show a run: how it stands, its parameters and its tasks, and why the failed ones failed."""
-    from hera_utils.cli.runs import reached, run_name, tell_warning
+    from hera_utils.cli.runs import reached, tell_warning, workflows_of
     from hera_utils.cli.terminal import print_json, say
 
     with reached() as client:
-        document = client.get(run_name(client, name))
+        names = workflows_of(client, name)
+        if len(names) > 1 and output == "text":
+            for line in _of_several(client, names):
+                say(line)
+            return 0
+        if len(names) > 1:
+            documents = [client.get(one) for one in names]
+            _print_several(documents, output)
+            return 0
+        document = client.get(names[0])
         link = client.link(document["metadata"]["name"])
     if output == "json":
         print_json(document)
@@ -41,6 +51,35 @@ def command(name: str, everything: bool, output: str) -> int:
             say(line)
     tell_warning(document)
     return 0
+
+
+def _of_several(client: ArgoClient, names: list[str]) -> Iterator[str]:
+    """A run that was split: how it stands, and each of its workflows."""
+    import time
+
+    from hera_utils.cli.runs import run_of
+    from hera_utils.cli.terminal import symbols
+    from hera_utils.watch.display import headline, row_text
+    from hera_utils.watch.together import FIELDS, standing
+
+    run, signs = run_of(client, names[0]), symbols()
+    state = standing(run, [client.get(one, fields=FIELDS) for one in names])
+    yield headline(state, state.elapsed(time.time()), signs)
+    yield f"  namespace {client.namespace}   {len(names)} workflows"
+    for row in state.rows:
+        yield f"  {row_text(row, signs)}"
+    yield f"  its tasks: hera-utils get {names[0]}; its points: hera-utils results {run}"
+
+
+def _print_several(documents: list[Json], output: str) -> None:
+    from hera_utils.cli.terminal import print_json, say
+
+    if output == "json":
+        print_json(documents)
+        return
+    import yaml
+
+    say(yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def description(document: Json, link: str, *, everything: bool) -> Iterator[str]:

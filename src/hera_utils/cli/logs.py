@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,26 +30,45 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     name: str, task: str | None, follow: bool, container: str, tail: int | None, grep: str | None, no_prefix: bool
 ) -> int:
     """Show what the tasks of a run wrote; of one TASK when it is named (as in `hera-utils get`, or a pod's name)."""
-    from hera_utils.cli.runs import reached, run_name
+    from hera_utils.cli.runs import reached, workflows_of
     from hera_utils.cli.terminal import use_colour
 
+    colour, silent = use_colour(), True
     with reached() as client:
-        found = run_name(client, name)
-        names = pod_tasks(client.get(found))
-        pods = [None] if task is None else pods_of(task, names, found)
-        colour, silent = use_colour(), True
-        for pod in pods:
-            for source, line in client.logs(found, pod=pod, container=container, follow=follow, tail=tail, grep=grep):
-                if "argo=true" in line:  # the emissary's own lines, on a cluster
-                    continue
-                silent = False
-                if not no_prefix and (task is None or len(pods) > 1):
-                    source = names.get(source) or _named_now(client, found, source, names)
-                    line = f"{click.style(source, fg='cyan') if colour else source}: {line}"
-                click.echo(line)
+        workflows = workflows_of(client, name)
+        for found, pods, names in _chosen(client, workflows, task):
+            for pod in pods:
+                lines = client.logs(found, pod=pod, container=container, follow=follow, tail=tail, grep=grep)
+                for source, line in lines:
+                    if "argo=true" in line:  # the emissary's own lines, on a cluster
+                        continue
+                    silent = False
+                    if not no_prefix and (task is None or len(pods) > 1):
+                        source = names.get(source) or _named_now(client, found, source, names)
+                        line = f"{click.style(source, fg='cyan') if colour else source}: {line}"
+                    click.echo(line)
         if silent:
-            check_container(client.get(found), container)
+            check_container(client.get(workflows[0]), container)
     return 0
+
+
+def _chosen(
+    client: ArgoClient, workflows: list[str], task: str | None
+) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
+    """(workflow, its pods or [None] for all, pod → task) of those workflows of a run that have the task."""
+    absent: ResourceError | None = None
+    somewhere = False
+    for found in workflows:
+        names = pod_tasks(client.get(found))
+        try:
+            pods: list[str | None] = [None] if task is None else pods_of(task, names, found)
+        except ResourceError as error:
+            absent = absent or error
+            continue
+        somewhere = True
+        yield found, pods, names
+    if absent is not None and not somewhere:
+        raise absent
 
 
 def check_container(document: Json, container: str) -> None:

@@ -31,7 +31,7 @@ _COMPLETED = "workflows.argoproj.io/completed"
 @output_option("name", "json")
 @settings_options
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
-    """List the runs of the namespace, newest first."""
+    """List the runs of the namespace, newest first. A run of several workflows is one line (as json each workflow is there)."""
     from hera_utils.cli.runs import by_age, reached
     from hera_utils.cli.terminal import note, print_json, print_table, say
 
@@ -41,8 +41,8 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
         namespace = client.namespace
         found.sort(key=by_age, reverse=True)
-        found = found[:limit]
-        waiting = suspended(client, found) if output == "text" else set()
+        waiting = suspended(client, found[:limit]) if output == "text" else set()
+        found = (found if output == "json" else whole_runs(found))[:limit]
     if output == "json":
         print_json(found)
     elif output == "name":
@@ -55,6 +55,37 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     else:
         note(f"no runs in namespace {namespace}")
     return 0
+
+
+def whole_runs(workflows: Sequence[Json]) -> list[Json]:
+    """The list with the workflows of one run put together, where its newest one stands."""
+    from hera_utils.report.record import RUN_LABEL
+
+    members: dict[str, list[Json]] = {}
+    for one in workflows:
+        run = (one["metadata"].get("labels") or {}).get(RUN_LABEL) or one["metadata"]["name"]
+        members.setdefault(str(run), []).append(one)
+    return [found[0] if len(found) == 1 else _together(run, found) for run, found in members.items()]
+
+
+def _together(run: str, found: Sequence[Json]) -> Json:
+    phases = [(one.get("status") or {}).get("phase") or "Pending" for one in found]
+    going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
+    failed = next((phase for phase in ("Error", "Failed") if phase in phases), "")
+    counts = [str((one.get("status") or {}).get("progress") or "").partition("/") for one in found]
+    done, every = (sum(int(count[side]) for count in counts if count[side].isdecimal()) for side in (0, 2))
+    starts, ends = (
+        sorted(filter(None, ((one.get("status") or {}).get(name) for one in found)))
+        for name in ("startedAt", "finishedAt")
+    )
+    status = {
+        "phase": going or failed or "Succeeded",
+        "progress": f"{done}/{every}",
+        "message": f"{len(found)} workflows",
+    }
+    status |= {"startedAt": starts[0]} if starts else {}
+    status |= {"finishedAt": ends[-1]} if ends and not going else {}
+    return {"metadata": {**found[-1]["metadata"], "name": run}, "status": status}
 
 
 def suspended(client: ArgoClient, workflows: Sequence[Json]) -> set[str]:

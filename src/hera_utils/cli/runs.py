@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 LATEST = "@latest"
 DETACHED = 130
+FINISHED = ("Succeeded", "Failed", "Error")
 
 
 @contextmanager
@@ -42,6 +43,50 @@ def run_name(client: ArgoClient, name: str) -> str:
         )
     found: str = max(newest, key=by_age)["metadata"]["name"]
     return found
+
+
+def workflows_of(client: ArgoClient, name: str) -> list[str]:
+    """The workflows that a name means, oldest first: of a run that was split all of them, else the one of that name."""
+    from hera_utils.report.record import RUN_LABEL, label_of
+
+    fields = "items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion"
+    if name == LATEST:
+        name = run_of(client, run_name(client, name))
+    found = client.list(selector=f"{RUN_LABEL}={label_of(name)}", fields=fields) if name else []
+    names = [str(one["metadata"]["name"]) for one in sorted(found, key=by_age)]
+    return names or [name]
+
+
+def follow_names(client: ArgoClient, names: list[str]) -> int:
+    """Follow a run's workflows together to their end. Returns the exit status."""
+    from hera_utils.cli.terminal import console, note
+    from hera_utils.report.record import RUN_LABEL, label_of
+    from hera_utils.watch.display import shown
+    from hera_utils.watch.together import FIELDS, follow_together
+
+    run = run_of(client, names[0])
+    fields = ",".join(f"items.{path}" for path in FIELDS.split(","))
+
+    def ask() -> list[Json]:
+        return sorted(client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields), key=by_age)
+
+    try:
+        state = follow_together(run, ask, shown(console()))
+    except KeyboardInterrupt:
+        note(f"\nthe run goes on; come back with: hera-utils watch {run}   (end it with: hera-utils stop {run})")
+        return DETACHED
+    failed = [row.label for row in state.rows if row.failed]
+    for one in failed:
+        tell_end(client, client.get(one))
+    return 1 if failed else 0
+
+
+def run_of(client: ArgoClient, workflow: str) -> str:
+    """The run that a workflow is part of; its own name when it is of none."""
+    from hera_utils.report.record import RUN_LABEL
+
+    labels = client.get(workflow, fields="metadata.labels").get("metadata", {}).get("labels") or {}
+    return str(labels.get(RUN_LABEL) or workflow)
 
 
 def by_age(workflow: Json) -> tuple[str, int]:
@@ -93,16 +138,32 @@ def tell_warning(document: Json) -> None:
 
 
 def act_on(name: str, verb: str, done: str, body: Json | None = None, *, watch: bool = False) -> int:
-    """Tell a run to do something; say what was done (NAME in it stands for the run)."""
+    """Tell a run to do something, each of its workflows that it means something to; say what was done (NAME stands for the run)."""
     from hera_utils.cli.terminal import say
 
     with reached() as client:
-        found = run_name(client, name)
-        phase = (client.act(found, verb, body).get("status") or {}).get("phase", "")
-        if verb == "resume" and phase in ("Succeeded", "Failed", "Error"):
-            raise RunFailed(f"{found} has ended ({phase}): nothing of it is suspended")
-        say(f"{found} {done.replace('NAME', found)}")
-        return follow_to_end(client, found) if watch else 0
+        names = workflows_of(client, name)
+        for found in _meant(client, names, verb):
+            phase = (client.act(found, verb, body).get("status") or {}).get("phase", "")
+            if verb == "resume" and phase in FINISHED:
+                raise RunFailed(f"{found} has ended ({phase}): nothing of it is suspended")
+            say(f"{found} {done.replace('NAME', found)}")
+        if not watch:
+            return 0
+        return follow_to_end(client, names[0]) if len(names) == 1 else follow_names(client, names)
+
+
+def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
+    """Of a run's several workflows those that a verb can mean: the failed ones for retry, those that go on for the others."""
+    if len(names) == 1:
+        return names
+    wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")
+    phases = {one: (client.get(one, fields="status.phase").get("status") or {}).get("phase", "") for one in names}
+    chosen = [one for one, phase in phases.items() if phase in wanted]
+    if not chosen:
+        told = ", ".join(sorted(set(phases.values())))
+        raise RunFailed(f"none of the run's {len(names)} workflows can be told to {verb} ({told})")
+    return chosen
 
 
 def watch_option(function: Any) -> Any:

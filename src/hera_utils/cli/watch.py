@@ -15,7 +15,8 @@ def command(name: str) -> int:
 
     Ctrl-C leaves the run alone.
     """
-    from hera_utils.cli.runs import follow_to_end, reached, run_name
+    from hera_utils.cli.runs import follow_names, follow_to_end, reached, workflows_of
 
     with reached() as client:
-        return follow_to_end(client, run_name(client, name))
+        names = workflows_of(client, name)
+        return follow_to_end(client, names[0]) if len(names) == 1 else follow_names(client, names)

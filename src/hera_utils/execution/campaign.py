@@ -6,23 +6,22 @@ knows which workflows to look for.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hera_utils.argo import faults
-from hera_utils.argo.tree import FAILED, FINISHED, Branch
+from hera_utils.argo.tree import FAILED, FINISHED
 from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.parts import Part
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.report.outcome import Failure, outcome
-from hera_utils.report.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, point_statuses
+from hera_utils.report.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
+from hera_utils.watch.together import POINTS, Share, together
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -120,6 +119,7 @@ class Campaign:
         metadata = dict(document.get("metadata") or {})
         metadata["name"] = name
         metadata["labels"] = {**(metadata.get("labels") or {}), RUN_LABEL: label_of(self.record.name)}
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), POINTS: str(len(part.points))}
         spec = dict(document.get("spec") or {})
         if self.sending.parallelism is not None:
             spec["parallelism"] = min(self.sending.parallelism, spec.get("parallelism") or self.sending.parallelism)
@@ -228,41 +228,11 @@ class Campaign:
 
     def progress(self, total: int) -> Progress:
         """How far the whole run is, in points."""
-        rows = []
+        shares = []
         for row in self.record.workflows():
             flight = self.flying.get(row.name)
-            done = row.points if flight is None else int(flight.share * row.points)
-            rows.append(Branch(row.name, row.phase or (flight.phase if flight else ""), tasks=row.points, done=done))
-        states = self.record.statuses()
-        failed = sum(count for status, count in states.items() if status in FAILED)
-        done = sum(branch.done for branch in rows)
-        phase = "Running" if self.flying or done < total else "Failed" if failed else "Succeeded"
-        return Progress(
-            name=self.record.name,
-            namespace=self.client.namespace,
-            phase=phase,
-            message="",
-            rows=tuple(replace(one, failed=int(one.phase in FAILED)) for one in rows),
-            done=done,
-            total=max(total, done),
-            running=sum(branch.tasks - branch.done for branch in rows if branch.label in self.flying),
-            failed=failed,
-            retried=0,
-            started=self._begun,
-            finished=None,
-            unit="points",
-        )
-
-
-def label_of(run: str) -> str:
-    """The run's name as a label's value: itself, unless it is longer than a label may be."""
-    if len(run) <= 63:
-        return run
-    return f"{run[:52].rstrip('-.')}-{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
-
-
-def stripped(document: Json) -> Json:
-    """A document without what differs each time it is made: its own name."""
-    metadata = {key: value for key, value in (document.get("metadata") or {}).items() if key in ("generateName",)}
-    made: Json = json.loads(json.dumps({**document, "metadata": metadata}, default=str))
-    return made
+            phase = row.phase or (flight.phase if flight is not None else "")
+            shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
+        state = together(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
+        failed = sum(count for status, count in self.record.statuses().items() if status in FAILED)
+        return replace(state, failed=failed)

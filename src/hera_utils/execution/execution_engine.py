@@ -128,10 +128,18 @@ class ExecutionEngine:
                 self.told.lines(found.submit())
                 return None
             run = found.run()
+            self._keep(found.client, run)
             self.told.ended(found.client, run)
             if check and not run.succeeded:
                 raise how_it_failed(run)
             return run
+
+    def _keep(self, client: ArgoClient, run: Run) -> None:
+        """Report, results and manifest, beside the record."""
+        from hera_utils.report.keeping import keep
+
+        if run.record is not None and (left_out := keep(client, run.record, (self.context.argo_token,))):
+            self.told.lines([left_out])
 
     def submit(self, experiment: Experiment, *, resume: bool = False) -> str:
         """Begin the run and leave it; its name. What is submitted goes on by itself.

@@ -37,7 +37,8 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.report.record import DONE, PointRow, RunRecord, records
-from hera_utils.report.surroundings import commit_of
+from hera_utils.report.surroundings import commit_of, without_secret_flags
+from hera_utils.settings.fields import SECRET_FLAGS
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -58,6 +59,7 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
     return {
         "experiment": key,
         "script": str(Path(main).absolute()) if main else "",
+        "arguments": without_secret_flags(sys.argv[1:], SECRET_FLAGS),
         "platform": platform_of(context),
         "namespace": namespace,
         "inputs": experiment.inputs.as_json(),

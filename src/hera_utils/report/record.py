@@ -13,6 +13,7 @@ a point which this one took over as done.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sqlite3
@@ -325,6 +326,13 @@ def _worst(phases: list[str]) -> str:
         if phase in phases:
             return phase
     return "Succeeded" if "Succeeded" in phases else "Skipped"
+
+
+def label_of(run: str) -> str:
+    """The run's name as a label's value: itself, unless it is longer than a label may be."""
+    if len(run) <= 63:
+        return run
+    return f"{run[:52].rstrip('-.')}-{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
 
 
 def encoded(value: Any) -> str:
