@@ -128,6 +128,7 @@ def test_a_narrow_screen_folds_what_a_task_says(width):
     )
     text = picture(seen, 10.0, UNICODE, (width, 40)).plain
     said = " ".join(text.split())
+    assert width > 60 or "kubectl  ○ b" not in text
     assert "secret “key” is not there: create it with kubectl" in said
     assert f"b waits: {CLAIM}" in said
     assert all(len(line) <= width or " " not in line.strip() for line in text.splitlines()), text

@@ -258,7 +258,7 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
                 lines.append([])
                 used = 2
             lines[-1].append((cell, style))
-            used += len(cell) + 2
+            used += len(cell) + 2 if not number else width  # nothing stands beside what was folded
     for line in lines[: max(0, most)]:
         _append(text, line)
     if left_out:
