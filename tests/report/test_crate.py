@@ -69,7 +69,7 @@ def whole(script, *documents, **more):
         "experiment": "incomes",
         "script": str(script),
         "arguments": ["--set", "years=1,2"],
-        "inputs": {"constants": {"city": "Lyon", "size": 2.5}, "axes": {"years": [1, 2]}},
+        "inputs": {"constants": {"city": "Lyon", "size": 2.5}, "parameters": {"years": [1, 2]}},
     }
     points = tuple(PointRow(f"p{n}", n, f"y{n}", {"years": n}) for n in (1, 2))
     return WholeRun("wf", "default", documents, facts=facts, points=points, **more)

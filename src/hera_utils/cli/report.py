@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
-from hera_utils.errors import ResourceError
 
 if TYPE_CHECKING:
     from hera_utils.cli.whole_runs import Reached
@@ -35,6 +34,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     """
     from hera_utils.cli.terminal import say
     from hera_utils.cli.whole_runs import reached_run
+    from hera_utils.report.keeping import write_report
 
     kind = kind or ("md" if target and target.endswith((".md", ".markdown")) else "html")
     with reached_run(name) as reached:
@@ -44,7 +44,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
             return 0
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
-        _write(path, text)
+        write_report(path, text)
         say(str(path))
         if crate:
             say(str(_crate(reached, folder)))
@@ -54,31 +54,19 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 
 
 def _text(reached: Reached, kind: str) -> str:
-    from hera_utils.report.facts import facts_of
-    from hera_utils.report.html import page
+    from hera_utils.report.keeping import report_facts, report_page
     from hera_utils.report.markdown import markdown
+    from hera_utils.settings.secret import mask
 
-    connection = reached.client.connection
-    argo = reached.client.version()
-    where = "local: this machine, no cluster" if connection.local else f"the Argo server {connection.argo_server}"
-    facts = facts_of(reached.run, where, argo=argo, secrets=(connection.token, reached.context.argo_token))
-    made = page if kind == "html" else markdown
-    return made(reached.run, reached.results(logs=True), facts)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"cannot write {path} ({why})", fix="name another file with -o") from None
+    secrets, results = (reached.context.argo_token,), reached.results(logs=True)
+    if kind == "html":
+        return report_page(reached.client, reached.run, results, secrets)
+    text = markdown(reached.run, results, report_facts(reached.client, reached.run, secrets))
+    return mask(text, (reached.client.connection.token, *secrets))
 
 
 def _crate(reached: Reached, folder: Path) -> Path:
-    from hera_utils.report.crate import Around, write_crate
+    from hera_utils.report.crate import write_crate
+    from hera_utils.report.keeping import around
 
-    connection = reached.client.connection
-    secrets = (connection.token, reached.context.argo_token)
-    around = Around(argo=reached.client.version(), local=connection.local, secrets=secrets)
-    return write_crate(reached.run, reached.results(), folder, around)
+    return write_crate(reached.run, reached.results(), folder, around(reached.client, (reached.context.argo_token,)))

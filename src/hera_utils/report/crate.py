@@ -195,7 +195,7 @@ def _told(run: WholeRun, results: Results, files: list[CrateFile], script: Path 
 def _inputs(run: WholeRun) -> Json:
     """Constants and axes that the record knows; else the parameters that the workflow was given."""
     recorded = run.facts.get("inputs") or {}
-    axes = recorded.get("axes") or {}
+    axes = recorded.get("parameters") or recorded.get("axes") or {}
     found = {**(recorded.get("constants") or {}), **{name: list(values) for name, values in axes.items()}}
     if found:
         return found

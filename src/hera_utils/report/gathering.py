@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import faults
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError
-from hera_utils.report.record import RUN_LABEL, PointRow, RunRecord
+from hera_utils.report.record import RUN_LABEL, PointRow, RunRecord, label_of
 from hera_utils.report.results import Results
 from hera_utils.report.summary import LAST_LINES
 
@@ -87,7 +87,7 @@ def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> I
 
 
 def _of_platform(client: ArgoClient, name: str) -> list[Json]:
-    labelled = client.list(selector=f"{RUN_LABEL}={name}") if len(name) <= 63 else []
+    labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
     if any(document["metadata"]["name"] == name for document in labelled):
         return _in_order(labelled)
     try:

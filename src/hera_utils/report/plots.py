@@ -55,7 +55,9 @@ def axes_of(table: Table) -> list[Column]:
 
 
 def _decides(one: Column, other: Column) -> bool:
-    return len(set(zip(one.values, other.values, strict=True))) == len(set(one.values))
+    """Whether each value of one comes with a single value of the other, and more than by chance: values come again."""
+    count = len(set(one.values))
+    return count <= len(one.values) / 2 and len(set(zip(one.values, other.values, strict=True))) == count
 
 
 def varying(columns: tuple[Column, ...]) -> list[Column]:

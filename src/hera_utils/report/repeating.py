@@ -16,6 +16,8 @@ from hera_utils.settings.secret import MASK, Secret, mask
 
 Json = dict[str, Any]
 
+_ONCE = ("--resume", "--explain", "--detach")  # what was asked for then, and is not what a repetition means
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -68,7 +70,7 @@ def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recor
         run=str(action.get("name", "")).removeprefix("Run "),
         folder=folder,
         script=origin.resolve() if origin is not None else None,
-        arguments=None if arguments is None else tuple(str(word) for word in arguments),
+        arguments=None if arguments is None else tuple(str(word) for word in arguments if word not in _ONCE),
         sources={
             key.removeprefix("script/"): str(one.get("sha256", ""))
             for key, one in entities.items()

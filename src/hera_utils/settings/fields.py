@@ -205,3 +205,6 @@ def spellings(flag: str) -> tuple[str, ...]:
     """A flag as it may be typed: `--argo_server` and `--argo-server`."""
     dashed = "--" + flag[2:].replace("_", "-")
     return (flag,) if dashed == flag else (flag, dashed)
+
+
+SECRET_FLAGS = tuple(spelling for field in FIELDS if field.secret for flag in field.flags for spelling in spellings(flag))

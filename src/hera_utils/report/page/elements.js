@@ -30,7 +30,7 @@ function short(value) {
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e12) {
     const text = String(value);
-    return Math.abs(value) < 1e5 ? text : text.replace(/\B(?=(\d{3})+$)/g, "\u202f");
+    return Math.abs(value) < 1e4 ? text : text.replace(/\B(?=(\d{3})+$)/g, "\u202f");
   }
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -56,10 +56,11 @@ function colour(name) {
 const PHASE_COLOURS = { Succeeded: "good", Failed: "bad", Error: "bad", Running: "busy", Pending: "wait", Waiting: "wait", Skipped: "idle", Omitted: "idle" };
 const phaseColour = (phase) => colour(PHASE_COLOURS[phase] || "wait");
 
-// From dark blue over green to yellow, even in lightness (and in a colour blind eye); the dark page begins lighter.
+// From dark blue over green to yellow, even in lightness (and in a colour blind eye); each page leaves out the end that is near its ground.
 const RAMP = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
+const night = matchMedia("(prefers-color-scheme: dark)");
 function ramp(share) {
-  const place = Math.min(1, Math.max(0, share)) * (RAMP.length - 1), low = Math.min(RAMP.length - 2, Math.floor(place));
+  const kept = (night.matches ? 0.16 : 0) + Math.min(1, Math.max(0, share)) * 0.84, place = kept * (RAMP.length - 1), low = Math.min(RAMP.length - 2, Math.floor(place));
   const mix = RAMP[low].map((one, n) => Math.round(one + (RAMP[low + 1][n] - one) * (place - low)));
   return `rgb(${mix.join(",")})`;
 }
@@ -91,7 +92,7 @@ function picture(height, label, draw, told) {
   };
   let last = 0;
   new ResizeObserver(() => requestAnimationFrame(() => { if (element.clientWidth !== last) { last = element.clientWidth; paint(); } })).observe(element);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  night.addEventListener("change", paint);
   addEventListener("beforeprint", paint);
   if (told) {
     element.addEventListener("pointermove", (event) => {

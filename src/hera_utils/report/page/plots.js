@@ -144,8 +144,11 @@ function colourBar({ context, width, tall }, low, high) {
   const x = width - 14, top = 30, bottom = tall - 46;
   for (let y = top; y < bottom; y += 1) { context.fillStyle = ramp((bottom - y) / (bottom - top)); context.fillRect(x, y, 10, 1.5); }
   context.fillStyle = colour("faint"); context.textAlign = "right"; context.textBaseline = "middle";
-  context.fillText(short(high), width - 18, top + 5); context.fillText(short(low), width - 18, bottom - 5);
+  context.fillText(brief(high), width - 18, top + 5); context.fillText(brief(low), width - 18, bottom - 5);
 }
+
+/** A number of three digits, for narrow places. */
+const brief = (value) => (Number.isInteger(value) && Math.abs(value) < 1e5 ? short(value) : short(Number(value.toPrecision(3))));
 
 // --- kinds ----------------------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 "use strict";
 // The page, part by part.
 
-const MOST_FAILURES_OPEN = 5;
+const MOST_FAILURES_OPEN = 3;
 
 function sum(counts, ...names) {
   return Object.entries(counts).reduce((total, [name, count]) => total + (!names.length || names.includes(name) ? count : 0), 0);

@@ -37,7 +37,7 @@ function timeline() {
 
   const thick = few ? 19 : Math.max(1, Math.min(16, 520 / lanes.length)), top = 74, bottom = 26, gap = thick > 5 ? 2 : 0;
   const height = Math.max(170, top + lanes.length * thick + bottom);
-  const left = (width) => (few ? Math.min(220, width * 0.32) : Math.min(130, width * 0.22));
+  const left = (width) => (few ? Math.min(220, width * 0.32) : Math.min(130, Math.max(92, width * 0.16)));
   const at = (time, width) => left(width) + ((time - state.from) / (state.to - state.from)) * (width - left(width) - 8);
 
   /** How many tasks ran at each moment, as steps. */
@@ -62,7 +62,8 @@ function timeline() {
     for (const tick of ticks(state.from, state.to, (width - from) / 90)) {
       const x = Math.round(at(tick, width)) + 0.5;
       context.beginPath(); context.moveTo(x, 8); context.lineTo(x, tall - bottom); context.stroke();
-      context.fillText(lasting(tick) || "0", Math.min(x, width - 20), tall - bottom / 2);
+      const words = lasting(tick) || "0", half = context.measureText(words).width / 2;
+      context.fillText(words, Math.min(x, width - half - 2), tall - bottom / 2);
     }
     context.save();
     context.beginPath(); context.rect(from, 0, width - from, tall); context.clip();
@@ -88,7 +89,7 @@ function timeline() {
     context.restore();
     context.globalAlpha = 1;
     context.fillStyle = faint; context.textAlign = "right";
-    context.fillText(`${most} under way`, from - 8, 20);
+    context.fillText(fitted(context, `${most} under way`, from - 10), from - 8, 20);
     if (few) {
       context.fillStyle = ink;
       lanes.forEach(([n], row) => context.fillText(fitted(context, names[n], from - 14), from - 8, top + row * thick + thick / 2));

@@ -1,0 +1,66 @@
+"""What a run leaves in the folder of its record when it has ended: the report, the results, the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.report.crate import Around, write_crate
+from hera_utils.report.facts import facts_of
+from hera_utils.report.gathering import WholeRun, gathered
+from hera_utils.report.html import page
+from hera_utils.report.results import Results
+from hera_utils.settings.secret import Secret, mask
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
+MOST_POINTS = 20_000  # of a larger run they are written when they are asked for: they take its workflows into memory
+
+
+def keep(client: ArgoClient, folder: Path, secrets: Iterable[str | Secret | None] = ()) -> str:
+    """Write them; "" when that went well, else a sentence. What went wrong here never makes a run fail."""
+    try:
+        run = gathered(client, folder.name, [folder.parent])
+        if len(run.points) > MOST_POINTS:
+            return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
+        known = tuple(secrets)
+        results = run.results_with_logs(client)
+        write_report(folder / "report.html", report_page(client, run, results, known))
+        write_crate(run, results, folder, around(client, known))
+    except HeraUtilsError as error:
+        return f"the report of {folder.name} is not written: {error}"
+    return ""
+
+
+def around(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> Around:
+    connection = client.connection
+    return Around(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
+
+
+def report_facts(
+    client: ArgoClient, run: WholeRun, secrets: Iterable[str | Secret | None] = ()
+) -> list[tuple[str, str]]:
+    connection = client.connection
+    where = "local: this machine, no cluster" if connection.local else f"the Argo server {connection.argo_server}"
+    return facts_of(run, where, argo=client.version(), secrets=(connection.token, *secrets))
+
+
+def report_page(
+    client: ArgoClient, run: WholeRun, results: Results, secrets: Iterable[str | Secret | None] = ()
+) -> str:
+    """The HTML page, known secrets masked."""
+    known = (client.connection.token, *secrets)
+    return mask(page(run, results, report_facts(client, run, secrets)), known)
+
+
+def write_report(path: Path, text: str) -> None:
+    """ResourceError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ResourceError(f"cannot write {path} ({why})", fix="name another file with -o") from None
