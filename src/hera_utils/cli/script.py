@@ -102,6 +102,8 @@ def _exit_status(stop: SystemExit) -> int:
 
 def told(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for what a script raised; an error of its own code is preceded by its traceback, less our frames."""
+    from hera_utils.settings.mistakes import users_frames
+
     for kind in type(error).__mro__:
         if kind.__module__.startswith("hera.exceptions"):
             return _server_said(error)
@@ -112,6 +114,7 @@ def told(error: Exception, path: Path) -> HeraUtilsError:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != str(path):
         frames = frames.tb_next
+    frames = users_frames(frames)
     click.echo("".join(traceback.format_exception(type(error), error, frames)).rstrip(), err=True)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
     words = str(error).strip().splitlines()

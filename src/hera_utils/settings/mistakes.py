@@ -27,7 +27,8 @@ def tell_mistakes_in_a_sentence() -> None:
             raise SystemExit(_INTERRUPTED)
         told = error if isinstance(error, HeraUtilsError) else of_hera(error, trace)
         if told is None:
-            before(kind, error, trace)
+            shown = users_frames(trace)
+            before(kind, error.with_traceback(shown), shown)
             return
         sys.stderr.write(sentence(told))
         sys.stderr.flush()
@@ -35,6 +36,27 @@ def tell_mistakes_in_a_sentence() -> None:
 
     hook.tells_in_a_sentence = True  # type: ignore[attr-defined]
     sys.excepthook = hook
+
+
+def users_frames(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames between the user's script and the user's function that we called: as if the one had called the
+    other. The whole when the mistake is not in what we called.
+    """
+    frames = []
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    ours = [number for number, frame in enumerate(frames) if _is_ours(frame)]
+    if ours and ours[-1] < len(frames) - 1:
+        frames = frames[: ours[0]] + frames[ours[-1] + 1 :]
+    made: TracebackType | None = None
+    for frame in reversed(frames):
+        made = TracebackType(made, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return made
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "hera_utils"
 
 
 def sentence(error: HeraUtilsError) -> str:
