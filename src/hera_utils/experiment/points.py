@@ -4,7 +4,8 @@ The id is a digest of the values alone: whatever else is swept, whatever order t
 The name is made of the values too, and ends in a part of the id where the values alone would not tell the point from others:
 
 - a value that reads like an earlier one of its axis (`LYON-1` after `LYON_1`), or that had to be rounded;
-- a value with more or fewer hyphens than the first of its axis (`a-b` beside `c`, and `a` beside `b-c`, would both be `a-b-c`);
+- a value with more or fewer hyphens than the first of its axis (`a-b` beside `c`, and `a` beside `b-c`, would both be `a-b-c`), save
+  on one axis, the first whose first value is no number: what the others leave of the name is its own;
 - a point whose axes are not those of the sweep's first points (sweeps that were chained);
 - a name of more than 40 characters: the rest of the 63 that Kubernetes grants belongs to the user (`collect-…`).
 
@@ -34,7 +35,12 @@ class Naming:
 
     @cached_property
     def _read(self) -> dict[str, tuple[int, dict[str, tuple[str, bool]] | None]]:
-        return {name: _table(values) for name, values in self._axes.items()}
+        read, free = {}, False
+        for name, values in self._axes.items():
+            mine = not free and type(next(iter(values), 0)) not in (int, float)
+            free = free or mine
+            read[name] = _table(values, any_hyphens=mine)
+        return read
 
     def name(self, point: Point) -> str:
         """At most 40 characters, an RFC 1123 label, the point's own among those of the sweep."""
@@ -59,7 +65,7 @@ class Naming:
         return word, exact and table is None and word.count("-") == hyphens
 
 
-def _table(values: Iterable[Any]) -> tuple[int, dict[str, tuple[str, bool]] | None]:
+def _table(values: Iterable[Any], *, any_hyphens: bool) -> tuple[int, dict[str, tuple[str, bool]] | None]:
     """(hyphens of the first value, canonical value → (word, whether it is its alone)); no table for numbers: none is needed."""
     if all(type(value) in (int, float) for value in values):
         return 0, None
@@ -70,7 +76,9 @@ def _table(values: Iterable[Any]) -> tuple[int, dict[str, tuple[str, bool]] | No
         word, _ = readable(value)
         hyphens = word.count("-") if hyphens is None else hyphens
         rounded = type(value) is float and not readable(value)[1]
-        table.setdefault(canonical(value), (word, word not in taken and word.count("-") == hyphens and not rounded))
+        table.setdefault(
+            canonical(value), (word, word not in taken and (any_hyphens or word.count("-") == hyphens) and not rounded)
+        )
         taken.add(word)
     return hyphens or 0, table
 

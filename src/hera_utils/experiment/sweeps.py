@@ -303,7 +303,7 @@ class Filtered(Sweep):
 
     @property
     def told(self) -> str:
-        return f"{len(self)} of {self._whole.told}"
+        return f"{len(self)} of ({self._whole.told})"
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
         return Filtered(self._whole.with_axis(name, values), self._holds)

@@ -1,0 +1,5 @@
+"""What must change when the cluster changes. It is a default: a flag, a variable or a profile wins."""
+
+from hera_utils import Environment, PersistedVolume
+
+environment = Environment(persisted_volume=PersistedVolume("federalist", size="100Mi", mount_path="/results"))

@@ -1,0 +1,22 @@
+"""The experiment: environment, inputs, layout and workflow together. `python experiment.py --help` tells where it can run."""
+
+from environment import environment
+from inputs import inputs
+from layout import ExperimentLayout
+from workflow import define, gather
+
+from hera_utils import ExecutionEngine, Experiment
+
+experiment = Experiment(
+    workflow=define,
+    gather=gather,
+    inputs=inputs,
+    layout=ExperimentLayout,
+    environment=environment,
+    name="heat-equation",
+)
+
+if __name__ == "__main__":
+    run = ExecutionEngine.from_command_line().run(experiment)
+    if run is not None:
+        print(run["orders"].outputs["orders"])
