@@ -24,11 +24,13 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
+from hera_utils.platforms.local.certificate import write_private
 
 from . import follow
 from .admission import Admission, Need, need_of
 from .images import ANNOTATION, ImageTable
 from .pod.processes import born, descendants
+from .pod.supervisor import SECRETS
 from .runtime import Launch, Report
 from .scheduling import TAKEN, Ports, misfit, ports_of
 from .workers import Workers
@@ -38,6 +40,10 @@ _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(field.name for field in fields(Launch))
+_APART = (
+    "secrets",
+    "places",
+)  # of these, what holds values of secrets: in a file of its own, which goes with the pod's end
 _SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _TRIES = 3  # workers that a pod may lose before it has begun
@@ -216,8 +222,9 @@ class ProcessRuntime:
         for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
             image = container.get("image") or ""
             images[image] = self._images.lookup(image, launch.annotations.get(ANNOTATION, ""))
+        apart = {field: value for field in _APART if (value := getattr(launch, field))}
         job = {
-            **{field: getattr(launch, field) for field in _LAUNCH},  # asdict would copy it all
+            **{field: getattr(launch, field) for field in _LAUNCH if field not in apart},  # asdict would copy it all
             "images": images,
             "environment": self._environment(),
             "state": str(self._state),
@@ -227,6 +234,8 @@ class ProcessRuntime:
         }
         folder = f"{self._pods_folder}/{uid}"
         os.makedirs(folder, mode=0o700, exist_ok=True)
+        if apart:
+            write_private(Path(folder) / SECRETS, json.dumps(apart).encode())
         partial = f"{folder}/launch.json.partial"
         with open(partial, "w") as file:
             file.write(json.dumps(job))
@@ -302,6 +311,8 @@ class ProcessRuntime:
             del self._held_back[uid]
         else:
             self._release_ports(pod)
+        if pod.launch.secrets or pod.launch.places:  # one that never ran has them still
+            (self._pods_folder / uid / SECRETS).unlink(missing_ok=True)
         self._report(pod.launch.run_uid, event)
 
     # --- again, kill, forget ------------------------------------------------------------------------------------------

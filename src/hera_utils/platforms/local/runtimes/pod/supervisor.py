@@ -2,6 +2,7 @@
 
 supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time}
 outcome.json       what PodFinished will say; appears by a rename, once
+secrets.json       what of the launch holds values of secrets (0600); gone when the pod is over
 kill.json          a wish of the server ({"grace", "force"}), announced by SIGTERM
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .worker import Place
 
 Json = dict[str, Any]
+SECRETS = "secrets.json"
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the progress file
@@ -73,11 +75,18 @@ class Pod(Cell):
         except OSError as error:
             self.message = self.message or f"the pod could not be run: {error}"
         self.kill_all()
-        return self._outcome()
+        outcome = self._outcome()
+        if self.job.get("secrets") or self.job.get("places"):
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self.folder}/{SECRETS}")
+        return outcome
 
     def _walk(self) -> None:
         with open(f"{self.folder}/launch.json", "rb") as file:
             self.job = json.loads(file.read())
+        if "secrets" not in self.job or "places" not in self.job:
+            with open(f"{self.folder}/{SECRETS}", "rb") as file:
+                self.job |= json.loads(file.read())
         if os.path.exists(f"{self.folder}/kill.json"):
             self._wish()
         spec = self.job["pod"]["spec"]
