@@ -51,6 +51,12 @@ def test_nothing_is_sent_when_it_is_only_looked_at(tmp_path):
     assert made.waiting == []
 
 
+def test_a_module_that_is_not_there(tmp_path):
+    with pytest.raises(SettingsError) as error:
+        execute(script(tmp_path, "import nosuchmodule.part"), [])
+    assert error.value.fix == f"install what provides `nosuchmodule` for {sys.executable}, or correct the import"
+
+
 @pytest.mark.parametrize(("code", "status"), [("0", 0), ("None", 0), ("3", 3), ("'no such city'", 1)])
 def test_a_script_that_exits(tmp_path, capsys, code, status):
     made = execute(script(tmp_path, f"import sys\nsys.exit({code})"), [])

@@ -120,8 +120,14 @@ def told(error: Exception, path: Path) -> HeraUtilsError:
     words = str(error).strip().splitlines()
     return SettingsError(
         f"the script {path}{line} raised {type(error).__name__}{': ' + words[0] if words else ''}",
-        fix="correct the script",
+        fix=_fix_of(error),
     )
+
+
+def _fix_of(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"install what provides `{error.name.partition('.')[0]}` for {sys.executable}, or correct the import"
+    return "correct the script"
 
 
 def _server_said(error: Exception) -> HeraUtilsError:
