@@ -20,7 +20,7 @@ _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
 _PLATFORM = "tasks run as you: they are given no service account token"
 _PROBE = "only readiness is looked at, with the platform's own timing"
-_LAST = "the platform's garbage collection is `hera-utils gc`"
+_COLLECTOR = "the server removes artifacts itself: no pod does"
 
 EXECUTED: Table = {
     "v1alpha1.WorkflowSpec": {
@@ -34,6 +34,7 @@ EXECUTED: Table = {
         "podGC": "the logs of deleted pods stay with the run",
         "imagePullSecrets": "nothing is pulled: images have stand-ins on this machine",
         "artifactRepositoryRef": _STORE,
+        "artifactGC": "artifacts of the platform's own store go with the run unless the strategy is Never",
         "hostNetwork": "every task sees this machine's network",
     },
     "v1alpha1.Template": {
@@ -60,8 +61,13 @@ EXECUTED: Table = {
     "v1alpha1.ValueFrom": _all("configMapKeyRef default event expression jqFilter jsonPath parameter path supplied"),
     "v1alpha1.SuppliedValueFrom": {},
     "v1alpha1.Artifact": _all(
-        "archive from fromExpression globalName mode name optional path recurseMode subPath deleted"
+        "archive artifactGC from fromExpression globalName mode name optional path recurseMode subPath deleted"
     ),
+    "v1alpha1.ArtifactGC": {"strategy": "", **_all("podMetadata serviceAccountName", _COLLECTOR)},
+    "v1alpha1.WorkflowLevelArtifactGC": {
+        "podSpecPatch": _COLLECTOR,
+        "forceFinalizerRemoval": "always so: a run that is deleted goes, what could not be removed stays and is told in the log",
+    },
     "v1alpha1.ArtifactLocation": _all("archiveLogs artifactory azure gcs git hdfs http oss plugin raw s3"),
     "v1alpha1.ArchiveStrategy": _all("none tar zip"),
     "v1alpha1.TarStrategy": _all("compressionLevel"),
@@ -224,7 +230,6 @@ WARNED: Table = {
         "nodeSelector": _SELECTOR,
         **_all("dnsConfig dnsPolicy", "names are resolved as on this machine"),
         "securityContext": _USER,
-        "artifactGC": f"artifacts stay until the run is deleted; {_LAST}",
         "metrics": "no metrics are collected here",
         "podDisruptionBudget": "nothing evicts pods here",
     },
@@ -234,7 +239,6 @@ WARNED: Table = {
         "securityContext": _USER,
         "metrics": "no metrics are collected here",
     },
-    "v1alpha1.Artifact": {"artifactGC": f"artifacts stay until the run is deleted; {_LAST}"},
     "v1alpha1.S3Artifact": {
         "roleARN": "no roles are assumed here: with the store's keys the task ends with an error, without them the platform's store is used"
     },

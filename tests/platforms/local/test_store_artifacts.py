@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import s3_server
 import toy_parts as toys
 
+from hera_utils.interpreter.events import ResumeRequested
 from hera_utils.platforms.local import places, transfer
 from hera_utils.platforms.local.platform import LocalPlatform
 
@@ -203,6 +205,72 @@ def test_keys_below_a_place_are_the_source_of_a_data_template(platform, s3):
     last, node = run(platform, document)
     assert last["status"]["phase"] == "Succeeded", node
     assert json.loads(node["outputs"]["result"]) == ["many/a.txt", "many/b.txt"]
+
+
+def eventually(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("strategy", ["OnWorkflowCompletion", "OnWorkflowDeletion"])
+def test_artifact_gc_removes_from_the_store(platform, s3, strategy):
+    made = [
+        {"name": "one", "path": "/tmp/one", "s3": place(s3, key=f"gone/{strategy}/one")},
+        {"name": "tree", "path": "/tmp/tree", "archive": {"none": {}}, "s3": place(s3, key=f"gone/{strategy}/tree")},
+        {
+            "name": "kept",
+            "path": "/tmp/one",
+            "artifactGC": {"strategy": "Never"},
+            "s3": place(s3, key=f"gone/{strategy}/kept"),
+        },
+    ]
+    command = "echo 1 > /tmp/one; mkdir /tmp/tree; echo 2 > /tmp/tree/2"
+    last, node = run(platform, writing(command, *made, artifactGC={"strategy": strategy}))
+    assert last["status"]["phase"] == "Succeeded", node
+    name = last["metadata"]["name"]
+
+    def marks():
+        (node,) = json.loads(platform.get("Workflow", "default", name).text)["status"]["nodes"].values()
+        return [one.get("deleted", False) for one in node["outputs"]["artifacts"]]
+
+    if strategy == "OnWorkflowCompletion":
+        eventually(lambda: marks() == [True, True, False])
+    else:
+        assert marks() == [False, False, False]
+        platform.delete("Workflow", "default", name)
+    left = [f"gone/{strategy}/kept"]
+    eventually(lambda: [key for key in s3.keys("kept") if key.startswith(f"gone/{strategy}/")] == left)
+
+
+def test_artifact_gc_that_fails_is_a_condition_and_an_event(platform, s3):
+    made = {"name": "one", "path": "/tmp/one", "s3": place(s3, key="k", bucket="passing", createBucketIfNotPresent={})}
+    document = writing("echo 1 > /tmp/one", made, artifactGC={"strategy": "OnWorkflowCompletion"}, onExit="later")
+    document["spec"]["templates"].append({"name": "later", "suspend": {}})
+    stored = platform.submit("default", document)
+    secret = json.loads(platform.get("Secret", "default", "store").text)
+    eventually(lambda: "passing" in [b["Name"] for b in s3.client().list_buckets()["Buckets"]])
+    good = secret["data"]["secret"]
+    secret["data"]["secret"] = secret["data"]["wrong"]
+    platform.update("Secret", "default", secret)
+    eventually(lambda: '"later"' in platform.get("Workflow", "default", stored.name).text.partition('"nodes"')[2])
+    platform.act("default", stored.name, ResumeRequested(0.0))
+    try:
+        name = stored.name
+
+        def conditions():
+            found = json.loads(platform.get("Workflow", "default", name).text)["status"].get("conditions") or ()
+            return [one["message"] for one in found if one["type"] == "ArtifactGCError"]
+
+        eventually(conditions)
+        assert "(artifact: one)" in conditions()[0]
+        events = [json.loads(one.text) for one in platform.list("Event", "default")[0]]
+        assert any(one["reason"] == "ArtifactGCFailed" for one in events)
+    finally:
+        secret = json.loads(platform.get("Secret", "default", "store").text)
+        secret["data"]["secret"] = good
+        platform.update("Secret", "default", secret)
 
 
 def test_a_library_that_is_not_there_is_named_with_its_extra(monkeypatch):

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hera_utils.platforms.local.remote_artifacts import archive_of
 from hera_utils.platforms.local.runtimes.pod.store import key_of
 
 Json = dict[str, Any]
+CONDITION = "ArtifactGCError"
 COMPLETION, DELETION = "OnWorkflowCompletion", "OnWorkflowDeletion"
 
 
@@ -20,8 +22,8 @@ def kept(document: Json) -> bool:
     return ((document.get("spec") or {}).get("artifactGC") or {}).get("strategy") == "Never"
 
 
-def doomed(document: Json, strategy: str) -> Iterator[tuple[str, Json, str]]:
-    """(node id, artifact, key) of each stored output artifact that goes by that strategy and is not gone yet."""
+def doomed(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
+    """(node id, artifact, archive location) of each stored output artifact that goes by that strategy and is not gone yet."""
     status: Json = document.get("status") or {}
     spec: Json = {**(status.get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
     whole = str((spec.get("artifactGC") or {}).get("strategy") or "")
@@ -33,6 +35,25 @@ def doomed(document: Json, strategy: str) -> Iterator[tuple[str, Json, str]]:
         own = {one.get("name"): one.get("artifactGC") for one in declared.get("artifacts") or ()}
         for artifact in (node.get("outputs") or {}).get("artifacts") or ():
             chosen = artifact.get("artifactGC") or own.get(artifact.get("name")) or {}
-            key = key_of(artifact)
-            if (chosen.get("strategy") or whole) == strategy and key and not artifact.get("deleted"):
-                yield node_id, artifact, key
+            if (chosen.get("strategy") or whole) == strategy and key_of(artifact) and not artifact.get("deleted"):
+                yield node_id, artifact, archive_of(document, str(node.get("templateName") or ""))
+
+
+def note(document: Json, outcome: dict[tuple[str, str], str], strategy: str) -> tuple[list[str], str]:
+    """Enter what became of artifacts: (node id, name) → what was wrong, "" for gone. Returns the nodes and the event's text, if any."""
+    changed, problems = [], []
+    nodes = (document.get("status") or {}).get("nodes") or {}
+    for (node_id, name), problem in outcome.items():
+        for artifact in ((nodes.get(node_id) or {}).get("outputs") or {}).get("artifacts") or ():
+            if artifact.get("name") == name:
+                artifact["deleted"] = not problem
+                changed.append(node_id)
+        if problem:
+            problems.append(f"{problem} (artifact: {name})")
+    if not problems:
+        return changed, ""
+    status = document["status"]
+    kept_conditions = [one for one in status.get("conditions") or () if one.get("type") != CONDITION]
+    condition = {"type": CONDITION, "status": "True", "message": problems[-1]}
+    status["conditions"] = [*kept_conditions, condition]
+    return changed, f"Artifact Garbage Collection failed for strategy {strategy}, err:{problems[0]}"

@@ -33,7 +33,7 @@ from hera_utils.interpreter.events import (
     TimerFired,
 )
 from hera_utils.interpreter.state import Run
-from hera_utils.platforms.local import bare_pods, deletion, pods
+from hera_utils.platforms.local import artifact_gc, bare_pods, deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.inbox import Act, Item, Poison, Request, Told, perform, resolve
 from hera_utils.platforms.local.journal import Journal, encode, failure
@@ -80,6 +80,7 @@ class Controller:
         """Rebuild what the journal has, take up what was under way, and begin."""
         self.launcher = launcher
         self.orders = Orders(self._journal, self.published, launcher)
+        self.orders.collected = self._collected
         for record in self.published.runs():
             if record.finished is None:
                 self._load(record)
@@ -122,6 +123,21 @@ class Controller:
 
         def act(turn: Turn) -> Callable[[], None]:
             turn.say("settle_pod", pod_uid)
+            return lambda: None
+
+        self._inbox.put(Request(act))
+
+    def _collected(self, uid: str, outcome: dict[tuple[str, str], str]) -> None:
+        """What became of a run's artifacts in stores on the network is written down."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            active = self.active(uid)
+            if active is not None and uid not in turn.deleted:
+                changed, text = artifact_gc.note(active.run.document, outcome, artifact_gc.COMPLETION)
+                active.run.changed.update(changed)
+                turn.touched[uid] = active
+                if text:
+                    self.orders.record_event(turn, about(active.run), "Warning", "ArtifactGCFailed", text)
             return lambda: None
 
         self._inbox.put(Request(act))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.local.controller import Controller
 
 Json = dict[str, Any]
+log = logging.getLogger("hera_utils.controller")
 
 
 def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
@@ -50,11 +52,19 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
     for stored in owned_by(controller, turn, uid):
         delete_object(controller, turn, stored)
     document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
-    keys = [key for _, _, key in artifact_gc.doomed(document, artifact_gc.DELETION)]
+    going = list(artifact_gc.doomed(document, artifact_gc.DELETION))
+    orders.remove(turn, record.namespace, going, lambda outcome: _note_kept(record, outcome))
     if not artifact_gc.kept(document):
-        keys.append(record.name)  # the folder of the default keys: nobody could name what is in it any more
-    turn.then.append(lambda: controller.launcher.remove_artifacts(record.namespace, keys))
+        # the folder of the default keys: nobody could name what is in it any more
+        turn.then.append(lambda: controller.launcher.remove_artifacts(record.namespace, [record.name]))
     controller.give(turn, released)
+
+
+def _note_kept(record: RunRecord, outcome: dict[tuple[str, str], str]) -> None:
+    """Argo keeps the workflow until its artifacts are gone, or forceFinalizerRemoval is set; here it goes, as with that."""
+    for (_, name), problem in outcome.items():
+        if problem:
+            log.warning("the artifact %s of %s/%s stays: %s", name, record.namespace, record.name, problem)
 
 
 def forget_pod(controller: Controller, turn: Turn, pod: PodRecord, *, going: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
-from hera_utils.platforms.local import places
+from hera_utils.platforms.local import places, remote_artifacts
 from hera_utils.platforms.local.artifacts import ArtifactStore
 from hera_utils.platforms.local.clock import now, seed
 from hera_utils.platforms.local.ledger import PodRecord
@@ -26,6 +26,8 @@ Refs = dict[tuple[str, str], bool]
 """(kind, name) → whether the pod can do without it."""
 AGENTS = ("http", "resource", "data")
 FOLDER_ANNOTATION = "hera-utils/folder"
+Outcome = dict[tuple[str, str], str]
+"""(node id, artifact) → what kept it from being removed, "" when it is gone."""
 PATIENCE = 20.0
 
 
@@ -128,9 +130,25 @@ class Launcher:
             runtime.forget(pod_uid)
 
     def remove_artifacts(self, namespace: str, keys: list[str]) -> None:
+        """From the platform's own store."""
         store = ArtifactStore(self._state, namespace)
         for key in keys:
             store.remove(key)
+
+    def elsewhere(self, namespace: str, artifact: Json, archive: Json | None) -> Json | None:
+        """The place of an artifact that is not in the platform's own store."""
+        try:
+            return places.place_of(artifact, archive, self._published.secrets_of(namespace))
+        except LookupError as error:
+            return {"error": str(error.args[0])}
+
+    def remove_elsewhere(self, doomed: list[tuple[str, Json, Json]], told: Callable[[Outcome], None]) -> None:
+        """Remove artifacts, (node id, artifact, place) each, from their stores in a thread of its own; then tell what became of them."""
+
+        def remove() -> None:
+            told({(node_id, artifact["name"]): _removed(place) for node_id, artifact, place in doomed})
+
+        threading.Thread(target=remove, name="artifact-gc", daemon=True).start()
 
     def _runtimes(self) -> Iterator[Runtime]:
         for runtime in (self.runtime, self.agents):
@@ -226,6 +244,15 @@ class Launcher:
 
     def _fail(self, pod: PodRecord, message: str, *, reason: str = "") -> None:
         self._report(pod.run, PodFinished(now(), seed(), pod.node, "Failed", reason, message))
+
+
+def _removed(place: Json) -> str:
+    """What kept an artifact from being removed, "" when it is gone."""
+    if "error" in place:
+        return str(place["error"])
+    if place["kind"] in places.WEB:
+        return "delete is not supported for this artifact storage type"
+    return str(remote_artifacts.ask({"do": "remove", "place": place}).get("error") or "")
 
 
 def artifact_driver(template: Json) -> str:

@@ -20,9 +20,11 @@ from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local import artifact_gc, objects, pods
 from hera_utils.platforms.local.clock import Timers, new_uid, seed, stamp
 from hera_utils.platforms.local.journal import Journal, encode
+from hera_utils.platforms.local.launching import Outcome
 from hera_utils.platforms.local.ledger import Active, PodRecord, Turn
 from hera_utils.platforms.local.locks import Answer, Asked, Holder, LockTable, wanted_locks
 from hera_utils.platforms.local.published import Published
+from hera_utils.platforms.local.runtimes.pod.store import key_of
 
 Json = dict[str, Any]
 Answers = list[tuple[str, Event]]
@@ -45,12 +47,16 @@ class Hands(Protocol):
     def kill(self, pod: PodRecord, *, force: bool = False) -> None: ...
     def forget(self, pod_uid: str) -> None: ...
     def remove_artifacts(self, namespace: str, keys: list[str]) -> None: ...
+    def elsewhere(self, namespace: str, artifact: Json, archive: Json | None) -> Json | None: ...
+    def remove_elsewhere(self, doomed: list[tuple[str, Json, Json]], told: Callable[[Outcome], None]) -> None: ...
     def objects_changed(self, kind: str, namespace: str) -> None: ...
 
 
 class Orders:
     def __init__(self, journal: Journal, published: Published, hands: Hands) -> None:
         self._journal, self._published, self._hands = journal, published, hands
+        self.collected: Callable[[str, Outcome], None] = lambda run, outcome: None
+        """Told, from any thread, what became of a run's artifacts in stores on the network."""
         self.restore()
 
     def restore(self) -> None:
@@ -291,13 +297,28 @@ class Orders:
         return self.release_all(turn, active.run.uid)
 
     def _collect_artifacts(self, turn: Turn, active: Active) -> None:
-        keys = []
-        for node_id, artifact, key in artifact_gc.doomed(active.run.document, artifact_gc.COMPLETION):
-            artifact["deleted"] = True
-            active.run.changed.add(node_id)
-            keys.append(key)
-        if keys:
-            turn.then.append(lambda: self._hands.remove_artifacts(active.run.namespace, keys))
+        run = active.run
+
+        def told(outcome: Outcome) -> None:
+            self.collected(run.uid, outcome)
+
+        going = list(artifact_gc.doomed(run.document, artifact_gc.COMPLETION))
+        gone = self.remove(turn, run.namespace, going, told)
+        active.run.changed.update(artifact_gc.note(run.document, gone, artifact_gc.COMPLETION)[0])
+
+    def remove(
+        self, turn: Turn, namespace: str, going: list[tuple[str, Json, Json | None]], told: Callable[[Outcome], None]
+    ) -> Outcome:
+        """Have artifacts removed after the turn; answers those of the platform's own store, `told` hears of the others later."""
+        found = [(node, one, self._hands.elsewhere(namespace, one, archive)) for node, one, archive in going]
+        far = [(node, one, place) for node, one, place in found if place is not None]
+        near = [(node, one) for node, one, place in found if place is None]
+        if near:
+            keys = [str(key_of(one)) for _, one in near]
+            turn.then.append(lambda: self._hands.remove_artifacts(namespace, keys))
+        if far:
+            turn.then.append(lambda: self._hands.remove_elsewhere(far, told))
+        return {(node, str(one["name"])): "" for node, one in near}
 
 
 def about(run: Run) -> About:
