@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hera_utils.cli.options import context, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
+if TYPE_CHECKING:
+    from hera_utils.platforms.connection import Connection
+    from hera_utils.platforms.downloads import Artifact
+
 ARTIFACT = "artifact:"
-GZIP = b"\x1f\x8b"
 
 
 @click.command()
 @click.argument("source")
 @click.argument("target")
+@click.option("--unpack", is_flag=True, help="Unpack what Argo packed (.tgz).")
 @settings_options
-def command(source: str, target: str) -> int:
-    """Copy a file or a folder between this machine and a claim, written CLAIM:PATH, or an output artifact out of a run.
+def command(source: str, target: str, unpack: bool) -> int:
+    """Copy a file or a folder between this machine and a claim, written CLAIM:PATH, or output artifacts out of a run.
 
     \b
     hera-utils cp results:/collect ./here
     hera-utils cp data.csv results:/inputs/
-    hera-utils cp artifact:@latest/TASK/NAME ./here
+    hera-utils cp artifact:@latest ./here              every artifact of a run, as here/TASK/NAME
+    hera-utils cp artifact:@latest/TASK ./here         those of a task, or of all items of a fan-out
+    hera-utils cp artifact:@latest/TASK/NAME ./here    one of them
 
-    An artifact is copied as it is stored: an archived one (Argo's default) is a .tgz.
+    An artifact is copied as it is stored: an archived one (Argo's default) is a .tgz, unless --unpack. Several are copied at once; when
+    some are there already the rest is copied. here/SHA256SUMS and here/artifacts.json tell what they are.
     """
     from hera_utils.cli.terminal import say
     from hera_utils.platforms.cluster import Cluster
@@ -35,51 +43,92 @@ def command(source: str, target: str) -> int:
 
     settings = context()
     if source.startswith(ARTIFACT):
-        return _copy_artifact(source, Path(target))
+        return _copy_artifacts(source, Path(target), unpack)
     cluster = Cluster(connect(settings))
     done = copy(cluster, _from_root(source), _from_root(target), state=settings.state)
     say(f"{done.files} file{'' if done.files == 1 else 's'}, {size(done.bytes)}, to {done.target}")
     return 0
 
 
-def _copy_artifact(source: str, target: Path) -> int:
+def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
     from hera_utils.cli.runs import reached, run_name
-    from hera_utils.cli.terminal import say
+    from hera_utils.platforms import downloads
 
     run, _, rest = source.removeprefix(ARTIFACT).partition("/")
-    task, _, name = rest.rpartition("/")
-    if not (run and task and name):
-        raise SettingsError(f"`{source}` names no artifact", fix="write artifact:RUN/TASK/NAME")
+    if not run:
+        raise SettingsError(
+            f"`{source}` names no run", fix="write artifact:RUN, artifact:RUN/TASK or artifact:RUN/TASK/NAME"
+        )
     with reached() as client:
         document = client.get(run_name(client, run))
-        pieces = client.artifact(document["metadata"]["name"], _node_with(document, task, name), name)
-        first = next(pieces, b"")
-        if target.is_dir():
-            target = target / (f"{name}.tgz" if first.startswith(GZIP) else name)
-        try:
-            with target.open("wb") as file:
-                count = file.write(first) + sum(file.write(piece) for piece in pieces)
-        except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise ResourceError(f"cannot write {target} ({why})", fix="name another file or folder") from None
-    say(f"1 file, {size(count)}, to {target}")
+        connection = replace(client.connection, namespace=client.namespace)
+    there = downloads.artifacts_of(document)
+    run = str(document["metadata"]["name"])
+    found, one = _chosen(there, rest)
+    if not found:
+        names = ", ".join(list(dict.fromkeys(f"{each.task}/{each.name}" for each in there))[:10])
+        what = f"no output artifact `{rest}`" if rest else "no output artifacts"
+        raise ResourceError(f"{run} has {what}", fix=f"it has: {names}" if names else None)
+    if one:
+        return _copy_one(connection, run, found[0], target, unpack)
+    return _copy_several(connection, run, found, target, unpack)
+
+
+def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
+    """(the artifacts that TASK, TASK/NAME or nothing means, whether it names one)."""
+    from hera_utils.platforms.downloads import wanted
+
+    if not rest:
+        return wanted(there), False
+    task, _, name = rest.rpartition("/")
+    named = wanted(there, task, name) if task else []
+    if named:
+        return named, len(named) == 1
+    return wanted(there, rest), False
+
+
+def _copy_several(connection: Connection, run: str, found: list[Artifact], target: Path, unpack: bool) -> int:
+    from hera_utils.cli.terminal import say
+    from hera_utils.platforms import downloads
+
+    if target.exists() and not target.is_dir():
+        raise ResourceError(f"{target} is a file, and there are {len(found)} artifacts", fix="name a folder")
+
+    def tell(saved: downloads.Saved) -> None:
+        say(f"{saved.path}  {size(saved.bytes)}  {'was there' if saved.again else f'sha256 {saved.sha256[:12]}…'}")
+
+    done = downloads.download(connection, run, found, target, told=tell)
+    for saved in done:
+        if unpack and saved.path.endswith(".tgz"):
+            downloads.unpacked(target / saved.path, keep=True)
+    total = sum(saved.bytes for saved in done)
+    say(f"{len(done)} artifact{'' if len(done) == 1 else 's'}, {size(total)}, to {target}")
     return 0
 
 
-def _node_with(document: dict[str, Any], task: str, artifact: str) -> str:
-    """The id of the task's node that has the output artifact; of a retried task the one that succeeded."""
-    from hera_utils.report.outcome import short_name
+def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path, unpack: bool) -> int:
+    import shutil
 
-    run, there = document["metadata"]["name"], []
-    for node in ((document.get("status") or {}).get("nodes") or {}).values():
-        name = short_name(str(node.get("name", "")), run)
-        for one in (node.get("outputs") or {}).get("artifacts") or ():
-            known_as = (name, node.get("displayName"), name.rpartition("(")[0])
-            if node.get("type") == "Pod" and task in known_as and one["name"] == artifact:
-                return str(node["id"])
-            there.append(f"{name}/{one['name']}")
-    told = ", ".join(list(dict.fromkeys(there))[:10])
-    raise ResourceError(f"{run} has no output artifact `{task}/{artifact}`", fix=f"it has: {told or 'none'}")
+    from hera_utils.cli.terminal import say
+    from hera_utils.platforms import downloads
+
+    folder = target if target.is_dir() else target.parent
+    beside = folder / f".{downloads.legal(artifact.name)}.download"
+    try:
+        (saved,) = downloads.download(connection, run, [artifact], beside)
+        file = beside / saved.path
+        if unpack and file.name.endswith(".tgz"):
+            file = downloads.unpacked(file)
+        placed = target / file.name if target.is_dir() else target
+        if placed.is_dir():
+            shutil.rmtree(placed)
+        shutil.move(file, placed)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ResourceError(f"cannot write {target} ({why})", fix="name another file or folder") from None
+    shutil.rmtree(beside, ignore_errors=True)
+    say(f"1 {'file' if placed.is_file() else 'folder'}, {size(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
+    return 0
 
 
 def _from_root(text: str) -> str:

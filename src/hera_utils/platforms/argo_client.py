@@ -8,14 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hera_utils.argo import faults
-from hera_utils.errors import HeraUtilsError, PlatformError, Refused, RunFailed, UnsupportedError
+from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import submission
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.downloads import Saved
 
 Json = dict[str, Any]
 
@@ -212,7 +216,7 @@ class ArgoClient:
         attempts, last = _Attempts(), None
         while deadline is None or time.monotonic() < deadline:
             try:
-                for kind, workflow in self._events(name, _remaining(deadline), fresh):
+                for kind, workflow in self._events(name, deadline, fresh):
                     attempts.worked()
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
                     if kind == "DELETED" or version != last:  # after a cut, the state that was already told
@@ -243,14 +247,13 @@ class ArgoClient:
             self._http.close()
             self._http = ArgoHttp(self.connection)
 
-    def _events(self, name: str, silence: float, fresh: bool) -> Iterator[tuple[str, Json]]:
+    def _events(self, name: str, deadline: float | None, fresh: bool) -> Iterator[tuple[str, Json]]:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
-        if silence <= 0:
-            return
         # A watch of a name that does not exist is silent on Argo: asking first gives its 404.
-        self.get(name, fields="metadata.name")
+        with self._http.by(deadline):
+            self.get(name, fields="metadata.name")
         events = self._http.stream(
-            "WorkflowService_WatchWorkflows", query=query, silence=silence, fresh=fresh, namespace=self.namespace
+            "WorkflowService_WatchWorkflows", query=query, fresh=fresh, until=deadline, namespace=self.namespace
         )
         for event in events:
             if isinstance(event.get("object"), dict):
@@ -326,6 +329,24 @@ class ArgoClient:
         parts = (self.namespace, name, node_id, artifact)
         return self._http.download("/artifacts/" + "/".join(quote(part, safe="") for part in parts))
 
+    def download(
+        self, name: str, folder: str | Path, *, task: str = "", artifact: str = "", at_once: int = 4
+    ) -> Sequence[Saved]:
+        """Bring the output artifacts of a workflow into a folder (all, a task's, one): platforms/downloads.py tells how.
+
+        ResourceError when there is none of that name, or the folder cannot be written.
+        """
+        from hera_utils.platforms import downloads
+
+        there = downloads.artifacts_of(self.get(name))
+        found = downloads.wanted(there, task, artifact)
+        if not found:
+            names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10]) or "none"
+            what = "/".join(filter(None, (task, artifact)))
+            raise ResourceError(f"{name} has no output artifacts{f' `{what}`' if what else ''}", fix=f"it has: {names}")
+        connection = replace(self.connection, namespace=self.namespace)
+        return downloads.download(connection, name, found, Path(folder), at_once=at_once)
+
     # --- the server ------------------------------------------------------------------------------------------------
 
     def version(self) -> str:
@@ -395,8 +416,3 @@ def _kind(document: Json) -> tuple[str, str, str]:
             f"a {kind} cannot be sent to an Argo server", fix=f"its kind is one of: {', '.join(_KINDS)}"
         )
     return _KINDS[kind]
-
-
-def _remaining(deadline: float | None) -> float:
-    """How long a stream may be silent: four keep-alives, or until the deadline."""
-    return 60.0 if deadline is None else min(60.0, deadline - time.monotonic())

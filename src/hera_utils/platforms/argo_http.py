@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -69,6 +70,7 @@ class ArgoHttp:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._deadline: float | None = None
         self._session = requests.Session()
         self._session.trust_env = not connection.direct  # no proxy between this machine and itself
         self._session.cert = connection.client_certificate
@@ -83,6 +85,18 @@ class ArgoHttp:
     def close(self) -> None:
         self._session.close()
 
+    @contextlib.contextmanager
+    def by(self, deadline: float | None) -> Iterator[None]:
+        """What is asked meanwhile is waited for until then (time.monotonic; None: as long as usual)."""
+        before, self._deadline = self._deadline, deadline
+        try:
+            yield
+        finally:
+            self._deadline = before
+
+    def _at_most(self, seconds: float) -> float:
+        return seconds if self._deadline is None else min(seconds, max(0.05, self._deadline - time.monotonic()))
+
     def call(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
     ) -> Any:
@@ -91,7 +105,7 @@ class ArgoHttp:
         A reading is asked again when its answer is lost; a writing only when the server was too busy to do it.
         """
         reading = address(operation, **values)[0] == "GET"
-        return _patiently(lambda: self.try_once(operation, query=query, body=body, **values), reading)
+        return self._patiently(lambda: self.try_once(operation, query=query, body=body, **values), reading)
 
     def try_once(
         self, operation: str, *, query: Mapping[str, Any] | None = None, body: Json | None = None, **values: str
@@ -108,7 +122,7 @@ class ArgoHttp:
             reply = self._send(method, path, None)
             return self._json(reply), reply.headers.get("Date", "")
 
-        answered: tuple[Any, str] = _patiently(ask)
+        answered: tuple[Any, str] = self._patiently(ask)
         return answered
 
     def _json(self, reply: requests.Response) -> Any:
@@ -124,19 +138,26 @@ class ArgoHttp:
         query: Mapping[str, Any] | None = None,
         silence: float = READ_SECONDS,
         fresh: bool = False,
+        until: float | None = None,
         **values: str,
     ) -> Iterator[Json]:
         """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s,
         Unanswered when it does not begin.
 
-        fresh: each event supersedes those before it, so a slow reader is given the newest.
+        fresh: each event supersedes those before it, so a slow reader is given the newest. until: when it is cut at the latest
+        (time.monotonic): keep-alives would hold it open for ever.
         """
         method, path = address(operation, **values)
-        reply = self._send(method, path, query, silence=silence)
+        with self.by(until):
+            reply = self._send(method, path, query, silence=silence)
         if not any(kind in reply.headers.get("Content-Type", "") for kind in ("event-stream", "json")):
             with reply:
                 raise not_argo(self.connection, reply)
         lines = _lines(reply)
+        ending = None if until is None else threading.Timer(max(0.0, until - time.monotonic()), _wake, (reply,))
+        if ending is not None:
+            ending.daemon = True
+            ending.start()
         try:
             for line in newest(filter(_may_be_event, lines)) if fresh else lines:
                 event = _event(line)
@@ -151,12 +172,14 @@ class ArgoHttp:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None
         finally:
+            if ending is not None:
+                ending.cancel()
             if not fresh or _wake(reply):
                 reply.close()
 
     def download(self, path: str) -> Iterator[bytes]:
         """The bytes at a path of the server, in pieces."""
-        reply = _patiently(lambda: self._send("GET", path, None, silence=READ_SECONDS))
+        reply = self._patiently(lambda: self._send("GET", path, None, silence=READ_SECONDS))
         try:
             yield from reply.iter_content(_CHUNK)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -175,6 +198,19 @@ class ArgoHttp:
             headers |= {"Range": f"bytes={start}-", **({"If-Range": unless_changed} if unless_changed else {})}
         with self._send("GET", path, None, silence=READ_SECONDS, headers=headers) as reply:
             yield Opened(reply)
+
+    def _patiently(self, ask: Callable[[], Any], reading: bool = True) -> Any:
+        """What `ask` gives; asked again while no answer comes, as long as a single answer may take."""
+        begun = time.monotonic()
+        for pause in (*_PAUSES, None):
+            try:
+                return ask()
+            except Unanswered as unanswered:
+                late = time.monotonic() - begun > self._at_most(READ_SECONDS)
+                if pause is None or late or not (reading or unanswered.undone):
+                    raise unanswered.why from None
+                time.sleep(max(pause, unanswered.pause))
+        raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
     def _send(
         self,
@@ -237,7 +273,7 @@ class ArgoHttp:
                 data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
                 headers=headers,
                 auth=_Bearer(token),
-                timeout=(CONNECT_SECONDS, READ_SECONDS if silence is None else silence),
+                timeout=(self._at_most(CONNECT_SECONDS), self._at_most(READ_SECONDS if silence is None else silence)),
                 stream=stream,
                 allow_redirects=False,
                 verify=self.connection.verify,  # said each time: a variable would win over the session's
@@ -250,20 +286,6 @@ class ArgoHttp:
         except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
             raise unusable_certificate(self.connection, error) from None
         return reply, token
-
-
-def _patiently(ask: Callable[[], Any], reading: bool = True) -> Any:
-    """What `ask` gives; asked again while no answer comes, as long as a single answer may take."""
-    begun = time.monotonic()
-    for pause in (*_PAUSES, None):
-        try:
-            return ask()
-        except Unanswered as unanswered:
-            late = time.monotonic() - begun > READ_SECONDS
-            if pause is None or late or not (reading or unanswered.undone):
-                raise unanswered.why from None
-            time.sleep(max(pause, unanswered.pause))
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
 
 def _framed(reply: requests.Response) -> bool:

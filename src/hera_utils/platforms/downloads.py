@@ -1,0 +1,389 @@
+"""The output artifacts of a run, brought to a folder: whole, several at once, taken up again where they were left.
+
+A file is written beside its place and moved there when it is whole. What is there already, and is what this run left (its record says so
+and its digest still fits), is not asked for again; a part of a file goes on from its end where the server serves ranges, else from its
+beginning. `artifacts.json` records each file's node, key, length and SHA-256; `sha256sum -c SHA256SUMS` checks them all.
+
+How one knows that all came: the length and the digest that the server says, where it says them; the checksum inside a gzip; and that
+Argo's server, when its store breaks off, ends the file in good order with a sentence of its own (server/artifacts, returnArtifact).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
+from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.opened import Broken, Opened
+
+Json = dict[str, Any]
+
+RECORD, SUMS = "artifacts.json", "SHA256SUMS"
+_PART = ".part"
+_AT_ONCE = 4
+_PAUSES = (0.2, 1.0, 3.0)
+_GZIP = b"\x1f\x8b"
+_STORES = ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "raw", "git")
+_APOLOGY = re.compile(rb"failed to stream artifact: [^\n]{0,2000}\n?(Internal Server Error\n)?$")
+_OUTLINES = ("DAG", "Steps", "StepGroup", "TaskGroup")  # their outputs are their tasks'
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An output artifact of a run. task: as `hera-utils get` shows it. node: the id of its node. key: in its store, "" if unknown.
+
+    ended: when its node ended, which tells it from the one that the same task left before a retry.
+    """
+
+    task: str
+    name: str
+    node: str
+    key: str = ""
+    ended: str = ""
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it is what a container wrote, kept by Argo (`archiveLogs`)."""
+        return self.name.endswith("-logs")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An artifact in a file. path: relative to the folder. sha256: in hex. again: it was there already."""
+
+    artifact: Artifact
+    path: str
+    bytes: int
+    sha256: str
+    again: bool = field(default=False, compare=False)
+
+
+def artifacts_of(workflow: Json) -> list[Artifact]:
+    """Every output artifact of a workflow's tasks, in the order of its nodes. Of a retried task those of its last attempt. Pure."""
+    run = str(workflow["metadata"]["name"])
+    nodes: Json = (workflow.get("status") or {}).get("nodes") or {}
+    attempts = {child for node in nodes.values() if node.get("type") == "Retry" for child in node.get("children") or ()}
+    found = []
+    for identity, node in nodes.items():
+        if node.get("type") in _OUTLINES or identity in attempts:
+            continue
+        for one in (node.get("outputs") or {}).get("artifacts") or ():
+            key = next((str(one[store]["key"]) for store in _STORES if (one.get(store) or {}).get("key")), "")
+            task = _short(str(node.get("name", "")), run)
+            found.append(Artifact(task, str(one["name"]), str(node["id"]), key, str(node.get("finishedAt") or "")))
+    return found
+
+
+def wanted(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
+    """Those of a task (also every item of a fan-out of that name) and of a name; all but the logs when nothing is said."""
+    found = [one for one in artifacts if not task or task in _known_as(one.task)]
+    return [one for one in found if one.name == name] if name else [one for one in found if not one.is_log]
+
+
+def _known_as(task: str) -> tuple[str, ...]:
+    last = task.rpartition(".")[2]
+    return task, last, task.rpartition("(")[0], last.partition("(")[0]
+
+
+def _short(name: str, run: str) -> str:
+    """A node's name without the run's."""
+    return name.removeprefix(f"{run}.") if name != run else name
+
+
+def download(
+    connection: Connection,
+    run: str,
+    artifacts: Sequence[Artifact],
+    folder: Path,
+    *,
+    told: Callable[[Saved], None] = lambda saved: None,
+    at_once: int = _AT_ONCE,
+) -> list[Saved]:
+    """Bring artifacts of a run into a folder, as TASK/NAME with the ending of what is kept (.tgz for what Argo packed).
+
+    told: called with each file once it is whole. ResourceError when the folder cannot be written; AccessError or PlatformError when
+    the server does not give one, after the others are done: calling it again goes on.
+    """
+    keeper = _Keeper(folder, run)
+    failures: list[HeraUtilsError] = []
+    lock = threading.Lock()
+
+    def bring(artifact: Artifact) -> Saved | None:
+        if failures:
+            return None
+        http = ArgoHttp(connection)
+        try:
+            saved = keeper.kept(artifact) or _Bringing(http, connection.namespace, run, artifact, keeper).bring()
+        except HeraUtilsError as error:
+            failures.append(error)
+            return None
+        except OSError as error:
+            failures.append(_unwritable(folder, error))
+            return None
+        finally:
+            http.close()
+        with lock:
+            keeper.record(saved)
+            told(saved)
+        return saved
+
+    with ThreadPoolExecutor(max(1, min(at_once, len(artifacts) or 1)), "download") as several:
+        done = [saved for saved in several.map(bring, artifacts) if saved is not None]
+    if failures:
+        raise failures[0]
+    return done
+
+
+class _Keeper:
+    """The folder: which file is whose, and what is known of those that are there."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self.folder, self._run = folder, run
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        self._known: dict[str, Json] = {}
+        try:
+            said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            self._known = {str(one["path"]): one for one in said["files"]} if said["run"] == run else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # none, or somebody else's: everything is asked for
+
+    def place(self, artifact: Artifact, first: bytes) -> Path:
+        """Where a file goes, by how it begins."""
+        kept_as = PurePosixPath(artifact.key).name
+        ending = ".tgz" if first.startswith(_GZIP) and not kept_as.endswith(".gz") else _ending(kept_as)
+        ending = "" if artifact.name.endswith(ending) else ending
+        return self.folder / legal(artifact.task) / (legal(artifact.name) + ending)
+
+    def kept(self, artifact: Artifact) -> Saved | None:
+        """The file of an artifact, when it is there as this run left it."""
+        for path, one in self._known.items():
+            if one.get("artifact") == asdict(artifact):
+                file = self.folder / path
+                if file.is_file() and file.stat().st_size == one["bytes"] and digest(file) == one["sha256"]:
+                    return Saved(artifact, path, int(one["bytes"]), str(one["sha256"]), again=True)
+        return None
+
+    def record(self, saved: Saved) -> None:
+        self._known[saved.path] = {
+            "path": saved.path,
+            "bytes": saved.bytes,
+            "sha256": saved.sha256,
+            "artifact": asdict(saved.artifact),
+        }
+        files = [self._known[path] for path in sorted(self._known)]
+        replaced(self.folder / RECORD, json.dumps({"run": self._run, "files": files}, indent=1) + "\n")
+        replaced(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files))
+
+
+class _Bringing:
+    """One artifact on its way: bytes appended to `….part` until it is whole."""
+
+    def __init__(self, http: ArgoHttp, namespace: str, run: str, artifact: Artifact, keeper: _Keeper) -> None:
+        self._http, self._artifact, self._keeper = http, artifact, keeper
+        self._path = "/artifacts/" + "/".join(
+            quote(part, safe="") for part in (namespace, run, artifact.node, artifact.name)
+        )
+        self._part = keeper.folder / legal(artifact.task) / (legal(artifact.name) + _PART)
+        self._etag = ""
+
+    def bring(self) -> Saved:
+        self._part.parent.mkdir(parents=True, exist_ok=True)
+        why: HeraUtilsError | Broken | None = None
+        for pause in (0.0, *_PAUSES):
+            time.sleep(pause)
+            try:
+                return self._attempt()
+            except Unanswered as unanswered:
+                why = unanswered.why
+            except Broken as broken:
+                why = broken
+        if isinstance(why, HeraUtilsError):
+            raise why
+        raise PlatformError(
+            f"the artifact {self._artifact.task}/{self._artifact.name} does not come whole ({why})",
+            fix="try it again: what is there stays",
+        )
+
+    def _attempt(self) -> Saved:
+        have = self._part.stat().st_size if self._etag and self._part.is_file() else 0
+        with self._http.opened(self._path, start=have, unless_changed=self._etag) as opened:
+            if opened.start != have:
+                have = 0
+            self._etag = opened.etag if opened.resumable else ""
+            with self._part.open("r+b" if have else "wb") as file:
+                file.seek(have)
+                file.truncate()
+                for piece in opened.pieces():
+                    file.write(piece)
+            return self._whole(opened)
+
+    def _whole(self, opened: Opened) -> Saved:
+        """The file in its place, when everything that can be known of it fits; Broken (and begun anew) otherwise."""
+        found = _Look.at(self._part, self._artifact.key.endswith((".gz", ".tgz")))
+        wrong = found.wrong(opened)
+        if wrong:
+            self._etag = "" if "shorter" not in wrong else self._etag
+            raise Broken(wrong)
+        target = self._keeper.place(self._artifact, found.first)
+        os.replace(self._part, target)
+        return Saved(self._artifact, target.relative_to(self._keeper.folder).as_posix(), found.size, found.sha256)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A file as it is. gzip: None when it is none, else whether it is whole. end: its last bytes."""
+
+    size: int
+    sha256: str
+    md5: str
+    first: bytes
+    end: bytes
+    gzip: bool | None
+
+    @classmethod
+    def at(cls, path: Path, packed: bool) -> _Look:
+        """packed: its name says that it is a gzip, so that what cannot be unpacked is damaged (else it is none)."""
+        sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+        first = end = b""
+        unpacking = None
+        for piece in _pieces(path):
+            if not size:
+                first = piece[:4]
+                unpacking = _Gzip() if piece.startswith(_GZIP) else None
+            size += len(piece)
+            sha256.update(piece)
+            md5.update(piece)
+            end = (end + piece)[-4096:]
+            if unpacking is not None:
+                unpacking.feed(piece)
+        is_gzip = unpacking is not None and (packed or not unpacking.bad)
+        whole = unpacking.whole if unpacking is not None and is_gzip else None
+        return cls(size, sha256.hexdigest(), md5.hexdigest(), first, end, whole)
+
+    def wrong(self, opened: Opened) -> str:
+        """What does not fit what the server says, or ""."""
+        if opened.whole is not None and self.size != opened.whole:
+            return f"it is {'shorter' if self.size < opened.whole else 'longer'} than the server says"
+        if opened.sha256 and opened.sha256 != self.sha256:
+            return "its SHA-256 is not the one that the server says"
+        if opened.md5 and opened.md5 != self.md5:
+            return "its MD5 is not the one that the server says"
+        if _APOLOGY.search(self.end):
+            return "the server's store broke off"
+        if self.gzip is False:
+            return "its archive breaks off"
+        return ""
+
+
+class _Gzip:
+    """Whether a gzip is whole: unpacked as it passes, to nowhere; its members end with their own checksums."""
+
+    def __init__(self) -> None:
+        self._unpack = zlib.decompressobj(31)
+        self.whole, self.bad = False, False
+
+    def feed(self, piece: bytes) -> None:
+        try:
+            while piece and not self.bad:
+                while piece:
+                    self._unpack.decompress(piece, 1 << 20)
+                    piece = self._unpack.unconsumed_tail
+                self.whole = self._unpack.eof
+                piece = self._unpack.unused_data
+                if piece:  # another member, or padding
+                    self._unpack = zlib.decompressobj(31)
+                    self.whole, self.bad = True, not piece.startswith(_GZIP)
+        except zlib.error:
+            self.whole, self.bad = False, True
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
+
+
+def unpacked(file: Path, *, keep: bool = False) -> Path:
+    """A .tgz taken apart beside itself: what it held, under its name without the ending. It is gone then, unless it is to be kept.
+
+    As where Argo unpacks an input: the one thing in an archive takes the name, several are a folder of that name. Nothing leads out of
+    it. ResourceError when it is no archive.
+    """
+    import shutil
+    import tarfile
+    import tempfile
+
+    if not hasattr(tarfile, "data_filter"):
+        raise ResourceError(
+            "this Python unpacks no archive safely", fix="use Python 3.10.12, 3.11.4 or newer, or unpack it by hand"
+        )
+    target = file.with_name(file.name.removesuffix(".tgz").removesuffix(".tar.gz"))
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=file.parent) as beside:
+        try:
+            with tarfile.open(file, mode="r:*") as archive:
+                archive.extractall(beside, filter="data")
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ResourceError(
+                f"{file} cannot be unpacked ({type(error).__name__})", fix="look at it by hand; --unpack is not needed"
+            ) from None
+        inside = list(Path(beside).iterdir())
+        one = inside[0] if len(inside) == 1 else Path(beside)
+        if one.is_file() and not target.suffix:
+            target = target.with_name(target.name + one.suffix)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        shutil.move(one, target) if len(inside) == 1 else shutil.copytree(one, target, symlinks=True)
+    if not keep:
+        file.unlink()
+    return target
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    found = hashlib.sha256()
+    for piece in _pieces(path):
+        found.update(piece)
+    return found.hexdigest()
+
+
+def legal(name: str) -> str:
+    """A name as a file may have it: one part of a path, which leads nowhere else; a long one ends with its digest."""
+    made = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
+    made = "_" + made[1:] if made.startswith(".") else made or "_"
+    if len(made.encode()) <= 200:
+        return made
+    return made.encode()[:180].decode("utf-8", "ignore") + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _ending(name: str) -> str:
+    """`.csv` of `table.csv`, `.tar.gz` of `a.tar.gz`; "" for what has none that is short."""
+    found = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", name)
+    return found[0] if found else ""
+
+
+def replaced(path: Path, text: str) -> None:
+    """A file's text, whole or not at all."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _unwritable(folder: Path, error: OSError) -> ResourceError:
+    why = (error.strerror or str(error)).lower()
+    return ResourceError(f"cannot write into {folder} ({why})", fix="name another folder")

@@ -1,0 +1,259 @@
+"""Artifacts arrive whole or not at all, several at once, and what is there is not asked for again."""
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bed.faulty_proxy import faulty_proxy
+from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, ResourceError
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.downloads import Artifact, artifacts_of, download, legal, unpacked, wanted
+
+MAKE = """
+import os, pathlib
+here = pathlib.Path("/tmp/out"); here.mkdir()
+(here / "a.bin").write_bytes(bytes(range(256)) * 4096)
+(here / "below").mkdir(); (here / "below" / "b.txt").write_text("b")
+pathlib.Path("/tmp/raw.bin").write_bytes(os.urandom(1 << 20))
+"""
+
+
+def leaf(name, outputs, source=MAKE, **more):
+    return {
+        "name": name,
+        "script": {"image": "python:3.11", "command": ["python"], "source": source},
+        "outputs": outputs,
+        **more,
+    }
+
+
+@pytest.fixture
+def done(local_platform):
+    """A run that left a folder (packed), a binary file (as it is), and the same of three items and of a retried task."""
+    outputs = {
+        "artifacts": [
+            {"name": "folder", "path": "/tmp/out"},
+            {"name": "raw", "path": "/tmp/raw.bin", "archive": {"none": {}}},
+        ]
+    }
+    flaky = MAKE + "import sys; sys.exit(0 if '{{retries}}' == '1' else 1)"
+    tasks = [
+        {"name": "make", "template": "make"},
+        {"name": "each", "template": "make", "withItems": ["x/y", "..", "z"]},
+        {"name": "flaky", "template": "flaky"},
+    ]
+    document = {
+        "kind": "Workflow",
+        "metadata": {"generateName": "leaves-"},
+        "spec": {
+            "entrypoint": "m",
+            "archiveLogs": True,
+            "templates": [
+                {"name": "m", "dag": {"tasks": tasks}},
+                leaf("make", outputs),
+                leaf("flaky", outputs, flaky, retryStrategy={"limit": 2}),
+            ],
+        },
+    }
+    client = local_platform.client
+    found = client.wait(client.create(document)["metadata"]["name"], timeout=60)
+    assert found["status"]["phase"] == "Succeeded", found["status"].get("message")
+    return found
+
+
+def sums_fit(folder):
+    return subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, check=False).returncode == 0
+
+
+def test_everything_arrives_and_is_recorded(local_platform, done, tmp_path):
+    found = wanted(artifacts_of(done))
+    assert len(found) == 10
+    told = []
+    saved = download(local_platform.connection, done["metadata"]["name"], found, tmp_path, told=told.append)
+    assert sorted(told, key=lambda one: one.path) == sorted(saved, key=lambda one: one.path)
+    paths = {one.path for one in saved}
+    assert {"make/folder.tgz", "make/raw.bin", "flaky/folder.tgz", "each(0_x_y)/raw.bin"} <= paths
+    assert len(paths) == 10
+    assert sums_fit(tmp_path)
+    with tarfile.open(tmp_path / "make" / "folder.tgz") as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"a.bin", "below/b.txt"} <= names
+    record = json.loads((tmp_path / "artifacts.json").read_text())
+    assert record["run"] == done["metadata"]["name"]
+    assert not list(tmp_path.rglob("*.part"))
+    folder = unpacked(tmp_path / "make" / "folder.tgz")
+    assert (folder / "a.bin").read_bytes() == bytes(range(256)) * 4096
+    assert (folder / "below" / "b.txt").read_text() == "b"
+
+
+def test_what_is_there_is_not_asked_for_again(local_platform, done, tmp_path):
+    name, found = done["metadata"]["name"], wanted(artifacts_of(done))
+    first = download(local_platform.connection, name, found, tmp_path)
+    (tmp_path / "make" / "raw.bin").write_bytes(b"spoiled")
+    (tmp_path / "flaky" / "folder.tgz").unlink()
+    second = download(local_platform.connection, name, found, tmp_path)
+    assert second == first
+    assert {one.path for one in second if not one.again} == {"make/raw.bin", "flaky/folder.tgz"}
+    assert sums_fit(tmp_path)
+
+
+def test_which_are_wanted(done):
+    found = artifacts_of(done)
+    assert {one.task for one in wanted(found, "each")} == {"each(0:x/y)", "each(1:..)", "each(2:z)"}
+    assert [one.task for one in wanted(found, "each(2:z)", "raw")] == ["each(2:z)"]
+    assert [one.name for one in wanted(found, "make", "main-logs")] == ["main-logs"]
+    assert not any(one.is_log for one in wanted(found))
+    assert wanted(found, "nothing") == []
+
+
+def test_through_faults_all_of_it_or_a_sentence(local_platform, done, tmp_path):
+    """Cuts anywhere in the answers, an ingress' page, a busy gateway: the bytes are right, or an error says so."""
+    name, found = done["metadata"]["name"], wanted(artifacts_of(done))
+    whole = {one.path: one.sha256 for one in download(local_platform.connection, name, found, tmp_path / "straight")}
+    with faulty_proxy(local_platform.connection.argo_server) as proxy:
+        through = replace(local_platform.connection, argo_server=proxy.url, rejoin=None)
+        for round_ in range(6):
+            proxy.plans = [("cut", 300 + 977 * n * (round_ + 1) % 900_000) for n in range(8)] + [
+                ("instead", b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+            ]
+            try:
+                saved = download(through, name, found, tmp_path / f"faulty{round_}")
+            except HeraUtilsError as error:
+                assert error.fix  # noqa: PT017
+                proxy.plans = []
+                saved = download(through, name, found, tmp_path / f"faulty{round_}")
+            assert {one.path: one.sha256 for one in saved} == whole
+
+
+# --- what a server may say, and this machine's does not -----------------------------------------------------------------
+
+DATA = bytes(range(256)) * 3000
+
+
+@pytest.fixture
+def at(double, tmp_path):
+    """Brings the artifact at a path of the double; `answers`: one a request, the last for all further ones."""
+
+    def bring(*answers, key="run/out.bin"):
+        queue = list(answers)
+        double.on(
+            "GET",
+            "/artifacts/lyon/run/node/out",
+            lambda exchange: (queue.pop(0) if len(queue) > 1 else queue[0])(exchange),
+        )
+        return download(double.connection, "run", [Artifact("task", "out", "node", key)], tmp_path)[0]
+
+    return bring
+
+
+def whole(data=DATA, **headers):
+    return lambda exchange: exchange.reply(data, kind="application/octet-stream", **headers)
+
+
+def cut(at_byte, **headers):
+    def answer(exchange):
+        exchange.send_response(200)
+        exchange.send_header("Content-Length", str(len(DATA)))
+        for name, value in headers.items():
+            exchange.send_header(name, value)
+        exchange.end_headers()
+        exchange.wfile.write(DATA[:at_byte])
+        exchange.close_connection = True
+
+    return answer
+
+
+RANGES = {"Accept-Ranges": "bytes", "ETag": '"one"'}
+
+
+def test_the_rest_is_asked_for_where_the_server_has_ranges(double, at):
+    def rest(exchange):
+        assert exchange.headers["If-Range"] == '"one"'
+        start = int(exchange.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        part = DATA[start:]
+        exchange.reply(
+            part, 206, "application/octet-stream", **{"Content-Range": f"bytes {start}-{len(DATA) - 1}/{len(DATA)}"}
+        )
+
+    saved = at(cut(500_000, **RANGES), rest)
+    assert (saved.bytes, saved.sha256) == (len(DATA), hashlib.sha256(DATA).hexdigest())
+    assert "Range" not in double.seen[0].headers
+    assert double.seen[1].headers["Range"].startswith("bytes=")
+
+
+def test_a_file_that_changed_meanwhile_begins_anew(at):
+    other = DATA[::-1]
+    assert at(cut(500_000, **RANGES), whole(other)).sha256 == hashlib.sha256(other).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Digest": "sha-256=AAAA"}, {"Content-MD5": "AAAA"}, {"Repr-Digest": "sha-256=:AAAA:"}]
+)
+def test_a_digest_that_does_not_fit(at, headers):
+    assert at(whole(**headers), whole()).sha256 == hashlib.sha256(DATA).hexdigest()
+
+
+def test_a_store_that_breaks_off_in_good_order(at, monkeypatch, tmp_path):
+    """Argo's server then says so in the file itself."""
+    broken = whole(DATA[:1000] + b"failed to stream artifact: unexpected EOF\n")
+    assert at(broken, whole()).bytes == len(DATA)
+    monkeypatch.setattr("hera_utils.platforms.downloads._PAUSES", (0, 0))
+    (tmp_path / "task" / "out.bin").unlink()
+    with pytest.raises(PlatformError, match="task/out does not come whole .the server's store broke off") as caught:
+        at(broken)
+    assert caught.value.fix
+
+
+def test_an_archive_that_breaks_off(at, tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("../leads-out")
+        member.size = len(DATA)
+        archive.addfile(member, io.BytesIO(DATA))
+    text = packed.getvalue()
+    saved = at(whole(text[:-100]), whole(text), key="run/out.tgz")
+    assert (saved.path, saved.bytes) == ("task/out.tgz", len(text))
+    with pytest.raises(ResourceError, match="cannot be unpacked"):
+        unpacked(tmp_path / saved.path)
+    assert not (tmp_path.parent / "leads-out").exists()
+    assert at(whole(b"\x1f\x8bno gzip at all"), key="").bytes == 16
+
+
+def test_who_may_not(double, at):
+    double.on(
+        "GET", "/artifacts/lyon/run/node/out", lambda exchange: exchange.reply(b"Unauthorized\n", 401, "text/plain")
+    )
+    with pytest.raises(AccessError, match="refuses the token"):
+        at(lambda exchange: exchange.reply(b"Unauthorized\n", 401, "text/plain"))
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("a", "a"), ("each(0:x/y)", "each(0_x_y)"), ("..", "_."), ("", "_"), ("é\n", "é_"), (".hidden", "_hidden")],
+)
+def test_names_of_files(name, file):
+    assert legal(name) == file
+
+
+def test_long_names_stay_apart():
+    one, other = legal("x" * 300), legal("x" * 299 + "y")
+    assert one != other
+    assert max(len(one), len(other)) <= 200
+
+
+def test_a_folder_that_cannot_be_written():
+    with pytest.raises(ResourceError, match="cannot write into /proc/nowhere"):
+        download(Connection("http://a"), "run", [], Path("/proc/nowhere"))
+
+
+def test_a_client_for_several_namespaces(local_platform, done, tmp_path):
+    with ArgoClient(local_platform.connection) as client:
+        saved = client.download(done["metadata"]["name"], tmp_path, task="make", artifact="raw")
+    assert [one.path for one in saved] == ["make/raw.bin"]
