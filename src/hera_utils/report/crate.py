@@ -27,6 +27,7 @@ from hera_utils.report import manifest
 from hera_utils.report.gathering import WholeRun
 from hera_utils.report.manifest import CrateFile, Execution, Told
 from hera_utils.report.results import Results
+from hera_utils.report.story import experiment_of
 from hera_utils.report.surroundings import Commit, commit_of, is_secret_name, python_facts, secrets_of, sources_of
 from hera_utils.settings.secret import MASK, Secret, mask
 
@@ -178,7 +179,7 @@ def _told(run: WholeRun, results: Results, files: list[CrateFile], script: Path 
     source = f"script/{script.name}" if script else ""
     return Told(
         run=run.name,
-        experiment=str(run.facts.get("experiment") or ""),
+        experiment=experiment_of(run),
         published=last or "1970-01-01T00:00:00Z",
         executions=executions,
         files=files,

@@ -35,7 +35,7 @@ def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()
     shown = Results(tasks, results.points[:MOST_ROWS], results.name)
     return {
         "run": run.name,
-        "experiment": str(run.facts.get("experiment") or ""),
+        "experiment": experiment_of(run),
         "phase": phase,
         "message": next((end.message for end in ends if end.message), ""),
         "begun": begun,
@@ -55,6 +55,12 @@ def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()
         "failures": [_failure(row) for row in results.failures[:MOST_FAILURES]],
         "left_out": _left_out(results),
     }
+
+
+def experiment_of(run: WholeRun) -> str:
+    """The experiment's name; "" for one that is only called after its function."""
+    name = str(run.facts.get("experiment") or "")
+    return "" if name in ("define", "workflow", "main") else name
 
 
 def phase_of(phases: Sequence[str]) -> str:

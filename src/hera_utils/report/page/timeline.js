@@ -1,7 +1,7 @@
 "use strict";
 // When each task ran: a row a task where there are few, else rows shared by tasks that do not overlap, template by template.
 
-const MOST_NAMED = 150;
+const MOST_NAMED = 60;
 
 function timeline() {
   const { templates, statuses, start, length, template, status } = story.timeline;

@@ -1,0 +1,217 @@
+"""The report in a real browser: small, failed, of 10,000 points; safe, light and dark, wide and narrow, by the keyboard alone."""
+
+import math
+import os
+import time
+from pathlib import Path
+
+import pytest
+from browser import chromium
+from documents import pod, run, sweep
+
+from hera_utils.report.gathering import WholeRun
+from hera_utils.report.html import page
+from hera_utils.report.record import PointRow
+
+EVIL = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+NOTING = (
+    "window.wrong = []; addEventListener('error', (e) => wrong.push(e.message));"
+    "addEventListener('securitypolicyviolation', (e) => wrong.push(e.violatedDirective));"
+)
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        opened("Page.addScriptToEvaluateOnNewDocument", source=NOTING)
+        yield opened
+
+
+@pytest.fixture
+def shown(tab, tmp_path, request):
+    """Shows a run's report; afterwards nothing in the page may have gone wrong, and nothing may have been loaded."""
+
+    def show(whole, results=None, *, width=1280, height=900, dark=False):
+        path = tmp_path / "report.html"
+        path.write_text(page(whole, results or whole.results(), [("platform", "local")]), encoding="utf-8")
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        tab("Emulation.setEmulatedMedia", features=scheme)
+        tab("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        tab.open(path.as_uri())
+        tab.until("!!document.querySelector('footer')")
+        time.sleep(0.2)
+        if folder := os.environ.get("HERA_UTILS_PICTURES"):
+            tab.picture(
+                Path(folder) / f"{request.node.name.replace('/', '-')}-{width}-{'dark' if dark else 'light'}.png"
+            )
+        return path
+
+    yield show
+    assert tab.run("wrong") == []
+    assert tab.run("performance.getEntriesByType('resource').length") == 0
+
+
+def swept(count, values):
+    def phase(number):
+        return "Failed" if number % 997 == 3 else "Succeeded"
+
+    text = [{name: str(value) for name, value in values(n).items()} for n in range(count)]
+    document = sweep([(one, phase(n), {"y": str(math.sin(n / 50))}) for n, one in enumerate(text)])
+    points = tuple(PointRow(f"{n:016x}", n, f"p{n}", values(n), "wf") for n in range(count))
+    return WholeRun("wf", "default", (document,), facts={"inputs": {"constants": {"city": "Lyon"}}}, points=points)
+
+
+def rows(tab):
+    return tab.run(
+        "[...document.querySelectorAll('.data')].find((e) => e.offsetParent).querySelectorAll('tbody tr[data-row]').length"
+    )
+
+
+def cells(tab, column):
+    """The shown cells of a column of the table in sight."""
+    return tab.run(
+        "(() => { const t = [...document.querySelectorAll('.data')].find((e) => e.offsetParent);"
+        " const n = [...t.querySelectorAll('thead th')].findIndex((e) => e.textContent.replace(/ [▲▼]/, '') === '" + column + "');"
+        " return [...t.querySelectorAll('tbody tr[data-row]')].map((r) => r.children[n].textContent); })()"
+    )  # fmt: skip
+
+
+PAINTED = """((canvas) => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height), seen = new Set();
+  for (let i = 0; i < data.length; i += 4) if (data[i + 3]) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+  return seen.size;
+})(document.querySelector(SELECTOR))"""
+
+# WCAG AA: 4.5 to 1 for each text against what is behind it
+POOR = """(() => {
+  const parse = (words) => (words.match(/[\\d.]+/g) || []).map(Number);
+  const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const found = parse(getComputedStyle(one).backgroundColor);
+      if (found.length === 3 || found[3] === 1) return found;
+    }
+    return [255, 255, 255];
+  };
+  const told = (element) => element.checkVisibility() && [...element.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+  return [...document.querySelectorAll('body *')].filter(told).filter((element) => {
+    const style = getComputedStyle(element), ink = element.namespaceURI.endsWith('svg') ? style.fill : style.color;
+    const [one, other] = [light(parse(ink)), light(ground(element))];
+    return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) < 4.5;
+  }).map((element) => `${element.tagName} ${element.className} ${element.textContent.slice(0, 30)}`);
+})()"""
+
+UNNAMED = """[...document.querySelectorAll('button, select, input, canvas, [role=region]')].filter(
+  (one) => !(one.ariaLabel || one.textContent.trim() || one.labels?.length)).length"""
+
+CHOOSE = """(() => {
+  const label = [...document.querySelectorAll('#plots label')].find((one) => one.textContent.startsWith('as'));
+  const select = label.querySelector('select');
+  select.value = 'KIND';
+  select.dispatchEvent(new Event('change'));
+})()"""
+
+
+def painted(tab, selector):
+    """How many different colours a canvas shows."""
+    return tab.run(PAINTED.replace("SELECTOR", repr(selector)))
+
+
+def test_a_small_run(shown, tab):
+    shown(swept(12, lambda n: {"year": 2000 + n % 4, "city": "abc"[n // 4]}))
+    text = tab.text()
+    for expected in ("wf", "Plots", "Results", "Timeline", "How it was run", "y over year and city", "Lyon", "12 rows"):
+        assert expected in text, expected
+    assert painted(tab, "#plots canvas") > 5
+    assert painted(tab, "#timeline canvas") > 3
+    assert tab.run("document.title") == "wf · Succeeded"
+
+
+def test_nothing_of_a_run_is_read_as_html(shown, tab):
+    nodes = [pod(f"wf.{EVIL}{n}", "Failed", {EVIL: f"{EVIL}{n}"}, {EVIL: EVIL}, message=EVIL) for n in range(3)]
+    whole = WholeRun(EVIL, EVIL, (run(*nodes, phase="Failed"),), facts={"experiment": EVIL})
+    results = whole.results()
+    shown(whole, results.with_logs({row.node_id: [EVIL] for row in results}))
+    assert tab.run("document.title").startswith("</script>")
+    assert tab.run("document.querySelectorAll('img, b:not(.tile b)').length") == 0
+    assert EVIL in tab.text()
+    tab.run("document.querySelector('.data tbody tr[data-row]').click()")
+    assert EVIL in tab.run("document.querySelector('dialog').innerText")
+
+
+def test_ten_thousand_points_stay_usable(shown, tab):
+    whole = swept(10_000, lambda n: {"a": n % 100, "b": n // 100})
+    began = time.monotonic()
+    path = shown(whole)
+    assert time.monotonic() - began < 15
+    assert path.stat().st_size < 4_000_000
+    assert "10\u202f000 rows" in tab.text()
+    assert rows(tab) < 80
+    assert painted(tab, "#plots canvas") > 50
+    tab.run("document.querySelector('.scroll').scrollTop = 28 * 5000")
+    tab.until("[...document.querySelectorAll('.data td')].some((e) => e.textContent === '50')")
+    assert rows(tab) < 80
+    took = tab.run(
+        "(() => { const t = performance.now(); [...document.querySelectorAll('th button')].find((e) => e.textContent === 'y').click();"
+        " return performance.now() - t; })()"
+    )
+    assert took < 1000
+    tab.run("document.querySelector('.scroll').scrollTop = 0")
+    tab.until("[...document.querySelectorAll('.data th')].some((e) => e.ariaSort === 'ascending')")
+    time.sleep(0.2)
+    shown_values = [float(one) for one in cells(tab, "y") if one]
+    assert shown_values == sorted(shown_values)
+    assert shown_values[0] < -0.99
+    tab.run(
+        "(() => { const s = document.querySelector('input[type=search]'); s.value = 'a>=98 b=7'; s.dispatchEvent(new Event('input')); })()"
+    )
+    tab.until("document.body.innerText.includes('2 of 10\u202f000 rows')")
+    assert set(cells(tab, "a")) <= {"98", "99"} or rows(tab) == 2
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (380, False), (380, True)])
+def test_it_fits_and_can_be_read(shown, tab, width, dark):
+    shown(swept(40, lambda n: {"a": n % 8, "b": n // 8, "c": n % 3}), width=width, dark=dark)
+    assert tab.run("document.documentElement.scrollWidth <= innerWidth")
+    assert tab.run(POOR) == []
+
+
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40}
+
+
+def press(tab, key):
+    for kind in ("rawKeyDown", "keyUp"):
+        tab("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
+
+
+def test_by_the_keyboard_alone(shown, tab):
+    shown(swept(12, lambda n: {"year": n}))
+    press(tab, "Tab")
+    assert tab.run("document.activeElement.textContent") == "To the results"
+    tab.run("document.querySelector('.data tbody tr[data-row]').focus()")
+    press(tab, "ArrowDown")
+    assert tab.run("document.activeElement.dataset.row") == "1"
+    press(tab, "Enter")
+    tab.until("document.querySelector('dialog').open")
+    assert "year\n1" in tab.run("document.querySelector('dialog').innerText")
+    press(tab, "Escape")
+    tab.until("!document.querySelector('dialog').open")
+    assert tab.run(UNNAMED) == 0
+
+
+def test_other_pictures_can_be_chosen(shown, tab):
+    shown(swept(60, lambda n: {"a": n % 6, "b": n // 6}))
+    for kind in ("scatter", "heat map", "parallel", "bars", "histogram", "line"):
+        tab.run(CHOOSE.replace("KIND", kind))
+        time.sleep(0.05)
+        assert painted(tab, "#plots canvas") > 3, kind
+        assert kind in tab.run("document.querySelector('#plots canvas').ariaLabel")
+
+
+def test_a_run_of_which_nothing_has_started(shown, tab):
+    document = run(phase="Pending")
+    document["status"] = {}
+    shown(WholeRun("wf", "default", (document,)))
+    assert "No task has started." in tab.text()
