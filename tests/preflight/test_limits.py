@@ -22,7 +22,10 @@ def test_a_small_workflow_breaks_nothing():
     ("document", "what"),
     [
         ({"spec": {"templates": ["x" * 1_100_000]}}, "the workflow has 1074 KiB, a cluster takes 1024"),
-        ({"spec": {"templates": ["x" * 3_300_000]}}, "the workflow has 3223 KiB, a cluster takes 1024 (and 3072 a request)"),
+        (
+            {"spec": {"templates": ["x" * 3_300_000]}},
+            "the workflow has 3223 KiB, a cluster takes 1024 (and 3072 a request)",
+        ),
         (
             {"spec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}},
             "spec.arguments.parameters[a] has 293 KiB, Argo takes 256 a parameter",
@@ -65,7 +68,10 @@ def test_a_small_workflow_breaks_nothing():
             "spec.templates[t].metadata.labels[k] `-` is no legal value of a label",
         ),
         (
-            {"kind": "CronWorkflow", "spec": {"workflowSpec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}}},
+            {
+                "kind": "CronWorkflow",
+                "spec": {"workflowSpec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}},
+            },
             "spec.workflowSpec.arguments.parameters[a] has 293 KiB, Argo takes 256 a parameter",
         ),
     ],
@@ -75,5 +81,9 @@ def test_each_limit_is_told_with_its_path(document, what):
 
 
 def test_a_script_of_any_length_and_names_that_are_made_while_it_runs():
-    long = {"name": "t", "script": {"source": "y" * 200_000}, "metadata": {"labels": {"k": "{{inputs.parameters.a b}}"}}}
+    long = {
+        "name": "t",
+        "script": {"source": "y" * 200_000},
+        "metadata": {"labels": {"k": "{{inputs.parameters.a b}}"}},
+    }
     assert breaches({"metadata": {"generateName": "a-"}, "spec": {"templates": [long]}}) == []

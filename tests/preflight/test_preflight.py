@@ -1,30 +1,25 @@
 """What the doctor finds: everything at once, each problem with its fix, nothing started or changed."""
 
-import http.server
 import json
 import os
 import socket
 import sys
-import threading
 
 import pytest
 
+from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.preflight import checks
 from hera_utils.preflight.check import Finding, Subject, as_json
-from hera_utils.preflight.limits import breaches, size
-from hera_utils.preflight.run import run
+from hera_utils.preflight.run import assert_ready, run
 from hera_utils.settings.sources import Surroundings, read_settings
 
 TOKEN = "planted-token-77aa"
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-current-context: lab
-contexts: [{{name: lab, context: {{cluster: lab, user: me}}}}]
-clusters: [{{name: lab, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
-users: [{{name: me, user: {{token: x}}}}]
-"""
+HELLO = {
+    "kind": "Workflow",
+    "metadata": {"generateName": "hello-"},
+    "spec": {"entrypoint": "m", "templates": [{"name": "m", "container": {"image": "alpine:3", "command": ["true"]}}]},
+}
 
 
 @pytest.fixture
@@ -103,80 +98,7 @@ def test_a_server_that_runs_and_a_file_that_others_can_read(context, tmp_path):
     assert "was not stopped" in finding.message
 
 
-class Servers(http.server.BaseHTTPRequestHandler):
-    """An Argo server and a Kubernetes API in one: what exists is in `server.there`."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        path = self.path.partition("?")[0]
-        status, body = self.server.there.get(
-            path, (404, {"kind": "Status", "code": 404, "reason": "NotFound", "message": "no"})
-        )
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Servers)
-    server.daemon_threads = True
-    server.there = {
-        "/api/v1/version": (200, {"version": "v4.1.2"}),
-        "/api/v1/workflows/lyon": (200, {"metadata": {}, "items": None}),
-        "/api/v1/namespaces/lyon": (200, {"metadata": {"name": "lyon"}}),
-    }
-    (tmp_path / "kubeconfig").write_text(KUBECONFIG.format(port=server.server_address[1]))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def remote(context, cluster, **flags):
-    return context(argo_server=cluster.url, argo_namespace="lyon", argo_token=TOKEN, **flags)
-
-
-ENVIRONMENT = Environment(persisted_volume=PersistedVolume("results"), config_map="proxies")
-
-
-def test_a_cluster_that_lacks_things(context, cluster, tmp_path):
-    cluster.there["/api/v1/namespaces/lyon/configmaps/proxies"] = (200, {"metadata": {"name": "proxies"}})
-    settings = remote(context, cluster, k8s_config_file=str(tmp_path / "kubeconfig"), argo_service_account="argo-user")
-    findings = run(settings, ENVIRONMENT)
-    assert [finding.message for finding in problems(findings)] == [
-        'claim "results" does not exist',
-        'service account "argo-user" does not exist',
-    ]
-    told = " ".join(finding.line() for finding in findings)
-    assert "v4.1.2 answers and takes the token" in told
-    assert "✔ config map proxies exists" in told
-    assert TOKEN not in told
-
-
-def test_without_a_kubeconfig_what_is_not_checked_is_told(context, cluster, monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    findings = run(remote(context, cluster), ENVIRONMENT)
-    assert problems(findings) == []
-    assert by_check(findings)["cluster"].verdict == "warning"
-
-
-def test_a_refused_token_and_a_closed_port(context, cluster, tmp_path):
-    cluster.there["/api/v1/version"] = (401, {"code": 16, "message": f"Unauthorized: {TOKEN}"})
-    findings = run(remote(context, cluster, k8s_config_file=str(tmp_path / "kubeconfig")))
-    (problem,) = problems(findings)
-    assert "refuses the token" in problem.message
-    assert TOKEN not in f"{findings}"
+def test_a_closed_port_and_a_kubeconfig_that_is_not_there(context, tmp_path):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
@@ -184,15 +106,64 @@ def test_a_refused_token_and_a_closed_port(context, cluster, tmp_path):
     assert [finding.check for finding in problems(findings)] == ["argo server", "cluster"]
 
 
-def test_limits_of_a_cluster():
-    small = {"spec": {"arguments": {"parameters": [{"name": "a", "value": "x"}]}}}
-    assert breaches(small) == []
-    assert size(small).largest == ("spec.arguments.parameters[a]", 1)
-    (parameter,) = breaches({"spec": {"arguments": {"parameters": [{"name": "a", "value": "x" * 300_000}]}}})
-    assert "parameters[a] has 293 KiB" in parameter[0]
-    (whole,) = breaches({"spec": {"templates": ["x" * 1_100_000]}})
-    assert "a cluster takes 1024" in whole[0]
-    assert whole[1]
+@pytest.fixture
+def as_a_cluster(local_platform, context):
+    """The local platform, as if it were somebody's cluster."""
+
+    def made(**flags):
+        known = {"argo_server": local_platform.connection.argo_server, "argo_token": local_platform.connection.token}
+        known |= {
+            "argo_namespace": local_platform.connection.namespace,
+            "k8s_config_file": local_platform.connection.kubeconfig,
+        }
+        return context(**{"platform": "remote", **known, **flags})
+
+    return made
+
+
+ENVIRONMENT = Environment(
+    persisted_volume=PersistedVolume("results"),
+    config_map="proxies",
+    image_pull_secret="pull",
+    service_account="argo-user",
+)
+
+
+def test_a_cluster_that_lacks_things(as_a_cluster, local_platform):
+    local_platform.cluster.create({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "proxies"}})
+    findings = run(as_a_cluster(), ENVIRONMENT)
+    assert [finding.message for finding in problems(findings)] == [
+        'claim "results" does not exist',
+        'service account "argo-user" does not exist: no pod would start',
+        'image pull secret "pull" does not exist',
+    ]
+    told = " ".join(finding.line() for finding in findings)
+    assert 'config map "proxies" exists' in told
+    assert local_platform.connection.token not in told
+
+
+def test_without_a_kubeconfig_what_is_not_checked_is_told(as_a_cluster, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    findings = run(as_a_cluster(k8s_config_file=None), ENVIRONMENT, HELLO)
+    assert problems(findings) == []
+    assert by_check(findings)["cluster"].verdict == "unknown"
+    assert by_check(findings)["workflow"].verdict == "good"
+
+
+def test_a_refused_token(as_a_cluster):
+    findings = run(as_a_cluster(argo_token=TOKEN))
+    (problem,) = problems(findings)
+    assert (problem.check, "refuses the token" in problem.message) == ("token", True)
+    assert TOKEN not in f"{findings}"
+
+
+def test_a_run_that_would_not_work_is_stopped_with_every_problem(as_a_cluster):
+    with pytest.raises(ResourceError) as stopped:
+        assert_ready(as_a_cluster(), ENVIRONMENT, HELLO)
+    assert "nothing was submitted" in stopped.value.message
+    assert stopped.value.message.count("✘") == 4
+    assert "--no_preflight" in stopped.value.fix
+    assert_ready(as_a_cluster(), None, HELLO)
 
 
 def test_a_finding_is_one_line():

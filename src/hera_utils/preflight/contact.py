@@ -27,7 +27,7 @@ SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
 """
 LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
 RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
-USUAL_RUN = 3600  # seconds, of a workflow that says no activeDeadlineSeconds
+USUAL_RUN = 1800  # seconds, of a workflow that says no activeDeadlineSeconds
 
 _WHO = Request(
     "POST",
@@ -173,7 +173,7 @@ def _token(place: Place, current: str) -> Finding | None:
         return good("token", f"token valid for {told_span(left)}, refreshed by itself ({origin})")
     wanted = place.needs.deadline or USUAL_RUN
     if left < wanted:
-        told_run = "the run may take" if place.needs.deadline else "a run of an hour needs"
+        told_run = "the run may take" if place.needs.deadline else "a run may take"
         return warning(
             "token",
             f"the token is valid for {told_span(left)} only, {told_run} {told_span(wanted)}: following it would end, the run goes on",

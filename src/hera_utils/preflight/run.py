@@ -139,7 +139,12 @@ def _without_echoes(findings: Iterable[Finding]) -> Iterator[Finding]:
     found = list(dict.fromkeys(findings))
     missing = any(one.check == "namespace" and not one.ok for one in found)
     known = {one.check for one in found if one.verdict in ("good", "problem")}
+    no_accounts = [
+        one.message.partition(" does not exist")[0] for one in found if one.check == "service account" and not one.ok
+    ]
     for one in found:
+        if one.check == "account rights" and any(account in one.message for account in no_accounts):
+            continue
         if missing and one.check in _INSIDE:
             continue
         if one.verdict == "unknown" and one.check == "controller" and one.check in known:
