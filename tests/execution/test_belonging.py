@@ -1,0 +1,267 @@
+"""Which task belongs to which point, and workflows without some points. The right answer is known: the documents are made from it."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hera_utils.execution.belonging import belonging, entry_tasks, given_to, items_of, pruned
+from hera_utils.experiment.inputs import Inputs, grid
+from hera_utils.experiment.sweeps import listed
+
+
+def parameters(given):
+    return {"parameters": [{"name": name, "value": value} for name, value in given.items()]}
+
+
+def task(name, template, given, **more):
+    return {"name": name, "template": template, "arguments": parameters(given), **more}
+
+
+def workflow(*tasks, **spec):
+    return {
+        "metadata": {"generateName": "w-"},
+        "spec": {"entrypoint": "dag", "templates": [{"name": "dag", "dag": {"tasks": list(tasks)}}], **spec},
+    }
+
+
+SWEEP = grid(vintages=[2009, 2012], boroughs=["a", "b", "c"])
+
+
+def seed(inputs, *, axis="vintage", **more):
+    """The seed's style: a task a vintage, an item a borough, a fan-in."""
+    tasks = [
+        task(
+            f"collect-{vintage}",
+            "collect",
+            {axis: str(vintage), "borough": "{{item}}", "dir": f"/results/{vintage}"},
+            withItems=list(inputs.parameters.boroughs),
+            depends="stage",
+        )
+        for vintage in inputs.parameters.vintages
+    ]
+    fan_in = task("gather", "gather", {}, depends=" && ".join(one["name"] for one in tasks))
+    return workflow(task("stage", "stage", {"dir": "/results"}), fan_in, *tasks, **more)
+
+
+def told(document, sweep, points=None):
+    return belonging(document, sweep.axes, sweep if points is None else points)
+
+
+def test_the_seeds_style():
+    found = told(seed(Inputs(parameters=SWEEP)), SWEEP)
+    pieces = {(point.vintages, point.boroughs): found.tasks[point.id] for point in SWEEP}
+    assert pieces[2012, "b"] == (("collect-2012", 1),)
+    assert found.shared == ("stage", "gather")
+    assert (found.whole, found.foreign) == ("", frozenset())
+    assert "`gather` comes after the points" in found.joint
+
+
+def test_a_narrowed_axis_still_builds_more_than_wanted():
+    wanted = [SWEEP[1], SWEEP[5]]  # 2009 b, 2012 c
+    inputs = Inputs(parameters=SWEEP).narrowed(wanted)
+    document = seed(inputs)
+    found = told(document, SWEEP, inputs.points)
+    assert found.foreign == {("collect-2009", 1), ("collect-2012", 0)}
+    smaller, pieces = pruned(document, found, [point.id for point in wanted])
+    assert {one["name"]: items_of(one) for one in entry_tasks(smaller) if items_of(one)} == {
+        "collect-2009": ["b"],
+        "collect-2012": ["c"],
+    }
+    assert pieces == {wanted[0].id: (("collect-2009", 0),), wanted[1].id: (("collect-2012", 0),)}
+
+
+def test_a_whole_task_that_something_waits_for_is_skipped():
+    document = seed(Inputs(parameters=SWEEP))
+    found = told(document, SWEEP)
+    keep = [point.id for point in SWEEP if point.vintages == 2012]
+    tasks = {one["name"]: one for one in entry_tasks(pruned(document, found, keep)[0])}
+    assert tasks["collect-2009"]["when"] == "false"
+    assert len(tasks["collect-2009"]["withItems"]) == 1
+    assert "when" not in tasks["collect-2012"]
+    assert set(tasks) == {"stage", "gather", "collect-2009", "collect-2012"}
+
+
+def test_what_served_dropped_tasks_alone_is_dropped():
+    tasks = []
+    for vintage in (2009, 2012):
+        tasks.append(task(f"stage-{vintage}", "stage", {"dir": f"/{vintage}"}))
+        for borough in "ab":
+            given = {"vintages": str(vintage), "boroughs": borough}
+            tasks.append(task(f"c-{vintage}-{borough}", "collect", given, depends=f"stage-{vintage}"))
+    sweep = grid(vintages=[2009, 2012], boroughs=["a", "b"])
+    document = workflow(*tasks)
+    found = told(document, sweep)
+    assert (found.whole, found.joint) == ("", "")
+    smaller, _ = pruned(document, found, [sweep[3].id])
+    assert [one["name"] for one in entry_tasks(smaller)] == ["stage-2012", "c-2012-b"]
+
+
+def test_equal_values_of_two_axes_need_names():
+    sweep = grid(width=[1, 2], height=[1, 2])
+    tasks = [task(f"t{n}", "area", {"w": str(point.width), "h": str(point.height)}) for n, point in enumerate(sweep)]
+    assert "name the parameter after the axis" in told(workflow(*tasks), sweep).whole
+    tasks = [
+        task(f"t{n}", "area", {"width": str(point.width), "h": str(point.height)}) for n, point in enumerate(sweep)
+    ]
+    found = told(workflow(*tasks), sweep)
+    assert [found.tasks[point.id] for point in sweep] == [((f"t{n}", None),) for n in range(4)]
+
+
+def test_a_constant_that_happens_to_be_a_value_tells_nothing():
+    sweep = grid(n=[1, 2, 3])
+    tasks = [task("stage", "stage", {"digits": "2"})]
+    tasks += [task(f"t{point.n}", "work", {"n": str(point.n), "digits": "2"}) for point in sweep]
+    found = told(workflow(*tasks), sweep)
+    assert found.shared == ("stage",)
+    assert [found.tasks[point.id] for point in sweep] == [((f"t{n}", None),) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"depends": "a.Failed"}, "waits for `a.Failed`"),
+        ({"arguments": parameters({"x": "{{tasks.a.outputs.result}}"})}, "reads what `a` answers"),
+        ({"when": "{{=tasks['a'].outputs.result == '1'}}"}, "reads what `a` answers"),
+    ],
+)
+def test_what_depends_on_a_points_answer_makes_one_unit(more, why):
+    sweep = grid(n=[1, 2])
+    tasks = [task("a", "work", {"n": "1"}), task("b", "work", {"n": "2"})]
+    found = told(workflow(*tasks, {"name": "last", "template": "last", "depends": "a", **more}), sweep)
+    assert why in found.whole
+    chain = {**task("c", "more", {"n": "1"}), **{key: value for key, value in more.items() if key != "arguments"}}
+    other = task("d", "more", {"n": "2"})
+    assert told(workflow(*tasks, chain, other), sweep).whole == "", "a task of the same point may"
+
+
+def test_values_that_no_task_is_given():
+    sweep = grid(n=[1, 2])
+    found = told(workflow(task("a", "one", {}), task("b", "two", {})), sweep)
+    assert "no task is given the values of the point 1" in found.whole
+    assert "no DAG" in told({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).whole
+    assert told(workflow(task("a", "one", {})), grid(n=[1])).whole == "there is one point only"
+
+
+def test_a_chain_over_points_is_not_split():
+    sweep = grid(n=[1, 2])
+    tasks = [task("a", "work", {"n": "1"}), task("b", "work", {"n": "2"}, depends="a")]
+    found = told(workflow(*tasks), sweep)
+    assert (found.whole, found.joint) == ("", "the task `b` of one point waits for `a` of another")
+
+
+def test_points_that_are_no_product():
+    sweep = listed([{"tol": 0.1, "solver": "cg"}, {"tol": 0.01, "solver": "lu"}])
+    tasks = [task(f"t{n}", "solve", {"tol": json.dumps(point.tol)}) for n, point in enumerate(sweep)]
+    found = told(workflow(*tasks), sweep)
+    assert [found.tasks[point.id] for point in sweep] == [(("t0", None),), (("t1", None),)]
+
+
+def test_steps_and_items_that_are_mappings():
+    sweep = grid(n=[1, 2], m=["x"])
+    step = task("t", "work", {"n": "{{item.n}}", "m": "{{item.m}}"}, withItems=[{"n": n, "m": "x"} for n in (1, 2)])
+    document = {"spec": {"entrypoint": "s", "templates": [{"name": "s", "steps": [[step]]}]}}
+    found = told(document, sweep)
+    assert [found.tasks[point.id] for point in sweep] == [(("t", 0),), (("t", 1),)]
+    smaller, pieces = pruned(document, found, [sweep[1].id])
+    assert entry_tasks(smaller)[0]["withItems"] == [{"n": 2, "m": "x"}]
+    assert pieces == {sweep[1].id: (("t", 0),)}
+    assert entry_tasks(pruned(document, found, [])[0]) == []
+
+
+VALUES = st.lists(
+    st.one_of(st.integers(0, 99), st.text("abcxyz _-é", min_size=1, max_size=6)), min_size=2, max_size=4, unique_by=str
+)
+
+
+@st.composite
+def sweeps(draw):
+    """A grid of one to three axes whose values do not meet, in one of the styles people write, with tasks around it."""
+    axes, taken = {}, set()
+    for name in draw(st.lists(st.sampled_from(["city", "year", "tol"]), min_size=1, max_size=3, unique=True)):
+        values = [value for value in draw(VALUES) if str(value) not in taken and str(value) != "7777"]
+        taken |= set(map(str, values))
+        if values:
+            axes[name] = values
+    sweep = grid(**axes) if sum(len(values) > 1 for values in axes.values()) else grid(n=[100, 200])
+    return sweep, draw(st.sampled_from(["points", "items", "two tasks"])), draw(st.booleans()), draw(st.booleans())
+
+
+def written(points, axes, style, named, fan_in):
+    """The document of the style, and what each point owns in it."""
+    owned = {point.id: set() for point in points}
+    tasks = [task("stage", "stage", {"size": "7777"})]
+    label = {axis: axis if named else f"the-{axis}" for axis in axes}
+    if style == "items":
+        *outer, last = list(axes)
+        groups = {}
+        for point in points:
+            groups.setdefault(tuple(str(point[axis]) for axis in outer), []).append(point)
+        for number, members in enumerate(groups.values()):
+            given = {label[axis]: str(members[0][axis]) for axis in outer} | {label[last]: "{{item}}"}
+            items = [point[last] for point in members]
+            tasks.append(task(f"t{number}", "work", given, withItems=items, depends="stage"))
+            for place, point in enumerate(members):
+                owned[point.id].add((f"t{number}", place))
+    else:
+        for number, point in enumerate(points):
+            given = {label[axis]: str(point[axis]) for axis in axes}
+            tasks.append(task(f"t{number}", "work", given, depends="stage"))
+            owned[point.id].add((f"t{number}", None))
+            if style == "two tasks":
+                tasks.append(task(f"u{number}", "more", given, depends=f"t{number}"))
+                owned[point.id].add((f"u{number}", None))
+    if fan_in:
+        tasks.append(task("last", "last", {}, depends=" && ".join(one["name"] for one in tasks[1:])))
+    return workflow(*tasks), owned
+
+
+@settings(max_examples=150, deadline=None)
+@given(sweeps(), st.data())
+def test_every_point_owns_its_tasks_and_pruning_keeps_the_others(made, data):
+    sweep, style, named, fan_in = made
+    points = list(sweep)
+    document, owned = written(points, sweep.axes, style, named, fan_in)
+    found = told(document, sweep)
+    assert found.whole == ""
+    assert {point: set(pieces) for point, pieces in found.tasks.items()} == owned
+    assert bool(found.joint) == fan_in
+    keep = data.draw(st.lists(st.sampled_from([point.id for point in points]), unique=True))
+    smaller, pieces = pruned(document, found, keep)
+    tasks = {one["name"]: one for one in entry_tasks(smaller)}
+    before = {one["name"]: one for one in entry_tasks(document)}
+
+    def values(which, piece):
+        items = items_of(which[piece[0]])
+        return given_to(which[piece[0]], None if piece[1] is None else items[piece[1]])
+
+    for point in keep:
+        assert [values(tasks, piece) for piece in pieces[point]] == [
+            values(before, piece) for piece in found.tasks[point]
+        ]
+    runs = {
+        (name, number)
+        for name, one in tasks.items()
+        if one.get("when") != "false"
+        for number in (range(len(items_of(one))) if items_of(one) is not None else [None])
+    }
+    assert runs - {("stage", None), ("last", None)} == {piece for point in keep for piece in pieces[point]}
+    for one in tasks.values():
+        assert set((one.get("depends") or "").replace(" ", "").split("&&")) - {""} <= set(tasks), (
+            "no task waits for none"
+        )
+    if fan_in:
+        assert "last" in tasks
+
+
+@settings(max_examples=60, deadline=None)
+@given(sweeps(), st.data())
+def test_a_definition_that_ignores_its_points_is_cut_down(made, data):
+    sweep, style, named, _ = made
+    points = list(sweep)
+    document, owned = written(points, sweep.axes, style, named, False)
+    wanted = data.draw(st.lists(st.sampled_from(points), min_size=1, unique=True))
+    found = told(document, sweep, wanted)
+    assert found.whole == ""
+    assert found.foreign == {piece for point in points if point not in wanted for piece in owned[point.id]}
