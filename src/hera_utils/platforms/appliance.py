@@ -73,13 +73,17 @@ class Applier:
         name = str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "") if answer.ok else ""
         return "".join(character for character in name if character.isprintable())
 
-    def get_all(self, wanted: Sequence[tuple[str, str]]) -> list[Json | None]:
-        """The objects (kind, name), asked for at the same time; None for one that is not there."""
+    def get_all(self, wanted: Sequence[tuple[str, str]]) -> list[Json | AccessError | None]:
+        """The objects (kind, name), asked for at the same time; None for one that is not there, AccessError for one that may not be
+        looked at.
+        """
 
-        def one(pair: tuple[str, str]) -> Json | None:
+        def one(pair: tuple[str, str]) -> Json | AccessError | None:
             answer = self._http.ask(Request("GET", self._path(*pair)))
             if answer.reason == "NotFound":
                 return None
+            if answer.status == 403:
+                return self._forbidden(answer, *pair, "look at")
             return self._yes(answer, *pair, "look at")
 
         with ThreadPoolExecutor(max(1, min(16, len(wanted))), "provision") as threads:
@@ -140,17 +144,20 @@ class Applier:
                 fix="renew it, or name another kubeconfig",
             )
         if answer.status == 403:
-            if "attempting to grant" in answer.message:
-                fix = "ask the cluster's owner to provision it: a role may only give what its maker has"
-            else:
-                fix = f"ask the cluster's owner for the right, or to {verb} the {what}"
-            return AccessError(f"cannot be {_past(verb)} by you: {answer.message.splitlines()[0]}", fix=fix)
+            return self._forbidden(answer, kind, name, verb)
         if answer.reason == "Invalid" and ("immutable" in answer.message or "can not be less" in answer.message):
             return ResourceError(
                 f"cannot be changed so: {answer.message.partition(': ')[2] or answer.message}",
                 fix=f"keep its old value, or release the {what} (--with-data: its data are lost) and provision it anew",
             )
         return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
+
+    def _forbidden(self, answer: Answer, kind: str, name: str, verb: str) -> AccessError:
+        if "attempting to grant" in answer.message:
+            fix = "ask the cluster's owner to provision it: a role may only give what its maker has"
+        else:
+            fix = f"ask the cluster's owner for the right, or to {verb} the {WORDS[kind]} `{name}`"
+        return AccessError(f"cannot be {_past(verb)} by you: {answer.message.splitlines()[0]}", fix=fix)
 
 
 def _past(verb: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms import resources
 from hera_utils.platforms.appliance import Applier, Conflict
@@ -94,6 +94,9 @@ def changes(
     applier = Applier(cluster)
     made: list[Change] = []
     for one, live in zip(wanted, applier.get_all([(one.kind, one.name) for one in wanted]), strict=True):
+        if isinstance(live, AccessError):
+            made.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
+            continue
         change = _change(applier, one, live, force, made)
         made.append(_with_folder(cluster, change, live, state, folders or {}))
     return made
@@ -343,12 +346,16 @@ def release(
     return [_release(applier, one, live, with_data, dry_run) for one, live in zip(wanted, answers, strict=True)]
 
 
-def _release(applier: Applier, one: Declared, live: Json | None, with_data: bool, dry_run: bool) -> Released:
+def _release(
+    applier: Applier, one: Declared, live: Json | AccessError | None, with_data: bool, dry_run: bool
+) -> Released:
     def said(action: Any, note: str = "") -> Released:
         return Released(one.kind, one.name, one.word, action, note)
 
     if live is None:
         return said("absent")
+    if isinstance(live, AccessError):
+        return said("kept", live.message)
     if not is_ours(live):
         return said("kept", "hera-utils did not make it")
     others = applier.other_owners(live)
