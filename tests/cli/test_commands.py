@@ -271,6 +271,14 @@ def test_connection_is_for_other_programs(user):
     assert next(row["value"] for row in rows if row["name"] == "platform") == "local"
 
 
+def test_no_proxy_leads_to_this_machine(user, monkeypatch):
+    assert "NO_PROXY" not in user.type("connection")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "lab.example")
+    assert "export NO_PROXY=lab.example,127.0.0.1,localhost\n" in user.type("connection")
+    assert "✔ Succeeded" in user.type("run", user.file("hello.yaml", HELLO))
+
+
 def test_files_of_claims(user):
     folder = user.platform.claim("results")
     (folder / "collect").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -96,4 +97,7 @@ def as_variables(connection: Connection) -> dict[str, str]:
         "ARGO_INSECURE_SKIP_VERIFY": "" if connection.verify_tls else "true",
         "KUBECONFIG": connection.kubeconfig or "",
     }
+    if connection.local and any(os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy")):
+        without = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+        found["NO_PROXY"] = found["no_proxy"] = ",".join(filter(None, (without, "127.0.0.1,localhost")))
     return {name: value for name, value in found.items() if value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import ssl
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ import toy_parts as toys
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.platforms.local.agents import queries
 from hera_utils.platforms.local.agents.strictness import unknown_fields
+from hera_utils.platforms.local.certificate import certificate
 from hera_utils.platforms.local.platform import LocalPlatform
 
 
@@ -25,7 +27,7 @@ def platform(tmp_path_factory):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        code = int(self.path.strip("/") or 200)
+        code = int(self.path.rpartition("/")[2] or 200)
         body = f"{self.headers.get('X-Word')}".encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
@@ -86,6 +88,35 @@ def test_http_says_why_it_failed(platform, url):
     assert node["message"] == "successCondition 'response.statusCode == 201' evaluated false"
     node = run(platform, {"http": {"url": "http://127.0.0.1:1", "timeoutSeconds": 2}})
     assert (node["phase"], "connection refused" in node["message"]) == ("Failed", True)
+
+
+def test_http_goes_through_the_proxy_of_the_environment_but_not_to_this_machine(platform, url, monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", url)  # to it the address of the request is no path: the whole URL comes
+    node = run(platform, {"http": {"url": "http://nowhere.example/", "successCondition": "response.statusCode == 200"}})
+    assert node["phase"] == "Succeeded"
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert run(platform, {"http": {"url": f"{url}/200"}})["phase"] == "Succeeded"
+    monkeypatch.setenv("no_proxy", "nowhere.invalid")
+    node = run(platform, {"http": {"url": "http://nowhere.invalid/", "timeoutSeconds": 5}})
+    assert "127.0.0.1" not in node["message"]
+
+
+def test_http_trusts_whom_the_environment_says(platform, tmp_path, monkeypatch):
+    made = certificate(tmp_path / "tls")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.server, made.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    template = {"http": {"url": f"https://localhost:{server.server_port}/"}}
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    assert run(platform, template)["phase"] == "Failed"
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+    assert run(platform, template)["phase"] == "Succeeded"
+    server.shutdown()
 
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value}\n"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hera_utils.errors import HeraUtilsError, UnsupportedError
 from hera_utils.platforms.local.agents.agents import Failed, Stop
 from hera_utils.platforms.local.runtimes.runtime import Launch
+from hera_utils.settings.address import is_loopback
 
 if TYPE_CHECKING:
     import requests
@@ -81,17 +84,32 @@ def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], bod
     timeout = http.get("timeoutSeconds")
     try:
         with requests.Session() as session:
+            session.trust_env = False  # a .netrc is the user's, not the workflow's
+            session.proxies = _proxies(url)
+            session.verify = False if http.get("insecureSkipVerify") else _authorities()
             request = session.prepare_request(requests.Request(method, url, data=body or None))
             for name, value in headers:
                 request.headers[name] = value
-            settings = session.merge_environment_settings(
-                url, {}, None, False if http.get("insecureSkipVerify") else None, None
-            )
-            return session.send(request, timeout=timeout, allow_redirects=True, **settings)
+            return session.send(request, timeout=timeout, allow_redirects=True)
     except requests.Timeout as error:
         raise Failed(f'{method.title()} "{url}": context deadline exceeded') from error
     except requests.RequestException as error:
         raise Failed(f'{method.title()} "{url}": {_reason(error)}') from error
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the server's environment; none for this machine itself (as Go has it)."""
+    from requests.utils import get_environ_proxies
+
+    if is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    found: dict[str, str] = get_environ_proxies(url)
+    return found
+
+
+def _authorities() -> str | bool:
+    """The file of certificate authorities that the environment names: Go's variable, then those of requests and curl."""
+    return next(filter(None, map(os.environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), True)
 
 
 def _reason(error: Exception) -> str:
