@@ -320,7 +320,10 @@ def as_a_cluster(local_platform, tmp_path):
 def test_the_same_experiment_moves_by_its_settings_alone(local_platform, as_a_cluster):
     assert as_a_cluster.platform == "remote"
     engine = ExecutionEngine(as_a_cluster)
-    with pytest.raises(ResourceError, match="(?s)nothing was submitted.*claim .results. does not exist.*config map .proxies. does not exist"):
+    with pytest.raises(
+        ResourceError,
+        match="(?s)nothing was submitted.*claim .results. does not exist.*config map .proxies. does not exist",
+    ):
         engine.run(EXPERIMENT)
     assert local_platform.client.list() == []
     here = ExecutionEngine(local_platform.context).run(EXPERIMENT)

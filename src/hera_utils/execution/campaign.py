@@ -80,6 +80,8 @@ class Campaign:
             self.flying[row.name] = Flight(row, phase)
             if phase in FINISHED:
                 self._settle(row.name)
+        self._fruitless = 0  # what failed before is no sign for what is to come
+        self.failures.clear()
 
     # --- sending -----------------------------------------------------------------------------------------------------
     def send(self, part: Part) -> str:

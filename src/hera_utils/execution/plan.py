@@ -112,6 +112,11 @@ class Plan:
             count, exact = count + more, exact and sure
         return count, exact
 
+    def _repr_html_(self) -> str:
+        from hera_utils.execution.shown import html_of_plan
+
+        return html_of_plan(self.lines())
+
     def lines(self, *, explain: bool = False) -> list[str]:
         """The plan as it is told. explain: why each point runs."""
         words = self.told

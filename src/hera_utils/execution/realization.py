@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.names import generated_name
-from hera_utils.errors import RunFailed, SettingsError
+from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError
 from hera_utils.execution.campaign import Campaign, Sending
 from hera_utils.execution.files import DeclaredFiles
 from hera_utils.execution.fingerprints import Prints, digest
@@ -128,7 +128,10 @@ class Realization:
         """Ask the platform what became of the workflows of runs that were left; take up the newest of these runs."""
         newest = True
         for folder in records(self.runs):
-            record = RunRecord.open(folder)
+            try:
+                record = RunRecord.open(folder)
+            except HeraUtilsError:
+                continue  # a record that cannot be read counts as none
             if identity(record.facts) != identity(self.facts) or record.facts.get("ended"):
                 newest = newest and identity(record.facts) != identity(self.facts)
                 record.close()

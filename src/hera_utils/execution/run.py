@@ -64,6 +64,11 @@ class Run:
         last = [row for row in self.results if row.task.rpartition(".")[2].split("(")[0] == name]
         return last or [row for row in self.results if row.template == name]
 
+    def _repr_html_(self) -> str:
+        from hera_utils.execution.shown import html_of_run
+
+        return html_of_run(self)
+
     def __getitem__(self, name: str) -> Row:
         """The one task of that name; KeyError when there is none, or several (then `tasks(name)` has them)."""
         found = self.tasks(name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.tree import FINISHED
-from hera_utils.errors import ResourceError
+from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.run import Run
 from hera_utils.execution.standing import identity
 from hera_utils.platforms.argo_client import ArgoClient
@@ -31,7 +32,7 @@ def claim_here(context: CLIContext, claim: str) -> Path | None:
 def newest(runs: Path, identity_of: Json | None = None) -> str:
     """The name of the newest recorded run (of one experiment). ResourceError when there is none."""
     for folder in records(runs):
-        with RunRecord.open(folder) as record:
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
             if identity_of is None or identity(record.facts) == identity(identity_of):
                 return folder.name
     raise ResourceError(f"no run is recorded in {runs}", fix="name the folder with --runs")

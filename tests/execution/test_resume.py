@@ -1,0 +1,373 @@
+"""Running what is not done: every reason for which a point runs again, and that nothing else does. On the real local platform."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Task, Workflow
+from hera.workflows.models import ValueFrom
+
+from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
+from hera_utils.execution import realization
+from hera_utils.experiment.declarations import reads, writes
+from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.report.record import DONE, RunRecord, records
+
+ENVIRONMENT = Environment(persisted_volume=PersistedVolume("sweep", mount_path="/sweep"))
+
+
+class Files(Layout):
+    @writes
+    def square(self, n):
+        return self.path("squares", n)
+
+    @reads
+    def table(self):
+        return self.path("inputs", "table.txt")
+
+
+def mounted(environment):
+    volume = environment.persisted_volume
+    return [ExistingVolume(name="sweep", claim_name=volume.claim_name, mount_path=volume.mount_path)]
+
+
+def square(environment, image="alpine:3", code="mkdir -p /sweep/squares", digits=3):
+    """Appends a line to a file of the point's: who runs twice has two."""
+    n = "{{inputs.parameters.n}}"
+    return Container(
+        name="square",
+        image=image,
+        command=["sh", "-c"],
+        args=[f"test ! -e /sweep/fail-{n} || exit 3; {code}; echo $(({n} * {n})) >> /sweep/squares/{n}"],
+        inputs=[Parameter(name="n"), Parameter(name="digits", value=digits)],
+        volumes=mounted(environment),
+    )
+
+
+def loop(environment, inputs, layout, **code):
+    with Workflow(generate_name="loop-", entrypoint="dag") as w:
+        template = square(environment, **code)
+        with DAG(name="dag", fail_fast=False):
+            Task(name="square", template=template, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n)
+    return w
+
+
+def task_a_point(environment, inputs, layout):
+    with Workflow(generate_name="tasks-", entrypoint="dag") as w:
+        template = square(environment)
+        with DAG(name="dag", fail_fast=False):
+            for point in inputs.points:
+                Task(name=f"square-{point.name}", template=template, arguments=point.arguments)
+    return w
+
+
+def gather(environment, inputs, layout):
+    with Workflow(generate_name="loop-", entrypoint="count") as w:
+        Container(
+            name="count",
+            image="alpine:3",
+            command=["sh", "-c"],
+            args=["ls /sweep/squares | wc -l | tr -d ' \\n' > /tmp/total; echo >> /sweep/gathered"],
+            outputs=[Parameter(name="total", value_from=ValueFrom(path="/tmp/total"))],
+            volumes=mounted(environment),
+        )
+    return w
+
+
+def experiment(define=loop, n=(1, 2, 3), **more):
+    more.setdefault("name", "squares")
+    return Experiment(workflow=define, inputs=Inputs(parameters=grid(n=list(n))), environment=ENVIRONMENT, **more)
+
+
+@pytest.fixture
+def lab(local_platform, tmp_path):
+    local_platform.context.runs = str(tmp_path / "runs")
+    engine = ExecutionEngine(local_platform.context)
+
+    def ran():
+        folder = local_platform.claim("sweep") / "squares"
+        return {int(file.name): len(file.read_text().split()) for file in folder.iterdir()} if folder.exists() else {}
+
+    def why(one):
+        names = {point.id: point.n for point in one.inputs.points}
+        return {names[point]: text for point, text in engine.plan(one, resume=True).verdict.run.items()}
+
+    return SimpleNamespace(
+        engine=engine,
+        ran=ran,
+        why=why,
+        claim=local_platform.claim("sweep"),
+        runs=tmp_path / "runs",
+        client=local_platform.client,
+    )
+
+
+@pytest.mark.parametrize("define", [loop, task_a_point])
+def test_a_value_more_runs_the_new_point_alone(lab, define):
+    first = lab.engine.run(experiment(define))
+    assert (first.succeeded, first.points, first.undone) == (True, 3, 0)
+    assert lab.why(experiment(define, n=(1, 2, 3, 4))) == {4: "new"}
+    second = lab.engine.run(experiment(define, n=(1, 2, 3, 4)), resume=True)
+    assert second.succeeded
+    assert lab.ran() == {1: 1, 2: 1, 3: 1, 4: 1}
+    assert [point.status for point in second.results.points] == [DONE] * 4
+    third = lab.engine.run(experiment(define, n=(1, 2, 3, 4)), resume=True)
+    assert third.name == second.name, "nothing was left to run: it is the run before"
+    lab.engine.run(experiment(define))
+    assert lab.ran() == {1: 2, 2: 2, 3: 2, 4: 1}, "without resume every point runs"
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ({"code": "mkdir -p /sweep/squares; true"}, "code of square changed"),
+        ({"image": "alpine:3.20"}, "image of square changed"),
+        ({"digits": 4}, "code of square changed"),
+    ],
+)
+def test_what_changed_is_told_and_runs_again(lab, code, why):
+    lab.engine.run(experiment())
+
+    def changed(environment, inputs, layout):
+        return loop(environment, inputs, layout, **code)
+
+    assert lab.why(experiment(changed)) == dict.fromkeys((1, 2, 3), why)
+    lab.engine.run(experiment(changed), resume=True)
+    assert lab.ran() == {1: 2, 2: 2, 3: 2}
+    assert lab.why(experiment(changed)) == {}
+    assert lab.why(experiment()) == dict.fromkeys((1, 2, 3), why), "what is there was made by the other code"
+
+
+def test_files_that_the_layout_declares(lab):
+    one = experiment(layout=Files)
+    (lab.claim / "inputs").mkdir()
+    (lab.claim / "inputs" / "table.txt").write_text("a")
+    lab.engine.run(one)
+    assert lab.why(one) == {}
+    (lab.claim / "squares" / "2").unlink()
+    assert lab.why(one) == {2: "output missing: squares/2"}
+    (lab.claim / "inputs" / "table.txt").write_text("b")
+    assert lab.why(one)[1] == "input file inputs/table.txt changed"
+    lab.engine.run(one, resume=True)
+    assert lab.ran() == {1: 2, 2: 1, 3: 2}
+    assert lab.why(one) == {}
+
+
+def test_points_that_failed_run_again_and_gather_waits_for_all(lab):
+    one = experiment(gather=gather)
+    (lab.claim / "fail-2").touch()
+    with pytest.raises(RunFailed, match="1 of 3 points are not done") as caught:
+        lab.engine.run(one)
+    assert "--resume" in caught.value.fix
+    assert not (lab.claim / "gathered").exists()
+    assert list(lab.why(one)) == [2]
+    assert "it ended as Failed in loop-" in lab.why(one)[2]
+    (lab.claim / "fail-2").unlink()
+    run = lab.engine.run(one, resume=True)
+    assert run["count"].outputs["total"] == "3"
+    assert lab.ran() == {1: 1, 2: 1, 3: 1}
+    again = lab.engine.run(one, resume=True)
+    assert (again.name, again["count"].outputs["total"]) == (run.name, "3")
+    assert (lab.claim / "gathered").read_text() == "\n"
+
+
+def test_a_record_that_is_gone_means_that_all_runs(lab):
+    import shutil
+
+    lab.engine.run(experiment())
+    shutil.rmtree(lab.runs)
+    assert lab.why(experiment()) == dict.fromkeys((1, 2, 3), "new")
+
+
+def test_a_damaged_record_is_no_record(lab):
+    lab.engine.run(experiment())
+    (folder,) = records(lab.runs)
+    (folder / "points.sqlite").write_bytes(b"no database at all" * 100)
+    assert set(lab.why(experiment())) == {1, 2, 3}
+    lab.engine.run(experiment(), resume=True)
+    assert lab.why(experiment()) == {}
+
+
+def test_other_experiments_and_platforms_know_nothing_of_it(lab, local_platform):
+    lab.engine.run(experiment())
+    assert set(lab.why(experiment(name="another"))) == {1, 2, 3}
+    local_platform.context.argo_namespace = "elsewhere"
+    assert set(lab.why(experiment())) == {1, 2, 3}
+
+
+def test_a_workflow_with_a_fan_in_is_resumed_but_never_split(lab, monkeypatch):
+    def fan_in(environment, inputs, layout):
+        with Workflow(generate_name="fan-", entrypoint="dag") as w:
+            template = square(environment)
+            last = Container(
+                name="last",
+                image="alpine:3",
+                command=["sh", "-c"],
+                args=["echo >> /sweep/last"],
+                volumes=mounted(environment),
+            )
+            with DAG(name="dag"):
+                Task(
+                    name="square", template=template, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n
+                ) >> Task(name="last", template=last)
+        return w
+
+    lab.engine.run(experiment(fan_in))
+    made = lab.engine.plan(experiment(fan_in, n=(1, 2, 3, 4)), resume=True)
+    assert "never split: the task `last` comes after the points" in "\n".join(made.lines())
+    lab.engine.run(experiment(fan_in, n=(1, 2, 3, 4)), resume=True)
+    assert lab.ran() == dict.fromkeys((1, 2, 3, 4), 1)
+    assert len((lab.claim / "last").read_text()) == 2, "the fan-in runs after the new point"
+    lab.engine.run(experiment(fan_in, n=(1, 2, 3, 4)), resume=True)
+    assert len((lab.claim / "last").read_text()) == 2
+    lab.engine.run(experiment(fan_in, n=(1, 2, 3)), resume=True)
+    assert lab.ran() == dict.fromkeys((1, 2, 3, 4), 1)
+
+
+def test_one_unit_runs_whole(lab):
+    def chained(environment, inputs, layout):
+        with Workflow(generate_name="chain-", entrypoint="dag") as w:
+            say = Script(name="say", image="python:3.11", source=lambda n: print(n), inputs=[Parameter(name="n")])
+            with DAG(name="dag"):
+                first = Task(name="a", template=say, arguments={"n": 1})
+                Task(name="b", template=say, arguments={"n": 2})
+                sum_up = Task(name="c", template=say, arguments={"n": "{{tasks.a.outputs.result}}"})
+                first >> sum_up
+        return w
+
+    one = experiment(chained, n=(1, 2))
+    assert "one unit, run whole: the task `c` reads what `a` answers" in lab.engine.plan(one).lines()[1]
+    lab.engine.run(one)
+    assert lab.why(one) == {}
+    assert set(lab.why(experiment(chained, n=(1, 2, 3)))) == {1, 2, 3}
+
+
+# --- runs of several workflows ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Workflows of at most three points, two at once."""
+    from hera_utils.execution import plan as planning
+    from hera_utils.execution.parts import Limits
+
+    monkeypatch.setattr(planning, "HERE", Limits(bytes=100_000, nodes=3, in_flight=2, most=100_000))
+
+
+@pytest.mark.parametrize("define", [loop, task_a_point])
+def test_a_split_run_is_one_run(lab, small_parts, define):
+    one = experiment(define, n=range(10), gather=gather)
+    (line,) = lab.engine.plan(one).lines()
+    assert line.startswith("10 points (10 n) → 11 pods, about 4 workflows of at most ")
+    run = lab.engine.run(one)
+    assert run.succeeded
+    assert lab.ran() == dict.fromkeys(range(10), 1)
+    assert run["count"].outputs["total"] == "10"
+    found = lab.client.list(selector=f"hera-utils/run={run.name}")
+    assert sorted(one["metadata"]["name"] for one in found) == [
+        *(f"{run.name}-{n}" for n in range(1, 5)),
+        f"{run.name}-gather",
+    ]
+    assert len(run.results.points) == 10
+    assert {point.status for point in run.results.points} == {DONE}
+    assert lab.engine.collect().name == run.name
+
+
+def test_two_hopeless_workflows_are_enough(lab, small_parts):
+    for n in range(12):
+        (lab.claim / f"fail-{n}").touch()
+    run = lab.engine.run(experiment(n=range(12)), check=False)
+    assert not run.succeeded
+    assert run.undone == 12
+    assert len(lab.client.list(selector=f"hera-utils/run={run.name}")) < 4, (
+        "one may have been sent when the first had ended"
+    )
+
+
+def test_submitted_and_followed_later(lab, small_parts, local_platform):
+    one = experiment(n=range(10), gather=gather)
+    name = lab.engine.submit(one)
+    with RunRecord.open(lab.runs / name) as record:
+        assert record.statuses() == {"Submitted": 6, "": 4}
+        assert record.facts["ended"] is None
+    run = ExecutionEngine(local_platform.context).follow(one)
+    assert (run.name, run.succeeded, run["count"].outputs["total"]) == (name, True, "10")
+    assert lab.ran() == dict.fromkeys(range(10), 1)
+
+
+def test_cancelled_and_resumed(lab, small_parts):
+    def slow(environment, inputs, layout):
+        return loop(environment, inputs, layout, code="sleep 30; mkdir -p /sweep/squares")
+
+    name = lab.engine.submit(experiment(slow, n=range(10)))
+    assert lab.engine.cancel(name) == [f"{name}-1", f"{name}-2"]
+    run = lab.engine.run(experiment(n=range(10)), resume=True)
+    assert (run.name, run.succeeded) == (name, True)
+    assert lab.ran() == dict.fromkeys(range(10), 1)
+
+
+def test_what_still_runs_is_not_mixed_with_what_changed(lab, small_parts):
+    def slow(environment, inputs, layout):
+        return loop(environment, inputs, layout, code="sleep 3; mkdir -p /sweep/squares")
+
+    name = lab.engine.submit(experiment(slow, n=range(10)))
+    with pytest.raises(
+        SettingsError, match=f"6 points of {name} still run, and since they began: code of square changed"
+    ):
+        lab.engine.run(experiment(n=range(10)), resume=True)
+    lab.engine.cancel()
+
+
+def test_one_process_drives_a_run(lab, small_parts):
+    name = lab.engine.submit(experiment(n=range(10)))
+    with RunRecord.open(lab.runs / name) as record:
+        record.drive()
+        with pytest.raises(SettingsError, match="still being driven"):
+            lab.engine.run(experiment(n=range(10)), resume=True)
+    assert lab.engine.run(experiment(n=range(10)), resume=True).name == name
+
+
+def test_parallelism_is_of_the_whole_run(lab, small_parts):
+    lab.engine.context.parallelism = 4
+    run = lab.engine.run(experiment(n=range(10)))
+    found = lab.client.list(selector=f"hera-utils/run={run.name}")
+    assert {one["spec"]["parallelism"] for one in found} == {2}
+
+
+def test_the_packages_of_script_tasks_count(lab, monkeypatch):
+    def python(environment, inputs, layout):
+        with Workflow(generate_name="python-", entrypoint="dag") as w:
+            say = Script(
+                name="say",
+                image="python:3.11",
+                command=["python"],
+                source=lambda n: print(n),
+                inputs=[Parameter(name="n")],
+            )
+            with DAG(name="dag"):
+                Task(name="say", template=say, arguments={"n": "{{item}}"}, with_items=inputs.parameters.n)
+        return w
+
+    lab.engine.run(experiment(python))
+    assert lab.why(experiment(python)) == {}
+    monkeypatch.setattr("hera_utils.execution.plan.packages", lambda: {"numpy": "99.0"})
+    assert "python package" in lab.why(experiment(python))[1]
+
+
+def test_modules_beside_the_script_count(tmp_path):
+    from hera_utils.execution.sources import Sources
+
+    (tmp_path / "steps.py").write_text("import shared.tools\n")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "tools.py").write_text("x = 1\n")
+    template = {"script": {"command": ["python"], "args": ["-m", "hera.workflows.runner", "-e", "steps:collect"]}}
+    before = Sources(tmp_path)(template)
+    assert set(before) == {"steps", "shared.tools"}
+    (tmp_path / "shared" / "tools.py").write_text("x = 2\n")
+    after = Sources(tmp_path)(template)
+    assert after["steps"] == before["steps"]
+    assert after["shared.tools"] != before["shared.tools"]
+    inline = {"script": {"command": ["python"], "source": "import steps, sys\nprint(1)"}}
+    assert set(Sources(tmp_path)(inline)) == {"steps", "shared.tools"}
+    assert realization.script_folder(SimpleNamespace()).is_dir()
+    assert sys.modules["__main__"]
