@@ -15,7 +15,9 @@ from hera_utils.experiment.declarations import writes as writes
 from hera_utils.experiment.environment import ConfigMap as ConfigMap
 from hera_utils.experiment.environment import Environment as Environment
 from hera_utils.experiment.environment import PersistedVolume as PersistedVolume
+from hera_utils.experiment.environment import PullSecret as PullSecret
 from hera_utils.experiment.environment import Secret as Secret
+from hera_utils.experiment.environment import ServiceAccount as ServiceAccount
 from hera_utils.experiment.experiment import Experiment as Experiment
 from hera_utils.experiment.inputs import Inputs as Inputs
 from hera_utils.experiment.layout import Layout as Layout
