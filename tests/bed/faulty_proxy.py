@@ -20,10 +20,10 @@ def answer(status: str, body: bytes = PAGE, kind: str = "text/html") -> bytes:
 class FaultyProxy:
     """plans: what happens to the next connections, first first; when there are none left `draw` says (else "pass").
 
-    ("pass",) | ("cut", bytes of the answer that get through) | ("reset", the same, but ended by a reset) | ("cut-request", bytes of
-    the request that get through) | ("stall", bytes of the answer, seconds that nothing comes then) | ("delay", seconds) |
-    ("half-close",) | ("after", bytes: the request is forwarded, then this is answered instead) | ("instead", bytes: answered
-    without asking the server)
+    ("pass",) | ("cut", bytes of the answer that get through) | ("reset", the same, but ended by a reset) | ("cut-request",
+    bytes of the request that get through) | ("life", seconds after which the connection ends) | ("stall", bytes of the
+    answer, seconds that nothing comes then) | ("delay", seconds) | ("half-close",) | ("after", bytes: the request is
+    forwarded, then this is answered instead) | ("instead", bytes: answered without asking the server)
 
     tls: (as the server, as a client) when both sides speak it. All but the last two plans then spoil what is encrypted, the
     handshake too, and the proxy sees none of it.
@@ -70,10 +70,15 @@ class FaultyProxy:
                 await asyncio.sleep(0.2)
                 there.write_eof()
             try:
-                await self.answer(back, writer, kind, more)
+                await asyncio.wait_for(self.answer(back, writer, kind, more), more[0] if kind == "life" else None)
             finally:
                 up.cancel()
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):  # cancelled: the test is over
+        except (
+            OSError,
+            asyncio.IncompleteReadError,
+            asyncio.TimeoutError,
+            asyncio.CancelledError,
+        ):  # cancelled: the test is over
             pass
         finally:
             for one in (writer, there):

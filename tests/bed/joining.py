@@ -20,7 +20,14 @@ from .build import SOURCES, build
 from .handle import Bed
 
 HERE = Path(__file__).parent
-NOT_OF_A_BED = ("test_*.py", "conftest.py", "fixture.py", "faulty_proxy.py", "walks.py", "planted_*.py")  # may change while one stands
+NOT_OF_A_BED = (
+    "test_*.py",
+    "conftest.py",
+    "fixture.py",
+    "faulty_proxy.py",
+    "walks.py",
+    "planted_*.py",
+)  # may change while one stands
 START_SECONDS = 180.0
 
 

@@ -175,7 +175,7 @@ def test_logs_of_both_formats_and_their_options(double, client):
         ("p2", "two"),
         ("p1", "trois é\n"),
     ]
-    assert double.seen[-1].query == {
+    assert double.seen[0].query == {
         "logOptions.container": "init",
         "logOptions.tailLines": "2",
         "grep": "x y",
@@ -238,6 +238,24 @@ def test_a_page_in_the_place_of_a_log_is_no_empty_log(double, client):
     double.on("GET", f"{RUNS}/w/log", lambda exchange: exchange.reply(b"<html>", 200, "text/html"))
     with pytest.raises(AccessError, match="is no Argo server"):
         list(client.logs("w"))
+
+
+def test_a_watch_that_is_told_gone_begins_anew(double, client):
+    tries = []
+
+    def events(exchange):
+        tries.append(exchange)
+        if len(tries) == 1:
+            exchange.reply({"error": {"grpc_code": 13, "http_code": 410, "message": "too old resource version"}}, 410)
+            return
+        exchange.begin_events()
+        exchange.event({"result": {"type": "ADDED", "object": workflow("Succeeded", 7)}})
+        exchange.end_events()
+
+    double.on("GET", f"{RUNS}/w", workflow("Running", 1))
+    double.on("GET", EVENTS, events)
+    assert [kind for kind, _ in client.watch("w")] == ["ADDED"]
+    assert len(tries) == 2
 
 
 def test_a_busy_server_is_asked_again_when_it_says(double, client):

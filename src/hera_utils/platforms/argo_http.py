@@ -35,7 +35,8 @@ KEEP_ALIVE_SECONDS = 15.0  # Argo's server writes a comment into a silent stream
 _CHUNK = 1 << 16
 _PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts of a reading
 _LONGEST_PAUSE = 10.0  # however long a busy server asks to be left alone
-_PASSING = (429, 502, 503, 504)  # whoever says these (a gateway, or Argo itself) may say otherwise a moment later
+# Whoever says these (a gateway, or Argo itself) may say otherwise a moment later; 410: what a watch was to go on from is forgotten.
+_PASSING = (410, 429, 502, 503, 504)
 
 
 class Cut(Exception):
