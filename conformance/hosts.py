@@ -5,7 +5,7 @@
 
 The recordings were made beside stand-ins too: raw.githubusercontent.com, google.com and httpbin.org gave the answer below over TLS;
 `httpbin:9100` was the go-httpbin that Argo's own tests run. The server under test reaches them as any server behind a firewall
-reaches the world: by HTTP_PROXY, HTTPS_PROXY and the certificates of REQUESTS_CA_BUNDLE.
+reaches the world: by HTTP_PROXY, HTTPS_PROXY and the authorities of SSL_CERT_FILE.
 """
 
 from __future__ import annotations
