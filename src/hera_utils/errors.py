@@ -34,6 +34,10 @@ class HeraUtilsError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it (IPython asks for this): the sentence and its fix, as a terminal does."""
+        return [f"{type(self).__name__}: {self.message}", *([f"  fix: {self.fix}"] if self.fix else [])]
+
 
 class SettingsError(HeraUtilsError):
     """The user's flags, variables, files or script must change."""

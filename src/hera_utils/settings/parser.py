@@ -18,6 +18,12 @@ from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.sources import Surroundings, foreign_keys, read_settings
 
 
+def _typed() -> list[str]:
+    """The words of the command line; none in a notebook, whose kernel was started with words of its own."""
+    in_kernel = "ipykernel" in sys.modules and sys.argv[0].endswith("ipykernel_launcher.py")
+    return [] if in_kernel else sys.argv[1:]
+
+
 class ContextParser(argparse.ArgumentParser):
     """An argument parser that knows every setting of hera_utils; what it parses is a CLIContext.
 
@@ -51,7 +57,7 @@ class ContextParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """(CLIContext, the words that no flag explains). SettingsError for a source that cannot be meant."""
         around = self.around or Surroundings()
-        words = self._from_files(foreign_keys(around)) + list(sys.argv[1:] if args is None else args)
+        words = self._from_files(foreign_keys(around)) + list(_typed() if args is None else args)
         found, rest = super().parse_known_args(words, namespace)
         said = {**self.inherited, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
         own = {name: value for name, value in vars(found).items() if name not in BY_NAME}

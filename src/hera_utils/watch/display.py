@@ -84,7 +84,11 @@ class Display(Protocol):
 
 
 def shown(console: Console, clock: Callable[[], float] = time.time) -> Display:
-    """The display that fits: live on a terminal, plain lines in a pipe or a dumb terminal."""
+    """The display that fits: a notebook's, live on a terminal, plain lines in a pipe or a dumb terminal."""
+    from hera_utils.watch.notebook import NotebookDisplay, in_notebook
+
+    if in_notebook():
+        return NotebookDisplay(clock)
     return (
         LiveDisplay(console, clock) if console.is_terminal and not console.is_dumb_terminal else Lines(console, clock)
     )
