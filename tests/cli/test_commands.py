@@ -315,8 +315,16 @@ def test_artifacts_of_runs(user):
     with tarfile.open(user.folder / "packed.tgz") as archive:
         assert archive.extractfile(archive.getmembers()[0]).read() == b"made\n"
     assert "it has: make/plain, make/packed" in user.type("cp", "artifact:@latest/make/none", ".", status=2)
-    assert "names no artifact" in user.type("cp", "artifact:x", ".", status=2)
+    assert "names no run" in user.type("cp", "artifact:", ".", status=2)
+    assert '"x" not found' in user.type("cp", "artifact:x", ".", status=2)
     assert "cannot write" in user.type("cp", "artifact:@latest/make/plain", "absent/x", status=2)
+    assert "2 artifacts" in user.type("cp", "artifact:@latest", "all")
+    assert (user.folder / "all" / "make" / "plain.txt").read_text() == "made\n"
+    assert user.type("cp", "artifact:@latest/make", "all", "--unpack").count("was there") == 2
+    assert (user.folder / "all" / "make" / "packed.txt").read_text() == "made\n"
+    user.type("cp", "artifact:@latest/make/packed", "unpacked", "--unpack")
+    assert (user.folder / "unpacked").read_text() == "made\n"
+    assert "there are 2 artifacts" in user.type("cp", "artifact:@latest", "here.txt", status=2)
 
 
 def test_gc_says_how_much_first_and_asks(user):

@@ -113,6 +113,8 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     from hera_utils.platforms import downloads
 
     folder = target if target.is_dir() else target.parent
+    if not folder.is_dir():
+        raise ResourceError(f"cannot write {target} (there is no folder {folder})", fix="make it, or name another")
     beside = folder / f".{downloads.legal(artifact.name)}.download"
     try:
         (saved,) = downloads.download(connection, run, [artifact], beside)

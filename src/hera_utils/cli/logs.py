@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 _BESIDE = ("initContainers", "sidecars")
+# told apart on dark and light grounds, also by who does not tell red from green; red is for what went wrong
+_COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright_magenta", "bright_blue")
 
 
 @click.command()
@@ -29,11 +31,14 @@ _BESIDE = ("initContainers", "sidecars")
 def command(  # noqa: PLR0913  a command's flags are its signature
     name: str, task: str | None, follow: bool, container: str, tail: int | None, grep: str | None, no_prefix: bool
 ) -> int:
-    """Show what the tasks of a run wrote; of one TASK when it is named (as in `hera-utils get`, or a pod's name)."""
+    """Show what the tasks of a run wrote; of one TASK when it is named (as in `hera-utils get`, or a pod's name).
+
+    Also of pods that are gone, where Argo keeps their logs (archiveLogs).
+    """
     from hera_utils.cli.runs import reached, workflows_of
     from hera_utils.cli.terminal import use_colour
 
-    colour, silent = use_colour(), True
+    colour, silent, painted = use_colour(), True, colours()
     with reached() as client:
         workflows = workflows_of(client, name)
         for found, pods, names in _chosen(client, workflows, task):
@@ -45,11 +50,21 @@ def command(  # noqa: PLR0913  a command's flags are its signature
                     silent = False
                     if not no_prefix and (task is None or len(pods) > 1):
                         source = names.get(source) or _named_now(client, found, source, names)
-                        line = f"{click.style(source, fg='cyan') if colour else source}: {line}"
+                        line = f"{painted(source) if colour else source}: {line}"
                     click.echo(line)
         if silent:
             check_container(client.get(workflows[0]), container)
     return 0
+
+
+def colours() -> Callable[[str], str]:
+    """Paints the names of tasks: each its own colour, as far as there are colours, in the order in which they speak."""
+    given: dict[str, str] = {}
+
+    def paint(task: str) -> str:
+        return click.style(task, fg=given.setdefault(task, _COLOURS[len(given) % len(_COLOURS)]))
+
+    return paint
 
 
 def _chosen(

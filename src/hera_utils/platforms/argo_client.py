@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
-from hera_utils.platforms import submission
+from hera_utils.platforms import archived_logs, submission
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
 
@@ -284,7 +284,8 @@ class ArgoClient:
         grep: str | None = None,
     ) -> Iterator[tuple[str, str]]:
         """(pod, line) of all pods of a workflow, or of one. follow: until the workflow is finished; then a broken stream is
-        taken up again without repeating a line (not with `tail`, whose beginning is lost by then).
+        taken up again without repeating a line (not with `tail`, whose beginning is lost by then). What pods wrote that are gone
+        comes after the others', where Argo keeps it (`archiveLogs`).
         """
         query = {
             "logOptions.container": container,
@@ -307,7 +308,7 @@ class ArgoClient:
                         told[source] = seen[source]
                         attempts.worked()
                         yield source, str(event.get("content", ""))
-                return
+                break
             except Cut as cut:
                 error = PlatformError(
                     f"the log of {name} broke off ({cut})", fix=f"ask again with: hera-utils logs {name}"
@@ -323,6 +324,16 @@ class ArgoClient:
                 pause = attempts.failed(error)
                 self.rejoin()
             time.sleep(pause)
+        if not self.connection.local and (pod is None or pod not in told):
+            yield from self._kept_logs(name, archived_logs.Wanted(container, pod, tail, grep), told)
+
+    def _kept_logs(self, name: str, wanted: archived_logs.Wanted, told: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+        try:
+            workflow = self.get(name)
+        except Refused:
+            return  # gone meanwhile: its pods were heard, or nobody is
+        gone, artifact = archived_logs.unheard(workflow, told, wanted), f"{wanted.container}-logs"
+        yield from archived_logs.lines_of(gone, wanted, lambda node: self.artifact(name, node, artifact))
 
     def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
         """The bytes of an output artifact, in pieces: what is stored (a folder is a .tgz unless its archive is none)."""

@@ -1,0 +1,86 @@
+"""What pods wrote that are gone: Argo keeps it as an artifact of their node (`archiveLogs`), and its log stream says nothing of it."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.argo.names import pod_name
+from hera_utils.errors import HeraUtilsError, SettingsError
+
+Json = dict[str, Any]
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """container: whose log. pod: of this one alone, None for all. tail: its last so many lines. grep: only lines that match."""
+
+    container: str = "main"
+    pod: str | None = None
+    tail: int | None = None
+    grep: str | None = None
+
+
+def unheard(workflow: Json, heard: Collection[str], wanted: Wanted) -> list[tuple[str, str]]:
+    """(pod, id of its node) of the finished pods that nothing was heard of and whose log is kept. Pure."""
+    metadata = workflow["metadata"]
+    version = (metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
+    found = []
+    for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
+        kept = [one.get("name") for one in (node.get("outputs") or {}).get("artifacts") or ()]
+        if node.get("type") != "Pod" or not node.get("finishedAt") or f"{wanted.container}-logs" not in kept:
+            continue
+        template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
+        pod = pod_name(str(metadata["name"]), str(node["name"]), template, str(node["id"]), version=version)
+        if pod not in heard and wanted.pod in (None, pod):
+            found.append((pod, str(node["id"])))
+    return found
+
+
+def lines_of(
+    pods: list[tuple[str, str]], wanted: Wanted, content: Callable[[str], Iterator[bytes]]
+) -> Iterator[tuple[str, str]]:
+    """(pod, line) of kept logs. content: node id → the artifact's bytes. One that does not come is told after the others."""
+    failure: HeraUtilsError | None = None
+    matches = _search(wanted.grep)
+    for pod, node in pods:
+        try:
+            lines: Iterator[str] = _lines(content(node))
+            if matches is not None:
+                lines = filter(matches, lines)
+            for line in lines if wanted.tail is None else deque(lines, maxlen=wanted.tail):
+                yield pod, line
+        except HeraUtilsError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+
+
+def _search(grep: str | None) -> Callable[[str], object] | None:
+    """Argo's server takes Go's regular expressions; nearly all are Python's as well."""
+    if not grep:
+        return None
+    try:
+        return re.compile(grep).search
+    except re.error:
+        raise SettingsError(
+            f"`{grep}` cannot be looked for in logs of pods that are gone: it is no regular expression of Python",
+            fix="write it in another way, or leave it out",
+        ) from None
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[str]:
+    rest, unpack = b"", None
+    for number, piece in enumerate(pieces):
+        if number == 0 and piece.startswith(_GZIP):
+            unpack = zlib.decompressobj(31)
+        *whole, rest = (rest + (unpack.decompress(piece) if unpack is not None else piece)).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "replace")
+    if rest:
+        yield rest.decode("utf-8", "replace")
