@@ -1,0 +1,179 @@
+"""kill -9 of everything during a sweep (the script, the server, the tasks), and --resume: no finished point is computed again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hera_utils.report.record import DONE, RunRecord, records
+
+SCRIPT = """
+import sys
+from hera.workflows import DAG, Container, ExistingVolume, Parameter, Task, Workflow
+from hera_utils import Environment, ExecutionEngine, Experiment, Inputs, PersistedVolume, grid
+from hera_utils.execution import parts, plan
+
+plan.HERE = parts.Limits(bytes=1_000_000, nodes={nodes}, in_flight=2, most=1_000_000)
+MOUNT = [ExistingVolume(name="out", claim_name="kills", mount_path="/out")]
+
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="kills-", entrypoint="dag") as w:
+        work = Container(
+            name="work", image="alpine:3", command=["sh", "-c"], inputs=[Parameter(name="n")], volumes=MOUNT,
+            args=["echo begun >> /out/{{{{inputs.parameters.n}}}}; sleep 0.02; echo done >> /out/{{{{inputs.parameters.n}}}}"],
+        )
+        with DAG(name="dag", fail_fast=False):
+            Task(name="work", template=work, arguments={{"n": "{{{{item}}}}"}}, with_items=inputs.parameters.n)
+    return w
+
+
+def gather(environment, inputs, layout):
+    with Workflow(generate_name="kills-", entrypoint="gather") as w:
+        Container(name="gather", image="alpine:3", command=["sh", "-c"], args=["echo gathered >> /out/gathered"], volumes=MOUNT)
+    return w
+
+
+experiment = Experiment(
+    workflow=define, gather=gather, inputs=Inputs(parameters=grid(n=range({points}))),
+    environment=Environment(persisted_volume=PersistedVolume("kills", mount_path="/out")),
+)
+if __name__ == "__main__":
+    run = ExecutionEngine.from_command_line().run(experiment)
+    print("ended", run.phase)
+"""
+
+
+def below(pid):
+    """A process and all that it started, directly or not."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+    found = {pid}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+class Lab:
+    def __init__(self, folder, points, nodes):
+        self.folder, self.state = folder, folder / "state"
+        self.out = self.state / "claims" / "default" / "kills"
+        (folder / "experiment.py").write_text(SCRIPT.format(points=points, nodes=nodes))
+        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HERA_UTILS_IMAGES") if name in os.environ}
+        self.environ = kept | {"HOME": str(folder), "HERA_UTILS_STATE": str(self.state), "PYTHONUTF8": "1"}
+
+    def start(self, *words):
+        return subprocess.Popen(
+            [sys.executable, "experiment.py", *words],
+            cwd=self.folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def begun(self):
+        return len(list(self.out.iterdir())) if self.out.exists() else 0
+
+    def kill_everything(self, script):
+        doomed = below(script.pid)
+        said = self.state / "server.json"
+        if said.exists():
+            doomed |= below(json.loads(said.read_text())["pid"])
+        for pid in doomed:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        script.communicate(timeout=60)
+
+    def statuses(self):
+        (folder, *_) = records(self.folder / "runs")
+        with RunRecord.open(folder) as record:
+            return {row.name: row.status for row in record.points()}
+
+    def stop(self):
+        subprocess.run(
+            [sys.executable, "-m", "hera_utils", "serve", "--stop"], env=self.environ, check=False, timeout=60
+        )
+
+
+@pytest.fixture
+def lab(tmp_path):
+    made = []
+
+    def of(points, nodes):
+        made.append(Lab(tmp_path, points, nodes))
+        return made[0]
+
+    yield of
+    for one in made:
+        one.stop()
+
+
+@pytest.mark.parametrize(("points", "nodes", "kills"), [(200, 60, 2), (120, 2000, 1)])
+def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
+    here = lab(points, nodes)
+    dice = random.Random(20261123)
+    for turn in range(kills):
+        script = here.start(*(["--resume"] if turn else []))
+        goal = here.begun() + points // (kills + 2)
+        deadline = time.monotonic() + 60
+        while here.begun() < goal and script.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(dice.uniform(0.0, 0.3))
+        assert script.poll() is None, script.communicate()[0]
+        here.kill_everything(script)
+    said = here.start("--resume").communicate(timeout=120)[0]
+    if "ended Succeeded" not in said:  # tasks that were killed in the last turn failed; their points run now
+        said += here.start("--resume").communicate(timeout=120)[0]
+    assert "ended Succeeded" in said, said
+    assert set(here.statuses().values()) == {DONE}
+    counts = {file.name: file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"}
+    assert set(counts) == {str(n) for n in range(points)}
+    again = sorted(name for name, count in counts.items() if count > 1)
+    # A task may be killed after its last line and before its end was seen: at most one a core and kill.
+    assert len(again) <= kills * (os.cpu_count() or 1), (again, said)
+    assert (here.out / "gathered").read_text() == "gathered\n"
+    assert "nothing to run" in here.start("--resume").communicate(timeout=60)[0]
+
+
+def test_the_script_alone_is_killed_and_joins_what_runs(lab):
+    here = lab(90, 30)
+    script = here.start()
+    deadline = time.monotonic() + 60
+    while here.begun() < 10 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    script.kill()
+    script.communicate(timeout=60)
+    said = here.start("--resume").communicate(timeout=120)[0]
+    assert "ended Succeeded" in said, said
+    assert {file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"} == {1}
+
+
+def test_ctrl_c_leaves_what_was_submitted_and_resume_goes_on(lab):
+    here = lab(90, 30)
+    script = here.start()
+    deadline = time.monotonic() + 60
+    while here.begun() < 10 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    script.send_signal(signal.SIGINT)
+    said = script.communicate(timeout=60)[0]
+    assert script.returncode == 130, said
+    assert "goes on; come back with: hera-utils watch kills-" in said
+    assert "follow with: --resume" in said
+    said = here.start("--resume", "--explain").communicate(timeout=120)[0]
+    assert "ended Succeeded" in said, said
+    assert {file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"} == {1}
