@@ -156,3 +156,34 @@ def test_markdown_for_an_appendix():
     assert "&lt;i&gt;" in text
     assert "      boom `x`" in text
     assert "- images: a, b" in text
+
+
+def test_a_loop_in_the_users_own_python_is_one_box_and_gather_comes_after_it():
+    points = run(
+        pod("wf.stage", templateName="stage", children=[f"id-wf.p{n}" for n in range(20)]),
+        *(pod(f"wf.p{n}") for n in range(20)),
+    )
+    after = run(name="after")
+    after["status"]["nodes"] = {"after": pod("after", templateName="sum") | {"id": "after", "boundaryID": ""}}
+    documents = [points, after]
+    drawn = graph(documents, Results.of(documents).tasks, last=["after"])
+    assert [(box.title, sum(box.counts.values())) for box in drawn.boxes] == [("stage", 1), ("collect", 20), ("sum", 1)]
+    assert titles(drawn) == {("stage", "collect"), ("collect", "sum")}
+
+
+def test_of_earlier_runs_only_the_points_that_were_taken_over():
+    now = sweep([({"y": "2"}, "Succeeded", {"n": "2"})], "now")
+    past = sweep([({"y": "1"}, "Succeeded", {"n": "1"}), ({"y": "2"}, "Failed", {})], "past")
+    past["status"] |= {"phase": "Failed", "startedAt": "2025-01-01T00:00:00Z"}
+    points = (
+        PointRow("p1", 0, "1", {"y": 1}, "past", tasks=(("collect-0", None),), status="Succeeded", run="past"),
+        PointRow("p2", 1, "2", {"y": 2}, "now", tasks=(("collect-0", None),)),
+    )
+    whole = WholeRun("now", "default", (now, past), points=points, earlier=frozenset({"past"}))
+    results = whole.results()
+    assert [(one.status, dict(one.outputs), one.run) for one in results.points] == [
+        ("Succeeded", {"n": "1"}, "past"),
+        ("Succeeded", {"n": "2"}, ""),
+    ]
+    told = story(whole, results)
+    assert (told["phase"], told["counts"], told["ended"] - told["begun"]) == ("Succeeded", {"Succeeded": 2}, 9)

@@ -169,9 +169,10 @@ def _told(run: WholeRun, results: Results, files: list[CrateFile], script: Path 
                 finished=str(status.get("finishedAt") or ""),
                 phase=str(status.get("phase") or ""),
                 message=str(status.get("message") or ""),
+                earlier=name in run.earlier,
             )
         )
-    last = max((one.finished or one.started for one in executions), default="")
+    last = max((one.finished or one.started for one in executions if not one.earlier), default="")
     usage: dict[str, int] = {}
     for row in results:
         for name, amount in row.usage.items():
@@ -180,6 +181,7 @@ def _told(run: WholeRun, results: Results, files: list[CrateFile], script: Path 
     return Told(
         run=run.name,
         experiment=experiment_of(run),
+        phase=run.phase,
         published=last or "1970-01-01T00:00:00Z",
         executions=executions,
         files=files,

@@ -91,8 +91,11 @@ def _json_row(one: Row | PointResult, inputs: Json, outputs: Json) -> Json:
     }
     if isinstance(one, PointResult):
         row["tasks"] = [task.task for task in one.tasks]
-    elif one.log:
-        row["log"] = list(one.log)
+        log = [line for task in one.tasks for line in task.log]
+    else:
+        log = list(one.log)
+    if log:
+        row["log"] = log
     return row
 
 

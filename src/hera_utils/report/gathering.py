@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,9 @@ MOST_LOGS = 20
 class WholeRun:
     """A run as it stands.
 
-    documents: its workflows, in the order in which they were submitted. folder: its record, None where there is none on this machine;
-    facts: what run.json says. points: in the order of the sweep.
+    documents: its workflows, in the order in which they were submitted, and those of earlier runs whose points it took over. earlier:
+    the names of the latter. folder: its record, None where there is none on this machine; facts: what run.json says. points: in the
+    order of the sweep.
     """
 
     name: str
@@ -36,6 +37,26 @@ class WholeRun:
     folder: Path | None = None
     facts: Json = field(default_factory=dict)
     points: tuple[PointRow, ...] = ()
+    earlier: frozenset[str] = frozenset()
+
+    @property
+    def own(self) -> tuple[Json, ...]:
+        """The workflows that this run submitted."""
+        return tuple(one for one in self.documents if one["metadata"]["name"] not in self.earlier)
+
+    @property
+    def last(self) -> list[str]:
+        """The workflows that come after all points."""
+        return [str(one.get("name")) for one in self.facts.get("workflows") or () if one.get("role") == "gather"]
+
+    @property
+    def phase(self) -> str:
+        """As the record says once the run has ended, else as its workflows stand together."""
+        if self.facts.get("ended") and self.facts.get("phase"):
+            return str(self.facts["phase"])
+        phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in self.own]
+        worst = next((phase for phase in ("Error", "Failed", "Running", "Pending") if phase in phases), "")
+        return worst or ("Succeeded" if phases else "Pending")
 
     @property
     def script(self) -> str:
@@ -44,7 +65,11 @@ class WholeRun:
         return str(self.facts.get("script") or next((one[SCRIPT] for one in annotations if one.get(SCRIPT)), ""))
 
     def results(self) -> Results:
-        return Results.of(self.documents, self.points, name=self.name)
+        """Of earlier runs only the tasks of points that this one took over."""
+        found = Results.of(self.documents, self.points, name=self.name)
+        if not self.earlier:
+            return found
+        return replace(found, tasks=tuple(row for row in found if row.point or row.workflow not in self.earlier))
 
     def results_with_logs(self, client: ArgoClient, *, most: int = MOST_LOGS) -> Results:
         """With the last lines of the first `most` failed tasks."""
@@ -65,14 +90,15 @@ def gathered(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
             return WholeRun(name, client.namespace, tuple(documents))
     with RunRecord.open(folder) as record:
         facts, points = dict(record.facts), tuple(record.points())
-        names = dict.fromkeys([row.name for row in record.workflows()] + [p.workflow for p in points if p.workflow])
+        own = [row.name for row in record.workflows()]
+    others = [name for name in dict.fromkeys(point.workflow for point in points) if name and name not in own]
     client.namespace = facts.get("namespace") or client.namespace
-    documents = [document for one in names if (document := _got(client, one)) is not None]
+    documents = [document for one in (*own, *others) if (document := _got(client, one)) is not None]
     if not documents and not points:
         raise ResourceError(
             f"none of the workflows of {name} is there any more", fix="see the runs that there are with: hera-utils ls"
         )
-    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points)
+    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others))
 
 
 def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> Iterator[tuple[str, list[str]]]:

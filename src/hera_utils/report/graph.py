@@ -12,6 +12,7 @@ Json = dict[str, Any]
 Key = tuple[str, ...]
 
 MOST_BOXES = 60
+MOST_ALIKE = 8  # boxes of one template, after and before the same others: more are one
 _STRUCTURE = frozenset({"StepGroup", "TaskGroup", "DAG", "Steps", "Container"})
 
 
@@ -33,28 +34,75 @@ class Graph:
     edges: tuple[tuple[int, int], ...]
 
 
-def graph(documents: Iterable[Json], rows: Sequence[Row], *, most: int = MOST_BOXES) -> Graph:
-    """With more than `most` boxes, a box a template. Linear in the nodes."""
+def graph(documents: Iterable[Json], rows: Sequence[Row], *, most: int = MOST_BOXES, last: Iterable[str] = ()) -> Graph:
+    """With more than `most` boxes, a box a template. last: workflows that come after all others. Linear in the nodes."""
     read = [_Nodes(document) for document in documents]
     owners = {nodes.workflow: nodes for nodes in read}
-    keys = {(row.workflow, row.node_id): owners[row.workflow].key(row.node_id) for row in rows}
-    if len(set(keys.values())) > most:
-        for row in rows:
-            nodes = owners[row.workflow]
-            nodes.renamed[nodes.key(row.node_id)] = (row.template,)
-        keys = {(row.workflow, row.node_id): (row.template,) for row in rows}
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys.values()))}
-    boxes = [Box(title=".".join(key) or "run") for key in numbers]
-    for row in rows:
-        box = boxes[numbers[keys[row.workflow, row.node_id]]]
+    keys = [owners[row.workflow].key(row.node_id) for row in rows]
+    if len(set(keys)) > most:
+        for row, key in zip(rows, keys, strict=True):
+            owners[row.workflow].renamed[key] = (row.template,)
+        keys = [(row.template,) for row in rows]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    boxes = [Box(title=".".join(key)) for key in numbers]
+    final = set(last)
+    ends: set[int] = set()
+    for row, key in zip(rows, keys, strict=True):
+        box = boxes[numbers[key]]
         box.template = row.template
+        box.title = box.title or row.template or "run"
         box.counts[row.status] = box.counts.get(row.status, 0) + 1
         box.seconds += row.seconds or 0.0
+        if row.workflow in final:
+            ends.add(numbers[key])
     edges: dict[tuple[int, int], None] = {}
     for nodes in read:
         for one, other in nodes.edges(set(numbers)):
             edges[numbers[one], numbers[other]] = None
-    return Graph(tuple(boxes), tuple(edges))
+    _join(edges, len(boxes), ends)
+    return _merged(boxes, edges)
+
+
+def _join(edges: dict[tuple[int, int], None], count: int, ends: set[int]) -> None:
+    """What nothing follows is followed by what comes after all."""
+    leave, enter = {one for one, _ in edges}, {other for _, other in edges}
+    firsts = sorted(ends - enter)
+    for one in range(count):
+        if one not in leave and one not in ends:
+            for other in firsts:
+                edges[one, other] = None
+
+
+def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> Graph:
+    """Boxes that only their names tell apart, of a loop in the user's own Python, are one where they are many."""
+    before: dict[int, list[int]] = {}
+    after: dict[int, list[int]] = {}
+    for one, other in edges:
+        after.setdefault(one, []).append(other)
+        before.setdefault(other, []).append(one)
+    alike: dict[Any, list[int]] = {}
+    for number, box in enumerate(boxes):
+        around = (tuple(sorted(before.get(number, ()))), tuple(sorted(after.get(number, ()))))
+        alike.setdefault((box.template, around), []).append(number)
+    place: dict[int, int] = {}
+    kept: list[Box] = []
+    for (template, _), members in alike.items():
+        for start, number in enumerate(members):
+            if start and len(members) > MOST_ALIKE:
+                place[number] = len(kept) - 1
+                _add(kept[-1], boxes[number])
+                continue
+            place[number] = len(kept)
+            kept.append(boxes[number])
+        if len(members) > MOST_ALIKE:
+            kept[-1].title = template or kept[-1].title
+    return Graph(tuple(kept), tuple(dict.fromkeys((place[one], place[other]) for one, other in edges)))
+
+
+def _add(box: Box, other: Box) -> None:
+    box.seconds += other.seconds
+    for status, count in other.counts.items():
+        box.counts[status] = box.counts.get(status, 0) + count
 
 
 class _Nodes:

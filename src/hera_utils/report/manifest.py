@@ -54,7 +54,7 @@ class CrateFile:
 
 @dataclass(frozen=True)
 class Execution:
-    """A workflow that ran. path: its document in the crate."""
+    """A workflow that ran. path: its document in the crate. earlier: a run before this one ran it, which took its results over."""
 
     name: str
     path: str
@@ -62,6 +62,7 @@ class Execution:
     finished: str
     phase: str
     message: str = ""
+    earlier: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Told:
     run: str
     experiment: str
     published: str
+    phase: str
     executions: Sequence[Execution]
     files: Sequence[CrateFile]
     script: str = ""
@@ -143,9 +145,8 @@ def _single(entity: Json) -> Json:
 
 
 def _description(told: Told) -> str:
-    ends = {one.phase for one in told.executions}
     count = len(told.executions)
-    how = "succeeded" if ends == {"Succeeded"} else "did not succeed" if ends <= set(_ENDED) else "had not ended"
+    how = "succeeded" if told.phase == "Succeeded" else "did not succeed" if told.phase in _ENDED else "had not ended"
     return (
         f"A run of {'one Argo workflow' if count == 1 else f'{count} Argo workflows'} that {how}: "
         "its code, inputs, results, software and timings."
@@ -236,16 +237,14 @@ def _parameters(told: Told) -> Iterable[Json]:
 
 
 def _runs(told: Told, main: str) -> Iterable[Json]:
-    phases = [one.phase for one in told.executions]
-    worst = next((phase for phase in ("Error", "Failed") if phase in phases), "")
-    phase = worst or ("Succeeded" if set(phases) == {"Succeeded"} else "Running")
+    own = [one for one in told.executions if not one.earlier]
     whole = Execution(
         told.run,
         main,
-        min((one.started for one in told.executions if one.started), default=""),
-        "" if phase == "Running" else max((one.finished for one in told.executions), default=""),
-        phase,
-        next((one.message for one in told.executions if one.message), ""),
+        min((one.started for one in own if one.started), default=""),
+        max((one.finished for one in own), default="") if told.phase in _ENDED else "",
+        told.phase,
+        next((one.message for one in own if one.message), ""),
     )
     facts = [
         {"@id": f"#fact-{_word(name)}", "@type": "PropertyValue", "name": name, "value": value}

@@ -37,7 +37,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
             parts.append(f"The first {MOST_ROWS} of {len(sheet.lines)} rows.")
     if results.failures:
         parts += ["## Failures", *_failures(results)]
-    drawn = graph(run.documents, results.tasks, most=_MOST_BOXES)
+    drawn = graph(run.documents, results.tasks, most=_MOST_BOXES, last=run.last)
     if len(drawn.boxes) > 1:
         parts += ["## Graph", _mermaid(drawn)]
     parts += ["## Time", _times(results)]

@@ -80,9 +80,14 @@ class Results(Sequence[Row]):
         """With the last lines of failed tasks. logs: node id → lines."""
         if not logs:
             return self
+
+        def told(row: Row) -> Row:
+            return replace(row, log=tuple(logs[row.node_id])) if row.node_id in logs else row
+
         return replace(
             self,
-            tasks=tuple(replace(row, log=tuple(logs[row.node_id])) if row.node_id in logs else row for row in self),
+            tasks=tuple(map(told, self.tasks)),
+            points=tuple(replace(one, tasks=tuple(map(told, one.tasks))) for one in self.points),
         )
 
     @cached_property

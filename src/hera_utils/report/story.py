@@ -28,16 +28,15 @@ _HIDDEN = ("started", "finished")
 
 def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> Json:
     """facts: what else is worth telling of the run, label and text."""
-    ends = [outcome(document) for document in run.documents]
-    begun, ended = span(run.documents)
-    phase = phase_of([end.phase for end in ends])
+    begun, ended = span(run.own)
+    phase = run.phase
     tasks = results.tasks[:MOST_ROWS]
     shown = Results(tasks, results.points[:MOST_ROWS], results.name)
     return {
         "run": run.name,
         "experiment": experiment_of(run),
         "phase": phase,
-        "message": next((end.message for end in ends if end.message), ""),
+        "message": next((end.message for end in map(outcome, run.own) if end.message), ""),
         "begun": begun,
         "ended": ended if phase in FINISHED else None,
         "facts": [list(pair) for pair in facts],
@@ -61,14 +60,6 @@ def experiment_of(run: WholeRun) -> str:
     """The experiment's name; "" for one that is only called after its function."""
     name = str(run.facts.get("experiment") or "")
     return "" if name in ("define", "workflow", "main") else name
-
-
-def phase_of(phases: Sequence[str]) -> str:
-    """How several workflows stand together."""
-    for phase in ("Error", "Failed", "Running", "Pending"):
-        if phase in phases:
-            return phase
-    return "Succeeded" if phases else "Pending"
 
 
 def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
@@ -120,7 +111,7 @@ def _workflow(document: Json, run: WholeRun) -> Json:
     return {
         "name": name,
         "phase": str(status.get("phase") or "Pending"),
-        "role": str(roles.get(name, {}).get("role") or ""),
+        "role": "of an earlier run" if name in run.earlier else str(roles.get(name, {}).get("role") or ""),
         "progress": str(status.get("progress") or ""),
         "begun": timestamp(status.get("startedAt")),
         "ended": timestamp(status.get("finishedAt")),
@@ -134,7 +125,7 @@ def _tables(results: Results) -> list[Table]:
 def _table(table: Table, results: Results, begun: float | None) -> Json:
     columns = [_column(column) for column in table.columns if column.name not in _HIDDEN and not _blank(column)]
     starts = [timestamp(cell) if cell else None for cell in table.column("started").cells]
-    after = [None if one is None or begun is None else round(one - begun, 3) for one in starts]
+    after = [None if one is None or begun is None or one < begun else round(one - begun, 3) for one in starts]
     place = next((n for n, column in enumerate(columns) if column["name"] == "seconds"), len(columns))
     columns.insert(place, {"name": "start", "role": "measure", "kind": "number", "values": after})
     if table.title == "tasks":
@@ -182,7 +173,8 @@ def _timeline(tasks: Sequence[Row], begun: float | None) -> Json:
     starts, lengths = [], []
     for row in tasks:
         start, end = timestamp(row.started), timestamp(row.finished)
-        starts.append(-1 if start is None or begun is None else round(start - begun, 3))
+        # what an earlier run computed is not of this one's time
+        starts.append(-1 if start is None or begun is None or start < begun else round(start - begun, 3))
         lengths.append(None if start is None or end is None else round(max(0.0, end - start), 3))
     return {
         "templates": list(templates),
@@ -195,7 +187,7 @@ def _timeline(tasks: Sequence[Row], begun: float | None) -> Json:
 
 
 def _graph(run: WholeRun, results: Results) -> Json:
-    drawn = graph(run.documents, results.tasks)
+    drawn = graph(run.documents, results.tasks, last=run.last)
     return {
         "boxes": [
             {"title": box.title, "template": box.template, "counts": box.counts, "seconds": round(box.seconds, 3)}

@@ -40,7 +40,7 @@ function short(value) {
 /** Seconds in words. */
 function lasting(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
+  if (seconds < 60) return `${Number(seconds.toFixed(seconds < 2 ? 2 : 1))} s`;
   const whole = Math.round(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
   return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
 }
