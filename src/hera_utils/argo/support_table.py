@@ -25,7 +25,7 @@ _COLLECTOR = "the server removes artifacts itself: no pod does"
 EXECUTED: Table = {
     "v1alpha1.WorkflowSpec": {
         **_all(
-            "activeDeadlineSeconds archiveLogs arguments"
+            "activeDeadlineSeconds archiveLogs arguments metrics"
             " entrypoint hooks onExit parallelism podMetadata podSpecPatch priority retryStrategy"
             " shutdown suspend synchronization templateDefaults templates ttlStrategy volumeClaimGC volumeClaimTemplates volumes"
             " workflowMetadata workflowTemplateRef podResources hostAliases"
@@ -40,7 +40,7 @@ EXECUTED: Table = {
     "v1alpha1.Template": {
         **_all(
             "activeDeadlineSeconds annotations container containerSet daemon dag data failFast http initContainers inputs memoize"
-            " metadata name outputs parallelism pendingTimeout podResources podSpecPatch resource retryStrategy script sidecars"
+            " metadata metrics name outputs parallelism pendingTimeout podResources podSpecPatch resource retryStrategy script sidecars"
             " steps suspend synchronization timeout volumes hostAliases"
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
@@ -75,6 +75,12 @@ EXECUTED: Table = {
     "v1alpha1.ZipStrategy": {},
     "v1alpha1.ArtifactRepositoryRef": _all("configMap key", _STORE),
     "v1alpha1.RawArtifact": _all("data"),
+    "v1alpha1.Metrics": _all("prometheus"),
+    "v1alpha1.Prometheus": _all("counter gauge help histogram labels name when"),
+    "v1alpha1.Counter": _all("value"),
+    "v1alpha1.Gauge": _all("operation realtime value"),
+    "v1alpha1.Histogram": _all("buckets value"),
+    "v1alpha1.MetricLabel": _all("key value"),
     "v1alpha1.S3Artifact": _all("key")
     | _all(
         "accessKeySecret addressingStyle bucket caSecret createBucketIfNotPresent encryptionOptions endpoint insecure region"
@@ -230,14 +236,12 @@ WARNED: Table = {
         "nodeSelector": _SELECTOR,
         **_all("dnsConfig dnsPolicy", "names are resolved as on this machine"),
         "securityContext": _USER,
-        "metrics": "no metrics are collected here",
         "podDisruptionBudget": "nothing evicts pods here",
     },
     "v1alpha1.Template": {
         **_all("affinity tolerations schedulerName priorityClassName", _ONE_MACHINE),
         "nodeSelector": _SELECTOR,
         "securityContext": _USER,
-        "metrics": "no metrics are collected here",
     },
     "v1alpha1.S3Artifact": {
         "roleARN": "no roles are assumed here: with the store's keys the task ends with an error, without them the platform's store is used"

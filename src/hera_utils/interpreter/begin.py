@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from hera_utils.errors import HeraUtilsError
-from hera_utils.interpreter import closing, limits, locks, phases, retry_in_place, substitution
+from hera_utils.interpreter import closing, limits, locks, metrics, phases, retry_in_place, substitution
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
@@ -95,6 +95,7 @@ def started(walk: Walk) -> list[Command]:
     closing.set_phase(walk, phases.RUNNING)
     walk.variables["workflow.status"] = phases.RUNNING
     closing.duration_variable(walk)
+    metrics.of_workflow(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
     if deadline:
         walk.timer("deadline", deadline + limits.AFTER)

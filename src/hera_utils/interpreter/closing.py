@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import names
-from hera_utils.interpreter import instants, limits, locks, phases, podgc
+from hera_utils.interpreter import instants, limits, locks, metrics, phases, podgc
 from hera_utils.interpreter.commands import DeleteObject, Finish, Warn
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
@@ -78,6 +78,8 @@ def close(walk: Walk, phase: str, message: str) -> None:
     walk.frames.clear()
     walk.waiting.clear()
     walk.held.clear()
+    walk.variables["workflow.status"] = phase
+    metrics.of_workflow(walk, ended=True)
     locks.release_all(walk)
     _delete_claims(walk)
     podgc.run_ended(walk)

@@ -105,6 +105,24 @@ class Warn(Command):
 
 
 @dataclass(frozen=True)
+class EmitMetric(Command):
+    """Report a custom metric (Argo: metrics.prometheus). kind: counter | gauge | histogram; `operation` (Set, Add, Sub) is a gauge's.
+
+    since: it is a real-time gauge, the seconds since then (until `until`, once that is known); `value` says nothing.
+    """
+
+    name: str
+    help: str
+    kind: str
+    labels: dict[str, str] = field(default_factory=dict)
+    value: float = 0.0
+    operation: str = "Set"
+    buckets: tuple[float, ...] = ()
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True)
 class Finish(Command):
     """The run is over; performed once after its last state was stored (ttlStrategy, archive, artifact and pod garbage collection)."""
 
@@ -120,12 +138,15 @@ def to_json(command: Command) -> Json:
 def from_json(data: Json) -> Command:
     """The inverse of `to_json`. Raises KeyError for an unknown command."""
     fields = dict(data)
+    if "buckets" in fields:
+        fields["buckets"] = tuple(fields["buckets"])
     return _KINDS[fields.pop("command")](**fields)
 
 
 _KINDS: dict[str, type[Command]] = {
     kind.__name__: kind
     for kind in (
-        LaunchPod, KillPod, DeletePod, SetTimer, AskLock, ReleaseLock, ReadObject, WriteObject, DeleteObject, Warn, Finish,
+        LaunchPod, KillPod, DeletePod, SetTimer, AskLock, ReleaseLock, ReadObject, WriteObject, DeleteObject, Warn, EmitMetric,
+        Finish,
     )
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, births, cache, limits, locks, phases
+from hera_utils.interpreter import arguments, births, cache, limits, locks, metrics, phases
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame
@@ -81,6 +81,7 @@ def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
     """Make the node what its template says it is."""
     if node is not None and phases.ended(node):
         return None  # a cache answered
+    fresh = node is None
     kind = kind_of(frame.template)
     template = frame.template
     if frame.call.attempt is None and births.retry_strategy(walk, template) is not None:
@@ -96,6 +97,7 @@ def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
         if node is not None and node["phase"] == phases.PENDING:  # it waited for a lock
             walk.ledger.mark(node, phases.RUNNING)
         _show(walk, frame)
+        _tell_metrics(walk, frame, fresh)
         return frame
     try:
         OPENERS[kind](walk, frame, node)
@@ -105,10 +107,17 @@ def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
         walk.close(frame)
         raise
     _show(walk, frame)
+    _tell_metrics(walk, frame, fresh)
     opened = walk.ledger.nodes[frame.node_id]
     if phases.ended(opened):
         walk.close(frame)
     return frame
+
+
+def _tell_metrics(walk: Walk, frame: Frame, fresh: bool) -> None:
+    """Real-time metrics begin with their node."""
+    if fresh and frame.call.attempt is None and frame.template.get("metrics"):
+        metrics.of_node(walk, frame.template, walk.ledger.nodes[frame.node_id], only_realtime=True)
 
 
 def _show(walk: Walk, frame: Frame) -> None:

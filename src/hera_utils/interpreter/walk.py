@@ -11,7 +11,7 @@ import heapq
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import births, commands, graph, limits, locks, openings, phases
+from hera_utils.interpreter import births, commands, graph, limits, locks, metrics, openings, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.ledger import Ledger
@@ -197,6 +197,8 @@ class Walk:
             return
         self.waiting.pop(frame.node_id, None)
         locks.release(self, frame.node_id)
+        if frame.call.attempt is None and frame.template.get("metrics"):
+            metrics.of_node(self, frame.template, self.ledger.nodes[frame.node_id])
         if frame.kind in ("Steps", "DAG"):
             self.kill_daemons(frame.node_id)
 

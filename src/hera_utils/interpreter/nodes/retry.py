@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, births, graph, instants, limits, phases, substitution
+from hera_utils.interpreter import arguments, births, graph, instants, limits, metrics, phases, substitution
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json
@@ -112,10 +112,10 @@ def _again(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[Jso
             return False
         if message:
             return _give_up(walk, node, last, message)
-    return _wanted(walk, node, strategy, tried)
+    return _wanted(walk, frame.template, node, strategy, tried)
 
 
-def _wanted(walk: Walk, node: Json, strategy: Json, tried: list[Json]) -> bool:
+def _wanted(walk: Walk, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
     """Policy, limit and expression."""
     last = tried[-1]
     policy = _policy(strategy)
@@ -131,6 +131,7 @@ def _wanted(walk: Walk, node: Json, strategy: Json, tried: list[Json]) -> bool:
         return _give_up(walk, node, last, "No more retries left")
     if strategy.get("expression") and not substitution.true(strategy["expression"], _scope(walk, tried)):
         return _give_up(walk, node, last, "retryStrategy.expression evaluated to false")
+    metrics.of_node(walk, template, last)
     return True
 
 

@@ -33,7 +33,7 @@ from hera_utils.interpreter.events import (
     TimerFired,
 )
 from hera_utils.interpreter.state import Run
-from hera_utils.platforms.local import artifact_gc, bare_pods, deletion, pods
+from hera_utils.platforms.local import artifact_gc, bare_pods, census, deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.inbox import Act, Item, Poison, Request, Told, perform, resolve
 from hera_utils.platforms.local.journal import Journal, encode, failure
@@ -304,7 +304,8 @@ class Controller:
             if one is None or uid in turn.deleted:
                 continue
             try:
-                commands = self._advance_run(one.run, event)
+                with census.of_run(self.orders.meters, one.run):
+                    commands = self._advance_run(one.run, event)
             except Exception as error:
                 if refusable and isinstance(error, HeraUtilsError):
                     raise
@@ -375,6 +376,7 @@ class Controller:
         status = pods.status_after(body, pod.status, event)
         if status is None:
             return
+        census.of_pod(self.orders.meters, pod, status)
         changed = replace(pod, status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):

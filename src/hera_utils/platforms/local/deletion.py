@@ -42,6 +42,7 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
             forget_pod(controller, turn, pod, going=False)
     bare_pods.delete_owned(controller, turn, uid)
     orders.timers.cancel_all(uid)
+    orders.meters.forget(uid)
     released = orders.release_all(turn, uid)
     turn.deleted[uid] = record
     turn.touched.pop(uid, None)

@@ -115,6 +115,11 @@ class LockTable:
         """Who holds a lock, by Argo's holder keys."""
         return list(self._holders.get(name, ()))
 
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """(lock → how many hold it, lock → how many wait for it); read by other threads while the table changes."""
+        held = {name: len(holders) for name, holders in list(self._holders.items())}
+        return held, {name: len(queue) for name, queue in list(self._queues.items()) if queue or name in held}
+
     def restore(self, asked: Asked) -> None:
         """Put a request back as it was before a restart; a granted one is granted whatever the limit is now."""
         self._order = max(self._order, asked.order)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import metrics
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
 from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local import artifact_gc, objects, pods
@@ -23,6 +24,7 @@ from hera_utils.platforms.local.journal import Journal, encode
 from hera_utils.platforms.local.launching import Outcome
 from hera_utils.platforms.local.ledger import Active, PodRecord, Turn
 from hera_utils.platforms.local.locks import Answer, Asked, Holder, LockTable, wanted_locks
+from hera_utils.platforms.local.meters import Meters
 from hera_utils.platforms.local.published import Published
 from hera_utils.platforms.local.runtimes.pod.store import key_of
 
@@ -55,6 +57,7 @@ class Hands(Protocol):
 class Orders:
     def __init__(self, journal: Journal, published: Published, hands: Hands) -> None:
         self._journal, self._published, self._hands = journal, published, hands
+        self.meters = Meters()
         self.collected: Callable[[str, Outcome], None] = lambda run, outcome: None
         """Told, from any thread, what became of a run's artifacts in stores on the network."""
         self.restore()
@@ -124,6 +127,7 @@ class Orders:
         """Enter a new pod into the turn, whoever made it; its position is given here."""
         pod = replace(pod, position=self.following())
         turn.put_pod(pod, new=True)
+        self.meters.count("pods_total_count", phase="Pending", namespace=pod.namespace)
         self._expect((pod.run, pod.node), pod)
         turn.say("put_outbox", pod.uid, "launch", pod.run, pod.node, pod.position, encode(order))
         turn.then.append(lambda: self._hands.launch(pod, order))
@@ -273,6 +277,12 @@ class Orders:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)
         return []
 
+    def emit_metric(self, turn: Turn, active: Active, command: c.EmitMetric) -> Answers:
+        problem = self.meters.emit(active.run.uid, command)
+        if problem:
+            metrics.problem(active.run.document, problem)
+        return []
+
     def record_event(self, turn: Turn, about: About, type_: str, reason: str, message: str) -> None:
         """A Kubernetes Event on an object; it goes when the object goes."""
         version, kind, namespace, name, uid = about
@@ -349,5 +359,6 @@ _HOW: dict[type[c.Command], Callable[[Orders, Turn, Active, Any], Answers]] = {
     c.WriteObject: Orders.write_object,
     c.DeleteObject: Orders.delete_object,
     c.Warn: Orders.warn,
+    c.EmitMetric: Orders.emit_metric,
     c.Finish: Orders.finish,
 }

@@ -28,6 +28,7 @@ from hera_utils.platforms.local.cron_clock import CronClock, CronCounts
 from hera_utils.platforms.local.journal import Journal, failure
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Turn
+from hera_utils.platforms.local.meters import Meters
 from hera_utils.platforms.local.published import Published
 from hera_utils.platforms.local.runtimes.runtime import Report, Runtime
 from hera_utils.platforms.local.stored import Change, Stored
@@ -125,6 +126,14 @@ class LocalPlatform:
 
     def cron_counts(self) -> CronCounts:
         return self._cron.counts
+
+    def lock_counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many hold each lock, and how many wait for it."""
+        return self._controller.orders.locks.counts()
+
+    @property
+    def meters(self) -> Meters:
+        return self._controller.orders.meters
 
     # --- reading -------------------------------------------------------------------------------------------------
     def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:

@@ -1,0 +1,170 @@
+"""Custom metrics: what a template's or the workflow's `metrics.prometheus` say, and when. Values only: who keeps them is not known here.
+
+A metric is told when its node ends; a real-time one when its node begins as well, as a clock (since when, until when). Every failed
+attempt that is retried tells its template's metrics, and at last the Retry node does. What is wrong with a metric is no fault of the
+run: it becomes the condition MetricsError. Source: Argo's computeMetrics, prepareMetricScope, executeTemplate, metrics_custom.go.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.interpreter import instants, phases, substitution
+from hera_utils.interpreter.commands import EmitMetric
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.values import text_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+CONDITION = "MetricsError"
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+_FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z|[+-]?(?:inf|infinity)\Z|nan\Z", re.IGNORECASE)
+
+
+def of_node(walk: Walk, template: Json, node: Json, *, only_realtime: bool = False) -> None:
+    """Tell the metrics of a template for a node of it that began (only_realtime) or ended."""
+    listed = (template.get("metrics") or {}).get("prometheus")
+    if listed:
+        _tell(walk, listed, _scope(walk, node), _clocks(walk, node), only_realtime)
+
+
+def of_workflow(walk: Walk, *, ended: bool) -> None:
+    """Tell the metrics of the workflow, when it begins and when it is over."""
+    listed = (walk.spec.get("metrics") or {}).get("prometheus")
+    if not listed:
+        return
+    entry = walk.ledger.named(walk.run.name) if ended else None
+    _tell(walk, listed, _scope(walk, entry), _clocks(walk, entry), not ended)
+
+
+def problem(document: Json, message: str) -> None:
+    """Note what is wrong with a metric where Argo does: one condition, the last message."""
+    status = document["status"]
+    others = [one for one in status.get("conditions") or () if one.get("type") != CONDITION]
+    status["conditions"] = [*others, {"type": CONDITION, "status": "True", "message": message}]
+
+
+def _scope(walk: Walk, node: Json | None) -> substitution.Variables:
+    """What a metric may refer to: everything of the workflow, and its node."""
+    found = {"duration": "0", "status": phases.PENDING, "resourcesDuration.cpu": "0", "resourcesDuration.memory": "0"}
+    if node is None:
+        return walk.variables.plus(found)
+    started = instants.seconds(node.get("startedAt"))
+    ended = instants.seconds(node.get("finishedAt")) if node.get("finishedAt") else walk.ledger.now
+    found["duration"] = f"{ended - started:.6f}"
+    found["status"] = node["phase"]
+    if node.get("children"):
+        found["retries"] = str(len(node["children"]) - 1)
+    for parameter in (node.get("inputs") or {}).get("parameters") or ():
+        found[f"inputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
+    outputs = node.get("outputs") or {}
+    for name in ("result", "exitCode"):
+        if outputs.get(name) is not None:
+            found[{"result": "outputs.result", "exitCode": "exitCode"}[name]] = str(outputs[name])
+    for parameter in outputs.get("parameters") or ():
+        found[f"outputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
+    for name, seconds in (node.get("resourcesDuration") or {}).items():
+        found[f"resourcesDuration.{name}"] = str(seconds)
+    return walk.variables.plus(found)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else text_of(value)
+
+
+def _clocks(walk: Walk, node: Json | None) -> dict[str, tuple[float, float | None]]:
+    """The real-time variables: since when they run, and until when if they stopped."""
+    status = walk.document["status"]
+    found = {"workflow.duration": _clock(walk, status)}
+    if node is not None:
+        found["duration"] = _clock(walk, node)
+    return found
+
+
+def _clock(walk: Walk, timed: Mapping[str, Any]) -> tuple[float, float | None]:
+    since = instants.seconds(timed.get("startedAt")) or walk.ledger.now
+    return since, instants.seconds(timed["finishedAt"]) if timed.get("finishedAt") else None
+
+
+def _tell(
+    walk: Walk, listed: list[Json], scope: substitution.Variables, clocks: Mapping[str, Any], only_realtime: bool
+) -> None:
+    for metric in listed:
+        realtime = bool((metric.get("gauge") or {}).get("realtime"))
+        if only_realtime and not realtime:
+            continue
+        try:
+            command = _command(metric, scope, clocks if realtime else None)
+        except Fault as fault:
+            problem(walk.document, fault.message)
+            continue
+        if command is not None:
+            walk.say(command)
+
+
+def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, Any] | None) -> EmitMetric | None:
+    """None when its `when` says no. Raises Fault with Argo's message."""
+    if not metric.get("help"):
+        raise Fault(f"metric '{metric.get('name', '')}' must contain a help string under 'help: ' field")
+    described = {field: metric[field] for field in ("name", "help", "labels", "when") if metric.get(field)}
+    try:
+        filled = substitution.replace(described, scope, unresolved=False)
+    except Fault as fault:
+        raise Fault(f"unable to substitute parameters for metric '{metric['name']}': {fault.message}") from None
+    try:
+        if not substitution.should_run(filled.get("when")):
+            return None
+    except Fault as fault:
+        name = scope.get("workflow.name", "")
+        raise Fault(f"unable to compute 'when' clause for metric '{name}': {fault.message}") from None
+    name = str(filled["name"])
+    if not _NAME.match(name):
+        wrong = "metric name is invalid: names may only contain alphanumeric characters or '_'"
+        raise Fault(f"could not construct metric '{name}': {wrong}")
+    kind = next((one for one in ("gauge", "histogram", "counter") if metric.get(one) is not None), "")
+    if not kind:
+        raise Fault(f"could not construct metric '{name}': invalid metric spec")
+    labels = {str(one["key"]): str(one.get("value") or "") for one in filled.get("labels") or ()}
+    given = metric[kind]
+    if clocks is not None:
+        since, until = _realtime(str(given.get("value") or ""), clocks)
+        return EmitMetric(name, str(filled["help"]), kind, labels, since=since, until=until)
+    value = _number(name, str(given.get("value") or ""), scope)
+    buckets = tuple(sorted(float(one) for one in given.get("buckets") or ())) if kind == "histogram" else ()
+    return EmitMetric(name, str(filled["help"]), kind, labels, value, str(given.get("operation") or "Set"), buckets)
+
+
+def _realtime(value: str, clocks: Mapping[str, Any]) -> tuple[float, float | None]:
+    if not (value.startswith("{{") and value.endswith("}}")):
+        raise Fault("real time metrics can only be used with metric variables")
+    variable = value[2:-2].strip()
+    if variable not in clocks:
+        raise Fault(f"'{variable}' is not available as a real time metric")
+    found: tuple[float, float | None] = clocks[variable]
+    return found
+
+
+def _number(name: str, value: str, scope: substitution.Variables) -> float:
+    try:
+        text = text_of(substitution.replace(value, scope, unresolved=False))
+    except Fault as fault:
+        raise Fault(f"unable to substitute parameters for metric '{name}': {fault.message}") from None
+    if not _FLOAT.match(text):
+        raise Fault(f"could not construct metric '{name}': strconv.ParseFloat: parsing {_quoted(text)}: invalid syntax")
+    number = float(text)
+    if math.isinf(number) and text.strip("+-")[:1].isdigit():
+        raise Fault(
+            f"could not construct metric '{name}': strconv.ParseFloat: parsing {_quoted(text)}: value out of range"
+        )
+    return number
+
+
+def _quoted(text: str) -> str:
+    from hera_utils.expressions.gotext import quote
+
+    return quote(text)

@@ -1,0 +1,135 @@
+"""The metrics that the platform keeps between two looks at `/metrics`: its own counters, and those that workflows define.
+
+All begin anew with the server, as a controller's do. A custom metric is known by its name and labels; what disagrees with an earlier
+one of the name is refused in Argo's words. Source: workflow/metrics/metrics_custom.go, docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from hera_utils.interpreter.commands import EmitMetric
+
+Labels = tuple[tuple[str, str], ...]
+_KINDS = {"gauge": "gauge", "counter": "counter", "histogram": "histogram"}
+OWN = {
+    "gauge": "number of Workflows currently accessible by the controller by status",
+    "pods_gauge": "A gauge of the number of workflow created pods currently in the cluster in each phase",
+    "cronworkflows_triggered_total": "Total number of cron workflows triggered",
+    "cronworkflows_concurrencypolicy_triggered": "Total number of times CronWorkflow concurrencyPolicy has triggered",
+    "error_count": "Number of errors encountered by the controller by cause",
+    "is_leader": "Emits 1 if leader, 0 otherwise. Always 1 if leader election is disabled.",
+    "version": "Build metadata for this Controller",
+    "total_count": "Total number of Workflows that have entered each phase",
+    "pods_total_count": "Total number of pods that have entered each phase",
+    "operation_duration_seconds": "Histogram of durations of operations",
+    "locks_held": "Number of synchronization locks currently held",
+    "locks_pending": "Number of pending synchronization lock requests",
+    "workflowtemplate_triggered_total": "Total number of workflow templates triggered by workflowTemplateRef",
+    "workflowtemplate_runtime": "Duration of workflow template runs run through workflowTemplateRefs",
+    "workflow_condition": "Workflow condition",
+}
+"""The controller's own metrics that mean something here: name → help."""
+BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
+RUNTIME_BUCKETS = (0.0, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 180.0)
+
+
+@dataclass
+class Series:
+    """One set of labels. counts: of a histogram, how many values were at most each bucket. since: it is a clock of the run `run`."""
+
+    value: float = 0.0
+    counts: list[int] = field(default_factory=list)
+    observed: int = 0
+    since: float | None = None
+    until: float | None = None
+    run: str = ""
+
+    def shown(self, now: float) -> float:
+        if self.since is None:
+            return self.value
+        return max(0.0, (now if self.until is None else self.until) - self.since)
+
+
+@dataclass
+class Family:
+    kind: str
+    help: str
+    buckets: tuple[float, ...] = ()
+    series: dict[Labels, Series] = field(default_factory=dict)
+
+    def observe(self, labels: Labels, value: float) -> None:
+        one = self.series.setdefault(labels, Series(counts=[0] * len(self.buckets)))
+        one.value += value
+        one.observed += 1
+        for index, limit in enumerate(self.buckets):
+            one.counts[index] += value <= limit
+
+
+class Meters:
+    """Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._families: dict[str, Family] = {}
+
+    def count(self, name: str, **labels: str) -> None:
+        """One more of a counter of the platform's own."""
+        with self._lock:
+            family = self._families.setdefault(name, Family("counter", OWN[name]))
+            family.series.setdefault(_key(labels), Series()).value += 1
+
+    def observe(self, name: str, value: float, buckets: tuple[float, ...] = BUCKETS, **labels: str) -> None:
+        """One more value of a histogram of the platform's own."""
+        with self._lock:
+            self._families.setdefault(name, Family("histogram", OWN[name], buckets)).observe(_key(labels), value)
+
+    def emit(self, run: str, metric: EmitMetric) -> str:
+        """Enter what a workflow reports; answers Argo's complaint, "" for none."""
+        with self._lock:
+            problem = self._mismatch(metric)
+            if problem:
+                return f"could not construct metric '{metric.name}': {problem}"
+            family = self._families.setdefault(metric.name, Family(metric.kind, metric.help, metric.buckets))
+            labels = _key(metric.labels)
+            if metric.kind == "histogram":
+                family.observe(labels, metric.value)
+                return ""
+            series = family.series.setdefault(labels, Series())
+            if metric.since is not None:
+                series.since, series.until, series.run = metric.since, metric.until, run
+            elif metric.kind == "counter" or metric.operation == "Add":
+                series.value += metric.value
+            elif metric.operation == "Sub":
+                series.value -= metric.value
+            else:
+                series.value, series.since = metric.value, None
+            return ""
+
+    def _mismatch(self, metric: EmitMetric) -> str:
+        known = self._families.get(metric.name)
+        help_text = known.help if known is not None else OWN.get(metric.name)
+        if help_text is not None and help_text != metric.help:
+            return f"help for metric {metric.name} is already set to {help_text}, it cannot be changed"
+        if known is not None and known.kind != metric.kind:
+            return f"found existing {known.kind} for custom metric {metric.name} of type {metric.kind.capitalize()}"
+        return ""
+
+    def forget(self, run: str) -> None:
+        """The clocks of a deleted run stop being shown."""
+        with self._lock:
+            for family in self._families.values():
+                for labels in [labels for labels, one in family.series.items() if one.run == run]:
+                    del family.series[labels]
+
+    def each(self, show: Callable[[str, Family], None]) -> None:
+        """Show every family, in the order of names, while nothing changes."""
+        with self._lock:
+            for name in sorted(self._families):
+                show(name, self._families[name])
+
+
+def _key(labels: Mapping[str, str]) -> Labels:
+    return tuple(sorted(labels.items()))
