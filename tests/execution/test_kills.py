@@ -123,20 +123,28 @@ def lab(tmp_path):
         one.stop()
 
 
-@pytest.mark.parametrize(("points", "nodes", "kills"), [(200, 60, 2), (120, 2000, 1)])
+SIZES = [(200, 60, 2), (120, 2000, 1)]
+if CAMPAIGN := int(
+    os.environ.get("HERA_UTILS_SWEEP", "0")
+):  # as many points in full workflows, and three kills: .ci/run --full
+    SIZES = [(CAMPAIGN, 2000, 3)]
+
+
+@pytest.mark.timeout(300 if not CAMPAIGN else 3600)
+@pytest.mark.parametrize(("points", "nodes", "kills"), SIZES)
 def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
     here = lab(points, nodes)
     dice = random.Random(20261123)
     for turn in range(kills):
         script = here.start(*(["--resume"] if turn else []))
         goal = here.begun() + points // (kills + 2)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 + points / 10
         while here.begun() < goal and script.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(dice.uniform(0.0, 0.3))
         assert script.poll() is None, script.communicate()[0]
         here.kill_everything(script)
-    said = here.start("--resume").communicate(timeout=120)[0]
+    said = here.start("--resume").communicate(timeout=120 + points)[0]
     if "ended Succeeded" not in said:  # tasks that were killed in the last turn failed; their points run now
         said += here.start("--resume").communicate(timeout=120)[0]
     assert "ended Succeeded" in said, said
