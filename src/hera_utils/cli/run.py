@@ -26,8 +26,9 @@ Json = dict[str, Any]
 @click.argument("script", metavar="SCRIPT", type=click.Path(path_type=Path))
 @click.argument("arguments", metavar="[ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--detach", is_flag=True, help="Submit, say the run's name, and leave.")
+@click.option("--no-preflight", "--no_preflight", is_flag=True, help="Submit to a cluster without checking it before.")
 @settings_options
-def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
+def command(script: Path, arguments: tuple[str, ...], detach: bool, no_preflight: bool) -> int:
     """Run a Hera script (or submit a workflow file) and follow its runs to their end.
 
     The script needs to know nothing of hera_utils: address, token and namespace are given to Hera. A script that builds one
@@ -47,6 +48,7 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
     if not documents:
         read_script(script)  # a script that cannot be read starts no server
     connection = connect(settings)
+    checked = not connection.local and not no_preflight
     with ArgoClient(connection) as client:
         if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
             client.version()
@@ -54,9 +56,11 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
         if documents:
             _say_where(settings, connection)
             stamp = stamp_of(settings, script="") if connection.local else None
+            if checked:
+                check_documents(documents, parameters(arguments), settings)
             names, linked = submit_documents(client, documents, parameters(arguments), stamp), False
         else:
-            made = run_script(script, arguments, settings, connection)
+            made = run_script(script, arguments, settings, connection, checked=checked)
             names = [name for _, name in made.runs] or submit_waiting(made, script)
             if made.status:
                 return made.status
@@ -64,8 +68,23 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool) -> int:
         return follow_all(client, names, detach=detach, linked=linked)
 
 
-def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, connection: Connection) -> Made:
-    """The script, run with Hera bound to the connection; whatever it says of host, token and namespace."""
+def check_documents(documents: Sequence[Json], given: Sequence[str], settings: CLIContext) -> None:
+    """The preflight of a file's workflows. What the file brings along itself (templates, config maps) is not there yet: then not."""
+    from hera_utils.cli.documents import with_parameters
+    from hera_utils.preflight.run import assert_ready
+
+    if all(document.get("kind") == "Workflow" for document in documents):
+        for document in documents:
+            assert_ready(settings, None, with_parameters(document, given))
+
+
+def run_script(
+    script: Path, arguments: Sequence[str], settings: CLIContext, connection: Connection, *, checked: bool = False
+) -> Made:
+    """The script, run with Hera bound to the connection; whatever it says of host, token and namespace.
+
+    checked: whether each workflow has its preflight before it is sent.
+    """
     from hera_utils.cli.hints import hints
     from hera_utils.cli.script import execute
     from hera_utils.cli.terminal import note
@@ -89,6 +108,11 @@ def run_script(script: Path, arguments: Sequence[str], settings: CLIContext, con
     def look(workflow: Any) -> None:
         for hint in hints(workflow):
             note(f"hera-utils: {hint}")
+        if checked:
+            from hera_utils.execution.plan import document_of
+            from hera_utils.preflight.run import assert_ready
+
+            assert_ready(settings, None, document_of(workflow))
 
     return execute(script, arguments, announce=announce, look=look)
 
