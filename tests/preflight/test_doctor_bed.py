@@ -415,3 +415,36 @@ def test_lines_fit_the_terminal_but_commands_stay_whole(case, tmp_path, width):
     ]
     assert summary(findings) == "1 problem"
     assert as_json(findings)["problems"] == 1
+
+
+# --- before a run --------------------------------------------------------------------------------------------------------
+
+SCRIPT = """
+from hera.workflows import Container, Env, SecretEnv, Workflow
+with Workflow(generate_name="preflight-", entrypoint="m", service_account_name="runner") as w:
+    Container(name="m", image="busybox", command=["true"], env=[SecretEnv(name="S", secret_name="{secret}", secret_key="password")])
+w.create()
+"""
+
+
+@pytest.mark.parametrize("kind", ["script", "file"])
+def test_a_run_that_would_not_work_is_not_submitted(case, lab, tmp_path, kind):
+    if kind == "script":
+        path = tmp_path / "script.py"
+        path.write_text(SCRIPT.format(secret="absent"))
+    else:
+        path = tmp_path / "workflow.yaml"
+        missing_secret(case, tmp_path)
+        path.write_text(yaml.safe_dump(case.document))
+    flags = [f"--{name}={value}" for name, value in case.flags.items()]
+    command = [sys.executable, "-m", "hera_utils", "run", str(path), "--detach", f"--state={tmp_path}/state", *flags]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (stopped.returncode, stopped.stdout) == (2, ""), stopped.stderr
+    assert "nothing was submitted, the run would not work (1 problem):" in stopped.stderr
+    assert '✘ secret "absent" does not exist' in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    posts = [one for one in case.front.seen if one.startswith("POST")]
+    assert posts == [f"POST /argo/api/v1/workflows/{lab.name}"], "the dry run alone"
+    path.write_text(path.read_text().replace("absent", "credentials"))
+    begun = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert begun.returncode == 0, begun.stderr
