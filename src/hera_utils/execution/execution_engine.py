@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hera_utils.errors import RunFailed, SettingsError
+from hera_utils.execution.asked import add_flags, check_layout, meant
 from hera_utils.execution.picture import picture
 from hera_utils.execution.plan import (
     Plan,
@@ -53,11 +54,12 @@ class ExecutionEngine:
     ) -> ExecutionEngine:
         """An engine that takes its settings from this script's command line and shows on the screen what happens.
 
-        Besides the settings it knows --plan (what would run), --resume (only what is not done), --explain (why), --doctor (would it
-        work), --detach (do not wait).
+        Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
+        --explain (why), --doctor (would it work), --detach (do not wait).
         """
         parser = parser if parser is not None else argument_parser()
         group = parser.add_argument_group("experiment")
+        add_flags(parser, group)
         group.add_argument("--plan", action="store_true", help="say what would run, and run nothing")
         group.add_argument(
             "--resume", action="store_true", help="run only the points that are not done or have changed"
@@ -81,7 +83,7 @@ class ExecutionEngine:
 
         resume: judge the points by what earlier runs have done (default: whether --resume was given).
         """
-        _known(experiment)
+        experiment = meant(experiment, self.context)
         resume = self._asked("resume") if resume is None else resume
         made = plan(experiment, self.context)
         if not resume:
@@ -111,11 +113,12 @@ class ExecutionEngine:
         check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
         whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
         """
-        _known(experiment)
+        experiment = meant(experiment, self.context)
         if self._asked("doctor"):
             self._told_findings(self._examined(experiment))
             return None
         if self._asked("plan") or self._asked("picture"):
+            check_layout(experiment)
             self._tell_plan(self.plan(experiment, resume=resume))
             return None
         if self._asked("dry_run"):
@@ -175,7 +178,8 @@ class ExecutionEngine:
     @contextmanager
     def _realization(self, experiment: Experiment, resume: bool | None) -> Iterator[Realization]:
         """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
-        _known(experiment)
+        experiment = meant(experiment, self.context)
+        check_layout(experiment)
         resume = self._asked("resume") if resume is None else resume
         connection = connect(self.context)
         with ArgoClient(connection) as client:
@@ -246,11 +250,3 @@ class ExecutionEngine:
 
     def _asked(self, flag: str) -> bool:
         return bool(getattr(self.context, flag, False)) if flag in self.context else False
-
-
-def _known(experiment: object) -> None:
-    if not isinstance(experiment, Experiment):
-        raise SettingsError(
-            f"a {type(experiment).__name__} is no experiment",
-            fix="give hera_utils.Experiment(workflow=…, inputs=…, …)",
-        )

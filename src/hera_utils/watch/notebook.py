@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from html import escape
+from importlib import import_module
 from typing import Any
 
 from hera_utils.argo.tree import FAILED
@@ -45,12 +46,11 @@ class NotebookDisplay:
             self._show(self.last)
 
     def _show(self, progress: Progress) -> None:
-        from IPython.display import HTML, display  # type: ignore[import-not-found,unused-ignore]
-
+        ipython: Any = import_module("IPython.display")
         self.shown_at = self.clock()
-        content = HTML(html_of(progress, self.watch.elapsed(progress)))
+        content = ipython.HTML(html_of(progress, self.watch.elapsed(progress)))
         if self.shown is None:
-            self.shown = display(content, display_id=True)
+            self.shown = ipython.display(content, display_id=True)
         else:
             self.shown.update(content)
 

@@ -1,0 +1,90 @@
+"""`--set` and `--inputs`: the same experiment with other values; a layout that cannot be is told before anything is sent."""
+
+import pytest
+
+from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, argument_parser, grid, writes
+from hera_utils.errors import LayoutError, SettingsError
+
+
+class ExperimentLayout(Layout):
+    @writes
+    def table(self, n):
+        return self.path("tables", f"{n}.csv")
+
+
+def define(environment, inputs, layout):
+    tasks = [
+        {"name": f"n{point.n}", "template": "a", "arguments": {"parameters": [{"name": "n", "value": str(point.n)}]}}
+        for point in inputs.points
+    ]
+    template = {
+        "name": "a",
+        "inputs": {"parameters": [{"name": "n"}]},
+        "container": {"image": "busybox", "command": ["true"]},
+    }
+    return {
+        "metadata": {"generateName": "asked-"},
+        "spec": {"entrypoint": "dag", "templates": [{"name": "dag", "dag": {"tasks": tasks}}, template]},
+    }
+
+
+@pytest.fixture
+def experiment():
+    return Experiment(
+        workflow=define, inputs=Inputs({"city": "Lyon"}, grid(n=[1, 2])), layout=ExperimentLayout, name="asked"
+    )
+
+
+@pytest.fixture
+def engine(local_platform, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def engine_(*words):
+        settings = ["--state", local_platform.context.state, "--argo_namespace", local_platform.connection.namespace]
+        made = ExecutionEngine.from_command_line([*settings, *words])
+        return made
+
+    return engine_
+
+
+def test_other_values(engine, experiment, tmp_path):
+    assert engine("--set", "n=3,4,5").plan(experiment).points == 3
+    file = tmp_path / "other.toml"
+    file.write_text("[constants]\ncity = 'Paris'\n[parameters]\nn = [7]\n")
+    plan = engine("--inputs", str(file)).plan(experiment)
+    assert plan.definition.inputs.constants == {"city": "Paris"}
+    assert [point.n for point in plan.wanted()] == [7]
+    plan = engine("--inputs", str(file), "--set", "n=8,9", "--set", "city=Nice").plan(experiment)
+    assert [point.n for point in plan.wanted()] == [8, 9], "what is set wins over a file"
+    assert plan.definition.inputs.constants == {"city": "Nice"}
+
+
+def test_a_run_with_other_values(engine, experiment):
+    run = engine("--set", "n=3").run(experiment)
+    assert [row.inputs for row in run.results] == [{"n": "3"}]
+
+
+def test_what_does_not_fit_is_told(engine, experiment):
+    with pytest.raises(SettingsError, match=r"parameters.n\[0\]: `x` is no whole number"):
+        engine("--set", "n=x").run(experiment)
+    with pytest.raises(SettingsError, match="no such input"):
+        engine("--set", "m=1").plan(experiment)
+
+
+def test_a_script_may_have_such_flags_of_its_own(experiment, monkeypatch):
+    parser = argument_parser()
+    parser.add_argument("--set", type=int)
+    engine = ExecutionEngine.from_command_line(["--set", "3"], parser=parser)
+    assert engine.context.set == 3
+
+
+def test_a_layout_that_cannot_be_is_told_before_anything_is_sent(local_platform, experiment):
+    class Faulty(Layout):
+        @writes
+        def table(self, point):
+            return "one.csv"
+
+    faulty = Experiment(workflow=define, inputs=experiment.inputs, layout=Faulty)
+    with pytest.raises(LayoutError, match=r"the points 1 and 2 both write `one.csv`"):
+        ExecutionEngine(local_platform.context).run(faulty)
+    assert local_platform.client.list() == []
