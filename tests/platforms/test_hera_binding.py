@@ -43,6 +43,26 @@ def test_bound_and_restored(double):
     assert vars(global_config)["_token"]() == "asked only when needed"
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, ValueError])
+def test_restored_however_it_ends(double, end, monkeypatch):
+    def as_hera_has_it():
+        return [getattr(global_config, name) for name in HERA]
+
+    before = as_hera_has_it()
+    with pytest.raises(end), bind_hera(replace(double.connection, service_account="argo-user")):
+        assert as_hera_has_it() != before
+        raise end
+    assert as_hera_has_it() == before
+
+    def broken_off(*_):
+        raise end
+
+    monkeypatch.setattr("hera_utils.platforms.hera_binding._register", broken_off)
+    with pytest.raises(end):
+        bind_hera(double.connection, insist=True)
+    assert as_hera_has_it() == before
+
+
 def test_a_plain_create_goes_to_the_connection(double):
     double.on("POST", "/argo/api/v1/workflows/lyon", {"metadata": {"name": "w-1"}, "spec": {}})
     with bind_hera(replace(double.connection, argo_server=double.url + "/argo")):

@@ -92,12 +92,13 @@ def run_script(
     from hera_utils.settings.parser import ContextParser
 
     ContextParser.inherited = given_settings()
-    bind_hera(
+    binding = bind_hera(
         connection,
         stamp=stamp_of(settings, script=str(script)),
         insist=True,
         notice=lambda text: note(f"hera-utils: {text}"),
     )
+    click.get_current_context().call_on_close(binding.restore)  # however the command ends
     told: list[str] = []
 
     def announce() -> None:

@@ -113,17 +113,21 @@ def bind_hera(
     before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
     before["token"] = _token_as_set(global_config)
     binding = HeraBinding(connection, before, _no_proxy(connection))
-    global_config.host = connection.argo_server + "/"  # urljoin would drop the last part of a base path
-    global_config.token = connection.fresh_token or connection.token or None
-    global_config.namespace = connection.namespace
-    global_config.verify_ssl = connection.verify  # Hera gives it to requests, which takes a file of authorities too
-    if connection.client_certificate is not None:
-        global_config.client_certs = connection.client_certificate
-    if connection.service_account is not None:
-        global_config.service_account_name = connection.service_account
-    annotations = stamp.annotations() if stamp is not None and connection.local else {}
-    if annotations or insist or connection.proxy:
-        _register(binding, annotations, insist, notice)
+    try:
+        global_config.host = connection.argo_server + "/"  # urljoin would drop the last part of a base path
+        global_config.token = connection.fresh_token or connection.token or None
+        global_config.namespace = connection.namespace
+        global_config.verify_ssl = connection.verify  # Hera gives it to requests, which takes a file of authorities too
+        if connection.client_certificate is not None:
+            global_config.client_certs = connection.client_certificate
+        if connection.service_account is not None:
+            global_config.service_account_name = connection.service_account
+        annotations = stamp.annotations() if stamp is not None and connection.local else {}
+        if annotations or insist or connection.proxy:
+            _register(binding, annotations, insist, notice)
+    except BaseException:  # Ctrl-C as well: half a binding is none
+        binding.restore()
+        raise
     return binding
 
 
