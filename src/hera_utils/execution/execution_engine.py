@@ -103,7 +103,7 @@ class ExecutionEngine:
         from hera_utils.preflight.run import examine
 
         remote = self.context.platform != "local"
-        document = self.plan(experiment).document if remote else None
+        document = self.plan(experiment).first if remote else None
         environment = environment_of(experiment, self.context)
         return examine(self.context, environment, document, role_file=self._role_file())
 
@@ -189,10 +189,10 @@ class ExecutionEngine:
                 made = plan(experiment, self.context)
                 found = Realization(client, self.context, self.told, made, resume=resume)
                 if not connection.local:
-                    refuse_too_large(made.document)
+                    refuse_too_large(made.first)
                 found.provisioned = self._provision(connection, made.environment)
                 if not connection.local and not self._asked("no_preflight"):
-                    assert_ready(self.context, made.environment, made.document)
+                    assert_ready(self.context, made.environment, made.first)
                 self.told.provisioned(found.provisioned)
                 found.prepare()
                 if resume and found.record is not None:

@@ -63,6 +63,14 @@ class Plan:
         return self.survey.shown.document
 
     @property
+    def first(self) -> Json:
+        """The largest of the workflows that will be sent: what a platform has to take."""
+        if self.single or self.survey.full is None:
+            return self.document
+        room = self.survey.points_a_part(self.limits)
+        return self.definition.workflow(self.definition.inputs.points[:room]).document
+
+    @property
     def axes(self) -> dict[str, int]:
         return {name: len(values) for name, values in self.definition.inputs.points.axes.items()}
 
