@@ -216,7 +216,7 @@ def _remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
     if progress.retried:
         remarks.append(f"{progress.retried} retried")
     remarks.append(duration(elapsed))
-    left = progress.remaining(elapsed)
+    left = None if progress.suspended else progress.remaining(elapsed)
     if left is not None:
         remarks.append(f"about {duration(max(1.0, left))} left")
     return remarks
