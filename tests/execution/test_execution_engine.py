@@ -314,6 +314,7 @@ def as_a_cluster(local_platform, tmp_path):
         "ARGO_NAMESPACE": local_platform.connection.namespace,
         "KUBECONFIG": local_platform.connection.kubeconfig,
     }
+    environ["HERA_UTILS_RUNS"] = str(tmp_path / "runs")
     return read_settings(around=Surroundings(environ=environ, directory=tmp_path, home=tmp_path))
 
 
@@ -369,3 +370,37 @@ def test_a_dictionary_is_a_workflow_too_and_says_who_submits(local_platform):
 
 
 PRINTS = "import sys; print(sys.prefix)"
+
+
+def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platform, as_a_cluster, monkeypatch):
+    """On the wire to a cluster no workflow is larger than its share of an object, and no more go on at once than was said."""
+    from hera_utils.execution import plan as planning
+    from hera_utils.execution.parts import Limits
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.preflight.limits import size
+
+    small = Limits(bytes=6000, nodes=1000, in_flight=2, most=6000)
+    monkeypatch.setattr(planning, "ON_A_CLUSTER", small)
+    sent, create = [], ArgoClient.create
+
+    def creating(self, document, **options):
+        going = self.list(selector="workflows.argoproj.io/completed!=true", fields="items.metadata.name")
+        sent.append((size(document).bytes, len(going)))
+        return create(self, document, **options)
+
+    monkeypatch.setattr(ArgoClient, "create", creating)
+
+    def padded(environment, inputs, layout):
+        with Workflow(generate_name="large-", entrypoint="dag") as w:
+            work = Container(name="work", image="alpine:3", command=["true"], inputs=[Parameter(name="n")])
+            with DAG(name="dag"):
+                for point in inputs.points:
+                    Task(name=f"work-{point.name}", template=work, arguments=point.arguments | {"padding": "x" * 400})
+            work.inputs.append(Parameter(name="padding"))
+        return w
+
+    run = ExecutionEngine(as_a_cluster).run(Experiment(workflow=padded, inputs=Inputs(parameters=grid(n=range(30)))))
+    assert (run.succeeded, run.points, run.undone) == (True, 30, 0)
+    assert len(sent) >= 3
+    assert all(length < 6500 and going < 2 for length, going in sent), sent
+    assert "status" in local_platform.client.get(f"{run.name}-1")
