@@ -51,7 +51,7 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     from hera_utils.cli.whole_runs import reached_run
     from hera_utils.report import formats
 
-    output = output or _SUFFIXES.get(to.suffix.lower() if to else "", "text")
+    output = output or _format_of(to)
     with reached_run(name) as run:
         found = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
     if output == "parquet":
@@ -96,6 +96,18 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
         for line in found.lines():
             say(line)
     return 0 if found.equal else 1
+
+
+def _format_of(to: Path | None) -> str:
+    if to is None:
+        return "text"
+    try:
+        return _SUFFIXES[to.suffix.lower()]
+    except KeyError:
+        raise SettingsError(
+            f"the name {to} does not say what kind of file it shall be",
+            fix=f"end it with one of {', '.join(_SUFFIXES)}, or say it with --output",
+        ) from None
 
 
 def _chosen(found: Results, template: str | None, by: str | None) -> Results:

@@ -16,7 +16,7 @@ function head() {
     failed ? [short(failed), failed === 1 ? "task failed" : "tasks failed"] : null,
     story.retried ? [short(story.retried), "tasks retried"] : null,
     story.ended !== null && wall !== null ? [lasting(wall), "from start to end"] : null,
-    story.seconds ? [lasting(story.seconds), "of tasks' time"] : null,
+    story.seconds ? [lasting(story.seconds), "tasks' time, waiting included"] : null,
     story.workflows.length > 1 ? [short(story.workflows.length), "workflows"] : null,
   ].filter(Boolean);
   const times = [story.begun !== null ? moment(story.begun) : "not started", story.ended !== null ? `to ${moment(story.ended)}` : story.begun !== null ? "still running when this was written" : ""].filter(Boolean).join(" ");
@@ -97,7 +97,7 @@ function page() {
     entries.forEach((entry) => seen.set(entry.target.id, entry.isIntersecting));
     const first = parts.find(([name]) => seen.get(name));
     links.forEach((link) => (first && link.hash === `#${first[0]}` ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
-  }, { rootMargin: "-50px 0px -55% 0px" });
+  }, { rootMargin: "-90px 0px -55% 0px" });
   parts.forEach(([name]) => watcher.observe(document.getElementById(name)));
   document.body.append(make("footer", {}, "Written by hera_utils. One file, nothing is loaded from anywhere."));
 }

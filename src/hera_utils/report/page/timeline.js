@@ -35,7 +35,7 @@ function timeline() {
     return found;
   }
 
-  const thick = few ? 19 : Math.max(1, Math.min(16, 520 / lanes.length)), top = 74, bottom = 26, gap = thick > 5 ? 2 : 0;
+  const thick = few ? 19 : Math.min(16, 520 / lanes.length), top = 74, bottom = 26, gap = thick > 5 ? 2 : 0;
   const height = Math.max(170, top + lanes.length * thick + bottom);
   const left = (width) => (few ? Math.min(220, width * 0.32) : Math.min(130, Math.max(92, width * 0.16)));
   const at = (time, width) => left(width) + ((time - state.from) / (state.to - state.from)) * (width - left(width) - 8);
@@ -83,7 +83,7 @@ function timeline() {
         if (end < from || x > width) continue;
         context.fillStyle = colours[statuses[status[n]]];
         context.globalAlpha = few ? 0.85 : 0.75;
-        context.fillRect(x, top + row * thick, Math.max(few ? 3 : 1.2, end - x - (few ? 0 : 0.4)), Math.max(1, thick - gap));
+        context.fillRect(x, top + row * thick, Math.max(few ? 3 : 1.2, end - x - (few ? 0 : 0.4)), thick - gap);
       }
     });
     context.restore();

@@ -1,0 +1,185 @@
+"""results, results diff, report and rerun of real runs: an experiment's with its record, and workflows of which nothing is recorded."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+TOKEN = "planted-token-5d0c9e"
+EXPERIMENT = """
+from dataclasses import dataclass
+from hera.workflows import DAG, Artifact, Container, Parameter, Task, Workflow
+from hera.workflows.models import ValueFrom
+from hera_utils import ExecutionEngine, Experiment, Inputs, grid
+from settings import FAILING, FACTOR
+
+@dataclass(frozen=True)
+class Constants:
+    city: str = "Lyon"
+
+def define(environment, inputs, layout):
+    with Workflow(generate_name="heat-", entrypoint="dag") as w:
+        solve = Container(
+            name="solve", image="alpine:3", command=["sh", "-c"],
+            args=["echo solving $0 $1; [ $0 != %s ] || { echo overflow; exit 3; }; echo $(($0 * %s)) > /tmp/y; echo $1 > /tmp/f"
+                  % (FAILING, FACTOR), "{{inputs.parameters.alpha}}", "{{inputs.parameters.kind}}"],
+            inputs=[Parameter(name="alpha"), Parameter(name="kind")],
+            outputs=[Parameter(name="y", value_from=ValueFrom(path="/tmp/y")), Artifact(name="field", path="/tmp/f")],
+        )
+        with DAG(name="dag"):
+            for point in inputs.points:
+                Task(name=point.name, template=solve, arguments=point.arguments)
+    return w
+
+def gather(environment, inputs, layout):
+    with Workflow(generate_name="sum-", entrypoint="sum") as w:
+        Container(name="sum", image="alpine:3", command=["echo", "done"])
+    return w
+
+experiment = Experiment(
+    name="heat", workflow=define, gather=gather,
+    inputs=Inputs(constants=Constants(), parameters=grid(alpha=[1, 2, 3], kind=["a", "b"])),
+)
+if __name__ == "__main__":
+    ExecutionEngine.from_command_line().run(experiment)
+"""
+PLAIN = """
+metadata: {generateName: plain-}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: word, value: hello}]}
+  templates:
+  - name: main
+    container: {image: busybox, command: [sh, -c, "echo {{workflow.parameters.word}} > /tmp/x"]}
+    outputs: {parameters: [{name: x, valueFrom: {path: /tmp/x}}]}
+"""
+
+
+@pytest.fixture
+def typed(local_platform, tmp_path):
+    """Types a command in the folder of the experiment; its words on stdout, and on stderr."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "KUBE", "HERA", "XDG"))}
+    environment = kept | {
+        "HOME": str(tmp_path),
+        "HERA_UTILS_STATE": local_platform.context.state,
+        "ARGO_NAMESPACE": local_platform.connection.namespace,
+        "LAB_API_TOKEN": TOKEN,
+    }
+    (tmp_path / "experiment.py").write_text(EXPERIMENT)
+    (tmp_path / "settings.py").write_text(f"FAILING, FACTOR = 0, 10  # {TOKEN}\n")
+    (tmp_path / "plain.yaml").write_text(PLAIN)
+
+    def type_(*words, status=0):
+        program = ["experiment.py"] if words[0] == "python" else ["-m", "hera_utils"]
+        given = words[1:] if words[0] == "python" else words
+        answer = subprocess.run(
+            [sys.executable, *program, *given],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == status, answer.stdout + answer.stderr
+        assert "Traceback" not in answer.stderr
+        return answer
+
+    return type_
+
+
+def newest(folder):
+    return max((folder / "runs").iterdir(), key=lambda one: one.stat().st_mtime_ns)
+
+
+def test_an_experiment_from_its_run_to_its_repetition(typed, tmp_path):
+    typed("python")
+    folder = newest(tmp_path)
+    name = folder.name
+    header, *lines = csv.reader(io.StringIO(typed("results", name, "-o", "csv").stdout))
+    assert header[1:5] == ["alpha", "kind", "y", "artifacts"]
+    assert [line[1:4] for line in lines] == [[str(a), k, str(a * 10)] for a in (1, 2, 3) for k in "ab"]
+    (first, *_) = json.loads(typed("results", str(folder), "-o", "json").stdout)
+    assert (first["values"], first["outputs"], first["status"]) == ({"alpha": 1, "kind": "a"}, {"y": 10}, "Succeeded")
+    assert typed("results", name).stdout.splitlines()[0] == "points"
+    assert "solve" in typed("results", name, "--tasks").stdout
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    report = typed("report", name, "--format", "md", "-o", "-").stdout
+    assert report.startswith(f"# heat: run {name}\n")
+    assert "- city: Lyon" in report
+    for path in folder.rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+    again = typed("rerun", f"runs/{name}/ro-crate-metadata.json")
+    assert "running experiment.py" in again.stderr
+    other = newest(tmp_path).name
+    assert other != name
+    assert "6 points alike, 0 differ" in typed("results", "diff", name, other).stdout
+    # a change of the script: what was recorded is what is repeated
+    (tmp_path / "settings.py").write_text("FAILING, FACTOR = 0, 11\n")
+    third = typed("rerun", f"runs/{name}")
+    assert "settings.py changed since, or is gone: the recorded workflows are submitted" in third.stderr
+    typed("python")
+    changed = typed("results", "diff", name, newest(tmp_path).name, status=1).stdout
+    assert "y: 10 → 11  (+1, +10 %)" in changed
+    assert "6 differ" in changed
+    typed("results", "diff", name, newest(tmp_path).name, "--relative", "0.1")
+
+
+def test_failures_and_what_is_resumed(typed, tmp_path):
+    (tmp_path / "settings.py").write_text("FAILING, FACTOR = 2, 10\n")
+    typed("python", status=1)
+    failed = newest(tmp_path)
+    text = typed("results", failed.name).stdout
+    assert "✘ 2-a" in text
+    assert "    overflow" in text
+    rows = json.loads(typed("results", failed.name, "-o", "json").stdout)
+    assert [(row["status"], row.get("log", [])[-1:]) for row in rows if row["values"]["alpha"] == 2] == [
+        ("Failed", ["overflow"])
+    ] * 2
+    assert "overflow" in (failed / "report.html").read_text()
+    manifest = json.loads((failed / "ro-crate-metadata.json").read_text())
+    assert next(one for one in manifest["@graph"] if one["@id"] == "#run")["actionStatus"].endswith(
+        "FailedActionStatus"
+    )
+    (tmp_path / "settings.py").write_text("FAILING, FACTOR = 0, 10\n")
+    diff = typed("results", "diff", failed.name, failed.name).stdout
+    assert diff == f"6 points alike, 0 differ, 0 only in {failed.name}, 0 only in {failed.name}\n"
+
+
+def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
+    typed("run", "plain.yaml")
+    (row,) = json.loads(typed("results", "@latest", "-o", "json").stdout)
+    assert (row["outputs"], row["attempts"]) == ({"x": "hello"}, 1)
+    assert "no points" in typed("results", "@latest", "--points", status=2).stderr
+    assert "it has: main" in typed("results", "@latest", "--template", "nosuch", status=2).stderr
+    typed("report", "@latest", "--crate")
+    folder = newest(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {
+        "report.html", "ro-crate-metadata.json", "requirements.txt", "results.csv", "workflows",
+    }  # fmt: skip
+    assert "no script is recorded" in typed("rerun", str(folder)).stderr
+    typed("rerun", str(folder), "-p", "word=bye")
+    (row,) = json.loads(typed("results", "@latest", "-o", "json").stdout)
+    assert row["outputs"] == {"x": "bye"}
+    pytest.importorskip("pyarrow")
+    typed("results", "@latest", "--to", "results.parquet")
+    assert (tmp_path / "results.parquet").read_bytes().startswith(b"PAR1")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("results", "nosuch"), "not found"),
+        (("results", "diff", "nosuch", "other"), "not found"),
+        (("report", "nosuch"), "not found"),
+        (("rerun", "nosuch.json"), "cannot be read"),
+        (("rerun", "plain.yaml"), "is no JSON"),
+        (("results", "diff", "one"), "missing argument"),
+        (("results", "nosuch", "--to", "x.nonsense"), "what kind of file"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(typed, words, sentence):
+    assert sentence in typed(*words, status=2).stderr
