@@ -39,6 +39,7 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool, no_preflight
     """
     from hera_utils.cli.documents import is_document, read_documents
     from hera_utils.cli.script import read_script
+    from hera_utils.execution.execution_engine import ExecutionEngine
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
     from hera_utils.platforms.hera_binding import stamp_of
@@ -60,6 +61,7 @@ def command(script: Path, arguments: tuple[str, ...], detach: bool, no_preflight
                 check_documents(documents, parameters(arguments), settings)
             names, linked = submit_documents(client, documents, parameters(arguments), stamp), False
         else:
+            ExecutionEngine.detaching = detach
             made = run_script(script, arguments, settings, connection, checked=checked)
             names = [name for _, name in made.runs] or submit_waiting(made, script)
             if made.status:
