@@ -85,6 +85,7 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
         claim_name=stronger("k8s_volume_claim_name"),
         config_map=stronger("k8s_configmap_name"),
         registry=stronger("registry"),
+        service_account=stronger("argo_service_account"),
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
 from hera_utils.execution.asked import add_flags, check_layout, meant
@@ -42,7 +43,11 @@ class ExecutionEngine:
 
     ExecutionEngine.from_command_line().run(experiment)      # a script: flags, progress on the screen, exit status
     ExecutionEngine(context).run(experiment)                 # a program: silent, the Run is what it gives
+
+    detaching: whether the command that runs the script was told to leave its runs (`hera-utils run --detach`).
     """
+
+    detaching: ClassVar[bool] = False
 
     def __init__(self, context: CLIContext, *, told: Told | None = None) -> None:
         self.context = context
@@ -127,7 +132,7 @@ class ExecutionEngine:
         with self._realization(experiment, resume) as found:
             if found.record is None:
                 return self._nothing_to_run(found, check)
-            if self._asked("detach"):
+            if self._asked("detach") or self.detaching:
                 self.told.lines(found.submit())
                 return None
             run = found.run()
@@ -185,7 +190,9 @@ class ExecutionEngine:
         with ArgoClient(connection) as client:
             version = client.version()  # before anything is defined or told: nobody may be there
             self.told.where(self.context, connection, version)
-            with bind_hera(connection, stamp=stamp_of(self.context)):
+            account = environment_of(experiment, self.context).service_account  # of the pods, where the workflow names none
+            bound = connection if account is None else replace(connection, service_account=account.name)
+            with bind_hera(bound, stamp=stamp_of(self.context)):
                 made = plan(experiment, self.context)
                 found = Realization(client, self.context, self.told, made, resume=resume)
                 if not connection.local:

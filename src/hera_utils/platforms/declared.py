@@ -74,9 +74,12 @@ def declared(environment: Environment, namespace: str, *, local: bool = False) -
         bare = _ours({**resources.secret(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
         given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
-        found.append(given if pull.given else Declared("Secret", pull.name))
-    if account is not None:
-        found += _account(account, pull, namespace) if account.given else [Declared("ServiceAccount", account.name)]
+        if pull.given or not local:  # here no image is pulled
+            found.append(given if pull.given else Declared("Secret", pull.name))
+    if account is not None and (account.given or local):
+        found += _account(account, pull, namespace)
+    elif account is not None:
+        found.append(Declared("ServiceAccount", account.name))
     return found
 
 
