@@ -71,6 +71,11 @@ def test_what_does_not_fit_is_told(engine, experiment):
         engine("--set", "m=1").plan(experiment)
 
 
+def test_the_points_are_listed(engine, experiment, capsys):
+    assert engine("--points", "--set", "n=3,4").run(experiment) is None
+    assert capsys.readouterr().out == "2 points: 2 n\n  3  n=3\n  4  n=4\n"
+
+
 def test_a_script_may_have_such_flags_of_its_own(experiment, monkeypatch):
     parser = argument_parser()
     parser.add_argument("--set", type=int)

@@ -1,4 +1,4 @@
-"""What a command line asks of an experiment's inputs: `--inputs FILE` and `--set NAME=VALUE`."""
+"""What a command line asks of an experiment's inputs: `--inputs FILE`, `--set NAME=VALUE`, `--points`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.values import text
 from hera_utils.settings.resolve import CLIContext
 
-_FILE, _SET = "inputs_file", "inputs_set"
+_FILE, _SET, _POINTS = "inputs_file", "inputs_set", "inputs_points"
 
 
 def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
-    """The two flags, save where the script has one of that name for something of its own."""
+    """The flags, save where the script has one of that name for something of its own."""
     taken = parser._option_string_actions
     if "--inputs" not in taken:
         group.add_argument(
@@ -29,6 +30,20 @@ def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
             action="append",
             help="another value of a constant or an axis, as in vintages=2009,2012; again for more",
         )
+
+    if "--points" not in taken:
+        group.add_argument("--points", dest=_POINTS, action="store_true", help="list the points, and run nothing")
+
+
+def points_asked_for(experiment: Experiment, context: CLIContext) -> list[str]:
+    """A line for each point, its name and its values; none unless they are asked for."""
+    if not (_POINTS in context and getattr(context, _POINTS)):
+        return []
+    sweep = experiment.inputs.points
+    lines = [f"{len(sweep)} points: {sweep.told}"]
+    for point in sweep:
+        lines.append("  ".join([f"  {point.name}", *(f"{name}={text(value)}" for name, value in point.items())]))
+    return lines
 
 
 def meant(experiment: Experiment, context: CLIContext) -> Experiment:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
-from hera_utils.execution.asked import add_flags, check_layout, meant
+from hera_utils.execution.asked import add_flags, check_layout, meant, points_asked_for
 from hera_utils.execution.picture import picture
 from hera_utils.execution.plan import (
     Plan,
@@ -119,6 +119,9 @@ class ExecutionEngine:
         whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
         """
         experiment = meant(experiment, self.context)
+        if listed := points_asked_for(experiment, self.context):
+            self.told.lines(listed)
+            return None
         if self._asked("doctor"):
             self._told_findings(self._examined(experiment))
             return None
@@ -190,7 +193,9 @@ class ExecutionEngine:
         with ArgoClient(connection) as client:
             version = client.version()  # before anything is defined or told: nobody may be there
             self.told.where(self.context, connection, version)
-            account = environment_of(experiment, self.context).service_account  # of the pods, where the workflow names none
+            account = environment_of(
+                experiment, self.context
+            ).service_account  # of the pods, where the workflow names none
             bound = connection if account is None else replace(connection, service_account=account.name)
             with bind_hera(bound, stamp=stamp_of(self.context)):
                 made = plan(experiment, self.context)

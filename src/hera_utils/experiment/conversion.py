@@ -89,10 +89,7 @@ def _of_scalar(given: Any, kind: type, path: str, written: bool) -> Any:
 def _number(kind: type, given: Any, path: str) -> Any:
     text = str(given).strip()
     try:
-        if kind is int and "_" not in text:
-            return int(text)
-        if kind is float and "_" not in text:
-            return float(text)
+        return kind(text)
     except ValueError:
         pass
     return _the(given, kind, False, path)
