@@ -75,13 +75,13 @@ class Meters:
         self._lock = threading.Lock()
         self._families: dict[str, Family] = {}
 
-    def count(self, name: str, **labels: str) -> None:
+    def count(self, name: str, /, **labels: str) -> None:
         """One more of a counter of the platform's own."""
         with self._lock:
             family = self._families.setdefault(name, Family("counter", OWN[name]))
             family.series.setdefault(_key(labels), Series()).value += 1
 
-    def observe(self, name: str, value: float, buckets: tuple[float, ...] = BUCKETS, **labels: str) -> None:
+    def observe(self, name: str, value: float, /, buckets: tuple[float, ...] = BUCKETS, **labels: str) -> None:
         """One more value of a histogram of the platform's own."""
         with self._lock:
             self._families.setdefault(name, Family("histogram", OWN[name], buckets)).observe(_key(labels), value)
