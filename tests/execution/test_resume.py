@@ -214,7 +214,7 @@ def test_a_workflow_with_a_fan_in_is_resumed_but_never_split(lab, monkeypatch):
 
     lab.engine.run(experiment(fan_in))
     made = lab.engine.plan(experiment(fan_in, n=(1, 2, 3, 4)), resume=True)
-    assert "never split: the task `last` comes after the points" in "\n".join(made.lines())
+    assert "never split: the task `last` comes after the points" in "\n".join(made.lines(explain=True))
     lab.engine.run(experiment(fan_in, n=(1, 2, 3, 4)), resume=True)
     assert lab.ran() == dict.fromkeys((1, 2, 3, 4), 1)
     assert len((lab.claim / "last").read_text()) == 2, "the fan-in runs after the new point"

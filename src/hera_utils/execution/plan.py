@@ -143,16 +143,19 @@ class Plan:
         limit = "limit of a cluster: 1 MiB" if self.limits is HERE else "limit 1 MiB"
         pods_told = f"{'' if exact else 'at least '}{pods} pod{'' if pods == 1 else 's'}"
         lines = [f"{swept} → {pods_told}, {flows} {about if count == 1 else ''}{_kilobytes(largest)}{more} ({limit})"]
-        why = self.survey.belonging.whole or self.survey.belonging.joint
-        if self.points > 1 and why:
-            lines.append(f"one unit, {'run whole' if self.survey.belonging.whole else 'never split'}: {why}")
+        found = self.survey.belonging
+        too_large = self.survey.full is None or not self.survey.fits(self.limits)
+        if self.points > 1 and found.whole:
+            lines.append(f"one unit, run whole: {found.whole}")
+        elif found.joint and (explain or too_large):
+            lines.append(f"one unit, never split: {found.joint}")
         if self.verdict is not None:
             lines += self._standing(self.verdict, explain)
         return lines
 
     def _standing(self, verdict: Verdict, explain: bool) -> list[str]:
         done, flying, run = len(verdict.done), len(verdict.flying), len(verdict.run)
-        states = [f"{done} points are done already"] if done else ["no point is done yet"]
+        states = [f"{done} points are done already"] if done else ["none of the points is done already"]
         states += [f"{flying} still run"] if flying else []
         names = (
             {point.id: point.name for point in self.definition.inputs.points if point.id in verdict.run} if run else {}
