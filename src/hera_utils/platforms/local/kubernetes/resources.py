@@ -68,6 +68,8 @@ RESOURCES: tuple[Resource, ...] = (
         "Job", "jobs", "batch",
         columns=(("Completions", "spec.completions"), ("Succeeded", "status.succeeded"), ("Failed", "status.failed")),
     ),
+    Resource("Role", "roles", "rbac.authorization.k8s.io"),
+    Resource("RoleBinding", "rolebindings", "rbac.authorization.k8s.io", columns=(("Role", "roleRef.name"),)),
     _argo(
         "Workflow", "workflows", ("wf",),
         columns=(("Status", "status.phase"), ("Progress", "status.progress"), ("Message", "status.message")),
