@@ -23,6 +23,7 @@ from hera_utils.platforms.refusals import (
     refusal,
     stream_fault,
     unreachable,
+    unsendable,
     unusable_certificate,
     was_closed,
 )
@@ -262,6 +263,8 @@ class ArgoHttp:
     ) -> tuple[requests.Response, str]:
         """(whatever the server answers, the token it was asked with)."""
         token = self.connection.current_token()
+        if not token.isascii() or not token.isprintable():  # it could not be a header, and the error would hold it
+            raise unsendable(self.connection)
         stream = silence is not None
         headers = {"Accept": "text/event-stream" if stream else "application/json", **(more or {})}
         if body is not None:

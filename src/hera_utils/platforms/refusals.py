@@ -120,6 +120,14 @@ def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
     )
 
 
+def unsendable(connection: Connection) -> HeraUtilsError:
+    """The token holds what no token has; it is not repeated."""
+    return AccessError(
+        f"the token for {connection.argo_server} holds characters that no token has: was it copied where it is shown in short (…)?",
+        fix="copy the whole token into ARGO_TOKEN, or into the file that --argo_token_file names",
+    )
+
+
 def unusable_certificate(connection: Connection, error: object) -> HeraUtilsError:
     """A file of certificates that the settings name cannot be loaded."""
     shown = " and ".join(dict.fromkeys(connection.client_certificate or ()))

@@ -33,7 +33,7 @@ class Chosen:
     origin: str
     context: str
     namespace: str
-    cluster: Mapping[str, Any]
+    cluster: Mapping[str, Any] = field(repr=False)
     cluster_folder: Path
     user: Mapping[str, Any] = field(repr=False)
     user_folder: Path
