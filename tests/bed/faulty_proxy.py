@@ -36,6 +36,7 @@ class FaultyProxy:
         self.plans: list[tuple] = []
         self.draw: Callable[[], tuple] = lambda: ("pass",)
         self.connections = 0
+        self.tasks: set[asyncio.Task | None] = set()  # the loop itself forgets one whose client has left
         self.url = ""
 
     async def serve(self, ready: threading.Event) -> None:
@@ -49,6 +50,7 @@ class FaultyProxy:
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.tasks.add(task := asyncio.current_task())
         kind, *more = self.plans.pop(0) if self.plans else self.draw()
         there = None
         try:
@@ -81,6 +83,7 @@ class FaultyProxy:
         ):  # cancelled: the test is over
             pass
         finally:
+            self.tasks.discard(task)
             for one in (writer, there):
                 if one is not None:
                     one.transport.abort() if kind == "reset" else one.close()

@@ -36,6 +36,7 @@ _NO_TOKEN = "token not valid. see https://argo-workflows.readthedocs.io/en/lates
 
 _CREATES = (
     "CreateWorkflow",
+    "CreateWorkflowTemplate",
     "SubmitWorkflow",
     "ResubmitWorkflow",
     "RetryWorkflow",

@@ -44,10 +44,20 @@ def joined(folder: Path | None = None) -> Iterator[Bed]:
     """The bed, as long as the block lasts; started when none stands. Raises Unavailable where it cannot be built."""
     build()
     folder = folder or usual_folder()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / "users.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+    with _held(folder):
         yield Bed(_standing(folder))
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """A shared lock of the folder's users.lock; of the one that is there, for a bed that ends takes its folder with it."""
+    while True:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError), (folder / "users.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            if os.fstat(lock.fileno()).st_ino == (folder / "users.lock").stat().st_ino:
+                yield
+                return
 
 
 def _standing(folder: Path) -> dict:
@@ -95,9 +105,9 @@ def up(folder: Path | None = None) -> Bed:
     """A bed that stands until `down`."""
     build()
     folder = folder or usual_folder()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    (folder / "stay").touch()
-    return Bed(_standing(folder))
+    with _held(folder):
+        (folder / "stay").touch()
+        return Bed(_standing(folder))
 
 
 def down(folder: Path | None = None) -> bool:

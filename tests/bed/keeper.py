@@ -46,7 +46,7 @@ class Keeper:
         signal.signal(signal.SIGTERM, lambda *_: self.over.set())
         signal.signal(signal.SIGINT, lambda *_: self.over.set())
         with ExitStack() as stack:
-            stack.callback(shutil.rmtree, self.own, ignore_errors=True)
+            stack.callback(self._leave)
             local = self._local(stack)
             stack.callback(self.plane.stop)
             self.plane.start()
@@ -63,6 +63,14 @@ class Keeper:
             (self.folder / ".bed.json").replace(said)
             stack.callback(lambda: said.unlink(missing_ok=True))
             self._hold(bed.admin)
+
+    def _leave(self) -> None:
+        """Nothing stays, but what somebody needs who comes just now (they hold the lock, or wait for it)."""
+        shutil.rmtree(self.own, ignore_errors=True)
+        with suppress(OSError), (self.folder / "users.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not any(self.folder.glob("run-*")):
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def _known(self) -> dict[str, Any]:
         return {

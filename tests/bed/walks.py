@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import HeraUtilsError
@@ -124,7 +126,7 @@ class Walk:
     def walk(self) -> None:
         self.result.walks += 1
         mark = f"walk-{self.number}"
-        made = self.step("submit", lambda: self.client.create(document(mark, self.random)))
+        made = self.step("submit", lambda: self._submit(mark))
         there = self.straight.list(selector=f"walk={mark}", fields="items.metadata.name")
         names = [one["metadata"]["name"] for one in there]
         if len(names) > 1 or (made is not None and names != [made["metadata"]["name"]]):
@@ -138,6 +140,17 @@ class Walk:
             one()
         self._artifact(name)
         self.straight.delete(name)
+
+    def _submit(self, mark: str) -> Json:
+        """From a document, or from a template that is stored."""
+        if self.random.random() < 0.7:
+            return self.client.create(document(mark, self.random))
+        stored = document(mark, self.random)
+        self.straight.apply({"kind": "WorkflowTemplate", "metadata": {"name": mark}, "spec": stored["spec"]})
+        try:
+            return self.client.submit("workflowtemplate", mark, options={"labels": f"walk={mark}"})
+        finally:
+            self.straight.clear_template(mark)
 
     def _watch(self, name: str) -> None:
         last = self.step(
@@ -157,15 +170,27 @@ class Walk:
             self.wrong("logs broke off, and what came is not their beginning")
 
     def _artifact(self, name: str) -> None:
-        self.straight.wait(name, timeout=LIMIT)
-        digest = next(line for _, line in self.straight.logs(name) if line.endswith("  -")).split()[0]
-        for _ in range(TRIES):
-            data = self.step("artifact", lambda: b"".join(self.client.artifact(name, name, "big")))
-            if data is not None:
-                if hashlib.sha256(data).hexdigest() != digest:
-                    self.wrong(f"an artifact of {len(data)} bytes is not what was written")
-                return
+        status = self.straight.wait(name, timeout=LIMIT)["status"]
+        lines = [line for _, line in self.straight.logs(name)]
+        if status["phase"] != "Succeeded" or not lines or not lines[-1].endswith("  -"):
+            self.wrong(f"{status['phase']} ({status.get('message', '')}), the log as it is ends with {lines[-1:]}")
+            return
+        digest = lines[-1].split()[0]
+        by_name = self.random.random() < 0.5
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(TRIES):
+                data = self.step("download" if by_name else "artifact", lambda: self._bytes(name, by_name, folder))
+                if data is not None:
+                    if hashlib.sha256(data).hexdigest() != digest:
+                        self.wrong(f"an artifact of {len(data)} bytes is not what was written")
+                    return
         self.wrong(f"no artifact after {TRIES} tries")
+
+    def _bytes(self, name: str, by_name: bool, folder: str) -> bytes:
+        if not by_name:
+            return b"".join(self.client.artifact(name, name, "big"))
+        (saved,) = self.client.download(name, folder, artifact="big")
+        return (Path(folder) / saved.path).read_bytes()
 
 
 def document(mark: str, chance: random.Random) -> Json:
@@ -197,6 +222,7 @@ def campaign(
     with ThreadPoolExecutor(hands) as pool:
         for one in [pool.submit(hand) for _ in range(hands)]:
             one.result()
+    print(*[f"WRONG {one}" for one in result.wrong], sep="\n")
     print(
         f"{result.walks} walks, faults: {dict(weather.drawn)}, given up: {dict(result.told)}, slowest: {result.slowest}"
     )
