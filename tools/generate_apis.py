@@ -36,7 +36,7 @@ user's browser (`docs/decisions/0002-page-without-token.md`). Foreign clients th
 | logs | a pod's lines, the emissary's included, while the pod exists | the task's own lines, as long as the run is kept |
 | creating an invalid workflow or template through Kubernetes | stored; the run fails later | refused with Argo's message |
 | changing a workflow through Kubernetes | anything | labels, annotations, `spec.suspend`, `spec.shutdown` |
-| server-side apply | field ownership | merged: there is one user |
+| server-side apply | each field has an owner | the same; a list is one field, and owners are those who apply |
 | who may do what | roles | whoever holds the token may do everything served here |
 
 """
