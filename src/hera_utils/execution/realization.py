@@ -62,6 +62,7 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
         "arguments": without_secret_flags(sys.argv[1:], SECRET_FLAGS),
         "platform": platform_of(context),
         "namespace": namespace,
+        "state": str(context.state) if context.platform == "local" else "",
         "inputs": experiment.inputs.as_json(),
         "git": None
         if commit is None
