@@ -1,5 +1,8 @@
 """`--set` and `--inputs`: the same experiment with other values; a layout that cannot be is told before anything is sent."""
 
+import subprocess
+import sys
+
 import pytest
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, argument_parser, grid, writes
@@ -93,3 +96,27 @@ def test_a_layout_that_cannot_be_is_told_before_anything_is_sent(local_platform,
     with pytest.raises(LayoutError, match=r"the points 1 and 2 both write `one.csv`"):
         ExecutionEngine(local_platform.context).run(faulty)
     assert local_platform.client.list() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("grid(n=[1, 1])", "script.py, line 2: the axis `n` has the value 1 twice"),
+        ('PersistedVolume("Bad_")', "script.py, line 2: `Bad_` is not a legal name of a claim"),
+        ("Inputs(parameters=grid(n=[1])).changed(['m=1'])", "script.py, line 2: m: there is no such input"),
+        ("Layout().path('..')", "script.py, line 2: the path part `..` would leave the volume"),
+    ],
+)
+def test_what_an_experiments_files_say_wrongly_is_told_with_its_line(tmp_path, line, message):
+    (tmp_path / "script.py").write_text(f"from hera_utils import Inputs, Layout, PersistedVolume, grid\n{line}\n")
+    answer = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"hera-utils: {message}")
+    assert "\n  fix: " in answer.stderr
+    assert len(answer.stderr.splitlines()) == 2
+
+
+def test_a_sweep_that_is_filtered_away_is_told(engine, experiment):
+    nothing = Experiment(workflow=define, inputs=Inputs(None, grid(n=[1, 2]).where(lambda point: point.n > 2)))
+    with pytest.raises(SettingsError, match=r"no point left \(0 of \(2 n\)\)"):
+        engine().plan(nothing)

@@ -59,6 +59,10 @@ def meant(experiment: Experiment, context: CLIContext) -> Experiment:
         inputs = inputs.with_file(file)
     if settings:
         inputs = inputs.changed(settings)
+    if not inputs.points:
+        raise SettingsError(
+            f"the sweep has no point left ({inputs.points.told})", fix="let its filter (where) keep at least one"
+        )
     return experiment if inputs is experiment.inputs else replace(experiment, inputs=inputs)
 
 

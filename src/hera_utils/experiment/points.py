@@ -128,7 +128,11 @@ class Point(Mapping[str, Any]):
         try:
             return self._values[name]
         except KeyError:
-            raise AttributeError(f"the point has no value `{name}`; it has: {', '.join(self._values)}") from None
+            told = f"the point has no value `{name}`; it has: {', '.join(self._values)}"
+            raise AttributeError(told, name=name, obj=self) from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._values]
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]

@@ -122,7 +122,11 @@ class Sweep:
             raise AttributeError(name)
         if name in self.axes:
             return self.axes[name]
-        raise AttributeError(f"the sweep has no axis `{name}`; it has: {', '.join(self.axes) or 'none'}")
+        told = f"the sweep has no axis `{name}`; it has: {', '.join(self.axes) or 'none'}"
+        raise AttributeError(told, name=name, obj=self)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.axes]
 
     def __add__(self, other: object) -> Sweep:
         return Chain((self, other)) if isinstance(other, Sweep) else NotImplemented

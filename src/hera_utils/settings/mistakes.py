@@ -8,6 +8,7 @@ sentence stands at the end of sixty lines.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import TracebackType
 
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow
@@ -30,7 +31,7 @@ def tell_mistakes_in_a_sentence() -> None:
             shown = users_frames(trace)
             before(kind, error.with_traceback(shown), shown)
             return
-        sys.stderr.write(sentence(told))
+        sys.stderr.write(sentence(told, where=place_in_the_experiment(trace)))
         sys.stderr.flush()
         raise SystemExit(told.exit_status)  # Python ends with the status of a SystemExit that its last hook raises
 
@@ -59,9 +60,26 @@ def _is_ours(trace: TracebackType) -> bool:
     return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "hera_utils"
 
 
-def sentence(error: HeraUtilsError) -> str:
+def place_in_the_experiment(trace: TracebackType | None) -> str:
+    """`inputs.py, line 12: ` where a line of the user's own describes what cannot be; empty where the engine found it out."""
+    frames = []
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    last = max((number for number, frame in enumerate(frames) if not _is_ours(frame)), default=-1)
+    if last < 0 or last + 1 >= len(frames):
+        return ""
+    called = str(frames[last + 1].tb_frame.f_globals.get("__name__", ""))
+    if not called.startswith("hera_utils.experiment."):
+        return ""
+    file = Path(frames[last].tb_frame.f_code.co_filename)
+    shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+    return f"{shown}, line {frames[last].tb_lineno}: "
+
+
+def sentence(error: HeraUtilsError, *, where: str = "") -> str:
     """An error as people read it, with its fix and a final line break."""
-    return f"hera-utils: {error}\n" + (f"  fix: {error.fix}\n" if error.fix else "")
+    return f"hera-utils: {where}{error}\n" + (f"  fix: {error.fix}\n" if error.fix else "")
 
 
 def of_hera(error: BaseException, trace: TracebackType | None) -> HeraUtilsError | None:
