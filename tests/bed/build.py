@@ -44,6 +44,7 @@ def build() -> Path:
     with (built.parent / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not built.exists():
+            print("building the test bed's control plane: some minutes, once", file=sys.stderr, flush=True)
             _build(go, built)
     return built
 

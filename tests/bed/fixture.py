@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,18 @@ import pytest
 
 if TYPE_CHECKING:
     from .handle import Bed, Place
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build before the first test: it takes longer than a test may, where nothing is in a cache."""
+    if (
+        any("bed" in getattr(item, "fixturenames", ()) for item in session.items)
+        and not session.config.option.collectonly
+    ):
+        from .build import Unavailable, build
+
+        with contextlib.suppress(Unavailable):  # the fixture says so
+            build()
 
 
 @pytest.fixture(scope="session")
