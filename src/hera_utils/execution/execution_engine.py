@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
 from hera_utils.execution.asked import add_flags, check_layout, meant, points_asked_for
+from hera_utils.execution.cluster_flags import add_cluster_flags
 from hera_utils.execution.picture import picture
 from hera_utils.execution.plan import (
     Plan,
@@ -60,7 +61,7 @@ class ExecutionEngine:
         """An engine that takes its settings from this script's command line and shows on the screen what happens.
 
         Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
-        --explain (why), --doctor (would it work), --detach (do not wait).
+        --explain (why), --doctor (would it work), --provision (make what it needs), --detach (do not wait).
         """
         parser = parser if parser is not None else argument_parser()
         group = parser.add_argument_group("experiment")
@@ -73,13 +74,7 @@ class ExecutionEngine:
         group.add_argument(
             "--picture", choices=("ascii", "mermaid"), help="draw the graph of the tasks with the plan, and run nothing"
         )
-        group.add_argument("--doctor", action="store_true", help="check everything that the run needs, and run nothing")
-        group.add_argument(
-            "--role", metavar="FILE", help="with --doctor: write the rights that lack, for the cluster's owner"
-        )
-        group.add_argument(
-            "--no_preflight", "--no-preflight", action="store_true", help="submit without checking the cluster"
-        )
+        add_cluster_flags(group)
         group.add_argument("--detach", action="store_true", help="submit it and leave; it goes on")
         return cls(parse_arguments(argv, parser=parser), told=Screen())
 
