@@ -251,7 +251,8 @@ class ArgoClient:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
         # A watch of a name that does not exist is silent on Argo: asking first gives its 404.
         with self._http.by(deadline):
-            self.get(name, fields="metadata.name")
+            there = {"fields": "metadata.name"}
+            self._http.try_once("WorkflowService_GetWorkflow", query=there, namespace=self.namespace, name=name)
         events = self._http.stream(
             "WorkflowService_WatchWorkflows", query=query, fresh=fresh, until=deadline, namespace=self.namespace
         )
