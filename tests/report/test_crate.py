@@ -14,6 +14,7 @@ from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.report import repeating
 from hera_utils.report.crate import Around, submittable, write_crate
 from hera_utils.report.gathering import WholeRun
+from hera_utils.report.manifest import KnownFile
 from hera_utils.report.record import PointRow
 from hera_utils.report.surroundings import sources_of, without_credentials, without_secret_flags
 
@@ -91,7 +92,8 @@ def swept(name="wf", phase="Succeeded"):
 
 
 def around(**more):
-    return Around(argo="v4.1.2", secrets=(TOKEN,), environ={"MY_API_KEY": "from-a-variable-5"}, **more)
+    known = (KnownFile("data/in put.csv", 3, "b" * 64, False), KnownFile("out/1.json", 5, "c" * 64, True))
+    return Around(argo="v4.1.2", secrets=(TOKEN,), environ={"MY_API_KEY": "from-a-variable-5"}, known=known, **more)
 
 
 def written(tmp_path, given):
@@ -133,6 +135,10 @@ def test_what_it_tells(script, tmp_path):
     assert found["#value-size"]["value"] == "2.5"
     assert found["#run"]["startTime"] == "2026-01-01T00:00:00+00:00"
     assert found["#run"]["actionStatus"] == "http://schema.org/CompletedActionStatus"
+    checked = {one["name"]: (key, one["value"]) for key, one in found.items() if key.startswith("#file-")}
+    assert set(checked) == {"data/in put.csv", "out/1.json"}
+    assert {"@id": checked["data/in put.csv"][0]} in found["#run"]["object"]
+    assert {"@id": checked["out/1.json"][0]} in found["#run"]["result"]
     images = [one for one in found.values() if one.get("@type") == "ContainerImage"]
     assert [(one["registry"], one["name"], one["tag"], one.get("sha256")) for one in images] == [
         ("registry.example.org", "lab/x", "1", "a" * 64),

@@ -134,17 +134,22 @@ class ExecutionEngine:
                 self.told.lines(found.submit())
                 return None
             run = found.run()
-            self._keep(found.client, run)
+            self._keep(found, run)
             self.told.ended(found.client, run)
             if check and not run.succeeded:
                 raise how_it_failed(run)
             return run
 
-    def _keep(self, client: ArgoClient, run: Run) -> None:
+    def _keep(self, found: Realization, run: Run) -> None:
         """Report, results and manifest, beside the record."""
+        from hera_utils.execution.checksums import checksums
         from hera_utils.report.keeping import keep
 
-        if run.record is not None and (left_out := keep(client, run.record, (self.context.argo_token,))):
+        if run.record is None:
+            return
+        points = found.plan.definition.inputs.points
+        left_out = keep(found.client, run.record, (self.context.argo_token,), lambda: checksums(found.files, points))
+        if left_out:
             self.told.lines([left_out])
 
     def submit(self, experiment: Experiment, *, resume: bool = False) -> str:

@@ -49,6 +49,10 @@ class DeclaredFiles:
             file.path for file in self._seen(self.layout.outputs(point)) if not os.path.lexists(self._path(file) or "/")
         ]
 
+    def where(self, file: File) -> Path | None:
+        """Where this machine has it, or would; None for what it cannot see."""
+        return self._path(file)
+
     def _seen(self, files: Sequence[File]) -> list[File]:
         seen = [file for file in files if self._path(file) is not None]
         self.unseen += len(files) - len(seen)

@@ -25,7 +25,7 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.report import manifest
 from hera_utils.report.gathering import WholeRun
-from hera_utils.report.manifest import CrateFile, Execution, Told
+from hera_utils.report.manifest import CrateFile, Execution, KnownFile, Told
 from hera_utils.report.results import Results
 from hera_utils.report.story import experiment_of
 from hera_utils.report.surroundings import Commit, commit_of, is_secret_name, python_facts, secrets_of, sources_of
@@ -52,12 +52,15 @@ _ALREADY_THERE = {
 
 @dataclass(frozen=True)
 class Around:
-    """What the run's platform says. argo: the server's version. local: whether it was this machine. secrets: values to mask."""
+    """What is known besides the run's workflows and record. argo: the server's version. local: whether it was this machine. secrets:
+    values to mask. known: the checksums of files outside the crate.
+    """
 
     argo: str = ""
     local: bool = True
     secrets: tuple[str | Secret | None, ...] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    known: tuple[KnownFile, ...] = ()
 
 
 def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | None = None) -> Path:
@@ -218,6 +221,7 @@ def _with_surroundings(told: Told, python: str, system: str, around: Around, com
     return replace(
         told,
         agent=commit.author if commit is not None else "",
+        known=around.known,
         versions={name: number for name, number in versions.items() if number},
         facts={name: text for name, text in facts.items() if text},
     )

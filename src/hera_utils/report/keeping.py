@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from hera_utils.report.crate import Around, write_crate
 from hera_utils.report.facts import facts_of
 from hera_utils.report.gathering import WholeRun, gathered
 from hera_utils.report.html import page
+from hera_utils.report.manifest import KnownFile
 from hera_utils.report.results import Results
 from hera_utils.settings.secret import Secret, mask
 
@@ -20,8 +22,16 @@ if TYPE_CHECKING:
 MOST_POINTS = 20_000  # of a larger run they are written when they are asked for: they take its workflows into memory
 
 
-def keep(client: ArgoClient, folder: Path, secrets: Iterable[str | Secret | None] = ()) -> str:
-    """Write them; "" when that went well, else a sentence. What went wrong here never makes a run fail."""
+def keep(
+    client: ArgoClient,
+    folder: Path,
+    secrets: Iterable[str | Secret | None] = (),
+    checksums: Callable[[], tuple[KnownFile, ...]] = tuple,
+) -> str:
+    """Write them; "" when that went well, else a sentence. What went wrong here never makes a run fail.
+
+    checksums: of the files that the run read and wrote.
+    """
     try:
         run = gathered(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
@@ -29,8 +39,8 @@ def keep(client: ArgoClient, folder: Path, secrets: Iterable[str | Secret | None
         known = tuple(secrets)
         results = run.results_with_logs(client)
         write_report(folder / "report.html", report_page(client, run, results, known))
-        write_crate(run, results, folder, around(client, known))
-    except HeraUtilsError as error:
+        write_crate(run, results, folder, replace(around(client, known), known=checksums()))
+    except (HeraUtilsError, OSError) as error:
         return f"the report of {folder.name} is not written: {error}"
     return ""
 

@@ -53,6 +53,16 @@ class CrateFile:
 
 
 @dataclass(frozen=True)
+class KnownFile:
+    """A file outside the crate that the run read or wrote, by its path in the experiment's layout."""
+
+    path: str
+    size: int
+    sha256: str
+    written: bool
+
+
+@dataclass(frozen=True)
 class Execution:
     """A workflow that ran. path: its document in the crate. earlier: a run before this one ran it, which took its results over."""
 
@@ -72,6 +82,7 @@ class Told:
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the script's path relative to
     the crate, where it was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
     facts: name → text, told as they are (commit, platform…). usage: resource → amount. agent: the name of who ran it.
+    known: files outside the crate, by their checksums.
     """
 
     run: str
@@ -90,6 +101,7 @@ class Told:
     facts: Mapping[str, str] = field(default_factory=dict)
     usage: Mapping[str, int] = field(default_factory=dict)
     agent: str = ""
+    known: Sequence[KnownFile] = ()
 
 
 def metadata(told: Told) -> Json:
@@ -263,14 +275,25 @@ def _runs(told: Told, main: str) -> Iterable[Json]:
     results = _ids(one.path for one in told.files if one.role == "results")
     agent = {"agent": _id("#agent")} if told.agent else {}
     action = _action("#run", whole) | agent
-    action["object"] = _ids(f"#value-{_word(name)}" for name in told.inputs)
-    action["result"] = _ids(one.path for one in told.files if one.role in ("results", "report"))
+    read = [f"#file-{_word(one.path)}" for one in told.known if not one.written]
+    written = [f"#file-{_word(one.path)}" for one in told.known if one.written]
+    action["object"] = _ids([*(f"#value-{_word(name)}" for name in told.inputs), *read])
+    action["result"] = _ids([*(one.path for one in told.files if one.role in ("results", "report")), *written])
     action["environment"] = _ids(one["@id"] for one in facts)
     action["resourceUsage"] = _ids(one["@id"] for one in usage)
     action["containerImage"] = _ids(f"#image-{_word(image)}" for image in told.images)
     yield {name: value for name, value in action.items() if value != []}
     yield from facts
     yield from usage
+    for file in told.known:
+        yield {
+            "@id": f"#file-{_word(file.path)}",
+            "@type": "PropertyValue",
+            "name": file.path,
+            "description": f"{'Written' if file.written else 'Read'} by the run, {file.size} bytes: its SHA-256",
+            "propertyID": f"{TERMS}sha256",
+            "value": file.sha256,
+        }
     for name, one in zip(_actions(told)[1:], told.executions, strict=False):
         yield _action(name, one) | agent | ({"result": results} if results else {})
 

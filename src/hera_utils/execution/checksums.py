@@ -1,0 +1,52 @@
+"""The checksums of what a run read and wrote, of the files that its layout declares and this machine can see: for its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from hera_utils.execution.files import DeclaredFiles
+from hera_utils.experiment.layout import File
+from hera_utils.experiment.points import Point
+from hera_utils.report.manifest import KnownFile
+
+MOST_FILES = 1000
+MOST_BYTES = 512 * 1024 * 1024  # read at the end of a run: a second or so
+_CHUNK = 1 << 20
+
+
+def checksums(files: DeclaredFiles, points: Iterable[Point]) -> tuple[KnownFile, ...]:
+    """Each file once, inputs first; folders, what is not there, and what is beyond the bounds are left out."""
+    room = MOST_BYTES
+    found: dict[str, KnownFile] = {}
+    for file, written in _declared(files, points):
+        path = files.where(file)
+        if file.path in found or path is None or not path.is_file():
+            continue
+        if len(found) >= MOST_FILES or path.stat().st_size > room:
+            break
+        room -= path.stat().st_size
+        found[file.path] = KnownFile(file.path, path.stat().st_size, _sha256(path), written)
+    return tuple(found.values())
+
+
+def _declared(files: DeclaredFiles, points: Iterable[Point]) -> Iterator[tuple[File, bool]]:
+    """(file, whether the run wrote it)."""
+    layout = files.layout
+    if layout is None:
+        return
+    every = {file.path for file in layout.outputs_of_all()}
+    yield from ((file, False) for file in layout.inputs_of_all() if file.path not in every)
+    yield from ((file, True) for file in layout.outputs_of_all())
+    for point in points:
+        yield from ((file, False) for file in layout.inputs_of(point) if file.path not in every)
+        yield from ((file, True) for file in layout.outputs(point))
+
+
+def _sha256(path: Path) -> str:
+    made = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            made.update(chunk)
+    return made.hexdigest()
