@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hera_utils.cli.options import context, given_settings, output_option, settings_options
 from hera_utils.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.settings.resolve import CLIContext
 
 
 @click.group()
@@ -79,6 +82,7 @@ def show(name: str | None, output: str) -> int:
     if settings.profile is None:
         raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
     rows = [row for row in settings.rows() if settings.given(row.name) or row.name == "platform"]
+    _note_overridden(settings)
     if output == "json":
         print_json([{"name": row.name, "value": row.value, "origin": row.origin} for row in rows])
     else:
@@ -172,6 +176,7 @@ def check(name: str | None, output: str) -> int:
     settings = read_settings({"profile": name})
     if settings.profile is None:
         raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
+    _note_overridden(settings)
     findings = run(settings)
     if output == "json":
         print_json(as_json(findings))
@@ -179,6 +184,19 @@ def check(name: str | None, output: str) -> int:
         signs = symbols()
         show_findings(findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
     return int(any(finding.verdict == "problem" for finding in findings))
+
+
+def _note_overridden(settings: CLIContext) -> None:
+    """What the profile says in vain: a variable that one forgot makes another platform of it."""
+    from hera_utils.cli.terminal import note
+    from hera_utils.settings.profiles import profiles
+    from hera_utils.settings.sources import Surroundings
+
+    said = next((one.settings for one in profiles(Surroundings()) if one.name == settings.profile), {})
+    for name in said:
+        origin = settings.origin(name)
+        if origin.startswith(("variable", "file", "flag")) and "profile" not in origin:
+            note(f"the profile's {name} does not count: {origin} wins")
 
 
 def _asked_token() -> str:

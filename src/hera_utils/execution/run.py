@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hera_utils.errors import ResourceError
 from hera_utils.execution.campaign import Campaign
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.report.gathering import gathered
@@ -15,6 +16,9 @@ from hera_utils.report.outcome import Outcome, outcome
 from hera_utils.report.record import DONE
 from hera_utils.report.results import Results
 from hera_utils.report.rows import Row
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.downloads import Saved
 
 Json = dict[str, Any]
 
@@ -38,6 +42,7 @@ class Run:
     record: Path | None = None
     stated: Outcome | None = field(default=None, repr=False)
     fetch: Callable[[], Results] | None = field(default=None, repr=False, compare=False)
+    bring: Callable[[Path, str, str], list[Saved]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def phase(self) -> str:
@@ -58,6 +63,15 @@ class Run:
         Of a run of several workflows they are asked for when this is first looked at.
         """
         return self.fetch() if self.fetch is not None else Results.of([self.workflow], name=self.name)
+
+    def download(self, folder: str | Path, *, task: str = "", artifact: str = "") -> list[Saved]:
+        """Bring the output artifacts (all, a task's, one) into a folder, as TASK/NAME; what is there already is not asked for again.
+
+        Of a run of several workflows each has a folder of its name. ResourceError when there are none, or the folder cannot be written.
+        """
+        if self.bring is None:
+            raise ResourceError(f"nothing is known of where {self.name} ran", fix="hera-utils cp artifact:RUN FOLDER")
+        return self.bring(Path(folder), task, artifact)
 
     def tasks(self, name: str) -> list[Row]:
         """Every task of that name, or that ran the template of that name: each item of a fan-out."""
@@ -87,7 +101,7 @@ def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str
     last = campaign.last or {"metadata": {"name": record.name}, "status": {"phase": phase}}
     own = outcome(last)
     stated = replace(own, name=record.name, phase=phase, failures=tuple(campaign.failures))
-    connection, folder = client.connection, record.folder
+    connection, namespace, folder = client.connection, client.namespace, record.folder
     alone = len(rows) == 1 and not any(row.run for row in record.points(status=DONE))
     points = tuple(record.points()) if alone and count > 1 else ()
 
@@ -96,6 +110,22 @@ def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str
             return Results.of([last], points, name=record.name)
         with ArgoClient(connection) as fresh:
             return gathered(fresh, folder.name, [folder.parent]).results()
+
+    def bring(folder: Path, task: str, artifact: str) -> list[Saved]:
+        names = [row.name for row in rows] or [record.name]
+        found: list[Saved] = []
+        lacking: ResourceError | None = None
+        with ArgoClient(connection) as fresh:
+            fresh.namespace = namespace
+            for name in names:
+                place = folder / name if len(names) > 1 else folder
+                try:
+                    found += fresh.download(name, place, task=task, artifact=artifact)
+                except ResourceError as error:
+                    lacking = error  # one of several may have none
+        if lacking is not None and not found:
+            raise lacking
+        return found
 
     return Run(
         record.name,
@@ -108,4 +138,5 @@ def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str
         record=folder,
         stated=stated,
         fetch=fetched,
+        bring=bring,
     )

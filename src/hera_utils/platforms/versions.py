@@ -137,7 +137,7 @@ def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
         )
     if hera and argo:
         found.append(_hera_and_argo(hera, argo))
-    if argo and kubernetes:
+    if argo and any(numbers(kubernetes)):  # one that was built by hand calls itself 0.0.0
         found.append(_argo_and_kubernetes(argo, kubernetes))
     return tuple(found)
 

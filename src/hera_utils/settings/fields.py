@@ -92,7 +92,12 @@ FIELDS: tuple[Field, ...] = (
         ("ARGO_SECURE",),
         kind="boolean",
     ),
-    Field("argo_base_href", "the base path of an Argo server named without one", (), ("ARGO_BASE_HREF",)),
+    Field(
+        "argo_base_href",
+        "the base path of an Argo server named without one",
+        ("--argo_base_href",),
+        ("ARGO_BASE_HREF",),
+    ),
     Field(
         "verify_tls",
         "check the certificate of the Argo server",
@@ -207,4 +212,6 @@ def spellings(flag: str) -> tuple[str, ...]:
     return (flag,) if dashed == flag else (flag, dashed)
 
 
-SECRET_FLAGS = tuple(spelling for field in FIELDS if field.secret for flag in field.flags for spelling in spellings(flag))
+SECRET_FLAGS = tuple(
+    spelling for field in FIELDS if field.secret for flag in field.flags for spelling in spellings(flag)
+)

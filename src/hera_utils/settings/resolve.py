@@ -202,7 +202,7 @@ def _shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
-    return without_password(str(value))
+    return f"{value:g}" if isinstance(value, float) else without_password(str(value))
 
 
 def without_password(text: str) -> str:
