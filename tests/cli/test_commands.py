@@ -125,7 +125,7 @@ def test_a_run_from_start_to_table(user):
     table = user.type("results", name).splitlines()
     assert table[1].split() == ["word", "length", "status", "seconds", "attempts"]
     assert user.type("results", name, "-o", "csv").startswith(
-        "task,template,word,length,status,seconds,attempts\none,say,good day,8,"
+        "task,template,word,length,status,started,finished,seconds,attempts\none,say,good day,8,"
     )
     assert json.loads(user.type("results", name, "-o", "json"))[1]["inputs"] == {"word": "a"}
     assert "✔ Succeeded" in user.type("watch", name)

@@ -137,6 +137,18 @@ def test_what_a_script_says_of_the_server_is_replaced_and_told_once(run, local_p
     assert names(local_platform) == ["a-", "b-"]
 
 
+@pytest.mark.parametrize("sends", ["", "w.create()"])
+def test_arguments_that_nobody_looks_at_are_refused(run, local_platform, sends):
+    said = run(BUILD.format(name="a") + sends, "--paln", status=2).stderr
+    assert "script.py looks at no arguments, and these are none of hera-utils: --paln" in said
+    assert names(local_platform) == []
+    parser = (
+        "import argparse, sys\nparser = argparse.ArgumentParser()\nparser.add_argument('--paln', action='store_true')\n"
+    )
+    for way in ("sys.argv[1:]", "list(sys.argv)", "len(sys.argv)", "parser.parse_args()"):
+        run(f"{parser}{way}\n" + BUILD.format(name="a") + sends, "--paln")
+
+
 def test_arguments_go_to_the_script_and_settings_to_us(run):
     text = "import sys\nprint(sys.argv[1:])\n" + BUILD.format(name="a")
     said = run(text, "--mine", "3", "--platform", "local", "--", "--platform", "theirs").stdout

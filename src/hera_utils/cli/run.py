@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def run_script(
     checked: whether each workflow has its preflight before it is sent.
     """
     from hera_utils.cli.hints import hints
-    from hera_utils.cli.script import execute
+    from hera_utils.cli.script import Arguments, execute
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.hera_binding import bind_hera, stamp_of
     from hera_utils.settings.parser import ContextParser
@@ -106,6 +107,8 @@ def run_script(
     def announce() -> None:
         if not told:
             told.append("where")
+            if isinstance(sys.argv, Arguments):
+                sys.argv.refuse_unread()
             _say_where(settings, connection)
 
     def look(workflow: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,35 @@ from hera_utils.cli.noting import Made, written_down
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, SettingsError
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
+
+
+class Arguments(list[str]):
+    """A script's `sys.argv`, which notes whether the script looked at what comes after its own name."""
+
+    read = False
+
+    def __getitem__(self, index: Any) -> Any:
+        self.read = self.read or index != 0
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Iterator[str]:
+        self.read = True
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.read = True
+        return super().__len__()
+
+    def refuse_unread(self) -> None:
+        """SettingsError when something was given that the script does not look at: a flag of ours, misspelt, or of another command."""
+        if self.read:
+            return
+        name, *given = self
+        if given:
+            raise SettingsError(
+                f"{name} looks at no arguments, and these are none of hera-utils: {' '.join(given)}",
+                fix="leave it out; hera-utils run --help names the flags",
+            )
 
 
 def read_script(path: Path) -> types.CodeType:
@@ -53,7 +82,7 @@ def execute(
     module.__file__ = str(path)
     module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = module
-    sys.argv = [str(path), *arguments]
+    sys.argv = Arguments([str(path), *arguments])
     # as `python script.py` does; the folder of the hera-utils command is of no use to the script
     sys.path[0:1] = [str(path.parent.resolve())]
     made = Made(sending=sending)
