@@ -33,6 +33,7 @@ PLURALS = {
 }
 MANAGER = "hera-utils"
 _LONGEST_MANAGER = 128
+_LACKS = re.compile(r'cannot (\w+) resource "([^"]+)"')
 _CONFLICT = re.compile(r'conflicts? with "([^"]+)"[^\n]*?using [^:]*(?::\d\d:\d\dZ?)?: ?((?:\.\S+)?(?:\n- \.\S+)*)')
 
 
@@ -100,12 +101,12 @@ class Applier:
             raise Conflict(WORDS[kind], name, _owners(answer))
         return self._yes(answer, kind, name, "provision")
 
-    def other_owners(self, live: Json) -> list[str]:
-        """The people who have applied an object beside us."""
+    def owners(self, live: Json) -> tuple[bool, list[str]]:
+        """(whether we have applied an object, the other people who have)."""
         records = (live.get("metadata") or {}).get("managedFields") or []
-        names = [str(record.get("manager")) for record in records if record.get("operation") == "Apply"]
-        mine = self.manager
-        return sorted({_person(name) for name in names if name != mine and name.partition("/")[0] == MANAGER})
+        names = {str(record.get("manager")) for record in records if record.get("operation") == "Apply"}
+        others = {_person(name) for name in names - {self.manager} if name.partition("/")[0] == MANAGER}
+        return self.manager in names, sorted(others)
 
     def relinquish(self, kind: str, name: str) -> None:
         """Own nothing of an object any more; what others own stays."""
@@ -154,10 +155,12 @@ class Applier:
 
     def _forbidden(self, answer: Answer, kind: str, name: str, verb: str) -> AccessError:
         if "attempting to grant" in answer.message:
-            fix = "ask the cluster's owner to provision it: a role may only give what its maker has"
+            why, fix = "a role may only give what its maker may do", "ask the cluster's owner to provision it"
         else:
-            fix = f"ask the cluster's owner for the right, or to {verb} the {WORDS[kind]} `{name}`"
-        return AccessError(f"cannot be {_past(verb)} by you: {answer.message.splitlines()[0]}", fix=fix)
+            lacks = _LACKS.search(answer.message)
+            why = f"no right to {lacks[1]} {lacks[2]}" if lacks else answer.message.splitlines()[0]
+            fix = "ask the cluster's owner for these rights, or to provision it for you"
+        return AccessError(f"cannot be {_past(verb)} by you ({why})", fix=fix)
 
 
 def _past(verb: str) -> str:

@@ -145,9 +145,13 @@ def refuse(found: Sequence[Change], namespace: str) -> None:
     for one in blocked:
         if one.declared.lacking is not None and len(blocked) == 1:
             raise one.declared.lacking
-    told = "; ".join(f"{one.declared.word} `{one.declared.name}` {one.note}" for one in blocked)
+    told = [f"{one.declared.word} `{one.declared.name}` {one.note}" for one in blocked]
+    fixes = "\n".join(dict.fromkeys(filter(None, (one.fix for one in blocked))))
+    if len(told) == 1:
+        raise ResourceError(f"{told[0]} (namespace {namespace})", fix=fixes)
+    lines = "\n".join(f"  ✘ {one}" for one in told)
     raise ResourceError(
-        f"{told} (namespace {namespace})", fix="\n".join(dict.fromkeys(filter(None, (one.fix for one in blocked))))
+        f"nothing was changed in the namespace {namespace}, {len(told)} things stand in the way:\n{lines}", fix=fixes
     )
 
 
@@ -358,7 +362,9 @@ def _release(
         return said("kept", live.message)
     if not is_ours(live):
         return said("kept", "hera-utils did not make it")
-    others = applier.other_owners(live)
+    own, others = applier.owners(live)
+    if others and not own:
+        return said("kept", f"{', '.join(others)} provisioned it")
     if others:
         if not dry_run:
             applier.relinquish(one.kind, one.name)
