@@ -176,7 +176,7 @@ class Stage:
         mounts = before.get("volumeMounts") if isinstance(before, dict) else None
         template["script"] = {
             "image": _IMAGE,
-            "command": ["python3", "-c", _COURIER, json.dumps(told)],
+            "command": ["python3", "-I", "-S", "-c", _COURIER, json.dumps(told)],
             "source": "{{inputs.parameters}}" if inputs.get("parameters") else "[]",
             **({"volumeMounts": mounts} if mounts else {}),
         }
