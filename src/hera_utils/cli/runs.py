@@ -53,8 +53,14 @@ def workflows_of(client: ArgoClient, name: str) -> list[str]:
     if name == LATEST:
         name = run_of(client, run_name(client, name))
     found = client.list(selector=f"{RUN_LABEL}={label_of(name)}", fields=fields) if name else []
-    names = [str(one["metadata"]["name"]) for one in sorted(found, key=by_age)]
-    return names or [name]
+    return [str(one["metadata"]["name"]) for one in sorted(found, key=_by_turn)] or [name]
+
+
+def _by_turn(workflow: Json) -> tuple[str, int, str]:
+    """Sorts the workflows of one run as they were submitted: of one second, by the number that their names end in."""
+    name = str(workflow["metadata"]["name"])
+    number = name.rpartition("-")[2]
+    return workflow["metadata"].get("creationTimestamp") or "", int(number) if number.isdecimal() else 1 << 30, name
 
 
 def follow_names(client: ArgoClient, names: list[str]) -> int:
@@ -68,7 +74,7 @@ def follow_names(client: ArgoClient, names: list[str]) -> int:
     fields = ",".join(f"items.{path}" for path in FIELDS.split(","))
 
     def ask() -> list[Json]:
-        return sorted(client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields), key=by_age)
+        return sorted(client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields), key=_by_turn)
 
     try:
         state = follow_together(run, ask, shown(console()))

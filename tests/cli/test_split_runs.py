@@ -1,0 +1,122 @@
+"""A run of several workflows is one thing for the commands: its name means all of them."""
+
+import json
+
+import pytest
+
+from hera_utils.cli.door import enter
+from hera_utils.report.record import RUN_LABEL
+from hera_utils.watch.together import POINTS, follow_together, standing
+
+
+def part(run, name, *, seconds=0, code=0, points=2):
+    return {
+        "metadata": {"name": name, "labels": {RUN_LABEL: run}, "annotations": {POINTS: str(points)}},
+        "spec": {
+            "entrypoint": "main",
+            "templates": [
+                {
+                    "name": "main",
+                    "container": {
+                        "image": "alpine:3",
+                        "command": ["sh", "-c"],
+                        "args": [f"echo said by {name}; sleep {seconds}; exit {code}"],
+                    },
+                }
+            ],
+        },
+    }
+
+
+@pytest.fixture
+def typed(local_platform, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
+    monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)
+    monkeypatch.chdir(tmp_path)
+
+    def type_(*words, status=0):
+        capsys.readouterr()
+        found = enter(list(words))
+        said = capsys.readouterr()
+        assert found == status, said.out + said.err
+        return said.out + said.err
+
+    return type_
+
+
+def started(platform, *documents):
+    for document in documents:
+        platform.client.create(document)
+    return [document["metadata"]["name"] for document in documents]
+
+
+def test_looking_at_it(local_platform, typed):
+    names = started(
+        local_platform, part("sweep", "sweep-1"), part("sweep", "sweep-2", points=3), part("alone", "alone")
+    )
+    for name in names:
+        local_platform.client.wait(name)
+    assert "sweep  ✔ Succeeded  5/5 points" in typed("watch", "sweep")
+    shown = typed("get", "sweep")
+    assert "sweep  ✔ Succeeded  5/5 points" in shown
+    assert "✔ sweep-2 3/3" in shown
+    assert [one["metadata"]["name"] for one in json.loads(typed("get", "sweep", "-o", "json"))] == [
+        "sweep-1",
+        "sweep-2",
+    ]
+    assert "sweep-2" in typed("get", "sweep-2")
+    assert "sweep-1" not in typed("get", "sweep-2")
+    logs = typed("logs", "sweep")
+    assert "said by sweep-1" in logs
+    assert "said by sweep-2" in logs
+    assert typed("logs", "sweep", "sweep-2") == "said by sweep-2\n"
+    assert "has no task `nobody`" in typed("logs", "sweep", "nobody", status=2)
+    listed = [line.split() for line in typed("ls").splitlines()[1:]]
+    assert {line[0] for line in listed} == {"sweep", "alone"}
+    assert "2 workflows" in typed("ls")
+    assert typed("ls", "-o", "name").split() == [line[0] for line in listed]
+
+
+def test_steering_it(local_platform, typed):
+    started(
+        local_platform,
+        part("sweep", "sweep-1"),
+        part("sweep", "sweep-2", seconds=60),
+        part("sweep", "sweep-3", seconds=60),
+    )
+    local_platform.client.wait("sweep-1")
+    assert typed("stop", "sweep").splitlines() == ["sweep-2 is told to stop", "sweep-3 is told to stop"]
+    shown = typed("watch", "sweep", status=1)
+    assert "2 failed" in shown
+    assert [line.split()[2] for line in shown.splitlines()[:3]] == ["sweep-1", "sweep-2", "sweep-3"]
+    assert "none of the run's 3 workflows can be told to stop" in typed("stop", "sweep", status=1)
+    assert typed("delete", "sweep").count("deleted") == 3
+    assert local_platform.client.list() == []
+
+
+def test_failures_are_told_of_each(local_platform, typed):
+    started(local_platform, part("sweep", "sweep-1", code=3), part("sweep", "sweep-2"))
+    said = typed("watch", "sweep", status=1)
+    assert "said by sweep-1" in said
+    assert "hera-utils: sweep-1 failed" in said
+
+
+def document(name, phase, progress="", points=""):
+    annotations = {POINTS: points} if points else {}
+    status = {"phase": phase, "progress": progress, "startedAt": "2026-01-01T00:00:00Z"}
+    return {"metadata": {"name": name, "namespace": "default", "annotations": annotations}, "status": status}
+
+
+def test_workflows_put_together():
+    found = [
+        document("a", "Succeeded", "10/10", "10"),
+        document("b", "Running", "4/8", "4"),
+        document("c", "", points="6"),
+    ]
+    state = standing("run", found)
+    assert (state.phase, state.done, state.total, state.unit) == ("Running", 12, 20, "points")
+    assert [row.phase for row in state.rows] == ["Succeeded", "Running", "Pending"]
+    turns = iter([found, [document("a", "Succeeded", "10/10", "10"), document("b", "Failed", "8/8", "4")]])
+    ended = follow_together("run", lambda: next(turns), sleep=lambda _: None)
+    assert (ended.phase, ended.failed, ended.done) == ("Failed", 1, 14)
