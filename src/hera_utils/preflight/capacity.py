@@ -22,9 +22,9 @@ def quotas(place: Place) -> Iterator[Finding]:
     assert place.asker is not None
     found, ranges = place.asker(Request("GET", place.core("resourcequotas")), Request("GET", place.core("limitranges")))
     limits = [one for item in (ranges.body.get("items") or [] if ranges.ok else []) for one in _limits_of(item)]
-    for word, answer in (("quota", found), ("limit range", ranges)):
-        if not answer.ok:
-            yield unknown(word, f"the {word}s of the namespace cannot be looked at (no right to)")
+    unseen = [word for word, answer in (("quotas", found), ("limit ranges", ranges)) if not answer.ok]
+    if unseen:
+        yield unknown("quota", f"the {' and '.join(unseen)} of the namespace cannot be looked at (no right to)")
     if ranges.ok:
         yield from _limit_ranges(place, limits)
     if not found.ok:

@@ -32,14 +32,21 @@ def of_user(place: Place) -> Iterator[Finding]:
         return
     lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
     if not lacking:
-        yield good("rights", f"{len(rights)} of {len(rights)} rights ({place.user or 'yours'})")
+        yield good("rights", f"{len(rights)} of {len(rights)} rights ({_person(place) or 'yours'})")
         return
-    who = f"you ({place.user})" if place.user else "you"
-    fix = _role_for(place, roles.SUBMITTER, rights, roles.user_subject(place.user or "YOU"))
+    who = f"you ({_person(place)})" if place.user else "you"
+    fix: str | None = _role_for(place, roles.SUBMITTER, rights, roles.user_subject(place.user or "YOU"))
     for vital, verdict in ((True, problem), (False, warning)):
         these = [right for right in lacking if right.vital is vital]
         if these:
             yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}", fix)
+            fix = None  # the same role gives the others too
+
+
+def _person(place: Place) -> str:
+    """Whom the cluster takes the user for; a service account by its short name."""
+    prefix = f"system:serviceaccount:{place.namespace}:"
+    return f"service account {place.user.removeprefix(prefix)}" if place.user.startswith(prefix) else place.user
 
 
 def of_account(place: Place) -> Iterator[Finding]:

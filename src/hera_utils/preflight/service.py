@@ -52,7 +52,8 @@ def namespace(place: Place) -> Iterator[Finding]:
     elif itself.ok or account.ok:
         yield good("namespace", f"namespace {place.namespace} exists")
     else:
-        yield unknown("namespace", f'namespace "{place.namespace}" cannot be looked at (no right to)')
+        fix = "is its name right? (--argo_namespace or ARGO_NAMESPACE)"
+        yield unknown("namespace", f'namespace "{place.namespace}" cannot be looked at (no right to)', fix)
 
 
 # --- the server's own word -----------------------------------------------------------------------------------------------
