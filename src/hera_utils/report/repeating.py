@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,16 +142,24 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
         for name, number in recorded.versions.items()
         if versions.get(name, number) != number
     ]
+    now = {_canonical(name): number for name, number in packages.items()}
     others = sorted(
         name
-        for name in recorded.packages
-        if name.lower() not in ("hera", "hera_utils", "hera-utils") and packages.get(name) != recorded.packages[name]
+        for name, number in recorded.packages.items()
+        if _canonical(name) not in ("hera", "hera-utils") and now.get(_canonical(name)) != number
     )
     if others:
-        shown = ", ".join(f"{name} {recorded.packages[name]} → {packages.get(name, 'none')}" for name in others[:5])
+        shown = ", ".join(
+            f"{name} {recorded.packages[name]} → {now.get(_canonical(name), 'none')}" for name in others[:5]
+        )
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         told.append(f"other packages: {shown}{more}")
     return told
+
+
+def _canonical(name: str) -> str:
+    """A package's name as all its spellings have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def as_new(document: Json, given: Mapping[str, str]) -> Json:
