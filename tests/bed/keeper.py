@@ -62,7 +62,7 @@ class Keeper:
             private(self.folder / ".bed.json", json.dumps(known).encode())
             (self.folder / ".bed.json").replace(said)
             stack.callback(lambda: said.unlink(missing_ok=True))
-            self._hold(bed.admin)
+            self._hold(bed.admin, local)
 
     def _leave(self) -> None:
         """Nothing stays, but what somebody needs who comes just now (they hold the lock, or wait for it)."""
@@ -86,7 +86,7 @@ class Keeper:
 
         state = self.own / "local"
         stack.callback(daemon.stop, state)
-        return dict(daemon.start_or_join(state, Serving(port=0, idle_seconds=86400.0)))
+        return dict(daemon.start_or_join(state, Serving(port=0, idle_seconds=12 * RENEW_EVERY)))
 
     def _furnish(self, bed: Bed) -> None:
         for document in (*world.definitions(), world.node(), *world.cluster_roles(), *world.argo(ARGO)):
@@ -94,13 +94,17 @@ class Keeper:
         bed.admin.merge("Node", world.NODE, world.node_status(self.plane.kubelet_port), part="status")
         bed.place(NAMESPACE)
 
-    def _hold(self, api: Api) -> None:
+    def _hold(self, api: Api, local: dict[str, Any]) -> None:
         renewed, alone_since = 0.0, time.monotonic()
         while not self.over.wait(0.5):
             if time.monotonic() - renewed > RENEW_EVERY:
                 renewed = time.monotonic()
                 with suppress(Exception):  # a part that a test has stopped
                     renew_leases(api)
+                with suppress(
+                    Exception
+                ):  # it ends when nobody has asked it anything for a while: when there is no keeper
+                    Api(local["argo_server"], token=local["token"]).ask("GET", "/api/v1/version")
             if (self.folder / "stay").exists():
                 alone_since = time.monotonic()
                 continue

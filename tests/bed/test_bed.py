@@ -63,7 +63,9 @@ def test_logs_go_through_the_api_server_and_are_followed(place) -> None:
     assert place.api("reader").ask("GET", f"{where}?follow=true") == "one\ntwo\nthree\n"
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of the foreign client, when it is cut
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)  # of the foreign client, when it is cut
 def test_the_argo_servers_port_is_forwarded(place) -> None:
     from kubernetes import client, config
     from kubernetes.stream import portforward
