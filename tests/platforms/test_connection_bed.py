@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -12,9 +13,11 @@ import yaml
 from hera_utils.errors import AccessError, HeraUtilsError, ResourceError, SettingsError
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.credentials import ServiceAccountToken, expiry
 from hera_utils.platforms.discovery import _base_of
+from hera_utils.settings.kubeconfig import of_this_pod
 from hera_utils.settings.sources import Surroundings, read_settings
 
 HELLO = {
@@ -121,6 +124,29 @@ def test_a_wrong_authority_and_another_name(place, tmp_path):
     document["users"][0]["user"]["as"] = "somebody"
     with pytest.raises(AccessError, match="cannot impersonate"):
         cluster().list("ConfigMap")
+
+
+def test_inside_a_pod_its_own_account_leads(place, tmp_path):
+    """What a kubelet mounts, and the variables it sets; the token is rotated while we go on."""
+    for name, text in (
+        ("token", place.token()),
+        ("namespace", place.name),
+        ("ca.crt", place.bed.authority.read_text()),
+    ):
+        (tmp_path / name).write_text(text)
+    parts = urlsplit(place.bed.kubernetes)
+    around = {"KUBERNETES_SERVICE_HOST": parts.hostname, "KUBERNETES_SERVICE_PORT": str(parts.port)}
+    chosen = of_this_pod(tmp_path, around)
+    assert chosen.namespace == place.name
+    cluster = Cluster(Connection("", namespace=place.name))
+    cluster._access = ClusterAccess(chosen)
+    assert cluster.exists("ConfigMap", "cluster")
+    (tmp_path / "token").write_text("planted-stale")
+    with pytest.raises(AccessError, match="refuses the credential"):
+        cluster.exists("ConfigMap", "cluster")
+    (tmp_path / "token").write_text(place.token())
+    assert cluster.exists("ConfigMap", "cluster")
+    assert of_this_pod(tmp_path, {}) is None
 
 
 @pytest.mark.parametrize("way", ["argo_token", "argo_token_file", "argo_token_command", "service account"])

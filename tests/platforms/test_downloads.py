@@ -257,3 +257,22 @@ def test_a_client_for_several_namespaces(local_platform, done, tmp_path):
     with ArgoClient(local_platform.connection) as client:
         saved = client.download(done["metadata"]["name"], tmp_path, task="make", artifact="raw")
     assert [one.path for one in saved] == ["make/raw.bin"]
+
+
+def test_of_an_experiments_run(local_platform, tmp_path):
+    import hera_utils
+
+    main = leaf("m", {"artifacts": [{"name": "raw", "path": "/tmp/raw.bin", "archive": {"none": {}}}]})
+    document = {
+        "kind": "Workflow",
+        "metadata": {"generateName": "leaves-"},
+        "spec": {"entrypoint": "m", "templates": [main]},
+    }
+    experiment = hera_utils.Experiment(
+        workflow=lambda environment, inputs, layout: document, inputs=hera_utils.Inputs()
+    )
+    run = hera_utils.ExecutionEngine(local_platform.context).run(experiment)
+    (saved,) = run.download(tmp_path / "here")
+    assert (tmp_path / "here" / saved.path).stat().st_size == saved.bytes == 1 << 20
+    with pytest.raises(ResourceError, match="no output artifacts `nothing`"):
+        run.download(tmp_path, task="nothing")

@@ -267,11 +267,15 @@ class Cluster:
 
     # --- errors ----------------------------------------------------------------------------------------------------
 
+    def _origin(self) -> str:
+        """Where the address and the credential are from, for people."""
+        return self._access.chosen.origin if self._access is not None else self.kubeconfig() or "this pod"
+
     def _refusal(self, error: Any, what: str) -> HeraUtilsError:
         code, message = int(error.status.code or 0), mask(str(error.status.message or ""), [self.connection.token])
         if code == 401:
             return AccessError(
-                f"the Kubernetes cluster refuses the credential of {self.kubeconfig()}",
+                f"the Kubernetes cluster refuses the credential of {self._origin()}",
                 fix="renew it, or name another kubeconfig",
             )
         if code == 403:
@@ -284,7 +288,7 @@ class Cluster:
 
     def _unusable(self, why: str) -> HeraUtilsError:
         return SettingsError(
-            f"the kubeconfig {self.kubeconfig() or 'of this pod'} cannot be used: {why}",
+            f"the kubeconfig {self._origin()} cannot be used: {why}",
             fix="correct it, or name another with --k8s_config_file, a context of it with --k8s_context",
         )
 
@@ -300,12 +304,12 @@ class Cluster:
             verified = VERIFY.search(why)
             told = verified["why"].strip() if verified else "not verified"
             return AccessError(
-                f"the certificate of the Kubernetes API is not trusted by {self.kubeconfig()} "
+                f"the certificate of the Kubernetes API is not trusted by {self._origin()} "
                 f"({self.access().address.server}: {told})",
                 fix="correct the cluster's certificate-authority in the kubeconfig (its owner has the file), or name another",
             )
         return AccessError(
-            f"the Kubernetes cluster of {self.kubeconfig()} does not answer ({why})",
+            f"the Kubernetes cluster of {self._origin()} does not answer ({why})",
             fix="check the network (a VPN?), or name another kubeconfig with --k8s_config_file or KUBECONFIG",
         )
 
