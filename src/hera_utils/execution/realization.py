@@ -330,7 +330,7 @@ class Realization:
         told = f"{name} is submitted; see it with: hera-utils watch {name}"
         if not everything:
             sent = self.plan.points - self.record.statuses().get("", 0)
-            told = f"{name}: {sent} of {self.plan.points} points are submitted; {_the_rest(self.plan)} with: --resume"
+            told = f"{name}: {sent} of {self.plan.points} points are submitted; {self._the_rest()}"
         self.record.close()
         return [told, self.client.link(next(iter(self.campaign.flying), name))]
 
@@ -341,11 +341,16 @@ class Realization:
         if not waiting and self.plan.gather is None:
             return f"the run goes on; come back with: hera-utils watch {name}"
         goes = "what was submitted goes on" if waiting else "the points go on"
-        return f"{goes}; come back with: hera-utils watch {name}; {_the_rest(self.plan)} with: --resume"
+        return f"{goes} (see it with: hera-utils watch {name}); {self._the_rest(waiting)}"
 
-
-def _the_rest(made: Plan) -> str:
-    return "the rest follows" if made.gather is None else "the rest and gather follow"
+    def _the_rest(self, waiting: int = 1) -> str:
+        """What is still to be sent, and how."""
+        gather = self.plan.gather is not None
+        what = (
+            "the rest and gather follow" if waiting and gather else "gather follows" if gather else "the rest follows"
+        )
+        main = getattr(sys.modules.get("__main__"), "__file__", None)
+        return f"{what} with: python {Path(sys.argv[0]).name} --resume" if main else f"{what} with: resume=True"
 
 
 def close_record(record: RunRecord) -> None:
