@@ -6,6 +6,8 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from hera_utils.platforms import resources
@@ -16,6 +18,9 @@ from hera_utils.preflight.needs import ClaimUse, Thing
 from hera_utils.preflight.rights import accounts
 
 Json = dict[str, Any]
+
+NEW_CLAIM = 30.0
+"""Seconds in which a volume may still be on its way to a claim that was just made."""
 
 
 def _get(place: Place, plural: str, name: str) -> Request:
@@ -73,13 +78,28 @@ def _claim(place: Place, use: ClaimUse, answer: Answer) -> Iterator[Finding]:
         yield problem("claim", f'claim "{name}" is lost: the volume that held its data is gone', fix)
         return
     if phase != "Bound":
-        yield from _pending(place, name, spec)
+        age = _age(answer)
+        if age is not None and age < NEW_CLAIM:
+            yield warning(
+                "claim", f'claim "{name}" was made {age:.0f} s ago and is being bound', "its pods wait until it is"
+            )
+        else:
+            yield from _pending(place, name, spec)
     trouble = _access(place, use, modes)
     if trouble is not None:
         yield trouble
     elif phase == "Bound":
         size = str((status.get("capacity") or {}).get("storage") or "")
         yield good("claim", f'claim "{name}" is bound ({", ".join(filter(None, [size, *modes]))})')
+
+
+def _age(answer: Answer) -> float | None:
+    """How long ago an object was made, by the cluster's own clock; seconds."""
+    try:
+        born = datetime.fromisoformat(str(answer.body["metadata"]["creationTimestamp"]).replace("Z", "+00:00"))
+        return max(0.0, parsedate_to_datetime(answer.date).timestamp() - born.timestamp())
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _plain_claim(name: str) -> Json:
