@@ -233,9 +233,11 @@ function heat(given) {
   columns.forEach((column, i) => lines.forEach((line, j) => {
     const one = cells.get(`${column}\u0001${line}`);
     if (!one) return;
-    const left = box.left + i * wide, top = box.bottom - (j + 1) * tall;
+    // whole pixels: no seams between cells
+    const left = Math.round(box.left + i * wide), top = Math.round(box.bottom - (j + 1) * tall);
+    const right = Math.round(box.left + (i + 1) * wide), bottom = Math.round(box.bottom - j * tall);
     context.fillStyle = ramp((one.mean - low) / (high - low || 1));
-    context.fillRect(left, top, Math.ceil(wide) - (wide > 12 ? 1 : 0), Math.ceil(tall) - (tall > 12 ? 1 : 0));
+    context.fillRect(left, top, Math.max(1, right - left - (wide > 12 ? 1 : 0)), Math.max(1, bottom - top - (tall > 12 ? 1 : 0)));
     hit({ x: left, y: top, w: wide, h: tall, text: () => `${state.x} ${short(column)}\n${state.series} ${short(line)}\n${state.output} ${short(one.mean)}${one.count > 1 ? ` (mean of ${one.count})` : ""}` });
   }));
   colourBar(given, low, high);

@@ -59,11 +59,13 @@ function timeline() {
     context.strokeStyle = line;
     context.fillStyle = faint;
     context.textAlign = "center";
+    let written = 0;
     for (const tick of ticks(state.from, state.to, (width - from) / 90)) {
       const x = Math.round(at(tick, width)) + 0.5;
       context.beginPath(); context.moveTo(x, 8); context.lineTo(x, tall - bottom); context.stroke();
       const words = lasting(tick) || "0", half = context.measureText(words).width / 2;
-      context.fillText(words, Math.min(x, width - half - 2), tall - bottom / 2);
+      const middle = Math.min(x, width - half - 2);
+      if (middle - half > written) { context.fillText(words, middle, tall - bottom / 2); written = middle + half + 6; }
     }
     context.save();
     context.beginPath(); context.rect(from, 0, width - from, tall); context.clip();
@@ -89,7 +91,7 @@ function timeline() {
     context.restore();
     context.globalAlpha = 1;
     context.fillStyle = faint; context.textAlign = "right";
-    context.fillText(fitted(context, `${most} under way`, from - 10), from - 8, 20);
+    context.fillText(fitted(context, `up to ${most}`, from - 10), from - 8, 20);
     if (few) {
       context.fillStyle = ink;
       lanes.forEach(([n], row) => context.fillText(fitted(context, names[n], from - 14), from - 8, top + row * thick + thick / 2));
