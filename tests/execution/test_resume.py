@@ -122,7 +122,7 @@ def test_a_value_more_runs_the_new_point_alone(lab, define):
     [
         ({"code": "mkdir -p /sweep/squares; true"}, "code of square changed"),
         ({"image": "alpine:3.20"}, "image of square changed"),
-        ({"digits": 4}, "code of square changed"),
+        ({"digits": 4}, "argument square.digits changed"),
     ],
 )
 def test_what_changed_is_told_and_runs_again(lab, code, why):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.execution.belonging import Belonging, Piece, entry_tasks, given_to, items_of
+from hera_utils.experiment.values import text
 
 Json = dict[str, Any]
 Print = dict[str, Any]
@@ -87,6 +88,7 @@ class _Reader:
         self.items = {name: items_of(task) for name, task in self.tasks.items()}
         self.shared = digest({key: spec[key] for key in _OF_ALL if spec.get(key)})
         self._codes: dict[str, tuple[str, str, bool]] = {}
+        self._defaults: dict[str, dict[str, str]] = {}
         self._reached: dict[str, frozenset[str]] = {}
         self._joint: dict[frozenset[str], Print] = {}
         self._before: dict[str, frozenset[str]] = {}
@@ -112,7 +114,13 @@ class _Reader:
         chosen = frozenset(names)
         if chosen not in self._joint:
             self._joint[chosen] = self._of_templates(chosen)
-        return {**self._joint[chosen], "spec": self.shared, "given": dict(given)}
+        defaults = {
+            label: words
+            for name in sorted(chosen)
+            for label, words in self._defaults.get(name, {}).items()
+            if label not in given
+        }
+        return {**self._joint[chosen], "spec": self.shared, "given": {**given, **defaults}}
 
     def _of_templates(self, names: frozenset[str]) -> Print:
         codes, images, python = {}, {}, False
@@ -166,11 +174,23 @@ class _Reader:
                 if template.get(key):
                     images.append(str(template[key].get("image") or ""))
                     template[key] = {part: value for part, value in template[key].items() if part != "image"}
+            template = self._without_defaults(name, template)
             command = " ".join((template.get("script") or {}).get("command") or ())
             sources = dict(self.prints.sources(template))
             code = digest([template, sources])
             self._codes[name] = code, ", ".join(images), "python" in command
         return self._codes[name]
+
+    def _without_defaults(self, name: str, template: Json) -> Json:
+        """The template without the values of its inputs: they are what a task is given where it is given nothing else."""
+        parameters = (template.get("inputs") or {}).get("parameters") or ()
+        self._defaults[name] = {
+            f"{name}.{one.get('name')}": digest(text(one["value"]))[:10]
+            for one in parameters
+            if one.get("value") is not None
+        }
+        bare = [{key: value for key, value in one.items() if key != "value"} for one in parameters]
+        return {**template, "inputs": {**template["inputs"], "parameters": bare}} if bare else template
 
 
 def changes(old: Print, new: Print, old_text: Callable[[str], str], new_text: Callable[[str], str]) -> list[str]:

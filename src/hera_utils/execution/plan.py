@@ -161,7 +161,9 @@ class Plan:
             {point.id: point.name for point in self.definition.inputs.points if point.id in verdict.run} if run else {}
         )
         reasons = [f"{names[point]}: {why}" for point, why in verdict.run.items()]
-        if explain or not run:
+        if not run:
+            lines = [", ".join(states)]
+        elif explain:
             lines = [f"{', '.join(states)}, {run} to run", *(f"  {reason}" for reason in reasons)]
         else:
             more = ", …" if run > 1 else ""

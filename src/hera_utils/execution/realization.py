@@ -325,14 +325,18 @@ class Realization:
         """Send what may go on at once, and leave; what to tell."""
         assert self.record is not None
         assert self.campaign is not None
-        name = self.record.name
-        everything = self.campaign.send_some(self._parts()) and self.plan.gather is None
-        told = f"{name} is submitted; see it with: hera-utils watch {name}"
-        if not everything:
-            sent = self.plan.points - self.record.statuses().get("", 0)
-            told = f"{name}: {sent} of {self.plan.points} points are submitted; {self._the_rest()}"
+        name, gather = self.record.name, self.plan.gather is not None
+        sent = self.campaign.send_some(self._parts())
+        if sent and gather and not self.campaign.flying and self._complete():
+            self.campaign.send(self._gather_part())
+            gather = False
+        waiting = self.record.statuses().get("", 0)
+        link = self.client.link(next(iter(self.campaign.flying), name))
         self.record.close()
-        return [told, self.client.link(next(iter(self.campaign.flying), name))]
+        if sent and not gather:
+            return [f"{name} is submitted; see it with: hera-utils watch {name}", link]
+        count = self.plan.points - waiting
+        return [f"{name}: {count} of {self.plan.points} points are submitted; {self._the_rest(waiting)}", link]
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None
