@@ -50,7 +50,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
             say(one["metadata"]["name"])
     elif found:
         now = time.time()
-        header = ("name", "status", "age", "duration", "pods done", "message")
+        header = ("name", "status", "age", "duration", "pods ok", "message")
         print_table(header, [_line(one, now, suspended=one["metadata"]["name"] in waiting) for one in found])
     else:
         note(f"no runs in namespace {namespace}")
