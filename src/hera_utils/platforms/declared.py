@@ -70,12 +70,11 @@ def declared(environment: Environment, namespace: str, *, local: bool = False) -
         else:
             found.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
     pull, account = environment.image_pull_secret, environment.service_account
-    if pull is not None:
+    if pull is not None and not local:  # here no image is pulled
         bare = _ours({**resources.secret(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
         given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
-        if pull.given or not local:  # here no image is pulled
-            found.append(given if pull.given else Declared("Secret", pull.name))
+        found.append(given if pull.given else Declared("Secret", pull.name))
     if account is not None and (account.given or local):
         found += _account(account, pull, namespace)
     elif account is not None:

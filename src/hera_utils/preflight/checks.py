@@ -137,6 +137,18 @@ def volumes(subject: Subject) -> Iterator[Finding]:
             yield good("claim", f"claim {claim} will be the folder {folder}, made when it is needed")
 
 
+def described(subject: Subject) -> Iterator[Finding]:
+    """What the experiment's environment needs to be made here: values of secrets."""
+    from hera_utils.platforms.declared import declared
+
+    if subject.environment is None:
+        return
+    for one in declared(subject.environment, subject.context.argo_namespace, local=True):
+        if one.lacking is not None:
+            message = f"{one.lacking}; a run makes it where it is not there yet"
+            yield warning(one.word, message, one.lacking.fix)
+
+
 def local_server(subject: Subject) -> Iterator[Finding]:
     """Whether the local platform runs: it need not."""
     file = Path(subject.context.state) / "server.json"

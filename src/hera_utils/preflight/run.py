@@ -25,6 +25,7 @@ LOCAL: tuple[tuple[str, Check], ...] = (
     ("python", checks.python),
     ("images", checks.images),
     ("claim", checks.volumes),
+    ("secret", checks.described),
     ("local platform", checks.local_server),
 )
 OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", service.runs),)
