@@ -171,6 +171,18 @@ def test_points_that_failed_run_again_and_gather_waits_for_all(lab):
     assert (lab.claim / "gathered").read_text() == "\n"
 
 
+def test_what_was_retried_by_hand_is_done(lab):
+    one = experiment()
+    (lab.claim / "fail-2").touch()
+    run = lab.engine.run(one, check=False)
+    (lab.claim / "fail-2").unlink()
+    lab.client.act(run.name, "retry")
+    again = lab.engine.run(one, resume=True)
+    assert again.succeeded
+    assert lab.ran() == {1: 1, 2: 1, 3: 1}
+    assert len(records(lab.runs)) == 1, "it was the same run"
+
+
 def test_a_record_that_is_gone_means_that_all_runs(lab):
     import shutil
 
@@ -271,6 +283,17 @@ def test_a_split_run_is_one_run(lab, small_parts, define):
     assert len(run.results.points) == 10
     assert {point.status for point in run.results.points} == {DONE}
     assert lab.engine.collect().name == run.name
+
+
+def test_a_definition_that_ignores_what_it_is_given(lab, small_parts):
+    every = Inputs(parameters=grid(n=list(range(10))))
+
+    def stubborn(environment, inputs, layout):
+        return loop(environment, every, layout)
+
+    run = lab.engine.run(experiment(stubborn, n=range(10)))
+    assert run.succeeded
+    assert lab.ran() == dict.fromkeys(range(10), 1)
 
 
 def test_two_hopeless_workflows_are_enough(lab, small_parts):

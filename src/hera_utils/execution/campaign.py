@@ -66,16 +66,22 @@ class Campaign:
 
     # --- joining what an earlier process began ---------------------------------------------------------------------------
     def join(self) -> None:
-        """Take up the record's workflows: what has ended is settled, what runs is followed, what was never sent is forgotten."""
+        """Take up the record's workflows: what has ended is settled, what runs is followed, what was never sent is forgotten.
+
+        One that had failed is looked at again: it may have been retried since.
+        """
         for row in self.record.workflows():
-            if row.phase:
+            if row.phase and row.phase not in FAILED:
                 continue
             try:
                 phase = self._phase(row.name)[0]
             except Refused as refused:
                 if refused.code != faults.NOT_FOUND:
                     raise
-                self.record.forget(row.name)
+                if not row.phase:
+                    self.record.forget(row.name)
+                continue
+            if phase == row.phase:
                 continue
             self.flying[row.name] = Flight(row, phase)
             if phase in FINISHED:

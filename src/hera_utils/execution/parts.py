@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from hera_utils.errors import UnsupportedError
+from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.belonging import Belonging, Piece, belonging, pruned
 from hera_utils.execution.definition import Defined, Definition
 from hera_utils.execution.fingerprints import Print, Prints
@@ -103,7 +103,10 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
         if not survey.unit:
             return survey
         if sample.sent:
-            return survey
+            raise SettingsError(
+                f"the experiment's function has submitted the workflow of {SAMPLE} points by itself (w.create())",
+                fix="end it with `return w`: a sweep of this size is submitted part by part",
+            )
     full = definition.workflow()
     points = list(inputs.points)
     found = belonging(full.document, axes, points)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.names import generated_name
+from hera_utils.argo.tree import FAILED
 from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError
 from hera_utils.execution.campaign import Campaign, Sending
 from hera_utils.execution.files import DeclaredFiles
@@ -133,14 +134,16 @@ class Realization:
                 record = RunRecord.open(folder)
             except HeraUtilsError:
                 continue  # a record that cannot be read counts as none
-            if identity(record.facts) != identity(self.facts) or record.facts.get("ended"):
+            ended = bool(record.facts.get("ended"))
+            if identity(record.facts) != identity(self.facts) or (ended and not (newest and _failed(record))):
                 newest = newest and identity(record.facts) != identity(self.facts)
                 record.close()
                 continue
             record.drive()
             campaign = self._campaign(record)
             campaign.join()
-            if newest and self._goes_on(record, campaign):
+            if newest and (campaign.flying if ended else self._goes_on(record, campaign)):
+                record.update(ended=None, phase="")
                 self.record, self.campaign = record, campaign
             elif campaign.flying:
                 record.close()
@@ -355,6 +358,11 @@ class Realization:
         )
         main = getattr(sys.modules.get("__main__"), "__file__", None)
         return f"{what} with: python {Path(sys.argv[0]).name} --resume" if main else f"{what} with: resume=True"
+
+
+def _failed(record: RunRecord) -> bool:
+    """Whether a workflow of a run failed: it may have been retried since."""
+    return any(row.phase in FAILED for row in record.workflows())
 
 
 def close_record(record: RunRecord) -> None:
