@@ -19,6 +19,7 @@ from hera_utils.interpreter import events as e
 Json = dict[str, Any]
 ENDED = {"Succeeded", "Failed", "Error", "Skipped", "Omitted"}
 MOST_STEPS = 300
+OUTPUTS = {"parameters": [{"name": "made", "value": "it"}]}
 USERS = ("suspend", "resume", "stop", "terminate", "set", "resume-node", "stop-node")
 
 
@@ -109,7 +110,7 @@ class Telling:
         code = fails(f"{node['name']}/{self.retries}", self.seed)
         at = self.play.at + 1
         state = e.ContainerState("main", code, "Error" if code else "Completed", "", at - 1, at)
-        return e.PodFinished(at, "seed", node_id, "Failed" if code else "Succeeded", containers=(state,))
+        return e.PodFinished(at, "seed", node_id, "Failed" if code else "Succeeded", containers=(state,), outputs=OUTPUTS)
 
     def _again(self, event: e.PodFinished) -> None:
         """What is told twice changes nothing."""

@@ -6,10 +6,14 @@ import os
 from typing import Any
 
 import histories
+import playbook
+import pytest
 from histories import ENDED, Telling
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_interleavings import workflows
+
+from hera_utils.interpreter import events as e
 
 Json = dict[str, Any]
 MANY = int(os.environ.get("HERA_UTILS_HISTORIES", "0"))
@@ -23,6 +27,9 @@ def pausing_workflows(draw: st.DrawFn) -> Json:
     spec: Json = draw(workflows())
     spec["templates"].append(histories.pausing(draw))
     for template in spec["templates"]:
+        if "container" in template:
+            declared = {"name": "made", "description": "what it is", "valueFrom": {"path": "/made"}}
+            template["outputs"] = {"parameters": [declared]}
         for step in _calls(template):
             if draw(st.integers(0, 4)) == 0:
                 step["template"] = "pause"
@@ -142,3 +149,48 @@ def test_the_order_in_which_pods_end_does_not_matter(spec: Json, one: list[int],
     first, second = (Telling(spec, numbers, seed, users=0).tell() for numbers in (one, other))
     assert first.play.phases() == second.play.phases()
     assert (first.play.phase, first.play.message) == (second.play.phase, second.play.message)
+
+
+HANDLER = {
+    "name": "handler",
+    "container": {"image": "i", "command": ["c"]},
+    "outputs": {"parameters": [{"name": "made", "description": "what it is", "valueFrom": {"path": "/made"}}]},
+}
+
+
+def test_a_suspended_run_does_not_resume_its_suspend_nodes_by_the_clock() -> None:
+    spec = {"entrypoint": "pause", "templates": [{"name": "pause", "suspend": {"duration": "3"}}]}
+    for mode in ("live", "restored"):
+        play = playbook.Play(playbook.workflow(spec), mode)
+        play.tell(e.SuspendRequested(play.at + 1, "seed"))
+        play.wait()
+        assert play.phases() == {"": "Running"}
+        play.tell(e.ResumeRequested(play.at + 1, "seed"))
+        assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_a_pod_is_known_again_when_nothing_above_it_is_looked_at(suspended: bool) -> None:
+    """After a restart, of a suspended run or below a template that is over, a pod's outputs are still what its template declares."""
+    failing = {"name": "fails", "container": {"image": "i", "command": ["c"]}}
+    tasks = [
+        {"name": "a", "template": "fails"},
+        {"name": "b", "template": "handler"},
+        {"name": "late", "template": "handler"},
+    ]
+    main = {"name": "main", "dag": {"tasks": tasks}}
+    spec = {"entrypoint": "main", "templates": [main, failing, HANDLER], "onExit": "handler"}
+    made = {"parameters": {"made": "it"}}
+    shown = []
+    for mode in ("live", "restored"):
+        play = playbook.Play(playbook.workflow(spec), mode)
+        for name in ("a", "b"):
+            play.start(name)
+        if suspended:
+            play.tell(e.SuspendRequested(play.at + 1, "seed"))
+        else:
+            play.end("a", 1)
+        play.end("b", outputs=made)
+        shown.append(play.node("b")["outputs"])
+    assert shown[0] == shown[1]
+    assert shown[0]["parameters"] == [{**HANDLER["outputs"]["parameters"][0], "value": "it"}]

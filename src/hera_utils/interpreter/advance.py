@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.interpreter import begin, cache, events, outcomes, outputs, phases, podgc, requests
+from hera_utils.interpreter import arguments, begin, cache, events, outcomes, outputs, phases, podgc, requests
 from hera_utils.interpreter.commands import Command
+from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.templates import Home
 from hera_utils.interpreter.walk import Walk
 
 
@@ -37,14 +39,33 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     node = walk.ledger.get(event.node_id)
     if node is None or phases.ended(node):
         return
-    frame = walk.frames.get(event.node_id)
     fields: Json = {"message": None, "hostNodeName": event.host or None}
-    if frame is not None and frame.template.get("daemon"):
+    if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
     walk.ledger.change(node, phase=phases.RUNNING, **fields)
     if node.get("daemoned") and not node.get("finishedAt"):
         node["finishedAt"] = None
     walk.rise(event.node_id)
+
+
+def _template_of(walk: Walk, node: Json) -> Json:
+    """The template of a pod's node, filled in.
+
+    A restored run has no frames for what is below a template that is over, nor for anything while it is suspended: then it is made
+    again of what the node was given ({} for an inline one, which has no name to be found by).
+    """
+    frame = walk.frames.get(node["id"])
+    if frame is not None:
+        return frame.template
+    scope, _, name = str(node.get("templateScope") or "").partition("/")
+    holder = {"template": node.get("templateName"), "templateRef": node.get("templateRef")}
+    try:
+        _, template = walk.templates.resolve(holder, Home(scope, name))
+        template = with_template_defaults(template, walk.spec.get("templateDefaults"))
+        local = {"node.name": node["name"]}
+        return arguments.process(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)
+    except Fault:
+        return {}
 
 
 def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
@@ -66,8 +87,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     node = walk.ledger.get(event.node_id)
     if node is None or phases.ended(node):
         return
-    frame = walk.frames.get(event.node_id)
-    template = frame.template if frame is not None else {}
+    template = _template_of(walk, node)
     if event.reason == events.REJECTED:
         # the pod could not even be created: to Argo an error of the template that calls it
         fault = Fault(event.message)
@@ -120,6 +140,8 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     if key == "deadline":
         requests.deadline(walk)
         return
+    if walk.spec.get("suspend"):
+        return  # Argo looks at no node of a suspended workflow; what is due is seen to when it is resumed
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):
