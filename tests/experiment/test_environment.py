@@ -61,3 +61,16 @@ def test_an_experiment_makes_its_layout_from_the_constants():
     assert Experiment(workflow=len, layout=made).made_layout() is made
     with pytest.raises(SettingsError, match="no function"):
         Experiment(workflow="workflow")
+
+
+def test_a_sweep_alone_is_inputs():
+    from hera_utils import grid
+
+    for given in (grid(x=[1, 2]), {"x": [1, 2]}):
+        experiment = Experiment(workflow=len, inputs=given)
+        assert [point.arguments for point in experiment.inputs.points] == [{"x": 1}, {"x": 2}]
+        assert experiment.inputs.constants is None
+    with pytest.raises(SettingsError, match="inputs are a list"):
+        Experiment(workflow=len, inputs=[1, 2])
+    with pytest.raises(SettingsError, match="environment is a str"):
+        Experiment(workflow=len, environment="lab")

@@ -32,6 +32,12 @@ def test_a_failure_with_the_end_of_its_log():
     assert told == ["✘ t0 (n=1): main: Error (exit code 3) (2 attempts)", "    told you"]
 
 
+def test_a_return_in_an_inline_function_has_a_fix():
+    said = ['  File "/argo/staging/script", line 9', "    return b", "SyntaxError: 'return' outside function"]
+    assert 'constructor="runner"' in lines(outcome(failure(0)), {"id-0": said})[-1]
+    assert "runner" not in lines(outcome(failure(0)), {"id-0": said[:2]})[-1]
+
+
 def test_many_failures_are_counted():
     told = lines(outcome(*(failure(number) for number in range(12))), {})
     assert len(told) == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.sweeps import Sweep
 
 Define = Callable[[Environment, Inputs, Any], Any]
 """`define(environment, inputs, layout)` gives a Hera Workflow (or a dictionary that is one)."""
@@ -19,7 +20,7 @@ Define = Callable[[Environment, Inputs, Any], Any]
 class Experiment:
     """A numerical experiment, ready for an execution engine.
 
-    workflow: the function that defines it. layout: a Layout subclass (made from the constants), a function of the constants, or
+    workflow: the function that defines it. inputs: Inputs, or a sweep (or the mapping of its axes) alone. layout: a Layout subclass (made from the constants), a function of the constants, or
     a layout. environment: an Environment, or a function of the parsed arguments that gives one (`construct_environment`).
     gather: as `workflow`, for what runs once after all points, with the full inputs. name: what the run's record calls it.
     """
@@ -39,6 +40,19 @@ class Experiment:
         if self.gather is not None and not callable(self.gather):
             raise SettingsError(
                 "the experiment's gather is no function", fix="give a function gather(environment, inputs, layout)"
+            )
+
+        if isinstance(self.inputs, Sweep | Mapping):  # a sweep alone is inputs without constants
+            object.__setattr__(self, "inputs", Inputs(parameters=self.inputs))
+        if not (hasattr(self.inputs, "points") and hasattr(self.inputs, "constants")):
+            raise SettingsError(
+                f"the experiment's inputs are a {type(self.inputs).__name__}",
+                fix="give hera_utils.Inputs(constants=…, parameters=grid(…))",
+            )
+        if not callable(self.environment) and not isinstance(self.environment, Environment):
+            raise SettingsError(
+                f"the experiment's environment is a {type(self.environment).__name__}",
+                fix="give a hera_utils.Environment, or a function of the arguments that gives one",
             )
 
     def made_layout(self) -> Any:

@@ -9,6 +9,7 @@ from hera_utils.report.outcome import Failure, Outcome
 
 MOST_FAILURES = 5
 LAST_LINES = 10
+_RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
 
 
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
@@ -29,7 +30,12 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
         text.append(f"{outcome.name}: {outcome.message}")
     for failure in first_failures(outcome):
         text.append(f"{mark} {failure.task}{_given(failure)}: {failure.message or failure.phase}{_attempts(failure)}")
-        text += [f"    {line}" for line in logs.get(failure.node_id, ())]
+        said = logs.get(failure.node_id, ())
+        text += [f"    {line}" for line in said]
+        if any(line.endswith(_RETURN) for line in said):
+            text.append(
+                '  of an inline @script() only the body runs: print what it gives, or write constructor="runner"'
+            )
     left_out = len(outcome.failures) - MOST_FAILURES
     if left_out > 0:
         text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
