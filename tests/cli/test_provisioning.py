@@ -63,7 +63,7 @@ def test_difference_provision_twice_and_release(typed, local_platform):
     assert local_platform.cluster.exists("ConfigMap", "proxies")
     assert "- config map proxies  removed" in typed("release", "experiment.py")
     assert local_platform.cluster.exists("PersistentVolumeClaim", "results")
-    assert "- claim results  removed: with its data" in typed("release", "experiment.py", "--with-data")
+    assert "- claim results  removed: its folder is set aside" in typed("release", "experiment.py", "--with-data")
     assert not local_platform.cluster.exists("PersistentVolumeClaim", "results")
 
 

@@ -75,7 +75,7 @@ def test_the_whole_walk(as_user, environment):
     }  # fmt: skip
     assert owner.exists("PersistentVolumeClaim", "results")
     (claim,) = [one for one in release(owner, environment, with_data=True) if one.kind == "PersistentVolumeClaim"]
-    assert (claim.action, claim.note) == ("removed", "with its data")
+    assert (claim.action, claim.note) == ("removed", "its data go as its volume's reclaim policy says")
     assert all(one.action == "absent" for one in release(owner, environment) if one.kind != "PersistentVolumeClaim")
 
 

@@ -58,6 +58,10 @@ class Applier:
         self._manager = ""
 
     @property
+    def local(self) -> bool:
+        return self._cluster.local
+
+    @property
     def manager(self) -> str:
         """Under which name we apply: whoever the cluster takes us for."""
         if not self._manager:

@@ -200,7 +200,7 @@ def _change(applier: Applier, one: Declared, live: Json | None, force: bool, bef
         )
         return Change(one, "theirs", differing, note, fix)
     if live is not None and (one.only_once or one.lacking is not None):
-        return Change(one, "same", note=f"its values are not known here: {_why(one)}" if one.lacking else "")
+        return Change(one, "same", note=f"not compared: {_why(one)}" if one.lacking else "")
     if one.lacking is not None:
         return Change(one, "refused", note=f"cannot be made: {_why(one)}", fix=one.lacking.fix or "")
     try:
@@ -373,4 +373,8 @@ def _release(
         return said("kept", "it holds data (--with-data removes it, and the data)")
     if not dry_run:
         applier.delete(one.kind, live)
-    return said("removed", "with its data" if one.kind in HOLDS_DATA else "")
+    gone = "its data go as its volume's reclaim policy says"
+    if applier.local:
+        named = ((live.get("metadata") or {}).get("annotations") or {}).get(resources.FOLDER)
+        gone = f"the folder {named} stays" if named else "its folder is set aside"
+    return said("removed", gone if one.kind in HOLDS_DATA else "")
