@@ -1,9 +1,11 @@
 """Every way to a real Kubernetes API and to the Argo server before it (tests/bed)."""
 
+import logging
 import os
 import re
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.credentials import ServiceAccountToken, expiry
 from hera_utils.platforms.discovery import _base_of
+from hera_utils.platforms.hera_binding import bind_hera
 from hera_utils.settings.kubeconfig import of_this_pod
 from hera_utils.settings.sources import Surroundings, read_settings
 
@@ -201,6 +204,63 @@ def test_a_run_outlives_its_first_token(place, remote, tmp_path):
         threading.Timer(1.5, lambda: held.write_text(place.token())).start()
         time.sleep(3)
         assert client.wait(name, timeout=60)["status"]["phase"] == "Succeeded"
+
+
+def test_hera_outlives_its_first_token(place, remote, tmp_path):
+    """Hera's own `create(wait=True)`: its polls take the token that is valid then."""
+    from hera.workflows import Container, Workflow
+
+    held = tmp_path / "token"
+    held.write_text(place.brief_token(seconds=2))
+    with bind_hera(connect(remote(argo_token_file=str(held)))):
+        with Workflow(generate_name="hera-", entrypoint="c") as workflow:
+            Container(name="c", image="alpine:3", command=["sleep", "5"])
+        threading.Timer(1.0, lambda: held.write_text(place.token())).start()
+        assert workflow.create(wait=True, poll_interval=3).status.phase == "Succeeded"
+
+
+def test_nothing_of_a_secret_is_told_anywhere(place, remote, settings, tmp_path, caplog):
+    """Everything that logs does, at its most talkative; every object is shown; every error with its whole chain."""
+    caplog.set_level(logging.DEBUG)
+    tokens = [place.token(), place.token("nobody"), place.brief_token(seconds=-60)]
+    shown = []
+    for token in tokens:
+        connection = connect(remote(argo_token=token))
+        with ArgoClient(connection) as client:
+            try:
+                shown += [client.list(), client.create(HELLO, dry_run=True)]
+            except HeraUtilsError as error:
+                shown.append("".join(traceback.format_exception(error)))
+                around = error.__context__
+                while around is not None:
+                    shown.append(f"{around!r} {around}")
+                    around = around.__context__
+            shown += [connection, client, client._http]
+    tunnelled = connect(
+        settings(
+            {"ARGO_BASE_HREF": "argo"},
+            platform="remote",
+            k8s_config_file=str(place.kubeconfig()),
+            k8s_context="researcher-token",
+        )
+    )
+    cluster = Cluster(tunnelled)
+    with ArgoClient(tunnelled) as client:
+        shown += [
+            client.list(),
+            cluster.list("ConfigMap"),
+            cluster.access(),
+            cluster.access().chosen,
+            tunnelled,
+            tunnelled.tunnel,
+        ]
+    tokens.append(tunnelled.current_token())
+    with pytest.raises(AccessError) as caught:
+        cluster.delete("ConfigMap", "cluster")
+    shown.append("".join(traceback.format_exception(caught.value)))
+    told = caplog.text + "".join(map(repr, shown)) + "".join(map(str, shown))
+    assert "urllib3" in caplog.text
+    assert [token for token in tokens if token in told or token.split(".")[2] in told] == []
 
 
 def test_an_expired_token_says_when_it_ended(place, remote):

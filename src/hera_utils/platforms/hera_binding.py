@@ -123,7 +123,7 @@ def bind_hera(
         if connection.service_account is not None:
             global_config.service_account_name = connection.service_account
         annotations = stamp.annotations() if stamp is not None and connection.local else {}
-        if annotations or insist or connection.proxy:
+        if annotations or insist or connection.proxy or connection.fresh_token is not None:
             _register(binding, annotations, insist, notice)
     except BaseException:  # Ctrl-C as well: half a binding is none
         binding.restore()
@@ -185,6 +185,7 @@ def _register(
             workflow.annotations = {**annotations, **(workflow.annotations or {})}
         replaced = _replace(workflow, binding.connection) if insist else []
         _by_proxy(workflow, binding.connection)
+        _keep_fresh(workflow, binding)
         if replaced and notice is not None and not told:
             told.append(notice_of(replaced, binding.connection))
             notice(told[0])
@@ -209,6 +210,26 @@ def _by_proxy(workflow: Any, connection: Connection) -> None:
     if session is not None and connection.proxy and not connection.direct:
         through = proxy_for(connection.argo_server, connection.proxy)
         session.proxies.update({"http": through, "https": through} if through else {})
+
+
+def _keep_fresh(workflow: Any, binding: HeraBinding) -> None:
+    """Hera asks its token generator once a service: a run that is waited for would outlive the token. From here on its session asks with
+    each request. A token that the script gave to the service itself stays.
+    """
+    service, connection = workflow.workflows_service, binding.connection
+    session: Any = getattr(service, "session", None)
+    if connection.fresh_token is None or type(session).__module__.partition(".")[0] != "requests":
+        return
+    if bare_token(service.token or "") not in ("", connection.current_token()):
+        return
+
+    def authorized(request: Any) -> Any:
+        token = connection.current_token()
+        if token:
+            request.headers["Authorization"] = token if " " in token else f"Bearer {token}"
+        return request
+
+    session.auth = authorized
 
 
 def _replace(workflow: Any, connection: Connection) -> list[str]:

@@ -209,6 +209,11 @@ def _by_proxy(through: str, host: str, port: int) -> socket.socket:
     from urllib.parse import unquote
 
     parts = urlsplit(through if "://" in through else f"http://{through}")
+    if parts.scheme != "http":
+        raise AccessError(
+            f"no tunnel to the Argo server's pod leads through a proxy of the kind {parts.scheme}",
+            fix="name an http:// proxy with --proxy, or name the server with --argo_server",
+        )
     wire = socket.create_connection((str(parts.hostname), parts.port or 80), _SECONDS)
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {name} HTTP/1.1", f"Host: {name}"]
