@@ -20,9 +20,10 @@ Define = Callable[[Environment, Inputs, Any], Any]
 class Experiment:
     """A numerical experiment, ready for an execution engine.
 
-    workflow: the function that defines it. inputs: Inputs, or a sweep (or the mapping of its axes) alone. layout: a Layout subclass (made from the constants), a function of the constants, or
-    a layout. environment: an Environment, or a function of the parsed arguments that gives one (`construct_environment`).
-    gather: as `workflow`, for what runs once after all points, with the full inputs. name: what the run's record calls it.
+    workflow: the function that defines it. inputs: Inputs, or a sweep (or the mapping of its axes) alone. layout: a Layout subclass
+    (made from the constants), a function of the constants, or a layout. environment: an Environment, or a function of the parsed
+    arguments that gives one (`construct_environment`). gather: as `workflow`, for what runs once after all points, with the full
+    inputs. name: what the run's record calls it.
     """
 
     workflow: Define
