@@ -1,0 +1,99 @@
+"""What a point's result depends on: the same however the workflow was cut, another as soon as something that it depends on is."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from written_sweeps import sweeps, task, workflow, written
+
+from hera_utils.execution.belonging import belonging
+from hera_utils.execution.fingerprints import Prints, changes
+from hera_utils.experiment.sweeps import grid
+
+
+def container(name, image="alpine", **inputs):
+    parameters = [{"name": key, **({} if value is None else {"value": value})} for key, value in inputs.items()]
+    return {"name": name, "inputs": {"parameters": parameters}, "container": {"image": image, "command": [name]}}
+
+
+def with_templates(document, *templates):
+    spec = document["spec"]
+    return {**document, "spec": {**spec, "templates": [*spec["templates"], *templates]}}
+
+
+def prints(document, sweep, points=None, **more):
+    made = Prints(lambda template: {}, **more)
+    found = belonging(document, sweep.axes, sweep if points is None else points)
+    assert found.whole == ""
+    return dict(made.of(document, found)), made.texts
+
+
+@settings(max_examples=100, deadline=None)
+@given(sweeps(), st.data())
+def test_a_print_does_not_depend_on_what_else_is_computed(made, data):
+    sweep, style, named, _ = made
+    points = list(sweep)
+    templates = [container("stage"), container("work"), container("more")]
+    whole, _ = prints(with_templates(written(points, sweep.axes, style, named, False)[0], *templates), sweep)
+    some = data.draw(st.lists(st.sampled_from(points), min_size=1, unique=True))
+    some.sort(key=points.index)
+    part, _ = prints(with_templates(written(some, sweep.axes, style, named, False)[0], *templates), sweep, some)
+    assert part == {point.id: whole[point.id] for point in some}
+    assert len({json.dumps(one) for one in whole.values()}) == len(points), "no two points have the same"
+
+
+SWEEP = grid(n=[1, 2])
+
+
+def document(code="work", image="alpine", default="3", size="7", **more):
+    tasks = [task("stage", "stage", {"size": size})]
+    tasks += [task(f"t{n}", "work", {"n": str(n)}, depends="stage", **more) for n in (1, 2)]
+    tasks.append(task("aside", "aside", {}))
+    return with_templates(
+        workflow(*tasks),
+        container("stage"),
+        {
+            **container("work", image, n=None, digits=default),
+            "retryStrategy": {"limit": 2} if code == "retried" else {},
+        },
+        container("aside", image="another" if code == "aside" else "alpine"),
+    )
+
+
+def told(old, new, **more):
+    before, before_texts = prints(old, SWEEP)
+    after, after_texts = prints(new, SWEEP, **more)
+    point = SWEEP[0].id
+    return changes(before[point], after[point], before_texts.get, after_texts.get)
+
+
+def test_every_change_is_told_by_its_name():
+    assert told(document(), document()) == []
+    assert told(document(), document(code="retried")) == ["code of work changed"]
+    assert told(document(), document(image="debian")) == ["image of work changed"]
+    assert told(document(), document(default="4")) == ["argument work.digits changed"]
+    assert told(document(), document(size="8")) == ["argument stage.size changed"]
+    assert told(document(), document(code="aside")) == [], "a task that no point waits for changes none"
+    shared = document()
+    shared["spec"]["arguments"] = {"parameters": [{"name": "x", "value": "1"}]}
+    assert told(document(), shared) == ["the workflow's arguments or volumes changed"]
+
+
+def test_packages_count_for_python_scripts_alone():
+    scripted = with_templates(workflow(*(task(f"t{n}", "say", {"n": str(n)}) for n in (1, 2))))
+    scripted["spec"]["templates"].append(
+        {"name": "say", "script": {"image": "python", "command": ["python"], "source": "1"}}
+    )
+    old, old_texts = prints(scripted, SWEEP, packages={"numpy": "1"})
+    new, new_texts = prints(scripted, SWEEP, packages={"numpy": "2", "scipy": "1"})
+    point = SWEEP[0].id
+    assert changes(old[point], new[point], old_texts.get, new_texts.get) == ["python package numpy, scipy changed"]
+    assert (
+        prints(document(), SWEEP, packages={"numpy": "1"})[0] == prints(document(), SWEEP, packages={"numpy": "2"})[0]
+    )
+
+
+def test_a_file_that_the_run_made_itself_is_no_change():
+    old, new = {"files": {"a": "", "b": "1"}}, {"files": {"a": "9", "b": "1"}}
+    assert changes(old, new, str, str) == []
+    assert changes(new, {"files": {"a": "8"}}, str, str) == ["input file a, b changed"]
