@@ -368,6 +368,26 @@ def test_a_cluster_without_the_right_to_look(place, settings):
     assert "--argo_server" in caught.value.fix
 
 
+def test_a_kubeconfig_that_ended(place, settings, tmp_path):
+    document = yaml.safe_load(place.kubeconfig().read_text())
+    (entry,) = (one for one in document["users"] if one["name"] == "researcher-token")
+    entry["user"]["token"] = place.brief_token(seconds=-120)
+    (tmp_path / "config").write_text(yaml.safe_dump(document))
+    context = settings(platform="remote", k8s_config_file=str(tmp_path / "config"), k8s_context="researcher-token")
+    with pytest.raises(
+        AccessError, match=r"refuses .*config .context researcher-token.: its token expired at 20"
+    ) as caught:
+        connect(context)
+    assert "--k8s_context" in caught.value.fix
+    entry["user"] = {
+        "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-tool", "installHint": "get it"}
+    }
+    (tmp_path / "config").write_text(yaml.safe_dump(document))
+    with pytest.raises(AccessError, match="the credential plugin `no-such-tool` of .* it is not installed") as caught:
+        connect(context)
+    assert caught.value.fix == "get it"
+
+
 def test_remote_and_nothing_that_leads_there(settings, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SettingsError, match="the platform is remote but no Argo server is named") as caught:

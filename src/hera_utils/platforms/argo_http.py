@@ -27,6 +27,7 @@ from hera_utils.platforms.refusals import (
     unusable_certificate,
     was_closed,
 )
+from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
 
@@ -73,6 +74,7 @@ class ArgoHttp:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._deadline: float | None = None
+        self._sent = ""  # the token that was sent last: no answer repeats it
         self._session = requests.Session()
         self._session.trust_env = not connection.direct  # no proxy between this machine and itself
         self._session.cert = connection.client_certificate
@@ -169,7 +171,7 @@ class ArgoHttp:
                     code, message = stream_fault(event["error"])
                     if code == 11 or event["error"].get("http_code") == 410:  # what we asked to go on from is forgotten
                         raise Cut(message)
-                    raise Refused(code, message)
+                    raise Refused(code, mask(message, [self._sent]))
                 yield event.get("result", event)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None
@@ -265,6 +267,7 @@ class ArgoHttp:
         token = self.connection.current_token()
         if not token.isascii() or not token.isprintable():  # it could not be a header, and the error would hold it
             raise unsendable(self.connection)
+        self._sent = token
         stream = silence is not None
         headers = {"Accept": "text/event-stream" if stream else "application/json", **(more or {})}
         if body is not None:

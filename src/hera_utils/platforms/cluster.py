@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +24,7 @@ from hera_utils.errors import (
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.credentials import expiry, told_moment, told_span
 from hera_utils.platforms.refusals import VERIFY
 from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.settings import kubeconfig
@@ -271,13 +274,24 @@ class Cluster:
         """Where the address and the credential are from, for people."""
         return self._access.chosen.origin if self._access is not None else self.kubeconfig() or "this pod"
 
+    def credential_refused(self) -> AccessError:
+        """The cluster does not take what the kubeconfig's user shows: since when, if it says so itself."""
+        ended = None
+        with contextlib.suppress(HeraUtilsError):
+            ended = expiry(self.access().token())
+        over = ""
+        if ended is not None and ended <= time.time():
+            over = f": its token expired at {told_moment(ended)}, {told_span(time.time() - ended)} ago"
+        context = f" (context {self._access.chosen.context})" if self._access is not None else ""
+        return AccessError(
+            f"the Kubernetes cluster refuses the credential of {self._origin()}{context}{over}",
+            fix="log in with the cluster's own tool, or name another kubeconfig (--k8s_config_file) or context (--k8s_context)",
+        )
+
     def _refusal(self, error: Any, what: str) -> HeraUtilsError:
         code, message = int(error.status.code or 0), mask(str(error.status.message or ""), [self.connection.token])
         if code == 401:
-            return AccessError(
-                f"the Kubernetes cluster refuses the credential of {self._origin()}",
-                fix="renew it, or name another kubeconfig",
-            )
+            return self.credential_refused()
         if code == 403:
             return Forbidden(
                 f"the Kubernetes cluster forbids it: {message}", fix="ask the cluster's owner for that right"

@@ -49,7 +49,7 @@ def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
     """
     asker = KubernetesHttp(cluster)
     bare = cluster.connection
-    service = _service(asker, bare.namespace)
+    service = _service(cluster, asker)
     if service is None:
         raise ResourceError(
             f"no Argo server is seen in the namespaces {', '.join(_namespaces(bare.namespace))} of the cluster",
@@ -77,9 +77,9 @@ def _namespaces(first: str) -> list[str]:
     return list(dict.fromkeys((first, *_USUAL)))
 
 
-def _service(asker: KubernetesHttp, namespace: str) -> Service | None:
+def _service(cluster: Cluster, asker: KubernetesHttp) -> Service | None:
     """The Argo server's service: in the namespace of the runs, in the usual ones, anywhere, as far as one may look."""
-    places = [f"/api/v1/namespaces/{quote(name)}/services" for name in _namespaces(namespace)]
+    places = [f"/api/v1/namespaces/{quote(name)}/services" for name in _namespaces(cluster.namespace)]
     refused = None
     for place in (*places, "/api/v1/services"):
         answer = asker.ask(Request("GET", place))
@@ -91,10 +91,7 @@ def _service(asker: KubernetesHttp, namespace: str) -> Service | None:
             refused = answer
             continue
         if answer.status == 401:
-            raise AccessError(
-                "the Kubernetes cluster refuses the credential of the kubeconfig",
-                fix="log in with the cluster's own tool, or name another kubeconfig or context",
-            )
+            raise cluster.credential_refused()
         if not answer.ok:
             raise Refused(answer.status, answer.message, reason=answer.reason)
         found = [_read(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
