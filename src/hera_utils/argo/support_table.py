@@ -98,7 +98,8 @@ EXECUTED: Table = {
     "v1alpha1.AzureArtifact": _all("blob") | _all("accountKeySecret container endpoint useSDKCreds", _STORE),
     "v1alpha1.HDFSArtifact": _all("path")
     | _all(
-        "addresses force hdfsUser", "used where the extra `hdfs` is installed; else the platform's own store stands in"
+        "addresses force hdfsUser",
+        "used where the extra `hdfs` is installed (not tried against a cluster); else the platform's own store stands in",
     ),
     "v1alpha1.PluginArtifact": _all(
         "configuration connectionTimeoutSeconds key name",

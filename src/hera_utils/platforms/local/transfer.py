@@ -233,6 +233,8 @@ def _encryption(options: Json, secrets: dict[str, str]) -> Json:
 
 
 def _gcs(place: Json) -> _Store:
+    # gcsfs would ask first, by gRPC, what kind of bucket it is: of no use here, and a minute is lost where the answer is not to be had
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     library, secrets = _library("gcs"), place["secrets"]
     token: Any = "google_default"
     if secrets.get("serviceAccountKeySecret"):
