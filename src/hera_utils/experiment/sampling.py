@@ -115,7 +115,8 @@ class Sampled(Sweep):
 
     @property
     def _all_differ(self) -> bool:
-        return False
+        """Numbers of 53 bits that coincide are not waited for: where an axis is of real numbers, no two points are compared."""
+        return any(spread.values is None for spread in self._spreads.values())
 
     @cached_property
     def _count(self) -> int:
@@ -148,11 +149,6 @@ class LatinHypercube(Sampled):
                 [min((stratum + stream.random()) / self._size, math.nextafter(1.0, 0.0)) for stratum in strata]
             )
         return zip(*columns, strict=True)
-
-    @property
-    def _all_differ(self) -> bool:
-        """Each stratum of a real axis is drawn from once."""
-        return any(spread.values is None for spread in self._spreads.values())
 
 
 class Sobol(Sampled):
