@@ -166,6 +166,14 @@ def test_failures_are_told_with_their_last_lines():
     assert json.loads(found.to_json())[0]["log"] == ["boom"]
 
 
+def test_nothing_that_a_task_wrote_steers_the_terminal():
+    found = results(pod("wf.a", "Failed", message="\x1b[2Jgone", outputs={"x": "\x1b]0;owned\x07"}))
+    (sheet,) = sheets(found)
+    assert "\x1b" not in repr(sheet.lines).replace("\\x1b", "\x1b")
+    assert "\x1b" not in "".join(failure_lines(found.with_logs({"id-wf.a": ["\x1b[31mred"]})))
+    assert "\x1b" in found.to_csv()  # a file has every value as it is
+
+
 def test_several_workflows_are_one_table():
     found = Results.of([sweep([({"y": "1"}, "Succeeded", {"n": "1"})], "one"), sweep([({"y": "2"}, "Succeeded", {"n": "2"})], "two")],
                        points({"y": 1}, {"y": 2}), name="whole")  # fmt: skip

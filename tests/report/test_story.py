@@ -45,6 +45,7 @@ def pictures(values, outputs=None):
             [{"a": n % 5, "b": n * 0.73 % 1, "c": n % 7, "d": "xyz"[n % 3]} for n in range(90)],
             ("parallel", "y", "a", ""),
         ),
+        ([{"a": n % 5, "b": n * 0.73 % 1, "c": "xyz"[n % 3]} for n in range(20)], ("scatter", "y", "a", "c")),
     ],
 )
 def test_a_picture_that_fits_the_kinds(values, picture):

@@ -6,7 +6,7 @@ one number           number    line (a scatter where one input has several answe
 one text             number    bars
 two, on a grid       number    lines, one a value of the input that has few; else a heat map
 two, scattered       number    scatter, coloured by the second input
-three and more       number    parallel coordinates
+three and more       number    parallel coordinates; of a few rows a scatter, coloured by a text that has few values
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MOST_PLOTS = 12
 _FEW = 10  # lines in one picture that can be told apart
 _MOST_CELLS = 200  # of a heat map, along one side
 _MOST_BARS = 60
+_FEW_ROWS = 60  # of which parallel coordinates show less than a scatter
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ def _plot(output: Column, axes: list[Column]) -> Plot:
         once = _count(axis) >= sum(cell is not None for cell in axis.values)
         return Plot("line" if once or _count(axis) <= _MOST_CELLS else "scatter", output.name, axis.name)
     if len(axes) > 2:
+        if numbers and len(output.values) <= _FEW_ROWS:
+            colours = [axis for axis in axes if axis is not numbers[0] and _count(axis) <= _FEW]
+            text = next((axis for axis in colours if not axis.numeric), colours[0] if colours else None)
+            return Plot("scatter", output.name, numbers[0].name, "" if text is None else text.name)
         return Plot("parallel", output.name, (numbers or axes)[0].name, "")
     one, other = axes
     few = [axis for axis in axes if _count(axis) <= _FEW]

@@ -76,7 +76,7 @@ def _text(cell: Any, name: str, *, wide: bool) -> str:
         return ""
     if name == "seconds":
         return f"{cell:.0f}"
-    line = " ".join(str(cell).split())
+    line = printable(" ".join(str(cell).split()))
     return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
 
 
@@ -88,8 +88,13 @@ def failure_lines(results: Results, *, mark: str = "✘") -> list[str]:
         given = ", ".join(f"{name}={_text(value, name, wide=False)}" for name, value in row.inputs.items())
         tries = f" ({row.attempts} attempts)" if row.attempts > 1 else ""
         title = f"{row.task} ({given})" if given and "(" not in row.task else row.task
-        text.append(f"{mark} {title}: {row.message or row.status}{tries}")
-        text += [f"    {line}" for line in row.log]
+        text.append(f"{mark} {printable(title)}: {printable(row.message or row.status)}{tries}")
+        text += [f"    {printable(line)}" for line in row.log]
     if len(failed) > MOST_FAILURES:
         text.append(f"  and {len(failed) - MOST_FAILURES} more that failed")
     return text
+
+
+def printable(line: str) -> str:
+    """What a task wrote may not steer the reader's terminal: a mark in the place of each character that shows nothing."""
+    return line if line.isprintable() else "".join(one if one.isprintable() or one == "\t" else "�" for one in line)

@@ -34,7 +34,7 @@ function short(value) {
   }
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-4 || size >= 1e7) ? value.toExponential(2).replace("e+", "e") : String(Number(value.toPrecision(5)));
+  return size !== 0 && (size < 1e-4 || size >= 1e7) ? value.toExponential(2).replace(/\.?0*e\+?/, "e") : String(Number(value.toPrecision(5)));
 }
 
 /** Seconds in words. */

@@ -20,7 +20,8 @@ function pictures() {
 }
 
 function card(plot, { columns, rows }) {
-  const state = { ...plot, log: false };
+  const state = { ...plot, log: wide(columns[plot.output], rows), logX: false };
+  const logOfX = () => wide(columns[state.x], rows, state.log ? 10 : 50); // beside a logarithm a smaller range is worth one
   const axes = story.plots.axes;
   const outputs = Object.values(columns).filter((column) => column.numeric && (column.role === "output" || column.name === "seconds")).map((column) => column.name);
   const title = make("h3"), legend = make("ul", { class: "legend" }), note = make("p", { class: "note" });
@@ -44,6 +45,8 @@ function card(plot, { columns, rows }) {
   const controls = make("div", { class: "bar" });
   function settle(change) {
     Object.assign(state, change);
+    if (change.output) state.log = wide(columns[state.output], rows);
+    if (change.output || change.x || !Object.keys(change).length) state.logX = logOfX();
     if (!columns[state.x]) state.x = axes[0] || "";
     if (state.kind === "heat map" && !state.series) state.series = axes.find((one) => one !== state.x) || "";
     if (state.series === state.x) state.series = axes.find((one) => one !== state.x && state.kind === "heat map") || "";
@@ -54,7 +57,8 @@ function card(plot, { columns, rows }) {
       kinds.length > 1 ? choice("as", kinds, state.kind, (value) => settle({ kind: value })) : null,
       usesX && axes.length > 1 ? choice("over", axes, state.x, (value) => settle({ x: value })) : null,
       usesX && axes.length > 1 && state.kind !== "bars" ? choice(state.kind === "heat map" ? "and" : "by", [...(state.kind === "heat map" ? [] : [{ value: "", title: "nothing" }]), ...axes.filter((one) => one !== state.x)], state.series, (value) => settle({ series: value })) : null,
-      ["line", "scatter"].includes(state.kind) && rows.every((row) => !(columns[state.output].values[row] <= 0)) ? make("label", {}, make("input", { type: "checkbox", checked: state.log, change: (event) => settle({ log: event.target.checked }) }), "log") : null,
+      ["line", "scatter"].includes(state.kind) && positive(columns[state.x], rows) ? tick("log x", state.logX, (on) => settle({ logX: on })) : null,
+      ["line", "scatter"].includes(state.kind) && positive(columns[state.output], rows) ? tick("log y", state.log, (on) => settle({ log: on })) : null,
     ].filter(Boolean));
     const by = usesX && state.series ? ` and ${state.series}` : "";
     title.textContent = state.kind === "histogram" ? `How often ${state.output}` : state.kind === "parallel" ? `${state.output} over all inputs` : `${state.output} over ${state.x}${by}`;
@@ -66,6 +70,18 @@ function card(plot, { columns, rows }) {
   const made = make("article", { class: "card" }, title, controls, drawing.element, legend, note);
   settle({});
   return made;
+}
+
+const tick = (name, on, changed) => make("label", {}, make("input", { type: "checkbox", checked: on, change: (event) => changed(event.target.checked) }), name);
+
+const positive = (column, rows) => Boolean(column?.numeric) && rows.every((row) => !(column.values[row] <= 0));
+
+/** Whether a column's numbers are of such different sizes that their logarithms show more. */
+function wide(column, rows, times = 50) {
+  if (!positive(column, rows)) return false;
+  const values = rows.map((row) => column.values[row]).filter(Number.isFinite);
+  const low = values.reduce((one, other) => Math.min(one, other), Infinity), high = values.reduce((one, other) => Math.max(one, other), 0);
+  return values.length > 2 && high / low >= times;
 }
 
 // --- scales ---------------------------------------------------------------------------------------------------------------------
@@ -82,8 +98,12 @@ function scale(column, rows, log) {
   if (low === high) { const pad = Math.abs(low) * 0.1 || 1; low -= pad; high += pad; }
   if (log) {
     const [one, other] = [Math.log10(low), Math.log10(high)];
-    const powers = ticks(Math.ceil(one), Math.floor(other), 5).filter(Number.isInteger).map((power) => 10 ** power).filter((value) => value >= low && value <= high);
-    const values = powers.length > 1 ? powers : [low, Math.sqrt(low * high), high].map((value) => Number(value.toPrecision(2)));
+    const between = (steps) => {
+      const found = [];
+      for (let power = Math.floor(one); power <= Math.ceil(other); power += 1) for (const step of steps) found.push(Number((step * 10 ** power).toPrecision(6)));
+      return found.filter((value) => value >= low * 0.999 && value <= high * 1.001);
+    };
+    const values = [[1], [1, 3], [1, 2, 5], [1, 2, 3, 5, 7]].map(between).find((marks) => marks.length > 3) || [low, high];
     return { of: (value) => (Math.log10(value) - one) / (other - one || 1), marks: values.map((value) => [(Math.log10(value) - one) / (other - one || 1), short(value)]), low, high };
   }
   return { of: (value) => (value - low) / (high - low), low, high, marks: (count) => ticks(low, high, count).map((value) => [(value - low) / (high - low), short(value)]) };
@@ -154,7 +174,7 @@ const brief = (value) => (Number.isInteger(value) && Math.abs(value) < 1e5 ? sho
 
 function lines(given) {
   const { context, width, state, x, y, series, rows, hit, note } = given, groups = grouped(series, rows);
-  const named = series && groups.length <= 12, across = scale(x, rows), up = scale(y, rows, state.log);
+  const named = series && groups.length <= 12, across = scale(x, rows, state.logX), up = scale(y, rows, state.log);
   const right = named ? Math.min(width * 0.3, 14 + Math.max(...groups.map(([name]) => context.measureText(String(name)).width))) : 12;
   const { px, py, box } = frame(given, across, up, [state.x, state.output], right);
   const ends = [];
@@ -190,7 +210,7 @@ function lines(given) {
 }
 
 function points(given) {
-  const { context, state, x, y, series, rows, hit, legend } = given, across = scale(x, rows), up = scale(y, rows, state.log);
+  const { context, state, x, y, series, rows, hit, legend } = given, across = scale(x, rows, state.logX), up = scale(y, rows, state.log);
   const shades = series?.numeric ? scale(series, rows) : null, names = series && !series.numeric ? grouped(series, rows).map(([name]) => name) : [];
   const { px, py } = frame(given, across, up, [state.x, state.output], shades ? 70 : 12);
   const radius = rows.length > 3000 ? 1.6 : rows.length > 500 ? 2.2 : 3.4;
@@ -246,8 +266,9 @@ function heat(given) {
 
 function parallel(given) {
   const { context, width, tall, state, y, rows, columns, axes, note } = given;
-  const shown = [...axes.slice(0, 9), state.output].map((name) => columns[name]), scales = shown.map((column) => scale(column, rows)), shade = scale(y, rows);
-  const left = 46, right = width - 60, top = 34, bottom = tall - 14, at = (n) => left + (n / (shown.length - 1)) * (right - left), up = (share) => bottom - share * (bottom - top);
+  const shown = [...axes.slice(0, 9), state.output].map((name) => columns[name]), scales = shown.map((column) => scale(column, rows, wide(column, rows))), shade = scale(y, rows, wide(y, rows));
+  const room = (axis) => Math.max(20, ...marksOf(axis, 4).map(([, text]) => context.measureText(text).width));
+  const left = 12 + Math.min(110, room(scales[0])), right = width - 12 - Math.min(90, room(scales[scales.length - 1])), top = 34, bottom = tall - 14, at = (n) => left + (n / (shown.length - 1)) * (right - left), up = (share) => bottom - share * (bottom - top);
   const each = Math.max(1, Math.ceil(rows.length / MOST_CURVES));
   context.lineWidth = 1; context.globalAlpha = Math.max(0.08, Math.min(0.8, 250 / rows.length));
   for (let n = 0; n < rows.length; n += each) {
@@ -263,7 +284,7 @@ function parallel(given) {
     context.fillText(fitted(context, column.name, ((right - left) / (shown.length - 1)) * 0.95), k ? (k === shown.length - 1 ? width - 4 : at(k)) : 4, 14);
     context.fillStyle = colour("faint"); context.textBaseline = "middle"; context.textAlign = k === shown.length - 1 ? "left" : "right";
     const marks = marksOf(scales[k], 4), step = Math.ceil(marks.length / 9);
-    marks.forEach(([share, text], n) => { if (n % step === 0) { context.fillStyle = colour("ground"); const words = fitted(context, text, 52), long = context.measureText(words).width, x = k === shown.length - 1 ? at(k) + 5 : at(k) - 5; context.globalAlpha = 0.75; context.fillRect(k === shown.length - 1 ? x - 1 : x - long - 1, up(share) - 7, long + 2, 14); context.globalAlpha = 1; context.fillStyle = colour("ink"); context.fillText(words, x, up(share)); } });
+    marks.forEach(([share, text], n) => { if (n % step === 0) { context.fillStyle = colour("ground"); const words = fitted(context, text, 108), long = context.measureText(words).width, x = k === shown.length - 1 ? at(k) + 5 : at(k) - 5; context.globalAlpha = 0.75; context.fillRect(k === shown.length - 1 ? x - 1 : x - long - 1, up(share) - 7, long + 2, 14); context.globalAlpha = 1; context.fillStyle = colour("ink"); context.fillText(words, x, up(share)); } });
   });
   note.textContent = each > 1 ? `One line in ${each} of ${short(rows.length)} is drawn; its colour is ${state.output}.` : `A line a row; its colour is ${state.output}.`;
 }
