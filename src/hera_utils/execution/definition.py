@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
@@ -49,9 +50,13 @@ class Definition:
 
     @cached_property
     def key(self) -> str:
-        """What tells this experiment's runs from those of others beside it: its name, else that of its function."""
-        name = getattr(self.experiment.workflow, "__qualname__", type(self.experiment.workflow).__name__)
-        return self.experiment.name or str(name)
+        """What tells this experiment's runs from those of others beside it: its name, else its function and the file that has it."""
+        if self.experiment.name:
+            return self.experiment.name
+        function = self.experiment.workflow
+        code = getattr(function, "__code__", None)
+        file = "" if code is None else Path(code.co_filename).name
+        return f"{file}:{getattr(function, '__qualname__', type(function).__name__)}"
 
     def workflow(self, points: Sequence[Point] | None = None) -> Defined:
         """The workflow of some points; of all of them when none are named."""

@@ -58,7 +58,8 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     commit = commit_of(script_folder(context))
     return {
-        "experiment": key,
+        "experiment": experiment.name or key.rpartition(":")[2],
+        "key": key,
         "script": str(Path(main).absolute()) if main else "",
         "arguments": without_secret_flags(sys.argv[1:], SECRET_FLAGS),
         "platform": platform_of(context),

@@ -53,7 +53,7 @@ class Earlier:
 
 def identity(facts: Json) -> tuple[str, ...]:
     """What runs must share to know each other's points."""
-    return tuple(str(facts.get(name) or "") for name in ("experiment", "platform", "state", "namespace"))
+    return tuple(str(facts.get(name) or "") for name in ("key", "platform", "state", "namespace"))
 
 
 def earlier(runs: Path, facts: Json) -> Earlier:
