@@ -96,12 +96,12 @@ def test_several_files_are_one(place, tmp_path):
 def test_the_plugin_is_asked_again_when_what_it_gave_is_refused(place):
     path = place.kubeconfig()
     held = place.bed.folder / "kubeconfigs" / "tokens" / f"{place.name}-researcher"
-    good, stale = held.read_text(), place.brief_token(seconds=1)
+    good, stale = held.read_text(), place.brief_token(seconds=6)
     held.write_text(stale)
     cluster = Cluster(Connection("", namespace=place.name, kubeconfig=str(path), context="researcher-exec"))
     assert cluster.exists("ConfigMap", "cluster")
     held.write_text(good)
-    time.sleep(1.5)
+    time.sleep(6.5)
     assert cluster.exists("ConfigMap", "cluster")
 
 
@@ -201,8 +201,8 @@ def test_a_run_outlives_its_first_token(place, remote, tmp_path):
     }
     with ArgoClient(connect(remote(argo_token_file=str(held)))) as client:
         name = client.create(slow)["metadata"]["name"]
-        threading.Timer(1.5, lambda: held.write_text(place.token())).start()
-        time.sleep(3)
+        threading.Timer(5, lambda: held.write_text(place.token())).start()
+        time.sleep(6.5)
         assert client.wait(name, timeout=60)["status"]["phase"] == "Succeeded"
 
 
@@ -211,11 +211,11 @@ def test_hera_outlives_its_first_token(place, remote, tmp_path):
     from hera.workflows import Container, Workflow
 
     held = tmp_path / "token"
-    held.write_text(place.brief_token(seconds=2))
+    held.write_text(place.brief_token(seconds=6))
     with bind_hera(connect(remote(argo_token_file=str(held)))):
         with Workflow(generate_name="hera-", entrypoint="c") as workflow:
-            Container(name="c", image="alpine:3", command=["sleep", "5"])
-        threading.Timer(1.0, lambda: held.write_text(place.token())).start()
+            Container(name="c", image="alpine:3", command=["sleep", "9"])
+        threading.Timer(5, lambda: held.write_text(place.token())).start()
         assert workflow.create(wait=True, poll_interval=3).status.phase == "Succeeded"
 
 
