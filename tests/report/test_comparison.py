@@ -30,7 +30,7 @@ def test_points_are_matched_by_their_values():
         "    n: 20 → 25  (+5, +25 %)",
         "- y=3",
         "+ y=4",
-        "1 points alike, 1 differ, 1 only in one, 1 only in two",
+        "1 point alike, 1 differs, 1 only in one, 1 only in two",
     ]
 
 

@@ -1,5 +1,6 @@
 """The RO-Crate of a run: valid by its own validator, complete, and without any secret."""
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from documents import pod, run, sweep
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.report import repeating
 from hera_utils.report.crate import Around, submittable, write_crate
 from hera_utils.report.gathering import WholeRun
@@ -210,6 +213,29 @@ def test_what_is_no_manifest_is_refused(tmp_path):
     (tmp_path / "x.json").write_text("[]")
     with pytest.raises(SettingsError, match="no manifest"):
         repeating.read(tmp_path / "x.json")
+
+
+JSON = st.one_of(
+    st.none(), st.booleans(), st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.none() | st.text())
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["#run", "#fact-script", "#fact-arguments", "script/x.py", "workflows/x.json", "#x"]),
+            st.dictionaries(
+                st.sampled_from(["@type", "instrument", "name", "value", "sha256", "softwareVersion"]), JSON
+            ),
+        )
+    )
+)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_manifest_is_a_sentence(tmp_path, entities):
+    graph = [{"@id": key, **value} for key, value in [*entities, ("#run", {})]]
+    (tmp_path / "ro-crate-metadata.json").write_text(json.dumps({"@graph": graph}))
+    with contextlib.suppress(HeraUtilsError):  # anything else is a traceback for the user
+        repeating.changed_sources(repeating.read(tmp_path))
 
 
 def test_sources_are_the_modules_beside_the_script(tmp_path):

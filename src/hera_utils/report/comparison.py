@@ -82,8 +82,9 @@ class Comparison:
                 amount = "" if change.difference is None else f"  ({change.difference:+.6g}{_relative(change)})"
                 text.append(f"    {change.name}: {_shown(change.before)} → {_shown(change.after)}{amount}")
         text += [f"- {title}" for title in self.only_first] + [f"+ {title}" for title in self.only_second]
+        what = self.what[:-1] if self.same == 1 else self.what
         text.append(
-            f"{self.same} {self.what} alike, {len(self.changed)} differ, "
+            f"{self.same} {what} alike, {len(self.changed)} differ{'s' if len(self.changed) == 1 else ''}, "
             f"{len(self.only_first)} only in {self.first}, {len(self.only_second)} only in {self.second}"
         )
         return text

@@ -50,7 +50,7 @@ def read(path: Path) -> Recorded:
             f"the manifest {path} cannot be read ({(error.strerror or str(error)).lower()})",
             fix="name a ro-crate-metadata.json; hera-utils report NAME --crate writes one",
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise SettingsError(f"{path} is no JSON", fix="name a ro-crate-metadata.json") from None
     graph = told.get("@graph") if isinstance(told, dict) else None
     entities = {str(one["@id"]): one for one in graph or () if isinstance(one, dict) and "@id" in one}
@@ -59,7 +59,10 @@ def read(path: Path) -> Recorded:
         raise SettingsError(
             f"{path} is no manifest of a run of hera_utils", fix="hera-utils report NAME --crate writes one"
         )
-    return _recorded(path.parent.resolve(), entities, action)
+    try:
+        return _recorded(path.parent.resolve(), entities, action)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise SettingsError(f"the manifest {path} is damaged", fix="take the one that the run wrote") from None
 
 
 def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recorded:
@@ -98,7 +101,8 @@ def _document(folder: Path, key: str) -> Json:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError):
         raise ResourceError(f"the recorded workflow {path} cannot be read", fix="restore the crate") from None
-    assert isinstance(document, dict)
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        raise SettingsError(f"{path} is no workflow", fix="restore the crate")
     return document
 
 
