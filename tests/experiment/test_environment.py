@@ -63,6 +63,15 @@ def test_an_experiment_makes_its_layout_from_the_constants():
         Experiment(workflow="workflow")
 
 
+def test_a_function_of_other_arguments_is_refused():
+    def define(inputs): ...
+
+    with pytest.raises(SettingsError, match=r"define\(inputs\) cannot take") as error:
+        Experiment(workflow=define)
+    assert error.value.fix == "define it as define(environment, inputs, layout)"
+    Experiment(workflow=lambda *parts: None, gather=lambda environment, inputs, layout, extra=1: None)
+
+
 def test_a_sweep_alone_is_inputs():
     from hera_utils import grid
 

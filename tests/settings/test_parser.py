@@ -93,6 +93,17 @@ def test_unknown_flags_and_abbreviations_are_refused(parser, capsys):
     assert "unrecognized" in capsys.readouterr().err
 
 
+def test_a_misspelt_flag_is_named_and_what_follows_it_is_not_shown(parser, capsys):
+    for words in (["--argo_tokn", "planted-token"], ["--argo_tokn=planted-token"]):
+        with pytest.raises(SystemExit):
+            parser.parse_args(words)
+        said = capsys.readouterr().err
+        assert "unrecognized arguments: --argo_tokn\n" in said
+        assert "did you mean --argo_token?" in said
+        assert "planted-token" not in said
+        assert "usage:" not in said
+
+
 def test_help_tells_flags_and_variables(parser):
     text = parser.format_help()
     assert "--argo_server" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,8 @@ class Experiment:
                 "the experiment's gather is no function", fix="give a function gather(environment, inputs, layout)"
             )
 
+        for function in (self.workflow, self.gather):
+            _check_signature(function)
         if isinstance(self.inputs, Sweep | Mapping):  # a sweep alone is inputs without constants
             object.__setattr__(self, "inputs", Inputs(parameters=self.inputs))
         if not (hasattr(self.inputs, "points") and hasattr(self.inputs, "constants")):
@@ -59,3 +62,17 @@ class Experiment:
     def made_layout(self) -> Any:
         """The layout, made from the constants where a class or a function was given."""
         return self.layout(self.inputs.constants) if callable(self.layout) else self.layout
+
+
+def _check_signature(function: Any) -> None:
+    """SettingsError unless a function can be called with the environment, the inputs and the layout."""
+    if not inspect.isfunction(function):
+        return
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except TypeError:
+        name = function.__name__
+        raise SettingsError(
+            f"{name}{inspect.signature(function)} cannot take the environment, the inputs and the layout",
+            fix=f"define it as {name}(environment, inputs, layout)",
+        ) from None

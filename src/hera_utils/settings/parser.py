@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
 from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
@@ -62,6 +62,21 @@ class ContextParser(argparse.ArgumentParser):
         said = {**self.inherited, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
         own = {name: value for name, value in vars(found).items() if name not in BY_NAME}
         return read_settings(said, given=self._given, extras=own, around=around), rest
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse's, without the usage: with all settings in it, it is a screenful. A flag that was nearly meant is named."""
+        import difflib
+
+        head, mark, words = message.partition("unrecognized arguments: ")
+        fix = f"{self.prog} --help names the flags"
+        if mark:
+            # what follows an unknown flag may be a secret: a token after a misspelt --argo_token
+            told = [word.partition("=")[0] for word in words.split() if word.startswith("-")] or words.split()
+            known = [flag for action in self._actions for flag in action.option_strings]
+            near = [match for word in told for match in difflib.get_close_matches(word, known, 1, 0.7)]
+            message = f"{head}{mark}{' '.join(told)}"
+            fix = f"did you mean {' '.join(near)}? {fix}" if near else fix
+        self.exit(2, f"{self.prog}: error: {message}\n  fix: {fix}\n")
 
     def _from_files(self, foreign: Mapping[str, str]) -> list[str]:
         """Keys of hera.config files that are the script's own flags, as the words that would say the same."""
