@@ -4,6 +4,8 @@ import csv
 import math
 import re
 
+import pytest
+
 AUTHORS_OF_THE_DISPUTED = "Madison"  # all twelve: Mosteller and Wallace 1963, 1964
 DISPUTED = [49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 62, 63]
 # Mosteller and Wallace's final list, read from no file of the example
@@ -40,6 +42,7 @@ def expected(folder):
     return found
 
 
+@pytest.mark.slow
 def test_the_verdicts(copied, local_platform):
     folder, typed = copied("federalist")
     said = typed("experiment.py")

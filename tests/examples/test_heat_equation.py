@@ -18,6 +18,7 @@ def amplification(scheme, cells, steps):
     return 1 - damping if scheme == "explicit" else (1 - damping / 2) / (1 + damping / 2)
 
 
+@pytest.mark.slow
 def test_the_solutions_and_the_orders(copied, local_platform):
     folder, typed = copied("heat_equation")
     assert "12 points" in typed("experiment.py", "--plan")
