@@ -77,6 +77,11 @@ sys.stdout.write(answer["result"])
 """
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 128  # a fan-out's tasks all call at once
+
+
 class Stage:
     """Where the functions of a test are called: a server of this process, on loopback, that answers to its key alone."""
 
@@ -97,8 +102,7 @@ class Stage:
             def handle(self) -> None:
                 self.wfile.write(json.dumps(stage._answer(self.rfile.readline())).encode() + b"\n")
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Call)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Call)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Stage:
