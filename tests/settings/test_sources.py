@@ -216,6 +216,14 @@ def test_a_proxys_password_is_found_nowhere(desk):
     assert PLANTED not in context.masked(f"by {PLANTED}")
 
 
+def test_a_proxy_that_is_none(desk):
+    for text in (f"http://me:{PLANTED}@[::1", f"http://:{PLANTED}@", "a b"):
+        with pytest.raises(SettingsError, match="it is no address of a proxy") as caught:
+            read_settings({"proxy": text}, around=desk.around)
+        assert PLANTED not in f"{caught.value} {caught.value.fix}"
+    assert read_settings({"proxy": "proxy.example:3128"}, around=desk.around).proxy == "http://proxy.example:3128"
+
+
 def test_a_flags_token_is_not_in_the_list_of_processes():
     code = (
         "from hera_utils.settings.parser import parse_arguments; args = parse_arguments(); "

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
 from hera_utils.settings import kubeconfig
@@ -73,11 +74,20 @@ def read_settings(
     """
     around = around or Surroundings()
     layers = gather(flags or {}, given or {}, around)
-    if flags and flags.get("argo_token"):
-        hide_from_the_process_list(str(flags["argo_token"]))
+    for secret in _typed_secrets(flags or {}):
+        hide_from_the_process_list(secret)
     context = resolve(layers, own_server=own_server, extras=extras)
     _namespace_of_the_context(context, around)
     return context
+
+
+def _typed_secrets(flags: Mapping[str, Any]) -> list[str]:
+    """What was typed as a flag and others should not read: the token, the password of a proxy."""
+    try:
+        password = urlsplit(str(flags.get("proxy") or "")).password
+    except ValueError:  # told when it is read
+        password = None
+    return [text for text in (str(flags.get("argo_token") or ""), password or "") if text]
 
 
 def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None:

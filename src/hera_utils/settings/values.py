@@ -6,6 +6,7 @@ import os.path
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import Field
@@ -58,11 +59,26 @@ def typed(field: Field, raw: Any, place: Place) -> Any:
 def _text(field: Field, text: str, place: Place) -> Any:
     if field.secret:
         return Secret(text)
+    if field.name == "proxy":
+        return _proxy(field, text, place)
     if field.kind == "path" or (field.kind == "program" and "/" in text):
         return place.path(text)
     if field.kind == "paths":
         return os.path.pathsep.join(place.path(part) for part in text.split(os.path.pathsep) if part)
     return text
+
+
+def _proxy(field: Field, text: str, place: Place) -> str:
+    """A proxy's URL; the text is not repeated when it is none: it may hold a password."""
+    written = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(written)
+        fine = bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        fine = False
+    if not fine or any(character.isspace() for character in text):
+        raise _wrong(field, place, "it is no address of a proxy, such as http://proxy.example:3128")
+    return written
 
 
 def _duration(field: Field, text: str, place: Place) -> float:
