@@ -41,6 +41,7 @@ def typed(local_platform, tmp_path):
             "PATH": "/usr/bin:/bin",
             "HERA_UTILS_STATE": local_platform.context.state,
             "ARGO_NAMESPACE": local_platform.connection.namespace,
+            "HERA_UTILS_RUNS": str(tmp_path / "runs"),
             "PYTHONUTF8": "1",
         }
         answer = subprocess.run(
@@ -92,7 +93,7 @@ def test_the_table_is_right_and_the_same_when_computed_again(typed, local_platfo
 
 def test_its_results_are_a_table(typed, local_platform):
     typed("-m", "hera_utils", "run", FOLDER / "experiment.py")
-    text = typed("-m", "hera_utils", "results", "@latest", "--template", "collect", "--output", "csv")
+    text = typed("-m", "hera_utils", "results", "@latest", "--tasks", "--template", "collect", "--output", "csv")
     rows = list(csv.DictReader(text.splitlines()))
     assert len(rows) == 45
     assert {row["status"] for row in rows} == {"Succeeded"}
@@ -102,3 +103,21 @@ def test_its_results_are_a_table(typed, local_platform):
     assert math.isclose(
         float(one["mean"]), sum(incomes[s] for s in ("California", "Oregon", "Washington")) / 3, rel_tol=1e-5
     )
+
+
+def test_a_vintage_more_and_a_file_that_is_gone(typed, local_platform):
+    typed(FOLDER / "experiment.py")
+    claim = local_platform.claim("inequality")
+    made = {path: path.stat().st_mtime_ns for path in claim.glob("collect/us/*/*.json")}
+    (claim / "collect/us/1929/pacific.json").unlink()
+    words = ("--resume", "--explain", "--set", "vintages=1929,1949,1969,1989,1999,2009")
+    planned = typed(FOLDER / "experiment.py", "--plan", *words)
+    assert "44 points are done already, 10 to run" in planned
+    assert "1929-pacific: output missing: collect/us/1929/pacific.json" in planned
+    assert planned.count(": new") == 9
+    assert typed(FOLDER / "experiment.py", *words).splitlines()[-2].startswith("1999,48,")
+    again = {path: path.stat().st_mtime_ns for path in claim.glob("collect/us/*/*.json")}
+    assert len(again) == 54
+    changed = {str(path.relative_to(claim)) for path, time in made.items() if again[path] != time}
+    assert changed == {"collect/us/1929/pacific.json"}
+    assert "all 54 points are done already" in typed(FOLDER / "experiment.py", *words)
