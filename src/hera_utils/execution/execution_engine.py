@@ -209,7 +209,11 @@ class ExecutionEngine:
                 found.prepare()
                 if resume and found.record is not None:
                     self._tell_plan(found.plan)
-                yield found
+                try:
+                    yield found
+                finally:
+                    if found.record is not None:
+                        found.record.close()  # whatever happened: the run is nobody's now, and may be taken up
 
     def _nothing_to_run(self, found: Realization, check: bool) -> Run:
         self.told.lines([f"all {found.plan.points} points are done already: nothing to run"])
