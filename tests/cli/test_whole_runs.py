@@ -183,3 +183,16 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
 )
 def test_what_cannot_be_is_a_sentence(typed, words, sentence):
     assert sentence in typed(*words, status=2).stderr
+
+
+def test_what_was_deleted_is_still_told_by_its_record(typed, tmp_path):
+    typed("python")
+    folder = newest(tmp_path)
+    typed("delete", folder.name)
+    answer = typed("results", folder.name, "-o", "json")
+    assert {row["status"] for row in json.loads(answer.stdout)} == {"Succeeded"}
+    assert "are deleted; what they gave is in" in answer.stderr
+    kept = (folder / "report.html").read_bytes()
+    assert "less could be told now" in typed("report", folder.name, status=2).stderr
+    assert (folder / "report.html").read_bytes() == kept
+    typed("report", folder.name, "-o", "other.html")

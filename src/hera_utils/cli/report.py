@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.errors import ResourceError
 
 if TYPE_CHECKING:
     from hera_utils.cli.whole_runs import Reached
@@ -38,12 +39,17 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 
     kind = kind or ("md" if target and target.endswith((".md", ".markdown")) else "html")
     with reached_run(name) as reached:
+        folder = reached.run.folder or Path("runs") / reached.run.name
+        path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
+        if reached.run.gone and (crate or not target) and path.exists():
+            raise ResourceError(
+                f"{reached.run.gone} of the workflows of {reached.run.name} are deleted: less could be told now than {path} does",
+                fix="write it elsewhere nevertheless: -o FILE",
+            )
         text = _text(reached, kind)
         if target == "-":
             click.echo(text, nl=False)
             return 0
-        folder = reached.run.folder or Path("runs") / reached.run.name
-        path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
         write_report(path, text)
         say(str(path))
         if crate:

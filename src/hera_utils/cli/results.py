@@ -12,6 +12,7 @@ from hera_utils.cli.options import name_argument, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
+    from hera_utils.report.gathering import WholeRun
     from hera_utils.report.results import Results
 
 _FORMATS = ("text", "table", "csv", "json", "parquet")
@@ -53,6 +54,7 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
 
     output = output or _format_of(to)
     with reached_run(name) as run:
+        _tell_gone(run.run)
         found = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
     if output == "parquet":
         _parquet(found, by, to)
@@ -88,6 +90,7 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
     pair = []
     for name in (first, second):
         with reached_run(name) as run:
+            _tell_gone(run.run)
             pair.append(run.results())
     found = compare(pair[0], pair[1], Tolerance(relative, absolute))
     if output == "json":
@@ -96,6 +99,16 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
         for line in found.lines():
             say(line)
     return 0 if found.equal else 1
+
+
+def _tell_gone(run: WholeRun) -> None:
+    """What is deleted gives nothing any more; the run wrote it down when it ended."""
+    from hera_utils.cli.terminal import note
+
+    if run.gone and run.folder is not None:
+        there = run.folder / "results.csv"
+        kept = f"; what they gave is in {there}" if there.is_file() else ""
+        note(f"hera-utils: {run.gone} of the workflows of {run.name} are deleted{kept}")
 
 
 def _format_of(to: Path | None) -> str:

@@ -28,7 +28,7 @@ class WholeRun:
 
     documents: its workflows, in the order in which they were submitted, and those of earlier runs whose points it took over. earlier:
     the names of the latter. folder: its record, None where there is none on this machine; facts: what run.json says. points: in the
-    order of the sweep.
+    order of the sweep. gone: how many of its workflows the platform does not have any more.
     """
 
     name: str
@@ -38,6 +38,7 @@ class WholeRun:
     facts: Json = field(default_factory=dict)
     points: tuple[PointRow, ...] = ()
     earlier: frozenset[str] = frozenset()
+    gone: int = 0
 
     @property
     def own(self) -> tuple[Json, ...]:
@@ -98,7 +99,8 @@ def gathered(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
         raise ResourceError(
             f"none of the workflows of {name} is there any more", fix="see the runs that there are with: hera-utils ls"
         )
-    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others))
+    gone = len(own) + len(others) - len(documents)
+    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), gone)
 
 
 def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> Iterator[tuple[str, list[str]]]:
@@ -113,16 +115,24 @@ def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> I
 
 
 def _of_platform(client: ArgoClient, name: str) -> list[Json]:
-    labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
-    if any(document["metadata"]["name"] == name for document in labelled):
-        return _in_order(labelled)
+    found, missing = _got_or_why(client, name)
     try:
-        found = client.get(name)
+        labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
+    except HeraUtilsError:
+        labelled = []  # who may get a workflow may not be allowed to list them
+    others = [one for one in labelled if one["metadata"]["name"] != name]
+    if found is None and not others:
+        raise missing or ResourceError(f"there is no run {name}")
+    return _in_order([*([found] if found is not None else []), *others])
+
+
+def _got_or_why(client: ArgoClient, name: str) -> tuple[Json | None, Refused | None]:
+    try:
+        return client.get(name), None
     except Refused as refused:
-        if refused.code != faults.NOT_FOUND or not labelled:
+        if refused.code != faults.NOT_FOUND:
             raise
-        return _in_order(labelled)
-    return _in_order([found, *labelled])
+        return None, refused
 
 
 def _in_order(documents: list[Json]) -> list[Json]:
@@ -132,12 +142,7 @@ def _in_order(documents: list[Json]) -> list[Json]:
 
 
 def _got(client: ArgoClient, name: str) -> Json | None:
-    try:
-        return client.get(name)
-    except Refused as refused:
-        if refused.code == faults.NOT_FOUND:
-            return None  # deleted since: its points' status is in the record
-        raise
+    return _got_or_why(client, name)[0]  # None: deleted since; its points' status is in the record
 
 
 def _beside_script(documents: Iterable[Json], name: str) -> Path | None:
