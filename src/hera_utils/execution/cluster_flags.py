@@ -15,4 +15,6 @@ def add_cluster_flags(group: Any) -> None:
         (("--no_preflight", "--no-preflight"), "submit without checking the cluster"),
     ):
         group.add_argument(*spellings, action="store_true", help=text)
-    group.add_argument("--role", metavar="FILE", help="with --doctor: write the rights that lack, for the cluster's owner")
+    group.add_argument(
+        "--role", metavar="FILE", help="with --doctor: write the rights that lack, for the cluster's owner"
+    )
