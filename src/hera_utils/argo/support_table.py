@@ -58,7 +58,10 @@ EXECUTED: Table = {
     "v1alpha1.Inputs": _all("artifacts parameters"),
     "v1alpha1.Outputs": _all("artifacts parameters exitCode result"),
     "v1alpha1.Parameter": _all("default description enum globalName name value valueFrom"),
-    "v1alpha1.ValueFrom": _all("configMapKeyRef default event expression jqFilter jsonPath parameter path supplied"),
+    "v1alpha1.ValueFrom": {
+        **_all("configMapKeyRef default event expression jsonPath parameter path supplied"),
+        "jqFilter": "the common filters; variables, reduce, def, assignment, dates and regular expressions are refused as the task runs",
+    },
     "v1alpha1.SuppliedValueFrom": {},
     "v1alpha1.Artifact": _all(
         "archive artifactGC from fromExpression globalName mode name optional path recurseMode subPath deleted"

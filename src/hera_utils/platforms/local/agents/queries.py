@@ -1,4 +1,4 @@
-"""What a resource template asks of an object: conditions (gjson paths in a label selector), JSONPath templates, simple jq filters.
+"""What a resource template asks of an object: conditions (gjson paths in a label selector), JSONPath templates, jq filters.
 
 Pure. Sources: Argo's matchConditions (workflow/executor/resource.go), kubectl's `-o jsonpath`, jq's manual.
 """
@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hera_utils.argo.selectors import LabelSelector, Requirement
-from hera_utils.errors import InvalidWorkflow
+from hera_utils.errors import ExpressionError, InvalidWorkflow
+from hera_utils.expressions.jq import evaluate
+from hera_utils.expressions.jq_functions import text
 
 _STEP = re.compile(r"\.\.|\.?(?P<name>[A-Za-z0-9_\-$/]+)|\.?\[(?P<index>\*|-?\d+|'[^']*'|\"[^\"]*\")\]|\.(?P<star>\*)")
-_JQ_STEP = re.compile(
-    r"\.(?P<name>[A-Za-z_]\w*)|\.?\[(?P<index>-?\d+)\]|\.?\[?\"(?P<quoted>[^\"]*)\"\]?|\.?\[(?P<all>)\]"
-)
 
 
 class Fields(Mapping[str, str]):
@@ -126,40 +125,9 @@ def _step(value: Any, step: re.Match[str], path: str) -> list[Any]:
 
 
 def jq(document: Any, program: str) -> str:
-    """A jq filter that is a path (`.a.b[0]`, `.items[].name`), perhaps several with `|`; texts without quotes, as Argo does it.
-
-    Raises InvalidWorkflow for any other filter.
-    """
-    values = [document]
-    for part in program.split("|"):
-        values = [found for value in values for found in _jq_walk(value, part.strip(), program)]
-    texts = [value if isinstance(value, str) else json.dumps(value, separators=(",", ":")) for value in values]
-    return "\n".join(texts).strip()
-
-
-def _jq_walk(document: Any, path: str, program: str) -> list[Any]:
-    if path in (".", ""):
-        return [document]
-    values, place = [document], 0
-    while place < len(path):
-        step = _JQ_STEP.match(path, place)
-        if step is None:
-            raise InvalidWorkflow(
-                f"the jq filter {program!r} is more than a path: use jsonPath, or evaluate it in a task"
-            )
-        place = step.end()
-        values = [found for value in values for found in _jq_step(value, step)]
-    return values
-
-
-def _jq_step(value: Any, step: re.Match[str]) -> list[Any]:
-    if step.group("all") is not None:
-        return list(value.values()) if isinstance(value, dict) else list(value or ())
-    index = step.group("index")
-    if index is not None:
-        found = isinstance(value, list) and -len(value) <= int(index) < len(value)
-        return [value[int(index)] if found else None]
-    name = step.group("name") if step.group("name") is not None else step.group("quoted")
-    if value is not None and not isinstance(value, dict):
-        raise InvalidWorkflow(f'cannot index {type(value).__name__} with "{name}"')
-    return [(value or {}).get(name)]
+    """The values of a jq filter, one a line; texts without quotes, as Argo does it. Raises InvalidWorkflow."""
+    try:
+        values = evaluate(program, document)
+    except ExpressionError as error:
+        raise InvalidWorkflow(error.message) from None
+    return "\n".join(text(value) for value in values).strip()
