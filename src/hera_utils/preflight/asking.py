@@ -7,7 +7,7 @@ longest chain of questions (three at most), not as long as it has questions.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -102,7 +102,7 @@ def closing(asker: Asker | None) -> Iterator[None]:
             asker.close()
 
 
-def in_parallel(calls: list[Callable[[], list[Json]]] | list[Callable[[], object]]) -> list[object]:
+def in_parallel(calls: Sequence[Callable[[], object]]) -> list[object]:
     """What each call gives, or the HeraUtilsError that it raised, in order."""
 
     def guarded(call: Callable[[], object]) -> object:

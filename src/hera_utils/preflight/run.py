@@ -39,7 +39,10 @@ OF_CLUSTER: tuple[tuple[str, Look], ...] = (
     ("service account", objects.service_accounts),
     ("quota", capacity.quotas),
 )
-ANYWHERE: tuple[tuple[str, Look], ...] = (("registry", service.registry), ("limits", service.limits))
+ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", service.limits), ("workflow", service.service))
+ADVICE: tuple[tuple[str, Look], ...] = (
+    ("registry", service.registry),
+)  # never a problem, and slow when nothing answers
 # What a namespace that does not exist cannot hold: saying so once is enough.
 _INSIDE = frozenset(
     {
@@ -75,11 +78,17 @@ class Examination:
 
 
 def examine(
-    context: CLIContext, environment: Environment | None = None, document: Json | None = None, *, role_file: str = ""
+    context: CLIContext,
+    environment: Environment | None = None,
+    document: Json | None = None,
+    *,
+    role_file: str = "",
+    advice: bool = True,
 ) -> Examination:
     """What is good and what is wrong with the platform of the settings, for an environment and a workflow when these are given.
 
     Nothing is started, created or changed. role_file: where the caller writes `role_yaml()`, as the fixes then say.
+    advice: ask as well what can never be a problem.
     """
     if context.platform == "local":
         subject = Subject(context, environment)
@@ -94,7 +103,7 @@ def examine(
     place.role_file = role_file
     with closing(place.asker):
         looks = [*(OF_SERVER if place.trusted else ()), *(OF_CLUSTER if place.asker is not None else ()), *ANYWHERE]
-        looks.append(("workflow", service.service))
+        looks += ADVICE if advice else ()
         for (name, _), said in zip(looks, in_parallel([_all_of(look, place) for _, look in looks]), strict=True):
             findings += [told(name, said)] if isinstance(said, HeraUtilsError) else _findings(said)
     return Examination(tuple(_without_echoes(findings)), tuple(place.lacking))
@@ -116,7 +125,7 @@ def run(context: CLIContext, environment: Environment | None = None, document: J
 
 def assert_ready(context: CLIContext, environment: Environment | None, document: Json | None) -> None:
     """Before a run on a cluster: ResourceError when it would not work, which tells every problem with its fix."""
-    problems = examine(context, environment, document).problems
+    problems = examine(context, environment, document, advice=False).problems
     if problems:
         several = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
         lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
