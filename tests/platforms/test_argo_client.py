@@ -273,6 +273,21 @@ def test_a_busy_server_is_asked_again_when_it_says(double, client):
     assert tries[1] - tries[0] >= 1
 
 
+@pytest.mark.parametrize("ask", ["lint", "create"])
+def test_what_is_merely_looked_at_is_asked_again(double, client, ask):
+    tries = []
+
+    def looked_at(exchange):
+        tries.append(exchange)
+        exchange.reply(b"", 502, "text/html") if len(tries) == 1 else exchange.reply({"metadata": {"name": "n"}})
+
+    double.on("POST", f"{RUNS}/lint" if ask == "lint" else RUNS, looked_at)
+    document = {"metadata": {"name": "n"}, "spec": {}}
+    made = client.lint(document) if ask == "lint" else client.create(document, dry_run=True)
+    assert made["metadata"]["name"] == "n"
+    assert len(tries) == 2
+
+
 def test_a_submission_that_is_given_up_says_that_it_may_have_been_taken(double, client, monkeypatch):
     monkeypatch.setattr("hera_utils.platforms.argo_client._PAUSES", (0.01,))
     double.on("POST", RUNS, lambda exchange: exchange.reply(b"", 502, "text/html"))

@@ -108,7 +108,7 @@ class ArgoHttp:
 
         A reading is asked again when its answer is lost; a writing only when the server was too busy to do it.
         """
-        reading = address(operation, **values)[0] == "GET"
+        reading = address(operation, **values)[0] == "GET" or _changes_nothing(operation, body or {})
         return self._patiently(lambda: self.try_once(operation, query=query, body=body, **values), reading)
 
     def try_once(
@@ -293,6 +293,13 @@ class ArgoHttp:
         except (OSError, ValueError) as error:  # a certificate or a key that cannot be loaded
             raise unusable_certificate(self.connection, error) from None
         return reply, token
+
+
+def _changes_nothing(operation: str, body: Json) -> bool:
+    """Whether something that is posted is merely looked at: it may be posted again."""
+    options = body.get("submitOptions") or {}
+    dry = body.get("serverDryRun") or options.get("dryRun") or options.get("serverDryRun")
+    return "_Lint" in operation or bool(dry)
 
 
 def _framed(reply: requests.Response) -> bool:
