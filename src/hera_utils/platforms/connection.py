@@ -139,12 +139,18 @@ def _remote(context: CLIContext) -> Connection:
         service_account=context.argo_service_account,
     )
     if context.argo_server is None:
+        asked = (bare, context.argo_base_href)
+        known: Connection | None = context.remembered().get(asked)
+        if known is not None:  # its tunnel stands, its tokens are held
+            return known
         bare = _found(bare, context.argo_base_href or "")
         source = token_source(context, bare)
         # the server is of the kubeconfig's own cluster: as with the argo command, who may use the one may use the other
         if not token and (source is None or isinstance(source, ServiceAccountToken)):
             source = ClusterToken(bare, source)
-        return replace(bare, fresh_token=source)
+        made = replace(bare, fresh_token=source)
+        context.remembered()[asked] = made
+        return made
     return replace(bare, fresh_token=token_source(context, bare))
 
 

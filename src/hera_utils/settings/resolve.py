@@ -49,7 +49,7 @@ class CLIContext:
     that the script added to the parser. `vars(args)` gives all of them.
     """
 
-    __slots__ = ("__dict__", "_origins")
+    __slots__ = ("__dict__", "_origins", "_found")
 
     platform: str
     profile: str | None
@@ -82,6 +82,7 @@ class CLIContext:
 
     def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
         object.__setattr__(self, "_origins", dict(origins))
+        object.__setattr__(self, "_found", {})
         self.__dict__.update(values)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -114,6 +115,11 @@ class CLIContext:
             Row(field.name, _shown(self.__dict__.get(field.name)), self.origin(field.name), field.help)
             for field in FIELDS
         ]
+
+    def remembered(self) -> dict[Any, Any]:
+        """What was found out by these settings and need not be asked again: what it depends on → what it is."""
+        found: dict[Any, Any] = self._found
+        return found
 
     def fill(self, name: str, value: Any, origin: str) -> None:
         """Give a value that nobody gave, and say where it is from."""
