@@ -5,6 +5,7 @@ import datetime
 import decimal
 import enum
 import json
+import os
 import pathlib
 import pickle
 import subprocess
@@ -169,7 +170,11 @@ def test_ids_are_the_same_in_every_process():
     )
     once = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
     }

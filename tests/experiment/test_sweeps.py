@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given
@@ -31,6 +32,13 @@ LISTS = st.lists(
     st.fixed_dictionaries({"a": VALUES, "b": VALUES}), min_size=1, max_size=5, unique_by=lambda row: Point(row).id
 ).map(listed)
 SWEEPS = GRIDS | LISTS | st.tuples(GRIDS, LISTS).map(lambda both: both[0] + both[1])
+
+
+DRAWS = [
+    random_sample,
+    latin_hypercube,
+    pytest.param(sobol, marks=pytest.mark.skipif(not find_spec("scipy"), reason="scipy")),
+]
 
 
 def ids(sweep):
@@ -159,7 +167,7 @@ def test_repeated():
         sweep.repeated(2).repeated(2, independent=True)
 
 
-@pytest.mark.parametrize("draw", [random_sample, latin_hypercube, sobol])
+@pytest.mark.parametrize("draw", DRAWS)
 def test_samples(draw):
     sweep = draw(64, seed=7, x=(0, 2), nu=logarithmic(1e-3, 1), cells=range(10, 20), solver=["cg", "LU"])
     points = list(sweep)
@@ -174,7 +182,7 @@ def test_samples(draw):
     assert len(draw(50, k=[1, 2, 3])) == 3, "points that coincide are one"
 
 
-@pytest.mark.parametrize("draw", [random_sample, sobol])
+@pytest.mark.parametrize("draw", DRAWS[::2])
 def test_a_sample_grows_without_losing_points(draw):
     assert ids(draw(40, x=(0, 1), y=(0, 1)))[:16] == ids(draw(16, x=(0, 1), y=(0, 1)))
 
