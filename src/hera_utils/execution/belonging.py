@@ -55,10 +55,19 @@ class Belonging:
         return frozenset(found)
 
 
-def belonging(document: Json, axes: Mapping[str, Sequence[Any]], points: Iterable[Point]) -> Belonging:
+class Axes:
+    """The axes of a whole sweep as tasks are given them: name → the texts of all values. Made once, as a sweep may be long."""
+
+    def __init__(self, axes: Mapping[str, Sequence[Any]]) -> None:
+        self.texts = {axis: frozenset(map(text, values)) for axis, values in axes.items()}
+        self.several = frozenset(axis for axis, values in axes.items() if len(values) > 1)
+
+
+def belonging(document: Json, axes: Axes | Mapping[str, Sequence[Any]], points: Iterable[Point]) -> Belonging:
     """Who owns what. axes: every value of the whole sweep; points: those that the document was defined with."""
     wanted = list(points)
-    if sum(1 for values in axes.values() if len(values) > 1) == 0:
+    axes = axes if isinstance(axes, Axes) else Axes(axes)
+    if not axes.several:
         return Belonging(whole="there is one point only")
     tasks = entry_tasks(document)
     if not tasks:
@@ -72,7 +81,7 @@ def belonging(document: Json, axes: Mapping[str, Sequence[Any]], points: Iterabl
     owners: dict[str, set[str]] = {}
     index = _Index(wanted, axes)
     for (task, item), given in rows:
-        owner = index.owner(_values(given, columns, axes))
+        owner = index.owner(_values(given, columns))
         if owner is None:
             foreign.add((task, item))
             owners.setdefault(task, set()).add("")
@@ -162,23 +171,21 @@ Columns = dict[frozenset[str], dict[str, str]]
 """The arguments that a task has → axis → the argument that gives it."""
 
 
-def _columns(
-    rows: Sequence[tuple[Piece, dict[str, str]]], axes: Mapping[str, Sequence[Any]], points: Sequence[Point]
-) -> tuple[Columns, str]:
+def _columns(rows: Sequence[tuple[Piece, dict[str, str]]], axes: Axes, points: Sequence[Point]) -> tuple[Columns, str]:
     """Which argument gives which axis; and what could not be decided, "" for nothing."""
-    known = {axis: {text(value) for value in values} for axis, values in axes.items()}
-    spread = {axis: len({text(point[axis]) for point in points if axis in point}) for axis in axes}
+    known = axes.texts
+    spread = {axis: len({text(point[axis]) for point in points if axis in point}) for axis in known}
     members: dict[frozenset[str], list[dict[str, str]]] = {}
     for _, given in rows:
         members.setdefault(frozenset(given), []).append(given)
     columns: Columns = {}
     for names, group in members.items():
-        named = {axis: axis for axis in axes if axis in names and any(given[axis] in known[axis] for given in group)}
+        named = {axis: axis for axis in known if axis in names and any(given[axis] in known[axis] for given in group)}
         candidates: dict[str, dict[tuple[str, ...], str]] = {}
-        for axis in axes:
-            if axis in named or len(axes[axis]) < 2:
+        for axis in known:
+            if axis in named or axis not in axes.several:
                 continue
-            for name in sorted(names - set(axes)):
+            for name in sorted(names - set(known)):
                 column = tuple(given[name] for given in group)
                 different = set(column)
                 if different <= known[axis] and len(different) >= min(2, spread[axis]):
@@ -206,18 +213,17 @@ def _assignments(candidates: Mapping[str, Mapping[tuple[str, ...], str]]) -> lis
     return found
 
 
-def _values(given: dict[str, str], columns: Columns, axes: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+def _values(given: dict[str, str], columns: Columns) -> dict[str, str]:
     return {axis: given[name] for axis, name in columns[frozenset(given)].items()}
 
 
 class _Index:
     """Finds the point that has some values."""
 
-    def __init__(self, points: Sequence[Point], axes: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, points: Sequence[Point], axes: Axes) -> None:
         self._points = points
-        self._known = {axis: {text(value) for value in values} for axis, values in axes.items()}
+        self._known, self._several = axes.texts, axes.several
         self._by: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}
-        self._several = {axis for axis, values in axes.items() if len(values) > 1}
 
     def owner(self, values: dict[str, str]) -> str | None:
         """The id of the only point that fits; "" when several do, or nothing is given; None for a point of others."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
+from hera_utils.execution.belonging import Axes
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.inputs import Inputs
@@ -47,6 +48,10 @@ class Definition:
     @cached_property
     def layout(self) -> Any:
         return self.experiment.made_layout()
+
+    @cached_property
+    def axes(self) -> Axes:
+        return Axes(self.inputs.points.axes)
 
     @cached_property
     def key(self) -> str:

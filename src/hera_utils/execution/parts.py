@@ -95,7 +95,7 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
     its workflow is one unit.
     """
     inputs = definition.inputs
-    axes, count = inputs.points.axes, len(inputs.points)
+    axes, count = definition.axes, len(inputs.points)
     if count > limits.nodes:
         first = list(islice(inputs.points, SAMPLE))
         sample = definition.workflow(first)
@@ -171,7 +171,7 @@ def _single(definition: Definition, survey: Survey, prints: Prints, wanted: Sequ
 
 def _split(definition: Definition, prints: Prints, wanted: Sequence[Point]) -> Part:
     defined = definition.workflow(wanted)
-    found = belonging(defined.document, definition.inputs.points.axes, wanted)
+    found = belonging(defined.document, definition.axes, wanted)
     if found.whole or found.joint or defined.sent:
         raise UnsupportedError(
             f"the workflow cannot be split: {found.whole or found.joint or 'its function submits it by itself'}",
@@ -195,7 +195,7 @@ def prints_of(definition: Definition, survey: Survey, prints: Prints, limits: Li
         for point in definition.inputs.points:
             yield point, known[point.id]
         return
-    every, axes = iter(definition.inputs.points), definition.inputs.points.axes
+    every, axes = iter(definition.inputs.points), definition.axes
     while chunk := list(islice(every, limits.nodes)):
         defined = definition.workflow(chunk)
         found = belonging(defined.document, axes, chunk)
