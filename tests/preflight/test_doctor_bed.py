@@ -43,6 +43,8 @@ def test_nothing_is_wrong(case, tmp_path):
     }  # fmt: skip
 
 
+QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota"}
+
 # --- faults: each spoils a case, and says which problem must be found: (check, in its message, in its fix) ---------------
 
 
@@ -186,17 +188,24 @@ def missing_namespace(case, tmp_path):
     return "namespace", 'namespace "nowhere" does not exist', "kubectl create namespace nowhere"
 
 
-def exhausted_quota(case, tmp_path):
+def small_quota(case, tmp_path):
     name = case.place.name
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "tight"},
-        "spec": {"hard": {"requests.cpu": "0"}},
-    }
-    case.place.add(quota)
+    case.place.add({**QUOTA, "metadata": {"name": "tight"}, "spec": {"hard": {"requests.cpu": "0"}}})
     case.container["resources"] = {"requests": {"cpu": "1"}}
-    return "quota", '"tight" is exhausted: ', f"kubectl -n {name} describe quota tight"
+    return (
+        "quota",
+        '"tight" is too small: 0 requests.cpu in all, one needs 1',
+        f"kubectl -n {name} describe quota tight",
+    )
+
+
+def exhausted_quota(case, tmp_path):
+    counted = {"count/workflows.argoproj.io": "3"}
+    case.place.add({**QUOTA, "metadata": {"name": "used"}, "spec": {"hard": counted}})
+    admin, name = case.place.bed.admin, case.place.name
+    eventually(lambda: admin.get("ResourceQuota", "used", name).get("status", {}).get("used"))
+    admin.merge("ResourceQuota", "used", {"status": {"used": counted}}, name, part="status")
+    return "quota", '"used" is exhausted: 3 of 3 count/workflows.argoproj.io are used', "hera-utils delete NAME"
 
 
 def quota_without_requests(case, tmp_path):
@@ -263,11 +272,11 @@ FAULTS = [
     wrong_authority, wrong_authority_in_the_kubeconfig, unreachable_host, proxy_page, expired_token, malformed_token, refused_token,
     no_token, no_right_to_create, account_without_rights, agent_without_rights, missing_claim, pending_claim, lost_claim,
     claim_of_one_node_with_fan_out, missing_config_map, missing_key, missing_secret, missing_secret_key, missing_service_account,
-    missing_pull_secret, no_pull_secret, missing_namespace, exhausted_quota, quota_without_requests, limit_range, old_argo,
+    missing_pull_secret, no_pull_secret, missing_namespace, small_quota, exhausted_quota, quota_without_requests, limit_range, old_argo,
     wrong_clock, stale_controller, other_instance, oversized, oversized_parameter, wrong_workflow,
 ]  # fmt: skip
 # What a test leaves in the namespace goes with it.
-LEFT = {exhausted_quota: "tight", quota_without_requests: "memory"}
+LEFT = {small_quota: "tight", exhausted_quota: "used", quota_without_requests: "memory"}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -288,7 +297,7 @@ def test_each_fault_is_named_with_its_fix(case, tmp_path, fault):
 def test_all_of_them_are_found_in_one_pass(case, tmp_path):
     """As many as fit into one case: what makes the others unseen (no server, no namespace) is left out."""
     spoilt = [  # the controller's pods before the quota that would refuse them
-        stale_controller, old_argo, wrong_clock, no_right_to_create, missing_key, missing_secret, missing_pull_secret, exhausted_quota,
+        stale_controller, old_argo, wrong_clock, no_right_to_create, missing_key, missing_secret, missing_pull_secret, small_quota,
         limit_range, oversized, oversized_parameter, account_without_rights, claim_of_one_node_with_fan_out,
     ]  # fmt: skip
     expected = [fault(case, tmp_path) for fault in spoilt]

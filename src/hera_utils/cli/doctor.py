@@ -56,7 +56,7 @@ def _examined(path: Path, settings: Any) -> tuple[Any, Any, Json | None]:
         documents = read_documents(path)
         return settings, None, next((one for one in documents if one.get("kind") == "Workflow"), None)
     experiment = experiment_of(path)
-    return settings, environment_of(experiment, settings), plan(experiment, settings).document
+    return settings, environment_of(experiment, settings), plan(experiment, settings).first
 
 
 def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:

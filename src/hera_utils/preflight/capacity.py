@@ -45,6 +45,8 @@ def quotas(place: Place) -> Iterator[Finding]:
 def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
     """One pod that does not fit is a problem, a fan-out that does not fit waits: a warning."""
     name = str(item["metadata"]["name"])
+    scoped = bool((item.get("spec") or {}).get("scopes") or (item.get("spec") or {}).get("scopeSelector"))
+    blocks = warning if scoped else problem  # a scope (priority, termination…) may leave our pods out
     status = item.get("status") or {}
     hard, used = status.get("hard") or (item.get("spec") or {}).get("hard") or {}, status.get("used") or {}
     at_once = place.needs.pods_at_once.count
@@ -57,14 +59,20 @@ def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
         one, unset = _of_one_pod(place, resource, limits)
         if unset:
             message = f'quota "{name}" counts {resource}, and {unset[0]} says none: its pod is refused'
-            yield problem(
+            yield blocks(
                 "quota", message, f"give it resources ({_words(resource)}), or ask for a limit range with defaults"
             )
         elif one is None or one == 0:
             continue
+        elif one > _value(text):
+            message = f'quota "{name}" is too small: {text} {resource} in all, one needs {_short(one)}'
+            yield blocks("quota", message, fix)
         elif one > left:
             told = f"{used.get(resource, '0')} of {text} {resource} are used"
-            yield problem("quota", f'quota "{name}" is exhausted: {told}, one pod more needs {_short(one)}', fix)
+            if resource.startswith("count/workflows"):
+                yield blocks("quota", f'quota "{name}" is exhausted: {told}', fix)
+            else:  # Argo: a pod that exceeds a quota is asked for again and again (util/errors, transient)
+                yield warning("quota", f'quota "{name}" is exhausted: {told}; pods wait until some are free', fix)
         elif one * at_once > left and not resource.startswith("count/workflows"):
             runs = int(left / one)
             message = (
