@@ -45,6 +45,10 @@ types: setup-dev
 imports: setup-dev
 	$(BIN)/lint-imports
 
+# Recorded workflows of a real Argo against this checkout: some four minutes, see conformance/run.
+conformance: setup-dev
+	bash conformance/run
+
 format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
