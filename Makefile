@@ -53,10 +53,11 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Renew the two lock files from pyproject.toml (for every Python from 3.10 on, Linux and macOS).
+# Renew the two lock files from pyproject.toml, and that of the manifests' validator (for every Python from 3.10 on, Linux and macOS).
 lock: setup-dev
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.txt --output-file requirements-dev.txt
+	$(BIN)/uv pip compile tests/report/validator.in --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file tests/report/validator.txt
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

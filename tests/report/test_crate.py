@@ -22,8 +22,8 @@ from hera_utils.report.record import PointRow
 from hera_utils.report.surroundings import sources_of, without_credentials, without_secret_flags
 
 HERE = Path(__file__).parent
-# Its pins (rich 13) fit no environment but its own. The second package ships the JSON-LD context that the crates name.
-VALIDATOR = ("roc-validator==0.13.0", "rocrate==0.13.0")
+# Its pins (rich 13) fit no environment but its own. The package rocrate in it ships the JSON-LD context that the crates name.
+VALIDATOR = HERE / "validator.txt"
 TOKEN = "planted-t0ken-8c1f"
 # What the validator would like and cannot be given: addresses of files that are nowhere on the web, a name outside a repository…
 WISHES = (
@@ -41,12 +41,21 @@ WISHES = (
 @pytest.fixture(scope="session")
 def validator():
     """The Python of the validator's own environment, made once beside that of the tests."""
-    folder = Path(sys.prefix) / "tools" / "-".join(VALIDATOR).replace("==", "-")
+    folder = Path(sys.prefix) / "tools" / f"roc-validator-{hashlib.sha256(VALIDATOR.read_bytes()).hexdigest()[:12]}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         venv.create(folder, with_pip=True, clear=True)
-        quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([python, *quiet, *VALIDATOR], capture_output=True, text=True, check=False)
+        install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+            VALIDATOR,
+        ]
+        done = subprocess.run([python, *install], capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"the validator cannot be installed: {done.stderr[-200:]}")
         (folder / "complete").touch()

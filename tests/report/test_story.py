@@ -188,3 +188,8 @@ def test_of_earlier_runs_only_the_points_that_were_taken_over():
     ]
     told = story(whole, results)
     assert (told["phase"], told["counts"], told["ended"] - told["begun"]) == ("Succeeded", {"Succeeded": 2}, 9)
+
+
+def test_an_exit_handler_comes_last():
+    document = run(pod("wf.a"), pod("wf.onExit", templateName="bye") | {"boundaryID": ""})
+    assert titles(graph([document], Results.of([document]).tasks)) == {("a", "onExit")}

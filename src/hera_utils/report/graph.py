@@ -53,7 +53,7 @@ def graph(documents: Iterable[Json], rows: Sequence[Row], *, most: int = MOST_BO
         box.title = box.title or row.template or "run"
         box.counts[row.status] = box.counts.get(row.status, 0) + 1
         box.seconds += row.seconds or 0.0
-        if row.workflow in final:
+        if row.workflow in final or row.task == "onExit":
             ends.add(numbers[key])
     edges: dict[tuple[int, int], None] = {}
     for nodes in read:
@@ -128,7 +128,11 @@ class _Nodes:
             if rest.startswith("[") and node.get("type") != "StepGroup":
                 rest = rest.partition("]")[2]
             word = rest.lstrip(".").partition("(")[0]
-            self.keys[one] = (*above, word) if boundary else () if name == self.workflow else (word,)
+            if not boundary:
+                own = name.removeprefix(f"{self.workflow}.").partition("(")[0]
+                self.keys[one] = () if name == self.workflow else (own,)
+            else:
+                self.keys[one] = (*above, word)
         return self.keys.get(node_id if not chain else chain[0], ())
 
     def shown(self, node_id: str) -> Key:

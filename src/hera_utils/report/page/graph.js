@@ -30,7 +30,7 @@ function graphPicture() {
       column.forEach((n, row) => { place[n] = row; });
     }
   }
-  const wide = 176, high = 46, across = 64, down = 16, filled = columns.filter(Boolean);
+  const wide = 164, high = 46, across = 46, down = 16, filled = columns.filter(Boolean);
   const tallest = Math.max(...filled.map((column) => column.length));
   const whole = tallest * (high + down) - down, x = [], y = [];
   filled.forEach((column, number) => column.forEach((n, row) => {
@@ -53,7 +53,7 @@ function graphPicture() {
         done += count;
         return bar;
       });
-      const cut = box.title.length > 25 ? `${box.title.slice(0, 12)}…${box.title.slice(-12)}` : box.title;
+      const cut = box.title.length > 23 ? `${box.title.slice(0, 11)}…${box.title.slice(-11)}` : box.title;
       return make("g", {}, make("title", {}, `${box.title}\n${told}\ntemplate ${box.template}, ${lasting(box.seconds)} of tasks' time`),
         make("rect", { class: "box", x: x[n], y: y[n], width: wide, height: high, rx: 6 }), bars,
         make("text", { x: x[n] + 10, y: y[n] + 18 }, cut), make("text", { class: "less", x: x[n] + 10, y: y[n] + 35 }, total > 1 ? `${told}   ${lasting(box.seconds)}` : `${told} ${Object.keys(box.counts)[0]}   ${lasting(box.seconds)}`));

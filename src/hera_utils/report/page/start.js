@@ -14,7 +14,7 @@ function head() {
     points ? [`${short(sum(story.points, "Succeeded"))} of ${short(points)}`, "points done"] : null,
     [`${short(sum(story.counts, "Succeeded"))} of ${short(sum(story.counts) - sum(story.counts, "Skipped", "Omitted"))}`, "tasks succeeded"],
     failed ? [short(failed), failed === 1 ? "task failed" : "tasks failed"] : null,
-    story.retried ? [short(story.retried), "tasks retried"] : null,
+    story.retried ? [short(story.retried), story.retried === 1 ? "task retried" : "tasks retried"] : null,
     story.ended !== null && wall !== null ? [lasting(wall), "from start to end"] : null,
     story.seconds ? [lasting(story.seconds), "tasks' time, waiting included"] : null,
     story.workflows.length > 1 ? [short(story.workflows.length), "workflows"] : null,
