@@ -49,7 +49,7 @@ def test_restored_however_it_ends(double, end, monkeypatch):
         return [getattr(global_config, name) for name in HERA]
 
     before = as_hera_has_it()
-    with pytest.raises(end), bind_hera(replace(double.connection, service_account="argo-user")):
+    with pytest.raises(end), bind_hera(replace(double.connection, service_account="argo-user")):  # noqa: PT012  what ends it is the point
         assert as_hera_has_it() != before
         raise end
     assert as_hera_has_it() == before
