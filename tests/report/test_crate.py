@@ -19,7 +19,7 @@ from hera_utils.report.crate import Around, submittable, write_crate
 from hera_utils.report.gathering import WholeRun
 from hera_utils.report.manifest import KnownFile
 from hera_utils.report.record import PointRow
-from hera_utils.report.surroundings import sources_of, without_credentials, without_secret_flags
+from hera_utils.report.surroundings import is_secret, sources_of, without_credentials, without_secret_flags
 
 HERE = Path(__file__).parent
 # Its pins (rich 13) fit no environment but its own. The package rocrate in it ships the JSON-LD context that the crates name.
@@ -255,6 +255,23 @@ def test_sources_are_the_modules_beside_the_script(tmp_path):
     (tmp_path / "main.py").write_text("import pack\nimport numpy\nfrom other import y\n")
     (tmp_path / "other.py").write_text("import main\n")
     assert set(sources_of(tmp_path / "main.py")) == {"main.py", "pack/__init__.py", "pack/inner.py", "other.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("API_TOKEN", "x-y-z", True),
+        ("db-password", "hunter", True),
+        ("accessKey", "AKIA-1", True),
+        ("dbPassword", "hunter", True),
+        ("max_tokens", "100", False),  # how many, not which
+        ("tokenizer", "bpe", False),
+        ("KEYBOARD", "de", False),
+        ("token", "", False),
+    ],
+)
+def test_what_is_secret_by_its_name(name, value, secret):
+    assert is_secret(name, value) is secret
 
 
 def test_credentials_stay_out():

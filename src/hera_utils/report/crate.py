@@ -28,7 +28,7 @@ from hera_utils.report.gathering import WholeRun
 from hera_utils.report.manifest import CrateFile, Execution, KnownFile, Told
 from hera_utils.report.results import Results
 from hera_utils.report.story import experiment_of
-from hera_utils.report.surroundings import Commit, commit_of, is_secret_name, python_facts, secrets_of, sources_of
+from hera_utils.report.surroundings import Commit, commit_of, is_secret, python_facts, secrets_of, sources_of
 from hera_utils.settings.secret import MASK, Secret, mask
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ def _masked(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     literal = value.get("value")
-    if is_secret_name(str(value.get("name", ""))) and isinstance(literal, str) and literal and "{{" not in literal:
+    if isinstance(literal, str) and "{{" not in literal and is_secret(str(value.get("name", "")), literal):
         return {**value, "value": MASK}
     return {name: _masked(one) for name, one in value.items()}
 
@@ -208,7 +208,9 @@ def _inputs(run: WholeRun) -> Json:
     for document in run.documents:
         for parameter in ((document.get("spec") or {}).get("arguments") or {}).get("parameters") or ():
             if parameter.get("value") is not None:
-                found[str(parameter["name"])] = MASK if is_secret_name(parameter["name"]) else parameter["value"]
+                found[str(parameter["name"])] = (
+                    MASK if is_secret(str(parameter["name"]), str(parameter["value"])) else parameter["value"]
+                )
     return found
 
 

@@ -15,6 +15,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from hera_utils.report.columns import kind_of
+
 _SECRET_NAME = re.compile(
     r"(?i)(^|[_\W])(token|secret|password|passwd|pwd|credentials?|api_?key|access_?key|private_?key)s?($|[_\W\d])"
 )
@@ -175,11 +177,13 @@ def _files(start: Path, name: str, home: Path) -> list[Path]:
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
     """The values of variables whose name says that they are secret: to be masked wherever they stand."""
-    return [value for name, value in environ.items() if is_secret_name(name) and len(value) >= 6]
+    return [value for name, value in environ.items() if is_secret(name, value) and len(value) >= 6]
 
 
-def is_secret_name(name: str) -> bool:
-    return bool(_SECRET_NAME.search(name))
+def is_secret(name: str, value: str) -> bool:
+    """Whether a name says that its value is secret. A number or a truth value is none: `max_tokens` is 100."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
+    return bool(value) and bool(_SECRET_NAME.search(words)) and kind_of((value,)) == "text"
 
 
 def without_secret_flags(arguments: Iterable[str], flags: Iterable[str]) -> list[str]:
