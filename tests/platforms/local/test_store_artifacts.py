@@ -57,7 +57,7 @@ def reading(command, *artifacts, **spec):
 
 def run(platform, document):
     stored = platform.submit("default", document)
-    last = toys.wait(platform, "default", stored.name, seconds=60)
+    last = toys.wait(platform, "default", stored.name, seconds=90)
     (node,) = last["status"]["nodes"].values()
     return last, node
 
@@ -132,7 +132,7 @@ def test_the_namespace_may_have_a_default_repository(platform, s3):
         "ConfigMap", "other", {"metadata": {"name": "artifact-repositories", "annotations": annotations}, "data": data}
     )
     stored = platform.submit("other", writing("echo x > /tmp/x", {"name": "x", "path": "/tmp/x"}))
-    last = toys.wait(platform, "other", stored.name, seconds=60)
+    last = toys.wait(platform, "other", stored.name, seconds=90)
     assert last["status"]["artifactRepositoryRef"]["key"] == "v1"
     assert f"defaults/{stored.name}/{stored.name}/x.tgz" in s3.keys("kept")
 
@@ -208,7 +208,7 @@ def test_keys_below_a_place_are_the_source_of_a_data_template(platform, s3):
 
 
 def eventually(condition):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)

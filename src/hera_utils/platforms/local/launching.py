@@ -146,7 +146,9 @@ class Launcher:
         """Remove artifacts, (node id, artifact, place) each, from their stores in a thread of its own; then tell what became of them."""
 
         def remove() -> None:
-            told({(node_id, artifact["name"]): _removed(place) for node_id, artifact, place in doomed})
+            problems = _removed([place for _, _, place in doomed])
+            names = [(node_id, str(artifact["name"])) for node_id, artifact, _ in doomed]
+            told(dict(zip(names, problems, strict=True)))
 
         threading.Thread(target=remove, name="artifact-gc", daemon=True).start()
 
@@ -246,13 +248,20 @@ class Launcher:
         self._report(pod.run, PodFinished(now(), seed(), pod.node, "Failed", reason, message))
 
 
-def _removed(place: Json) -> str:
-    """What kept an artifact from being removed, "" when it is gone."""
-    if "error" in place:
-        return str(place["error"])
-    if place["kind"] in places.WEB:
-        return "delete is not supported for this artifact storage type"
-    return str(remote_artifacts.ask({"do": "remove", "place": place}).get("error") or "")
+def _removed(doomed: list[Json]) -> list[str]:
+    """What kept the artifact of each place from being removed, "" when it is gone. One process removes them all."""
+    stored = [place for place in doomed if "error" not in place and place["kind"] not in places.WEB]
+    answer = remote_artifacts.ask({"do": "remove", "places": stored}) if stored else {}
+    answers = iter(answer.get("answers") or [answer] * len(stored))
+    problems = []
+    for place in doomed:
+        if "error" in place:
+            problems.append(str(place["error"]))
+        elif place["kind"] in places.WEB:
+            problems.append("delete is not supported for this artifact storage type")
+        else:
+            problems.append(str(next(answers).get("error") or ""))
+    return problems
 
 
 def artifact_driver(template: Json) -> str:
