@@ -276,3 +276,5 @@ def test_of_an_experiments_run(local_platform, tmp_path):
     assert (tmp_path / "here" / saved.path).stat().st_size == saved.bytes == 1 << 20
     with pytest.raises(ResourceError, match="no output artifacts `nothing`"):
         run.download(tmp_path, task="nothing")
+    (saved,) = local_platform.run(document).download(tmp_path / "there", artifact="raw")
+    assert saved.bytes == 1 << 20

@@ -79,7 +79,15 @@ class PrivatePlatform:
                 played.insist()
             name = self.client.create(document)["metadata"]["name"]
             workflow = follow(self.client, name)
-            return Run(name, self.client.namespace, workflow, self.client.link(name))
+            return Run(
+                name,
+                self.client.namespace,
+                workflow,
+                self.client.link(name),
+                bring=lambda folder, task, artifact: list(
+                    self.client.download(name, folder, task=task, artifact=artifact)
+                ),
+            )
 
     def plan(self, what: Any) -> str:
         """What would run, expanded: points, tasks with their arguments, templates. A text for a snapshot: what differs from run to
