@@ -12,6 +12,8 @@ from hera_utils.platforms.argo_client import ArgoClient
 
 from .walks import Weather
 
+pytestmark = pytest.mark.timeout(600)  # on a machine that may be busy
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "experiment"
 
 if TYPE_CHECKING:

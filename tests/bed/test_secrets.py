@@ -32,6 +32,8 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
 
+pytestmark = pytest.mark.timeout(600)  # some thirty commands, one after the other, on a machine that may be busy
+
 EXPERIMENT = Path(__file__).with_name("planted_experiment.py")
 OWN_PLACES = {"credentials.toml", "server.json", "token", "kubeconfig"}
 
