@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from bed.faulty_proxy import PAGE, FaultyProxy, answer, faulty_proxy
 
+from bed.faulty_proxy import PAGE, FaultyProxy, answer, faulty_proxy
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.argo_client import ArgoClient, phase_of
 
