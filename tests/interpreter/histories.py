@@ -110,7 +110,9 @@ class Telling:
         code = fails(f"{node['name']}/{self.retries}", self.seed)
         at = self.play.at + 1
         state = e.ContainerState("main", code, "Error" if code else "Completed", "", at - 1, at)
-        return e.PodFinished(at, "seed", node_id, "Failed" if code else "Succeeded", containers=(state,), outputs=OUTPUTS)
+        return e.PodFinished(
+            at, "seed", node_id, "Failed" if code else "Succeeded", containers=(state,), outputs=OUTPUTS
+        )
 
     def _again(self, event: e.PodFinished) -> None:
         """What is told twice changes nothing."""

@@ -251,7 +251,8 @@ class Launcher:
 def _removed(doomed: list[Json]) -> list[str]:
     """What kept the artifact of each place from being removed, "" when it is gone. One process removes them all."""
     stored = [place for place in doomed if "error" not in place and place["kind"] not in places.WEB]
-    answer = remote_artifacts.ask({"do": "remove", "places": stored}) if stored else {}
+    requests = [{"do": "remove", "place": place} for place in stored]
+    answer = remote_artifacts.ask({"requests": requests}) if stored else {}
     answers = iter(answer.get("answers") or [answer] * len(stored))
     problems = []
     for place in doomed:

@@ -10,7 +10,7 @@ the selector in the location: value}}`.
 | put | path: file or folder to send | {} |
 | list | | {"keys": [...]}, sorted, of all below the key |
 | remove | | {}; what is not there is removed already |
-| remove, of several | places instead of place | {"answers": [an answer each]} |
+| several of these | requests: [one each] | {"answers": [one each]} |
 
 Whatever goes wrong: {"error": a sentence without secrets, "missing": true when the object is not there}.
 Source: the drivers of Argo's workflow/artifacts (what a key, a folder and a default mean), fsspec's documentation.
@@ -48,8 +48,8 @@ def main() -> None:
 
 def perform(request: Json) -> Json:
     """The answer to a request; never raises."""
-    if "places" in request:
-        return {"answers": [perform({"do": request["do"], "place": place}) for place in request["places"]]}
+    if "requests" in request:
+        return {"answers": [perform(one) for one in request["requests"]]}
     place = request["place"]
     try:
         store = _OPENERS[place["kind"]](place)

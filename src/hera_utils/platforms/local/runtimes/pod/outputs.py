@@ -43,27 +43,42 @@ def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Coll
 
 def deliver(job: Json, found: Collected, waiting: str) -> None:
     """Seen from the machine again: send the parcels off. waiting: the folder where they wait."""
-    for artifact, key in found.parcels:
-        place = job["places"]["outputs"][artifact["name"]]
-        try:
-            _send(job, place, key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
+    places = (job.get("places") or {}).get("outputs", {})
+    sent = [(places[one["name"]], key, f"{waiting}/{one['name']}", str(one["path"])) for one, key in found.parcels]
+    for (artifact, key), problem in zip(found.parcels, _send(job, sent), strict=True):
+        if problem:
+            found.problems += f"{problem}; "
+        else:
             found.artifacts.append(_reported(job, artifact, key))
-        except (OSError, PodFault) as error:
-            found.problems += f"{_text(error)}; "
     if found.problems:
         found.errors.append(found.problems)
 
 
-def _send(job: Json, place: Json, key: str, source: str, shown: str) -> None:
-    if place["kind"] in ("http", "artifactory"):
-        from . import web  # not at the top: a fork of a bigger process takes longer
+def _send(job: Json, parcels: list[tuple[Json, str, str, str]]) -> list[str]:
+    """(place, key, source, what the source is called) each; what was wrong with each, "" for nothing."""
+    stored = [(number, one) for number, one in enumerate(parcels) if one[0]["kind"] not in ("http", "artifactory")]
+    problems = [""] * len(parcels)
+    if stored:
+        answers = remote.save(job, [({**place, "key": key}, source) for _, (place, key, source, _) in stored])
+        for (number, _), problem in zip(stored, answers, strict=True):
+            problems[number] = problem
+    for number, (place, key, source, shown) in enumerate(parcels):
+        if place["kind"] in ("http", "artifactory"):
+            problems[number] = _put(place, key, source, shown)
+    return problems
 
-        if os.path.isdir(source):
-            raise PodFault(f"read {shown}: is a directory")
-        at = {**place["at"], "url": key} if place["kind"] == "artifactory" else place["at"]
+
+def _put(place: Json, key: str, source: str, shown: str) -> str:
+    from . import web  # not at the top: a fork of a bigger process takes longer
+
+    if os.path.isdir(source):
+        return f"read {shown}: is a directory"
+    at = {**place["at"], "url": key} if place["kind"] == "artifactory" else place["at"]
+    try:
         web.upload({**place, "at": at}, source, shown)
-    else:
-        remote.save(job, {**place, "key": key}, source)
+    except (OSError, PodFault) as error:
+        return _text(error)
+    return ""
 
 
 def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> None:
@@ -82,7 +97,9 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 shutil.copyfile(text, target)
             else:
-                _send(job, place, key, text, text)
+                (problem,) = _send(job, [(place, key, text, text)])
+                if problem:
+                    raise PodFault(problem)
             found.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
         except (OSError, PodFault) as error:
             found.errors.append(_text(error))

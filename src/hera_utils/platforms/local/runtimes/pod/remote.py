@@ -23,11 +23,12 @@ def fetch(job: Json, place: Json, target: str) -> None:
         raise PodFault(answer["error"])
 
 
-def save(job: Json, place: Json, source: str) -> None:
-    """The file or folder `source` to a place. Raises PodFault."""
-    answer = _ask(job, {"do": "put", "place": place, "path": source})
-    if "error" in answer:
-        raise PodFault(answer["error"])
+def save(job: Json, parcels: list[tuple[Json, str]]) -> list[str]:
+    """Send files or folders, (place, source) each, by one process; what was wrong with each, "" for nothing."""
+    requests = [{"do": "put", "place": place, "path": source} for place, source in parcels]
+    answer = _ask(job, {"requests": requests})
+    answers = answer.get("answers") or [answer] * len(parcels)
+    return [str(one.get("error") or "") for one in answers]
 
 
 def _ask(job: Json, request: Json) -> Json:
