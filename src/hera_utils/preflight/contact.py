@@ -45,7 +45,8 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     except HeraUtilsError:
         current = ""  # whoever sends it says so
     place.token = read_token(current)
-    shown = current if current and not place.token.wrong and place.token.kind != "sso" else ""
+    # One that Kubernetes made says who one is there as well; any other is for the Argo server's eyes alone.
+    shown = current if place.token.of_kubernetes and not place.token.wrong else ""
     asker, lost = _asker(connection, shown)
     calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
     if asker is not None:
