@@ -51,7 +51,7 @@ PLAIN = """
 metadata: {generateName: plain-}
 spec:
   entrypoint: main
-  arguments: {parameters: [{name: word, value: hello}]}
+  arguments: {parameters: [{name: word, value: hello}, {name: password, value: hunter-of-tests}]}
   templates:
   - name: main
     container: {image: busybox, command: [sh, -c, "echo {{workflow.parameters.word}} > /tmp/x"]}
@@ -160,8 +160,11 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
     assert {path.name for path in folder.iterdir()} == {
         "report.html", "ro-crate-metadata.json", "requirements.txt", "results.csv", "workflows",
     }  # fmt: skip
-    assert "no script is recorded" in typed("rerun", str(folder)).stderr
-    typed("rerun", str(folder), "-p", "word=bye")
+    assert not any(b"hunter-of-tests" in path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    refused = typed("rerun", str(folder), status=2).stderr
+    assert "no script is recorded" in refused
+    assert "fix: give it: -p password=VALUE" in refused
+    typed("rerun", str(folder), "-p", "word=bye", "-p", "password=other")
     (row,) = json.loads(typed("results", "@latest", "-o", "json").stdout)
     assert row["outputs"] == {"x": "bye"}
     pytest.importorskip("pyarrow")

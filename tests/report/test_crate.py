@@ -17,9 +17,17 @@ from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.report import repeating
 from hera_utils.report.crate import Around, submittable, write_crate
 from hera_utils.report.gathering import WholeRun
+from hera_utils.report.html import page
 from hera_utils.report.manifest import KnownFile
 from hera_utils.report.record import PointRow
-from hera_utils.report.surroundings import is_secret, sources_of, without_credentials, without_secret_flags
+from hera_utils.report.surroundings import (
+    hidden,
+    is_secret,
+    literal_secrets,
+    sources_of,
+    without_credentials,
+    without_secret_flags,
+)
 
 HERE = Path(__file__).parent
 # Its pins (rich 13) fit no environment but its own. The package rocrate in it ships the JSON-LD context that the crates name.
@@ -172,11 +180,30 @@ def test_no_secret_is_in_it(script, tmp_path):
     script.write_text(script.read_text() + f"TOKEN = '{TOKEN}'\n")
     document = swept()
     document["spec"]["templates"][1]["script"]["source"] = "use('from-a-variable-5')"
+    node = next(one for one in document["status"]["nodes"].values() if one["type"] == "Pod")
+    node["inputs"]["parameters"] += [
+        {"name": "apiToken", "value": "of-a-task-31"},
+        {"name": "x", "value": "of-a-task-31"},
+    ]
     folder = written(tmp_path, whole(script, document))
     everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file()).decode()
-    for planted in (TOKEN, "literal-secret-77", "hunter-22-x", "from-a-variable-5"):
+    for planted in (TOKEN, "literal-secret-77", "hunter-22-x", "from-a-variable-5", "of-a-task-31"):
         assert planted not in everything, planted
     assert "********" in everything
+
+
+@pytest.mark.parametrize("value", ["planted-1", 'pa"ss<wo&rd-9', "back\\slash'tick", "p€ss-wörd"])
+def test_a_secret_is_hidden_however_it_is_written(value, script, tmp_path):
+    document = swept()
+    node = next(one for one in document["status"]["nodes"].values() if one["type"] == "Pod")
+    node["inputs"]["parameters"] += [{"name": "password", "value": value}, {"name": "x", "value": f"--p={value}"}]
+    node["message"] = f"no access with {value}"
+    given = whole(script, document)
+    folder = written(tmp_path, given)
+    told = hidden(page(given, given.results(), [("called with", value)]), literal_secrets([document]))
+    everything = told + b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file()).decode()
+    for form in (value, json.dumps(value)[1:-1], value.replace('"', '""'), value.replace("<", "\\u003c")):
+        assert form not in everything, form
 
 
 def test_a_workflow_can_be_submitted_again():
@@ -214,6 +241,18 @@ def test_it_is_read_again(script, tmp_path):
     told = repeating.differences(recorded, versions, dict(recorded.packages) | {"pytest": "1"})
     assert told[0] == "Argo v4.2.0, recorded with v4.1.2"
     assert told[1].startswith("other packages: pytest ")
+
+
+def test_a_script_that_holds_a_secret_is_as_it_was(script, tmp_path):
+    script.write_text(f"x = 1\ntoken = '{TOKEN}'\ny = 2\n")
+    recorded = repeating.read(written(tmp_path, whole(script, swept())))
+    assert repeating.changed_sources(recorded) == []
+    script.write_text("x = 1\ntoken = 'another'\ny = 2\n")  # secrets may be renewed
+    assert repeating.changed_sources(recorded) == []
+    script.write_text("x = 1\ntoken = 'another'\ny = 3\n")
+    assert repeating.changed_sources(recorded) == ["experiment.py"]
+    (recorded.folder / "script" / "experiment.py").write_text("x = 1\ntoken = 'another'\ny = 3\n")
+    assert repeating.changed_sources(recorded) == ["experiment.py"]
 
 
 def test_what_is_no_manifest_is_refused(tmp_path):

@@ -60,15 +60,14 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 
 
 def _text(reached: Reached, kind: str) -> str:
-    from hera_utils.report.keeping import report_facts, report_page
+    from hera_utils.report.keeping import masked, report_facts, report_page
     from hera_utils.report.markdown import markdown
-    from hera_utils.settings.secret import mask
 
     secrets, results = (reached.context.argo_token,), reached.results(logs=True)
     if kind == "html":
         return report_page(reached.client, reached.run, results, secrets)
     text = markdown(reached.run, results, report_facts(reached.client, reached.run, secrets))
-    return mask(text, (reached.client.connection.token, *secrets))
+    return masked(reached.client, reached.run, text, secrets)
 
 
 def _crate(reached: Reached, folder: Path) -> Path:

@@ -35,12 +35,10 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
     from hera_utils.report import repeating
-    from hera_utils.report.surroundings import secrets_of
 
     recorded = repeating.read(manifest)
     settings = context()
-    secrets = [settings.argo_token, *secrets_of(os.environ)]
-    why = "" if workflows or given else _why_not_the_script(recorded, repeating.changed_sources(recorded, secrets))
+    why = "" if workflows or given else _why_not_the_script(recorded, repeating.changed_sources(recorded))
     connection = connect(settings)
     with ArgoClient(connection) as client:
         for line in repeating.differences(recorded, *_present(client.version())):

@@ -28,8 +28,17 @@ from hera_utils.report.gathering import WholeRun
 from hera_utils.report.manifest import CrateFile, Execution, KnownFile, Told
 from hera_utils.report.results import Results
 from hera_utils.report.story import experiment_of
-from hera_utils.report.surroundings import Commit, commit_of, is_secret, python_facts, secrets_of, sources_of
-from hera_utils.settings.secret import MASK, Secret, mask
+from hera_utils.report.surroundings import (
+    Commit,
+    commit_of,
+    hidden,
+    is_secret,
+    literal_secrets,
+    python_facts,
+    secrets_of,
+    sources_of,
+)
+from hera_utils.settings.secret import MASK, Secret
 
 Json = dict[str, Any]
 
@@ -66,7 +75,7 @@ class Around:
 def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | None = None) -> Path:
     """Write the crate into a folder; gives the manifest's path. ResourceError when it cannot be written."""
     around = around or Around()
-    secrets = [*around.secrets, *secrets_of(around.environ)]
+    secrets = [*around.secrets, *secrets_of(around.environ), *literal_secrets(run.documents)]
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     python = python_facts(_interpreter(run.documents))
@@ -92,12 +101,12 @@ def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | 
     by_task = "tasks.csv" if results.points else "results.csv"
     contents[by_task] = (results.to_csv(by="tasks"), "A row a task: inputs, outputs, how it went", "results")
     files = [
-        _put(folder, path, mask(text, secrets), about, role) for path, (text, about, role) in contents.items()
+        _put(folder, path, hidden(text, secrets), about, role) for path, (text, about, role) in contents.items()
     ] + _there_already(folder)
     told = _told(run, results, files, script, folder)
     told = _with_surroundings(told, python.version, python.system, around, commit_of(script.parent) if script else None)
     text = json.dumps(manifest.metadata(told), indent=1, ensure_ascii=False)
-    _put(folder, manifest.NAME, mask(text, secrets) + "\n", "", "")
+    _put(folder, manifest.NAME, hidden(text, secrets) + "\n", "", "")
     return folder / manifest.NAME
 
 

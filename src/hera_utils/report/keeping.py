@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from hera_utils.report.gathering import WholeRun, gathered
 from hera_utils.report.html import page
 from hera_utils.report.manifest import KnownFile
 from hera_utils.report.results import Results
-from hera_utils.settings.secret import Secret, mask
+from hera_utils.report.surroundings import hidden, literal_secrets, secrets_of
+from hera_utils.settings.secret import Secret
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -62,8 +64,12 @@ def report_page(
     client: ArgoClient, run: WholeRun, results: Results, secrets: Iterable[str | Secret | None] = ()
 ) -> str:
     """The HTML page, known secrets masked."""
-    known = (client.connection.token, *secrets)
-    return mask(page(run, results, report_facts(client, run, secrets)), known)
+    return masked(client, run, page(run, results, report_facts(client, run, secrets)), secrets)
+
+
+def masked(client: ArgoClient, run: WholeRun, text: str, secrets: Iterable[str | Secret | None] = ()) -> str:
+    """A text that tells of a run, without the secrets that are known: tokens, variables, what is secret by its name."""
+    return hidden(text, (client.connection.token, *secrets, *secrets_of(os.environ), *literal_secrets(run.documents)))
 
 
 def write_report(path: Path, text: str) -> None:

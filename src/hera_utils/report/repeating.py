@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.report.manifest import NAME
 from hera_utils.report.record import RUN_LABEL
-from hera_utils.settings.secret import MASK, Secret, mask
+from hera_utils.settings.secret import MASK
 
 Json = dict[str, Any]
 
@@ -122,21 +122,25 @@ def _packages(folder: Path) -> dict[str, str]:
     return {name: number for name, sign, number in (line.partition("==") for line in lines) if sign}
 
 
-def changed_sources(recorded: Recorded, secrets: Iterable[str | Secret | None] = ()) -> list[str]:
-    """The files of the script that are gone or not as they were."""
+def changed_sources(recorded: Recorded) -> list[str]:
+    """The files of the script that are gone or not as they were. What is masked in the crate may be anything."""
     if recorded.script is None:
         return []
-    known, changed = list(secrets), []
-    for name, digest in recorded.sources.items():
-        try:
-            text = (recorded.script.parent / name).read_bytes().decode("utf-8", "surrogateescape")
-        except OSError:
-            changed.append(name)
-            continue
-        now = {text, mask(text, known)}  # what the crate holds is masked
-        if digest not in {hashlib.sha256(one.encode("utf-8", "surrogateescape")).hexdigest() for one in now}:
-            changed.append(name)
-    return changed
+    return [name for name in recorded.sources if not _as_it_was(recorded, name, recorded.script.parent / name)]
+
+
+def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
+    kept = recorded.folder / "script" / name
+    try:
+        now, then = path.read_bytes(), kept.read_bytes()
+    except (OSError, ValueError):
+        return False
+    if hashlib.sha256(then).hexdigest() != recorded.sources[name]:
+        return False  # the crate itself was changed
+    parts = then.split(MASK.encode())
+    return now == then or (
+        len(parts) > 1 and re.fullmatch(rb"[^\n]{1,500}?".join(map(re.escape, parts)), now) is not None
+    )
 
 
 def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:

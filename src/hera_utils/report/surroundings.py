@@ -11,11 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from hera_utils.report.columns import kind_of
+from hera_utils.settings.secret import Secret, mask
+
+Json = dict[str, Any]
 
 _SECRET_NAME = re.compile(
     r"(?i)(^|[_\W])(token|secret|password|passwd|pwd|credentials?|api_?key|access_?key|private_?key)s?($|[_\W\d])"
@@ -184,6 +189,43 @@ def is_secret(name: str, value: str) -> bool:
     """Whether a name says that its value is secret. A number or a truth value is none: `max_tokens` is 100."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
     return bool(value) and bool(_SECRET_NAME.search(words)) and kind_of((value,)) == "text"
+
+
+def hidden(text: str, secrets: Iterable[str | Secret | None]) -> str:
+    """`text` without the secrets, also as JSON, CSV, HTML and the page's JSON write them."""
+    forms: dict[str, None] = {}
+    for secret in secrets:
+        value = secret.reveal() if isinstance(secret, Secret) else secret
+        for word in (value or "").split():
+            as_json = json.dumps(word, ensure_ascii=False)[1:-1]
+            for form in (word, as_json, as_json.replace("<", "\\u003c"), word.replace('"', '""'), escape(word)):
+                forms[form] = None
+    longest_first = sorted(forms, key=len, reverse=True)
+    return mask(text, longest_first)
+
+
+def literal_secrets(documents: Iterable[Json]) -> list[str]:
+    """What workflows hold as plain text under a name that says that it is secret: parameters, variables, inputs of tasks."""
+    found: dict[str, None] = {}
+
+    def look(value: Any) -> None:
+        if isinstance(value, list):
+            for one in value:
+                look(one)
+        elif isinstance(value, dict):
+            literal = value.get("value")
+            if isinstance(literal, str) and "{{" not in literal and is_secret(str(value.get("name", "")), literal):
+                found[literal] = None
+            for one in value.values():
+                if isinstance(one, list | dict):
+                    look(one)
+
+    for document in documents:
+        look(document.get("spec"))
+        for node in ((document.get("status") or {}).get("nodes") or {}).values():
+            look(node.get("inputs"))
+            look(node.get("outputs"))
+    return list(found)
 
 
 def without_secret_flags(arguments: Iterable[str], flags: Iterable[str]) -> list[str]:
