@@ -313,6 +313,11 @@ def test_what_is_secret_by_its_name(name, value, secret):
     assert is_secret(name, value) is secret
 
 
+def test_what_is_swept_over_is_no_secret():
+    document = sweep([({"token": f"word-{n}", "password": "hunter-2"}, "Succeeded", {}) for n in range(30)])
+    assert literal_secrets([document]) == ["hunter-2"]
+
+
 def test_credentials_stay_out():
     assert without_credentials("https://me:tok@host.example/x.git") == "https://host.example/x.git"
     assert without_credentials("git@host.example:x.git") == "git@host.example:x.git"

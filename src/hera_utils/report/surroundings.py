@@ -26,6 +26,7 @@ _SECRET_NAME = re.compile(
     r"(?i)(^|[_\W])(token|secret|password|passwd|pwd|credentials?|api_?key|access_?key|private_?key)s?($|[_\W\d])"
 )
 _MOST_SOURCES = 200
+_MOST_SECRETS = 8  # values of one name
 _LARGEST_SOURCE = 1 << 20
 _LIST = """
 import importlib.metadata, json, sys
@@ -205,8 +206,11 @@ def hidden(text: str, secrets: Iterable[str | Secret | None]) -> str:
 
 
 def literal_secrets(documents: Iterable[Json]) -> list[str]:
-    """What workflows hold as plain text under a name that says that it is secret: parameters, variables, inputs of tasks."""
-    found: dict[str, None] = {}
+    """What workflows hold as plain text under a name that says that it is secret: parameters, variables, inputs of tasks.
+
+    A name with many values is no secret's but that of what is swept over (`token`, word by word).
+    """
+    found: dict[str, set[str]] = {}
 
     def look(value: Any) -> None:
         if isinstance(value, list):
@@ -215,7 +219,7 @@ def literal_secrets(documents: Iterable[Json]) -> list[str]:
         elif isinstance(value, dict):
             literal = value.get("value")
             if isinstance(literal, str) and "{{" not in literal and is_secret(str(value.get("name", "")), literal):
-                found[literal] = None
+                found.setdefault(str(value["name"]), set()).add(literal)
             for one in value.values():
                 if isinstance(one, list | dict):
                     look(one)
@@ -225,7 +229,7 @@ def literal_secrets(documents: Iterable[Json]) -> list[str]:
         for node in ((document.get("status") or {}).get("nodes") or {}).values():
             look(node.get("inputs"))
             look(node.get("outputs"))
-    return list(found)
+    return sorted({one for values in found.values() if len(values) <= _MOST_SECRETS for one in values})
 
 
 def without_secret_flags(arguments: Iterable[str], flags: Iterable[str]) -> list[str]:
