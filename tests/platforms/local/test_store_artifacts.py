@@ -11,12 +11,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import requests
 import s3_server
 import toy_parts as toys
+from serving import served
 
 from hera_utils.interpreter.events import ResumeRequested
 from hera_utils.platforms.local import places, transfer
 from hera_utils.platforms.local.platform import LocalPlatform
+from hera_utils.platforms.local.server import argo_app
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +191,24 @@ def test_the_servers_download_fetches_from_the_store(platform, s3, tmp_path):
     )
     path = platform.artifact("default", last["metadata"]["name"], node["id"], "x", folder=str(tmp_path))
     assert Path(path).read_text() == "sent\n"
+
+
+def test_argos_routes_send_what_is_in_the_store(platform, s3):
+    made = [
+        {"name": "file", "path": "/tmp/file", "archive": {"none": {}}, "s3": place(s3, key="sent/file.txt")},
+        {"name": "tree", "path": "/tmp/tree", "archive": {"none": {}}, "s3": place(s3, key="sent/tree")},
+    ]
+    last, node = run(platform, writing("echo 1 > /tmp/file; mkdir /tmp/tree; echo 2 > /tmp/tree/two", *made))
+    name, headers = last["metadata"]["name"], {"Authorization": "Bearer t"}
+    with served(argo_app(platform, "t")) as url:
+        file = requests.get(f"{url}/artifacts/default/{name}/{node['id']}/file", headers=headers, timeout=60)
+        assert (file.status_code, file.content) == (200, b"1\n")
+        assert file.headers["content-disposition"] == 'filename="file.txt"'
+        tree = requests.get(f"{url}/artifacts/default/{name}/{node['id']}/tree", headers=headers, timeout=60)
+        with tarfile.open(fileobj=io.BytesIO(tree.content)) as archive:
+            assert "tree/two" in archive.getnames()
+        below = f"{url}/artifact-files/default/workflows/{name}/{node['id']}/outputs/tree/two"
+        assert requests.get(below, headers=headers, timeout=60).content == b"2\n"
 
 
 def test_keys_below_a_place_are_the_source_of_a_data_template(platform, s3):
