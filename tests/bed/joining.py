@@ -64,7 +64,12 @@ def _standing(folder: Path) -> dict:
     with (folder / "start.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = known_of(folder)
-        return known if known is not None else start(folder)
+        if known is not None:
+            return known
+        try:
+            return start(folder)
+        except RuntimeError:  # somebody else took a port that was free a moment ago
+            return start(folder)
 
 
 def known_of(folder: Path) -> dict | None:
