@@ -74,6 +74,7 @@ def test_a_server_that_says_nothing(monkeypatch):
         (404, b"<html>not found</html>", "text/html", "is no Argo server (status 404, an HTML page)"),
         (404, b"404 page not found", "text/plain", "is no Argo server (status 404, text/plain)"),
         (200, b"no json", "application/json", "is no Argo server"),
+        (429, b"<html>", "text/html", "takes no more requests for now (429"),
         (502, b"<html>", "text/html", "finds no Argo server behind it (502"),
         (503, b"", "text/plain", "finds no Argo server behind it (503"),
         (401, b'{"code":16,"message":"Unauthorized"}', "application/json", "refuses the token"),

@@ -160,6 +160,11 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
         return AccessError(
             f"the Argo server at {url} forbids it (403)", fix="check the token and the rights of its owner"
         )
+    if status == 429:
+        return AccessError(
+            f"the gateway at {url} takes no more requests for now (429 {reply.reason})",
+            fix="wait a while, then ask again",
+        )
     if status in (502, 503, 504):
         return AccessError(
             f"the gateway at {url} finds no Argo server behind it ({status} {reply.reason})",
