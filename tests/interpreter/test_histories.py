@@ -134,6 +134,8 @@ def test_nothing_runs_before_what_it_depends_on(spec: Json, numbers: list[int], 
         for number, group in enumerate(main.get("steps", ())):
             if number and any(f"wf[{number}].{step['name']}" in phases for step in group):
                 assert phases[f"wf[{number - 1}]"] in ENDED
+        if picture["status"].get("finishedAt"):
+            break  # a retry in place keeps what succeeded, and runs again what that had waited for
 
 
 def _names(template: Json) -> list[str]:
