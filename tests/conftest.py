@@ -1,10 +1,14 @@
-"""What holds for every test: in CI nothing that its machine should have may be skipped."""
+"""What holds for every test: in CI nothing that its machine should have may be skipped; a busy machine is no failure."""
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bed.fixture import bed, place, pytest_collection_finish  # noqa: F401 - fixtures, a hook
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Where CI runs, everything is installed (see .ci/run) and root may do everything: these skips alone are right there.
 RIGHT_IN_CI = (

@@ -211,7 +211,7 @@ def test_an_unknown_image_names_the_fix(stage: Stage) -> None:
     end = stage.run(stage.pod({"image": "ghcr.io/lab/solver:2", "command": ["true"]}))
     assert end.phase == "Failed"
     assert 'no stand-in for the image "ghcr.io/lab/solver:2"' in end.message
-    assert "HERA_UTILS_IMAGES" in end.message
+    assert "--images FILE" in end.message
 
 
 def test_one_that_never_started_is_forgotten(stage: Stage) -> None:
