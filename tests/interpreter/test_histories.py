@@ -179,28 +179,34 @@ def test_a_suspended_run_does_not_resume_its_suspend_nodes_by_the_clock() -> Non
         assert play.phase == "Succeeded"
 
 
+@pytest.mark.parametrize("kind", ["named", "inline", "looped", "steps", "retried"])
 @pytest.mark.parametrize("suspended", [False, True])
-def test_a_pod_is_known_again_when_nothing_above_it_is_looked_at(suspended: bool) -> None:
+def test_a_pod_is_known_again_when_nothing_above_it_is_looked_at(suspended: bool, kind: str) -> None:
     """After a restart, of a suspended run or below a template that is over, a pod's outputs are still what its template declares."""
     failing = {"name": "fails", "container": {"image": "i", "command": ["c"]}}
-    tasks = [
-        {"name": "a", "template": "fails"},
-        {"name": "b", "template": "handler"},
-        {"name": "late", "template": "handler"},
-    ]
-    main = {"name": "main", "dag": {"tasks": tasks}}
+    inline: Json = {key: value for key, value in HANDLER.items() if key != "name"}
+    if kind == "retried":
+        inline["retryStrategy"] = {"limit": 1}
+    seen: Json = {"name": "b", "template": "handler"} if kind == "named" else {"name": "b", "inline": inline}
+    if kind == "looped":
+        seen["withItems"] = ["x"]
+    tasks = [{"name": "a", "template": "fails"}, seen, {"name": "late", "template": "handler"}]
+    main: Json = {"name": "main", "dag": {"tasks": tasks}}
+    if kind == "steps":
+        main = {"name": "main", "failFast": True, "steps": [tasks]}
     spec = {"entrypoint": "main", "templates": [main, failing, HANDLER], "onExit": "handler"}
+    name = {"looped": "b(0:x)", "retried": "b(0)"}.get(kind, "b")
     made = {"parameters": {"made": "it"}}
     shown = []
     for mode in ("live", "restored"):
         play = playbook.Play(playbook.workflow(spec), mode)
-        for name in ("a", "b"):
-            play.start(name)
+        for one in ("a", name):
+            play.start(one)
         if suspended:
             play.tell(e.SuspendRequested(play.at + 1, "seed"))
         else:
             play.end("a", 1)
-        play.end("b", outputs=made)
-        shown.append(play.node("b")["outputs"])
+        play.end(name, outputs=made)
+        shown.append(play.node(name)["outputs"])
     assert shown[0] == shown[1]
     assert shown[0]["parameters"] == [{**HANDLER["outputs"]["parameters"][0], "value": "it"}]

@@ -52,7 +52,7 @@ def _template_of(walk: Walk, node: Json) -> Json:
     """The template of a pod's node, filled in.
 
     A restored run has no frames for what is below a template that is over, nor for anything while it is suspended: then it is made
-    again of what the node was given ({} for an inline one, which has no name to be found by).
+    again of what the node was given ({} when it cannot be found any more).
     """
     frame = walk.frames.get(node["id"])
     if frame is not None:
@@ -60,12 +60,32 @@ def _template_of(walk: Walk, node: Json) -> Json:
     scope, _, name = str(node.get("templateScope") or "").partition("/")
     holder = {"template": node.get("templateName"), "templateRef": node.get("templateRef")}
     try:
-        _, template = walk.templates.resolve(holder, Home(scope, name))
+        if any(holder.values()):
+            _, template = walk.templates.resolve(holder, Home(scope, name))
+        else:
+            template = _inline(walk, node)
         template = with_template_defaults(template, walk.spec.get("templateDefaults"))
         local = {"node.name": node["name"]}
         return arguments.process(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)
     except Fault:
         return {}
+
+
+def _inline(walk: Walk, node: Json) -> Json:
+    """The template that a step or task has within itself. It has no name: the node's own says which step of the template around it.
+
+    Raises Fault when there is none.
+    """
+    boundary = walk.ledger.get(node.get("boundaryID") or "")
+    if boundary is not None:
+        # BOUNDARY.NAME, BOUNDARY[1].NAME; an item of a loop and an attempt add a part in parentheses
+        name = node["name"][len(boundary["name"]) :].partition(".")[2]
+        around = _template_of(walk, boundary)
+        tasks = (around.get("dag") or {}).get("tasks") or ()
+        for step in [*tasks, *(one for group in around.get("steps") or () for one in group)]:
+            if step.get("inline") and (name == step["name"] or name.startswith(f"{step['name']}(")):
+                return dict(step["inline"])
+    raise Fault(f"no inline template for {node['name']}")
 
 
 def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
