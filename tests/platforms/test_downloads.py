@@ -4,7 +4,10 @@ import hashlib
 import io
 import json
 import subprocess
+import sys
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +15,10 @@ import pytest
 
 from bed.faulty_proxy import faulty_proxy
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, ResourceError
+from hera_utils.platforms import downloads
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.downloads import Artifact, artifacts_of, download, legal, unpacked, wanted
+from hera_utils.platforms.downloads import Artifact, Saved, artifacts_of, download, legal, unpacked, wanted
 
 MAKE = """
 import os, pathlib
@@ -278,3 +282,24 @@ def test_of_an_experiments_run(local_platform, tmp_path):
         run.download(tmp_path, task="nothing")
     (saved,) = local_platform.run(document).download(tmp_path / "there", artifact="raw")
     assert saved.bytes == 1 << 20
+
+
+def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
+    """Each asks what is there while others write down what came."""
+    monkeypatch.setattr(downloads, "replaced", lambda path, text: None)
+    keeper, lock = downloads._Keeper(tmp_path, "run"), threading.Lock()
+
+    def bring(number):
+        artifact = Artifact(f"task-{number}", "out", "node")
+        assert keeper.kept(artifact) is None
+        with lock:
+            keeper.record(Saved(artifact, f"{number}", 0, ""))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as several:
+            list(several.map(bring, range(300)))
+    finally:
+        sys.setswitchinterval(before)
+    assert len(keeper._known) == 300

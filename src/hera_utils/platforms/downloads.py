@@ -162,6 +162,8 @@ class _Keeper:
             self._known = {str(one["path"]): one for one in said["files"]} if said["run"] == run else {}
         except (OSError, ValueError, KeyError, TypeError):
             pass  # none, or somebody else's: everything is asked for
+        # as they were left: what several threads look up here does not change while others are recorded
+        self._left = {json.dumps(one.get("artifact"), sort_keys=True): one for one in self._known.values()}
 
     def place(self, artifact: Artifact, first: bytes) -> Path:
         """Where a file goes, by how it begins."""
@@ -172,11 +174,12 @@ class _Keeper:
 
     def kept(self, artifact: Artifact) -> Saved | None:
         """The file of an artifact, when it is there as this run left it."""
-        for path, one in self._known.items():
-            if one.get("artifact") == asdict(artifact):
-                file = self.folder / path
-                if file.is_file() and file.stat().st_size == one["bytes"] and digest(file) == one["sha256"]:
-                    return Saved(artifact, path, int(one["bytes"]), str(one["sha256"]), again=True)
+        one = self._left.get(json.dumps(asdict(artifact), sort_keys=True))
+        if one is None:
+            return None
+        file = self.folder / one["path"]
+        if file.is_file() and file.stat().st_size == one.get("bytes") and digest(file) == one.get("sha256"):
+            return Saved(artifact, str(one["path"]), int(one["bytes"]), str(one["sha256"]), again=True)
         return None
 
     def record(self, saved: Saved) -> None:
