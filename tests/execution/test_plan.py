@@ -1,5 +1,6 @@
 """What a run will be, before anything is sent."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ from hera.workflows import Container, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large, task_count
+from hera_utils.execution.realization import platform_of
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
@@ -99,3 +101,18 @@ def test_how_many_tasks(tasks, count):
         {"name": "wait", "suspend": {}},
     ]
     assert task_count({"spec": {"entrypoint": "main", "templates": templates}}) == count
+
+
+def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):
+    """No Argo server is named: what one cluster has done is not done on another."""
+    clusters = [{"name": name, "cluster": {"server": f"https://{name}:6443/"}} for name in ("one", "other")]
+    contexts = [{"name": name, "context": {"cluster": name}} for name in ("one", "other")]
+    config = {"clusters": clusters, "contexts": contexts, "current-context": "one"}
+    (tmp_path / "config").write_text(json.dumps(config))
+    file = str(tmp_path / "config")
+    found = [
+        platform_of(context(platform="remote", k8s_config_file=file, k8s_context=name))
+        for name in (None, "one", "other")
+    ]
+    assert found == ["https://one:6443", "https://one:6443", "https://other:6443"]
+    assert platform_of(context(platform="remote", argo_server="https://argo:2746")) == "https://argo:2746"

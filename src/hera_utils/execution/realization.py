@@ -35,6 +35,8 @@ from hera_utils.execution.standing import Earlier, earlier, identity
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.values import plain
 from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.report.record import DONE, PointRow, RunRecord, records
@@ -74,7 +76,13 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
 
 
 def platform_of(context: CLIContext) -> str:
-    return "local" if context.platform == "local" else str(context.argo_server)
+    """What tells a platform from others: the Argo server's address; of one that the kubeconfig leads to (by a tunnel, whose port is
+    another each time) its cluster's.
+    """
+    if context.platform == "local" or context.argo_server is not None:
+        return "local" if context.platform == "local" else str(context.argo_server)
+    bare = Connection("", kubeconfig=context.k8s_config_file, context=context.k8s_context)
+    return Cluster(bare).access().address.server
 
 
 def _versions() -> dict[str, str]:
