@@ -329,6 +329,18 @@ def test_cancelled_and_resumed(lab, small_parts):
     assert lab.ran() == dict.fromkeys(range(10), 1)
 
 
+def test_a_run_that_was_left_takes_over_what_an_earlier_one_has_done(lab, small_parts):
+    """Begun again without --resume, stopped on the way, and resumed: what had not been sent yet is done since the run before."""
+    one = experiment(n=range(10), gather=gather)
+    lab.engine.run(one)
+    name = lab.engine.submit(one)
+    run = lab.engine.run(one, resume=True)
+    assert (run.name, run.succeeded, run.undone) == (name, True, 0)
+    assert lab.ran() == {**dict.fromkeys(range(6), 2), **dict.fromkeys(range(6, 10), 1)}
+    assert run["count"].outputs["total"] == "10"
+    assert len(run.results.points) == 10
+
+
 def test_what_still_runs_is_not_mixed_with_what_changed(lab, small_parts):
     def slow(environment, inputs, layout):
         return loop(environment, inputs, layout, code="sleep 3; mkdir -p /sweep/squares")

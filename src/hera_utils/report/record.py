@@ -195,11 +195,15 @@ class RunRecord:
         self._write()
 
     def add_points(self, rows: Iterable[PointRow]) -> None:
-        """Points of the sweep, before anything of them is sent; those that are known already stay as they are."""
+        """Points of the sweep, before anything of them is sent. Those that are known already stay as they are, but that one which waits
+        here may be done by another run.
+        """
         with self._transaction() as base:
             base.executemany(
-                "insert or ignore into points (id, number, name, given, workflow, print, tasks, status, run, why)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into points (id, number, name, given, workflow, print, tasks, status, run, why)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " on conflict (id) do update set workflow = excluded.workflow, print = excluded.print, tasks = excluded.tasks,"
+                " status = excluded.status, run = excluded.run where status = '' and excluded.status <> ''",
                 (
                     (
                         row.id,
