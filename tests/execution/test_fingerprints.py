@@ -76,7 +76,19 @@ def test_every_change_is_told_by_its_name():
     assert told(document(), document(code="aside")) == [], "a task that no point waits for changes none"
     shared = document()
     shared["spec"]["arguments"] = {"parameters": [{"name": "x", "value": "1"}]}
-    assert told(document(), shared) == ["the workflow's arguments or volumes changed"]
+    assert told(document(), shared) == ["the workflow's arguments, volumes or entrypoint changed"]
+
+
+def test_a_unit_begins_with_what_its_spec_says():
+    """One container, or a stored workflow: no task of it says what runs."""
+
+    def whole(**spec):
+        templates = [container("small"), container("large")]
+        return Prints(lambda template: {}).whole({"spec": {"entrypoint": "small", "templates": templates, **spec}})
+
+    assert whole() == whole()
+    assert whole() != whole(entrypoint="large")
+    assert whole(workflowTemplateRef={"name": "one"}) != whole(workflowTemplateRef={"name": "other"})
 
 
 def test_packages_count_for_python_scripts_alone():

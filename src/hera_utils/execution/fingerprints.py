@@ -51,12 +51,14 @@ class Prints:
             yield point, reader.print(pieces, found)
 
     def whole(self, document: Json) -> Print:
-        """The print of a workflow that is one unit: each of its points has it."""
+        """The print of a workflow that is one unit: each of its points has it. What it begins with counts: it may be no DAG."""
         reader = _Reader(document, self)
         spec = document.get("spec") or {}
         names = {str(one.get("name")) for one in spec.get("templates") or ()}
         tasks = {task["name"]: digest(task) for task in entry_tasks(document)}
-        return reader.joined(names, {f"task {name}": words for name, words in tasks.items()})
+        made = reader.joined(names, {f"task {name}": words for name, words in tasks.items()})
+        begins = {key: spec[key] for key in ("entrypoint", "workflowTemplateRef") if spec.get(key)}
+        return {**made, "spec": digest([made["spec"], begins])}
 
     def rest(self, document: Json, found: Belonging) -> str:
         """The digest of the shared tasks that come after points: what a run does besides them."""
@@ -204,7 +206,7 @@ def changes(old: Print, new: Print, old_text: Callable[[str], str], new_text: Ca
         if old.get(part) != new.get(part):
             found.append(told.format(_told(_differing(old_text(old.get(part, "")), new_text(new.get(part, ""))))))
     if old.get("spec") != new.get("spec"):
-        found.append("the workflow's arguments or volumes changed")
+        found.append("the workflow's arguments, volumes or entrypoint changed")
     for part, told in (("given", "argument {} changed"), ("files", "input file {} changed")):
         before, after = old.get(part) or {}, new.get(part) or {}
         if before != after:
