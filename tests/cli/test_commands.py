@@ -325,6 +325,12 @@ def test_artifacts_of_runs(user):
     user.type("cp", "artifact:@latest/make/packed", "unpacked", "--unpack")
     assert (user.folder / "unpacked").read_text() == "made\n"
     assert "there are 2 artifacts" in user.type("cp", "artifact:@latest", "here.txt", status=2)
+    own = user.folder / "plain.txt" / "mine.txt"
+    own.parent.mkdir()
+    own.write_text("all that there is")
+    assert "plain.txt is a folder already" in user.type("cp", "artifact:@latest/make/plain", ".", status=2)
+    assert own.read_text() == "all that there is"
+    assert not list(user.folder.glob(".*.download"))
 
 
 def test_gc_says_how_much_first_and_asks(user):

@@ -122,13 +122,14 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
         if unpack and file.name.endswith(".tgz"):
             file = downloads.unpacked(file)
         placed = target / file.name if target.is_dir() else target
-        if placed.is_dir():
-            shutil.rmtree(placed)
+        if placed.is_dir():  # whoever's it is: what is in it may be all that there is of it
+            raise ResourceError(f"{placed} is a folder already", fix="name another, or remove it")
         shutil.move(file, placed)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise ResourceError(f"cannot write {target} ({why})", fix="name another file or folder") from None
-    shutil.rmtree(beside, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     say(f"1 {'file' if placed.is_file() else 'folder'}, {size(saved.bytes)}, sha256 {saved.sha256}, to {placed}")
     return 0
 
