@@ -176,6 +176,19 @@ def test_what_it_tells(script, tmp_path):
     assert "pytest==" in (folder / "requirements.txt").read_text()
 
 
+def test_no_program_that_a_workflow_names_is_run_for_a_server_of_many(script, tmp_path):
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho '[\"3.0\", []]'\n")
+    program.chmod(0o755)
+    document = swept()
+    document["metadata"]["annotations"] = {"hera-utils/python": str(program)}
+    run = whole(script, document)
+    write_crate(run, run.results(), tmp_path / "theirs", around(local=False))
+    assert not (tmp_path / "ran").exists()
+    write_crate(run, run.results(), tmp_path / "ours", around())
+    assert (tmp_path / "ran").exists()
+
+
 def test_no_secret_is_in_it(script, tmp_path):
     script.write_text(script.read_text() + f"TOKEN = '{TOKEN}'\n")
     document = swept()

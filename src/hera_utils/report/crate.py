@@ -78,7 +78,8 @@ def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | 
     secrets = [*around.secrets, *secrets_of(around.environ), *literal_secrets(run.documents)]
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
-    python = python_facts(_interpreter(run.documents))
+    # of a server that others use too, what a workflow names is not run here: it may be anybody's program
+    python = python_facts(_interpreter(run.documents) if around.local else "")
     contents: dict[str, tuple[str, str, str]] = {}  # path → (text, what it is, role)
     for document in run.documents:
         name = str(document["metadata"]["name"])
