@@ -318,3 +318,17 @@ def test_where_an_artifact_is():
     assert places.place_of({"azure": {**azure, "useSDKCreds": True}}, None, secret)["key"] == "b"
     assert transfer.azure_account(azure["endpoint"]) == "account"
     assert transfer.azure_account("http://127.0.0.1:10000/devstoreaccount1") == "devstoreaccount1"
+
+
+@pytest.mark.parametrize("key", ["", "/", "//"])
+def test_nothing_is_removed_without_a_key(key, monkeypatch):
+    """It would be every object of the bucket."""
+    files = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem()
+    files.pipe_file("/bucket-of-others/kept.txt", b"kept")
+    monkeypatch.setitem(transfer._OPENERS, "s3", lambda place: transfer._Store(files, "bucket-of-others"))
+    answer = transfer.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": key, "secrets": {}}})
+    assert "without a key" in answer.get("error", "")
+    assert files.cat_file("/bucket-of-others/kept.txt") == b"kept"
+    gone = transfer.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": "/kept.txt", "secrets": {}}})
+    assert gone == {}
+    assert not files.exists("/bucket-of-others/kept.txt")

@@ -140,6 +140,8 @@ def _list(store: _Store, place: Json, _: str) -> Json:
 
 
 def _remove(store: _Store, place: Json, _: str) -> Json:
+    if not place["key"].strip("/"):
+        raise TransferError("an artifact without a key is not removed: it would be the whole bucket")
     path = store.path(place["key"])
     found = _below(store, path)
     if not path.endswith("/") and store.files.isfile(path):
