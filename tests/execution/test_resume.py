@@ -406,3 +406,39 @@ def test_modules_beside_the_script_count(tmp_path):
     assert set(Sources(tmp_path)(inline)) == {"steps", "shared.tools"}
     assert realization.script_folder(SimpleNamespace()).is_dir()
     assert sys.modules["__main__"]
+
+
+def test_modules_of_a_package_count_however_they_are_imported(tmp_path):
+    from hera_utils.execution.sources import Sources
+
+    model = tmp_path / "model"
+    (model / "parts").mkdir(parents=True)
+    files = {
+        "__init__.py": "from .constants import G\n",
+        "constants.py": "G = 9.81\n",
+        "steps.py": "from . import mesh\nfrom .parts.solver import solve\n",
+        "mesh.py": "",
+        "parts/__init__.py": "",
+        "parts/solver.py": "from ..physics import law\nfrom ....outside import nothing\n",
+        "physics.py": "law = 1\n",
+        "unused.py": "",
+    }
+    for name, content in files.items():
+        (model / name).write_text(content)
+    found = {
+        "model",
+        "model.constants",
+        "model.steps",
+        "model.mesh",
+        "model.parts",
+        "model.parts.solver",
+        "model.physics",
+    }
+    template = {"script": {"command": ["python"], "args": ["-m", "hera.workflows.runner", "-e", "model.steps:collect"]}}
+    assert set(Sources(tmp_path)(template)) == found
+    inline = {"script": {"command": ["python"], "source": "from model.steps import collect\ncollect()"}}
+    before = Sources(tmp_path)(inline)
+    assert set(before) == found
+    (model / "physics.py").write_text("law = 2\n")
+    after = Sources(tmp_path)(inline)
+    assert {name for name in after if after[name] != before[name]} == {"model.physics"}

@@ -30,21 +30,28 @@ class Sources:
         module = runner_module(template)
         if module:
             path = self._file(module)
-            return {module: _digest(path), **self._imported(path.read_bytes())} if path is not None else {}
+            if path is None:
+                return {}
+            packages_above = self._imported(f"import {module}".encode())
+            return {
+                module: _digest(path),
+                **packages_above,
+                **self._imported(path.read_bytes(), _package(module, path)),
+            }
         words = str(script.get("source") or "")
         python = any("python" in str(word) for word in script.get("command") or ())
         return self._imported(words.encode()) if python and "import" in words else {}
 
-    def _imported(self, source: bytes) -> dict[str, str]:
-        """The user's modules that a source imports, and those that these import."""
+    def _imported(self, source: bytes, package: str = "") -> dict[str, str]:
+        """The user's modules that a source imports, and those that these import. package: the one that the source is in."""
         found: dict[str, str] = {}
-        waiting = [source]
+        waiting = [(source, package)]
         while waiting:
-            for name in _imports(waiting.pop()):
+            for name in _imports(*waiting.pop()):
                 path = self._beside(name)
                 if path is not None and name not in found:
                     found[name] = _digest(path)
-                    waiting.append(path.read_bytes())
+                    waiting.append((path.read_bytes(), _package(name, path)))
         return found
 
     def _beside(self, name: str) -> Path | None:
@@ -78,24 +85,47 @@ def _digest(path: Path) -> str:
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
+def _package(module: str, path: Path) -> str:
+    """The package that a module is in, or is: what its relative imports begin at."""
+    return module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+
 @lru_cache(maxsize=1024)
-def _imports(source: bytes) -> tuple[str, ...]:
+def _imports(source: bytes, package: str) -> tuple[str, ...]:
+    """The modules that may be meant, and the packages above them: Python runs these first."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return ()
-    return tuple(dict.fromkeys(_names(tree)))
+    return tuple(dict.fromkeys(one for name in _names(tree, package) for one in (*_above(name), name)))
 
 
-def _names(tree: ast.AST) -> Iterator[str]:
+def _above(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    yield from (".".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _names(tree: ast.AST, package: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.ImportFrom):
+            module = _meant(node, package)
+            if module:
+                yield module
+                for alias in node.names:
+                    yield f"{module}.{alias.name}"
+
+
+def _meant(node: ast.ImportFrom, package: str) -> str:
+    """The module of a `from … import`; "" for a relative one that leads out of the package."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    if not package or node.level > len(parts):
+        return ""
+    return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
 
 
 @cache
