@@ -1,6 +1,7 @@
 """What holds for every test: in CI nothing that its machine should have may be skipped; a busy machine is no failure."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,6 +10,10 @@ from bed.fixture import bed, place, pytest_collection_finish  # noqa: F401 - fix
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# What was started in the background ignores Ctrl-C, and so would every command that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Where CI runs, everything is installed (see .ci/run) and root may do everything: these skips alone are right there.
 RIGHT_IN_CI = (

@@ -21,7 +21,9 @@ def test_help_names_every_command(capsys):
         assert f"  {name} " in said
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [name for name in COMMANDS if name != "init"]
+)  # it writes files, wherever they will run
 def test_every_command_has_a_help_with_the_settings(name, capsys):
     assert enter([name, "--help"]) == 0
     said = capsys.readouterr().out

@@ -332,15 +332,15 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     import tarfile
     import tempfile
 
-    if not hasattr(tarfile, "data_filter"):
-        raise ResourceError(
-            "this Python unpacks no archive safely", fix="use Python 3.10.12, 3.11.4 or newer, or unpack it by hand"
-        )
+    from hera_utils.platforms.local.runtimes.pod.archives import untar
+    from hera_utils.platforms.local.runtimes.pod.fault import PodFault
+
     target = file.with_name(file.name.removesuffix(".tgz").removesuffix(".tar.gz"))
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=file.parent) as beside:
         try:
-            with tarfile.open(file, mode="r:*") as archive:
-                archive.extractall(beside, filter="data")
+            untar(str(file), beside)
+        except PodFault as error:
+            raise ResourceError(f"{file} cannot be unpacked: {error}", fix="look at it by hand") from None
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise ResourceError(
                 f"{file} cannot be unpacked ({type(error).__name__})", fix="look at it by hand; --unpack is not needed"

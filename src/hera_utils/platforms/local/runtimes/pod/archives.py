@@ -57,7 +57,7 @@ def unpack(path: str, target: str, kind: str) -> None:
     if kind == "zip":
         _unzip(path, folder)
     else:
-        _untar(path, folder)
+        untar(path, folder)
     names = os.listdir(folder)
     if len(names) == 1:
         os.rename(f"{folder}/{names[0]}", target)
@@ -66,7 +66,11 @@ def unpack(path: str, target: str, kind: str) -> None:
         os.rename(folder, target)
 
 
-def _untar(path: str, folder: str) -> None:
+def untar(path: str, folder: str) -> None:
+    """Everything in a tar into `folder`: files, folders and links that stay inside. PodFault for what would lead out of it.
+
+    Python's own filters do this too, but Debian 12's Python has none.
+    """
     with tarfile.open(path, "r:*") as archive:
         for entry in archive:
             place = _inside(folder, entry.name)
