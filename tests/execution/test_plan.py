@@ -8,11 +8,12 @@ from hera.workflows import Container, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large, task_count
-from hera_utils.execution.realization import platform_of
+from hera_utils.execution.realization import facts_of, platform_of
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
 from hera_utils.experiment.layout import Layout
+from hera_utils.settings.secret import MASK
 from hera_utils.settings.sources import Surroundings, read_settings
 
 
@@ -116,3 +117,11 @@ def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):
     ]
     assert found == ["https://one:6443", "https://one:6443", "https://other:6443"]
     assert platform_of(context(platform="remote", argo_server="https://argo:2746")) == "https://argo:2746"
+
+
+def test_a_record_holds_no_secret_constant(context):
+    constants = SimpleNamespace(city="Lyon", api_token="abc-def-1", store={"password": "hunter-22", "max_tokens": 5})
+    one = Experiment(workflow=define, inputs=Inputs(constants=constants, parameters=grid(n=[1])))
+    told = facts_of(one, "key", context(), "default")["inputs"]
+    assert told["constants"] == {"city": "Lyon", "api_token": MASK, "store": {"password": MASK, "max_tokens": 5}}
+    assert told["parameters"] == {"n": [1]}

@@ -40,7 +40,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.report.record import DONE, PointRow, RunRecord, records
-from hera_utils.report.surroundings import commit_of, without_secret_flags
+from hera_utils.report.surroundings import commit_of, without_secret_flags, without_secret_values
 from hera_utils.settings.fields import SECRET_FLAGS
 from hera_utils.settings.resolve import CLIContext
 
@@ -59,6 +59,7 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
     """What a record says of its run beside the points."""
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     commit = commit_of(script_folder(context))
+    inputs = experiment.inputs.as_json()
     return {
         "experiment": experiment.name or key.rpartition(":")[2],
         "key": key,
@@ -67,7 +68,7 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
         "platform": platform_of(context),
         "namespace": namespace,
         "state": str(context.state) if context.platform == "local" else "",
-        "inputs": experiment.inputs.as_json(),
+        "inputs": {**inputs, "constants": without_secret_values(inputs["constants"])},
         "git": None
         if commit is None
         else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},

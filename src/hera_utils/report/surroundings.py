@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from hera_utils.report.columns import kind_of
-from hera_utils.settings.secret import Secret, mask
+from hera_utils.settings.secret import MASK, Secret, mask
 
 Json = dict[str, Any]
 
@@ -190,6 +190,18 @@ def is_secret(name: str, value: str) -> bool:
     """Whether a name says that its value is secret. A number or a truth value is none: `max_tokens` is 100."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
     return bool(value) and bool(_SECRET_NAME.search(words)) and kind_of((value,)) == "text"
+
+
+def without_secret_values(values: Mapping[str, Any]) -> Json:
+    """The values with a mask for each text whose name says that it is secret, also in what they hold."""
+    return {
+        name: MASK
+        if isinstance(value, str) and is_secret(name, value)
+        else without_secret_values(value)
+        if isinstance(value, Mapping)
+        else value
+        for name, value in values.items()
+    }
 
 
 def hidden(text: str, secrets: Iterable[str | Secret | None]) -> str:
