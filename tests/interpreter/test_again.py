@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import playbook
 import pytest
 
 from hera_utils.argo.names import node_id
@@ -284,3 +285,29 @@ def test_a_memoized_run_computes_only_what_failed() -> None:
     assert (ran, run.phase) == (["l(1:2)", "z"], "Succeeded")
     z = next(one for one in run.nodes.values() if one["displayName"] == "z")
     assert z["inputs"]["parameters"][0]["value"] == "1"  # an output of the old run
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+@pytest.mark.parametrize("inner", ["steps", "dag"])
+@pytest.mark.parametrize("outer", ["steps", "dag"])
+def test_a_replaced_attempt_that_is_taken_back_holds_nothing_up(outer: str, inner: str, mode: str) -> None:
+    """Argo takes every attempt with a failed pod back, but goes on with the last: the others stay Running, and nothing waits for them."""
+    calls = [{"name": "r", "template": "inner"}, {"name": "b", "template": "pod", "depends": "r.Succeeded || r.Failed"}]
+    if outer == "steps":
+        calls = [{"name": "r", "template": "inner", "continueOn": {"failed": True}}, {"name": "b", "template": "pod"}]
+    body = {"dag": {"tasks": [{"name": "x", "template": "pod"}]}, "steps": [[{"name": "x", "template": "pod"}]]}
+    whole = {"dag": {"tasks": calls}, "steps": [[call] for call in calls]}
+    main = {"name": "main", outer: whole[outer], "parallelism": 1}
+    retried = {"name": "inner", inner: body[inner], "retryStrategy": {"limit": 1}}
+    pod = {"name": "pod", "container": {"image": "i", "command": ["c"]}}
+    play = playbook.Play(playbook.workflow({"entrypoint": "main", "templates": [main, retried, pod]}), mode)
+    while play.active:
+        play.end(play.active[0], 1)
+    assert play.phase == "Failed"
+    play.launched.clear()
+    play.tell(RetryRequested(play.at + 1, "seed"))
+    while play.active:
+        play.end(play.active[0])
+    assert play.phase == "Succeeded", play.phases()
+    attempts = [node["phase"] for node in play.run.nodes.values() if (node.get("nodeFlag") or {}).get("retried")]
+    assert attempts == ["Running", "Succeeded"]

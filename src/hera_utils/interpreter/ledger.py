@@ -37,9 +37,22 @@ class Ledger:
         self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
+        self._replaced = self._replaced_attempts()
         for node in self.nodes.values():
             self._ids[node["name"]] = node["id"]
             self._count(node, 1)
+
+    def _replaced_attempts(self) -> frozenset[str]:
+        """Attempts that a retry in place took back although others followed them (Argo: FormulateRetryWorkflow).
+
+        They are Running, and nobody ever looks at them again. Argo counts them all the same, so that a limit waits for ever.
+        """
+        attempts = (
+            [one for one in self.children(node) if phases.retried(one)]
+            for node in self.nodes.values()
+            if node["type"] == "Retry"
+        )
+        return frozenset(one["id"] for tried in attempts for one in tried[:-1] if not phases.ended(one))
 
     # --- looking --------------------------------------------------------------------------------------------------
     def id_of(self, name: str) -> str:
@@ -149,7 +162,7 @@ class Ledger:
     def _count(self, node: Json, sign: int) -> None:
         boundary = node.get("boundaryID") or ""
         kind, phase = node["type"], node["phase"]
-        if kind in _COUNTED:
+        if kind in _COUNTED and node["id"] not in self._replaced:
             if phase in _ACTIVE:
                 self.active_children[boundary] += sign
                 if kind == "Pod" and phase == phases.RUNNING:

@@ -22,6 +22,8 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
         found = ledger.get(node_id)
         if found is None:
             return phases.RUNNING
+        if not _within(ledger, found, node["id"]):
+            continue
         if not phases.fulfilled(found) and not _complete_group(ledger, found) and not _abandoned(ledger, found):
             return phases.RUNNING
         if phases.completed(found):
@@ -52,6 +54,18 @@ def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
     return phases.SUCCEEDED
 
 
+def _within(ledger: Ledger, found: Json, dag_id: str) -> bool:
+    """Whether the node belongs to the DAG.
+
+    What comes after the DAG may hang below it, and be at work again when a retry in place takes both back: it waits for the DAG.
+    Argo lets the DAG wait for it as well.
+    """
+    boundary = found.get("boundaryID") or ""
+    while boundary and boundary != dag_id:
+        boundary = (ledger.get(boundary) or {}).get("boundaryID") or ""
+    return bool(boundary)
+
+
 def _complete_group(ledger: Ledger, node: Json) -> bool:
     """A loop whose items are all over, but which nobody looked at since, is over too (Argo: completableTaskGroupPhase)."""
     children = ledger.children(node)
@@ -71,10 +85,19 @@ def _abandoned(ledger: Ledger, node: Json) -> bool:
 
 
 def _below_retry(ledger: Ledger, node: Json) -> list[str]:
-    """Single attempts do not count: look at what follows them, and at hooks."""
+    """Single attempts do not count: look at what follows them, and at hooks.
+
+    An earlier attempt that is not over was taken back by a retry in place; nobody will ever end it. Argo would wait for ever.
+    """
     found: list[str] = []
+    last = True
     for child in reversed(ledger.children(node)):
-        found += [child["id"]] if phases.hooked(child) else child.get("children") or []
+        if phases.hooked(child):
+            found.append(child["id"])
+            continue
+        if last or phases.fulfilled(child):
+            found += child.get("children") or []
+        last = False
     return found
 
 
