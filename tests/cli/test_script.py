@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from hera_utils.cli.script import execute, told
-from hera_utils.errors import HeraUtilsError, InvalidWorkflow, SettingsError
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +96,12 @@ def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
     error = told(BadRequest("Server returned status code 400 with message: `template name 'nope' undefined`"), tmp_path)
     assert isinstance(error, InvalidWorkflow)
     assert str(error) == "the Argo server refuses the workflow: template name 'nope' undefined"
+
+
+def test_a_namespace_that_is_not_there_is_no_fault_of_the_script(tmp_path):
+    from hera.exceptions import NotFound
+
+    error = told(NotFound('Server returned status code 404 with message: `namespaces "lyon" not found`'), tmp_path)
+    assert isinstance(error, ResourceError)
+    assert error.fix is not None
+    assert "--argo_namespace" in error.fix

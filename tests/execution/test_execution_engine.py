@@ -190,6 +190,7 @@ def test_planning_and_examining_run_nothing(script, local_platform):
     assert said.out.startswith("2 points (2 vintages) → 1 pod, 1 workflow of ")
     said = ended(script("--doctor"))
     assert (said.status, "✔ platform local" in said.out) == (0, True)
+    assert "✔ platform local" in ended(script("--role", "role.yaml")).out  # it is the doctor's: nothing runs
     said = ended(script("--doctor", "--python", "/nowhere/python"))
     assert (said.status, "✘ /nowhere/python" in said.out) == (1, True)
     assert "1 problem found" in said.err

@@ -1,4 +1,5 @@
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,15 @@ def test_a_claim_that_stands_for_another_folder(local_platform, tmp_path):
     where["folders"] = {"results": str(tmp_path / "two")}
     with pytest.raises(ResourceError, match=r"already stands for .*/one, not for .*/two"):
         provision(local_platform.cluster, environment, **where)
+
+
+def test_a_namespace_that_is_not_there(local_platform):
+    nowhere = Cluster(replace(local_platform.cluster.connection, namespace="nowhere"))
+    environment = Environment(persisted_volume=PersistedVolume("results"), config_map=ConfigMap("proxies", {}))
+    with pytest.raises(ResourceError, match="^there is no namespace `nowhere` on this machine") as told:
+        provision(nowhere, environment, state=local_platform.context.state)
+    assert told.value.fix is not None
+    assert "--argo_namespace" in told.value.fix
 
 
 def test_a_folder_that_cannot_be_made(local_platform, tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from hera_utils.cli.noting import Made, written_down
-from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, SettingsError
+from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
 
@@ -165,4 +165,9 @@ def _server_said(error: Exception) -> HeraUtilsError:
     message = message.strip("`") if marked else str(error)
     if type(error).__name__ in ("Unauthorized", "Forbidden"):
         return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
+    if message.startswith("namespaces ") and message.endswith(" not found"):
+        return ResourceError(
+            f"the Argo server refuses the workflow: {message}",
+            fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
+        )
     return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix="correct it in the script")

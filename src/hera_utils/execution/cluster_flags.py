@@ -16,5 +16,5 @@ def add_cluster_flags(group: Any) -> None:
     ):
         group.add_argument(*spellings, action="store_true", help=text)
     group.add_argument(
-        "--role", metavar="FILE", help="with --doctor: write the rights that lack, for the cluster's owner"
+        "--role", metavar="FILE", help="as --doctor, and write the rights that lack, for the cluster's owner"
     )

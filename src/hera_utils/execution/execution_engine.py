@@ -117,7 +117,7 @@ class ExecutionEngine:
         if listed := points_asked_for(experiment, self.context):
             self.told.lines(listed)
             return None
-        if self._asked("doctor"):
+        if self._asked("doctor") or self._role_file():
             self._told_findings(self._examined(experiment))
             return None
         if self._asked("plan") or self._asked("picture"):

@@ -84,9 +84,10 @@ class Cluster:
         except Refused as error:
             if error.reason != "NotFound":
                 raise
-            raise self._no_namespace() from None
+            raise self.no_namespace() from None
 
-    def _no_namespace(self) -> ResourceError:
+    def no_namespace(self) -> ResourceError:
+        """What is said where the namespace of the runs does not exist."""
         where = "on this machine" if self.local else "in the cluster"
         return ResourceError(
             f"there is no namespace `{self.namespace}` {where}",
@@ -297,7 +298,7 @@ class Cluster:
                 f"the Kubernetes cluster forbids it: {message}", fix="ask the cluster's owner for that right"
             )
         if code == 404 and f'namespaces "{self.namespace}" not found' in message:
-            return self._no_namespace()
+            return self.no_namespace()
         return Refused(faults.grpc_code(code), message or f"{what}: {code}", reason=str(error.status.reason or ""))
 
     def _unusable(self, why: str) -> HeraUtilsError:

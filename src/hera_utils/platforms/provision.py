@@ -99,6 +99,8 @@ def changes(
             continue
         change = _change(applier, one, live, force, made)
         made.append(_with_folder(cluster, change, live, state, folders or {}))
+    if any(f'namespaces "{cluster.namespace}" not found' in one.note for one in made):
+        raise cluster.no_namespace()  # one sentence about what is wrong, rather than one about each thing in it
     return made
 
 
