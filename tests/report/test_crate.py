@@ -271,9 +271,10 @@ def test_a_script_that_holds_a_secret_is_as_it_was(script, tmp_path):
 def test_what_is_no_manifest_is_refused(tmp_path):
     with pytest.raises(ResourceError, match="cannot be read"):
         repeating.read(tmp_path / "nothing")
-    (tmp_path / "x.json").write_text("[]")
-    with pytest.raises(SettingsError, match="no manifest"):
-        repeating.read(tmp_path / "x.json")
+    for text in ("[]", '{"@graph": 5}', '{"@graph": {"a": 1}}'):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(SettingsError, match="no manifest"):
+            repeating.read(tmp_path / "x.json")
 
 
 JSON = st.one_of(

@@ -53,7 +53,8 @@ def read(path: Path) -> Recorded:
     except (ValueError, RecursionError):
         raise SettingsError(f"{path} is no JSON", fix="name a ro-crate-metadata.json") from None
     graph = told.get("@graph") if isinstance(told, dict) else None
-    entities = {str(one["@id"]): one for one in graph or () if isinstance(one, dict) and "@id" in one}
+    found = graph if isinstance(graph, list) else []
+    entities = {str(one["@id"]): one for one in found if isinstance(one, dict) and "@id" in one}
     action = entities.get("#run")
     if action is None:
         raise SettingsError(
