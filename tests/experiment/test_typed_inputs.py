@@ -248,6 +248,7 @@ def test_points_in_a_table(tmp_path):
         ("a.json", "{", "{path} is no JSON: "),
         ("a.json", "[]", "{path} holds no tables"),
         ("a.yaml", "a: [", "{path} is no YAML: "),
+        ("a.yaml", "constants: {day: 2026-13-45}", "{path} is no YAML: month must be in 1..12"),
         ("a.yaml", "constants: 3", "constants: `3` is no table"),
         ("a.csv", "x,x\n1,2\n", "{path}: the first line names `x` twice"),
         ("a.csv", "", "{path}: the first line is empty"),

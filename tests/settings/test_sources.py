@@ -375,3 +375,15 @@ def test_every_setting_has_a_row(desk):
     rows = read_settings(around=desk.around).rows()
     assert [row.name for row in rows] == [field.name for field in FIELDS]
     assert all(row.help and row.origin for row in rows)
+
+
+def test_a_date_that_there_is_not_is_no_yaml(tmp_path):
+    """YAML's parser takes it for a date, and gives up in another way than for a mistake of writing."""
+    from hera_utils.settings import kubeconfig
+
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 2026-13-45\n")
+    with pytest.raises(SettingsError, match="it is no YAML"):
+        kubeconfig.choose([path])
+    with pytest.raises(SettingsError, match="not legal YAML"):
+        read_settings({"images": str(path)})

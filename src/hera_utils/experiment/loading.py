@@ -70,7 +70,7 @@ def _parsed(kind: str, text: str, path: str) -> Any:
 
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
         told = " ".join(str(error).split())
         raise SettingsError(f"{path} is no YAML: {told}", fix="check the line it names") from None
 

@@ -103,7 +103,7 @@ def _document(path: Path) -> Json:
         document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise _unusable(str(path), (error.strerror or "unreadable").lower()) from None
-    except (UnicodeDecodeError, yaml.YAMLError):
+    except (yaml.YAMLError, ValueError):  # a ValueError for what is no UTF-8, and for a date that there is not
         raise _unusable(str(path), "it is no YAML") from None  # what the parser says may hold a secret of it
     if document is None:
         return {}

@@ -194,7 +194,7 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
 
     try:
         table = yaml.safe_load(text_of(path, place.origin))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"
         raise SettingsError(
