@@ -9,6 +9,7 @@ from hera.workflows.models import ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
 from hera_utils.execution import realization
+from hera_utils.execution.screen import last_lines
 from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.report.record import DONE, RunRecord, records
@@ -169,6 +170,23 @@ def test_points_that_failed_run_again_and_gather_waits_for_all(lab):
     again = lab.engine.run(one, resume=True)
     assert (again.name, again["count"].outputs["total"]) == (run.name, "3")
     assert (lab.claim / "gathered").read_text() == "\n"
+
+
+def test_a_gather_that_fails_is_told_with_its_last_lines_and_runs_alone_when_resumed(lab):
+    def failing(environment, inputs, layout):
+        with Workflow(generate_name="loop-", entrypoint="count") as w:
+            Container(name="count", image="alpine:3", command=["sh", "-c"], args=["echo no table >&2; exit 4"])
+        return w
+
+    with pytest.raises(RunFailed) as caught:
+        lab.engine.run(experiment(gather=failing))
+    assert "gather again with: --resume" in caught.value.fix
+    run = lab.engine.run(experiment(gather=failing, n=(1, 2, 3, 4)), check=False)
+    assert run.outcome.failures[0].workflow == f"{run.name}-gather"
+    assert list(last_lines(lab.client, run).values()) == [["no table"]]
+    before = lab.ran()
+    assert lab.engine.run(experiment(gather=gather, n=(1, 2, 3, 4)), resume=True)["count"].outputs["total"] == "4"
+    assert lab.ran() == before
 
 
 def test_what_was_retried_by_hand_is_done(lab):

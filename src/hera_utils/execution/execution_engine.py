@@ -137,7 +137,7 @@ class ExecutionEngine:
             self._keep(found, run)
             self.told.ended(found.client, run)
             if check and not run.succeeded:
-                raise how_it_failed(run)
+                raise how_it_failed(run, gathers=found.plan.gather is not None)
             return run
 
     def _keep(self, found: Realization, run: Run) -> None:

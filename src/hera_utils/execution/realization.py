@@ -383,12 +383,14 @@ def close_record(record: RunRecord) -> None:
     record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")
 
 
-def how_it_failed(run: Run) -> RunFailed:
-    """The error for a run that did not succeed."""
+def how_it_failed(run: Run, *, gathers: bool = False) -> RunFailed:
+    """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is done."""
     first = next(iter(run.outcome.failures), None)
     why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
     points = f": {run.undone} of {run.points} points are not done" if run.points > 1 and run.undone else ""
     fix = f"read hera-utils logs {run.name}; then: hera-utils retry {run.name} --watch"
     if points:
         fix = f"read hera-utils logs {run.name}; once the cause is gone, run them again with: --resume"
+    elif gathers:  # a retry would run the code that was submitted
+        fix = f"read hera-utils logs {run.name}; once the cause is gone, gather again with: --resume (the points are done)"
     return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)

@@ -125,9 +125,10 @@ def last_lines(client: ArgoClient, run: Run) -> dict[str, list[str]]:
 
     found: dict[str, list[str]] = {}
     for failure in first_failures(run.outcome):
-        pod = pod_name(run.name, failure.node_name, failure.template, failure.node_id)
+        workflow = failure.workflow or run.name
+        pod = pod_name(workflow, failure.node_name, failure.template, failure.node_id)
         try:
-            lines = [line for _, line in client.logs(run.name, pod=pod, tail=LAST_LINES)]
+            lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
         except HeraUtilsError:
             continue  # no log is no reason to hide the failure
         found[failure.node_id] = [line for line in lines if "argo=true" not in line]

@@ -16,6 +16,7 @@ class Failure:
 
     task: its path in the run (`A.collect(3:value)`). node_id: of the attempt that failed last. phase: Failed or Error.
     exit_code: None when no process ended (a pod that was evicted, an expression that could not be read).
+    workflow: which one of a run's several.
     """
 
     task: str
@@ -27,6 +28,7 @@ class Failure:
     exit_code: int | None
     attempts: int
     inputs: dict[str, str]
+    workflow: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def _failure(leaf: Branch, workflow: str) -> Failure:
         exit_code=int(code) if code.lstrip("-").isdigit() else None,
         attempts=max(1, len(leaf.attempts)),
         inputs=values(node.get("inputs") or last.get("inputs")),
+        workflow=workflow,
     )
 
 
