@@ -104,6 +104,8 @@ def test_a_projects_profile_is_everybodys(desk):
         profiles.remove("shared", desk.around)
     with pytest.raises(SettingsError, match="not run from a project's file"):
         profiles.add("other", {"argo_token_command": "x"}, desk.around, project=True)
+    with pytest.raises(SettingsError, match="no project's file says"):
+        profiles.add("other", {"argo_token_file": "/x"}, desk.around, project=True)
 
 
 @pytest.mark.parametrize(

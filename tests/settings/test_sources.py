@@ -208,6 +208,20 @@ def test_a_command_in_a_projects_file_is_not_run(desk, file):
         read_settings(around=desk.around)
 
 
+@pytest.mark.parametrize("file", ["hera-utils.toml", "hera.config"])
+@pytest.mark.parametrize("said", ['argo_token_file = "~/.ssh/id"', 'argo_token_keyring = "mail/me"'])
+def test_no_projects_file_says_what_of_mine_is_sent(desk, file, said):
+    """It names the server as well: that would be sent whatever it likes."""
+    (desk.project / file).write_text(
+        f'argo_server = "a.example"\n{said}\n'.replace('"', "" if file == "hera.config" else '"')
+    )
+    with pytest.raises(SettingsError, match="a file of the project says where a token of yours is"):
+        read_settings(around=desk.around)
+    (desk.project / file).unlink()
+    (desk.home / "hera.config").write_text("argo_token_file = ~/token\n")
+    assert read_settings(around=desk.around).argo_token_file == str(desk.home / "token")
+
+
 def test_a_proxys_password_is_found_nowhere(desk):
     context = read_settings({"proxy": f"http://me:{PLANTED}@proxy.example:3128"}, around=desk.around)
     assert context.proxy.endswith("@proxy.example:3128")

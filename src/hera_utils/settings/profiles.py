@@ -120,6 +120,8 @@ def add(
         raise SettingsError(f"there is a profile `{name}` already ({there})", fix="add --replace, or give another name")
     if project and "argo_token_command" in kept:
         raise SettingsError("a command is not run from a project's file", fix="leave --project out")
+    if project and kept.keys() & {"argo_token_file", "argo_token_keyring"}:
+        raise SettingsError("where a token of yours is, no project's file says", fix="leave --project out")
     written = [_change(home, lambda text, before: _with_profile(text, before, name, kept))]
     secrets = around.user_folder / CREDENTIALS_FILE
     held = {key: value.reveal() if isinstance(value, Secret) else value for key, value in secret.items()}

@@ -243,8 +243,8 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
         if path not in seen and path.is_file():
             seen.add(path)
             layer = _hera_config(path, told, around, foreign)
-            if rank == "near" and "argo_token_command" in layer:
-                _checked({"argo_token_command": layer["argo_token_command"]})
+            if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
+                _checked({name: said for name, said in layer.items() if name != "argo_token"})
             yield rank, layer
 
 
@@ -368,7 +368,9 @@ def _add(layer: dict[str, Said], name: str, raw: Any, place: Place) -> None:
 
 
 def _checked(layer: Layer) -> Layer:
-    """A project's file is shared: a token in it would be too, and a command in it would be somebody else's."""
+    """A project's file is shared: a token in it would be too, a command in it would be somebody else's, and a file (or an entry of the
+    keyring) that it names would be sent to whichever server it names.
+    """
     if "argo_token" in layer:
         raise SettingsError(
             f"a token stands in a file that is shared with the project ({layer['argo_token'].origin})",
@@ -379,6 +381,12 @@ def _checked(layer: Layer) -> Layer:
             f"a command to be run stands in a file of the project ({layer['argo_token_command'].origin})",
             fix=f"remove it there, and give it in the user's own {USER_FILE}",
         )
+    for name in ("argo_token_file", "argo_token_keyring"):
+        if name in layer:
+            raise SettingsError(
+                f"a file of the project says where a token of yours is ({layer[name].origin})",
+                fix=f"remove {name} there, and give it in the user's own {USER_FILE}",
+            )
     return layer
 
 
