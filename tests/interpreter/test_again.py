@@ -311,3 +311,28 @@ def test_a_replaced_attempt_that_is_taken_back_holds_nothing_up(outer: str, inne
     assert play.phase == "Succeeded", play.phases()
     attempts = [node["phase"] for node in play.run.nodes.values() if (node.get("nodeFlag") or {}).get("retried")]
     assert attempts == ["Running", "Succeeded"]
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_pod_that_ended_after_its_run_is_over_when_the_run_is_retried(code: int, mode: str) -> None:
+    """failFast leaves a pod of an inner template behind; it ends before the run is retried in place, and the retry goes on from there."""
+    inner = {"name": "inner", "steps": [[{"name": "x", "template": "pod"}]]}
+    main = {
+        "name": "main",
+        "failFast": True,
+        "steps": [[{"name": "a", "template": "pod"}, {"name": "r", "template": "inner"}]],
+    }
+    pod = {"name": "pod", "container": {"image": "i", "command": ["c"]}}
+    play = playbook.Play(playbook.workflow({"entrypoint": "main", "templates": [main, inner, pod]}), mode)
+    play.end("a", 1)
+    assert play.phase == "Failed"
+    assert play.node("x")["phase"] == "Pending"
+    play.end("x", code)
+    assert play.node("x")["phase"] == "Pending"  # nobody looks at a run that is over
+    play.launched.clear()
+    play.tell(RetryRequested(play.at + 1, "seed"))
+    assert play.node("x")["phase"] == ("Failed" if code else "Succeeded")
+    assert play.running() == ["[0].a"]
+    play.end("a")
+    assert play.phase == ("Failed" if code else "Succeeded")

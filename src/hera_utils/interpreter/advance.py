@@ -24,8 +24,9 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     if isinstance(event, events.Submitted):
         return begin.submitted(run, event)
     if isinstance(event, events.RetryRequested):
-        return begin.again(run, event)
+        return begin.again(run, event, _pods_ended_since)
     if run.finished:
+        _keep(run, event)
         return []
     walk = begin.restored(run, event)
     apply = _HANDLERS[type(event)]
@@ -33,6 +34,25 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     walk.open_waiting()
     begin.note_totals(walk)
     return walk.commands
+
+
+def _keep(run: Run, event: events.Event) -> None:
+    """A pod that a template left behind when it failed ends after the run: a retry in place will want to know (`memory["late"]`).
+
+    Argo's controller would find the pod then, and see how it ended.
+    """
+    if isinstance(event, events.PodFinished):
+        node = run.nodes.get(event.node_id)
+        if node is not None and not phases.ended(node):
+            run.memory.setdefault("late", {})[event.node_id] = events.to_json(event)
+
+
+def _pods_ended_since(walk: Walk) -> None:
+    """Of the pods that ended after the run did, those whose nodes the retry in place has kept."""
+    for kept in (walk.run.memory.pop("late", None) or {}).values():
+        event = events.from_json(kept)
+        if isinstance(event, events.PodFinished):
+            _pod_finished(walk, event)
 
 
 def _pod_started(walk: Walk, event: events.PodStarted) -> None:

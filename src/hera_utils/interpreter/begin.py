@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -106,14 +107,18 @@ def started(walk: Walk) -> list[Command]:
     return walk.commands
 
 
-def again(run: Run, event: RetryRequested) -> list[Command]:
-    """A finished run is retried in place: what failed is taken back, then everything is walked anew."""
+def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
+    """A finished run is retried in place: what failed is taken back, then everything is walked anew.
+
+    catch_up: tells of the nodes that were kept what happened to them since the run finished.
+    """
     commands = retry_in_place.retry(run, event)
     run.memory.pop("locks", None)
     run.memory.pop("asked", None)
     walk = run.index = _walk(run, _spec(run))
     walk.begin(event.at, event.seed)
     walk.commands += commands
+    catch_up(walk)
     return begun(walk)
 
 
