@@ -34,6 +34,10 @@ def test_what_it_says_and_writes(init, tmp_path):
     assert not any("@NAME@" in path.read_text() for path in (tmp_path / "urban-heat").iterdir())
 
 
+def test_what_it_says_can_be_pasted(init):
+    assert "cd 'heat study' && python experiment.py" in init("heat study")[1]
+
+
 def test_nothing_is_overwritten(init, tmp_path):
     mine = tmp_path / "urban-heat" / "inputs.py"
     mine.parent.mkdir()

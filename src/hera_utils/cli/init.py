@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def command(folder: Path) -> int:
             f"{error.filename} cannot be written ({error.strerror})", fix="choose another place"
         ) from error
     click.echo(f"{folder}/: {', '.join(FILES)}")
-    click.echo(f"run it:   cd {folder} && python experiment.py")
+    click.echo(f"run it:   cd {shlex.quote(str(folder))} && python experiment.py")
     click.echo("test it:  python -m pytest")
     return 0
 
