@@ -51,6 +51,13 @@ def started(platform, *documents):
     return [document["metadata"]["name"] for document in documents]
 
 
+def test_the_way_to_its_tasks_leads_there(local_platform, typed):
+    for name in started(local_platform, part("loop", "loop"), part("loop", "loop-gather")):
+        local_platform.client.wait(name)
+    assert "its tasks: hera-utils results loop --tasks;" in typed("get", "loop")  # `get loop` would be this once more
+    assert typed("results", "loop", "--tasks").count("Succeeded") == 2
+
+
 def test_looking_at_it(local_platform, typed):
     names = started(
         local_platform, part("sweep", "sweep-1"), part("sweep", "sweep-2", points=3), part("alone", "alone")

@@ -68,7 +68,9 @@ def _of_several(client: ArgoClient, names: list[str]) -> Iterator[str]:
     yield f"  namespace {client.namespace}   {len(names)} workflows"
     for row in state.rows:
         yield f"  {row_text(row, signs)}"
-    yield f"  its tasks: hera-utils get {names[0]}; its points: hera-utils results {run}"
+    # A run of one part and a gather has its first workflow's name: asked for that, the answer would be this one again.
+    tasks = f"hera-utils results {run} --tasks" if names[0] == run else f"hera-utils get {names[0]}"
+    yield f"  its tasks: {tasks}; its points: hera-utils results {run}"
 
 
 def _print_several(documents: list[Json], output: str) -> None:
