@@ -139,12 +139,19 @@ class Telling:
         self._tell(events[what])
 
     def _retry(self) -> None:
+        """The run is retried in place. Pods that failing templates left behind go on, unless their nodes were taken back."""
+        play = self.play
         self.retries += 1
-        self.play.launched.clear()
-        self.play.active.clear()
-        self.play.timers.clear()
-        self.started.clear()
-        self._tell(e.RetryRequested(self.play.at + 1, "seed"))
+        left = list(play.active)
+        play.launched.clear()
+        play.active.clear()
+        play.timers.clear()
+        self._tell(e.RetryRequested(play.at + 1, "seed"))
+        self.started &= {*left} - {*play.launched}
+        for node_id in left:
+            node = play.run.nodes.get(node_id)
+            if node is not None and node["phase"] not in ENDED and node_id not in play.launched:
+                play.active.append(node_id)
 
     def _tell(self, event: e.Event) -> bool:
         """Whether the run took it; what is refused changes nothing."""
