@@ -120,3 +120,10 @@ def test_a_sweep_that_is_filtered_away_is_told(engine, experiment):
     nothing = Experiment(workflow=define, inputs=Inputs(None, grid(n=[1, 2]).where(lambda point: point.n > 2)))
     with pytest.raises(SettingsError, match=r"no point left \(0 of \(2 n\)\)"):
         engine().plan(nothing)
+
+
+def test_explaining_a_run_of_every_point_is_refused(engine, experiment):
+    """It ran everything and explained nothing."""
+    with pytest.raises(SettingsError, match="without --resume every point does"):
+        engine("--explain").run(experiment)
+    assert engine("--plan", "--resume", "--explain").run(experiment) is None

@@ -222,6 +222,18 @@ def test_no_projects_file_says_what_of_mine_is_sent(desk, file, said):
     assert read_settings(around=desk.around).argo_token_file == str(desk.home / "token")
 
 
+@pytest.mark.parametrize("user", ["exec: {command: touch, args: [ran]}", "tokenFile: /etc/hostname"])
+def test_a_kubeconfig_of_a_project_runs_and_sends_nothing(desk, user):
+    (desk.project / "kubeconfig").write_text(f"users:\n- name: me\n  user: {{{user}}}\n")
+    (desk.project / "hera-utils.toml").write_text('platform = "remote"\nk8s_config_file = "kubeconfig"\n')
+    with pytest.raises(SettingsError, match="which the project brings, runs programs or sends files of yours"):
+        read_settings(around=desk.around)
+    mine = {"k8s_config_file": str(desk.home / "kubeconfig")}
+    (desk.project / "kubeconfig").rename(mine["k8s_config_file"])
+    (desk.project / "hera-utils.toml").write_text(f'k8s_config_file = "{mine["k8s_config_file"]}"\n')
+    assert read_settings(around=desk.around).k8s_config_file == mine["k8s_config_file"]
+
+
 def test_a_proxys_password_is_found_nowhere(desk):
     context = read_settings({"proxy": f"http://me:{PLANTED}@proxy.example:3128"}, around=desk.around)
     assert context.proxy.endswith("@proxy.example:3128")

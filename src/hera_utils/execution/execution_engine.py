@@ -114,6 +114,11 @@ class ExecutionEngine:
         whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
         """
         experiment = meant(experiment, self.context)
+        if self._asked("explain") and not (self._asked("resume") if resume is None else resume):
+            raise SettingsError(
+                "--explain says why a point runs once more, and without --resume every point does",
+                fix="give --resume as well; with --plan it is only said, and nothing runs",
+            )
         if listed := points_asked_for(experiment, self.context):
             self.told.lines(listed)
             return None

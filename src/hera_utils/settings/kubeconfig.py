@@ -47,6 +47,12 @@ def files(named: str | None, home: Path | None = None) -> list[Path]:
     return [usual] if usual.is_file() else []
 
 
+def trusts_its_author(path: Path) -> bool:
+    """Whether who reads a kubeconfig runs a program, or sends a file of this machine, that its author chose."""
+    users = [entry.get("user") for entry in _document(path).get("users") or () if isinstance(entry, Mapping)]
+    return any(set(user) & {"exec", "auth-provider", "tokenFile"} for user in users if isinstance(user, Mapping))
+
+
 def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
     """The context of that name, or the current one. SettingsError names the file and what is wrong in it."""
     origin = os.pathsep.join(map(str, paths))

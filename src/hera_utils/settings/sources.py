@@ -125,7 +125,7 @@ def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundi
     name = profile.value if profile else None
     return [
         *near,
-        *(_checked(layer) for layer in _tables(project, name, around)),
+        *(_checked(layer, Path(project.path).parent) for layer in _tables(project, name, around)),
         *far,
         *_tables(user, name, around),
         *_tables(credentials, name, around),
@@ -244,7 +244,7 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
             seen.add(path)
             layer = _hera_config(path, told, around, foreign)
             if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
-                _checked({name: said for name, said in layer.items() if name != "argo_token"})
+                _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
             yield rank, layer
 
 
@@ -367,9 +367,9 @@ def _add(layer: dict[str, Said], name: str, raw: Any, place: Place) -> None:
         layer[name] = Said(value, place.origin)
 
 
-def _checked(layer: Layer) -> Layer:
+def _checked(layer: Layer, folder: Path) -> Layer:
     """A project's file is shared: a token in it would be too, a command in it would be somebody else's, and a file (or an entry of the
-    keyring) that it names would be sent to whichever server it names.
+    keyring) that it names would be sent to whichever server it names. So it is with a kubeconfig that the project (`folder`) brings.
     """
     if "argo_token" in layer:
         raise SettingsError(
@@ -386,6 +386,13 @@ def _checked(layer: Layer) -> Layer:
             raise SettingsError(
                 f"a file of the project says where a token of yours is ({layer[name].origin})",
                 fix=f"remove {name} there, and give it in the user's own {USER_FILE}",
+            )
+    said = layer.get("k8s_config_file", Said("", ""))
+    for path in kubeconfig.files(str(said.value)) if said.value else ():
+        if path.resolve().is_relative_to(folder.resolve()) and kubeconfig.trusts_its_author(path):
+            raise SettingsError(
+                f"the kubeconfig {path}, which the project brings, runs programs or sends files of yours ({said.origin})",
+                fix="read it; if that is right, name it yourself with --k8s_config_file or KUBECONFIG",
             )
     return layer
 
