@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from hera_utils.execution.files import DeclaredFiles
 from hera_utils.experiment.layout import File
 from hera_utils.experiment.points import Point
+from hera_utils.platforms.downloads import digest
 from hera_utils.report.manifest import KnownFile
 
 MOST_FILES = 1000
 MOST_BYTES = 512 * 1024 * 1024  # read at the end of a run: a second or so
-_CHUNK = 1 << 20
 
 
 def checksums(files: DeclaredFiles, points: Iterable[Point]) -> tuple[KnownFile, ...]:
@@ -27,7 +25,7 @@ def checksums(files: DeclaredFiles, points: Iterable[Point]) -> tuple[KnownFile,
         if len(found) >= MOST_FILES or path.stat().st_size > room:
             break
         room -= path.stat().st_size
-        found[file.path] = KnownFile(file.path, path.stat().st_size, _sha256(path), written)
+        found[file.path] = KnownFile(file.path, path.stat().st_size, digest(path), written)
     return tuple(found.values())
 
 
@@ -42,11 +40,3 @@ def _declared(files: DeclaredFiles, points: Iterable[Point]) -> Iterator[tuple[F
     for point in points:
         yield from ((file, False) for file in layout.inputs_of(point) if file.path not in every)
         yield from ((file, True) for file in layout.outputs(point))
-
-
-def _sha256(path: Path) -> str:
-    made = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            made.update(chunk)
-    return made.hexdigest()

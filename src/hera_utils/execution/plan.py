@@ -18,6 +18,7 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
 from hera_utils.preflight.limits import Size, breaches, size
+from hera_utils.preflight.width import times
 from hera_utils.settings.resolve import CLIContext
 
 __all__ = ["Plan", "document_of", "environment_of", "plan", "refuse_too_large", "task_count"]
@@ -298,16 +299,7 @@ def task_count(document: Json) -> tuple[int, bool]:
 
     def of_call(call: Json, above: tuple[str, ...]) -> tuple[int, bool]:
         count, exact = of(call.get("inline") or templates.get(call.get("template")), above)
-        times, sure = _times(call)
-        return count * times, exact and sure
+        often = times(call)
+        return (count, False) if often is None else (count * often, exact)
 
     return of(templates.get(spec.get("entrypoint")), ())
-
-
-def _times(call: Json) -> tuple[int, bool]:
-    if call.get("withItems") is not None:
-        return len(call["withItems"]), True
-    sequence = call.get("withSequence") or {}
-    if str(sequence.get("count", "")).isdigit():
-        return int(sequence["count"]), True
-    return 1, not (call.get("withParam") or sequence)

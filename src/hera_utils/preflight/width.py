@@ -47,8 +47,8 @@ def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> W
 
     def of_call(call: Json, above: tuple[str, ...]) -> Width:
         one = of(call.get("inline") or templates.get(str(call.get("template"))), above)
-        times, sure = _times(call)
-        return Width(one.count * times, one.exact and sure)
+        often = times(call)
+        return Width(one.count * _SEVERAL, False) if often is None else Width(one.count * often, one.exact)
 
     return _limited(of(templates.get(str(spec.get("entrypoint"))), ()), spec.get("parallelism"))
 
@@ -88,14 +88,14 @@ def _dependencies(task: Json) -> list[str]:
     return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
 
 
-def _times(call: Json) -> tuple[int, bool]:
+def times(call: Json) -> int | None:
+    """How often a task or step runs: once for each item it loops over; None where the run alone will tell."""
     if call.get("withItems") is not None:
-        return len(call["withItems"]), True
+        return len(call["withItems"])
     sequence = call.get("withSequence") or {}
     if str(sequence.get("count", "")).isdigit():
-        return int(sequence["count"]), True
-    looped = bool(call.get("withParam") or sequence)
-    return (_SEVERAL, False) if looped else (1, True)
+        return int(sequence["count"])
+    return None if call.get("withParam") or sequence else 1
 
 
 def _together(widths: Iterable[Width]) -> Width:
