@@ -1,6 +1,6 @@
 """Loaded dice: what a task drew when its case was recorded is an input of the case, like its parameters.
 
-    dice.py RECORDINGS FOLDER
+    dice.py FOLDER RECORDINGS...
 
 Some cases decide by random numbers whether they succeed; their recording holds one draw. For each such task this looks for a seed
 with which the task's own program, unchanged, ends as recorded (exit code, result): smallest first, by running it. The stand-in
@@ -40,10 +40,15 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def load(recordings: Path, folder: Path) -> None:
+def load(recordings: list[Path], folder: Path) -> None:
     """Write the draws of every recorded case below `folder`, one file a generateName."""
-    shared = [template for file in sorted((recordings / "objects").glob("*.yaml")) for template in _templates(file)]
-    for recording in sorted(recordings.glob("*/*.json")):
+    shared = [
+        template
+        for root in recordings
+        for file in sorted((root / "objects").glob("*.yaml"))
+        for template in _templates(file)
+    ]
+    for recording in (path for root in recordings for path in sorted(root.glob("*/*.json"))):
         document = yaml.load(recording.with_suffix(".yaml").read_text(), _Loader)
         recorded = json.loads(recording.read_text())
         base = document["metadata"].get("generateName")
@@ -78,7 +83,7 @@ def _later(recorded: Json) -> dict[str, float]:
         artifact["globalName"]: node
         for node in recorded["nodes"]
         for artifact in node.get("outputArtifacts") or ()
-        if artifact.get("globalName")
+        if isinstance(artifact, dict) and artifact.get("globalName")  # some recordings hold the artifacts' names alone
     }
     nodes = [exported[name] for name in order if name in exported]
     return {
@@ -144,4 +149,4 @@ def _ended(argv: list[str]) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    load(Path(sys.argv[1]), Path(sys.argv[2]))
+    load([Path(name) for name in sys.argv[2:]], Path(sys.argv[1]))

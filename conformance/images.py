@@ -1,6 +1,6 @@
 """Print the image table for a run of the recordings: theirs, with what the recorded images held beyond it.
 
-    images.py RECORDINGS FOLDER      FOLDER (it exists) takes what the table names
+    images.py FOLDER RECORDINGS...      FOLDER (it exists) takes what the table names; the first recordings' table and programs serve
 
 The recorded alpine, busybox and curl images have busybox's shell (`>&`, $RANDOM) and its nslookup; the recorded argosay:v2 has cowsay;
 Argo's own command line is stood in for by `argo`. Python and the shells throw the recorded dice: dice.py says which, and why.
@@ -21,14 +21,15 @@ _PYTHON_IMAGES = ("python:*", "my-image-with-python*")
 _COWSAY_IMAGES = ("argoproj/argosay:v2", "quay.io/argoproj/argosay:v2")
 
 
-def main(recordings: Path, folder: Path) -> None:
+def main(folder: Path, every: list[Path]) -> None:
+    recordings = every[0]
     table = yaml.safe_load((recordings / "images.yaml").read_text())
     for entry in table.values():  # relative paths are relative to the file that holds the table
         if "path" in entry:
             entry["path"] = [str(recordings / path) for path in entry["path"]]
         if "files" in entry:
             entry["files"] = {inside: str(recordings / outside) for inside, outside in entry["files"].items()}
-    loaded = _loaded(recordings, folder)
+    loaded = _loaded(every, folder)
     more = {name: [_shells(folder / "shells", loaded, "/bin/sh"), recordings / "bin"] for name in _COWSAY_IMAGES}
     if busybox := shutil.which("busybox"):
         applets = _shells(folder / "applets", loaded, f"{busybox} sh")
@@ -45,7 +46,7 @@ def main(recordings: Path, folder: Path) -> None:
     yaml.safe_dump(table, sys.stdout)
 
 
-def _loaded(recordings: Path, folder: Path) -> Path:
+def _loaded(recordings: list[Path], folder: Path) -> Path:
     loaded = Path(shutil.copytree(_HERE / "loaded", folder / "loaded", ignore=shutil.ignore_patterns("__pycache__")))
     dice.load(recordings, loaded)
     return loaded
@@ -61,4 +62,4 @@ def _shells(folder: Path, loaded: Path, shell: str) -> Path:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

@@ -1,6 +1,6 @@
 """Print the folders of recorded cases, one a line, so that no two cases of one fixed name run side by side.
 
-    suites.py RECORDINGS FOLDER
+    suites.py FOLDER RECORDINGS...
 
 A case with metadata.name deletes what is left of that name before it starts, so two of them at once undo each other (on any server).
 Where a suite holds two such cases, the second gets a folder of its own below FOLDER: FOLDER/N/suite, with links to its files.
@@ -15,8 +15,8 @@ from pathlib import Path
 _NAME = re.compile(r"^  name: (\S+)$", re.MULTILINE)
 
 
-def main(recordings: Path, folder: Path) -> None:
-    for suite in sorted(path for path in recordings.iterdir() if any(path.glob("*.json"))):
+def main(folder: Path, recordings: list[Path]) -> None:
+    for suite in (path for root in recordings for path in sorted(root.iterdir()) if any(path.glob("*.json"))):
         rounds: list[list[Path]] = [[]]
         seen: dict[str, int] = {}
         for case in sorted(suite.glob("*.yaml")):
@@ -41,4 +41,4 @@ def _linked(folder: Path, cases: list[Path]) -> Path:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

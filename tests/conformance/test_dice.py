@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -10,12 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hera_utils.argo.names import node_id
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
 sys.path.insert(0, str(CONFORMANCE))
 import dice  # noqa: E402  of the folder that was just named
+import suites  # noqa: E402
 
 FLIP = {"name": "flip", "script": {"command": ["python"], "source": "import random\nprint(random.choice('ht'))\n"}}
 FAIL = {
@@ -91,3 +94,29 @@ def test_a_shell_starts_from_the_seed_of_its_node(throw) -> None:
     assert throw("", "sh", "-c", "echo $RANDOM") == "3"
     assert throw(".late", "sh", "-c", "echo $RANDOM") == "unset"
     assert throw(".flip", "sh", "-c", "echo $RANDOM", workflow="other-abcde") == "unset"
+
+
+def test_artifacts_that_are_recorded_by_their_names_alone_have_no_order() -> None:
+    recorded = {
+        "outputs": {"artifacts": ["a"]},
+        "nodes": [node("flip", exitCode="0", result="h", outputArtifacts=["a"])],
+    }
+    assert len(dice._lines(recorded, {"flip": FLIP})) == 1
+
+
+def test_draws_and_suites_are_those_of_all_the_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, case in (("one", "first"), ("two", "second")):
+        suite = tmp_path / folder / f"suite-{folder}"
+        suite.mkdir(parents=True)
+        document = {"metadata": {"generateName": f"{case}-"}, "spec": {"templates": [FLIP]}}
+        recorded = {"outcome": "completed", "nodes": [node("flip", exitCode="0", result="h")]}
+        (suite / f"{case}.yaml").write_text(yaml.safe_dump(document))
+        (suite / f"{case}.json").write_text(json.dumps(recorded))
+        (suite / "refused.yaml").write_text(yaml.safe_dump({**document, "metadata": {"generateName": "refused-"}}))
+        (suite / "refused.json").write_text(json.dumps({"outcome": "rejected", "submit": {"status": 400}}))
+    folders = [tmp_path / "one", tmp_path / "two"]
+    (tmp_path / "loaded").mkdir()
+    dice.load(folders, tmp_path / "loaded")
+    assert sorted(file.name for file in (tmp_path / "loaded").iterdir()) == ["first-", "second-"]
+    suites.main(tmp_path / "apart", folders)
+    assert capsys.readouterr().out.split() == [str(tmp_path / "one/suite-one"), str(tmp_path / "two/suite-two")]
