@@ -237,3 +237,28 @@ def test_a_workflow_of_a_megabyte_is_read_quickly() -> None:
     start = time.process_time()
     decode(document, "Workflow")
     assert time.process_time() - start < 1.0
+
+
+_TOGETHER = """
+import json, sys, threading
+sys.setswitchinterval(1e-6)
+from hera_utils.argo.schema import decode
+document, barrier, answers = json.loads(sys.stdin.read()), threading.Barrier(8), []
+def work():
+    barrier.wait()
+    answers.append(json.dumps(decode(document, "Workflow")))
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps([len(answers), sorted(set(answers))]))
+"""
+
+
+def test_the_first_documents_that_come_together_lose_no_field() -> None:
+    document = workflow({"container": {"image": "a", "env": [{"name": "A", "value": "b"}], "command": ["c"]}})
+    done = subprocess.run([sys.executable, "-c", _TOGETHER], input=json.dumps(document), capture_output=True, text=True)
+    number, answers = json.loads(done.stdout)
+    assert number == 8
+    assert [json.loads(answer) for answer in answers] == [decode(document, "Workflow")]

@@ -125,19 +125,15 @@ class _Field:
         self.zero = _zero(declared) if always else None
 
 
-class _Struct:
-    """Decodes one Go struct."""
+class _Layout:
+    """The fields of a Go struct: by name, by name in small letters, and those that are always written."""
+
+    __slots__ = ("always", "fields", "folded")
 
     def __init__(self, type_name: str) -> None:
-        self.type_name = type_name
-        self.short = type_name.partition(".")[2]
         self.fields: dict[str, _Field] = {}
-        self.folded: dict[str, _Field] = {}
         self.always: list[_Field] = []
-
-    def prepare(self) -> None:
-        """Separate from construction: types contain each other."""
-        self._add(self.type_name, ())
+        self._add(type_name, ())
         self.folded = {name.lower(): field for name, field in self.fields.items()}
 
     def _add(self, type_name: str, path: tuple[str, ...]) -> None:
@@ -150,15 +146,31 @@ class _Struct:
             if name.endswith("!"):
                 self.always.append(field)
 
+
+class _Struct:
+    """Decodes one Go struct."""
+
+    __slots__ = ("_layout", "short", "type_name")
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+        self.short = type_name.partition(".")[2]
+        # Laid out when it is first used, because types contain each other. It is kept whole or not at all: two threads that come
+        # first lay it out twice, and none sees a struct that lacks fields.
+        self._layout: _Layout | None = None
+
     def __call__(self, value: Any) -> Json:
         if type(value) is not dict:
             if value is None:
                 return self({})
             raise Mismatch(json_type(value), self.type_name)
+        layout = self._layout
+        if layout is None:
+            layout = self._layout = _Layout(self.type_name)
         out: Json = {}
-        known = self.fields.get
+        known = layout.fields.get
         for key, item in value.items():
-            field = known(key) or self.folded.get(key.lower())
+            field = known(key) or layout.folded.get(key.lower())
             if field is None or item is None:
                 continue
             if type(item) is not field.plain:
@@ -169,7 +181,7 @@ class _Struct:
                     raise
             if item or not field.omit:
                 out[field.name] = item
-        for field in self.always:
+        for field in layout.always:
             if field.name not in out:
                 out[field.name] = field.zero() if callable(field.zero) else field.zero
         return out
@@ -212,15 +224,9 @@ def _decoder(declared: str) -> Decoder:
     return LEAVES.get(bare) or _text(bare)
 
 
-_structs: dict[str, _Struct] = {}
-
-
+@cache
 def _struct(type_name: str) -> _Struct:
-    found = _structs.get(type_name)
-    if found is None:
-        found = _structs[type_name] = _Struct(type_name)
-        found.prepare()
-    return found
+    return _Struct(type_name)
 
 
 def _text(go_type: str) -> Decoder:
@@ -277,7 +283,7 @@ def _map(element: str, go_type: str) -> Decoder:
 
 def _parallel_steps() -> Decoder:
     """A group of steps. Argo reads it by hand: here alone an unknown field is refused, and the group may not be null."""
-    structs = _struct("v1alpha1.WorkflowStep")
+    known = fields("v1alpha1.WorkflowStep")
     steps = _list("v1alpha1.WorkflowStep", "[]v1alpha1.WorkflowStep")
 
     def read(value: Any) -> Any:
@@ -289,7 +295,7 @@ def _parallel_steps() -> Decoder:
             if step is not None and type(step) is not dict:
                 raise Mismatch(json_type(step), "map[string]interface {}")
             for key in step or ():
-                if key not in structs.fields:
+                if key not in known:
                     raise Unreadable(f'json: unknown field "{key}"')
         try:
             return steps(value) or None  # an empty group becomes null on its way through Argo's server
