@@ -137,6 +137,29 @@ def test_what_a_script_says_of_the_server_is_replaced_and_told_once(run, local_p
     assert names(local_platform) == ["a-", "b-"]
 
 
+@pytest.mark.parametrize("end", ["", "w.create()\n"])
+def test_a_subclass_is_run_as_a_workflow_is(run, end):
+    text = """
+from hera.shared import global_config
+global_config.host = "https://elsewhere.example"
+class Study(Workflow):
+    pass
+with Study(generate_name="study-", entrypoint="c") as w:
+    Container(name="c", image="busybox", command=["true"])
+"""
+    assert "✔ Succeeded" in run(text + end).stdout
+
+
+def test_a_script_that_asks_the_server_by_itself(run):
+    answer = run("""
+from hera.workflows import WorkflowsService
+service = WorkflowsService(host="https://elsewhere.example")
+print("here", len(service.list_workflows(namespace="argo").items or []))
+""")
+    assert answer.stdout == "here 0\n"
+    assert "replaced, it runs on this machine" in answer.stderr
+
+
 @pytest.mark.parametrize("sends", ["", "w.create()"])
 def test_arguments_that_nobody_looks_at_are_refused(run, local_platform, sends):
     said = run(BUILD.format(name="a") + sends, "--paln", status=2).stderr

@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 from hera.shared import global_config
-from hera.workflows import Container, CronWorkflow, Steps, Workflow, WorkflowsService, WorkflowTemplate
+from hera.workflows import (
+    ClusterWorkflowTemplate,
+    Container,
+    CronWorkflow,
+    Steps,
+    Workflow,
+    WorkflowsService,
+    WorkflowTemplate,
+    models,
+)
 
 from hera_utils.platforms.hera_binding import Stamp, bind_hera, stamp_of
 from hera_utils.settings.sources import Surroundings, read_settings
@@ -57,7 +66,7 @@ def test_restored_however_it_ends(double, end, monkeypatch):
     def broken_off(*_):
         raise end
 
-    monkeypatch.setattr("hera_utils.platforms.hera_binding._register", broken_off)
+    monkeypatch.setattr("hera_utils.platforms.hera_binding.extend_hera", broken_off)
     with pytest.raises(end):
         bind_hera(double.connection, insist=True)
     assert as_hera_has_it() == before
@@ -106,6 +115,78 @@ def test_what_a_script_sets_is_replaced_and_told_once(double, local):
     assert told == [
         "the script's Argo server and namespace for Hera: replaced, it runs on this machine (namespace lyon)"
     ]
+
+
+class Study(Workflow):
+    """A workflow of somebody's own kind."""
+
+
+class Survey(Study):
+    """And one of that kind."""
+
+
+@pytest.mark.parametrize("kind", [Study, Survey])
+@pytest.mark.parametrize("host", ["https://elsewhere.example", None])
+def test_a_subclass_is_bound_as_a_workflow_is(double, local, kind, host):
+    double.on("POST", "/api/v1/workflows/lyon", {"metadata": {"name": "w-1"}, "spec": {}})
+    with bind_hera(local, stamp=STAMP, insist=True):
+        global_config.host, global_config.namespace = host, None
+        with kind(generate_name="w-", entrypoint="main") as made:
+            Container(name="main", image="alpine")
+        made.create()
+    assert double.seen[-1].headers["Authorization"] == "Bearer planted-token-5e1f"
+    assert double.seen[-1].body["workflow"]["metadata"]["annotations"]["hera-utils/directory"] == "/work"
+
+
+def test_hera_that_is_reset_is_still_bound(double, local):
+    double.on("POST", "/api/v1/workflows/lyon", {"metadata": {"name": "w-1"}, "spec": {}})
+    with bind_hera(local, stamp=STAMP, insist=True):
+        global_config.reset()
+        workflow().create()
+    assert double.seen[-1].headers["Authorization"] == "Bearer planted-token-5e1f"
+
+
+@pytest.mark.parametrize("insist", [True, False])
+def test_a_template_of_the_cluster_has_no_namespace(double, local, insist):
+    double.on("POST", "/api/v1/cluster-workflow-templates", {"metadata": {"name": "t"}, "spec": {}})
+    with bind_hera(local, insist=insist):
+        with ClusterWorkflowTemplate(name="t", entrypoint="main") as made:
+            Container(name="main", image="alpine")
+        made.create()
+        assert global_config.namespace == "lyon"
+    assert "namespace" not in double.seen[-1].body["template"]["metadata"]
+
+
+def test_a_service_that_a_script_makes_itself_goes_where_its_runs_go(double, local):
+    told = []
+    double.on("GET", "/api/v1/workflows/lyon", {"metadata": {}, "items": []})
+    double.on("POST", "/api/v1/workflows/lyon", {"metadata": {"name": "w-1"}, "spec": {}})
+    document = models.Workflow(metadata=models.ObjectMeta(name="w", namespace="argo"), spec=models.WorkflowSpec())
+    with bind_hera(local, stamp=STAMP, insist=True, notice=told.append):
+        service = WorkflowsService(
+            host="https://elsewhere.example", verify_ssl=False, token="its own", namespace="rome"
+        )
+        service.list_workflows()
+        service.list_workflows("argo")
+        service.list_workflows(namespace="argo")
+        service.create_workflow(models.WorkflowCreateRequest(workflow=document), namespace="argo")
+    assert [exchange.headers["Authorization"] for exchange in double.seen] == ["Bearer planted-token-5e1f"] * 4
+    assert double.seen[-1].body["workflow"]["metadata"]["namespace"] == "lyon"
+    assert "hera-utils/python" in double.seen[-1].body["workflow"]["metadata"]["annotations"]
+    assert told == ["the script's Argo server for Hera: replaced, it runs on this machine (namespace lyon)"]
+
+
+def test_a_binding_that_is_over_changes_no_service(double, local):
+    with bind_hera(local, insist=True):
+        pass
+    assert WorkflowsService(host="https://elsewhere.example", token="its own").host == "https://elsewhere.example"
+
+
+def test_a_renewed_token_goes_to_its_own_server_alone(double, local):
+    with bind_hera(replace(local, token="", fresh_token=lambda: "ours")):
+        made = workflow(workflows_service=WorkflowsService(host=double.url + "/other", token="ours"))
+        made.build()
+        assert made.workflows_service.session.auth is None
 
 
 def test_a_script_that_sets_nothing_is_told_nothing(double, local):

@@ -21,6 +21,7 @@ class Made:
     stored: how many templates it stored. status: what it ended with; ended: by an exit of its own.
     engine: whether it gave an experiment to an execution engine, which submits, follows and tells by itself.
     sending: whether what it submits is sent (not when it is only looked at). announce: called before anything is sent.
+    services: how many services of Hera it made (each workflow makes one).
     linked: whether it asked Hera for the address of a workflow's page, most likely to print it.
     look: called with each workflow and template before it is sent.
     """
@@ -31,6 +32,7 @@ class Made:
     runs: list[tuple[str, str]] = field(default_factory=list)
     submitted: set[int] = field(default_factory=set)
     stored: int = 0
+    services: int = 0
     status: int = 0
     ended: bool = False
     engine: bool = False
@@ -68,6 +70,7 @@ def written_down(made: Made) -> Iterator[None]:
             wrap(kind, name, _storing)
     wrap(Workflow, "get_workflow_link", _linking)
     wrap(ExecutionEngine, "run", _realizing)
+    wrap(WorkflowsService, "__init__", _making_a_service)
     for name in ("create_workflow", "submit_workflow"):
         wrap(WorkflowsService, name, _submitting)
     try:
@@ -80,11 +83,18 @@ def written_down(made: Made) -> Iterator[None]:
 def _building(original: Wrapper, made: Made) -> Wrapper:
     def build(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
-        # templates and cron workflows are Workflows to Hera
-        (made.built if self.kind == "Workflow" else made.templates).append(self)
+        (made.templates if _is_stored(self) else made.built).append(self)
         return answer
 
     return build
+
+
+def _is_stored(workflow: Any) -> bool:
+    """Templates and cron workflows are Workflows to Hera; a subclass of Workflow, whose kind is its own name, is one to be run."""
+    from hera.workflows import CronWorkflow, WorkflowTemplate
+
+    stored = ("WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
+    return isinstance(workflow, WorkflowTemplate | CronWorkflow) or workflow.kind in stored
 
 
 def _creating(original: Wrapper, made: Made) -> Wrapper:
@@ -105,6 +115,14 @@ def _linking(original: Wrapper, made: Made) -> Wrapper:
         return original(self, *arguments, **options)
 
     return link
+
+
+def _making_a_service(original: Wrapper, made: Made) -> Wrapper:
+    def make(self: Any, *arguments: Any, **options: Any) -> None:
+        made.services += 1
+        original(self, *arguments, **options)
+
+    return make
 
 
 def _creating_later(original: Wrapper, made: Made) -> Wrapper:

@@ -128,6 +128,8 @@ def submit_waiting(made: Made, script: Path) -> list[str]:
     waiting = made.waiting
     if made.status or made.engine or (not waiting and (made.ended or made.stored)):
         return []
+    if not waiting and made.services and not made.built:
+        return []  # it asked the server by itself
     if not waiting:
         raise SettingsError(
             f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"

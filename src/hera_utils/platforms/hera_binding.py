@@ -1,7 +1,7 @@
 """Hera bound to a connection: the only file that touches Hera's global configuration.
 
 Hera keeps host, token and namespace in one process-wide object and copies them into each Workflow when that is made. So binding
-sets the object, and a pre-build hook sees each workflow just before it is sent. Only Hera's public names are used (Hera 6 and 7).
+sets the object, and sees each workflow just before it is sent (hera_classes.py).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import bare_token
+from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
 from hera_utils.platforms.proxies import proxy_for
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
 _NAMES = ("host", "namespace", "service_account_name", "verify_ssl", "client_certs")
+_WORDS = ("Argo server", "token", "namespace")
 _PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper()))
 
 
@@ -68,12 +70,27 @@ def stamp_of(context: CLIContext, script: str | None = None) -> Stamp:
 
 
 class HeraBinding:
-    """Hera as it is bound; `restore()`, or the end of a `with`, puts back what was there before."""
+    """Hera as it is bound; `restore()`, or the end of a `with`, puts back what was there before.
 
-    def __init__(self, connection: Connection, before: Mapping[str, Any], environ: Mapping[str, str | None]) -> None:
-        self.connection = connection
+    insist: a server, token or namespace that the script gives to Hera is replaced; `notice` is told so, once, in one line.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        annotations: Mapping[str, str] | None = None,
+        insist: bool = False,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
+        from hera.shared import global_config
+
+        self.connection, self.annotations, self.insist = connection, dict(annotations or {}), insist
         self.active = True
-        self._before, self._environ = before, environ
+        self._notice: Callable[[str], None] | None = notice if insist else None
+        self._replaced: dict[str, None] = {}  # what of the script's was, in order
+        self._before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
+        self._before["token"] = _token_as_set(global_config)
+        self._environ = _no_proxy(connection)
 
     def __enter__(self) -> HeraBinding:
         return self
@@ -84,7 +101,9 @@ class HeraBinding:
     def restore(self) -> None:
         if not self.active:
             return
-        self.active = False  # Hera cannot unregister a hook: ours does nothing from now on
+        self.active = False
+        if self in IN_FORCE:
+            IN_FORCE.remove(self)
         from hera.shared import global_config
 
         for name, value in self._before.items():
@@ -94,6 +113,52 @@ class HeraBinding:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = text
+
+    @property
+    def namespace(self) -> str:
+        return self.connection.namespace
+
+    # --- what Hera's classes ask (hera_classes.py) -----------------------------------------------------------------------
+    def prepare(self, workflow: Any) -> None:
+        """A workflow that is about to be built."""
+        if self.annotations:
+            workflow.annotations = {**self.annotations, **(workflow.annotations or {})}
+        if self.insist:
+            self._replaced |= dict.fromkeys(_replace(workflow, self.connection))
+            self.tell()
+        _by_proxy(workflow.workflows_service, self.connection)
+        _keep_fresh(workflow.workflows_service, self.connection)
+
+    def prepare_service(self, service: Any) -> None:
+        """A service that was just made, by a workflow or by the script itself."""
+        if not self.insist:
+            return
+        self._replaced |= dict.fromkeys(_redirect(service, self.connection))
+        _by_proxy(service, self.connection)
+        _keep_fresh(service, self.connection)
+
+    def prepare_request(self, request: Any) -> None:
+        """What the script gives to a service to be created or changed there."""
+        for name in ("workflow", "template", "cron_workflow"):
+            metadata = getattr(getattr(request, name, None), "metadata", None)
+            if metadata is None:
+                continue
+            if metadata.namespace:
+                metadata.namespace = self.place(metadata.namespace)
+            if self.annotations:
+                metadata.annotations = {**self.annotations, **(metadata.annotations or {})}
+
+    def place(self, namespace: str) -> str:
+        """The namespace of the run, in the place of one that the script names."""
+        if namespace != self.connection.namespace:
+            self._replaced["namespace"] = None
+        return self.connection.namespace
+
+    def tell(self) -> None:
+        """Something is about to be sent: what was replaced is told, once."""
+        if self._replaced and self._notice is not None:
+            notice, self._notice = self._notice, None
+            notice(notice_of([word for word in _WORDS if word in self._replaced], self.connection))
 
 
 def bind_hera(
@@ -110,9 +175,8 @@ def bind_hera(
     """
     from hera.shared import global_config
 
-    before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
-    before["token"] = _token_as_set(global_config)
-    binding = HeraBinding(connection, before, _no_proxy(connection))
+    annotations = stamp.annotations() if stamp is not None and connection.local else {}
+    binding = HeraBinding(connection, annotations, insist, notice)
     try:
         global_config.host = connection.argo_server + "/"  # urljoin would drop the last part of a base path
         global_config.token = connection.fresh_token or connection.token or None
@@ -122,9 +186,8 @@ def bind_hera(
             global_config.client_certs = connection.client_certificate
         if connection.service_account is not None:
             global_config.service_account_name = connection.service_account
-        annotations = stamp.annotations() if stamp is not None and connection.local else {}
-        if annotations or insist or connection.proxy or connection.fresh_token is not None:
-            _register(binding, annotations, insist, notice)
+        extend_hera()
+        IN_FORCE.append(binding)
     except BaseException:  # Ctrl-C as well: half a binding is none
         binding.restore()
         raise
@@ -170,54 +233,21 @@ def _no_proxy(connection: Connection) -> dict[str, str | None]:
     return before
 
 
-def _register(
-    binding: HeraBinding, annotations: Mapping[str, str], insist: bool, notice: Callable[[str], None] | None
-) -> None:
-    from hera.shared import register_pre_build_hook
-    from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowTemplate
-
-    told: list[str] = []
-
-    def before_it_is_sent(workflow: Any) -> Any:
-        if not binding.active:
-            return workflow
-        if annotations:
-            workflow.annotations = {**annotations, **(workflow.annotations or {})}
-        replaced = _replace(workflow, binding.connection) if insist else []
-        _by_proxy(workflow, binding.connection)
-        _keep_fresh(workflow, binding)
-        if replaced and notice is not None and not told:
-            told.append(notice_of(replaced, binding.connection))
-            notice(told[0])
-        return workflow
-
-    for kind in (Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow):
-        hook = _copy(before_it_is_sent)
-        hook.__annotations__ = {"return": kind}  # Hera finds the hooks of a class by this annotation
-        register_pre_build_hook(hook)
-
-
-def _copy(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def hook(workflow: Any) -> Any:
-        return function(workflow)
-
-    return hook
-
-
-def _by_proxy(workflow: Any, connection: Connection) -> None:
-    """Hera knows the environment's proxies; the one that the settings name is told to the workflow's own session."""
-    session = getattr(workflow.workflows_service, "session", None)
+def _by_proxy(service: Any, connection: Connection) -> None:
+    """Hera knows the environment's proxies; the one that the settings name is told to the service's own session."""
+    session = getattr(service, "session", None)
     if session is not None and connection.proxy and not connection.direct:
         through = proxy_for(connection.argo_server, connection.proxy)
         session.proxies.update({"http": through, "https": through} if through else {})
 
 
-def _keep_fresh(workflow: Any, binding: HeraBinding) -> None:
+def _keep_fresh(service: Any, connection: Connection) -> None:
     """Hera asks its token generator once a service: a run that is waited for would outlive the token. From here on its session asks with
-    each request. A token that the script gave to the service itself stays.
+    each request. A token that the script gave to the service itself stays, and a service of another server gets none of ours.
     """
-    service, connection = workflow.workflows_service, binding.connection
     session: Any = getattr(service, "session", None)
+    if (getattr(service, "host", None) or "").rstrip("/") != connection.argo_server:
+        return
     if connection.fresh_token is None or type(session).__module__.partition(".")[0] != "requests":
         return
     if bare_token(service.token or "") not in ("", connection.current_token()):
@@ -234,21 +264,27 @@ def _keep_fresh(workflow: Any, binding: HeraBinding) -> None:
 
 def _replace(workflow: Any, connection: Connection) -> list[str]:
     """Point a workflow and its service to the connection; the names of what the script had set otherwise."""
-    replaced = []
     service = workflow.workflows_service
-    if service is not None:  # in place: `create` has taken hold of the service before it builds the workflow
-        token = connection.current_token()
-        if (service.host or "").rstrip("/") != connection.argo_server:
-            replaced.append("Argo server")
-        elif token and (service.token or "").split()[-1:] != [token.split()[-1]]:
-            replaced.append("token")
-        service.host, service.verify_ssl = connection.argo_server + "/", connection.verify
-        service.token = None if not token else token if " " in token else f"Bearer {token}"
-        service.namespace = connection.namespace
-    if type(workflow).__name__ != "ClusterWorkflowTemplate" and workflow.namespace != connection.namespace:
+    # in place: `create` has taken hold of the service before it builds the workflow
+    replaced = [] if service is None else _redirect(service, connection)
+    if not is_cluster_wide(workflow) and workflow.namespace != connection.namespace:
         if workflow.namespace is not None:
             replaced.append("namespace")
         workflow.namespace = connection.namespace
+    return replaced
+
+
+def _redirect(service: Any, connection: Connection) -> list[str]:
+    """Point a service to the connection; the names of what was set otherwise."""
+    replaced, token = [], connection.current_token()
+    if (service.host or "").rstrip("/") != connection.argo_server:
+        replaced.append("Argo server")
+    elif token and (service.token or "").split()[-1:] != [token.split()[-1]]:
+        replaced.append("token")
+    service.host, service.verify_ssl = connection.argo_server + "/", connection.verify
+    service.client_certs = connection.client_certificate
+    service.token = None if not token else token if " " in token else f"Bearer {token}"
+    service.namespace = connection.namespace
     return replaced
 
 

@@ -1,0 +1,149 @@
+"""Hera's own classes, so extended that the bindings in force see every workflow before it is sent, and every service that is made.
+
+Hera's hooks would not do: it finds them by the exact class, so that a subclass of Workflow has none; `global_config.reset()` loses them;
+and there are none for a service that a script makes by itself. Only public names of Hera are touched (Hera 6 and 7).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+Method = Callable[..., Any]
+_MARK = "asks_the_bindings"
+
+
+class Binding(Protocol):
+    """What a binding does with what Hera makes. insist: what the script says of server, token and namespace is replaced."""
+
+    insist: bool
+
+    @property
+    def namespace(self) -> str: ...
+
+    def prepare(self, workflow: Any) -> None: ...
+
+    def prepare_service(self, service: Any) -> None: ...
+
+    def prepare_request(self, request: Any) -> None: ...
+
+    def place(self, namespace: str) -> str: ...
+
+    def tell(self) -> None: ...
+
+
+IN_FORCE: list[Binding] = []
+"""The bindings in force, oldest first."""
+
+
+def extend_hera() -> None:
+    """Extend the classes, those that are not extended yet (or were put back as they were by somebody else)."""
+    from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowTemplate
+
+    _extend(Workflow, "__post_init__", _with_a_namespace)
+    _extend(ClusterWorkflowTemplate, "__post_init__", _without_the_namespace)
+    for kind in (Workflow, WorkflowTemplate, CronWorkflow):
+        _extend(kind, "build", _building)
+    for service in _services():
+        _extend(service, "__init__", _making_a_service)
+        for name, method in list(vars(service).items()):
+            if not name.startswith("_") and inspect.isfunction(method) and name != "close":
+                _extend(service, name, _calling)
+
+
+def _services() -> Iterator[type]:
+    import hera.workflows
+
+    for name in ("WorkflowsService", "AsyncWorkflowsService"):
+        service = getattr(hera.workflows, name, None)  # Hera 6 lacks the second
+        if service is not None:
+            yield service
+
+
+def _extend(owner: type, name: str, around: Callable[[Method], Method]) -> None:
+    original = vars(owner).get(name)
+    if original is None or getattr(original, _MARK, False):
+        return
+    extended = functools.wraps(original)(around(original))
+    setattr(extended, _MARK, True)
+    setattr(owner, name, extended)
+
+
+def _parameters(method: Method) -> tuple[str, ...]:
+    code: Any = inspect.unwrap(method).__code__
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+    return names
+
+
+def _with_a_namespace(original: Method) -> Method:
+    def made(self: Any, *arguments: Any, **options: Any) -> Any:
+        answer = original(self, *arguments, **options)
+        if self.namespace is None and IN_FORCE and not is_cluster_wide(self):
+            self.namespace = IN_FORCE[-1].namespace  # Hera refuses to create one without, before it asks us
+        return answer
+
+    return made
+
+
+def _without_the_namespace(original: Method) -> Method:
+    """Hera gives a cluster's template the global namespace, and then refuses it because it has one."""
+
+    def made(self: Any, *arguments: Any, **options: Any) -> Any:
+        from hera.shared import global_config
+
+        namespace = global_config.namespace
+        if not IN_FORCE:
+            return original(self, *arguments, **options)
+        global_config.namespace = None
+        try:
+            return original(self, *arguments, **options)
+        finally:
+            global_config.namespace = namespace
+
+    return made
+
+
+def is_cluster_wide(workflow: Any) -> bool:
+    from hera.workflows import ClusterWorkflowTemplate
+
+    return isinstance(workflow, ClusterWorkflowTemplate)
+
+
+def _building(original: Method) -> Method:
+    def build(self: Any, *arguments: Any, **options: Any) -> Any:
+        for binding in tuple(IN_FORCE):
+            binding.prepare(self)
+        return original(self, *arguments, **options)
+
+    return build
+
+
+def _making_a_service(original: Method) -> Method:
+    def made(self: Any, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        for binding in tuple(IN_FORCE):
+            binding.prepare_service(self)
+
+    return made
+
+
+def _calling(original: Method) -> Method:
+    """A call of a service: in the namespace of the run, whichever the script names."""
+    names = _parameters(original)
+    index = names.index("namespace") - 1 if "namespace" in names else len(names)
+
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        for binding in IN_FORCE:
+            if not binding.insist:
+                continue
+            if len(arguments) > index and arguments[index]:
+                arguments = (*arguments[:index], binding.place(arguments[index]), *arguments[index + 1 :])
+            elif options.get("namespace"):
+                options = {**options, "namespace": binding.place(options["namespace"])}
+            binding.prepare_request(arguments[0] if arguments else options.get("req"))
+            binding.tell()
+        return original(self, *arguments, **options)
+
+    return call
