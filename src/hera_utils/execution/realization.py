@@ -29,6 +29,7 @@ from hera_utils.execution.plan import (
     script_folder,
     with_files,
 )
+from hera_utils.execution.printed_results import keep_results
 from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.screen import Detached, Told
 from hera_utils.execution.standing import Earlier, earlier, identity
@@ -39,6 +40,7 @@ from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
+from hera_utils.preflight.limits import breaches
 from hera_utils.report.record import DONE, PointRow, RunRecord, records
 from hera_utils.report.surroundings import commit_of, without_secret_flags, without_secret_values
 from hera_utils.settings.fields import SECRET_FLAGS
@@ -250,9 +252,15 @@ class Realization:
         )
         in_flight = self.plan.limits.in_flight if parallelism is None else min(self.plan.limits.in_flight, parallelism)
         stamp = stamp_of(self.context)
+
+        def ready(document: Json) -> Json:
+            if local:
+                # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
+                return stamp.on(keep_results(document))
+            return keep_results(document, fits=lambda asking: not any(breaches(asking)))
+
         sending = Sending(
-            # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
-            stamp=stamp.on if local else lambda document: document,
+            stamp=ready,
             check=(lambda document: None) if local else refuse_too_large,
             in_flight=1 if self.plan.single else in_flight,
             parallelism=None if parallelism is None else max(1, parallelism // (1 if self.plan.single else in_flight)),

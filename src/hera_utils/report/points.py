@@ -185,7 +185,9 @@ def _joined(tasks: list[Row]) -> dict[str, str]:
     """The outputs of a point's tasks. A name that several tasks of different templates answer is told apart by the template."""
     answered: dict[str, list[Row]] = {}
     for row in tasks:
-        for name in row.outputs:
+        for name, value in row.outputs.items():
+            if name == "result" and not value:
+                continue  # it printed nothing
             answered.setdefault(name, []).append(row)
     joined = {}
     for name, by in answered.items():

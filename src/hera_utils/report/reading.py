@@ -59,7 +59,9 @@ def _worth(column: Column, table: Table) -> bool:
     """Whether a column says something: an input that differs, an output, an artifact, how it went."""
     if column.role == "input":
         return table.title == "points" or len(set(column.cells)) > 1
-    return column.role in ("output", "artifact") or column.name in _BRIEF
+    if column.role == "output":
+        return any(cell not in (None, "") for cell in column.cells)
+    return column.role == "artifact" or column.name in _BRIEF
 
 
 def _told_apart(columns: Sequence[Column]) -> bool:

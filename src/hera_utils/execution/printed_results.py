@@ -1,0 +1,61 @@
+"""What a task prints is its result where it has no other output: the document of an experiment asks Argo to keep it. Pure.
+
+Argo keeps what a task prints (`outputs.result`) only when the text `tasks.NAME.outputs.result` (`steps.…`) stands somewhere in the
+template that calls it. So that text is written into an annotation of this template. A template of tasks has no pod which the annotation
+could reach, and as there are no braces around the text nothing is filled in: the run has the same nodes as before. See decision 0011.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+ANNOTATION = "hera-utils/results"
+
+
+def keep_results(document: Json, fits: Callable[[Json], bool] = lambda document: True) -> Json:
+    """The document, asking for what its tasks print. fits: whether a document is small enough; if not, it stays as it is."""
+    spec = document.get("spec") or {}
+    templates = spec.get("templates") or []
+    printing = {str(one.get("name")) for one in templates if _only_prints(one)}
+    changed = [_asking(one, printing) for one in templates]
+    if all(new is old for new, old in zip(changed, templates, strict=True)):
+        return document
+    asking = {**document, "spec": {**spec, "templates": changed}}
+    return asking if fits(asking) else document
+
+
+def _asking(template: Json, printing: set[str]) -> Json:
+    """The template with the annotation, when it calls tasks that have no other output."""
+    kind = "tasks" if template.get("dag") else "steps"
+    names = [
+        str(task.get("name"))
+        for task in _calls(template)
+        if task.get("template") in printing or (task.get("inline") and _only_prints(task["inline"]))
+    ]
+    if not names:
+        return template
+    metadata = template.get("metadata") or {}
+    text = " ".join(f"{kind}.{name}.outputs.result" for name in names if "{{" not in name)
+    return {
+        **template,
+        "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), ANNOTATION: text}},
+    }
+
+
+def _calls(template: Json) -> Iterator[Json]:
+    yield from (template.get("dag") or {}).get("tasks") or ()
+    for group in template.get("steps") or ():
+        steps: Iterable[Json] = group if isinstance(group, list) else group.get("steps") or ()
+        yield from steps
+
+
+def _only_prints(template: Json) -> bool:
+    """Whether a template runs a program that gives no parameter, no artifact and no file on a volume: what it prints is all it gives."""
+    program = template.get("script") or template.get("container")
+    outputs = template.get("outputs") or {}
+    if not program or template.get("daemon"):
+        return False
+    return not (outputs.get("parameters") or outputs.get("artifacts") or program.get("volumeMounts"))
