@@ -7,7 +7,10 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from stage import Stage
+
+from hera_utils.platforms.local.runtimes import workers
 
 
 def test_workers_killed_while_idle(tmp_path: Path) -> None:
@@ -37,5 +40,33 @@ def test_a_worker_that_closed_its_connection_gets_no_pod(tmp_path: Path) -> None
         worker = workers._idle[0]
         stage.runtime._call(lambda: workers._unlink(worker))
         assert stage.run(stage.shell("true")).phase == "Succeeded"
+    finally:
+        stage.runtime.close()
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "sys.exit(1)"])
+def test_a_spawner_that_ends_while_it_starts_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The first one is started with the server, the second one for the pod."""
+    count = tmp_path / "count"
+    dies = f"import os, sys; open({str(count)!r}, 'a').write('.'); os.path.getsize({str(count)!r}) > 2 or {end}; "
+    monkeypatch.setattr(workers, "_START", dies + workers._START)
+    stage = Stage(tmp_path / "state")
+    try:
+        end_of_pod = stage.run(stage.shell("true"))
+        assert (end_of_pod.phase, end_of_pod.message) == ("Succeeded", "")
+        assert count.read_text() == "..."
+    finally:
+        stage.runtime.close()
+
+
+def test_a_spawner_that_never_starts_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_START", "raise SystemExit(1)")
+    stage = Stage(tmp_path / "state")
+    try:
+        message = stage.run(stage.shell("true")).message
+        assert message.startswith("the process that starts tasks does not answer: it was ended before it was ready")
+        assert "kernel" not in message
     finally:
         stage.runtime.close()

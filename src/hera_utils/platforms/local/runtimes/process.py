@@ -27,10 +27,10 @@ from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgre
 from hera_utils.platforms.local.certificate import write_private
 
 from . import follow
-from .admission import Admission, Need, need_of
 from .images import ANNOTATION, ImageTable
 from .pod.processes import born, descendants
 from .pod.supervisor import SECRETS
+from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
 from .scheduling import TAKEN, Ports, misfit, ports_of
 from .workers import Workers
@@ -78,7 +78,7 @@ class ProcessRuntime:
         self._report = report
         self._images = images
         self._host = socket.gethostname()
-        self._admission = Admission(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
+        self._queue = ResourceQueue(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
         self._pods: dict[str, _Pod] = {}
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
@@ -87,7 +87,7 @@ class ProcessRuntime:
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         self._open_wire()
-        spare = 2 * int(self._admission.cores) + 2  # one cleans up while another runs
+        spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
         self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
         self._closing = False
         self._swept = time.monotonic()
@@ -142,7 +142,7 @@ class ProcessRuntime:
             _log.exception("the process runtime could not handle something")
 
     def _pause(self) -> float:
-        return _IDLE if len(self._admission) else _SWEEP
+        return _IDLE if len(self._queue) else _SWEEP
 
     def _woken(self) -> None:
         os.read(self._wake_read, 65536)
@@ -179,9 +179,7 @@ class ProcessRuntime:
 
     def _enqueue(self, uid: str, pod: _Pod) -> None:
         self._ports.take(pod.launch.run_uid, pod.ports)
-        self._admission.add(uid, pod.need)
-        if self._admission.too_big(pod.need):
-            self._wait(pod, "the pod asks for more than this machine has: it runs alone")
+        self._queue.add(uid, pod.need)
 
     def _wait(self, pod: _Pod, message: str) -> None:
         event = PodWaiting(at=time.time(), node_id=pod.launch.node_id, message=message)
@@ -201,7 +199,7 @@ class ProcessRuntime:
                 self._enqueue(uid, other)
 
     def _admit(self) -> None:
-        while (uid := self._admission.next()) is not None:
+        while (uid := self._queue.next()) is not None:
             self._start(uid)
 
     def _start(self, uid: str) -> None:
@@ -278,7 +276,7 @@ class ProcessRuntime:
             return
         pod.started = True
         if pod.launch.template.get("daemon"):
-            self._admission.works(uid, False)
+            self._queue.serves(uid)
         self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host))
 
     def _look(self, uid: str, *, ended: bool = False) -> None:
@@ -306,7 +304,7 @@ class ProcessRuntime:
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)
         self._workers.done(uid)
-        self._admission.release(uid)
+        self._queue.release(uid)
         if uid in self._held_back:
             del self._held_back[uid]
         else:
@@ -331,7 +329,7 @@ class ProcessRuntime:
             return
         pod = self._pods[uid] = _Pod(launch, need_of(launch.pod), ports_of(launch.pod))
         self._ports.take(launch.run_uid, pod.ports)
-        self._admission.hold(uid, pod.need)
+        self._queue.hold(uid, pod.need)
         for line in lines:
             if "started" in line:
                 self._started(uid, pod, line["started"])
@@ -344,7 +342,7 @@ class ProcessRuntime:
         pod = self._pods.get(uid)
         if pod is None:
             return
-        if uid in self._held_back or self._admission.remove(uid):
+        if uid in self._held_back or self._queue.remove(uid):
             self._finish(uid, _failed(pod.launch, ""))
             return
         wish = self._pods_folder / uid / "kill.json"
@@ -364,7 +362,7 @@ class ProcessRuntime:
 
     def _sweep(self) -> None:
         now = time.monotonic()
-        if len(self._admission):
+        if len(self._queue):
             self._find_idle(now)
         if now - self._swept >= _SWEEP:
             self._swept = now
@@ -377,12 +375,13 @@ class ProcessRuntime:
         changed = False
         for uid, pod in self._pods.items():
             worker = self._workers.of(uid)
-            if worker is None or not pod.started or now - pod.looked_at < _IDLE:
+            serves = pod.started and pod.launch.template.get("daemon")
+            if worker is None or serves or now - pod.looked_at < _IDLE:
                 continue
             cpu = _cpu_seconds(worker.pid)
-            if pod.cpu >= 0 and not pod.launch.template.get("daemon"):
+            if pod.cpu >= 0:
                 works = cpu - pod.cpu > 0.1 * (now - pod.looked_at)
-                self._admission.works(uid, works)
+                self._queue.works(uid, works)
                 changed = changed or not works
             pod.cpu, pod.looked_at = cpu, now
         if changed:

@@ -23,6 +23,8 @@ _FIX = (
     "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
 )
+_SPAWNERS = 3  # so many are started, one after the other, before a pod fails for want of one
+_SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
 
 
 @dataclass(eq=False)
@@ -52,7 +54,8 @@ class Workers:
 
     def prepare(self) -> None:
         """Start the spawner. Raises PlatformError where the kernel refuses."""
-        self._open()
+        with contextlib.suppress(OSError):  # it was ended: the first pod starts another
+            self._open()
 
     def give(self, uid: str) -> Worker:
         """Hand the pod to a worker. Raises PlatformError."""
@@ -125,9 +128,11 @@ class Workers:
             self._spawner.wait(timeout=5)
 
     def _make(self) -> Worker:
-        for last in (False, True):
-            link = self._open()
+        why = "it ends as soon as it starts"
+        for _ in range(_SPAWNERS):
+            link = None
             try:
+                link = self._open()
                 link.send(b"+")
                 packet, fds, _, _ = socket.recv_fds(link, 64, 1)
                 if packet:
@@ -135,44 +140,41 @@ class Workers:
                     self._watch(worker)
                     return worker
             except OSError as error:
-                if last:
-                    raise PlatformError(f"the spawner of tasks does not answer ({error})") from error
-            link.close()
-            self._link = None
-        raise PlatformError("the spawner of tasks ends as soon as it starts")
+                why = str(error)
+            if link is not None:
+                link.close()
+                self._link = None
+        raise PlatformError(f"the process that starts tasks does not answer: {why}", fix=_SPAWNER_FIX)
 
     def _open(self) -> socket.socket:
+        """The connection to the spawner. Raises OSError when it ended before it was ready, PlatformError when the kernel refuses."""
         if self._link is not None:
             return self._link
         if self._spawner is not None:
             self._spawner.wait(timeout=5)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._spawner = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                "-c",
-                _START,
-                str(Path(__file__).parent),
-                str(self._state),
-                str(theirs.fileno()),
-            ],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
-        theirs.close()
+        with theirs:
+            command = [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent), str(self._state)]
+            self._spawner = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
         ours.settimeout(30)
         try:
             answer = ours.recv(4096).decode()
-        except OSError as error:
-            answer = f"! {error}"
+        except OSError:
+            ours.close()
+            raise
         if answer != "ready":
             ours.close()
-            why = answer[2:] or "the spawner ended"
-            raise PlatformError(f"this machine's kernel refuses private mounts for tasks ({why})", fix=_FIX)
+            if not answer:
+                raise ConnectionResetError("it was ended before it was ready")
+            raise PlatformError(
+                f"this machine's kernel refuses private mounts for tasks ({answer.removeprefix('! ')})", fix=_FIX
+            )
         self._link = ours
         return ours
 

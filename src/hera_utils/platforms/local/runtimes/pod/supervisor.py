@@ -33,7 +33,7 @@ DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the progress file
 _MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
-_PROBE_TICK = 0.1
+_PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
 
 
 def failure(message: str, reason: str = "") -> Json:
@@ -62,6 +62,7 @@ class Pod(Cell):
         self.deadline = 0.0
         self.progress = ""
         self.announced = False
+        self.probe_at = self.probed_since = 0.0
         self.job: Json = {}
 
     # --- the walk --------------------------------------------------------------------------------------------------
@@ -256,7 +257,7 @@ class Pod(Cell):
         times += [c.retry_at for c in live if c.retry_at]
         times.append(now + (_MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK))
         if not self.announced and any(c.plan.readiness for c in live):
-            times.append(now + _PROBE_TICK)
+            times.append(self.probe_at)
         return max(0.0, min(times) - now)
 
     # --- time ------------------------------------------------------------------------------------------------------
@@ -315,12 +316,23 @@ class Pod(Cell):
         free = [p for p in plans if not p.dependencies]
         if any(p in waiting or not self.containers[p.name].up for p in free):
             return
-        if not all(self._ready(self.containers[p.name]) for p in free if p.readiness):
+        if not self._all_ready([self.containers[p.name] for p in free if p.readiness]):
             return
         self.announced = True
         at = time.time()
         os.write(self.claim, json.dumps({"started": at}).encode() + b"\n")
         self.tell({"is": "started", "at": at})
+
+    def _all_ready(self, containers: list[Container]) -> bool:
+        """Asked less often the longer it takes: probes must not be what keeps the pod busy."""
+        now = time.time()
+        if now < self.probe_at:
+            return False
+        self.probed_since = self.probed_since or now
+        ready = all(self._ready(container) for container in containers)
+        shortest, longest = _PROBE_PAUSES
+        self.probe_at = time.time() + min(longest, max(shortest, (now - self.probed_since) / 10))
+        return ready
 
     def _ready(self, container: Container) -> bool:
         return container.over or probes.ready(container.plan, functools.partial(self.probe, container))

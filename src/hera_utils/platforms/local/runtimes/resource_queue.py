@@ -1,0 +1,232 @@
+"""Which pod may start: a queue by priority, then first come first served, and the room that this machine has. Pure.
+
+    cores    at most so many pods that work at once; the sum of their CPU requests stays within it too
+    memory   the sum of memory requests, bytes
+
+A pod that does not work (a daemon that is ready, one that sleeps or waits for another) holds no core, as on a cluster,
+where a hundred pods share a node; it keeps what it asks for in `resources.requests`. A request that is larger than the
+machine counts as the whole machine.
+
+The first pod of the queue that does not fit keeps nobody waiting: pods behind it may overtake it (backfill). It is not
+passed for ever either. The pods that ran when it came to the front must leave before it can start, so until they have
+left, an overtaking pod costs it nothing. As soon as only overtaking pods are in its way, no other may overtake, unless
+there is room for both.
+
+A ready daemon does not leave by itself. So when nothing but ready daemons runs, the first pod starts whatever they hold:
+this is the one case in which the sums may be larger than the machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .pod.environment import quantity
+
+Json = dict[str, Any]
+Rank = tuple[int, int]
+"""(minus the priority, order of arrival): the smallest is the first of the queue."""
+MOST_PODS = 110  # a kubelet's limit
+MOST_KINDS = 64  # so many different needs are looked at in search of one that fits
+
+
+class Need(NamedTuple):
+    """cpu: requested cores (0: none requested). memory: requested bytes."""
+
+    cpu: float = 0.0
+    memory: float = 0.0
+    priority: int = 0
+
+
+def need_of(pod: Json) -> Need:
+    """Kubernetes' rule: the sum over the containers, or the largest init container if that is more; a limit without a request counts."""
+    spec = pod.get("spec") or {}
+
+    def request(container: Json, name: str) -> float:
+        resources = container.get("resources") or {}
+        value = (resources.get("requests") or {}).get(name, (resources.get("limits") or {}).get(name, 0))
+        return quantity(value)
+
+    totals = []
+    for name in ("cpu", "memory"):
+        together = sum(request(c, name) for c in spec.get("containers") or [])
+        totals.append(max([together, *(request(c, name) for c in spec.get("initContainers") or [])]))
+    return Need(totals[0], totals[1], int(spec.get("priority") or 0))
+
+
+class Shortage(NamedTuple):
+    """What a pod that waits lacks. resource: core | cpu | memory | pods | turn (there is room, but pods before it come first).
+
+    requested, used, total: of that resource. before: how many pods are ahead of it in the queue.
+    """
+
+    resource: str
+    requested: float
+    used: float
+    total: float
+    before: int
+
+
+@dataclass
+class _Held:
+    need: Need
+    order: int
+    works: bool = True
+    daemon: bool = False
+
+
+@dataclass
+class ResourceQueue:
+    """cores, memory: what this machine (or its user) gives."""
+
+    cores: float
+    memory: float
+    _kinds: dict[Need, OrderedDict[str, Rank]] = field(default_factory=dict)
+    _fronts: list[tuple[Rank, Need]] = field(default_factory=list)
+    """A heap of the first pod of each kind; entries that are no longer true are dropped when they come up."""
+    _needs: dict[str, Need] = field(default_factory=dict)
+    _held: dict[str, _Held] = field(default_factory=dict)
+    _order: int = 0
+    _reserved: tuple[str, int] = ("", 0)
+    """The pod that is at the front and does not fit, and the order of the pods that were started after that."""
+
+    def __len__(self) -> int:
+        return len(self._needs)
+
+    def __contains__(self, uid: str) -> bool:
+        return uid in self._needs
+
+    def add(self, uid: str, need: Need) -> None:
+        self._order += 1
+        kind = self._capped(need)
+        pods = self._kinds.setdefault(kind, OrderedDict())
+        pods[uid] = (-need.priority, self._order)
+        self._needs[uid] = kind
+        if len(pods) == 1:
+            heapq.heappush(self._fronts, (pods[uid], kind))
+
+    def remove(self, uid: str) -> bool:
+        """Take a pod out of the queue; whether it was there."""
+        kind = self._needs.pop(uid, None)
+        if kind is None:
+            return False
+        pods = self._kinds[kind]
+        was_first = next(iter(pods)) == uid
+        del pods[uid]
+        if not pods:
+            del self._kinds[kind]
+        elif was_first:
+            heapq.heappush(self._fronts, (next(iter(pods.values())), kind))
+        return True
+
+    def too_big(self, need: Need) -> bool:
+        return need.cpu > self.cores or need.memory > self.memory
+
+    def _capped(self, need: Need) -> Need:
+        return Need(min(need.cpu, self.cores), min(need.memory, self.memory), need.priority)
+
+    def next(self) -> str | None:
+        """The pod that starts now, None when there is none or no room for it. Its room is taken."""
+        if not self._needs or not self._may_start(Need(), self._held.values()):
+            return None
+        fronts: list[tuple[Rank, Need]] = []
+        found = None
+        while found is None and len(fronts) < MOST_KINDS and (front := self._pop_front()) is not None:
+            fronts.append(front)
+            if len(fronts) == 1:
+                found = front[1] if self._may_start(front[1], self._held.values()) else None
+            elif self._may_overtake(front[1], fronts[0][1]):
+                found = front[1]
+        for front in fronts:
+            heapq.heappush(self._fronts, front)
+        if found is None:
+            self._reserve(next(iter(self._kinds[fronts[0][1]])) if fronts else "")
+            return None
+        if found is not fronts[0][1]:
+            self._reserve(next(iter(self._kinds[fronts[0][1]])))
+        uid = next(iter(self._kinds[found]))
+        self.remove(uid)
+        self.hold(uid, found)
+        return uid
+
+    def hold(self, uid: str, need: Need) -> None:
+        """A pod runs (also one that an earlier server had started)."""
+        if uid not in self._held:
+            self._order += 1
+            self._held[uid] = _Held(self._capped(need), self._order)
+
+    def works(self, uid: str, yes: bool) -> None:
+        """Whether a running pod uses its core."""
+        if uid in self._held:
+            self._held[uid].works = yes
+
+    def serves(self, uid: str) -> None:
+        """A running pod is a daemon that is ready: it uses no core of its own, and it may never leave."""
+        if uid in self._held:
+            self._held[uid].works, self._held[uid].daemon = False, True
+
+    def release(self, uid: str) -> None:
+        self._held.pop(uid, None)
+
+    def shortages(self) -> dict[str, Shortage]:
+        """What each pod that waits lacks, the first of the queue first."""
+        ranked = sorted((rank, uid) for pods in self._kinds.values() for uid, rank in pods.items())
+        of_kind: dict[Need, tuple[str, float, float, float]] = {}
+        found = {}
+        for before, (_, uid) in enumerate(ranked):
+            kind = self._needs[uid]
+            if kind not in of_kind:
+                free = ("turn", 0.0, 0.0, 0.0)
+                of_kind[kind] = self._shortage(kind, self._held.values()) or free
+            found[uid] = Shortage(*of_kind[kind], before)
+        return found
+
+    # --- what fits ----------------------------------------------------------------------------------------------------
+
+    def _pop_front(self) -> tuple[Rank, Need] | None:
+        while self._fronts:
+            rank, kind = heapq.heappop(self._fronts)
+            pods = self._kinds.get(kind)
+            if pods and next(iter(pods.values())) == rank:
+                return rank, kind
+        return None
+
+    def _reserve(self, uid: str) -> None:
+        if self._reserved[0] != uid:
+            self._reserved = (uid, self._order)
+
+    def _may_start(self, need: Need, held: Iterable[_Held]) -> bool:
+        held = list(held)
+        return self._only_daemons(held) or self._shortage(need, held) is None
+
+    def _may_overtake(self, need: Need, first: Need) -> bool:
+        held = list(self._held.values())
+        if self._shortage(need, held) is not None:
+            return False
+        known = self._reserved[0] == next(iter(self._kinds[first]))
+        elders = [h for h in held if h.daemon or not known or h.order <= self._reserved[1]]
+        return not self._may_start(first, elders) or self._shortage(need, [*held, _Held(first, 0)]) is None
+
+    @staticmethod
+    def _only_daemons(held: Iterable[_Held]) -> bool:
+        return all(h.daemon for h in held)
+
+    def _shortage(self, need: Need, held: Iterable[_Held]) -> tuple[str, float, float, float] | None:
+        """The first resource of which there is too little for the pod: (its name, requested, used, total)."""
+        held = list(held)
+        if len(held) >= MOST_PODS:
+            return "pods", 1, len(held), MOST_PODS
+        slots = max(1, int(self.cores))
+        working = sum(h.works for h in held)
+        if working >= slots:
+            return "core", 1, working, slots
+        cpu = sum(h.need.cpu for h in held)
+        if need.cpu and cpu + need.cpu > self.cores + 1e-9:
+            return "cpu", need.cpu, cpu, self.cores
+        memory = sum(h.need.memory for h in held)
+        if need.memory and memory + need.memory > self.memory:
+            return "memory", need.memory, memory, self.memory
+        return None
