@@ -165,16 +165,16 @@ def test_a_variable_hides_a_builtin() -> None:
 
 def test_evaluate_boolean() -> None:
     tasks = {"A": {"Succeeded": True, "Failed": False}}
-    assert expr.evaluate_boolean("A.Succeeded && !A.Failed", tasks) is True
+    assert expr.evaluate_boolean("A.Succeeded && !A.Failed", tasks, entropy=Entropy()) is True
     with pytest.raises(ExpressionError, match=r"unable to cast expression result 'x' to bool"):
-        expr.evaluate_boolean("'x'", {})
+        expr.evaluate_boolean("'x'", {}, entropy=Entropy())
     with pytest.raises(ExpressionError, match=r"unable to evaluate expression 'A.B.C': cannot fetch C from bool"):
-        expr.evaluate_boolean("A.B.C", {"A": {"B": True}})
+        expr.evaluate_boolean("A.B.C", {"A": {"B": True}}, entropy=Entropy())
     assert expr.evaluate_truth("asInt(inputs.parameters.n) > 4", VARIABLES) is True
     with pytest.raises(ExpressionError, match=r"unable to cast expression result '%!s\(int=5\)' to bool"):
         expr.evaluate_truth("asInt(inputs.parameters.n)", VARIABLES)
     with pytest.raises(expr.CompileError, match="unknown name Z"):
-        expr.evaluate_boolean("Z.Succeeded", tasks)
+        expr.evaluate_boolean("Z.Succeeded", tasks, entropy=Entropy())
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_ends_are_counted_and_old_ones_go() -> None:
     failed = [cron.Child(f"f{n}", f"f{n}", "1", phase, text(AT + n)) for n, phase in enumerate(("Failed", "Error"))]
     going = cron.Child("g", "g", "1", "Running", "")
     active = [{"uid": one.uid, "name": one.name} for one in (over[0], failed[0])] + [{"uid": "gone", "name": "gone"}]
-    new, doomed = cron.settled(document({"active": active}), [*over, *failed, going])
+    new, doomed = cron.settled(document({"active": active}), [*over, *failed, going], AT)
     assert (new["status"]["succeeded"], new["status"]["failed"]) == (1, 1)
     assert [one["name"] for one in new["status"]["active"]] == ["g"]
     assert doomed == ("s1", "s0", "f0")

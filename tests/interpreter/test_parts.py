@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import depends, instants, loops, outcomes, podspec, progress, values
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes.retry import humane
+from hera_utils.interpreter.substitution import Variables
+
+NONE = Variables({}, Entropy())
 
 
 @pytest.mark.parametrize(
@@ -27,7 +31,7 @@ from hera_utils.interpreter.nodes.retry import humane
     ],
 )
 def test_loops(step: dict[str, object], names: list[str]) -> None:
-    expanded = loops.expand({"name": "t", "template": "x", **step}, {})
+    expanded = loops.expand({"name": "t", "template": "x", **step}, NONE)
     assert [one["name"] for one in expanded] == names
     assert all(key not in one for one in expanded for key in ("withItems", "withParam", "withSequence"))
 
@@ -38,14 +42,14 @@ def test_items_are_filled_in() -> None:
         "arguments": {"parameters": [{"name": "x", "value": "{{item.a}}-{{item}}"}]},
         "withItems": [{"a": "<1>"}],
     }
-    (one,) = loops.expand(step, {})
+    (one,) = loops.expand(step, NONE)
     assert one["arguments"]["parameters"][0]["value"] == '<1>-{"a":"\\u003c1\\u003e"}'  # as Go writes JSON
 
 
 def test_a_loop_over_rubbish() -> None:
     with pytest.raises(Fault, match="withParam value could not be parsed as a JSON list: nonsense"):
-        loops.expand({"name": "t", "withParam": "nonsense"}, {})
-    assert loops.expand({"name": "t", "withParam": "nonsense", "when": "1 == 2"}, {}) == []
+        loops.expand({"name": "t", "withParam": "nonsense"}, NONE)
+    assert loops.expand({"name": "t", "withParam": "nonsense", "when": "1 == 2"}, NONE) == []
 
 
 @pytest.mark.parametrize(

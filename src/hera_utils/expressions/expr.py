@@ -34,15 +34,19 @@ Variables = Mapping[str, Any]
 
 
 class Program:
-    """A parsed expression. `names`: what it names in order (roots and dotted paths), as Argo collects them."""
+    """A parsed expression. `names`: what it names in order (roots and dotted paths), as Argo collects them.
 
-    __slots__ = ("_paths", "_whole", "names", "node", "roots", "source")
+    draws: whether its value is another at another time, or by chance.
+    """
+
+    __slots__ = ("_paths", "_whole", "draws", "names", "node", "roots", "source")
 
     def __init__(self, source: str, node: Node) -> None:
         self.source = source
         self.node = node
         self.names = tuple(dict.fromkeys(_identifiers(node)))
         self.roots = frozenset(_roots(node))
+        self.draws = "now" in self.roots or not sprig.DRAWING.isdisjoint(self.names)
         self._whole = "$env" in self.roots
         self._paths = None if self._whole else _static_paths(node)
 
@@ -123,12 +127,12 @@ def evaluate(text: str, variables: Variables, *, entropy: Entropy | None = None)
     return parse(text).evaluate(variables, entropy=entropy)
 
 
-def evaluate_boolean(text: str, environment: Mapping[str, Any]) -> bool:
+def evaluate_boolean(text: str, environment: Mapping[str, Any], *, entropy: Entropy) -> bool:
     """Argo's EvalBool (depends, hooks, retry and conditional-artifact expressions): nested environment as it is, no functions.
 
     Raises ExpressionError with Argo's message when it fails or is no boolean.
     """
-    return _boolean(text, lambda: parse(text).evaluate_in(environment))
+    return _boolean(text, lambda: parse(text).evaluate_in(environment, entropy=entropy))
 
 
 def evaluate_truth(text: str, variables: Variables, *, entropy: Entropy | None = None) -> bool:

@@ -93,6 +93,7 @@ _PURE: Table = {
 }
 _FUNCTIONS = {name: Function(name, call, signature) for name, (signature, call) in _PURE.items()}
 _DRAWING = frozenset({**dates(Entropy()), **_randomness(Entropy())})
+DRAWING = frozenset(f"sprig.{name}" for name in _DRAWING)
 NAMES = frozenset(_FUNCTIONS) | _DRAWING
 
 

@@ -11,6 +11,8 @@ What happens to a tag that cannot be resolved:
     unresolved="keep", strict=("tasks",…)   it stays, unless it begins with one   Argo: ReplaceStrict(…, prefixes)
     unresolved="refuse"                     MissingVariable is raised             Argo: Replace(…, allowUnresolved=false)
 
+With drawing=False an expression whose value depends on time or chance stays as well.
+
 A variable that is None is an absent optional (the output of a skipped node, without a default): a simple tag of it is an
 error, always; an expression sees nil.
 """
@@ -81,11 +83,12 @@ class Prepared:
         entropy: Entropy | None = None,
         unresolved: Unresolved = "keep",
         strict: Sequence[str] = (),
+        drawing: bool = True,
     ) -> Any:
         """The document with its tags replaced. Raises MissingVariable, ExpressionError."""
         if not self.tags:
             return self.document
-        rule = _Rule(unresolved == "refuse", tuple(strict))
+        rule = _Rule(unresolved == "refuse", tuple(strict), drawing)
         parts = [self.texts[0]]
         changed = False
         for tag, following in zip(self.tags, self.texts[1:], strict=True):
@@ -120,6 +123,7 @@ def replace(
     entropy: Entropy | None = None,
     unresolved: Unresolved = "keep",
     strict: Sequence[str] = (),
+    drawing: bool = True,
 ) -> Any:
     """The document with its tags replaced, keys too; the document itself when nothing changed.
 
@@ -128,7 +132,8 @@ def replace(
     """
     if isinstance(document, str) and "{{" not in document:
         return document
-    return prepare(document).replace(variables, entropy=entropy, unresolved=unresolved, strict=strict)
+    prepared = prepare(document)
+    return prepared.replace(variables, entropy=entropy, unresolved=unresolved, strict=strict, drawing=drawing)
 
 
 def tags_in(document: Any) -> tuple[Tag, ...]:
@@ -217,6 +222,7 @@ def _unescape_html(text: str) -> str:
 class _Rule(NamedTuple):
     refuse: bool
     prefixes: tuple[str, ...]
+    drawing: bool
 
     def demands(self, name: str) -> bool:
         """Whether the name must be resolved."""
@@ -276,6 +282,8 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
         if _has_placeholder(variables):
             return None
         raise ExpressionError(f"failed to evaluate expression: {error}") from None
+    if program.draws and not rule.drawing:
+        return None
     entropy = entropy or Entropy()
     environment = program.environment(variables, entropy)
     missing = program.missing_in(environment)

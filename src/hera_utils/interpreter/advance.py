@@ -11,6 +11,7 @@ from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.substitution import Variables
 from hera_utils.interpreter.templates import Home
 from hera_utils.interpreter.walk import Walk
 
@@ -85,7 +86,7 @@ def _template_of(walk: Walk, node: Json) -> Json:
         else:
             template = _inline(walk, node)
         template = with_template_defaults(template, walk.spec.get("templateDefaults"))
-        local = {"node.name": node["name"]}
+        local = Variables({"node.name": node["name"]}, walk.entropy_of("template", node["name"], node))
         return arguments.process(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)
     except Fault:
         return {}

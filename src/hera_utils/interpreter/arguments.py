@@ -27,13 +27,14 @@ def named(items: list[Json] | None, name: str) -> Json | None:
 def process(
     template: Json,
     arguments: Mapping[str, Any],
-    above: Mapping[str, Any],
-    local: Mapping[str, Any],
+    above: substitution.Variables,
+    local: substitution.Variables,
     config_maps: ConfigMaps,
 ) -> Json:
     """The template with its inputs set from the arguments and every known variable substituted.
 
-    above: `workflow.*`; local: what is known of the node. Raises Fault with Argo's message when an input has no value.
+    above: `workflow.*`; local: what is known of the node, and what its expressions draw on. Raises Fault with Argo's message when
+    an input has no value.
     """
     inputs = template.get("inputs") or {}
     if inputs.get("parameters") or inputs.get("artifacts"):
@@ -49,7 +50,7 @@ def process(
     return substitute(template, above, local)
 
 
-def _input(parameter: Json, argument: Json | None, above: Mapping[str, Any], config_maps: ConfigMaps) -> Json:
+def _input(parameter: Json, argument: Json | None, above: substitution.Variables, config_maps: ConfigMaps) -> Json:
     """One input parameter: the argument, else its value, else its default, else an error."""
     filled = dict(parameter)
     if filled.get("value") is None and filled.get("default") is not None:
@@ -75,7 +76,7 @@ def _input(parameter: Json, argument: Json | None, above: Mapping[str, Any], con
     return {key: value for key, value in filled.items() if value is not None}
 
 
-def _from_config_map(name: str, source: Json, above: Mapping[str, Any], config_maps: ConfigMaps) -> str:
+def _from_config_map(name: str, source: Json, above: substitution.Variables, config_maps: ConfigMaps) -> str:
     reference = source["configMapKeyRef"]
     where = [str(substitution.replace(reference.get(field, ""), above, unresolved=False)) for field in ("name", "key")]
     try:
@@ -98,13 +99,13 @@ def _artifact(wanted: Json, given: Json | None) -> Json:
     return {**{key: value for key, value in given.items() if key not in ("path", "mode", "recurseMode")}, **kept}
 
 
-def substitute(template: Json, above: Mapping[str, Any], local: Mapping[str, Any]) -> Json:
+def substitute(template: Json, above: Mapping[str, Any], local: substitution.Variables) -> Json:
     """The template with variables replaced, what is unknown left as it is.
 
     In two passes, as in Argo: first the workflow's and the node's variables (inputs may hold such), then the inputs'.
     """
-    known = {**above, **local}
-    first: Json = substitution.replace(template, known, unresolved=True)
+    known = substitution.Variables(above, local.entropy).plus(local)
+    first = _replaced(template, known)
     inputs = first.get("inputs") or {}
     parameters = inputs.get("parameters") or []
     for parameter in parameters:
@@ -123,5 +124,15 @@ def substitute(template: Json, above: Mapping[str, Any], local: Mapping[str, Any
     for parameter in outputs.get("parameters") or ():
         if (parameter.get("valueFrom") or {}).get("path"):
             known[f"outputs.parameters.{parameter['name']}.path"] = parameter["valueFrom"]["path"]
-    second: Json = substitution.replace(first, known, unresolved=True)
-    return second
+    return _replaced(first, known)
+
+
+def _replaced(template: Json, known: substitution.Variables) -> Json:
+    """What steps and tasks say of time and chance waits until they are opened: Argo looks at them then, time and again before."""
+    parts = {key: template[key] for key in ("steps", "dag") if template.get(key) is not None}
+    if not parts:
+        whole: Json = substitution.replace(template, known, unresolved=True)
+        return whole
+    rest = {key: value for key, value in template.items() if key not in parts}
+    filled = substitution.replace(rest, known, unresolved=True)
+    return {**filled, **substitution.replace(parts, known, unresolved=True, drawing=False)}

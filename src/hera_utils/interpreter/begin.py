@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from hera_utils.errors import HeraUtilsError
-from hera_utils.interpreter import closing, limits, locks, metrics, phases, retry_in_place, substitution
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.interpreter import closing, instants, limits, locks, metrics, phases, retry_in_place, substitution
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
@@ -138,7 +139,9 @@ def _spec(run: Run) -> Json:
 def _walk(run: Run, spec: Json) -> Walk:
     """Everything derived of a run, before any of its nodes is visited."""
     found = workflow_variables(run.document, spec, run.memory.get("config_maps") or {})
-    variables = Variables(found)
+    # What is said of the workflow as a whole is worked out whenever it is restored, and always means the same.
+    created = instants.seconds(run.document["metadata"].get("creationTimestamp"))
+    variables = Variables(found, Entropy(created, run.uid))
     templates = spec.get("templates")
     bare = {key: value for key, value in spec.items() if key != "templates"}
     # Argo: substituteGlobalVariables. Templates are left for later: outputs of the workflow may change what they say.
@@ -159,7 +162,7 @@ def _set_metadata(walk: Walk) -> None:
 
 def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:
     """The workflow cannot even begin."""
-    walk = Walk(run, run.document["spec"], Variables())
+    walk = Walk(run, run.document["spec"], Variables({}, Entropy(event.at, event.seed)))
     walk.begin(event.at, event.seed)
     closing.close(walk, phase, message)
     return walk.commands
@@ -171,8 +174,9 @@ def restored(run: Run, event: Event) -> Walk:
     if not isinstance(walk, Walk):
         walk = run.index = _walk(run, _spec(run))
         walk.variables["workflow.status"] = run.phase
+        walk.begin(event.at, event.seed)
         # Time stands still while the frames are found again: nothing may end by a deadline that no event has told of.
-        walk.begin(0.0, event.seed)
+        walk.ledger.now = 0.0
         if not walk.spec.get("suspend"):
             walk.visit(walk.root)
         # Timers were set when they were first wanted; setting them again would wake those that just fired.

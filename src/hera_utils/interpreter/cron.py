@@ -133,7 +133,7 @@ def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
         return Decision(_with_condition(new, "SpecError", fault))
     _without_condition(new, "SpecError")
     try:
-        _stop_if_done(new)
+        _stop_if_done(new, now)
     except ExpressionError as error:
         message = f"failed to check CronWorkflow '{cron['metadata']['name']}' stopping condition: {error}"
         return Decision(_with_condition(new, "SpecError", message))
@@ -177,7 +177,7 @@ def refused(cron: Json, message: str) -> Json:
 # -- what became of them ------------------------------------------------------------------------------------------------
 
 
-def settled(cron: Json, children: Iterable[Child]) -> tuple[Json, tuple[str, ...]]:
+def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:
     """The cron workflow with those of its workflows counted that are over, and the names of those beyond the history limits."""
     known = {child.uid: child for child in children}
     new = _copy(cron)
@@ -191,7 +191,7 @@ def settled(cron: Json, children: Iterable[Child]) -> tuple[Json, tuple[str, ...
         if child is not None and child.over:
             status["succeeded" if child.phase == "Succeeded" else "failed"] += 1
             try:
-                _stop_if_done(new)
+                _stop_if_done(new, now)
             except ExpressionError:
                 break  # the next scheduled time says so in a condition
     return new, _beyond_limits(cron, known)
@@ -241,13 +241,13 @@ def _variables(cron: Json) -> Json:
     }
 
 
-def _stop_if_done(cron: Json) -> None:
+def _stop_if_done(cron: Json, now: float) -> None:
     """Mark it as stopped when its stopStrategy says so. Raises ExpressionError."""
     expression = ((cron.get("spec") or {}).get("stopStrategy") or {}).get("expression")
     if expression is None:
         return
     try:
-        done = expr.evaluate_boolean(expression, {"cronworkflow": _variables(cron)})
+        done = expr.evaluate_boolean(expression, {"cronworkflow": _variables(cron)}, entropy=_entropy(cron, now))
     except ExpressionError as error:
         raise ExpressionError(f"failed to evaluate stop expression: {error}") from None
     if done:
@@ -255,11 +255,15 @@ def _stop_if_done(cron: Json) -> None:
         cron["metadata"].setdefault("labels", {})[COMPLETED_LABEL] = "true"
 
 
+def _entropy(cron: Json, now: float) -> Entropy:
+    return Entropy(now, f"{cron['metadata'].get('uid', '')}/{now}")
+
+
 def _when(cron: Json, now: float) -> bool:
     """The verdict of `when`. Argo evaluates it without variables: a bare word is one that nobody gave."""
     when = (cron.get("spec") or {}).get("when") or ""
     variables = {f"cronworkflow.{name}": value for name, value in _variables(cron).items()}
-    replaced = str(tags.replace(when, variables, entropy=Entropy(now, when), unresolved="refuse"))
+    replaced = str(tags.replace(when, variables, entropy=_entropy(cron, now), unresolved="refuse"))
     for token in tokens_of(replaced):
         if token.kind == "VARIABLE":
             raise ExpressionError(f"No parameter '{token.value}' found.")

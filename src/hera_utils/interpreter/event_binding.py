@@ -12,6 +12,7 @@ from typing import Any
 from hera_utils.argo.names import generated_name
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import expr
+from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import to_json
 from hera_utils.expressions.values import go_type
 from hera_utils.interpreter.submission import workflow_from
@@ -29,11 +30,11 @@ def environment(namespace: str, discriminator: str, headers: Mapping[str, list[s
     return seen
 
 
-def matches(binding: Json, event: Json) -> bool:
+def matches(binding: Json, event: Json, entropy: Entropy) -> bool:
     """Whether the event is one that the binding waits for. Raises ExpressionError."""
     selector = str((binding["spec"].get("event") or {}).get("selector") or "")
     try:
-        return expr.evaluate_boolean(selector, event)
+        return expr.evaluate_boolean(selector, event, entropy=entropy)
     except ExpressionError as error:
         raise ExpressionError(f"failed to evaluate workflow template expression: {error}") from None
 
@@ -47,8 +48,8 @@ def reference(binding: Json) -> tuple[str, str] | None:
     return "ClusterWorkflowTemplate" if ref.get("clusterScope") else "WorkflowTemplate", str(ref.get("name") or "")
 
 
-def workflow(binding: Json, template: Json, event: Json, *, seed: str) -> Json:
-    """The workflow that the event starts from the template. Raises ExpressionError."""
+def workflow(binding: Json, template: Json, event: Json, entropy: Entropy) -> Json:
+    """The workflow that the event starts from the template. entropy: for its expressions and its name. Raises ExpressionError."""
     kind = (reference(binding) or ("WorkflowTemplate", ""))[0]
     made = workflow_from(template, kind, at=0.0)
     del made["status"]
@@ -56,22 +57,24 @@ def workflow(binding: Json, template: Json, event: Json, *, seed: str) -> Json:
     extra = (template.get("spec") or {}).get("workflowMetadata") or {}
     own = submit.get("metadata") or {}
     for part, word in (("labels", "label"), ("annotations", "annotation")):
-        evaluated = {key: _text(value, f'{word} "{key}"', event) for key, value in (own.get(part) or {}).items()}
+        evaluated = {
+            key: _text(value, f'{word} "{key}"', event, entropy) for key, value in (own.get(part) or {}).items()
+        }
         metadata[part] = {**metadata.get(part, {}), **(extra.get(part) or {}), **evaluated}
     for part in ("name", "generateName"):
         if own.get(part):
-            metadata[part] = _text(own[part], part, event)
-    metadata.setdefault("name", generated_name(metadata["generateName"], seed))
+            metadata[part] = _text(own[part], part, event, entropy)
+    metadata.setdefault("name", generated_name(metadata["generateName"], entropy.seed))
     metadata["labels"][BINDING_LABEL] = binding["metadata"]["name"]
-    parameters = [_parameter(one, event) for one in (submit.get("arguments") or {}).get("parameters") or ()]
+    parameters = [_parameter(one, event, entropy) for one in (submit.get("arguments") or {}).get("parameters") or ()]
     if parameters:
         made["spec"]["arguments"] = {"parameters": parameters}
     return made
 
 
-def _text(statement: str, what: str, event: Json) -> str:
+def _text(statement: str, what: str, event: Json, entropy: Entropy) -> str:
     try:
-        value = expr.evaluate(statement, event)
+        value = expr.evaluate(statement, event, entropy=entropy)
     except ExpressionError as error:
         raise ExpressionError(f"failed to evaluate workflow {what} expression: {error}") from None
     if not isinstance(value, str):
@@ -79,12 +82,12 @@ def _text(statement: str, what: str, event: Json) -> str:
     return value
 
 
-def _parameter(parameter: Json, event: Json) -> Json:
+def _parameter(parameter: Json, event: Json, entropy: Entropy) -> Json:
     name, source = parameter["name"], parameter.get("valueFrom")
     if source is None:
         raise ExpressionError(f'malformed workflow template parameter "{name}": valueFrom is nil')
     try:
-        value = expr.parse(source.get("event") or "").evaluate_in(event)
+        value = expr.parse(source.get("event") or "").evaluate_in(event, entropy=entropy)
     except expr.CompileError as error:
         raise ExpressionError(f"failed to compile workflow template parameter {name} expression: {error}") from None
     except ExpressionError as error:

@@ -54,6 +54,7 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
         if hook_name == EXIT:
             continue
         name = f"{node['name']}.hooks.{hook_name}"
+        owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.named(name)))
         if not hook.get("expression"):
             raise Fault(f"Expression required for hook {name}")
         if walk.ledger.named(name) is None and not substitution.true(
@@ -79,6 +80,8 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
     hook = exit_hook(step, walk.spec.get("arguments") or {})
     if hook is None or not limits.may_run(walk, on_exit=True):
         return True
+    name = f"{node['name']}.onExit"
+    owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.named(name)))
     known = owner.scope.parameters(walk.variables)
     if hook.get("expression") and not substitution.true(hook["expression"], known):
         return True
@@ -86,7 +89,6 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
     if arguments:
         outputs = graph.last_attempt(walk.ledger, node).get("outputs")
         arguments = fill(walk, owner, arguments, outputs)
-    name = f"{node['name']}.onExit"
     try:
         hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=True)
     except Full:

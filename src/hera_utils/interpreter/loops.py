@@ -21,7 +21,7 @@ def looped(step: Mapping[str, Any]) -> bool:
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence"))
 
 
-def expand(step: Json, known: Mapping[str, Any]) -> list[Json]:
+def expand(step: Json, known: substitution.Variables) -> list[Json]:
     """The steps that a looped step stands for, named `NAME(INDEX:ITEM)`. known: every variable in scope.
 
     Raises Fault with Argo's message when the items cannot be read and the step would run.
@@ -29,7 +29,8 @@ def expand(step: Json, known: Mapping[str, Any]) -> list[Json]:
     items = _items(step)
     bare = {key: value for key, value in step.items() if key not in _LOOPS}
     lenient = _never_runs(bare.get("when"))
-    variables = {key: value for key, value in known.items() if not (lenient and value is None)}
+    present = {key: value for key, value in known.items() if not (lenient and value is None)}
+    variables = substitution.Variables(present, known.entropy)
     expanded = []
     for index, item in enumerate(items):
         added = dict(_item_variables(item))

@@ -11,6 +11,7 @@ from hera_utils.interpreter.faults import Fault, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.nodes.leaves import OPENERS
 from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.substitution import Variables
 from hera_utils.interpreter.templates import POD_KINDS, Home, kind_of
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ def _frame(walk: Walk, call: Call, parent: Frame, template: Json, home: Home) ->
     return Frame(call, walk.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
 
 
-def _local(walk: Walk, call: Call, template: Json) -> dict[str, str]:
-    """What only this node knows: its names."""
+def _local(walk: Walk, call: Call, template: Json) -> Variables:
+    """What only this node knows: its names, and its time and chance."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
     if kind_of(template) in POD_KINDS and births.retry_strategy(walk, template) is None:
         local["pod.name"] = births.pod_name_of(walk, call.name, str(template.get("name") or ""))
-    return local
+    return Variables(local, walk.entropy_of("template", call.name, walk.ledger.named(call.name)))
 
 
 def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:

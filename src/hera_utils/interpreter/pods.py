@@ -130,11 +130,11 @@ def _volumes(walk: Walk, frame: Frame) -> list[Json]:
     declared = walk.spec.get("volumes") or []
     if not declared:
         return []
-    known = dict(walk.variables)
+    known = walk.variables
     boundary = walk.frames.get(frame.call.boundary)
     scope = getattr(boundary.state, "scope", None) if boundary is not None else None
     if scope is not None:
-        known.update(scope.parameters())
+        known = known.plus(scope.parameters())
     filled: list[Json] = substitution.replace(declared, known, unresolved=True)
     return filled
 

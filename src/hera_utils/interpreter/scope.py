@@ -20,17 +20,17 @@ ABSENT = "__argo-internal.absent-optional-output__"
 
 
 class Scope:
-    def __init__(self, template: Mapping[str, Any] | None = None) -> None:
-        self.values = substitution.Variables()
+    def __init__(self, template: Mapping[str, Any], entropy: Entropy) -> None:
+        self.values = substitution.Variables({}, entropy)
         self.skipped: set[str] = set()
-        inputs = (template or {}).get("inputs") or {}
+        inputs = template.get("inputs") or {}
         for parameter in inputs.get("parameters") or ():
             self.values[f"inputs.parameters.{parameter['name']}"] = text_of(parameter.get("value"))
         for artifact in inputs.get("artifacts") or ():
             self.values[f"inputs.artifacts.{artifact['name']}"] = artifact
 
-    def at(self, entropy: Entropy | None) -> Scope:
-        """This scope in another step: `now()` and random functions draw on `entropy`."""
+    def at(self, entropy: Entropy) -> Scope:
+        """This scope for another part: `now()` and random functions draw on `entropy`."""
         self.values.entropy = entropy
         return self
 
@@ -92,7 +92,7 @@ class Scope:
     # --- reading --------------------------------------------------------------------------------------------------
     def parameters(self, above: Mapping[str, Any] | None = None) -> substitution.Variables:
         """Texts and absent optionals, over the workflow's variables."""
-        found = substitution.Variables(above, self.values.entropy)
+        found = substitution.Variables(above or {}, self.values.entropy)
         found.update({key: value for key, value in self.values.items() if value is None or isinstance(value, str)})
         return found
 

@@ -12,10 +12,13 @@ from hera_utils.interpreter.faults import Fault, Missing
 
 
 class Variables(dict[str, Any]):
-    """Dotted names and their values; `entropy` is what `now()` and random functions draw on."""
+    """Dotted names and their values; `entropy` is what `now()` and random functions draw on.
 
-    def __init__(self, values: Mapping[str, Any] | None = None, entropy: Entropy | None = None) -> None:
-        super().__init__(values or {})
+    Nothing is filled in or evaluated over a plain dictionary: it would have neither time nor chance.
+    """
+
+    def __init__(self, values: Mapping[str, Any], entropy: Entropy) -> None:
+        super().__init__(values)
         self.entropy = entropy
 
     def plus(self, more: Mapping[str, Any]) -> Variables:
@@ -25,22 +28,22 @@ class Variables(dict[str, Any]):
         return both
 
 
-def _entropy(variables: Mapping[str, Any]) -> Entropy | None:
-    return getattr(variables, "entropy", None)
-
-
-def replace(document: Any, variables: Mapping[str, Any], *, unresolved: bool, strict: Sequence[str] = ()) -> Any:
+def replace(
+    document: Any, variables: Variables, *, unresolved: bool, strict: Sequence[str] = (), drawing: bool = True
+) -> Any:
     """The document with its tags replaced; what it answers must not be changed in place.
 
-    unresolved: tags without a value may stay (save those that begin with a `strict` prefix). Raises Missing, Fault.
+    unresolved: tags without a value may stay (save those that begin with a `strict` prefix). drawing: expressions of time and
+    chance are worked out too. Raises Missing, Fault.
     """
     try:
         return tags.replace(
             document,
             variables,
-            entropy=_entropy(variables),
+            entropy=variables.entropy,
             unresolved="keep" if unresolved else "refuse",
             strict=strict,
+            drawing=drawing,
         )
     except tags.MissingVariable as error:
         raise Missing(error.message) from None
@@ -48,19 +51,19 @@ def replace(document: Any, variables: Mapping[str, Any], *, unresolved: bool, st
         raise Fault(error.message) from None
 
 
-def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
+def evaluate(expression: str, variables: Variables) -> Any:
     """The value of an expression. Raises Fault."""
     try:
-        return expr.evaluate(expression, variables, entropy=_entropy(variables))
+        return expr.evaluate(expression, variables, entropy=variables.entropy)
     except ExpressionError as error:
         raise Fault(error.message) from None
 
 
-def true(expression: str, variables: Mapping[str, Any]) -> bool:
+def true(expression: str, variables: Variables) -> bool:
     """An expression over dotted variables that must say yes or no (Argo: argoexpr.EvalBool). Raises Fault."""
     try:
         program = expr.parse(expression)
-        value = program.evaluate(variables, entropy=_entropy(variables))
+        value = program.evaluate(variables, entropy=variables.entropy)
     except expr.CompileError as error:
         raise Fault(error.message) from None
     except ExpressionError as error:
@@ -71,9 +74,9 @@ def true(expression: str, variables: Mapping[str, Any]) -> bool:
 
 
 def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
-    """An expression over nested values, as `depends` is. Raises Fault."""
+    """An expression over tasks and how they ended, as `depends` is: it has neither time nor chance. Raises Fault."""
     try:
-        return expr.evaluate_boolean(expression, environment)
+        return expr.evaluate_boolean(expression, environment, entropy=Entropy())
     except ExpressionError as error:
         raise Fault(error.message) from None
 

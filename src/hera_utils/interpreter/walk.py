@@ -11,7 +11,7 @@ import heapq
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import births, commands, graph, limits, locks, metrics, openings, phases
+from hera_utils.interpreter import births, commands, graph, instants, limits, locks, metrics, openings, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.ledger import Ledger
@@ -54,6 +54,14 @@ class Walk:
         self.ledger.now = at
         self.variables.entropy = Entropy(at, seed)
         self.commands = []
+
+    def entropy_of(self, what: str, name: str, since: Json | None) -> Entropy:
+        """What expressions in a part of a node (`what`) draw on. since: the node that says when that part was worked out first.
+
+        The same whenever it is worked out again: a run that was restored, and one that was not, have the same names and values.
+        """
+        stamp = (since or {}).get("startedAt") or instants.text(self.variables.entropy.at)
+        return Entropy(instants.seconds(stamp), f"{self.run.uid}/{what}/{name}/{stamp}")
 
     def say(self, command: commands.Command) -> None:
         self.commands.append(command)

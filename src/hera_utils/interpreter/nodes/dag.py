@@ -122,9 +122,12 @@ class _Visit:
     def _expand(self, task: Task) -> tuple[Json, list[Json] | None]:
         """(the task with its references filled in, its items when it is a loop)."""
         scope = dag_scope.of_task(self.walk, self.frame, self.state.tasks, task.spec)
+        name, node = f"{self.boundary['name']}.{task.spec['name']}", self.ledger.get(task.node_id)
+        scope.at(self.walk.entropy_of("arguments", name, node))
         resolved = outputs.resolve_references(self.walk, task.spec, scope, _STRICT)
         if not loops.looped(task.spec):
             return resolved, None
+        scope.at(self.walk.entropy_of("items", name, node))
         return resolved, loops.expand(resolved, scope.parameters(self.walk.variables))
 
     def _shut(self, name: str, phase: str, reason: str) -> Plan:

@@ -39,12 +39,12 @@ def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, Task], spec: Json) -> 
 
 def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
     """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published."""
-    scope = _filled(walk, frame, tasks, list(tasks)) if frame.template.get("outputs") else Scope(frame.template)
+    scope = _filled(walk, frame, tasks, list(tasks)) if frame.template.get("outputs") else _empty(walk, frame)
     for task in tasks.values():
         node = walk.ledger.get(task.node_id)
         if node is not None:
             outputs.publish(walk, node.get("outputs"))
-    return scope.at(walk.variables.entropy)
+    return scope
 
 
 def _ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
@@ -58,8 +58,12 @@ def _ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
     return list(found)
 
 
+def _empty(walk: Walk, frame: Frame) -> Scope:
+    return Scope(frame.template, walk.variables.entropy)
+
+
 def _filled(walk: Walk, frame: Frame, tasks: Mapping[str, Task], names: Iterable[str]) -> Scope:
-    scope = Scope(frame.template).at(walk.variables.entropy)
+    scope = _empty(walk, frame)
     scope.add_workflow_outputs(walk.document["status"].get("outputs"))
     for name in names:
         task = tasks[name]

@@ -69,7 +69,8 @@ def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | N
     local["lastRetry.duration"] = _duration(last)
     local["lastRetry.status"] = last.get("phase") or ""
     local["lastRetry.message"] = last.get("message") or ""
-    template = arguments.substitute(frame.template, walk.variables, local)
+    drawing = walk.entropy_of("template", name, walk.ledger.named(name))
+    template = arguments.substitute(frame.template, walk.variables, substitution.Variables(local, drawing))
     walk.ledger.adopt(node, walk.ledger.id_of(name))
     call = frame.call
     return Call(

@@ -73,7 +73,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
 
 def _state(walk: Walk, frame: Frame) -> State:
     if frame.state is None:
-        frame.state = State(Scope(frame.template))
+        frame.state = State(Scope(frame.template, walk.variables.entropy))
     frame.state.scope.at(walk.variables.entropy).add_workflow_outputs(walk.document["status"].get("outputs"))
     state: State = frame.state
     return state
@@ -143,7 +143,7 @@ def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
     """The first visit: resolve what the steps refer to, expand loops, open every step."""
     steps = frame.template["steps"][state.index]
     try:
-        resolved = [_resolve(walk, step, state.scope) for step in steps]
+        resolved = [_resolve(walk, group, step, state.scope) for step in steps]
     except Missing:
         raise
     except Fault as fault:
@@ -153,6 +153,7 @@ def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
         if not loops.looped(step):
             expanded.append(step)
             continue
+        state.scope.at(walk.entropy_of("items", _name(group, step), group.node))
         several = loops.expand(step, state.scope.parameters(walk.variables))
         if not several:
             _skip(walk, frame, group, step, "Skipped, empty params")
@@ -297,8 +298,9 @@ def _skip(walk: Walk, frame: Frame, group: Group, step: Json, reason: str, phase
         walk.ledger.adopt(group.node, walk.ledger.id_of(name))
 
 
-def _resolve(walk: Walk, step: Json, scope: Scope) -> Json:
+def _resolve(walk: Walk, group: Group, step: Json, scope: Scope) -> Json:
     """The step with references to earlier steps replaced; one whose `when` says no is left as it is."""
+    scope.at(walk.entropy_of("arguments", _name(group, step), group.node))
     return outputs.resolve_references(walk, step, scope, _STRICT, wrap="unable to resolve references: ")
 
 

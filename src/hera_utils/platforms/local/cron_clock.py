@@ -195,7 +195,7 @@ class CronClock:
         document = self._document(key)
         if document is None:
             return
-        new, doomed = cron.settled(document, self._entries[key].children.values())
+        new, doomed = cron.settled(document, self._entries[key].children.values(), now())
         self._write(key, new)
         for name in doomed:
             with contextlib.suppress(Refused):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from hera_utils.errors import HeraUtilsError, UnsupportedError
 from hera_utils.platforms.local.agents.agents import Failed, Stop
+from hera_utils.platforms.local.clock import now
 from hera_utils.platforms.local.runtimes.runtime import Launch
 from hera_utils.settings.address import is_loopback
 
@@ -130,10 +131,11 @@ def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _holds(condition: str, scope: Json) -> bool:
+    from hera_utils.expressions.entropy import Entropy
     from hera_utils.expressions.expr import evaluate_boolean
 
     try:
-        return evaluate_boolean(condition, scope)
+        return evaluate_boolean(condition, scope, entropy=Entropy(now()))
     except UnsupportedError:
         raise
     except HeraUtilsError as error:

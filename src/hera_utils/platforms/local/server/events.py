@@ -8,6 +8,7 @@ from typing import Any
 
 from hera_utils.argo.faults import INTERNAL
 from hera_utils.errors import ExpressionError, HeraUtilsError, Refused
+from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import event_binding
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.server.answers import Reply
@@ -42,14 +43,15 @@ def receive(call: Call) -> Reply:
 
 def _dispatch(call: Call, binding: Json, event: Json) -> None:
     reference = event_binding.reference(binding)
-    if not event_binding.matches(binding, event) or reference is None:
+    entropy = Entropy(now(), seed())
+    if not event_binding.matches(binding, event, entropy) or reference is None:
         return
     namespace = binding["metadata"]["namespace"]
     try:
         template = json.loads(call.platform.get(reference[0], namespace, reference[1]).text)
     except Refused as refused:
         raise ExpressionError(f"failed to get workflow template: {refused}") from None
-    workflow = event_binding.workflow(binding, template, event, seed=seed())
+    workflow = event_binding.workflow(binding, template, event, entropy)
     try:
         call.platform.submit(namespace, workflow)
     except HeraUtilsError as error:
