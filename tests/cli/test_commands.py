@@ -1,7 +1,6 @@
 """The commands against a real local platform, as typed."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -10,8 +9,6 @@ import tarfile
 import time
 
 import pytest
-
-from hera_utils.cli.door import enter
 
 HELLO = """
 kind: Workflow
@@ -63,42 +60,6 @@ spec:
   - {name: approve, suspend: {}}
   - {name: go, container: {image: busybox, command: [echo, went]}}
 """
-
-
-@pytest.fixture
-def user(local_platform, monkeypatch, tmp_path, capsys):
-    """Types a command line in an empty folder; gives (exit status, stdout, stderr)."""
-    for name in list(os.environ):
-        if name.startswith(("ARGO", "KUBE", "HERA")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
-    monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)
-    monkeypatch.chdir(tmp_path)
-
-    class User:
-        platform = local_platform
-        folder = tmp_path
-
-        def type(self, *words, status=0):
-            capsys.readouterr()
-            found = enter([str(word) for word in words])
-            said = capsys.readouterr()
-            assert found == status, said.out + said.err
-            assert "Traceback" not in said.out + said.err
-            return said.out + said.err
-
-        def file(self, name, text):
-            (tmp_path / name).write_text(text)
-            return name
-
-        def start(self, text):
-            return self.type("run", self.file("w.yaml", text), "--detach").splitlines()[0]
-
-        def process(self, *words, **options):
-            return subprocess.Popen([sys.executable, "-m", "hera_utils", *words], text=True, **options)
-
-    return User()
 
 
 def test_a_run_from_start_to_table(user):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hera_utils.cli.documents import files_of, read_documents, with_parameters
-from hera_utils.cli.run import parameters
+from hera_utils.cli.documents import files_of, read_documents
+from hera_utils.cli.parameters import parameters, read_parameters, with_parameters
 from hera_utils.errors import HeraUtilsError, SettingsError
 
 
@@ -40,7 +40,7 @@ def test_a_date_stays_text(tmp_path):
         ("- 1", "no object but a list"),
         ("", "holds no document"),
         ("spec: 3", "`spec` is no object but a number"),
-        ("kind: Deployment", "is a Deployment"),
+        ("kind: [Workflow]", "`kind` is no text but a list"),
         ("metadata: {}\n---\n[]", "document 2 is no object"),
     ],
 )
@@ -72,6 +72,58 @@ def test_parameters_replace_those_of_the_file():
         parameters(["--fast"])
     with pytest.raises(SettingsError, match="NAME=VALUE|no parameter"):
         with_parameters(document, ["a"])
+
+
+def test_a_parameter_file_is_laid_under_the_command_line(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("word: hello\ncount: 3\nflag: true\nnothing: null\nlist: [1, 'a b']\nday: 2026-01-01\n")
+    assert read_parameters(path) == [
+        "word=hello", "count=3", "flag=true", "nothing=null", 'list=[1,"a b"]', "day=2026-01-01",
+    ]  # fmt: skip
+    last = parameters(["-p", "word=mine"], path)
+    given = with_parameters({"spec": {}}, last)["spec"]["arguments"]["parameters"]
+    assert {"name": "word", "value": "mine"} in given
+    assert len(given) == 6
+
+
+@pytest.mark.parametrize("text", ["- a", "a: [", "just words", ""])
+def test_a_wrong_parameter_file(tmp_path, text):
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match="p.yaml"):
+        read_parameters(path)
+    with pytest.raises(SettingsError, match="no such file"):
+        read_parameters(tmp_path / "absent.yaml")
+
+
+def test_a_field_that_argo_does_not_know_is_refused_with_its_line(tmp_path):
+    text = (
+        "kind: Workflow\nspec:\n  entrypoint: a\n  synchronization:\n    mutex: {name: m}\n  templates:\n"
+        "  - name: a\n    retryStrategi: {limit: 2}\n    container:\n      image: x\n      imagee: y\n"
+    )
+    with pytest.raises(HeraUtilsError) as refusal:
+        read(tmp_path, "kind: ConfigMap\nmetadata: {name: c}\nanything: goes\n---\n" + text)
+    said = str(refusal.value)
+    assert "line 9: unknown field `spec.synchronization.mutex`: removed in Argo 4.0; write mutexes" in said
+    assert "line 12: unknown field `spec.templates[0].retryStrategi`: did you mean `retryStrategy`?" in said
+    assert "line 15: unknown field `spec.templates[0].container.imagee`: did you mean `image`?" in said
+    (tmp_path / "w.yaml").write_text(text)
+    assert read_documents(tmp_path / "w.yaml", strict=False)[0]["spec"]["entrypoint"] == "a"
+
+
+def test_a_field_behind_an_anchor_is_refused_without_a_line(tmp_path):
+    merged = "kind: Workflow\nmetadata: {annotations: &base {entrypointt: a}}\nspec: {<<: *base}\n"
+    with pytest.raises(HeraUtilsError, match="w.yaml, unknown field `spec.entrypointt`"):
+        read(tmp_path, merged)
+
+
+def test_a_template_comes_before_the_one_that_calls_it(tmp_path):
+    def template(name, calls):
+        called = f"templateRef: {{name: {calls}, template: m}}"
+        return f"kind: WorkflowTemplate\nmetadata: {{name: {name}}}\nspec: {{templates: [{{name: m, steps: [[{{name: s, {called}}}]]}}]}}"
+
+    text = "\n---\n".join([template("a", "b"), template("b", "c"), template("c", "elsewhere"), template("d", "d")])
+    assert [document["metadata"]["name"] for document in read(tmp_path, text)] == ["c", "b", "a", "d"]
 
 
 def test_files_of_folders(tmp_path):

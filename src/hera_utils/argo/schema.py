@@ -76,6 +76,11 @@ def embedded(type_name: str) -> tuple[str, ...]:
     return tuple(declared.lstrip("*") for name, declared in _own_fields(type_name) if name.startswith("+"))
 
 
+def named_types() -> dict[str, str]:
+    """Go name → the type that it stands for (`v1alpha1.Artifacts` → `[]v1alpha1.Artifact`)."""
+    return _declarations()[1]
+
+
 def struct_of(go_type: str) -> str | None:
     """The struct inside a Go type (`[]*v1.Volume` → `v1.Volume`), None when it holds plain values."""
     _, named = _declarations()

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.unknown_fields import unknown_fields
+from hera_utils.cli.yaml_text import lines_of, loader
 from hera_utils.errors import InvalidWorkflow, SettingsError
+from hera_utils.interpreter.document import reference_kind
 
 Json = dict[str, Any]
 
@@ -15,48 +18,109 @@ SUFFIXES = (".yaml", ".yml", ".json")
 KUBERNETES_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 ARGO_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate", "CronWorkflow", "Workflow")
 KINDS = KUBERNETES_KINDS + ARGO_KINDS
+TEMPLATE_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate")
 
 
 def is_document(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_documents(path: Path) -> list[Json]:
-    """The documents of a file, what others refer to first. SettingsError, InvalidWorkflow name the file and the place."""
+def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
+    """The documents of a file, what others refer to first; those of other kinds than KINDS stand last.
+
+    strict: refuse fields that Argo does not know, as `argo lint` and `argo submit` do. SettingsError, InvalidWorkflow name the file
+    and the place.
+    """
     import yaml
 
+    text = _text_of(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        documents = [(number, one) for number, one in enumerate(yaml.load_all(text, loader()), 1) if one is not None]
+    except yaml.YAMLError as error:
+        raise InvalidWorkflow(f"{path}{_place(error)}: not legal YAML: {_problem(error)}", fix="correct it") from None
+    if not documents:
+        raise InvalidWorkflow(f"{path} holds no document", fix="write a Workflow into it, or check its name")
+    read = [(number, _checked(path, number, one)) for number, one in documents]
+    if strict:
+        _refuse_unknown_fields(path, text, read)
+    return in_order([document for _, document in read])
+
+
+def in_order(documents: Sequence[Json]) -> list[Json]:
+    """The documents with what others refer to before them: by kind, and templates after those that they call."""
+    ranked = sorted(documents, key=lambda document: _rank(document["kind"]))
+    templates = [document for document in ranked if document["kind"] in TEMPLATE_KINDS]
+    if len(templates) < 2:
+        return ranked
+    by_reference = {reference_of(document): document for document in templates}
+    ordered: dict[int, Json] = {}
+    being_placed: set[int] = set()
+
+    def place(document: Json) -> None:
+        if id(document) in being_placed:
+            return
+        being_placed.add(id(document))
+        for reference in references(document):
+            if reference in by_reference:
+                place(by_reference[reference])
+        ordered[id(document)] = document
+
+    for document in templates:
+        place(document)
+    first = next(index for index, document in enumerate(ranked) if document["kind"] in TEMPLATE_KINDS)
+    return [*ranked[:first], *ordered.values(), *ranked[first + len(templates) :]]
+
+
+def _rank(kind: str) -> int:
+    return KINDS.index(kind) if kind in KINDS else len(KINDS)
+
+
+def reference_of(template: Json) -> tuple[str, str]:
+    """(kind, name) by which others refer to a stored template."""
+    return template["kind"], str(template["metadata"].get("name") or "")
+
+
+def references(value: Any) -> Iterator[tuple[str, str]]:
+    """(kind, name) of each stored template that a document refers to, wherever in it."""
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("templateRef", "workflowTemplateRef") and isinstance(item, dict):
+                yield reference_kind(item), str(item.get("name") or "")
+            else:
+                yield from references(item)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(
             f"the file {path} cannot be read ({(error.strerror or str(error)).lower()})", fix="check its name"
         ) from None
     except UnicodeDecodeError as error:
         raise InvalidWorkflow(f"{path} is not UTF-8 text ({error.reason})", fix="save it as UTF-8") from None
-    try:
-        documents = [(number, one) for number, one in enumerate(yaml.load_all(text, _loader()), 1) if one is not None]
-    except yaml.YAMLError as error:
-        raise InvalidWorkflow(f"{path}{_place(error)}: not legal YAML: {_problem(error)}", fix="correct it") from None
-    if not documents:
-        raise InvalidWorkflow(f"{path} holds no document", fix="write a Workflow into it, or check its name")
-    read = [_checked(path, number, one) for number, one in documents]
-    return sorted(read, key=lambda document: KINDS.index(document["kind"]))
 
 
-def _loader() -> Any:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        """Kubernetes reads YAML 1.1 through JSON: a date stays the text it is."""
-
-        yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-            for first, resolvers in base.yaml_implicit_resolvers.items()
-        }
-
-    return Loader
+def _refuse_unknown_fields(path: Path, text: str, documents: Sequence[tuple[int, Json]]) -> None:
+    unknown = [
+        (number, field)
+        for number, document in documents
+        if document["kind"] in ARGO_KINDS
+        for field in unknown_fields(document, document["kind"])
+    ]
+    if not unknown:
+        return
+    lines = lines_of(text, [(number, field.path) for number, field in unknown])
+    complaints = [
+        f"line {line}: {field}" if line else str(field) for line, (_, field) in zip(lines, unknown, strict=True)
+    ]
+    raise InvalidWorkflow(
+        f"{path}, {'; '.join(complaints)}",
+        fix="correct it; with --no-strict the field is left to Argo, which ignores it",
+    )
 
 
 def _checked(path: Path, number: int, document: Any) -> Json:
@@ -66,47 +130,20 @@ def _checked(path: Path, number: int, document: Any) -> Json:
             f"{where} is no object but {_what(document)}", fix="a Workflow begins with `kind: Workflow`"
         )
     kind = document.setdefault("kind", "Workflow")
-    if kind not in KINDS:
-        raise InvalidWorkflow(
-            f"{where} is a {kind}", fix=f"create it with kubectl; here it is one of: {', '.join(KINDS)}"
-        )
+    if not isinstance(kind, str):
+        raise InvalidWorkflow(f"{where}: `kind` is no text but {_what(kind)}", fix="a Workflow has `kind: Workflow`")
     for name in ("metadata", "spec") if kind in ARGO_KINDS else ("metadata",):
         if not isinstance(document.setdefault(name, {}), dict):
             raise InvalidWorkflow(f"{where}: `{name}` is no object but {_what(document[name])}", fix="correct it")
     return document
 
 
-def with_parameters(document: Json, given: Sequence[str]) -> Json:
-    """The document with `NAME=VALUE` parameters in place of its own (as `argo submit -p`)."""
-    wanted = dict(_pair(text) for text in given)
-    if not wanted:
+def in_namespace(document: Json, namespace: str) -> Json:
+    """The document without a namespace of its own other than the one where it is sent to, as a script's is replaced."""
+    own = document["metadata"].get("namespace")
+    if own in (None, namespace) or document["kind"] == "ClusterWorkflowTemplate":
         return document
-    spec = document["spec"]
-    arguments = spec.get("arguments") or {}
-    kept = [p for p in arguments.get("parameters") or [] if p.get("name") not in wanted]
-    named = [{"name": name, "value": value} for name, value in wanted.items()]
-    return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": kept + named}}}
-
-
-def unknown_parameters(document: Json, given: Sequence[str]) -> Iterator[str]:
-    """A sentence for each parameter given of which a workflow says nothing: most often a slip of the pen. Argo takes it."""
-    spec = document["spec"]
-    if spec.get("workflowTemplateRef"):
-        return
-    known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
-    text = str(spec)
-    for name, _ in map(_pair, given):
-        if name not in known and f"workflow.parameters.{name}" not in text:
-            yield f"the workflow has no parameter `{name}`; " + (
-                f"it has: {', '.join(known)}" if known else "it has none"
-            )
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise SettingsError(f"`{text}` is no parameter", fix="write -p NAME=VALUE")
-    return name, value
+    return {**document, "metadata": {**document["metadata"], "namespace": namespace}}
 
 
 def _what(value: Any) -> str:

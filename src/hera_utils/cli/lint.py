@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.documents import KUBERNETES_KINDS
 from hera_utils.cli.options import context, given_settings, output_option, settings_options
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 
@@ -20,64 +19,102 @@ Json = dict[str, Any]
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
 @output_option("json")
 @settings_options
-def command(paths: tuple[Path, ...], output: str) -> int:
+def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
     """Check workflow files, folders of them, and Hera scripts; nothing is run but the scripts' own building of workflows.
 
-    The templates that they refer to must be stored on the platform. The exit status is 1 when something is wrong.
+    The templates that they refer to are looked for among all that is checked, then on the platform. The exit status is 1 when
+    something is wrong.
     """
     from hera_utils.cli.runs import reached
     from hera_utils.cli.terminal import note, print_json, say, symbols
 
     settings = context()
-    found: list[Json] = []
+    verdicts: list[Json] = []
     with reached(settings) as client:
-        for label, document in documents_of(paths, client):
-            said = verdict(client, label, document)
-            found.append(said)
+        checked = list(documents_of(paths, client, strict=strict))
+        siblings = templates_among(document for _, document in checked)
+        for label, document in checked:
+            result = verdict(client, label, document, siblings)
+            verdicts.append(result)
             if output == "text":
-                sign = symbols().done if said["ok"] else symbols().failed
-                (say if said["ok"] else note)(
-                    f"{sign} {said['document']}" + (f": {said['message']}" if said["message"] else "")
+                sign = symbols().done if result["ok"] else symbols().failed
+                (say if result["ok"] else note)(
+                    f"{sign} {result['document']}" + (f": {result['message']}" if result["message"] else "")
                 )
-    wrong = sum(not said["ok"] for said in found)
+    wrong = sum(not result["ok"] for result in verdicts)
     if output == "json":
-        print_json(found)
+        print_json(verdicts)
     elif wrong:
-        note(f"{wrong} of {len(found)} wrong")
+        note(f"{wrong} of {len(verdicts)} wrong")
     return int(wrong > 0)
 
 
-def documents_of(paths: Sequence[Path], client: ArgoClient) -> Iterator[tuple[str, Json | HeraUtilsError]]:
+def documents_of(
+    paths: Sequence[Path], client: ArgoClient, *, strict: bool = True
+) -> Iterator[tuple[str, Json | HeraUtilsError]]:
     """(what it is called, the document or why there is none) of every file, in order."""
-    from hera_utils.cli.documents import files_of, read_documents
+    from hera_utils.cli.documents import files_of, in_namespace, read_documents
 
     for path in files_of(paths):
         try:
-            documents = built_by(path, client) if path.suffix == ".py" else read_documents(path)
-        except (InvalidWorkflow, Refused) as error:
+            documents = built_by(path, client) if path.suffix == ".py" else read_documents(path, strict=strict)
+        except HeraUtilsError as error:
             yield str(path), error
             continue
         for document in documents:
             metadata = document.get("metadata") or {}
             yield (
                 f"{path} {document['kind']} {metadata.get('name') or metadata.get('generateName') or ''}".rstrip(),
-                document,
+                in_namespace(document, client.namespace),
             )
 
 
-def verdict(client: ArgoClient, label: str, document: Json | HeraUtilsError) -> Json:
+def templates_among(documents: Iterable[Json | HeraUtilsError]) -> dict[tuple[str, str], Json]:
+    """The templates that are checked together, by (kind, name)."""
+    from hera_utils.cli.documents import TEMPLATE_KINDS, reference_of
+
+    return {
+        reference_of(document): document
+        for document in documents
+        if isinstance(document, dict) and document["kind"] in TEMPLATE_KINDS
+    }
+
+
+def verdict(
+    client: ArgoClient, label: str, document: Json | HeraUtilsError, siblings: Mapping[tuple[str, str], Json]
+) -> Json:
+    """siblings: templates that are checked with it, which the platform need not have."""
+    from hera_utils.cli.documents import ARGO_KINDS, references
+
     if isinstance(document, HeraUtilsError):
         message = document.message.removeprefix(label).lstrip(", ")
         return {"document": label, "ok": False, "message": message}
-    if document["kind"] in KUBERNETES_KINDS:
-        return {"document": label, "ok": True, "message": "not Argo's: not looked at"}
+    if document["kind"] not in ARGO_KINDS:
+        return {"document": label, "ok": True, "message": "not looked at"}
     try:
-        client.lint(document)
-    except Refused as error:
+        if any(reference in siblings for reference in references(document)):
+            _check_here(client, document, siblings)
+        else:
+            client.lint(document)
+    except (InvalidWorkflow, Refused) as error:
         return {"document": label, "ok": False, "message": error.message}
     return {"document": label, "ok": True, "message": wanting(document)}
+
+
+def _check_here(client: ArgoClient, document: Json, siblings: Mapping[tuple[str, str], Json]) -> None:
+    """Argo's rules, applied on this side: the server does not know the siblings (as `argo lint --offline`)."""
+    from hera_utils.argo.schema import decode
+    from hera_utils.interpreter.validate import validate
+
+    def find(kind: str, name: str) -> Json | None:
+        sibling = siblings.get((kind, name))
+        stored = sibling if sibling is not None else client.template(kind, name)
+        return None if stored is None else {**decode(stored, kind), "kind": kind}
+
+    validate(decode(document, document["kind"]), find, kind=document["kind"], lint=True)
 
 
 def wanting(document: Json) -> str:

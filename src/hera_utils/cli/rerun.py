@@ -81,7 +81,7 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach
     shown = Path(os.path.relpath(script))
     note(f"running {script if str(shown).startswith('..') else shown} {' '.join(words)}".rstrip())
     made = run_script(script, words, settings, client.connection)
-    names = [name for _, name in made.runs] or submit_waiting(made, script)
+    names = [name for _, name in made.runs] or submit_waiting(client, made, script)
     return made.status or follow_all(client, names, detach=detach)
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.argo import faults
 from hera_utils.cli.options import context, given_settings, settings_options
-from hera_utils.errors import SettingsError
+from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.cli.noting import Made
@@ -24,56 +25,121 @@ Json = dict[str, Any]
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("script", metavar="SCRIPT", type=click.Path(path_type=Path))
-@click.argument("arguments", metavar="[ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--detach", is_flag=True, help="Submit, say the run's name, and leave.")
+@click.option(
+    "--from", "stored", metavar="KIND/NAME", help="Run a stored template (workflowtemplate/NAME, cronwf/NAME…)."
+)
+@click.option(
+    "--parameter-file", type=click.Path(path_type=Path), help="Parameters of a workflow file, as YAML or JSON."
+)
 @click.option("--no-preflight", "--no_preflight", is_flag=True, help="Submit to a cluster without checking it before.")
+@click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
 @settings_options
-def command(script: Path, arguments: tuple[str, ...], detach: bool, no_preflight: bool) -> int:
+def command(
+    words: tuple[str, ...],
+    detach: bool,
+    stored: str | None,
+    parameter_file: Path | None,
+    no_preflight: bool,
+    strict: bool,
+) -> int:
     """Run a Hera script (or submit a workflow file) and follow its runs to their end.
 
     The script needs to know nothing of hera_utils: address, token and namespace are given to Hera. A script that builds one
     Workflow and does not submit it is submitted. What is not a flag of hera-utils goes to the script, and so does everything
-    after `--`. A workflow file (.yaml, .json) takes parameters as -p NAME=VALUE.
+    after `--`. A workflow file (.yaml, .json) takes parameters as -p NAME=VALUE, and so does a stored template, which
+    `--from KIND/NAME` runs.
 
     The exit status is 0 only when every run succeeded.
     """
-    from hera_utils.cli.documents import is_document, read_documents
-    from hera_utils.cli.script import read_script
+    from hera_utils.cli.parameters import parameters
     from hera_utils.execution.execution_engine import ExecutionEngine
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
     from hera_utils.platforms.hera_binding import stamp_of
 
     settings = context()
-    documents = read_documents(script) if is_document(script) else []
-    if not documents:
-        read_script(script)  # a script that cannot be read starts no server
+    script, arguments = _script_of(words, stored)
+    documents = _documents_of(script, parameter_file, strict=strict) if script else []
+    given = parameters(arguments, parameter_file) if documents or stored else []
     connection = connect(settings)
     checked = not connection.local and not no_preflight
     with ArgoClient(connection) as client:
         if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
             client.version()
             client.list(limit=1, fields="items.metadata.name")
+        if stored:
+            from hera_utils.cli.stored_template import workflow_of
+
+            documents = [workflow_of(client, stored)]
         if documents:
             _say_where(settings, connection)
+            documents = in_one_namespace(documents, client.namespace, str(script))
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
-                check_documents(documents, parameters(arguments), settings)
-            names, linked = submit_documents(client, documents, parameters(arguments), stamp), False
+                check_documents(documents, given, settings)
+            names, linked = submit_documents(client, documents, given, stamp), False
         else:
+            assert script is not None
             ExecutionEngine.detaching = detach
             made = run_script(script, arguments, settings, connection, checked=checked)
-            names = [name for _, name in made.runs] or submit_waiting(made, script)
+            names = [name for _, name in made.runs] or submit_waiting(client, made, script)
             if made.status:
                 return made.status
             linked = made.linked
         return follow_all(client, names, detach=detach, linked=linked)
 
 
+def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, Sequence[str]]:
+    """(the script or file, what comes after it) of the command line; with `--from` all words are parameters."""
+    if stored is not None:
+        return None, words
+    if not words:
+        raise SettingsError("no script is named", fix="write hera-utils run SCRIPT, or --from workflowtemplate/NAME")
+    if words[0].startswith("-"):
+        raise SettingsError(
+            f"hera-utils run has no option {words[0]}",
+            fix="see hera-utils run --help; what is the script's comes after its name",
+        )
+    return Path(words[0]), words[1:]
+
+
+def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) -> list[Json]:
+    """The documents of a workflow file; none of a script, which is only read: one that cannot be read starts no server."""
+    from hera_utils.cli.documents import KINDS, is_document, read_documents
+    from hera_utils.cli.script import read_script
+
+    if is_document(script):
+        documents = read_documents(script, strict=strict)
+        if all(document["kind"] not in KINDS for document in documents):
+            raise InvalidWorkflow(f"{script} holds nothing that runs", fix="create what it holds with kubectl")
+        return documents
+    if parameter_file:
+        raise SettingsError(
+            f"{script} is a script: it takes no --parameter-file", fix="give its arguments after its name"
+        )
+    read_script(script)
+    return []
+
+
+def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> list[Json]:
+    """The documents in the namespace of the platform; whose own is replaced is said in one line, as for a script."""
+    from hera_utils.cli.documents import in_namespace
+    from hera_utils.cli.terminal import note
+
+    moved = [in_namespace(document, namespace) for document in documents]
+    others = sorted(
+        {str(old["metadata"]["namespace"]) for old, new in zip(documents, moved, strict=True) if old is not new}
+    )
+    if others:
+        note(f"hera-utils: the namespace {', '.join(others)} of {file}: replaced, it runs in namespace {namespace}")
+    return moved
+
+
 def check_documents(documents: Sequence[Json], given: Sequence[str], settings: CLIContext) -> None:
     """The preflight of a file's workflows. What the file brings along itself (templates, config maps) is not there yet: then not."""
-    from hera_utils.cli.documents import with_parameters
+    from hera_utils.cli.parameters import with_parameters
     from hera_utils.preflight.run import assert_ready
 
     if all(document.get("kind") == "Workflow" for document in documents):
@@ -123,51 +189,88 @@ def run_script(
     return execute(script, arguments, announce=announce, look=look)
 
 
-def submit_waiting(made: Made, script: Path) -> list[str]:
-    """Submit what the script built and did not submit, when it is one workflow."""
+def submit_waiting(client: ArgoClient, made: Made, script: Path) -> list[str]:
+    """Submit what the script built and did not submit, when it is one workflow; before it, store the templates that it built.
+
+    A script that only builds templates is treated as a file that holds them: they are stored.
+    """
     waiting = made.waiting
     if made.status or made.engine or (not waiting and (made.ended or made.stored)):
         return []
-    if not waiting and made.services and not made.built:
+    if made.services and not made.built and not made.templates:
         return []  # it asked the server by itself
-    if not waiting:
-        raise SettingsError(
-            f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
-        )
     if len(waiting) > 1:
         names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
         raise SettingsError(
             f"{script} built {len(waiting)} workflows and submitted none: {names}",
             fix="call create() on those to run",
         )
+    if not waiting and not made.templates:
+        raise SettingsError(
+            f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
+        )
     from hera_utils.cli.script import created
 
     made.announce()
-    made.look(waiting[0])
-    return [created(waiting[0], script)]
+    if not made.stored:
+        store_built(client, made, script)
+    for workflow in waiting:
+        made.look(workflow)
+    return [created(workflow, script) for workflow in waiting]
+
+
+def store_built(client: ArgoClient, made: Made, script: Path) -> None:
+    """Store the templates and cron workflows that a script built, and say how to run them."""
+    from hera_utils.cli.documents import in_namespace, in_order
+    from hera_utils.cli.script import document_built
+
+    for template in made.templates:
+        made.look(template)
+    documents = [document_built(template, script) for template in made.templates]
+    for document in in_order(documents):
+        _store(client, in_namespace(document, client.namespace), how=not made.waiting)
 
 
 def submit_documents(
     client: ArgoClient, documents: Sequence[Json], given: Sequence[str], stamp: Stamp | None = None
 ) -> list[str]:
     """Create what a file's workflows need (templates are brought up to date), then start them, with a stamp on this machine."""
-    from hera_utils.cli.documents import KUBERNETES_KINDS, unknown_parameters, with_parameters
+    from hera_utils.cli.documents import ARGO_KINDS, KUBERNETES_KINDS
+    from hera_utils.cli.parameters import unknown_parameters, with_parameters
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.cluster import Cluster
 
     names = []
+    runs = any(document["kind"] == "Workflow" for document in documents)
     for document in documents:
-        if document["kind"] in KUBERNETES_KINDS:
+        kind = document["kind"]
+        if kind in KUBERNETES_KINDS:
             note(_created_if_missing(Cluster(client.connection), document))
-        elif document["kind"] == "Workflow":
+        elif kind == "Workflow":
             for text in unknown_parameters(document, given):
                 note(f"hera-utils: {text}")
-            made = with_parameters(document, given)
-            names.append(str(client.create(stamp.on(made) if stamp else made)["metadata"]["name"]))
+            submitted = with_parameters(document, given)
+            names.append(str(client.create(stamp.on(submitted) if stamp else submitted)["metadata"]["name"]))
+        elif kind in ARGO_KINDS:
+            _store(client, document, how=not runs)
         else:
-            stored = client.apply(document)
-            note(f"{document['kind']} {stored['metadata']['name']} stored")
+            note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")
     return names
+
+
+_SHORT = {
+    "WorkflowTemplate": "workflowtemplate",
+    "ClusterWorkflowTemplate": "clusterworkflowtemplate",
+    "CronWorkflow": "cronwf",
+}
+
+
+def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
+    """Store a template or a cron workflow and say so. how: say too how to run it."""
+    from hera_utils.cli.terminal import note
+
+    kind, name = document["kind"], client.apply(document)["metadata"]["name"]
+    note(f"{kind} {name} stored" + (f"; run it with: hera-utils run --from {_SHORT[kind]}/{name}" if how else ""))
 
 
 def _created_if_missing(cluster: Cluster, document: Json) -> str:
@@ -177,22 +280,6 @@ def _created_if_missing(cluster: Cluster, document: Json) -> str:
         return f"{kind} {name} is there already: left as it is"
     cluster.create({"apiVersion": "v1", **document})
     return f"{kind} {name} created"
-
-
-def parameters(arguments: Sequence[str]) -> list[str]:
-    """`-p NAME=VALUE`, `--parameter NAME=VALUE`: what a workflow file takes."""
-    words, given = list(arguments), []
-    while words:
-        word = words.pop(0)
-        if word in ("-p", "--parameter") and words:
-            given.append(words.pop(0))
-        elif word.startswith("--parameter="):
-            given.append(word.partition("=")[2])
-        elif word.startswith("-p") and "=" in word:
-            given.append(word[2:])
-        else:
-            raise SettingsError(f"a workflow file takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
-    return given
 
 
 def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool = False) -> int:
@@ -205,7 +292,14 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked
         if detach:
             say(name)
             continue
-        status = max(status, follow_to_end(client, name))
+        try:
+            status = max(status, follow_to_end(client, name))
+        except Refused as refused:
+            if refused.code != faults.NOT_FOUND:
+                raise
+            # the script that made the run may delete it: how it ended is the script's affair
+            note(f"hera-utils: {name} is not there any more: it was deleted")
+            continue
         if not linked:
             note(client.link(name))
     return status

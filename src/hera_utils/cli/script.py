@@ -122,6 +122,17 @@ def created(workflow: Any, path: Path) -> str:
         raise told(error, path) from None
 
 
+def document_built(template: Any, path: Path) -> dict[str, Any]:
+    """The document of a template that the script built and did not store."""
+    try:
+        document: dict[str, Any] = template.to_dict()
+    except HeraUtilsError:
+        raise
+    except Exception as error:  # noqa: BLE001  Hera builds it now: whatever is wrong in it shows here
+        raise told(error, path) from None
+    return document
+
+
 def _exit_status(stop: SystemExit) -> int:
     if stop.code is None or isinstance(stop.code, int):
         return stop.code or 0
@@ -156,6 +167,8 @@ def told(error: Exception, path: Path) -> HeraUtilsError:
 def _fix_of(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install what provides `{error.name.partition('.')[0]}` for {sys.executable}, or correct the import"
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        return "it is a module of a package: run it as one, from the package's folder, with: python -m PACKAGE.MODULE"
     return "correct the script"
 
 

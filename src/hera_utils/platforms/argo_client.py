@@ -186,6 +186,16 @@ class ArgoClient:
     def delete_archived(self, uid: str) -> None:
         self._object("ArchivedWorkflowService_DeleteArchivedWorkflow", uid=uid)
 
+    def template(self, kind: str, name: str) -> Json | None:
+        """The stored template of that name; None when there is none. kind: WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow."""
+        service, singular, _ = _kind({"kind": kind})
+        try:
+            return self._object(f"{service}_Get{singular}", namespace=self.namespace, name=name)
+        except Refused as error:
+            if error.code != faults.NOT_FOUND:
+                raise
+            return None
+
     def clear_template(self, name: str) -> bool:
         """Delete the WorkflowTemplate of that name; whether there was one."""
         try:

@@ -1,0 +1,95 @@
+"""Fields of a document that Argo 4.1 does not know: a slip of the pen, or one that an earlier Argo had.
+
+Argo's server drops them without a word; `argo lint` and `argo submit` refuse them (their flag `--strict`, on by default), and so do ours.
+Source of the removed fields: Argo's docs/deprecations.md and docs/upgrading.md (4.0), and the API of Argo 2 and 3.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.argo.schema import fields, named_types, struct_of
+
+Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+# (struct, field) → (the Argo that has it no longer, what to write instead)
+REMOVED = {
+    ("v1alpha1.CronWorkflowSpec", "schedule"): ("4.0", 'schedules: ["…"]'),
+    ("v1alpha1.Synchronization", "mutex"): ("4.0", "mutexes: [{…}]"),
+    ("v1alpha1.Synchronization", "semaphore"): ("4.0", "semaphores: [{…}]"),
+    ("v1alpha1.WorkflowSpec", "podPriority"): ("4.0", "podPriorityClassName"),
+    ("v1alpha1.Template", "podPriority"): ("4.0", "podSpecPatch with a priorityClassName"),
+    ("v1alpha1.WorkflowSpec", "ttlSecondsAfterFinished"): ("3.0", "ttlStrategy: {secondsAfterCompletion: …}"),
+    ("v1alpha1.Template", "resubmitPendingPods"): ("3.0", "nothing: pending pods are waited for"),
+    ("v1alpha1.Template", "template"): ("3.0", "a step or a task that calls the template"),
+    ("v1alpha1.Template", "templateRef"): ("3.0", "a step or a task that calls the template"),
+    ("v1alpha1.Template", "arguments"): ("3.0", "the arguments at the step or the task that calls it"),
+    ("v1alpha1.TemplateRef", "runtimeResolution"): (
+        "3.0",
+        "nothing: references are always resolved while the workflow runs",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class UnknownField:
+    """path: where it stands in the document, itself the last element. hint: what to write instead, "" when nothing is near."""
+
+    path: Path
+    hint: str
+
+    def __str__(self) -> str:
+        return f"unknown field `{dotted(self.path)}`" + (f": {self.hint}" if self.hint else "")
+
+
+def dotted(path: Path) -> str:
+    """`spec.templates[0].container.image`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def unknown_fields(document: Json, kind: str) -> Iterator[UnknownField]:
+    """Every unknown field of a whole document, in its order. kind: as of `schema.decode` (Workflow, CronWorkflow…).
+
+    Values of the wrong type are not looked into: `schema.decode` refuses them. Names match whatever their case, as in Go.
+    """
+    return _of(document, f"v1alpha1.{kind}", ())
+
+
+def _of(value: Any, declared: str, path: Path) -> Iterator[UnknownField]:
+    declared = declared.lstrip("*")
+    declared = named_types().get(declared, declared)
+    if declared.startswith("[]") and isinstance(value, list):
+        element = "[]v1alpha1.WorkflowStep" if declared == "[]v1alpha1.ParallelSteps" else declared[2:]
+        for index, item in enumerate(value):
+            yield from _of(item, element, (*path, index))
+    elif declared.startswith("map[") and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _of(item, declared.partition("]")[2], (*path, str(key)))
+    elif isinstance(value, dict) and struct_of(declared) == declared:
+        yield from _of_struct(value, declared, path)
+
+
+def _of_struct(value: Json, struct: str, path: Path) -> Iterator[UnknownField]:
+    known = fields(struct)
+    folded = {name.lower(): name for name in known}
+    for key, item in value.items():
+        name = folded.get(str(key).lower())
+        if name is not None:
+            yield from _of(item, known[name], (*path, key))
+        else:
+            yield UnknownField((*path, str(key)), _hint(struct, str(key), known))
+
+
+def _hint(struct: str, name: str, known: dict[str, str]) -> str:
+    if (struct, name) in REMOVED:
+        since, instead = REMOVED[struct, name]
+        return f"removed in Argo {since}; write {instead}"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"did you mean `{near[0]}`?" if near else ""

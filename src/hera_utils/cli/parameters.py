@@ -1,0 +1,85 @@
+"""`-p NAME=VALUE`, `--parameter NAME=VALUE` and `--parameter-file FILE`: what a workflow file or a stored template is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hera_utils.cli.yaml_text import loader
+from hera_utils.errors import SettingsError
+
+Json = dict[str, Any]
+
+
+def parameters(arguments: Sequence[str], file: Path | None = None) -> list[str]:
+    """`NAME=VALUE` texts: those of the file, then those of the command line, which win. Source: argo submit."""
+    words, given = list(arguments), []
+    while words:
+        word = words.pop(0)
+        if word in ("-p", "--parameter") and words:
+            given.append(words.pop(0))
+        elif word.startswith("--parameter="):
+            given.append(word.partition("=")[2])
+        elif word.startswith("-p") and "=" in word:
+            given.append(word[2:])
+        else:
+            raise SettingsError(f"a workflow file takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
+    return [*(read_parameters(file) if file is not None else ()), *given]
+
+
+def read_parameters(path: Path) -> list[str]:
+    """The parameters of a YAML or JSON file, a mapping of names to values. A value that is no text goes as its JSON, as with Argo."""
+    import yaml
+
+    fix = "write a YAML mapping into it: NAME: VALUE"
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), loader())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SettingsError(f"the parameter file {path} cannot be read ({reason})", fix="check its name") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(
+            f"the parameter file {path} is not legal YAML ({' '.join(str(error).split())})", fix=fix
+        ) from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"the parameter file {path} holds no mapping of names to values", fix=fix)
+    return [f"{name}={value if isinstance(value, str) else _as_json(value)}" for name, value in values.items()]
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def with_parameters(document: Json, given: Sequence[str]) -> Json:
+    """The document with `NAME=VALUE` parameters in place of its own (as `argo submit -p`)."""
+    wanted = dict(_pair(text) for text in given)
+    if not wanted:
+        return document
+    spec = document["spec"]
+    arguments = spec.get("arguments") or {}
+    kept = [p for p in arguments.get("parameters") or [] if p.get("name") not in wanted]
+    named = [{"name": name, "value": value} for name, value in wanted.items()]
+    return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": kept + named}}}
+
+
+def unknown_parameters(document: Json, given: Sequence[str]) -> Iterator[str]:
+    """A sentence for each parameter given of which a workflow says nothing: most often a slip of the pen. Argo takes it."""
+    spec = document["spec"]
+    if spec.get("workflowTemplateRef"):
+        return
+    known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
+    text = str(spec)
+    for name, _ in map(_pair, given):
+        if name not in known and f"workflow.parameters.{name}" not in text:
+            yield f"the workflow has no parameter `{name}`; " + (
+                f"it has: {', '.join(known)}" if known else "it has none"
+            )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise SettingsError(f"`{text}` is no parameter", fix="write -p NAME=VALUE")
+    return name, value

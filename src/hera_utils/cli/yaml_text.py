@@ -1,0 +1,50 @@
+"""YAML text as Kubernetes reads it, and the line on which a field stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def loader() -> Any:
+    """PyYAML's loader for text that becomes JSON. PyYAML is imported here: it costs time that most commands need not spend."""
+    import yaml
+
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]
+        """Kubernetes reads YAML 1.1 through JSON: a date stays the text it is."""
+
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+            for first, resolvers in base.yaml_implicit_resolvers.items()
+        }
+
+    return Loader
+
+
+def lines_of(text: str, places: Sequence[tuple[int, Sequence[str | int]]]) -> list[int]:
+    """The line of each place in a text of legal YAML, from 1; 0 for what stands behind an anchor.
+
+    places: (number of the document, from 1; the keys and list indices that lead to the field, its own key last).
+    """
+    import yaml
+
+    roots = list(yaml.compose_all(text, loader()))
+    return [_line(roots[number - 1], path) for number, path in places]
+
+
+def _line(node: Any, path: Sequence[str | int]) -> int:
+    line = 0
+    for part in path:
+        if isinstance(part, int):
+            items = node.value if node.id == "sequence" else []
+            if part >= len(items):
+                return 0
+            node = items[part]
+            continue
+        named = [(key, value) for key, value in (node.value if node.id == "mapping" else ()) if key.value == part]
+        if not named:
+            return 0
+        line, node = named[-1][0].start_mark.line + 1, named[-1][1]
+    return line
