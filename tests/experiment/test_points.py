@@ -130,6 +130,17 @@ def test_an_argument_is_written_by_hera_as_we_say(value):
     assert serialize(argument) == text(value)
 
 
+def test_none_is_none_wherever_a_task_is_given_it():
+    arguments = Point({"a": 1, "c": None, "on": True, "word": "null"}).arguments
+    assert json.loads(json.dumps(dict(arguments))) == {"a": 1, "c": None, "on": True, "word": "null"}
+    assert serialize(arguments["c"]) == text(None) == "null"
+
+
+def test_bytes_are_refused_as_an_argument():
+    with pytest.raises(SettingsError, match="cannot be given to a task"):
+        _ = Point({"x": b"\x00"}).arguments
+
+
 def test_names_read_like_their_values():
     assert Point({"vintages": 2009, "boroughs": "LYON_1"}).name == "2009-lyon-1"
     assert Point({"x": -0.25, "y": 1e-05, "z": -3}).name == "m0p25-1em05-m3"

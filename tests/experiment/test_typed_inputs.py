@@ -78,7 +78,7 @@ INPUTS = Inputs(Constants(), grid(vintages=[2009, 2012], boroughs=["LYON_1", "LY
         ("quick=true", True),
         ("quick=no", False),
         ('tags={"a": 1}', {"a": 1}),
-        ("mesh.size=2.5 km", Quantity(2.5, "km")),
+        ("mesh.size=2.5e3 m", Quantity(2500.0, "m")),
         ("mesh.orders=3,4", (3, 4)),
         ("constants.mesh.orders=[5]", (5,)),
         ('words=a,"b, c"', ["a", "b, c"]),
@@ -330,3 +330,38 @@ def test_narrowed_parameters_of_any_make():
         assert narrowed.parameters.threshold == 0.5
         assert list(narrowed.points) == [inputs.points[1]]
         assert parameters.vintages == [2009, 2012]
+
+
+def test_a_quantity_of_another_unit_is_refused(tmp_path):
+    inputs = Inputs(Constants(), grid(depth=[Quantity(1, "m"), Quantity(2, "m")]))
+    (tmp_path / "a.toml").write_text('[constants]\nmesh = { size = "25 kg" }\n')
+    (tmp_path / "b.toml").write_text('[parameters]\ndepth = ["1 s"]\n')
+    asked = [
+        lambda: inputs.changed(["mesh.size=25 kg"]),
+        lambda: inputs.changed(["depth=1 m,2 s"]),
+        lambda: inputs.with_file(tmp_path / "a.toml"),
+        lambda: inputs.with_file(tmp_path / "b.toml"),
+        lambda: Inputs.from_file(tmp_path / "a.toml", constants=Constants),
+    ]
+    for ask in asked:
+        with pytest.raises(SettingsError, match="stands for a value in `m`") as refused:
+            ask()
+        assert "never converted" in refused.value.fix
+
+
+def test_null_is_none_where_no_type_says_otherwise():
+    loose = Inputs(SimpleNamespace(limit=None), grid(depth=[None, 3], kind=["a", None]))
+    assert loose.changed(["limit=null"]).constants.limit is None
+    assert loose.changed(["limit=5"]).constants.limit == 5
+    assert loose.changed(["depth=4,null"]).points.depth == [4, None]
+    assert loose.changed(["kind=007,null"]).points.kind == ["007", None], "the other values are texts"
+    assert Inputs(None, grid(kind=["a"])).changed(["kind=null"]).points.kind == ["null"], "an axis of texts stays one"
+
+
+def test_points_of_a_file_have_every_axis(tmp_path):
+    (tmp_path / "points.toml").write_text("[[points]]\na = 1\nb = 2\n[[points]]\na = 2\n")
+    inputs = Inputs(None, grid(a=[1], b=[1]))
+    with pytest.raises(SettingsError, match=r"points\[2\] has no `b`"):
+        inputs.with_file(tmp_path / "points.toml")
+    chained = Inputs(None, grid(a=[1], b=[1]) + grid(a=[2]))
+    assert len(chained.with_file(tmp_path / "points.toml").points) == 2

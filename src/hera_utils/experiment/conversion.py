@@ -26,6 +26,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.experiment.values import Quantity
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_LITERALS = {"true": True, "false": False, "null": None}  # as JSON, YAML and what a task is given write them
 _TOLD = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text"}
 _PARSED: dict[type, tuple[str, Callable[[str], Any]]] = {
     datetime.datetime: ("date and time such as 2026-11-23T12:30:00", datetime.datetime.fromisoformat),
@@ -183,12 +184,12 @@ def _from_json(written: str, path: str) -> Any:
 
 
 def guessed(written: Any) -> Any:
-    """A text without a type: a whole number (`2009`, not `007`), a number, `true`, `false`, or the text that it is."""
+    """A text without a type: a whole number (`2009`, not `007`), a number, `true`, `false`, `null`, or the text that it is."""
     if not isinstance(written, str):
         return written
     text = written.strip()
-    if text in ("true", "false"):
-        return text == "true"
+    if text in _LITERALS:
+        return _LITERALS[text]
     digits = text.lstrip("+-")
     if not digits[:1].isdigit() and digits[:1] != ".":
         return text
@@ -225,10 +226,25 @@ def built(kind: type, given: Any, path: str, *, written: bool = False) -> Any:
         return _modelled(kind, given, path)
     values = {name: converted(value, wanted[name], f"{path}.{name}", written=written) for name, value in given.items()}
     for one in dataclasses.fields(kind):
+        if isinstance(values.get(one.name), Quantity):
+            default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+            same_unit(default, values[one.name], f"{path}.{one.name}")
         bare = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
         if one.init and bare and one.name not in values:
             raise SettingsError(f"{path}.{one.name} has no value", fix=f"give one: {one.name} = …")
     return made(lambda: kind(**values), path)
+
+
+def same_unit(before: Any, now: Any, path: str) -> None:
+    """SettingsError where a quantity takes the place of one of another unit: nothing here converts it."""
+    if isinstance(before, list | tuple) and isinstance(now, list | tuple):
+        for index, one in enumerate(now):
+            same_unit(before[0] if before else None, one, f"{path}[{index}]")
+    elif isinstance(before, Quantity) and isinstance(now, Quantity) and before.unit != now.unit:
+        raise SettingsError(
+            f"{path}: `{now}` is in `{now.unit}`, and stands for a value in `{before.unit}`",
+            fix=f"give it in `{before.unit}`: units are never converted",
+        )
 
 
 def made(make: Callable[[], Any], path: str) -> Any:

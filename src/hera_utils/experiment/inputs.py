@@ -11,7 +11,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from hera_utils.errors import SettingsError
-from hera_utils.experiment.conversion import built, converted, field_types, fit, guessed, made, several, unknown
+from hera_utils.experiment.conversion import (
+    built,
+    converted,
+    field_types,
+    fit,
+    guessed,
+    made,
+    same_unit,
+    several,
+    unknown,
+)
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.sweeps import Grid, Listed, Narrowed, Sweep, grid
 from hera_utils.experiment.values import members_of, plain
@@ -122,7 +132,17 @@ class Inputs:
         axes = self.sweep.axes
         types = {name: _type_of(values) for name, values in axes.items()}
         if "points" in found:
-            return Inputs(constants, _listed(found["points"], types, str(path), written))
+            listed = _listed(found["points"], types, str(path), written)
+            alike = all(len(point) == len(axes) for point in self.sweep)
+            for number, row in enumerate(listed if alike else (), 1):
+                missing = next((name for name in axes if name not in row), None)
+                if missing is not None:
+                    raise SettingsError(
+                        f"{path}: points[{number}] has no `{missing}`", fix=f"give each point {', '.join(axes)}"
+                    )
+            for name, values in listed.axes.items():
+                same_unit(axes[name], values, f"{path}: points.{name}")
+            return Inputs(constants, listed)
         if isinstance(self.parameters, Sweep):
             given = {name: _axis(values) for name, values in found["parameters"].items()}
             for name in given:
@@ -131,10 +151,10 @@ class Inputs:
             missing = next((name for name in axes if name not in given), None)
             if missing is not None:
                 raise SettingsError(f"{path}: parameters.{missing} has no values", fix=f"give {missing} = […]")
-            return Inputs(
-                constants,
-                Grid({name: _converted_axis(given[name], types[name], f"parameters.{name}") for name in axes}),
-            )
+            converted_axes = {name: _converted_axis(given[name], types[name], f"parameters.{name}") for name in axes}
+            for name, values in converted_axes.items():
+                same_unit(axes[name], values, f"parameters.{name}")
+            return Inputs(constants, Grid(converted_axes))
         parameters = self.parameters
         for name, value in found["parameters"].items():
             parameters = _set(parameters, [name], value, "parameters", written=False)
@@ -169,8 +189,9 @@ class Inputs:
             return replace(self, constants=_set(self.constants, steps, value, "constants", written=True))
         if not isinstance(self.parameters, Sweep):
             return Inputs(self.constants, _set(self.parameters, steps, value, "parameters", written=True))
-        path, wanted = f"parameters.{name}", _type_of(self.sweep.axes[steps[0]])
-        values = _converted_axis(value, wanted, path, written=True)
+        path, before = f"parameters.{name}", self.sweep.axes[steps[0]]
+        values = _converted_axis(value, _type_of(before), path, written=True)
+        same_unit(before, values, path)
         return replace(self, parameters=self.parameters.with_axis(steps[0], values))
 
     @property
@@ -200,7 +221,9 @@ def _set(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: b
         if written and _is_axis(fieldwise[name]):
             value, _ = several(value, where)
         return built(type(holder), {**holder.model_dump(), name: value}, path)
-    return _put(holder, name, converted(value, wanted, where, written=written), path)
+    changed = converted(value, wanted, where, written=written)
+    same_unit(fieldwise[name], changed, where)
+    return _put(holder, name, changed, path)
 
 
 def _put(holder: Any, name: str, value: Any, path: str) -> Any:
@@ -220,6 +243,9 @@ def _put(holder: Any, name: str, value: Any, path: str) -> Any:
 def _type_of(values: Sequence[Any]) -> Any:
     """The one type of the values, for what replaces them; Any where they are of several, or of none that is told by a text."""
     kinds = {type(value) for value in values}
+    if type(None) in kinds and len(kinds) > 1:
+        rest = _type_of([value for value in values if value is not None])
+        return rest if rest is Any else typing.Optional[rest]  # noqa: UP045  `rest | None` fails for some kinds
     if kinds == {int, float}:
         return float
     kind = kinds.pop() if len(kinds) == 1 else None

@@ -114,7 +114,7 @@ class Point(Mapping[str, Any]):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """axis → value, as Hera takes it: dates and paths as texts, None as `null`."""
+        """axis → value, as Hera takes it: dates and paths as texts; numbers, truth values and None stay what they are."""
         return {name: argument(value) for name, value in self._values.items()}
 
     @property

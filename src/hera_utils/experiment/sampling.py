@@ -124,7 +124,8 @@ class Sampled(Sweep):
 
     @property
     def told(self) -> str:
-        return f"{len(self)} {self.method} ({', '.join(self._spreads)})"
+        fewer = "" if len(self) == self._size else f" of {self._size} drawn, the others coincide"
+        return f"{len(self)} {self.method} ({', '.join(self._spreads)}){fewer}"
 
 
 class Random(Sampled):

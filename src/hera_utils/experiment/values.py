@@ -127,9 +127,16 @@ def plain(value: Any) -> Any:
 
 
 def argument(value: Any) -> Any:
-    """The value as an argument of a task: what Hera writes into a document as it is, or as JSON."""
-    made = plain(value)
-    return "null" if made is None else made
+    """The value as an argument of a task: Hera writes a text into a document as it is, anything else as JSON (None as `null`).
+
+    SettingsError for bytes, which neither can hold.
+    """
+    if isinstance(value, bytes):
+        raise SettingsError(
+            f"the bytes {value!r} cannot be given to a task, which takes texts",
+            fix="give a text (`value.hex()`, base64…) and turn it back in the task",
+        )
+    return plain(value)
 
 
 def text(value: Any) -> str:
