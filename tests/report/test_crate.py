@@ -26,8 +26,8 @@ from hera_utils.report.surroundings import (
     literal_secrets,
     sources_of,
     without_credentials,
-    without_secret_flags,
 )
+from hera_utils.settings.command_line import without_flags
 
 HERE = Path(__file__).parent
 # Its pins (rich 13) fit no environment but its own. The package rocrate in it ships the JSON-LD context that the crates name.
@@ -335,9 +335,10 @@ def test_what_is_swept_over_is_no_secret():
 def test_credentials_stay_out():
     assert without_credentials("https://me:tok@host.example/x.git") == "https://host.example/x.git"
     assert without_credentials("git@host.example:x.git") == "git@host.example:x.git"
-    assert without_secret_flags(
-        ["--argo_token", "x", "--n", "1", "--argo-token=y"], ["--argo_token", "--argo-token"]
-    ) == ["--n", "1"]
+    assert without_flags(["--argo_token", "x", "--n", "1", "--argo-token=y"], ["--argo_token", "--argo-token"]) == [
+        "--n",
+        "1",
+    ]
 
 
 def test_a_run_without_a_task_can_be_told(tmp_path):

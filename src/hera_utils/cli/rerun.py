@@ -73,16 +73,17 @@ def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach: bool) -> int:
-    from hera_utils.cli.run import follow_all, run_script, submit_waiting
+    from hera_utils.cli.run import follow_all, launch_of, run_script, submit_waiting
     from hera_utils.cli.terminal import note
 
     script, words = recorded.script, recorded.arguments or ()
     assert script is not None
     shown = Path(os.path.relpath(script))
     note(f"running {script if str(shown).startswith('..') else shown} {' '.join(words)}".rstrip())
-    made = run_script(script, words, settings, client.connection)
+    launch = launch_of(script, words, detach=detach)
+    made = run_script(script, words, settings, client.connection, launch=launch)
     names = [name for _, name in made.runs] or submit_waiting(client, made, script)
-    return made.status or follow_all(client, names, detach=detach)
+    return made.status or follow_all(client, names, detach=detach, linked=made.linked, again=launch.again())
 
 
 def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, detach: bool) -> int:

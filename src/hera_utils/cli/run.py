@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import Stamp
+    from hera_utils.settings.command_line import Launch
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -54,13 +55,16 @@ def command(
     The exit status is 0 only when every run succeeded.
     """
     from hera_utils.cli.parameters import parameters
-    from hera_utils.execution.execution_engine import ExecutionEngine
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
     from hera_utils.platforms.hera_binding import stamp_of
 
     settings = context()
     script, arguments = _script_of(words, stored)
+    own = {"--from": stored, "--parameter-file": parameter_file}
+    flags = [word for flag, value in own.items() if value for word in (flag, str(value))]
+    flags += [*(["--no-preflight"] if no_preflight else []), *([] if strict else ["--no-strict"])]
+    launch = launch_of(script, arguments, *flags, detach=detach)
     documents = _documents_of(script, parameter_file, strict=strict) if script else []
     given = parameters(arguments, parameter_file) if documents or stored else []
     connection = connect(settings)
@@ -82,13 +86,21 @@ def command(
             names, linked = submit_documents(client, documents, given, stamp), False
         else:
             assert script is not None
-            ExecutionEngine.detaching = detach
-            made = run_script(script, arguments, settings, connection, checked=checked)
+            made = run_script(script, arguments, settings, connection, launch=launch, checked=checked)
             names = [name for _, name in made.runs] or submit_waiting(client, made, script)
             if made.status:
                 return made.status
             linked = made.linked
-        return follow_all(client, names, detach=detach, linked=linked)
+        return follow_all(client, names, detach=detach, linked=linked, again=launch.again())
+
+
+def launch_of(script: Path | None, arguments: Sequence[str], *flags: str, detach: bool) -> Launch:
+    """The command that runs the script as this one does: with the settings that were typed."""
+    from hera_utils.settings.command_line import Launch, words_of
+
+    apart = ("--",) if "--" in sys.argv else ()  # what follows was given to the script though it may look like ours
+    before = ("hera-utils", "run", *flags, *words_of(given_settings()))
+    return Launch(before, "" if script is None else str(script), (*apart, *arguments), detach=detach)
 
 
 def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, Sequence[str]]:
@@ -148,26 +160,37 @@ def check_documents(documents: Sequence[Json], given: Sequence[str], settings: C
 
 
 def run_script(
-    script: Path, arguments: Sequence[str], settings: CLIContext, connection: Connection, *, checked: bool = False
+    script: Path,
+    arguments: Sequence[str],
+    settings: CLIContext,
+    connection: Connection,
+    *,
+    launch: Launch,
+    checked: bool = False,
 ) -> Made:
     """The script, run with Hera bound to the connection; whatever it says of host, token and namespace.
 
-    checked: whether each workflow has its preflight before it is sent.
+    launch: the command by which it would run once more, for its engine. checked: whether each workflow has its preflight before it is
+    sent.
     """
     from hera_utils.cli.hints import hints
     from hera_utils.cli.script import Arguments, execute
     from hera_utils.cli.terminal import note
+    from hera_utils.execution.execution_engine import ExecutionEngine
     from hera_utils.platforms.hera_binding import bind_hera, stamp_of
     from hera_utils.settings.parser import ContextParser
 
     ContextParser.inherited = given_settings()
+    ExecutionEngine.launched = launch
     binding = bind_hera(
         connection,
         stamp=stamp_of(settings, script=str(script)),
         insist=True,
         notice=lambda text: note(f"hera-utils: {text}"),
     )
-    click.get_current_context().call_on_close(binding.restore)  # however the command ends
+    leaving = click.get_current_context().call_on_close  # however the command ends
+    leaving(binding.restore)
+    leaving(lambda: setattr(ExecutionEngine, "launched", None))
     told: list[str] = []
 
     def announce() -> None:
@@ -186,7 +209,7 @@ def run_script(
 
             assert_ready(settings, None, document_of(workflow))
 
-    return execute(script, arguments, announce=announce, look=look)
+    return execute(script, arguments, announce=announce, look=look, command=connection.command)
 
 
 def submit_waiting(client: ArgoClient, made: Made, script: Path) -> list[str]:
@@ -282,8 +305,11 @@ def _created_if_missing(cluster: Cluster, document: Json) -> str:
     return f"{kind} {name} created"
 
 
-def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool = False) -> int:
-    """Follow each run to its end. linked: the script has shown the runs' addresses itself. Returns the worst exit status."""
+def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked: bool = False, again: str = "") -> int:
+    """Follow each run to its end. linked: the script has shown the runs' addresses itself; again: the command that runs it anew.
+
+    Returns the worst exit status.
+    """
     from hera_utils.cli.runs import follow_to_end
     from hera_utils.cli.terminal import note, say
 
@@ -293,7 +319,7 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked
             say(name)
             continue
         try:
-            status = max(status, follow_to_end(client, name))
+            status = max(status, follow_to_end(client, name, again=again))
         except Refused as refused:
             if refused.code != faults.NOT_FOUND:
                 raise

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ import click
 from hera_utils.errors import ResourceError, RunFailed
 
 if TYPE_CHECKING:
+    from hera_utils.execution.run import Run
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 
 LATEST = "@latest"
+SCRIPT = "hera-utils/script"  # the annotation of the script that submitted a workflow
 DETACHED = 130
 FINISHED = ("Succeeded", "Failed", "Error")
 
@@ -79,7 +82,7 @@ def follow_names(client: ArgoClient, names: list[str]) -> int:
     try:
         state = follow_together(run, ask, shown(console()))
     except KeyboardInterrupt:
-        note(f"\nthe run goes on; come back with: hera-utils watch {run}   (end it with: hera-utils stop {run})")
+        note(_how_to_come_back(client, run))
         return DETACHED
     failed = [row.label for row in state.rows if row.failed]
     for one in failed:
@@ -102,8 +105,16 @@ def by_age(workflow: Json) -> tuple[str, int]:
     return metadata.get("creationTimestamp") or "", int(version) if version.isdigit() else 0
 
 
-def follow_to_end(client: ArgoClient, name: str) -> int:
-    """Show a run until it ends, then why it failed. Returns the exit status; Ctrl-C leaves the run alone."""
+def _how_to_come_back(client: ArgoClient, run: str) -> str:
+    command = client.connection.command
+    return f"\nthe run goes on; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
+
+
+def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
+    """Show a run until it ends, then why it failed. Returns the exit status; Ctrl-C leaves the run alone.
+
+    again: the command that runs it anew, "" where that is not known.
+    """
     from hera_utils.cli.terminal import console, note
     from hera_utils.watch.display import shown
     from hera_utils.watch.follow import follow
@@ -111,13 +122,16 @@ def follow_to_end(client: ArgoClient, name: str) -> int:
     try:
         document = follow(client, name, shown(console()))
     except KeyboardInterrupt:
-        note(f"\nthe run goes on; come back with: hera-utils watch {name}   (end it with: hera-utils stop {name})")
+        note(_how_to_come_back(client, name))
         return DETACHED
-    return tell_end(client, document)
+    return tell_end(client, document, again=again)
 
 
-def tell_end(client: ArgoClient, document: Json) -> int:
-    """Why a finished run did not succeed, and what of it had no effect, on stderr. Returns the exit status: 0 when it succeeded, else 1."""
+def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
+    """Why a finished run did not succeed, and what of it had no effect, on stderr. Returns the exit status: 0 when it succeeded, else 1.
+
+    again: as in `follow_to_end`.
+    """
     from hera_utils.cli.terminal import note, symbols
     from hera_utils.execution.run import Run
     from hera_utils.execution.screen import last_lines
@@ -130,8 +144,31 @@ def tell_end(client: ArgoClient, document: Json) -> int:
     for line in lines(run.outcome, last_lines(client, run), mark=symbols().failed):
         note(line)
     note(f"hera-utils: {run.name} {run.phase.lower()}")
-    note(f"  fix: read hera-utils logs {run.name}; once the cause is gone: hera-utils retry {run.name} --watch")
+    first, *more = _what_helps(client, document, run, again)
+    note(f"  fix: {first}")
+    for line in more:
+        note(f"       {line}")
     return 1
+
+
+def _what_helps(client: ArgoClient, document: Json, run: Run, again: str) -> list[str]:
+    """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
+    from hera_utils.report.cause import Cause, cause_of
+    from hera_utils.report.record import RUN_LABEL
+
+    command, cause = client.connection.command, cause_of(run.outcome)
+    logs, retry = f"read {command('logs', run.name)}", ["retry", run.name, "--watch"]
+    if cause is Cause.IMAGE and client.connection.local:
+        return [f"write that line into a file, say images.yaml; then: {command(*retry, '--images', 'images.yaml')}"]
+    if cause is Cause.PASSING:
+        return [f"{logs}; once the cause is gone: {command(*retry)}"]
+    whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
+    script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
+    if whole:  # of an experiment: its script resumes
+        again = again or "its script with --resume"
+    anew = again or (command("run", os.path.relpath(script)) if script else "hera-utils run, or whatever submitted it")
+    kept = f"to run what was submitted once more: {command(*retry)}"
+    return [f"{logs}; once what is wrong in it is corrected, run it anew: {anew}", kept]
 
 
 def tell_warning(document: Json) -> None:
@@ -143,13 +180,26 @@ def tell_warning(document: Json) -> None:
         note(f"hera-utils: {document['metadata']['name']}: {text}")
 
 
-def act_on(name: str, verb: str, done: str, body: Json | None = None, *, watch: bool = False) -> int:
-    """Tell a run to do something, each of its workflows that it means something to; say what was done (NAME stands for the run)."""
+def act_on(
+    name: str,
+    verb: str,
+    done: str,
+    body: Json | None = None,
+    *,
+    watch: bool = False,
+    first: Callable[[ArgoClient, str], None] | None = None,
+) -> int:
+    """Tell a run to do something, each of its workflows that it means something to; say what was done (NAME stands for the run).
+
+    first: called with each of these workflows before.
+    """
     from hera_utils.cli.terminal import say
 
     with reached() as client:
         names = workflows_of(client, name)
         for found in _meant(client, names, verb):
+            if first is not None:
+                first(client, found)
             phase = (client.act(found, verb, body).get("status") or {}).get("phase", "")
             if verb == "resume" and phase in FINISHED:
                 raise RunFailed(f"{found} has ended ({phase}): nothing of it is suspended")

@@ -72,10 +72,11 @@ def execute(
     sending: bool = True,
     announce: Callable[[], None] | None = None,
     look: Callable[[Any], None] | None = None,
+    command: Callable[..., str] | None = None,
 ) -> Made:
     """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
 
-    sending: False to let it build its workflows and send none. announce, look: as in Made.
+    sending: False to let it build its workflows and send none. announce, look: as in Made. command: a Connection's.
     """
     code = read_script(path)
     module = types.ModuleType("__main__")
@@ -93,7 +94,7 @@ def execute(
         except HeraUtilsError:
             raise
         except KeyboardInterrupt as stop:
-            raise left_alone(made, stop) from None
+            raise left_alone(made, stop, command or (lambda *words: " ".join(("hera-utils", *words)))) from None
         except SystemExit as stop:
             made.ended, made.status = True, _exit_status(stop)
         except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
@@ -101,7 +102,7 @@ def execute(
     return made
 
 
-def left_alone(made: Made, stop: KeyboardInterrupt) -> KeyboardInterrupt:
+def left_alone(made: Made, stop: KeyboardInterrupt, command: Callable[..., str]) -> KeyboardInterrupt:
     """Ctrl-C while the script waited: what it submitted goes on."""
     from hera_utils.execution.screen import Detached
 
@@ -109,7 +110,7 @@ def left_alone(made: Made, stop: KeyboardInterrupt) -> KeyboardInterrupt:
     if isinstance(stop, Detached) or not names:
         return stop
     goes = "the run goes" if len(names) == 1 else "the runs go"
-    return Detached(f"{goes} on; come back with: " + "; ".join(f"hera-utils watch {name}" for name in names))
+    return Detached(f"{goes} on; come back with: " + "; ".join(command("watch", name) for name in names))
 
 
 def created(workflow: Any, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from hera_utils.execution.plan import (
     refuse_too_large,
     script_folder,
 )
-from hera_utils.execution.realization import Realization, facts_of, how_it_failed, runs_folder
+from hera_utils.execution.realization import Realization, facts_of, runs_folder
 from hera_utils.execution.run import Run
 from hera_utils.execution.screen import Screen, Silence, Told
 from hera_utils.execution.standing import earlier
@@ -33,6 +34,7 @@ from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.check import Finding
 from hera_utils.preflight.run import Examination, assert_ready, write_role
+from hera_utils.settings.command_line import Launch, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
 
@@ -45,13 +47,14 @@ class ExecutionEngine:
     ExecutionEngine.from_command_line().run(experiment)      # a script: flags, progress on the screen, exit status
     ExecutionEngine(context).run(experiment)                 # a program: silent, the Run is what it gives
 
-    detaching: whether the command that runs the script was told to leave its runs (`hera-utils run --detach`).
+    launched: how `hera-utils run` started the script, and whether it shall leave its runs; None for a script that Python runs.
     """
 
-    detaching: ClassVar[bool] = False
+    launched: ClassVar[Launch | None] = None
 
-    def __init__(self, context: CLIContext, *, told: Told | None = None) -> None:
-        self.context = context
+    def __init__(self, context: CLIContext, *, told: Told | None = None, launch: Launch | None = None) -> None:
+        """launch: the command line that the context was read from, None where there is none that could be repeated."""
+        self.context, self.launch = context, launch
         self.told = told if told is not None else Silence()
 
     @classmethod
@@ -76,7 +79,9 @@ class ExecutionEngine:
         )
         add_cluster_flags(group)
         group.add_argument("--detach", action="store_true", help="submit it and leave; it goes on")
-        return cls(parse_arguments(argv, parser=parser), told=Screen())
+        own = argv is None or list(argv) == sys.argv[1:]
+        launch = (cls.launched or python_launch()) if own else None
+        return cls(parse_arguments(argv, parser=parser), told=Screen(), launch=launch)
 
     def plan(self, experiment: Experiment, *, resume: bool | None = None) -> Plan:
         """What would run: nothing is started or sent.
@@ -135,14 +140,14 @@ class ExecutionEngine:
         with self._realization(experiment, resume) as found:
             if found.record is None:
                 return self._nothing_to_run(found, check)
-            if self._asked("detach") or self.detaching:
+            if self._asked("detach") or (self.launched is not None and self.launched.detach):
                 self.told.lines(found.submit())
                 return None
             run = found.run()
             self._keep(found, run)
             self.told.ended(found.client, run)
             if check and not run.succeeded:
-                raise how_it_failed(run, gathers=found.plan.gather is not None)
+                raise found.how_it_failed(run)
             return run
 
     def _keep(self, found: Realization, run: Run) -> None:
@@ -204,7 +209,7 @@ class ExecutionEngine:
             bound = connection if account is None else replace(connection, service_account=account.name)
             with bind_hera(bound, stamp=stamp_of(self.context)):
                 made = plan(experiment, self.context)
-                found = Realization(client, self.context, self.told, made, resume=resume)
+                found = Realization(client, self.context, self.told, made, resume=resume, launch=self.launch)
                 if not connection.local:
                     refuse_too_large(made.first)
                 found.provisioned = self._provision(connection, made.environment)

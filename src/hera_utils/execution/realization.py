@@ -17,6 +17,7 @@ from typing import Any
 from hera_utils.argo.names import generated_name
 from hera_utils.argo.tree import FAILED
 from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError
+from hera_utils.execution.advice import Advice
 from hera_utils.execution.campaign import Campaign, Sending
 from hera_utils.execution.files import DeclaredFiles
 from hera_utils.execution.fingerprints import Prints, digest
@@ -42,7 +43,8 @@ from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.limits import breaches
 from hera_utils.report.record import DONE, PointRow, RunRecord, records
-from hera_utils.report.surroundings import commit_of, without_secret_flags, without_secret_values
+from hera_utils.report.surroundings import commit_of, without_secret_values
+from hera_utils.settings.command_line import Launch, without_flags
 from hera_utils.settings.fields import SECRET_FLAGS
 from hera_utils.settings.resolve import CLIContext
 
@@ -66,7 +68,7 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
         "experiment": experiment.name or key.rpartition(":")[2],
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
-        "arguments": without_secret_flags(sys.argv[1:], SECRET_FLAGS),
+        "arguments": without_flags(sys.argv[1:], SECRET_FLAGS),
         "platform": platform_of(context),
         "namespace": namespace,
         "state": str(context.state) if context.platform == "local" else "",
@@ -101,10 +103,23 @@ def _versions() -> dict[str, str]:
 
 
 class Realization:
-    """resume: run only what is not done. provisioned: the environment's resources, as they were made or found."""
+    """resume: run only what is not done. launch: how the script was started, None where that is no command to be repeated.
 
-    def __init__(self, client: ArgoClient, context: CLIContext, told: Told, made: Plan, *, resume: bool) -> None:
+    provisioned: the environment's resources, as they were made or found.
+    """
+
+    def __init__(
+        self,
+        client: ArgoClient,
+        context: CLIContext,
+        told: Told,
+        made: Plan,
+        *,
+        resume: bool,
+        launch: Launch | None = None,
+    ) -> None:
         self.client, self.context, self.told, self.resume = client, context, told, resume
+        self.advice = Advice(launch, client.connection)
         self.plan = made
         self.provisioned: list[Provisioned] = []
         self.runs = runs_folder(context)
@@ -161,7 +176,7 @@ class Realization:
                 record.close()
                 raise SettingsError(
                     f"the run {record.name} of this experiment still goes on",
-                    fix=f"wait for it: hera-utils watch {record.name}; or end it: hera-utils stop {record.name}",
+                    fix=self.advice.wait_or_stop(record.name),
                 )
             else:
                 close_record(record)
@@ -196,7 +211,7 @@ class Realization:
             if changed:
                 raise SettingsError(
                     f"{len(verdict.flying)} points of {self.record.name} still run, and since they began: {', '.join(changed)}",
-                    fix=f"wait for it: hera-utils watch {self.record.name}; or end it: hera-utils stop {self.record.name}",
+                    fix=self.advice.wait_or_stop(self.record.name),
                 )
 
     def _after(self, known: Earlier) -> bool:
@@ -355,18 +370,23 @@ class Realization:
         link = self.client.link(next(iter(self.campaign.flying), name))
         self.record.close()
         if sent and not gather:
-            return [f"{name} is submitted; see it with: hera-utils watch {name}", link]
+            return [f"{name} is submitted; see it with: {self.advice.command('watch', name)}", link]
         count = self.plan.points - waiting
         return [f"{name}: {count} of {self.plan.points} points are submitted; {self._the_rest(waiting)}", link]
+
+    def how_it_failed(self, run: Run) -> RunFailed:
+        """The error for a run that did not succeed, with what helps."""
+        untold = self.plan.survey.belonging.whole if self.plan.survey.full is not None else ""
+        return self.advice.of_failure(run, gathers=self.plan.gather is not None, untold=untold)
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None
         name, waiting = self.record.name, self.record.statuses().get("", 0)
         self.record.close()
         if not waiting and self.plan.gather is None:
-            return f"the run goes on; come back with: hera-utils watch {name}"
+            return f"the run goes on; come back with: {self.advice.command('watch', name)}"
         goes = "what was submitted goes on" if waiting else "the points go on"
-        return f"{goes} (see it with: hera-utils watch {name}); {self._the_rest(waiting)}"
+        return f"{goes} (see it with: {self.advice.command('watch', name)}); {self._the_rest(waiting)}"
 
     def _the_rest(self, waiting: int = 1) -> str:
         """What is still to be sent, and how."""
@@ -374,8 +394,7 @@ class Realization:
         what = (
             "the rest and gather follow" if waiting and gather else "gather follows" if gather else "the rest follows"
         )
-        main = getattr(sys.modules.get("__main__"), "__file__", None)
-        return f"{what} with: python {Path(sys.argv[0]).name} --resume" if main else f"{what} with: resume=True"
+        return f"{what} with: {self.advice.resume()}"
 
 
 def _failed(record: RunRecord) -> bool:
@@ -389,16 +408,3 @@ def close_record(record: RunRecord) -> None:
     phases = [row.phase for row in record.workflows()]
     complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"]
     record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")
-
-
-def how_it_failed(run: Run, *, gathers: bool = False) -> RunFailed:
-    """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is done."""
-    first = next(iter(run.outcome.failures), None)
-    why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
-    points = f": {run.undone} of {run.points} points are not done" if run.points > 1 and run.undone else ""
-    fix = f"read hera-utils logs {run.name}; then: hera-utils retry {run.name} --watch"
-    if points:
-        fix = f"read hera-utils logs {run.name}; once the cause is gone, run them again with: --resume"
-    elif gathers:  # a retry would run the code that was submitted
-        fix = f"read hera-utils logs {run.name}; once the cause is gone, gather again with: --resume (the points are done)"
-    return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)

@@ -96,7 +96,7 @@ class ArgoClient:
             except Unanswered as unanswered:
                 pause = next(pauses, None)
                 if pause is None or not name or time.monotonic() - begun > _PATIENCE:
-                    raise _perhaps(unanswered, name if lost or not unanswered.undone else "") from None
+                    raise self._perhaps(unanswered, name if lost or not unanswered.undone else "") from None
                 lost = lost or not unanswered.undone
                 time.sleep(max(pause, unanswered.pause))
                 self.rejoin()
@@ -246,14 +246,22 @@ class ArgoClient:
                 self.rejoin()
             time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
 
-    @staticmethod
-    def _broken(name: str, why: object) -> PlatformError:
-        return PlatformError(f"following {name} broke off ({why})", fix=f"ask again with: hera-utils watch {name}")
+    def _broken(self, name: str, why: object) -> PlatformError:
+        again = self.connection.command("watch", name)
+        return PlatformError(f"following {name} broke off ({why})", fix=f"ask again with: {again}")
+
+    def _perhaps(self, unanswered: Unanswered, name: str) -> HeraUtilsError:
+        """A submission that is given up: the server may have taken it all the same."""
+        why = unanswered.why
+        if name:
+            look = self.connection.command("get", name)
+            why.fix = f"it may have been submitted all the same: {look}; else submit it again"
+        return why
 
     def rejoin(self) -> None:
         """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""
         if self.connection.rejoin is not None:
-            self.connection = replace(self.connection.rejoin(), namespace=self.namespace)
+            self.connection = replace(self.connection.rejoin(), namespace=self.namespace, flags=self.connection.flags)
             self._http.close()
             self._http = ArgoHttp(self.connection)
 
@@ -281,7 +289,7 @@ class ArgoClient:
         phase = phase_of(workflow) if workflow else "not seen"
         raise RunFailed(
             f"{name} is not finished after {timeout:g} s ({phase})",
-            fix=f"it goes on; see it with: hera-utils watch {name}",
+            fix=f"it goes on; see it with: {self.connection.command('watch', name)}",
         )
 
     def logs(
@@ -322,7 +330,8 @@ class ArgoClient:
                 break
             except Cut as cut:
                 error = PlatformError(
-                    f"the log of {name} broke off ({cut})", fix=f"ask again with: hera-utils logs {name}"
+                    f"the log of {name} broke off ({cut})",
+                    fix=f"ask again with: {self.connection.command('logs', name)}",
                 )
                 if tail is not None and told:
                     raise error from None
@@ -416,14 +425,6 @@ class _Attempts:
             raise error from None
         self._count += 1
         return max(_PAUSES[min(self._count, len(_PAUSES)) - 1], at_least)
-
-
-def _perhaps(unanswered: Unanswered, name: str) -> HeraUtilsError:
-    """A submission that is given up: the server may have taken it all the same."""
-    why = unanswered.why
-    if name:
-        why.fix = f"it may have been submitted all the same: hera-utils get {name}; else submit it again"
-    return why
 
 
 def phase_of(workflow: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import AccessError, PlatformError, SettingsError
 from hera_utils.platforms.credentials import bare_token
+from hera_utils.settings.command_line import place_words
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -25,6 +27,7 @@ class Connection:
     kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
     found: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
     local: whether it is the server of this machine that hera_utils started.
+    flags: what a command has to be given to reach it too, where variables and files do not say it.
     rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
     """
 
@@ -40,6 +43,7 @@ class Connection:
     service_account: str | None = None
     found: str = ""
     local: bool = False
+    flags: tuple[str, ...] = field(default=(), repr=False, compare=False)
     tunnel: object | None = field(default=None, repr=False, compare=False)
     fresh_token: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     rejoin: Callable[[], Connection] | None = field(default=None, repr=False, compare=False)
@@ -53,6 +57,10 @@ class Connection:
     def verify(self) -> bool | str:
         """What requests (and so Hera) takes for it: the authorities' file, or whether to check at all."""
         return self.ca_file if self.verify_tls and self.ca_file else self.verify_tls
+
+    def command(self, *words: str) -> str:
+        """A command of hera-utils that reaches this platform, to be pasted: `command("watch", name)`."""
+        return shlex.join(("hera-utils", *words, *self.flags))
 
     def renewed_token(self, refused: str) -> str:
         """Another token than the one that was refused, when there may be one; "" otherwise."""
@@ -73,7 +81,8 @@ def connect(context: CLIContext) -> Connection:
     A remote server is not asked anything yet; when nobody names it, the cluster is asked where it is. SettingsError,
     AccessError or PlatformError when there is nothing to connect to.
     """
-    return _local(context) if context.platform == "local" else _remote(context)
+    found = _local(context) if context.platform == "local" else _remote(context)
+    return replace(found, flags=place_words(context))
 
 
 def _local(context: CLIContext) -> Connection:

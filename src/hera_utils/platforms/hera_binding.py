@@ -23,6 +23,8 @@ from hera_utils.platforms.proxies import proxy_for
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
+IMAGES = "hera-utils/images"
+"""The annotation that says how this machine stands in for a workflow's images."""
 _NAMES = ("host", "namespace", "service_account_name", "verify_ssl", "client_certs")
 _WORDS = ("Argo server", "token", "namespace")
 _PROXIES = tuple(name for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper()))
@@ -48,7 +50,7 @@ class Stamp:
             "hera-utils/script": self.script,
         }
         if self.images:
-            said["hera-utils/images"] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
+            said[IMAGES] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
         return {name: value for name, value in said.items() if value}
 
     def on(self, document: dict[str, Any]) -> dict[str, Any]:

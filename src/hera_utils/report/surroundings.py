@@ -242,16 +242,3 @@ def literal_secrets(documents: Iterable[Json]) -> list[str]:
             look(node.get("inputs"))
             look(node.get("outputs"))
     return sorted({one for values in found.values() if len(values) <= _MOST_SECRETS for one in values})
-
-
-def without_secret_flags(arguments: Iterable[str], flags: Iterable[str]) -> list[str]:
-    """A command line without these flags and their values."""
-    known, kept, skip = set(flags), [], False
-    for word in arguments:
-        if skip:
-            skip = False
-        elif word in known:
-            skip = True
-        elif word.partition("=")[0] not in known:
-            kept.append(word)
-    return kept

@@ -1,0 +1,53 @@
+"""What to do next, in the words of whoever is asked: a command line for who typed one, Python for who wrote a program or a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hera_utils.errors import RunFailed
+from hera_utils.execution.run import Run
+from hera_utils.platforms.connection import Connection
+from hera_utils.report.cause import Cause, cause_of
+from hera_utils.settings.command_line import Launch
+
+
+@dataclass(frozen=True)
+class Advice:
+    """launch: how the script was started, None where no command line can be repeated. connection: of the run."""
+
+    launch: Launch | None
+    connection: Connection
+
+    def resume(self, *flags: str) -> str:
+        """How to run what is not done: with what it was run with, and these flags besides."""
+        return "run(experiment, resume=True)" if self.launch is None else self.launch.again("--resume", *flags)
+
+    def command(self, verb: str, name: str) -> str:
+        return self.connection.command(verb, name)
+
+    def wait_or_stop(self, name: str) -> str:
+        return f"wait for it: {self.command('watch', name)}; or end it: {self.command('stop', name)}"
+
+    def of_failure(self, run: Run, *, gathers: bool, untold: str = "") -> RunFailed:
+        """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is
+        done. untold: why it cannot be told which of its points failed, "" where it can.
+        """
+        first = next(iter(run.outcome.failures), None)
+        why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
+        undone = run.points > 1 and run.undone > 0
+        points = f": {run.undone} of {run.points} points are not done" if undone else ""
+        if undone and untold:
+            points = f": which of its {run.points} points failed cannot be told, as {untold}"
+        after = "gather again with" if gathers and not undone else "go on with" if undone else "run it again with"
+        more = " (the points are done)" if gathers and not undone else ""
+        logs = f"read {self.command('logs', run.name)}"
+        if cause_of(run.outcome) is Cause.IMAGE:
+            fix = f"give the image a stand-in as said above, in a file of your own; then {after}: {self._with_images()}{more}"
+        else:
+            fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
+        return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)
+
+    def _with_images(self) -> str:
+        """Of a command line that names a file of images already, that file is meant."""
+        named = self.launch is None or any("--images" in word for word in (*self.launch.before, *self.launch.arguments))
+        return self.resume() if named or not self.connection.local else self.resume("--images", "FILE")

@@ -1,0 +1,29 @@
+"""Why a run failed, as far as it decides what helps: running the same again, or something else first. Pure."""
+
+from __future__ import annotations
+
+import enum
+
+from hera_utils.report.outcome import Failure, Outcome
+
+_NO_IMAGE = ("no stand-in for the image", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_KILLED = frozenset({137, 143})  # by a signal: too little memory, a node that went away
+
+
+class Cause(enum.Enum):
+    """IMAGE: an image is not there. CODE: a program of the workflow ended with an error. PASSING: anything else, which may not recur."""
+
+    IMAGE = "image"
+    CODE = "code"
+    PASSING = "passing"
+
+
+def cause_of(outcome: Outcome) -> Cause:
+    """Of the first failure: the later ones often follow from it."""
+    return _cause(outcome.failures[0]) if outcome.failures else Cause.PASSING
+
+
+def _cause(failure: Failure) -> Cause:
+    if any(word in failure.message for word in _NO_IMAGE):
+        return Cause.IMAGE
+    return Cause.CODE if failure.exit_code not in (None, 0, *_KILLED) else Cause.PASSING

@@ -1,0 +1,104 @@
+"""Command lines that people can paste: how the present script was started, and the flags that lead to its platform. No secret in them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.settings.fields import FIELDS, SECRET_FLAGS
+from hera_utils.settings.resolve import CLIContext
+
+PLACE = frozenset(
+    {
+        "platform",
+        "profile",
+        "argo_server",
+        "argo_namespace",
+        "argo_token_file",
+        "argo_token_command",
+        "argo_token_keyring",
+        "argo_base_href",
+        "verify_tls",
+        "ca_file",
+        "client_certificate",
+        "client_key",
+        "proxy",
+        "k8s_config_file",
+        "k8s_context",
+        "state",
+    }
+)
+"""The settings that say which platform is meant, and how it is reached."""
+
+ONCE = frozenset({"--detach", "--resume", "--explain"})
+"""Flags that are about one call of a script: the next call has its own."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a script was started. before: the words in front of it; detach: whether it shall submit its runs and leave."""
+
+    before: tuple[str, ...]
+    script: str
+    arguments: tuple[str, ...] = ()
+    detach: bool = False
+
+    def again(self, *flags: str) -> str:
+        """The same command with these flags, to be pasted into a shell."""
+        kept = [word for word in without_flags(self.arguments, SECRET_FLAGS) if word not in ONCE]
+        return shlex.join([*self.before, *filter(None, [self.script]), *flags, *kept])
+
+
+def python_launch() -> Launch | None:
+    """How Python was told to run the present script; None in a notebook, a console, or a program of another kind."""
+    main = sys.modules.get("__main__")
+    if not getattr(main, "__file__", None) or "ipykernel" in sys.modules:
+        return None
+    words, script, given = sys.orig_argv, sys.argv[0], tuple(sys.argv[1:])
+    place = len(words) - len(sys.argv)
+    if place > 0 and tuple(words[place + 1 :]) == given:  # also of `python -m package.script`
+        return Launch(tuple(words[:place]), words[place], given)
+    return Launch(tuple(words[:1]) or (sys.executable,), script, given)
+
+
+def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> list[str]:
+    """Settings as the words of a command line that say the same: field name → its value, or the list of them. Secrets are left out."""
+    words: list[str] = []
+    for field in FIELDS:
+        if field.name not in values or field.secret or not field.flags or (only is not None and field.name not in only):
+            continue
+        value = values[field.name]
+        if field.kind == "boolean":
+            words += [field.flags[0]] if value else list(field.off[:1])
+        else:
+            for one in value if isinstance(value, list | tuple) else (value,):
+                words += [field.flags[0], str(one)]
+    return words
+
+
+def place_words(context: CLIContext) -> tuple[str, ...]:
+    """The flags by which another command reaches the same platform: what this command line or script gave. Variables and files say it
+    to every command by themselves.
+    """
+    given = {}
+    for name in PLACE:
+        value = getattr(context, name, None) if name in context else None
+        if value is not None and (context.origin(name).startswith("flag ") or context.origin(name) == "script"):
+            given[name] = value
+    return tuple(words_of(given))
+
+
+def without_flags(arguments: Sequence[str], flags: Iterable[str]) -> list[str]:
+    """A command line without these flags and their values."""
+    known, kept, skip = set(flags), [], False
+    for word in arguments:
+        if skip:
+            skip = False
+        elif word in known:
+            skip = True
+        elif word.partition("=")[0] not in known:
+            kept.append(word)
+    return kept

@@ -1,0 +1,63 @@
+"""Command lines that can be pasted: whole, quoted, without a secret."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hera_utils.settings.command_line import Launch, place_words, words_of
+from hera_utils.settings.resolve import CLIContext
+
+
+def test_the_command_is_repeated_whole_but_for_what_was_meant_once():
+    words = (
+        "--set",
+        "city=Saint Étienne",
+        "--detach",
+        "--profile",
+        "lab",
+        "--argo_token",
+        "s3cret",
+        "--argo-token=s3cret",
+    )
+    launch = Launch(("hera-utils", "run"), "my study.py", words)
+    assert launch.again("--resume") == "hera-utils run 'my study.py' --resume --set 'city=Saint Étienne' --profile lab"
+    assert launch.again() == "hera-utils run 'my study.py' --set 'city=Saint Étienne' --profile lab"
+
+
+@pytest.mark.parametrize("way", [["script.py"], ["-m", "script"], ["-u", "./script.py"]])
+def test_how_python_was_told_to_run_a_script(way, tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import json\nfrom hera_utils.settings.command_line import python_launch\n"
+        "launch = python_launch()\nprint(json.dumps([launch.before, launch.script, launch.arguments]))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, *way, "--set", "n=1"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    before, script, arguments = json.loads(said.stdout)
+    assert [*before, script] == [sys.executable, *way]
+    assert arguments == ["--set", "n=1"]
+
+
+def test_no_command_of_what_is_no_script():
+    code = "from hera_utils.settings.command_line import python_launch; print(python_launch())"
+    said = subprocess.run([sys.executable, "-c", code, "--set", "n=1"], capture_output=True, text=True, check=True)
+    assert said.stdout == "None\n"
+
+
+def test_settings_as_words():
+    given = {"argo_token": "s3cret", "verify_tls": False, "volumes": ["a=./a", "b=./b"], "argo_namespace": "my ns"}
+    assert words_of(given) == ["--argo_namespace", "my ns", "--no_verify_tls", "--volume", "a=./a", "--volume", "b=./b"]
+
+
+def test_the_way_to_a_platform_is_what_no_variable_and_no_file_says():
+    values = {"argo_namespace": "mine", "profile": "lab", "state": "/s", "argo_server": "https://a", "parallelism": 3}
+    origins = {
+        "argo_namespace": "flag --argo_namespace",
+        "profile": "script",
+        "state": "variable HERA_UTILS_STATE",
+        "argo_server": "profile lab in /x",
+        "parallelism": "flag --parallelism",
+    }
+    assert place_words(CLIContext(values, origins)) == ("--profile", "lab", "--argo_namespace", "mine")
