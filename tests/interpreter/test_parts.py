@@ -10,6 +10,7 @@ from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import depends, instants, loops, outcomes, podspec, progress, values
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.items import Item
 from hera_utils.interpreter.nodes.retry import humane
 from hera_utils.interpreter.substitution import Variables
 
@@ -24,6 +25,23 @@ NONE = Variables({}, Entropy())
         ({"withItems": [["x", 2]]}, ["t(0:[x 2])"]),
         ({"withItems": ["(odd)"]}, ["t(0:odd)"]),
         ({"withParam": '["p", {"k": "v"}]'}, ["t(0:p)", "t(1:k:v)"]),
+        (
+            {"withItems": [1.0, 1e-05, 1e-07, 10**22, 10**19, -0.0, 0.1]},
+            ["t(0:1)", "t(1:0.00001)", "t(2:1e-7)", "t(3:1e+22)", "t(4:10000000000000000000)", "t(5:-0)", "t(6:0.1)"],
+        ),
+        (
+            {"withParam": "[1e-3, 1.50, 1E5, 12345678901234567890123, -0, -0.0]"},
+            ["t(0:1e-3)", "t(1:1.50)", "t(2:1E5)", "t(3:12345678901234567890123)", "t(4:-0)", "t(5:-0.0)"],
+        ),
+        (
+            {"withParam": '[{"b": 1.50, "a": 1e-3, "c": [1e-3, 2.0], "d": {"f": 1E5, "e": "x y"}}]'},
+            ['t(0:a:1e-3,b:1.50,c:[1e-3,2.0],d:{"f":1E5,"e":"x y"})'],
+        ),
+        ({"withParam": "[1, null, [null, 1e-3]]"}, ["t(0:1)", "t(1:[])", "t(2:[null 1e-3])"]),
+        ({"withParam": '["\\u00fc", "<&>", "a\\"b"]'}, ["t(0:\\u00fc)", "t(1:<&>)", 't(2:a\\"b)']),
+        ({"withParam": f"[{'9' * 5000}]"}, [f"t(0:{'9' * 5000})"]),
+        ({"withSequence": {"count": "2", "format": "%s-%d"}}, ["t(0:%!sint=0-%!dMISSING)", "t(1:%!sint=1-%!dMISSING)"]),
+        ({"withSequence": {"count": "1", "format": "x"}}, ["t(0:x%!EXTRA int=0)"]),
         ({"withSequence": {"count": "2"}}, ["t(0:0)", "t(1:1)"]),
         ({"withSequence": {"start": "3", "end": "1"}}, ["t(0:3)", "t(1:2)", "t(2:1)"]),
         ({"withSequence": {"start": "9", "count": "2", "format": "n%03d"}}, ["t(0:n009)", "t(1:n010)"]),
@@ -99,6 +117,63 @@ def _logic() -> st.SearchStrategy[str]:
         ),
         max_leaves=6,
     )
+
+
+@pytest.mark.parametrize(
+    ("given_item", "item", "parts"),
+    [
+        ("1.50", "1.50", {}),
+        ("null", "null", {}),
+        ('"\\u00fc<"', "ü<", {}),
+        ("[ 1.0, null ]", "[1.0,null]", {}),
+        ('{"z": 1E5, "a": {"k": [ 1e-3 ]}, "s": "q\\"<", "z": -0}',
+         '{"a":{"k":[1e-3]},"s":"q\\"\\u003c","z":-0}', {"z": "-0", "a": '{"k":[1e-3]}', "s": 'q\\"<'}),
+    ],
+)  # fmt: skip
+def test_an_item_is_the_text_that_it_was_written_as(given_item: str, item: str, parts: dict[str, str]) -> None:
+    assert dict(Item(given_item).variables()) == {
+        "item": item,
+        **{f"item.{key}": value for key, value in parts.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "unexpected end of JSON input"),
+        ("[1", "unexpected end of JSON input"),
+        ("nonsense", "invalid character 'o' in literal null (expecting 'u')"),
+        ("tru", "invalid character ' ' in literal true (expecting 'e')"),
+        ("[1 2]", "invalid character '2' after array element"),
+        ('{"a" 1}', "invalid character '1' after object key"),
+        ('{"a": 1 2}', "invalid character '2' after object key:value pair"),
+        ("{1}", "invalid character '1' looking for beginning of object key string"),
+        ("[1]]", "invalid character ']' after top-level value"),
+        ("-", "invalid character ' ' in numeric literal"),
+        ("[1.]", "invalid character ']' after decimal point in numeric literal"),
+        ("[1e]", "invalid character ']' in exponent of numeric literal"),
+        ("['a']", "invalid character '\\'' looking for beginning of value"),
+        ("[\\u00fc]", "invalid character '\\\\' looking for beginning of value"),
+        ('["\\x"]', "invalid character 'x' in string escape code"),
+        ('["\\u00g0"]', "invalid character 'g' in \\u hexadecimal character escape"),
+        ('["\n"]', "invalid character '\\n' in string literal"),
+        ("[NaN]", "invalid character 'N' looking for beginning of value"),
+        ("ü", "invalid character 'Ã' looking for beginning of value"),
+        ('{"a": 1}', "json: cannot unmarshal object into Go value of type []v1alpha1.Item"),
+        ("1", "json: cannot unmarshal number into Go value of type []v1alpha1.Item"),
+    ],
+)
+def test_what_is_no_list_is_refused_in_the_words_of_go(text: str, complaint: str) -> None:
+    with pytest.raises(Fault) as fault:
+        loops.expand({"name": "t", "withParam": text or " "}, NONE)
+    assert fault.value.message == f"withParam value could not be parsed as a JSON list: {text}: {complaint}"
+
+
+def test_a_tag_within_the_items_of_a_task_must_be_known_but_not_within_those_of_a_step() -> None:
+    loop = {"name": "t", "withParam": '["{{x}}"]'}
+    assert [one["name"] for one in loops.expand(loop, NONE)] == ["t(0:{{x}})"]
+    with pytest.raises(Fault, match=r"failed to resolve \{\{x\}\}"):
+        loops.expand(loop, NONE, task=True)
 
 
 @given(_logic(), st.lists(st.booleans(), min_size=16, max_size=16))

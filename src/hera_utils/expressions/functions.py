@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from functools import cmp_to_key
 from typing import Any
 
+from hera_utils.argo import gojson
 from hera_utils.argo.durations import DurationError, nanoseconds
 from hera_utils.expressions import operations as op
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.gotext import json_complaint, text_of, to_json
+from hera_utils.expressions.gotext import text_of, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, Zone, moment_at, parse_moment, zone
 from hera_utils.expressions.values import (
     Byte,
@@ -273,13 +274,10 @@ def median(*values: Any) -> float:
 def from_json(text: Any) -> Any:
     """encoding/json's Unmarshal into an empty interface: numbers are floats."""
     try:
-        return json.loads(_string(text), parse_int=float, parse_constant=_no_constant)
+        gojson.check(_string(text))
+        return json.loads(_string(text), parse_int=float)
     except (ValueError, RecursionError) as error:
-        raise Failure(json_complaint(_string(text), error)) from None
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"invalid character '{name[0]}' looking for beginning of value")
+        raise Failure(str(error)) from None
 
 
 def from_base64(text: Any) -> str:

@@ -186,45 +186,6 @@ def json_string(text: str, *, html: bool = True) -> str:
     return written
 
 
-def json_complaint(text: str, error: Exception) -> str:
-    """encoding/json's words for what Python's json has against a text."""
-    if not isinstance(error, json.JSONDecodeError):
-        return str(error)
-    if error.pos >= len(text.rstrip(" \t\r\n")) or error.msg.startswith("Unterminated"):
-        return "unexpected end of JSON input"
-    if error.msg.startswith("Expecting ','"):
-        where = "after object key:value pair" if _opened(text[: error.pos]) == "{" else "after array element"
-    else:
-        where = next(
-            (go for python, go in _JSON_PLACES if error.msg.startswith(python)), "looking for beginning of value"
-        )
-    character = chr(text[error.pos].encode("utf-8", "surrogatepass")[0])
-    shown = {"'": "\\'", '"': '"'}.get(character) or quoted_inside(character)
-    return f"invalid character '{shown}' {where}"
-
-
-_JSON_PLACES = (
-    ("Extra data", "after top-level value"),
-    ("Expecting property name", "looking for beginning of object key string"),
-    ("Illegal trailing comma before end of object", "looking for beginning of object key string"),
-    ("Expecting ':'", "after object key"),
-    ("Invalid control character", "in string literal"),
-    ("Invalid \\escape", "in string escape code"),
-    ("Invalid \\uXXXX escape", "in \\u hexadecimal character escape"),
-)
-
-
-def _opened(text: str) -> str:
-    """The bracket that is open at the end of a piece of JSON."""
-    open_brackets = []
-    for found in re.finditer(r'"(?:\\.|[^"\\])*"|[\[\]{}]', text):
-        if found.group() in ("[", "{"):
-            open_brackets.append(found.group())
-        elif found.group() in ("]", "}") and open_brackets:
-            open_brackets.pop()
-    return open_brackets[-1] if open_brackets else ""
-
-
 def text_of(value: Any) -> str:
     """fmt's %v of a value."""
     if value is None:

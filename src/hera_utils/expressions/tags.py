@@ -24,10 +24,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.gotext import json_complaint, quote, quoted_inside, to_json
+from hera_utils.expressions.gotext import quote, quoted_inside, to_json
 
 Variables = Mapping[str, Any]
 Unresolved = Literal["keep", "refuse"]
@@ -273,8 +274,8 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
     """Argo's rules: an expression may stay when something it names is not there yet, or when nothing demands it."""
     try:
         source = json.loads(f'"{marshalled}"')
-    except ValueError as error:
-        complaint = json_complaint(f'"{marshalled}"', error)
+    except ValueError:
+        complaint = gojson.complaint(f'"{marshalled}"')
         raise ExpressionError(f"failed to unmarshall JSON expression: {complaint}") from None
     try:
         program = expr.parse(source)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hera_utils.argo import gojson
+from hera_utils.expressions import tags
 from hera_utils.interpreter import substitution
 from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.items import Item
 from hera_utils.interpreter.state import Json
-from hera_utils.interpreter.values import go_json, item_text, plain_json, printed, text_of
+from hera_utils.interpreter.values import plain_json, text_of
 
 _LOOPS = ("withItems", "withParam", "withSequence")
 _FORMAT = re.compile(r"%([-+ 0#]*)(\d*)(?:\.(\d+))?([a-zA-Z%])")
@@ -21,36 +23,41 @@ def looped(step: Mapping[str, Any]) -> bool:
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence"))
 
 
-def expand(step: Json, known: substitution.Variables) -> list[Json]:
-    """The steps that a looped step stands for, named `NAME(INDEX:ITEM)`. known: every variable in scope.
+def expand(step: Json, known: substitution.Variables, *, task: bool = False) -> list[Json]:
+    """The steps that a looped step stands for, named `NAME(INDEX:ITEM)`. known: every variable in scope. task: of a DAG.
 
     Raises Fault with Argo's message when the items cannot be read and the step would run.
     """
     items = _items(step)
     bare = {key: value for key, value in step.items() if key not in _LOOPS}
+    loop = {key: value for key, value in step.items() if key in _LOOPS}
+    # Argo: of a task, not of a step, the items are filled in once more, each time for nothing but its faults (expandTask).
+    again = loop if task and tags.tags_in(loop) else None
     lenient = _never_runs(bare.get("when"))
     present = {key: value for key, value in known.items() if not (lenient and value is None)}
     variables = substitution.Variables(present, known.entropy)
     expanded = []
     for index, item in enumerate(items):
-        added = dict(_item_variables(item))
+        added = dict(item.variables())
         variables.update(added)
+        if again is not None:
+            substitution.replace(again, variables, unresolved=lenient)
         one: Json = dict(substitution.replace(bare, variables, unresolved=lenient))
         for key in added:
             del variables[key]
-        one["name"] = f"{step['name']}({index}:{_shown(item)})"
+        one["name"] = f"{step['name']}({index}:{item.shown()})"
         if "template" in step:
             one["template"] = step["template"]
         expanded.append(one)
     return expanded
 
 
-def _items(step: Json) -> list[Any]:
+def _items(step: Json) -> list[Item]:
     if step.get("withItems"):
-        return list(step["withItems"])
+        return [Item.of(value) for value in step["withItems"]]
     try:
         if step.get("withParam"):
-            return _parsed(text_of(step["withParam"]))
+            return parsed(text_of(step["withParam"]))
         return [*_sequence(step["withSequence"])]
     except Fault:
         if _never_runs(step.get("when")):
@@ -58,33 +65,23 @@ def _items(step: Json) -> list[Any]:
         raise
 
 
-def _parsed(text: str) -> list[Any]:
+def parsed(text: str) -> list[Item]:
+    """The items of a withParam. Raises Fault."""
+    wrong = f"withParam value could not be parsed as a JSON list: {text.strip()}: "
     try:
-        items = json.loads(text)
-    except ValueError as error:
-        raise Fault(
-            f"withParam value could not be parsed as a JSON list: {text.strip()}: {_go_json_error(text, error)}"
-        ) from None
-    if items is None:
+        gojson.check(text)
+    except gojson.NotJson as error:
+        raise Fault(f"{wrong}{error}") from None
+    first = text.lstrip()[0]
+    if first == "n":
         return []
-    if not isinstance(items, list):
-        kind = {dict: "object", str: "string", bool: "bool"}.get(type(items), "number")
-        raise Fault(f"withParam value could not be parsed as a JSON list: {text.strip()}: json: cannot unmarshal {kind} "
-                    "into Go value of type []v1alpha1.Item")  # fmt: skip
-    return items
+    if first != "[":
+        kind = {"{": "object", '"': "string", "t": "bool", "f": "bool"}.get(first, "number")
+        raise Fault(f"{wrong}json: cannot unmarshal {kind} into Go value of type []v1alpha1.Item")
+    return [Item(element) for element in gojson.elements(text)]
 
 
-def _go_json_error(text: str, error: ValueError) -> str:
-    """Go's words for the common case: text that does not begin like JSON."""
-    stripped = text.lstrip()
-    if not stripped:
-        return "unexpected end of JSON input"
-    if isinstance(error, json.JSONDecodeError) and error.pos < len(text):
-        return f"invalid character '{text[error.pos]}' looking for beginning of value"
-    return "unexpected end of JSON input"
-
-
-def _sequence(sequence: Json) -> Iterator[str]:
+def _sequence(sequence: Json) -> Iterator[Item]:
     start = _whole(sequence.get("start"), 0)
     if sequence.get("end") is not None:
         end = _whole(sequence["end"], 0)
@@ -98,7 +95,12 @@ def _sequence(sequence: Json) -> Iterator[str]:
     form = sequence.get("format") or "%d"
     numbers = range(start, end + 1) if start <= end else range(start, end - 1, -1)
     for number in numbers:
-        yield formatted(form, number)
+        raw = f'"{formatted(form, number)}"'
+        try:
+            gojson.check(raw)
+        except gojson.NotJson as error:
+            raise Fault(str(error)) from None
+        yield Item(raw)
 
 
 def _whole(value: Any, default: int) -> int:
@@ -111,12 +113,17 @@ def _whole(value: Any, default: int) -> int:
 
 
 def formatted(form: str, number: int) -> str:
-    """The number in a format of Go's fmt, for the verbs that make sense of one: d x X o b c."""
+    """The number in a format of Go's fmt, for the verbs that make sense of one: d x X o b c. It is there for one verb."""
+    verbs = 0
 
     def one(match: re.Match[str]) -> str:
+        nonlocal verbs
         flags, width, precision, verb = match.groups()
         if verb == "%":
             return "%"
+        verbs += 1
+        if verbs > 1:
+            return f"%!{verb}(MISSING)"
         if verb not in "dxXobcvs":
             return f"%!{verb}(int={number})"
         if verb == "s":
@@ -132,30 +139,8 @@ def formatted(form: str, number: int) -> str:
             body = sign + body
         return body.ljust(int(width or 0)) if "-" in flags else body.rjust(int(width or 0))
 
-    return _FORMAT.sub(one, form)
-
-
-def _item_variables(item: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(item, dict):
-        for key, value in item.items():
-            yield f"item.{key}", item_text(value)
-        yield "item", go_json(item)
-    elif isinstance(item, list):
-        yield "item", go_json(item)
-    elif item is None:
-        raise Fault("withItems[0] expected string, number, list, or map. received: null")
-    else:
-        yield "item", item if isinstance(item, str) else item_text(item)
-
-
-def _shown(item: Any) -> str:
-    if isinstance(item, dict):
-        text = ",".join(sorted(f"{key}:{item_text(value)}" for key, value in item.items()))
-    elif isinstance(item, list):
-        text = printed([item_text(part) for part in item])
-    else:
-        text = item_text(item)
-    return text.replace("(", "").replace(")", "")
+    text = _FORMAT.sub(one, form)
+    return text if verbs else f"{text}%!(EXTRA int={number})"
 
 
 def _never_runs(when: str | None) -> bool:

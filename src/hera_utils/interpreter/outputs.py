@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hera_utils.argo import gojson
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions.gotext import to_json
 from hera_utils.interpreter import hooks, loops, phases, substitution
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.items import Item
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, printed, text_of
@@ -69,7 +73,7 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
     if not items:
         return
     kept.sort(key=_loop_index)
-    results: list[Any] = []
+    results: list[Item] = []
     maps: list[dict[str, str]] = []
     lists: dict[str, list[str]] = {}
     for item in kept:
@@ -82,33 +86,21 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
             for key, value in values.items():
                 lists.setdefault(key, []).append(value)
         if found.get("result") is not None:
-            results.append(_parsed(found["result"]))
+            results.append(_item(found["result"]))
     base = f"{prefix}.{name}.outputs."
-    scope.values[base + "result"] = _list_json(results)
+    scope.values[base + "result"] = "[" + ",".join(result.json for result in results) + "]"
     scope.values[base + "parameters"] = go_json(maps)
     for key, values_of_key in lists.items():
         scope.values[f"{base}parameters.{key}"] = _merged(values_of_key)
 
 
-class _Raw(str):
-    """JSON text that is kept as it was written."""
-
-
-def _parsed(result: str) -> _Raw:
-    """A result as an item: JSON as it stands, else (Argo's item type reads leniently) a quoted text."""
+def _item(result: str) -> Item:
+    """A result as an item of a list: JSON as it stands."""
     try:
-        json.loads(result)
-    except ValueError:
-        raise Fault(f"invalid character '{result[:1]}' looking for beginning of value") from None
-    return _Raw(result)
-
-
-def _list_json(results: list[_Raw]) -> str:
-    return "[" + ",".join(_compact(result) for result in results) + "]"
-
-
-def _compact(text: str) -> str:
-    return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+        gojson.check(result)
+    except gojson.NotJson as error:
+        raise Fault(str(error)) from None
+    return Item(result)
 
 
 def _loop_index(node: Json) -> int:
@@ -117,17 +109,18 @@ def _loop_index(node: Json) -> int:
 
 
 def _merged(values: list[str]) -> str:
-    """A list of values: of JSON lists and objects when all are, else of texts."""
+    """A list of values: of JSON lists and objects when all are, else of texts. Numbers in them become Go's floats."""
     read = []
     for value in values:
         try:
-            item = json.loads(value)
-        except ValueError:
-            item = None
-        if not isinstance(item, (dict, list)):
+            gojson.check(value)
+            item = json.loads(value, parse_int=float)
+            if not isinstance(item, (dict, list)):
+                return go_json(values)
+            read.append(to_json(item))
+        except (ValueError, ExpressionError):
             return go_json(values)
-        read.append(item)
-    return go_json(read)
+    return "[" + ",".join(read) + "]"
 
 
 def set_template_outputs(walk: Walk, frame: Frame, node: Json, scope: Scope) -> None:

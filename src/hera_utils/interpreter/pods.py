@@ -10,7 +10,7 @@ from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
-from hera_utils.interpreter.values import plain_json, text_of
+from hera_utils.interpreter.values import go_json, plain_json, text_of
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
@@ -148,8 +148,16 @@ def _known(walk: Walk, frame: Frame, pod_name: str) -> substitution.Variables:
 
 
 def _substituted(walk: Walk, frame: Frame, pod: Json, name: str) -> Json:
-    """Argo's last round of substitution, over the whole pod: volumes and metadata of the workflow were not filled in before."""
-    filled: Json = substitution.replace(pod, _known(walk, frame, name), unresolved=True)
+    """Argo's last round of substitution, over the whole pod: volumes and metadata of the workflow were not filled in before.
+
+    In Argo the pod holds its template too, as JSON within JSON: there an expression that is still left is not what it was (a > in it
+    has become an escape), and Argo fails at it.
+    """
+    known = _known(walk, frame, name)
+    template = go_json(frame.template)
+    if "{{=" in template:
+        substitution.replace(template, known, unresolved=True)
+    filled: Json = substitution.replace(pod, known, unresolved=True)
     return filled
 
 

@@ -52,10 +52,3 @@ def printed(value: Any) -> str:
     if isinstance(value, dict):
         return "map[" + " ".join(f"{key}:{printed(value[key])}" for key in sorted(value)) + "]"
     return str(value)
-
-
-def item_text(item: Any) -> str:
-    """How an item of a loop prints: a text keeps JSON's escapes but not its quotes, else its JSON (Argo: item.go)."""
-    if isinstance(item, str):
-        return plain_json(item)[1:-1]
-    return plain_json(item)

@@ -128,7 +128,7 @@ class _Visit:
         if not loops.looped(task.spec):
             return resolved, None
         scope.at(self.walk.entropy_of("items", name, node))
-        return resolved, loops.expand(resolved, scope.parameters(self.walk.variables))
+        return resolved, loops.expand(resolved, scope.parameters(self.walk.variables), task=True)
 
     def _shut(self, name: str, phase: str, reason: str) -> Plan:
         """A task that never runs has a Skipped node."""

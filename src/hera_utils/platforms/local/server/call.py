@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from hera_utils.argo import gojson
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
 from hera_utils.errors import Refused
@@ -172,21 +173,9 @@ def parse_value(data: bytes) -> Any:
         raise Refused(INVALID_ARGUMENT, "exceeded max depth") from None
 
 
-_GO_CONTEXTS = (
-    ("Expecting property name", "looking for beginning of object key string"),
-    ("Illegal trailing comma", "looking for beginning of object key string"),
-    ("Expecting ':'", "after object key"),
-    ("Expecting ','", "after object key:value pair"),
-    ("Extra data", "after top-level value"),
-    ("Invalid control character", "in string literal"),
-    ("Invalid \\escape", "in string escape code"),
-)
-
-
 def _syntax_fault(error: json.JSONDecodeError) -> str:
+    """A body is read as a stream, which ends otherwise than a text."""
     if error.pos >= len(error.doc.rstrip()):
         return "unexpected EOF"
-    context = next(
-        (go for python, go in _GO_CONTEXTS if error.msg.startswith(python)), "looking for beginning of value"
-    )
-    return f"invalid character '{error.doc[error.pos]}' {context}"
+    found = gojson.complaint(error.doc) or str(error)
+    return "unexpected EOF" if found == gojson.END else found
