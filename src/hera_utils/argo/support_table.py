@@ -35,7 +35,7 @@ EXECUTED: Table = {
         "imagePullSecrets": "nothing is pulled: images have stand-ins on this machine",
         "artifactRepositoryRef": _STORE,
         "artifactGC": "artifacts of the platform's own store go with the run unless the strategy is Never",
-        "hostNetwork": "every task sees this machine's network",
+        "hostNetwork": "without it a pod listens at its own address (127.x.y.z), and sees this machine's network too",
     },
     "v1alpha1.Template": {
         **_all(
@@ -176,7 +176,7 @@ EXECUTED: Table = {
         **_all("args command env envFrom name readinessProbe resources restartPolicy tty volumeMounts workingDir"),
         "image": "a table says what stands in for the image on this machine",
         "imagePullPolicy": "nothing is pulled",
-        "ports": "a task listens on this machine's own ports; runs that name the same one take turns",
+        "ports": "a pod listens at its own address (127.x.y.z)",
     },
     "v1.HostAlias": _all("hostnames ip"),
     "v1.EnvVar": _all("name value valueFrom"),
@@ -189,13 +189,18 @@ EXECUTED: Table = {
     "v1.LocalObjectReference": _all("name"),
     "v1.ObjectFieldSelector": _all("apiVersion fieldPath"),
     "v1.ResourceFieldSelector": _all("containerName divisor resource"),
-    "v1.ContainerPort": _all(
-        "containerPort hostIP hostPort name protocol", "a task listens on this machine's own ports"
-    ),
+    "v1.ContainerPort": {
+        **_all("containerPort name protocol"),
+        **_all(
+            "hostIP hostPort",
+            "the pod has this machine's own addresses, and listens there on its containerPort; runs with the same one take turns",
+        ),
+    },
     "v1.Probe": _all("timeoutSeconds"),
     "v1.ProbeHandler": _all("exec httpGet tcpSocket"),
     "v1.ExecAction": _all("command"),
-    "v1.HTTPGetAction": _all("host path port scheme"),
+    "v1.HTTPGetAction": _all("host httpHeaders path port scheme"),
+    "v1.HTTPHeader": _all("name value"),
     "v1.TCPSocketAction": _all("host port"),
     "v1.ResourceRequirements": _all("limits requests"),
     "v1.VolumeMount": _all("mountPath name readOnly subPath subPathExpr"),
@@ -274,7 +279,6 @@ WARNED: Table = {
         "failureThreshold initialDelaySeconds periodSeconds successThreshold terminationGracePeriodSeconds", _PROBE
     ),
     "v1.ProbeHandler": {"grpc": _PROBE},
-    "v1.HTTPGetAction": {"httpHeaders": _PROBE},
     "v1.VolumeMount": _all("mountPropagation recursiveReadOnly", "tasks never mount anything themselves"),
     "v1.EmptyDirVolumeSource": _all("medium sizeLimit", "an emptyDir is a folder on disk without a limit"),
     "v1.PersistentVolumeClaimSpec": _all(

@@ -25,7 +25,7 @@ def test_a_command_runs_and_its_end_is_reported(stage: Stage) -> None:
     assert before <= main.started_at <= main.finished_at <= time.time()
     assert end.outputs == {"exitCode": "3"}
     assert stage.log(pod) == ["one", "two"]
-    assert stage.started(pod.node_id).ip == "127.0.0.1"
+    assert stage.started(pod.node_id).ip.startswith("127.")
 
 
 @pytest.mark.parametrize(

@@ -236,9 +236,9 @@ def test_environment_variables(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     )  # fmt: skip
     assert stage.run(pod).phase == "Succeeded"
     found = dict(line.split("=", 1) for line in stage.log(pod))
-    name = pod.pod["metadata"]["name"]
+    name, ip = pod.pod["metadata"]["name"], stage.started(pod.node_id).ip
     wanted = {
-        "PLAIN": "a m $(UNKNOWN) $(PLAIN)", "KEY": "h1", "PASSWORD": "p4ss", "NAME": name, "COLOUR": "red", "IP": "127.0.0.1", "CPU": "2",
+        "PLAIN": "a m $(UNKNOWN) $(PLAIN)", "KEY": "h1", "PASSWORD": "p4ss", "NAME": name, "COLOUR": "red", "IP": ip, "CPU": "2",
         "FROM_MAP": "m", "HOSTNAME": name, "ARGO_CONTAINER_NAME": "main", "ARGO_NODE_ID": pod.node_id, "ARGO_WORKFLOW_NAME": "wf",
         "ARGO_INCLUDE_SCRIPT_OUTPUT": "false", "ARGO_PROGRESS_FILE": "/var/run/argo/progress",
     }  # fmt: skip

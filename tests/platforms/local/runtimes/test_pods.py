@@ -175,8 +175,9 @@ def test_a_daemon_is_started_when_it_is_ready(stage: Stage) -> None:
         pod = stage.shell(server, main={"image": "python:3", "readinessProbe": probe}, template={"daemon": True})
         at = time.time()
         stage.launch(pod)
-        assert stage.started(pod.node_id).at - at > 0.35
-        socket.create_connection(("127.0.0.1", port), 1).close()
+        start = stage.started(pod.node_id)
+        assert start.at - at > 0.35
+        socket.create_connection((start.ip, port), 1).close()
         stage.runtime.kill(uid(pod))
         end = stage.finished(pod.node_id)
         assert (end.phase, end.containers[0].exit_code) == ("Failed", 143)
@@ -285,8 +286,8 @@ def other_run(pod: Launch, run: str) -> Launch:
     return dataclasses.replace(pod, run_uid=run)
 
 
-def test_runs_that_listen_on_one_port_take_turns(own_stage: Stage) -> None:
-    port = {"ports": [{"containerPort": 18080}]}
+def test_runs_that_want_one_port_of_the_machine_take_turns(own_stage: Stage) -> None:
+    port = {"ports": [{"containerPort": 80, "hostPort": 18080}]}
     first = own_stage.shell("sleep 30", main=port)
     same_run, second = (
         own_stage.shell("echo same", main=port),

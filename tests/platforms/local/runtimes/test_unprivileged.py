@@ -45,6 +45,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_containers.py",
         "test_executor.py",
         "test_images.py",
+        "test_network.py",
         "test_roots.py",
         pytest.param("test_pods.py", marks=pytest.mark.slow),
         pytest.param("test_crashes.py", marks=pytest.mark.slow),

@@ -28,11 +28,11 @@ from hera_utils.platforms.local.certificate import write_private
 
 from . import follow
 from .images import ANNOTATION, ImageTable
+from .node_fit import TAKEN, Ports, host_ports, misfit
 from .pod.processes import born, descendants
 from .pod.supervisor import SECRETS
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
-from .scheduling import TAKEN, Ports, misfit, ports_of
 from .workers import Workers
 
 Json = dict[str, Any]
@@ -167,7 +167,7 @@ class ProcessRuntime:
         if os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
             self._find_again(launch)
             return
-        pod = self._pods[uid] = _Pod(launch, need_of(launch.pod), ports_of(launch.pod))
+        pod = self._pods[uid] = self._pod_of(launch)
         if never := misfit(launch.pod):
             self._held_back[uid] = None
             self._wait(pod, never)
@@ -176,6 +176,9 @@ class ProcessRuntime:
             self._wait(pod, TAKEN)
         else:
             self._enqueue(uid, pod)
+
+    def _pod_of(self, launch: Launch) -> _Pod:
+        return _Pod(launch, need_of(launch.pod), host_ports(launch.pod, shared=self._workers.pods_share_ports))
 
     def _enqueue(self, uid: str, pod: _Pod) -> None:
         self._ports.take(pod.launch.run_uid, pod.ports)
@@ -264,20 +267,22 @@ class ProcessRuntime:
             if pod is None:
                 continue
             if message["is"] == "started":
-                self._started(message["uid"], pod, message["at"])
+                self._started(message["uid"], pod, message["at"], message["ip"])
+            elif message["is"] == "waiting":
+                self._wait(pod, message["message"])
             elif message["is"] == "progress":
                 event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
                 self._report(pod.launch.run_uid, event)
             elif message["is"] == "finished":
                 self._look(message["uid"])
 
-    def _started(self, uid: str, pod: _Pod, at: float) -> None:
+    def _started(self, uid: str, pod: _Pod, at: float, ip: str) -> None:
         if pod.started:
             return
         pod.started = True
         if pod.launch.template.get("daemon"):
             self._queue.serves(uid)
-        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host))
+        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host, ip=ip))
 
     def _look(self, uid: str, *, ended: bool = False) -> None:
         """See whether the pod has an outcome. ended: its supervisor is no more, so it must have one."""
@@ -327,12 +332,12 @@ class ProcessRuntime:
         if not lines and not (folder / "outcome.json").exists():
             self._queue_pod(launch)
             return
-        pod = self._pods[uid] = _Pod(launch, need_of(launch.pod), ports_of(launch.pod))
+        pod = self._pods[uid] = self._pod_of(launch)
         self._ports.take(launch.run_uid, pod.ports)
         self._queue.hold(uid, pod.need)
         for line in lines:
             if "started" in line:
-                self._started(uid, pod, line["started"])
+                self._started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
         claim = lines[0] if lines else {}
         alive = bool(claim) and born(claim["pid"]) == claim["born"]
         if (folder / "outcome.json").exists() or not alive or not self._workers.adopt(uid, claim["pid"]):

@@ -51,6 +51,8 @@ class Workers:
         self._busy: dict[str, Worker] = {}
         self._spawner: subprocess.Popen[bytes] | None = None
         self._link: socket.socket | None = None
+        self.pods_share_ports = False
+        """Whether this kernel cannot give pods addresses of their own."""
 
     def prepare(self) -> None:
         """Start the spawner. Raises PlatformError where the kernel refuses."""
@@ -168,7 +170,8 @@ class Workers:
         except OSError:
             ours.close()
             raise
-        if answer != "ready":
+        self.pods_share_ports = answer == "ready, pods share ports"
+        if not answer.startswith("ready"):
             ours.close()
             if not answer:
                 raise ConnectionResetError("it was ended before it was ready")

@@ -119,8 +119,8 @@ def field(job: Json, path: str) -> str:
             return str(values.get(found.group(2), ""))
         return "\n".join(f'{k}="{v}"' for k, v in sorted(values.items()))
     fixed = {
-        "status.podIP": "127.0.0.1",
-        "status.podIPs": "127.0.0.1",
+        "status.podIP": job.get("address", "127.0.0.1"),
+        "status.podIPs": job.get("address", "127.0.0.1"),
         "status.hostIP": "127.0.0.1",
         "spec.nodeName": job.get("host", ""),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import environment, python
+from . import environment, ports, python
 from .fault import PodFault
 from .roots import Mount
 from .volumes import Volumes
@@ -30,6 +30,7 @@ class ContainerPlan(NamedTuple):
     retry_pause: float = 0.0
     memory_limit: int = 0
     readiness: Json | None = None
+    port_names: dict[str, int] = {}
     terminal: bool = False
 
 
@@ -104,6 +105,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         exposed=environment.exposed(job, settings, needed),
         memory_limit=int(environment.quantity(limits["memory"])) if limits.get("memory") else 0,
         readiness=container.get("readinessProbe"),
+        port_names=ports.by_name(container),
         terminal=bool(container.get("tty")),
     )
 

@@ -2,44 +2,106 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from .network import LOOPBACK
 from .plan import ContainerPlan
 
 Json = dict[str, Any]
 
 
-def ready(plan: ContainerPlan, run: Callable[[list[str]], bool]) -> bool:
-    """run: runs a command in the container and says whether it exited with 0."""
+class Way(NamedTuple):
+    """How a probe reaches its container. run: runs a command in it, and says whether it exited with 0. address: the pod's.
+
+    proc: /proc of the pod's own processes.
+    """
+
+    run: Callable[[list[str]], bool]
+    address: str
+    proc: str
+
+
+def problem(plan: ContainerPlan, way: Way) -> str:
+    """Why the container is not ready, "" when it is."""
     probe = plan.readiness or {}
     wait = float(probe.get("timeoutSeconds") or 1)
-    if http := probe.get("httpGet"):
-        return _http(http, wait)
-    if tcp := probe.get("tcpSocket"):
-        return _tcp(str(tcp.get("host") or "127.0.0.1"), int(tcp.get("port") or 0), wait)
     if (command := probe.get("exec")) is not None:
-        return run([str(a) for a in command.get("command") or []])
-    return True
+        argv = [str(a) for a in command.get("command") or []]
+        return "" if way.run(argv) else f"{' '.join(argv)}: failed"
+    network = probe.get("httpGet") or probe.get("tcpSocket")
+    if not network:
+        return ""
+    port = network.get("port")
+    number = plan.port_names.get(port, port) if isinstance(port, str) else port
+    if not isinstance(number, int) and not str(number).isdigit():
+        return f'the container has no port named "{port}": give one of its ports this name'
+    host = str(network.get("host") or way.address)
+    if host == LOOPBACK and not _listens(way.proc, int(number)) and _answers(host, int(number), wait):
+        return f"port {number} of this machine is another program's: give one of the two another port"
+    if probe.get("httpGet"):
+        scheme = str(network.get("scheme") or "HTTP").lower()
+        return _http(f"{scheme}://{host}:{number}{network.get('path') or '/'}", network.get("httpHeaders") or [], wait)
+    return _tcp(host, int(number), wait)
 
 
-def _http(probe: Json, wait: float) -> bool:
+def _http(url: str, headers: list[Json], wait: float) -> str:
+    import http.client
+    import urllib.error
     import urllib.request  # not at the top: a fork of a bigger process takes longer
 
-    scheme = str(probe.get("scheme") or "HTTP").lower()
-    url = f"{scheme}://{probe.get('host') or '127.0.0.1'}:{probe.get('port')}{probe.get('path') or '/'}"
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # as the kubelet's: no proxy leads to a pod
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # no proxy leads to a pod
+    if url.startswith("https:"):
+        import ssl
+
+        # As the kubelet's: it asks whether it answers, not who it is.
+        handlers.append(urllib.request.HTTPSHandler(context=ssl._create_unverified_context()))
     try:
-        with direct.open(url, timeout=wait) as answer:
-            return 200 <= int(answer.status) < 400
-    except (OSError, ValueError):
-        return False
+        request = urllib.request.Request(url, headers={str(h["name"]): str(h.get("value") or "") for h in headers})
+        with urllib.request.build_opener(*handlers).open(request, timeout=wait) as answer:
+            return "" if 200 <= int(answer.status) < 400 else f"GET {url}: {answer.status}"
+    except urllib.error.HTTPError as error:
+        return f"GET {url}: {error.code}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"GET {url}: {getattr(error, 'reason', error)}"
 
 
-def _tcp(host: str, port: int, wait: float) -> bool:
+def _tcp(host: str, port: int, wait: float) -> str:
     try:
         socket.create_connection((host, port), wait).close()
+    except OSError as error:
+        return f"connection to {host}:{port}: {error}"
+    return ""
+
+
+def _answers(host: str, port: int, wait: float) -> bool:
+    return not _tcp(host, port, wait)
+
+
+def _listens(proc: str, port: int) -> bool:
+    """Whether a process of the pod listens on a port."""
+    sockets = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            with open(f"{proc}/self/net/{table}") as lines:
+                next(lines)
+                fields = [line.split() for line in lines]
+        except OSError:
+            continue
+        sockets |= {f"socket:[{f[9]}]" for f in fields if f[3] == "0A" and int(f[1].rpartition(":")[2], 16) == port}
+    return bool(sockets) and any(
+        not sockets.isdisjoint(_open(proc, pid)) for pid in os.listdir(proc) if pid.isdigit() and pid != "1"
+    )
+
+
+def _open(proc: str, pid: str) -> list[str]:
+    folder = f"{proc}/{pid}/fd"
+    found = []
+    try:
+        for name in os.listdir(folder):
+            found.append(os.readlink(f"{folder}/{name}"))
     except OSError:
-        return False
-    return True
+        pass  # it has ended, or is another user's
+    return found

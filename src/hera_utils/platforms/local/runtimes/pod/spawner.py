@@ -5,15 +5,19 @@ Any packet asks for a worker; the answer is its process id, with the descriptor 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
+import select
 import signal
 import socket
 
-from . import ground, system, worker
+from . import ground, network, system, worker
 from .discard import discard
 from .processes import born
+
+_PATIENCE = 5.0  # seconds for the kernel to show that it can
 
 
 def main(state: str, fd: int) -> None:
@@ -30,7 +34,8 @@ def main(state: str, fd: int) -> None:
     _sweep(f"{state}/pods/.roots")
     gc.disable()
     gc.freeze()  # a fork shares pages until one of the two writes to them
-    link.send(b"ready")
+    apart = _has_own_addresses()
+    link.send(b"ready" if apart else b"ready, pods share ports")
     flags = system.CLONE_NEWPID | system.CLONE_NEWNS | system.CLONE_NEWIPC | system.CLONE_NEWUTS
     while link.recv(64):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -39,10 +44,28 @@ def main(state: str, fd: int) -> None:
             link.close()
             theirs.close()
             gc.enable()
-            worker.main(ours, state, shared)
+            worker.main(ours, state, shared, apart=apart)
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()
+
+
+def _has_own_addresses() -> bool:
+    """Whether this kernel lets pods have addresses of their own, found by trying in a process of its own."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(write, b"1" if network.works() else b"0")
+        finally:
+            os._exit(0)
+    os.close(write)
+    try:
+        return bool(select.select([read], [], [], _PATIENCE)[0]) and os.read(read, 1) == b"1"
+    finally:
+        os.close(read)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _sweep(folder: str) -> None:

@@ -1,6 +1,6 @@
 """Supervises one pod from its claim to its outcome: kubelet and Argo's executor in one. Files in pods/<uid>:
 
-supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time}
+supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time, "ip": address}
 outcome.json       what PodFinished will say; appears by a rename, once
 secrets.json       what of the launch holds values of secrets (0600); gone when the pod is over
 kill.json          a wish of the server ({"grace", "force"}), announced by SIGTERM
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import inputs, outputs, probes, processes, system
+from . import inputs, outputs, ports, probes, processes, system
 from .cell import Cell
 from .container import NOT_STARTED, Container, settled
 from .fault import PodFault
@@ -33,6 +33,7 @@ DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the progress file
 _MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
+_SILENCE = 2.0  # seconds before the reason why a container is not ready is told: most are ready soon
 _PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
 
 
@@ -63,6 +64,7 @@ class Pod(Cell):
         self.progress = ""
         self.announced = False
         self.probe_at = self.probed_since = 0.0
+        self.unready = ""
         self.job: Json = {}
 
     # --- the walk --------------------------------------------------------------------------------------------------
@@ -95,6 +97,9 @@ class Pod(Cell):
             self.deadline = time.time() + float(spec["activeDeadlineSeconds"]) + _KUBELET
         with contextlib.suppress(OSError):
             system.set_host_name(self.job["pod"]["metadata"]["name"])
+        if not ports.uses_host(self.job["pod"]):
+            self.place.network.begin(self.job["pod"]["metadata"]["uid"])
+        self.job["address"] = self.place.network.address
         os.mkdir(f"{self.folder}/logs")
         if not self._stage_inputs():
             return
@@ -320,8 +325,9 @@ class Pod(Cell):
             return
         self.announced = True
         at = time.time()
-        os.write(self.claim, json.dumps({"started": at}).encode() + b"\n")
-        self.tell({"is": "started", "at": at})
+        news = {"at": at, "ip": self.place.network.address}
+        os.write(self.claim, json.dumps({"started": at, **news}).encode() + b"\n")
+        self.tell({"is": "started", **news})
 
     def _all_ready(self, containers: list[Container]) -> bool:
         """Asked less often the longer it takes: probes must not be what keeps the pod busy."""
@@ -329,13 +335,21 @@ class Pod(Cell):
         if now < self.probe_at:
             return False
         self.probed_since = self.probed_since or now
-        ready = all(self._ready(container) for container in containers)
+        problem = next(filter(None, map(self._unready, containers)), "")
+        waited = now - self.probed_since
+        if problem not in ("", self.unready) and waited > _SILENCE:
+            self.unready = problem
+            self.tell({"is": "waiting", "at": now, "message": problem})
         shortest, longest = _PROBE_PAUSES
-        self.probe_at = time.time() + min(longest, max(shortest, (now - self.probed_since) / 10))
-        return ready
+        self.probe_at = time.time() + min(longest, max(shortest, waited / 10))
+        return not problem
 
-    def _ready(self, container: Container) -> bool:
-        return container.over or probes.ready(container.plan, functools.partial(self.probe, container))
+    def _unready(self, container: Container) -> str:
+        if container.over:
+            return ""
+        way = probes.Way(functools.partial(self.probe, container), self.place.network.address, self.place.proc)
+        problem = probes.problem(container.plan, way)
+        return f"Readiness probe of {container.plan.name} failed: {problem}" if problem else ""
 
     def _wish(self) -> None:
         """The server (or its user) wants the pod ended."""

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from . import supervisor, system
 from .ground import Ground
+from .network import Network
 from .processes import born
 from .roots import Roots
 
@@ -30,13 +31,14 @@ class Place(NamedTuple):
     state: str
     ground: Ground
     roots: Roots
+    network: Network
     proc: str
     namespace: int
     wakeup: int
 
 
-def main(link: socket.socket, state: str, ground: Ground) -> NoReturn:
-    """link: the server's end asks with the uid of a pod whose folder is ready. Never returns."""
+def main(link: socket.socket, state: str, ground: Ground, *, apart: bool) -> NoReturn:
+    """link: the server's end asks with the uid of a pod whose folder is ready. apart: pods have own addresses. Never returns."""
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
@@ -45,7 +47,10 @@ def main(link: socket.socket, state: str, ground: Ground) -> NoReturn:
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
         home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         roots = Roots(folder, ground, proc, state, home)
-        place = Place(state, ground, roots, proc, home, _signals())
+        network = Network(proc)
+        if apart:
+            network.open()
+        place = Place(state, ground, roots, network, proc, home, _signals())
         for _ in range(_MOST_PODS):
             try:
                 packet = link.recv(4096)
@@ -92,6 +97,7 @@ def _supervise(uid: str, identity: Json, place: Place) -> bool:
     except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
         outcome = supervisor.failure(f"the supervisor failed: {error!r}")
         fit = False
+    place.network.end()
     _record(folder, outcome)
     tell({"is": "finished"})
     os.close(claim)

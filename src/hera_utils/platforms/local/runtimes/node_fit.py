@@ -1,7 +1,7 @@
 """What Kubernetes' scheduler would say of a pod on this one node: labels that it cannot have, ports that are taken.
 
 Only selectors on the processor and the system are judged: those of a cluster's own labels (pools, zones, accelerators) say where
-in the cluster a pod goes, and here there is one place. Pods share this machine's ports, as with `hostNetwork` on a node.
+in the cluster a pod goes, and here there is one place. Ports of the machine itself (`hostPort`, `hostNetwork`) are taken in turns.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from typing import Any
+
+from .pod import ports
 
 Json = dict[str, Any]
 _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -33,34 +35,25 @@ def _labels() -> dict[str, str]:
 _LABELS = _labels()
 
 
-def ports_of(pod: Json) -> frozenset[int]:
-    """Ports that the pod says it listens on: its containers' `ports`, and those of their readiness probes."""
-    found: set[int] = set()
-    for container in (pod.get("spec") or {}).get("containers") or []:
-        found.update(
-            p["containerPort"] for p in container.get("ports") or [] if isinstance(p.get("containerPort"), int)
-        )
-        probe = container.get("readinessProbe") or {}
-        for kind in ("httpGet", "tcpSocket"):
-            port = (probe.get(kind) or {}).get("port")
-            found.update([port] if isinstance(port, int) else [])
-    return frozenset(found)
+def host_ports(pod: Json, *, shared: bool) -> frozenset[int]:
+    """Ports of this machine that the pod takes. shared: pods have no addresses of their own here."""
+    return ports.declared(pod) if shared else ports.on_host(pod)
 
 
 class Ports:
-    """Which run has which ports. Pods of one run are not kept from each other: they might wait for ever."""
+    """Which run has which ports of the machine. Pods of one run are not kept from each other: they might wait for ever."""
 
     def __init__(self) -> None:
         self._held: dict[int, Counter[str]] = {}
 
-    def free(self, run: str, ports: frozenset[int]) -> bool:
-        return all(holder == run for port in ports for holder in self._held.get(port, ()))
+    def free(self, run: str, numbers: frozenset[int]) -> bool:
+        return all(holder == run for port in numbers for holder in self._held.get(port, ()))
 
-    def take(self, run: str, ports: frozenset[int]) -> None:
-        for port in ports:
+    def take(self, run: str, numbers: frozenset[int]) -> None:
+        for port in numbers:
             self._held.setdefault(port, Counter())[run] += 1
 
-    def give(self, run: str, ports: frozenset[int]) -> None:
-        for port in ports:
+    def give(self, run: str, numbers: frozenset[int]) -> None:
+        for port in numbers:
             self._held[port][run] -= 1
             self._held[port] += Counter()  # without those at zero

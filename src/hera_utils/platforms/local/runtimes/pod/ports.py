@@ -1,0 +1,39 @@
+"""The ports that a pod's document names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def declared(pod: Json) -> frozenset[int]:
+    """Ports that the pod says it listens on: its containers' `ports`, and those of their readiness probes."""
+    found: set[int] = set()
+    for container in (pod.get("spec") or {}).get("containers") or []:
+        found.update(number for number in _numbers(container, "containerPort"))
+        probe = container.get("readinessProbe") or {}
+        for kind in ("httpGet", "tcpSocket"):
+            port = (probe.get(kind) or {}).get("port")
+            found.update([port] if isinstance(port, int) else [])
+    return frozenset(found)
+
+
+def on_host(pod: Json) -> frozenset[int]:
+    """Ports of the machine itself that the pod says it listens on."""
+    return declared(pod) if uses_host(pod) else frozenset()
+
+
+def uses_host(pod: Json) -> bool:
+    """Whether the pod has the machine's own addresses: with `hostNetwork`, or a `hostPort`."""
+    spec = pod.get("spec") or {}
+    return bool(spec.get("hostNetwork")) or any(_numbers(c, "hostPort") for c in spec.get("containers") or [])
+
+
+def by_name(container: Json) -> dict[str, int]:
+    """The named ports of a container."""
+    return {p["name"]: p["containerPort"] for p in container.get("ports") or [] if p.get("name")}
+
+
+def _numbers(container: Json, field: str) -> list[int]:
+    return [p[field] for p in container.get("ports") or [] if isinstance(p.get(field), int) and p[field]]

@@ -1,0 +1,129 @@
+"""System calls that a thread of this process answers instead of the kernel (seccomp user notification; Linux 5.6).
+
+`install` makes the kernel ask about some system calls of the calling thread and of everything that it starts afterwards. Whoever
+reads the descriptor answers each: `go_on` lets the kernel do it as it was called, `answer` gives the result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import platform
+import struct
+from typing import NamedTuple
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_MACHINES = {  # machine: (its number for audits, seccomp(2), bind(2), connect(2))
+    "x86_64": (0xC000003E, 317, 49, 42),
+    "aarch64": (0xC00000B7, 277, 200, 203),
+    "riscv64": (0xC00000F3, 277, 200, 203),
+}
+AUDIT, _SECCOMP, BIND, CONNECT = _MACHINES.get(platform.machine(), (0, 0, 0, 0))
+_PIDFD_GETFD = 438  # the same on every architecture
+_PIDFD_THREAD = os.O_EXCL  # Linux 6.9: a descriptor of one thread
+_SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 1 << 3, 1 << 5
+_ALLOW, _USER_NOTIF = 0x7FFF0000, 0x7FC00000
+_RECEIVE, _SEND = 0xC0502100, 0xC0182101
+_CONTINUE = 1
+_REQUEST = struct.Struct("=QIIiIQ6Q")  # id, thread, flags; number, architecture, instruction, arguments
+_RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
+_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
+
+
+class Call(NamedTuple):
+    """A system call that waits for its answer. thread: who called, as this process's process-id namespace numbers it."""
+
+    id: int
+    thread: int
+    number: int
+    arguments: tuple[int, ...]
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def install(numbers: list[int]) -> int:
+    """The descriptor on which this thread's calls of these numbers arrive. Raises OSError where the kernel cannot or may not."""
+    if not AUDIT:
+        raise OSError(errno.ENOSYS, f"not for this processor ({platform.machine()})")
+    steps = [(_LOAD, 0, 0, 4), (_EQUAL, 0, len(numbers) + 1, AUDIT), (_LOAD, 0, 0, 0)]
+    steps += [(_EQUAL, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
+    steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _USER_NOTIF)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+    program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
+    for flags in (
+        _NEW_LISTENER | _WAIT_KILLABLE,
+        _NEW_LISTENER,
+    ):  # before 5.19 a signal interrupts the wait for the answer
+        fd = _libc.syscall(_SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(program))
+        if fd >= 0:
+            return int(fd)
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number), "seccomp")
+
+
+def receive(fd: int) -> Call | None:
+    """The next call; waits for it. None: whoever called is no more."""
+    buffer = bytearray(_REQUEST.size)
+    try:
+        fcntl.ioctl(fd, _RECEIVE, buffer)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINTR):
+            return None
+        raise
+    identity, thread, _, number, _, _, *arguments = _REQUEST.unpack(buffer)
+    return Call(identity, thread, number, tuple(arguments))
+
+
+def go_on(fd: int, call: Call) -> None:
+    _send(fd, _RESPONSE.pack(call.id, 0, 0, _CONTINUE))
+
+
+def answer(fd: int, call: Call, error: int) -> None:
+    """The call returns 0, or fails with this error number."""
+    _send(fd, _RESPONSE.pack(call.id, 0, -error, 0))
+
+
+def _send(fd: int, response: bytes) -> None:
+    try:
+        fcntl.ioctl(fd, _SEND, bytearray(response))
+    except OSError as error:
+        if error.errno != errno.ENOENT:  # it was killed meanwhile
+            raise
+
+
+class _Piece(ctypes.Structure):
+    _fields_ = (("start", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+def memory(thread: int, address: int, size: int) -> bytes:
+    """What lies in another process's memory. Raises OSError."""
+    buffer = ctypes.create_string_buffer(size)
+    here, there = _Piece(ctypes.addressof(buffer), size), _Piece(address, size)
+    found = _libc.process_vm_readv(
+        thread, ctypes.byref(here), ctypes.c_ulong(1), ctypes.byref(there), ctypes.c_ulong(1), ctypes.c_ulong(0)
+    )
+    if found < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "process_vm_readv")
+    return buffer.raw[:found]
+
+
+def descriptor(thread: int, fd: int, proc: str) -> int:
+    """Another process's descriptor, also this one's now. proc: where /proc of its process-id namespace is. Raises OSError."""
+    try:
+        process = os.pidfd_open(thread, _PIDFD_THREAD)
+    except OSError:
+        with open(f"{proc}/{thread}/status") as lines:
+            process = os.pidfd_open(next(int(line.split()[1]) for line in lines if line.startswith("Tgid:")))
+    try:
+        found = _libc.syscall(_PIDFD_GETFD, process, fd, 0)
+        if found < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), "pidfd_getfd")
+        return int(found)
+    finally:
+        os.close(process)
