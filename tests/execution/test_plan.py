@@ -13,7 +13,6 @@ from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
 from hera_utils.experiment.layout import Layout
-from hera_utils.settings.secret import MASK
 from hera_utils.settings.sources import Surroundings, read_settings
 
 
@@ -120,8 +119,11 @@ def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):
 
 
 def test_a_record_holds_no_secret_constant(context):
-    constants = SimpleNamespace(city="Lyon", api_token="abc-def-1", store={"password": "hunter-22", "max_tokens": 5})
+    constants = SimpleNamespace(city="Lyon", token="word", api_token="none")
     one = Experiment(workflow=define, inputs=Inputs(constants=constants, parameters=grid(n=[1])))
     told = facts_of(one, "key", context(), "default")["inputs"]
-    assert told["constants"] == {"city": "Lyon", "api_token": MASK, "store": {"password": MASK, "max_tokens": 5}}
+    assert told["constants"] == {"city": "Lyon", "token": "word", "api_token": "none"}
     assert told["parameters"] == {"n": [1]}
+    constants.api_token = "gh9_xK2mQ7vB4nT1zR8w"
+    with pytest.raises(SettingsError, match="`api_token` holds a secret"):
+        facts_of(one, "key", context(), "default")

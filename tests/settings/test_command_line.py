@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hera_utils.settings.command_line import Launch, place_words, words_of
+from hera_utils.settings.command_line import Launch, place_words, without_secrets, words_of
 from hera_utils.settings.resolve import CLIContext
 
 
@@ -61,3 +61,17 @@ def test_the_way_to_a_platform_is_what_no_variable_and_no_file_says():
         "parallelism": "flag --parallelism",
     }
     assert place_words(CLIContext(values, origins)) == ("--profile", "lab", "--argo_namespace", "mine")
+
+
+def test_no_secret_is_in_a_recorded_command_line():
+    words = [
+        "--argo_token",
+        "x",
+        "--n",
+        "1",
+        "--argo-token=y",
+        "--proxy",
+        "http://me:pw@proxy:3128",
+        "--proxy=http://a:b@c",
+    ]
+    assert without_secrets(words) == ["--n", "1", "--proxy", "http://proxy:3128", "--proxy=http://c"]

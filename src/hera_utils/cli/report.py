@@ -60,18 +60,16 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 
 
 def _text(reached: Reached, kind: str) -> str:
-    from hera_utils.report.keeping import masked, report_facts, report_page
+    from hera_utils.report.html import page
+    from hera_utils.report.keeping import told
     from hera_utils.report.markdown import markdown
 
-    secrets, results = (reached.context.argo_token,), reached.results(logs=True)
-    if kind == "html":
-        return report_page(reached.client, reached.run, results, secrets)
-    text = markdown(reached.run, results, report_facts(reached.client, reached.run, secrets))
-    return masked(reached.client, reached.run, text, secrets)
+    form = page if kind == "html" else markdown
+    return told(reached.client, reached.run, reached.results(logs=True), reached.context.secrets(), form)
 
 
 def _crate(reached: Reached, folder: Path) -> Path:
     from hera_utils.report.crate import write_crate
     from hera_utils.report.keeping import around
 
-    return write_crate(reached.run, reached.results(), folder, around(reached.client, (reached.context.argo_token,)))
+    return write_crate(reached.run, reached.results(), folder, around(reached.client, reached.context.secrets()))

@@ -153,12 +153,14 @@ class ExecutionEngine:
     def _keep(self, found: Realization, run: Run) -> None:
         """Report, results and manifest, beside the record."""
         from hera_utils.execution.checksums import checksums
+        from hera_utils.platforms.declared import secret_values
         from hera_utils.report.keeping import keep
 
         if run.record is None:
             return
         points = found.plan.definition.inputs.points
-        left_out = keep(found.client, run.record, (self.context.argo_token,), lambda: checksums(found.files, points))
+        known = (*self.context.secrets(), *secret_values(found.plan.environment))
+        left_out = keep(found.client, run.record, known, lambda: checksums(found.files, points))
         if left_out:
             self.told.lines([left_out])
 

@@ -43,9 +43,9 @@ from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.limits import breaches
 from hera_utils.report.record import DONE, PointRow, RunRecord, records
-from hera_utils.report.surroundings import commit_of, without_secret_values
-from hera_utils.settings.command_line import Launch, without_flags
-from hera_utils.settings.fields import SECRET_FLAGS
+from hera_utils.report.secrecy import refuse_secret_inputs
+from hera_utils.report.surroundings import commit_of
+from hera_utils.settings.command_line import Launch, without_secrets
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -64,15 +64,16 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     commit = commit_of(script_folder(context))
     inputs = experiment.inputs.as_json()
+    refuse_secret_inputs(inputs, context.secrets())
     return {
         "experiment": experiment.name or key.rpartition(":")[2],
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
-        "arguments": without_flags(sys.argv[1:], SECRET_FLAGS),
+        "arguments": without_secrets(sys.argv[1:]),
         "platform": platform_of(context),
         "namespace": namespace,
         "state": str(context.state) if context.platform == "local" else "",
-        "inputs": {**inputs, "constants": without_secret_values(inputs["constants"])},
+        "inputs": inputs,
         "git": None
         if commit is None
         else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},

@@ -6,6 +6,7 @@ Values of secrets come from variables and files, and go into the documents alone
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.environment import Environment, PullSecret, Secret, ServiceAccount
 from hera_utils.platforms import resources, roles
+from hera_utils.settings.secret import looks_like_a_key
 
 Json = dict[str, Any]
 
@@ -137,6 +139,26 @@ def _variables(what: str, names: dict[str, str]) -> dict[str, str]:
             f"{what} takes its values from variables that are not set: {', '.join(absent)}", fix=f"export {absent[0]}=…"
         )
     return {key: os.environ[variable] for key, variable in names.items()}
+
+
+def secret_values(environment: Environment) -> list[str]:
+    """The values of the environment's secrets, as far as they are at hand here: for who must not show them.
+
+    Of a file that holds several words (a key in PEM, a configuration) those that no text holds by chance.
+    """
+    found: list[str] = []
+    for secret in environment.secrets:
+        texts = [os.environ.get(variable, "") for variable in secret.from_variables.values()]
+        for named in secret.from_files.values():
+            with contextlib.suppress(OSError, ValueError):
+                texts.append(Path(named).expanduser().read_text(encoding="utf-8"))
+        for text in texts:
+            words = text.split()
+            found += words if len(words) == 1 else [word for word in words if looks_like_a_key(word)]
+    pull = environment.image_pull_secret
+    if pull is not None and pull.password:
+        found.append(os.environ.get(pull.password, ""))
+    return [value for value in found if value]
 
 
 def _docker_config(pull: PullSecret, registry: str) -> dict[str, bytes]:

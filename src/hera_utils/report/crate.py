@@ -6,8 +6,7 @@
     requirements.txt            every package of the Python that ran the script
     results.csv, tasks.csv      a row a point and a row a task; run.json, report.html, points.sqlite where they are there
 
-No secret goes into it: known values (tokens, variables whose name says so) are masked wherever they stand, and so are literal
-values of a workflow whose name says so.
+Nothing in it is masked: it is read again. Where a secret would come to stand in it, it is not written (secrecy.py).
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,18 +26,10 @@ from hera_utils.report import manifest
 from hera_utils.report.gathering import WholeRun
 from hera_utils.report.manifest import CrateFile, Execution, KnownFile, Told
 from hera_utils.report.results import Results
+from hera_utils.report.secrecy import refuse_secret_literals, refuse_secrets
 from hera_utils.report.story import experiment_of
-from hera_utils.report.surroundings import (
-    Commit,
-    commit_of,
-    hidden,
-    is_secret,
-    literal_secrets,
-    python_facts,
-    secrets_of,
-    sources_of,
-)
-from hera_utils.settings.secret import MASK, Secret
+from hera_utils.report.surroundings import Commit, commit_of, python_facts, sources_of
+from hera_utils.settings.secret import Secret
 
 Json = dict[str, Any]
 
@@ -62,20 +53,19 @@ _ALREADY_THERE = {
 @dataclass(frozen=True)
 class Around:
     """What is known besides the run's workflows and record. argo: the server's version. local: whether it was this machine. secrets:
-    values to mask. known: the checksums of files outside the crate.
+    values that must not stand in it. known: the checksums of files outside the crate.
     """
 
     argo: str = ""
     local: bool = True
     secrets: tuple[str | Secret | None, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     known: tuple[KnownFile, ...] = ()
 
 
 def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | None = None) -> Path:
-    """Write the crate into a folder; gives the manifest's path. ResourceError when it cannot be written."""
+    """Write the crate into a folder; gives the manifest's path. ResourceError when it cannot be written, or would hold a secret."""
     around = around or Around()
-    secrets = [*around.secrets, *secrets_of(around.environ), *literal_secrets(run.documents)]
+    refuse_secret_literals(run.documents)
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     # of a server that others use too, what a workflow names is not run here: it may be anybody's program
@@ -101,18 +91,20 @@ def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | 
         )
     by_task = "tasks.csv" if results.points else "results.csv"
     contents[by_task] = (results.to_csv(by="tasks"), "A row a task: inputs, outputs, how it went", "results")
-    files = [
-        _put(folder, path, hidden(text, secrets), about, role) for path, (text, about, role) in contents.items()
-    ] + _there_already(folder)
+    for path, (text, _, _) in contents.items():
+        refuse_secrets(f"{path} of the manifest", text, around.secrets)
+    files = [_put(folder, path, text, about, role) for path, (text, about, role) in contents.items()]
+    files += _there_already(folder)
     told = _told(run, results, files, script, folder)
     told = _with_surroundings(told, python.version, python.system, around, commit_of(script.parent) if script else None)
     text = json.dumps(manifest.metadata(told), indent=1, ensure_ascii=False)
-    _put(folder, manifest.NAME, hidden(text, secrets) + "\n", "", "")
+    refuse_secrets("the manifest", text, around.secrets)
+    _put(folder, manifest.NAME, text + "\n", "", "")
     return folder / manifest.NAME
 
 
 def submittable(document: Json) -> Json:
-    """A workflow as it was submitted: without status and what the server added; literal secrets masked."""
+    """A workflow as it was submitted: without status and what the server added."""
     metadata = {name: value for name, value in document["metadata"].items() if name not in _SERVERS_OWN}
     labels = {k: v for k, v in (metadata.get("labels") or {}).items() if not k.startswith("workflows.argoproj.io/")}
     own = {
@@ -127,27 +119,12 @@ def submittable(document: Json) -> Json:
         if not document.get("spec")
         else document["spec"]
     )
-    made = {
+    return {
         "apiVersion": document.get("apiVersion") or "argoproj.io/v1alpha1",
         "kind": document.get("kind") or "Workflow",
         "metadata": {name: value for name, value in metadata.items() if value not in ({}, None)},
         "spec": spec,
     }
-    masked = _masked(made)
-    assert isinstance(masked, dict)
-    return masked
-
-
-def _masked(value: Any) -> Any:
-    """Literal values (not expressions) of variables and parameters whose name says that they are secret."""
-    if isinstance(value, list):
-        return [_masked(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    literal = value.get("value")
-    if isinstance(literal, str) and "{{" not in literal and is_secret(str(value.get("name", "")), literal):
-        return {**value, "value": MASK}
-    return {name: _masked(one) for name, one in value.items()}
 
 
 def images_of(documents: Iterable[Json]) -> list[str]:
@@ -218,9 +195,7 @@ def _inputs(run: WholeRun) -> Json:
     for document in run.documents:
         for parameter in ((document.get("spec") or {}).get("arguments") or {}).get("parameters") or ():
             if parameter.get("value") is not None:
-                found[str(parameter["name"])] = (
-                    MASK if is_secret(str(parameter["name"]), str(parameter["value"])) else parameter["value"]
-                )
+                found[str(parameter["name"])] = parameter["value"]
     return found
 
 

@@ -1,21 +1,16 @@
-"""What a report says of where a run came from: names and texts, secrets masked."""
+"""What a report says of where a run came from: names and texts."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from hera_utils.report.crate import images_of
 from hera_utils.report.gathering import WholeRun
-from hera_utils.report.surroundings import commit_of, secrets_of
-from hera_utils.settings.secret import Secret, mask
+from hera_utils.report.surroundings import commit_of
 
 
-def facts_of(
-    run: WholeRun, platform: str, *, argo: str = "", secrets: Iterable[str | Secret | None] = ()
-) -> list[tuple[str, str]]:
+def facts_of(run: WholeRun, platform: str, *, argo: str = "") -> list[tuple[str, str]]:
     """Platform, script, commit, software, images: (name, text), those that are known. platform: in words."""
     script = Path(run.script) if run.script else None
     commit = commit_of(script.parent) if script is not None and script.parent.is_dir() else None
@@ -32,8 +27,7 @@ def facts_of(
         "hera_utils": _version("hera_utils"),
         "images": "\n".join(images_of(run.documents)),
     }
-    known = [*secrets, *secrets_of(os.environ)]
-    return [(name, mask(text, known)) for name, text in told.items() if text]
+    return [(name, text) for name, text in told.items() if text]
 
 
 def _changed(count: int) -> str:

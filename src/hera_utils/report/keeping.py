@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -15,7 +16,8 @@ from hera_utils.report.gathering import WholeRun, gathered
 from hera_utils.report.html import page
 from hera_utils.report.manifest import KnownFile
 from hera_utils.report.results import Results
-from hera_utils.report.surroundings import hidden, literal_secrets, secrets_of
+from hera_utils.report.secrecy import refuse_secret_literals, refuse_secrets, secrets_of, without_secrets
+from hera_utils.report.story import story
 from hera_utils.settings.secret import Secret
 
 if TYPE_CHECKING:
@@ -34,17 +36,25 @@ def keep(
 
     checksums: of the files that the run read and wrote.
     """
+    known = tuple(secrets)
     try:
         run = gathered(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
             return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
-        known = tuple(secrets)
         results = run.results_with_logs(client)
         write_report(folder / "report.html", report_page(client, run, results, known))
-        write_crate(run, results, folder, replace(around(client, known), known=checksums()))
     except (HeraUtilsError, OSError) as error:
-        return f"the report of {folder.name} is not written: {error}"
+        return f"the report of {folder.name} is not written: {_with_fix(error)}"
+    try:
+        write_crate(run, run.results(), folder, replace(around(client, known), known=checksums()))
+    except (HeraUtilsError, OSError) as error:
+        return f"the manifest of {folder.name} is not written: {_with_fix(error)}"
     return ""
+
+
+def _with_fix(error: Exception) -> str:
+    fix = getattr(error, "fix", None)
+    return f"{error}; {fix}" if fix else str(error)
 
 
 def around(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> Around:
@@ -52,24 +62,33 @@ def around(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> A
     return Around(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
 
 
-def report_facts(
-    client: ArgoClient, run: WholeRun, secrets: Iterable[str | Secret | None] = ()
-) -> list[tuple[str, str]]:
+def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
     connection = client.connection
     where = "local: this machine, no cluster" if connection.local else f"the Argo server {connection.argo_server}"
-    return facts_of(run, where, argo=client.version(), secrets=(connection.token, *secrets))
+    return facts_of(run, where, argo=client.version())
 
 
 def report_page(
     client: ArgoClient, run: WholeRun, results: Results, secrets: Iterable[str | Secret | None] = ()
 ) -> str:
-    """The HTML page, known secrets masked."""
-    return masked(client, run, page(run, results, report_facts(client, run, secrets)), secrets)
+    """The HTML page."""
+    return told(client, run, results, secrets, page)
 
 
-def masked(client: ArgoClient, run: WholeRun, text: str, secrets: Iterable[str | Secret | None] = ()) -> str:
-    """A text that tells of a run, without the secrets that are known: tokens, variables, what is secret by its name."""
-    return hidden(text, (client.connection.token, *secrets, *secrets_of(os.environ), *literal_secrets(run.documents)))
+def told(
+    client: ArgoClient,
+    run: WholeRun,
+    results: Results,
+    secrets: Iterable[str | Secret | None],
+    form: Callable[[WholeRun, Results, list[tuple[str, str]]], str],
+) -> str:
+    """A run told in some form (page, Markdown): secrets are masked in messages and logs. ResourceError when another place holds one."""
+    known = (client.connection.token, *secrets)
+    refuse_secret_literals(run.documents)
+    shown, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
+    # looked at before it is written in a form that escapes some signs
+    refuse_secrets(f"the report of {run.name}", json.dumps(story(run, shown, facts), ensure_ascii=False), known)
+    return form(run, shown, facts)
 
 
 def write_report(path: Path, text: str) -> None:

@@ -124,7 +124,7 @@ def _packages(folder: Path) -> dict[str, str]:
 
 
 def changed_sources(recorded: Recorded) -> list[str]:
-    """The files of the script that are gone or not as they were. What is masked in the crate may be anything."""
+    """The files of the script that are gone or not as they were."""
     if recorded.script is None:
         return []
     return [name for name in recorded.sources if not _as_it_was(recorded, name, recorded.script.parent / name)]
@@ -136,12 +136,8 @@ def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
         now, then = path.read_bytes(), kept.read_bytes()
     except (OSError, ValueError):
         return False
-    if hashlib.sha256(then).hexdigest() != recorded.sources[name]:
-        return False  # the crate itself was changed
-    parts = then.split(MASK.encode())
-    return now == then or (
-        len(parts) > 1 and re.fullmatch(rb"[^\n]{1,500}?".join(map(re.escape, parts)), now) is not None
-    )
+    # the second: the crate itself was changed
+    return now == then and hashlib.sha256(then).hexdigest() == recorded.sources[name]
 
 
 def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
@@ -174,7 +170,7 @@ def _canonical(name: str) -> str:
 def as_new(document: Json, given: Mapping[str, str]) -> Json:
     """A recorded workflow to be submitted again: under a new name of the same prefix, with parameters that are given now.
 
-    SettingsError where a masked value would have to be submitted.
+    SettingsError where a manifest of an older version has stars in the place of a value.
     """
     metadata = dict(document.get("metadata") or {})
     name = str(metadata.pop("name", "run"))
@@ -189,13 +185,20 @@ def as_new(document: Json, given: Mapping[str, str]) -> Json:
     ]
     if parameters:
         spec["arguments"] = {**arguments, "parameters": parameters}
-    masked = [str(one["name"]) for one in parameters if one.get("value") == MASK]
-    if masked or MASK in json.dumps(spec):
-        what = f"the parameter {masked[0]}" if masked else "a value of its templates"
+    masked = _masked_names(spec)
+    if masked:
         raise SettingsError(
-            f"the manifest does not hold {what}, which is secret",
-            fix=f"give it: -p {masked[0]}=VALUE"
-            if masked
-            else "take secrets from a Kubernetes secret, and run the script anew",
+            f"the manifest does not hold the value of {masked[0]}, which is secret",
+            fix=f"give it: -p {masked[0]}=VALUE (a parameter of the workflow), or run the script anew",
         )
     return {**document, "metadata": {k: v for k, v in metadata.items() if v}, "spec": spec}
+
+
+def _masked_names(value: Any) -> list[str]:
+    """The parameters and variables whose value an older version masked."""
+    if isinstance(value, list):
+        return [name for one in value for name in _masked_names(one)]
+    if not isinstance(value, dict):
+        return []
+    own = [str(value["name"])] if value.get("value") == MASK and "name" in value else []
+    return own + [name for one in value.values() for name in _masked_names(one)]

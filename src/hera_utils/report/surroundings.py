@@ -6,27 +6,15 @@ import ast
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from hera_utils.report.columns import kind_of
-from hera_utils.settings.secret import MASK, Secret, mask
-
-Json = dict[str, Any]
-
-_SECRET_NAME = re.compile(
-    r"(?i)(^|[_\W])(token|secret|password|passwd|pwd|credentials?|api_?key|access_?key|private_?key)s?($|[_\W\d])"
-)
 _MOST_SOURCES = 200
-_MOST_SECRETS = 8  # values of one name
 _LARGEST_SOURCE = 1 << 20
 _LIST = """
 import importlib.metadata, json, sys
@@ -179,66 +167,3 @@ def _files(start: Path, name: str, home: Path) -> list[Path]:
         found += [path for path in (folder / f"{word}.py", folder / word / "__init__.py") if path.is_file()]
         folder = folder / word
     return [path for path in found if path.is_relative_to(home)]
-
-
-def secrets_of(environ: Mapping[str, str]) -> list[str]:
-    """The values of variables whose name says that they are secret: to be masked wherever they stand."""
-    return [value for name, value in environ.items() if is_secret(name, value) and len(value) >= 6]
-
-
-def is_secret(name: str, value: str) -> bool:
-    """Whether a name says that its value is secret. A number or a truth value is none: `max_tokens` is 100."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
-    return bool(value) and bool(_SECRET_NAME.search(words)) and kind_of((value,)) == "text"
-
-
-def without_secret_values(values: Mapping[str, Any]) -> Json:
-    """The values with a mask for each text whose name says that it is secret, also in what they hold."""
-    return {
-        name: MASK
-        if isinstance(value, str) and is_secret(name, value)
-        else without_secret_values(value)
-        if isinstance(value, Mapping)
-        else value
-        for name, value in values.items()
-    }
-
-
-def hidden(text: str, secrets: Iterable[str | Secret | None]) -> str:
-    """`text` without the secrets, also as JSON, CSV, HTML and the page's JSON write them."""
-    forms: dict[str, None] = {}
-    for secret in secrets:
-        value = secret.reveal() if isinstance(secret, Secret) else secret
-        for word in (value or "").split():
-            as_json = json.dumps(word, ensure_ascii=False)[1:-1]
-            for form in (word, as_json, as_json.replace("<", "\\u003c"), word.replace('"', '""'), escape(word)):
-                forms[form] = None
-    longest_first = sorted(forms, key=len, reverse=True)
-    return mask(text, longest_first)
-
-
-def literal_secrets(documents: Iterable[Json]) -> list[str]:
-    """What workflows hold as plain text under a name that says that it is secret: parameters, variables, inputs of tasks.
-
-    A name with many values is no secret's but that of what is swept over (`token`, word by word).
-    """
-    found: dict[str, set[str]] = {}
-
-    def look(value: Any) -> None:
-        if isinstance(value, list):
-            for one in value:
-                look(one)
-        elif isinstance(value, dict):
-            literal = value.get("value")
-            if isinstance(literal, str) and "{{" not in literal and is_secret(str(value.get("name", "")), literal):
-                found.setdefault(str(value["name"]), set()).add(literal)
-            for one in value.values():
-                if isinstance(one, list | dict):
-                    look(one)
-
-    for document in documents:
-        look(document.get("spec"))
-        for node in ((document.get("status") or {}).get("nodes") or {}).values():
-            look(node.get("inputs"))
-            look(node.get("outputs"))
-    return sorted({one for values in found.values() if len(values) <= _MOST_SECRETS for one in values})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.settings.fields import FIELDS, SECRET_FLAGS
-from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.resolve import CLIContext, without_password
 
 PLACE = frozenset(
     {
@@ -48,7 +48,7 @@ class Launch:
 
     def again(self, *flags: str) -> str:
         """The same command with these flags, to be pasted into a shell."""
-        kept = [word for word in without_flags(self.arguments, SECRET_FLAGS) if word not in ONCE]
+        kept = [word for word in without_secrets(self.arguments) if word not in ONCE]
         return shlex.join([*self.before, *filter(None, [self.script]), *flags, *kept])
 
 
@@ -91,14 +91,14 @@ def place_words(context: CLIContext) -> tuple[str, ...]:
     return tuple(words_of(given))
 
 
-def without_flags(arguments: Sequence[str], flags: Iterable[str]) -> list[str]:
-    """A command line without these flags and their values."""
-    known, kept, skip = set(flags), [], False
+def without_secrets(arguments: Sequence[str]) -> list[str]:
+    """A command line without the flags that give a secret, and without the passwords of addresses."""
+    kept, skip = [], False
     for word in arguments:
         if skip:
             skip = False
-        elif word in known:
+        elif word in SECRET_FLAGS:
             skip = True
-        elif word.partition("=")[0] not in known:
-            kept.append(word)
+        elif word.partition("=")[0] not in SECRET_FLAGS:
+            kept.append(without_password(word))
     return kept

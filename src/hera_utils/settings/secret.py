@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
 MASK = "********"
 _SHORTEST = 5  # masking a shorter value would eat ordinary words and protect nothing
+_ANYWHERE = 8  # a shorter one is masked where it stands as a word: `admin`, and not the beginning of `administrator`
 
 
 class Secret:
@@ -55,6 +57,14 @@ class Secret:
         raise TypeError("a Secret is not pickled: it would leave its value in a file")
 
 
+def looks_like_a_key(text: str) -> bool:
+    """Whether a part of a text is as irregular as keys are: twelve letters and digits or more, their kinds in a random order."""
+    return any(
+        len(part) >= 12 and len(re.findall(r"[a-z]+|[A-Z]+|[0-9]+", part)) >= 5
+        for part in re.split(r"[^A-Za-z0-9]+", text)
+    )
+
+
 def mask(text: str, secrets: Iterable[str | Secret | None]) -> str:
     """`text` without the secrets: each is masked by value, also where it stands base64-encoded or percent-encoded."""
     for secret in secrets:
@@ -64,5 +74,10 @@ def mask(text: str, secrets: Iterable[str | Secret | None]) -> str:
                 continue
             encoded = base64.b64encode(word.encode()).decode()
             for form in {word, quote(word, safe=""), encoded, encoded.rstrip("=")}:
-                text = text.replace(form, MASK)
+                if form in text:
+                    text = text.replace(form, MASK) if len(form) >= _ANYWHERE else _as_a_word(form).sub(MASK, text)
     return text
+
+
+def _as_a_word(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
