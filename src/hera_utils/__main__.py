@@ -6,6 +6,11 @@ import sys
 
 
 def main() -> None:
+    if any("token" in word or "proxy" in word for word in sys.argv):
+        from hera_utils.settings.process_list import hide_typed_secrets
+
+        hide_typed_secrets(sys.argv)  # before anything else is imported: others may read it meanwhile
+
     from hera_utils.cli.door import enter
 
     sys.exit(enter(sys.argv[1:]))

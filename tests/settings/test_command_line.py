@@ -75,3 +75,4 @@ def test_no_secret_is_in_a_recorded_command_line():
         "--proxy=http://a:b@c",
     ]
     assert without_secrets(words) == ["--n", "1", "--proxy", "http://proxy:3128", "--proxy=http://c"]
+    assert words_of({"proxy": "http://me:pw@proxy:3128"}) == ["--proxy", "http://proxy:3128"]

@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "serve": "Start, stop or look at the local platform.",
         "connection": "Print how to reach the platform, for argo, kubectl and other clients.",
         "profile": "Name platforms and go from one to another.",
+        "trust": "Let this folder's settings files decide where your token goes.",
         "settings": "Show every setting and who gave it.",
         "version": "Show which versions there are, and whether they fit.",
     },

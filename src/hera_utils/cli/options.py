@@ -11,6 +11,7 @@ from hera_utils.settings.fields import FIELDS, Field, spellings
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
+    from hera_utils.settings.trust import Untrusted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -68,18 +69,43 @@ def given_settings() -> dict[str, Any]:
     return dict(click.get_current_context().meta.get(_MEMORY, {}))
 
 
-def context() -> CLIContext:
-    """Every setting of this command line, environment and files."""
+def context(*, check_trust: bool = True) -> CLIContext:
+    """Every setting of this command line, environment and files.
+
+    check_trust: whether a project's file that decides what it may not is refused; at a terminal the user is asked, once.
+    """
     import os
 
     from hera_utils.errors import SettingsError
     from hera_utils.settings.sources import read_settings
+    from hera_utils.settings.trust import Untrusted
 
     try:
         os.getcwd()
     except OSError:
         raise SettingsError("the current folder does not exist any more", fix="cd into one that does") from None
-    return read_settings(given_settings())
+    try:
+        return read_settings(given_settings(), check_trust=check_trust)
+    except Untrusted as untrusted:
+        if not _allowed(untrusted):
+            raise
+        return read_settings(given_settings())
+
+
+def _allowed(untrusted: Untrusted) -> bool:
+    """What the user at the terminal answers; a yes is remembered."""
+    import sys
+
+    from hera_utils.settings.sources import Surroundings
+    from hera_utils.settings.trust import trust
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    click.echo(f"hera-utils: {untrusted}", err=True)
+    if not click.confirm("Trust it, as it is now?", default=False, err=True):
+        return False
+    trust(untrusted.files, Surroundings().user_folder)
+    return True
 
 
 def output_option(*formats: str) -> Callable[[Command], Command]:

@@ -34,7 +34,7 @@ def ls(output: str) -> int:
     from hera_utils.settings.profiles import profiles
     from hera_utils.settings.sources import Surroundings
 
-    settings = context()
+    settings = context(check_trust=False)
     found = profiles(Surroundings())
     if output == "json":
         print_json(
@@ -78,7 +78,7 @@ def show(name: str | None, output: str) -> int:
     from hera_utils.cli.terminal import print_json, print_table
     from hera_utils.settings.sources import read_settings
 
-    settings = read_settings({"profile": name})
+    settings = read_settings({"profile": name}, check_trust=False)
     if settings.profile is None:
         raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
     rows = [row for row in settings.rows() if settings.given(row.name) or row.name == "platform"]
@@ -156,7 +156,7 @@ def use(name: str | None, nothing: bool) -> int:
         raise SettingsError("one profile is used, or none", fix="hera-utils profile use NAME, or: … use --none")
     path = profiles.use(name, Surroundings())
     say(f"{_short(str(path))} says so: {f'profile = {name}' if name else 'no profile'}")
-    settings = context()
+    settings = context(check_trust=False)
     if settings.profile != name:
         note(f"but in this folder the profile is {settings.profile} ({settings.origin('profile')})")
     return 0

@@ -75,7 +75,7 @@ def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> li
             words += [field.flags[0]] if value else list(field.off[:1])
         else:
             for one in value if isinstance(value, list | tuple) else (value,):
-                words += [field.flags[0], str(one)]
+                words += [field.flags[0], without_password(str(one))]
     return words
 
 

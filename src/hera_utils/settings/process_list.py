@@ -1,14 +1,24 @@
 """What was typed as a flag stands in the list of processes, for every user of the machine to read. A token there is blotted out.
 
 Linux keeps a process's arguments in its own memory, between two addresses that /proc tells; what is written there is what `ps` shows.
-Elsewhere, and where the system does not allow it, nothing happens: a variable or a file is the better way, and the help says so.
+Elsewhere, and where the system does not allow it, nothing happens. Even so it can be read for as long as Python takes to start: nobody
+but the kernel could prevent that. A variable or a file is the better way, and the documentation says so.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 _ARG_START, _ARG_END = 48, 49  # fields of /proc/pid/stat, proc(5)
+
+
+def hide_typed_secrets(words: Sequence[str]) -> None:
+    """Blot out the token and the proxy's address among the words of a command line, as soon as it has begun."""
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        flag, equals, value = word.partition("=")
+        if flag.replace("-", "_") in ("__argo_token", "__proxy"):
+            hide_from_the_process_list(value if equals else following)
 
 
 def hide_from_the_process_list(secret: str) -> bool:

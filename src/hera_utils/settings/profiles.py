@@ -32,6 +32,7 @@ from hera_utils.settings.sources import (
     toml_document,
     toml_of,
 )
+from hera_utils.settings.trust import is_trusted, trust
 from hera_utils.settings.values import typed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -122,7 +123,10 @@ def add(
         raise SettingsError("a command is not run from a project's file", fix="leave --project out")
     if project and kept.keys() & {"argo_token_file", "argo_token_keyring"}:
         raise SettingsError("where a token of yours is, no project's file says", fix="leave --project out")
+    trusted = not home.is_file() or is_trusted(str(home), around.user_folder)
     written = [_change(home, lambda text, before: _with_profile(text, before, name, kept))]
+    if project and trusted:
+        trust([str(home)], around.user_folder)  # all that is new in it the user has just given
     secrets = around.user_folder / CREDENTIALS_FILE
     held = {key: value.reveal() if isinstance(value, Secret) else value for key, value in secret.items()}
     if held:

@@ -23,11 +23,23 @@ _CREDENTIAL = re.compile(r"://[^/@\s'\"]+@")
 
 
 @dataclass(frozen=True)
+class ProjectSource:
+    """A settings file of the project. profile: the user's own profile that the file chose, and that gave the value; "" for the file."""
+
+    file: str
+    profile: str = ""
+
+
+@dataclass(frozen=True)
 class Said:
-    """One value as one source gave it. origin: the source, as it is told to people (`variable ARGO_SERVER`)."""
+    """One value as one source gave it. origin: the source, as it is told to people (`variable ARGO_SERVER`).
+
+    project: what of a project gave it (None: the user did).
+    """
 
     value: Any
     origin: str
+    project: ProjectSource | None = None
 
 
 Layer = Mapping[str, Said]
@@ -49,7 +61,7 @@ class CLIContext:
     that the script added to the parser. `vars(args)` gives all of them.
     """
 
-    __slots__ = ("__dict__", "_origins", "_found")
+    __slots__ = ("__dict__", "_origins", "_found", "_projects")
 
     platform: str
     profile: str | None
@@ -80,14 +92,21 @@ class CLIContext:
     runs: str | None
     parallelism: int | None
 
-    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        origins: Mapping[str, str],
+        projects: Mapping[str, ProjectSource | None] | None = None,
+    ) -> None:
         object.__setattr__(self, "_origins", dict(origins))
+        object.__setattr__(self, "_projects", dict(projects or {}))
         object.__setattr__(self, "_found", {})
         self.__dict__.update(values)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A script may set a value: it is then the script that gave it."""
         self._origins[name] = "script"
+        self._projects.pop(name, None)
         self.__dict__[name] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -104,6 +123,11 @@ class CLIContext:
     def origin(self, name: str) -> str:
         """Who gave a value: `flag --argo_server`, `variable ARGO_SERVER`, `file ./hera.config`, `default`…"""
         return str(self._origins.get(name, DEFAULT))
+
+    def project(self, name: str) -> ProjectSource | None:
+        """What of a project gave this value; None when the user did."""
+        found: ProjectSource | None = self._projects.get(name)
+        return found
 
     def given(self, name: str) -> bool:
         """Whether somebody stronger than the script and the defaults gave this value."""
@@ -149,8 +173,9 @@ def resolve(
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    projects: dict[str, ProjectSource | None] = {}
     for field in FIELDS:
-        values[field.name], origins[field.name] = _winner(field, layers)
+        values[field.name], origins[field.name], projects[field.name] = _winner(field, layers)
     _one_token(layers, values, origins)
     if values["argo_server"] is not None:
         values["argo_server"] = server_url(
@@ -159,18 +184,18 @@ def resolve(
     values["platform"], origins["platform"] = _platform(values, origins, own_server)
     for name, value in (extras or {}).items():
         values[name], origins[name] = value, "script's flag"
-    return CLIContext(values, origins)
+    return CLIContext(values, origins, projects)
 
 
-def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str]:
+def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSource | None]:
     said = [layer[field.name] for layer in layers if field.name in layer]
     if field.kind == "table":
         merged: dict[str, Any] = {}
         for one in said:  # strongest first: its entries stay, and stay first (image patterns are tried in order)
             for key, value in one.value.items():
                 merged.setdefault(key, value)
-        return merged, ", ".join(dict.fromkeys(one.origin for one in said)) or DEFAULT
-    return (said[0].value, said[0].origin) if said else (field.default, DEFAULT)
+        return merged, ", ".join(dict.fromkeys(one.origin for one in said)) or DEFAULT, None
+    return (said[0].value, said[0].origin, said[0].project) if said else (field.default, DEFAULT, None)
 
 
 def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,8 @@ from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.hera_config import parse_hera_config
 from hera_utils.settings.process_list import hide_from_the_process_list
-from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, Said, resolve, without_password
+from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, ProjectSource, Said, resolve, without_password
+from hera_utils.settings.trust import concerns, refuse_untrusted
 from hera_utils.settings.values import Place, typed
 
 PROJECT_FILE = "hera-utils.toml"
@@ -66,11 +67,13 @@ def read_settings(
     given: Mapping[str, Any] | None = None,
     extras: Mapping[str, Any] | None = None,
     around: Surroundings | None = None,
+    check_trust: bool = True,
 ) -> CLIContext:
     """The settings of this process.
 
     flags: what the command line says (field name → value; None: not said). given: what the script gives, weaker than every
-    source but the defaults. extras: the script's own flags, which become attributes. SettingsError for what cannot be meant.
+    source but the defaults. extras: the script's own flags, which become attributes. SettingsError for what cannot be meant;
+    Untrusted where a project's file decides what it may not (check_trust=False: for who only looks at the settings).
     """
     around = around or Surroundings()
     layers = gather(flags or {}, given or {}, around)
@@ -78,7 +81,26 @@ def read_settings(
         hide_from_the_process_list(secret)
     context = resolve(layers, own_server=own_server, extras=extras)
     _namespace_of_the_context(context, around)
+    if check_trust:
+        refuse_untrusted(concerns(context, foreign_files(around)), around.user_folder)
     return context
+
+
+def foreign_files(around: Surroundings) -> list[str]:
+    """The project's files that belong to another user of this machine: whoever may write there, /tmp for example, may put one there."""
+    if not hasattr(os, "geteuid"):
+        return []
+    files = [str(path) for path in project_files(around)]
+    return [file for file in files if os.stat(file).st_uid not in (os.geteuid(), 0)]
+
+
+def project_files(around: Surroundings) -> list[Path]:
+    """The settings files of the folder that somebody else may have written: all but those of the user's home."""
+    found = [around.directory / "hera.config"]
+    document = project_document(around)
+    if document.path:
+        found.append(Path(document.path))
+    return [path for path in found if path.is_file() and path.parent != around.home]
 
 
 def _typed_secrets(flags: Mapping[str, Any]) -> list[str]:
@@ -119,16 +141,18 @@ def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundi
     credentials = _private(toml_document(around.user_folder / CREDENTIALS_FILE), holds_secrets=True)
     near = [_flags(flags, around), _environment(around), *(layer for rank, layer in configs if rank == "near")]
     far = [layer for rank, layer in configs if rank == "far"]
-    profile = _profile_name([*near, *_tables(project, None), *far, *_tables(user, None)])
+    profile = _profile_name([*near, *_project_tables(project, None, around), *far, *_tables(user, None)])
     if profile is not None:
         _known_profile(profile, [project, user, credentials])
     name = profile.value if profile else None
+    # a profile of the user's that the project chose counts by the project's word
+    chooser = replace(profile.project, profile=str(name)) if profile and profile.project else None
     return [
         *near,
-        *(_checked(layer, Path(project.path).parent) for layer in _tables(project, name, around)),
+        *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, name, around)),
         *far,
-        *_tables(user, name, around),
-        *_tables(credentials, name, around),
+        *_tables(user, name, around, chooser),
+        *_tables(credentials, name, around, chooser),
         _layer(given, "script", around.place("script")),
         {"state": Said(str(around.state_folder), "default")},
     ]
@@ -245,6 +269,7 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
             layer = _hera_config(path, told, around, foreign)
             if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
                 _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
+                layer = _of_the_project(layer, path, around)
             yield rank, layer
 
 
@@ -334,16 +359,31 @@ def _known_profile(profile: Said, documents: list[Document]) -> None:
         )
 
 
-def _tables(document: Document, profile: str | None, around: Surroundings | None = None) -> list[Layer]:
-    """The layers of one file: its profile before its top level."""
+def _project_tables(document: Document, profile: str | None, around: Surroundings) -> list[Layer]:
+    layers = _tables(document, profile, around)
+    return [_of_the_project(layer, Path(document.path), around) for layer in layers]
+
+
+def _of_the_project(layer: Layer, path: Path, around: Surroundings) -> Layer:
+    """What a project's file says, marked as such. A file in the user's home is the user's own."""
+    if path.parent == around.home:
+        return layer
+    return {name: replace(said, project=ProjectSource(str(path))) for name, said in layer.items()}
+
+
+def _tables(
+    document: Document, profile: str | None, around: Surroundings | None = None, chooser: ProjectSource | None = None
+) -> list[Layer]:
+    """The layers of one file: its profile before its top level. chooser: the project's file by whose word the profile counts."""
     if not document.path:
         return []
     folder = Path(document.path).parent
+    layers: list[Layer] = []
     around = around or Surroundings(environ={}, directory=folder, home=folder)
-    layers = []
     if profile is not None and profile in document.profiles:
         origin = f"profile {profile} in {document.path}"
-        layers.append(_layer(document.profiles[profile], origin, around.place(origin, folder)))
+        of_profile = _layer(document.profiles[profile], origin, around.place(origin, folder))
+        layers.append({name: replace(said, project=chooser) for name, said in of_profile.items()})
     top = {key: value for key, value in document.table.items() if key != "profiles"}
     layers.append(_layer(top, f"file {document.path}", around.place(f"file {document.path}", folder)))
     return layers

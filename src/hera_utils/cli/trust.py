@@ -1,0 +1,41 @@
+"""`hera-utils trust`: let the settings files of this folder decide what a project's file may not decide unasked."""
+
+from __future__ import annotations
+
+import click
+
+from hera_utils.cli.options import context, settings_options
+
+
+@click.command()
+@click.option("--remove", is_flag=True, help="Trust them no more.")
+@settings_options
+def command(remove: bool) -> int:
+    """Trust this folder's hera-utils.toml, pyproject.toml and hera.config, as they are now.
+
+    They may then decide where your token goes (Argo server, proxy, certificates), and name the Python and the state folder that
+    are used here. Read them before. When one of them changes, it has to be trusted anew.
+    """
+    from hera_utils.cli.terminal import note, say
+    from hera_utils.settings.sources import Surroundings, project_files
+    from hera_utils.settings.trust import forget, trust
+
+    around = Surroundings()
+    files = [str(path) for path in project_files(around)]
+    if not files:
+        note("no settings file stands in this folder")
+        return 0
+    if remove:
+        forget(files, around.user_folder)
+        for file in files:
+            say(f"not trusted any more: {file}")
+        return 0
+    settings = context(check_trust=False)
+    trust(files, around.user_folder)
+    for file in files:
+        say(f"trusted as it is now: {file}")
+        for row in settings.rows():
+            source = settings.project(row.name)
+            if source is not None and source.file == file:
+                say(f"  {row.name} = {row.value}" + (f" (your profile {source.profile})" if source.profile else ""))
+    return 0
