@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -303,3 +304,16 @@ def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
     finally:
         sys.setswitchinterval(before)
     assert len(keeper._known) == 300
+
+
+def test_hard_links_are_unpacked(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "one").write_text("one")
+    os.link(folder / "one", folder / "two")
+    with tarfile.open(tmp_path / "linked.tgz", "w:gz") as archive:
+        archive.add(folder, "folder")
+        assert archive.getmember("folder/two").islnk()
+    unpacked = downloads.unpacked(tmp_path / "linked.tgz")
+    assert sorted(one.name for one in unpacked.iterdir()) == ["one", "two"]
+    assert (unpacked / "two").read_text() == "one"

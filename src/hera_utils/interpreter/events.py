@@ -84,6 +84,7 @@ class PodFinished(Event):
     is an error of the step or task, not a failed pod.
     outputs: Argo's Outputs object as the executor reports it: {"parameters": [{"name", "value"}], "artifacts": […], "result", "exitCode"}.
     error: what the executor could not do (an output artifact is missing, an input artifact cannot be fetched), else "".
+    warnings: what it did, but the user should know (a part of an artifact that Argo leaves out too).
     """
 
     node_id: str = ""
@@ -93,6 +94,7 @@ class PodFinished(Event):
     containers: tuple[ContainerState, ...] = ()
     outputs: Json = field(default_factory=dict)
     error: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def from_json(data: Json) -> Event:
     kind = _KINDS[fields.pop("event")]
     if "containers" in fields:
         fields["containers"] = tuple(ContainerState(**c) for c in fields["containers"])
-    for name in ("templates", "parameters"):
+    for name in ("templates", "parameters", "warnings"):
         if name in fields:
             fields[name] = tuple(fields[name])
     return kind(**fields)

@@ -120,3 +120,50 @@ def test_a_mode_is_not_given_to_what_a_link_leads_to(tmp_path: Path) -> None:
     (tmp_path / "folder" / "link").symlink_to(tmp_path / "private")
     _change_mode(str(tmp_path / "folder"), 0o755, True)
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("a/hard", "../../secret"),
+        ("a/hard", "/etc/passwd"),
+        ("a/hard", "a/up/secret"),
+        ("a/hard", "not/there"),
+        ("a/hard", "a"),
+        ("../hard", "a/file"),
+        ("a/up/hard", "a/file"),
+        ("a/hard", "a/hard"),
+    ],
+)
+def test_no_hard_link_leads_out(tmp_path: Path, name: str, target: str) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "to" / "a").mkdir(parents=True)
+    (tmp_path / "to" / "a" / "up").symlink_to(tmp_path)  # as if a task had put it there
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("a/file")
+        entry.size = 4
+        archive.addfile(entry, io.BytesIO(b"file"))
+        link = tarfile.TarInfo(name)
+        link.type, link.linkname = tarfile.LNKTYPE, target
+        archive.addfile(link)
+    (tmp_path / "archive.tgz").write_bytes(data.getvalue())
+    with pytest.raises(PodFault, match="illegal"):
+        archives.untar(str(tmp_path / "archive.tgz"), str(tmp_path / "to"))
+    assert sorted(os.listdir(tmp_path)) == ["archive.tgz", "secret", "to"]
+    assert os.stat(tmp_path / "secret").st_nlink == 1
+
+
+def test_the_last_of_several_entries_with_one_name_counts(tmp_path: Path) -> None:
+    """A file after a hard link of its name does not change what the link was made of."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for name, target, text in (("one", "", b"1"), ("two", "one", b""), ("two", "", b"2"), ("three", "two", b"")):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = (tarfile.LNKTYPE, target) if target else (tarfile.REGTYPE, "")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+    (tmp_path / "archive.tgz").write_bytes(data.getvalue())
+    (tmp_path / "to").mkdir()
+    archives.untar(str(tmp_path / "archive.tgz"), str(tmp_path / "to"))
+    assert {one.name: one.read_text() for one in (tmp_path / "to").iterdir()} == {"one": "1", "two": "2", "three": "2"}

@@ -369,6 +369,8 @@ class Controller:
                 bare_pods.ended(self, turn, pod, event)
         active = self.active(told.run)
         if active is not None:
+            for text in event.warnings if isinstance(event, PodFinished) else ():
+                self.orders.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
             self.advance(turn, active, event)
 
     def _note_status(self, turn: Turn, pod: PodRecord, event: Event) -> None:

@@ -43,6 +43,8 @@ def environment(home: Path) -> dict[str, str]:
     "tests",
     [
         "test_containers.py",
+        "test_odd_files.py",
+        "test_links_in_claims.py",
         "test_executor.py",
         "test_images.py",
         "test_network.py",

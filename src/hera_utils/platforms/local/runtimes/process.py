@@ -407,6 +407,7 @@ def _finished(launch: Launch, record: Json) -> PodFinished:
         containers=tuple(ContainerState(**c) for c in record["containers"]),
         outputs=record["outputs"],
         error=record["error"],
+        warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
     )
 
 

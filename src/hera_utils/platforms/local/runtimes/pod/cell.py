@@ -31,10 +31,6 @@ class Cell:
         self.selector = selectors.DefaultSelector()
         self.selector.register(place.wakeup, selectors.EVENT_READ, None)
 
-    def on_end(self, container: Container) -> None:
-        """The container is over; its root is still there."""
-        raise NotImplementedError
-
     def turn(self, until: float = 0.0) -> None:
         """Wait for something to happen (at most until that time), and see to it."""
         raise NotImplementedError
@@ -96,8 +92,7 @@ class Cell:
             return
         container.end(code, message)
         if container.log is not None:
-            container.log.close()
-        self.on_end(container)
+            container.log.finish_lines()
 
     def kill(self, container: Container) -> None:
         """SIGKILL to every process of the container; those that are not its command are reaped here."""
@@ -130,6 +125,8 @@ class Cell:
     def give_back(self) -> None:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
         for container in self.containers.values():
+            if container.log is not None:
+                container.log.close()
             if container.root is not None:
                 if any(mount.source.startswith(f"{self.folder}/") for mount in container.plan.mounts):
                     container.root.leave()  # its view holds what goes with the pod

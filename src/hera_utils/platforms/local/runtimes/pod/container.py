@@ -45,8 +45,7 @@ class Container:
         self.finished_at = time.time()
         self.code, self.message = code, message
         if not message and self.root is not None:
-            with contextlib.suppress(OSError), open(self.root.own("/argo/termination-log"), "rb") as file:
-                self.message = file.read(4096).decode(errors="replace")
+            self.message = (self.root.text("/argo/termination-log", 4096) or b"").decode(errors="replace")
 
     def signal(self, number: int) -> None:
         """To the command's process group, as Argo's emissary does."""

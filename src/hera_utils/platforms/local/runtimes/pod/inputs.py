@@ -2,21 +2,68 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
+import tarfile
+import zlib
 from typing import Any
 
-from . import archives, remote
+from . import archives, beneath, remote, trees
+from .discard import discard
 from .fault import PodFault
 from .store import KEYED, key_of, located, path_of
 
 Json = dict[str, Any]
 
 
-def stage(job: Json, folder: str, overlapping: dict[str, str]) -> None:
-    """Fetch every input artifact to `folder/<name>`, or to its path in a volume (`overlapping`: name → path of this machine)."""
+def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> None:
+    """Fetch every input artifact to `folder/<name>`, and from there to its path when that lies in a volume.
+
+    overlapping: name → (the volume's folder on this machine, path below it).
+    """
     for artifact in (job["template"].get("inputs") or {}).get("artifacts") or []:
-        _stage_one(job, artifact, overlapping.get(artifact["name"]) or f"{folder}/{artifact['name']}")
+        target = f"{folder}/{artifact['name']}"
+        _stage_one(job, artifact, target)
+        if artifact["name"] in overlapping and os.path.lexists(target):
+            _move(artifact, target, *overlapping[artifact["name"]])
+
+
+def _move(artifact: Json, source: str, volume: str, path: str) -> None:
+    """Into a volume, where a task may have put links: none may lead the artifact out of it."""
+    if not path:
+        raise PodFault(f"artifact {artifact['name']} failed to load: {artifact['path']} is where a volume is mounted")
+    try:
+        with beneath.at(volume, os.path.dirname(path), make=True) as parent:
+            name = os.path.basename(path)
+            _remove(f"{parent}/{name}")
+            try:
+                os.rename(source, f"{parent}/{name}")
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _copy(source, parent, name)
+                _remove(source)
+    except beneath.LeadsOut:
+        raise PodFault(
+            f"artifact {artifact['name']} failed to load: a symbolic link in {artifact['path']} leads out of the volume"
+        ) from None
+    except OSError as error:
+        raise PodFault(f"artifact {artifact['name']} failed to load: {error}") from error
+
+
+def _copy(source: str, folder: str, name: str) -> None:
+    top = os.open(source, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        trees.copy(top, source, folder, name)
+    finally:
+        os.close(top)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        discard(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
 
 
 def _stage_one(job: Json, artifact: Json, target: str) -> None:
@@ -36,7 +83,10 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
         raise PodFault(f"artifact {name} failed to load: {error.strerror}: {error.filename}") from error
     except (OSError, PodFault) as error:
         raise PodFault(f"artifact {name} failed to load: {error}") from error
-    _unpack(artifact, fetched, target)
+    try:
+        _unpack(artifact, fetched, target)
+    except (OSError, PodFault, tarfile.TarError, EOFError, zlib.error) as error:
+        raise PodFault(f"artifact {name} failed to load: {error}") from error
     if (mode := artifact.get("mode")) is not None:
         _change_mode(target, int(mode), bool(artifact.get("recurseMode")))
 
@@ -57,12 +107,9 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
     else:
         key = str(key_of(artifact))
         source = path_of(job["store"], key)
-        if os.path.isdir(source):
-            shutil.copytree(source, target, symlinks=True)
-        elif os.path.exists(source):
-            shutil.copyfile(source, target)
-        else:
+        if not os.path.exists(source):
             raise FileNotFoundError(2, "The specified key does not exist", key)
+        _copy(source, *os.path.split(target))
 
 
 def _clone(place: Json, target: str) -> None:
@@ -101,8 +148,7 @@ def _unpack(artifact: Json, fetched: str, target: str) -> None:
         archives.unpack(fetched, target, kind)
         os.unlink(fetched)
     else:
-        if os.path.isdir(target) and not os.path.islink(target):
-            shutil.rmtree(target)
+        _remove(target)
         os.rename(fetched, target)
 
 

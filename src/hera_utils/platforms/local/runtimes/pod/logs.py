@@ -33,9 +33,12 @@ class Log:
             self._rest[stream] = rest
         self._write(lines)
 
-    def close(self) -> None:
+    def finish_lines(self) -> None:
+        """Nothing more comes from the pipes: what has no newline at its end is a line as well."""
         self._write(list(self._rest.values()))
         self._rest.clear()
+
+    def close(self) -> None:
         os.close(self._fd)
 
     def result(self) -> str:

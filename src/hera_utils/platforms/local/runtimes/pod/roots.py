@@ -17,7 +17,7 @@ import os
 import stat
 from typing import NamedTuple
 
-from . import system
+from . import beneath, system
 from .discard import discard
 from .ground import OWN, Ground
 from .undo import undo
@@ -27,11 +27,16 @@ _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
 
 
 class Mount(NamedTuple):
-    """`source` (a file or folder of this machine) appears at `target`."""
+    """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`."""
 
     source: str
     target: str
     read_only: bool = False
+    below: str = ""
+
+    def opened(self) -> contextlib.AbstractContextManager[str]:
+        """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (beneath.LeadsOut)."""
+        return beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
 
 
 class Kind(NamedTuple):
@@ -133,6 +138,11 @@ class Root:
         """Where a path below /tmp, /var/tmp, /run or /argo of the container lies on this machine."""
         return f"{self.folder}/own{path}"
 
+    def text(self, path: str, most: int) -> bytes | None:
+        """The end of a file below /tmp, /var/tmp, /run or /argo that the container wrote; None when there is no such plain file."""
+        own = next(one for one in OWN if path.startswith(f"{one}/"))
+        return beneath.text(self.own(own), path[len(own) :], most)
+
     def write(self, path: str, data: bytes, mode: int) -> None:
         """A file that is there from the start; `path` lies below /argo."""
         place = self.own(path)
@@ -143,7 +153,7 @@ class Root:
 
     def enter(self, mounts: list[Mount]) -> None:
         """Make this root, with the volumes bound in it, this process's `/`, in a mount namespace of its own."""
-        seen = tuple((m, *_identity(m.source)) for m in mounts)
+        seen = tuple((m, *_identity(m)) for m in mounts)
         if self.view >= 0 and self._seen == seen:
             system.setns(self.view, system.CLONE_NEWNS)
             return
@@ -217,7 +227,7 @@ class Roots:
         self._made = 0
 
     def take(self, hidden: tuple[str, ...], mounts: list[Mount]) -> Root:
-        kind = Kind(hidden, tuple(sorted((m.target, os.path.isdir(m.source)) for m in mounts)))
+        kind = Kind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)))
         for root in self._free:
             if root.kind == kind:
                 self._free.remove(root)
@@ -245,9 +255,15 @@ class Roots:
         discard(self._folder)
 
 
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path)
+def _identity(mount: Mount) -> tuple[int, int]:
+    with mount.opened() as path:
+        found = os.stat(path)
     return found.st_dev, found.st_ino
+
+
+def _is_folder(mount: Mount) -> bool:
+    with mount.opened() as path:
+        return os.path.isdir(path)
 
 
 def _mounts_now() -> bytes:
@@ -300,18 +316,24 @@ def _place(path: str, is_folder: bool, layer: str, ground: Ground) -> None:
 
 
 def _bind_into(root: str, mount: Mount) -> None:
+    """The way to the mount point may lead through a volume that other tasks write to: see beneath."""
     target = _inside(root, mount.target)
-    if os.path.isdir(mount.source):
-        os.makedirs(target, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if not os.path.exists(target):
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-    system.bind(mount.source, target, recursive=True, read_only=mount.read_only)
+    with mount.opened() as source:
+        is_folder = os.path.isdir(source)
+        with beneath.at(root, target if is_folder else os.path.dirname(target), make=True) as parent:
+            if not is_folder:
+                with contextlib.suppress(FileExistsError):
+                    name = os.path.basename(target)
+                    os.close(os.open(f"{parent}/{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        with beneath.at(root, target) as place:
+            system.bind(source, place, recursive=True)
+    if mount.read_only:
+        with beneath.at(root, target) as place:  # once more: now it is what was mounted there
+            system.set_read_only(place)
 
 
 def _inside(root: str, path: str) -> str:
-    """`path` of the container as a path of this process: symbolic links are followed as if `root` were `/`."""
+    """`path` of the container below `root`, with no link left in it: they are followed as if `root` were `/`."""
     done = ""
     todo = [p for p in path.split("/") if p not in ("", ".")]
     followed = 0
@@ -329,4 +351,4 @@ def _inside(root: str, path: str) -> str:
             todo[:0] = [p for p in link.split("/") if p not in ("", ".")]
             continue
         done = here
-    return root + done
+    return done

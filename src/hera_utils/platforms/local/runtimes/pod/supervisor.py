@@ -47,6 +47,7 @@ def failure(message: str, reason: str = "") -> Json:
         "containers": [],
         "outputs": {},
         "error": "",
+        "warnings": [],
     }
 
 
@@ -120,14 +121,14 @@ class Pod(Cell):
             return False
         return True
 
-    def _overlapping(self, artifacts: list[Json]) -> dict[str, str]:
-        """Input artifacts whose path lies in a volume of `main`: name → where that is on this machine."""
+    def _overlapping(self, artifacts: list[Json]) -> dict[str, tuple[str, str]]:
+        """Input artifacts whose path lies in a volume of `main`: name → (folder of this machine, path below it)."""
         mains = [c for c in self.job["pod"]["spec"].get("containers") or [] if c.get("name") == "main"]
         if not mains or not mains[0].get("volumeMounts"):
             return {}
         volumes = Volumes(self.job, self.folder)
         found = {
-            a["name"]: volumes.host_path(mains[0], {}, os.path.normpath(a["path"])) for a in artifacts if a.get("path")
+            a["name"]: volumes.cover(mains[0], {}, os.path.normpath(a["path"])) for a in artifacts if a.get("path")
         }
         return {name: path for name, path in found.items() if path}
 
@@ -198,13 +199,6 @@ class Pod(Cell):
             found.get("artifacts") or any((p.get("valueFrom") or {}).get("path") for p in found.get("parameters") or [])
         )
 
-    def on_end(self, container: Container) -> None:
-        """Of a container set nothing is collected yet: others may still write to its volumes."""
-        if self.job["template"].get("containerSet"):
-            return
-        if container.plan.name == "main" and container.plan.kind == "main" and self._has_outputs():
-            self._collect(container)
-
     def _collect(self, container: Container) -> None:
         waiting = f"{self.folder}/outgoing"
         opened = []
@@ -218,7 +212,18 @@ class Pod(Cell):
         finally:
             for fd in opened:
                 os.close(fd)
+        if self.collected.refusal:
+            self._refuse(container, self.collected.refusal)
         outputs.deliver(self.job, self.collected, waiting)
+
+    def _refuse(self, container: Container, refusal: str) -> None:
+        """The emissary could not take an output: the container fails, whatever its command answered."""
+        if self.stopping or container.plan.kind == "wait":
+            self.errors.append(refusal)
+            return
+        container.code, container.message, container.reason = NOT_STARTED, refusal, "Error"
+        if container.log is not None:
+            container.log.take(2, f"Error: {refusal}\n{refusal}\n".encode(errors="replace"))
 
     def _collect_alone(self) -> None:
         """Outputs of a containerSet without a `main`: only what lies in its volumes can be there."""
@@ -301,13 +306,10 @@ class Pod(Cell):
 
     def _look_at_progress(self) -> None:
         main = self.containers.get("main")
-        if main is None or main.root is None:
+        written = main.root.text("/run/argo/progress", 1 << 16) if main is not None and main.root is not None else None
+        if written is None:
             return
-        try:
-            with open(main.root.own("/run/argo/progress"), "rb") as file:
-                lines = file.read(1 << 16).decode(errors="replace").strip().split("\n")
-        except OSError:
-            return
+        lines = written.decode(errors="replace").strip().split("\n")
         text = lines[-1].strip()
         done, slash, total = text.partition("/")
         if text != self.progress and slash and done.isdigit() and total.isdigit() and int(done) <= int(total) != 0:
@@ -395,4 +397,5 @@ class Pod(Cell):
             "containers": states,
             "outputs": found,
             "error": self.errors[0] if self.errors else "",
+            "warnings": self.collected.warnings if self.collected is not None else [],
         }

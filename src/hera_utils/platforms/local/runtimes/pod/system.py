@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import signal
@@ -18,7 +19,8 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = (
 )
 CLONE_FS = 0x00000200
 MNT_DETACH = 2
-_SYS_MOUNT_SETATTR = 442  # the same on every architecture
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x02, 0x04, 0x08, 0x10
+_SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442  # the same on every architecture
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must not let go of the interpreter's lock
@@ -48,6 +50,21 @@ def bind(source: str, target: str, *, recursive: bool = False, read_only: bool =
     mount(source, target, None, MS_BIND | (MS_REC if recursive else 0))
     if read_only:
         set_read_only(target)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def openat2(folder: int, path: str, flags: int, resolve: int) -> int:
+    """openat2(2): open `path` from the folder of that descriptor, within the limits that `resolve` sets to its links."""
+    how = _OpenHow(flags, 0, resolve)
+    raw = os.fsencode(path)
+    if b"\0" in raw:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    result = int(_libc.syscall(_SYS_OPENAT2, folder, raw, ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))))
+    _check(result, path)
+    return result
 
 
 class _MountAttributes(ctypes.Structure):

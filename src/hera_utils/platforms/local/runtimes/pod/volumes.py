@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from . import beneath
 from .environment import expand, field, template_variables
 from .fault import PodFault
 from .roots import Mount
@@ -27,15 +28,14 @@ class Volumes:
             source = self._source(str(item.get("name")))
             sub_path = item.get("subPath") or expand(item.get("subPathExpr") or "", env)
             if sub_path:
-                source = _below(source, sub_path)
-                if not os.path.lexists(source):
-                    os.makedirs(source)  # as the kubelet does
+                _prepare(source, sub_path, str(item["name"]), str(container.get("name") or "main"))
             volume = self._volumes[item["name"]]
             claim = volume.get("persistentVolumeClaim") or {}
             read_only = bool(
                 item.get("readOnly") or claim.get("readOnly") or "configMap" in volume or "secret" in volume
             )
-            found.append(Mount(source, os.path.normpath(item["mountPath"]), read_only))
+            below = os.path.normpath(sub_path) if sub_path else ""
+            found.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below))
         return found
 
     def input_mounts(self, container: Json) -> list[Mount]:
@@ -67,15 +67,15 @@ class Volumes:
             _write(path, machines + added.encode(), 0o644)
         return [Mount(path, "/etc/hosts", True)]
 
-    def host_path(self, container: Json, env: dict[str, str], path: str) -> str | None:
-        """Where `path` of the container lies on this machine when a volume covers it."""
+    def cover(self, container: Json, env: dict[str, str], path: str) -> tuple[str, str] | None:
+        """(folder of this machine, path below it) of a path of the container that a volume covers; tasks may have put links there."""
         best: Mount | None = None
         for mount in self.mounts(container, env):
             if (path == mount.target or path.startswith(mount.target + "/")) and (
                 best is None or len(mount.target) > len(best.target)
             ):
                 best = mount
-        return None if best is None else best.source + path[len(best.target) :]
+        return None if best is None else (best.source, best.below + path[len(best.target) :])
 
     def _source(self, name: str) -> str:
         if name in self._sources:
@@ -163,6 +163,24 @@ class Volumes:
 
 def _is_latin(text: str) -> bool:
     return all(ord(c) < 256 for c in text)
+
+
+def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
+    """A subPath that is not there yet is made, as the kubelet does. A task may have put a link there: it must not lead out."""
+    _below(folder, sub_path)
+    try:
+        try:
+            with beneath.at(folder, sub_path):
+                pass
+        except FileNotFoundError:
+            with beneath.at(folder, sub_path, make=True):
+                pass
+    except beneath.LeadsOut:
+        raise PodFault(
+            f'failed to prepare subPath for volumeMount "{volume}" of container "{container}": a symbolic link in "{sub_path}" leads '
+            "out of the volume: mount what it leads to as a volume of its own",
+            "CreateContainerConfigError",
+        ) from None
 
 
 def _below(folder: str, path: str) -> str:
