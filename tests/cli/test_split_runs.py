@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from hera_utils.argo.annotations import POINTS
 from hera_utils.cli.door import enter
 from hera_utils.report.record import RUN_LABEL
-from hera_utils.watch.together import POINTS, follow_together, standing
+from hera_utils.watch.together import follow_together, standing
 
 
 def part(run, name, *, seconds=0, code=0, points=2):
@@ -51,11 +52,16 @@ def started(platform, *documents):
     return [document["metadata"]["name"] for document in documents]
 
 
-def test_the_way_to_its_tasks_leads_there(local_platform, typed):
+def test_its_tasks_are_shown_where_they_are_few(local_platform, typed):
     for name in started(local_platform, part("loop", "loop"), part("loop", "loop-gather")):
         local_platform.client.wait(name)
-    assert "its tasks: hera-utils results loop --tasks;" in typed("get", "loop")  # `get loop` would be this once more
-    assert typed("results", "loop", "--tasks").count("Succeeded") == 2
+    shown = typed("get", "loop")
+    assert "    ✔ loop-gather" in shown
+    assert shown.count("/workflows/") == 2
+    for name in started(local_platform, *(part("loop", f"loop-{number}") for number in range(3))):
+        local_platform.client.wait(name)
+    assert "its tasks: hera-utils results loop --tasks;" in typed("get", "loop")
+    assert typed("results", "loop", "--tasks").count("Succeeded") == 5
 
 
 def test_looking_at_it(local_platform, typed):

@@ -11,11 +11,12 @@ from hera_utils.cli.options import name_argument, output_option, settings_option
 
 if TYPE_CHECKING:
     from hera_utils.argo.tree import Branch
-    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.cli.following import Followed
     from hera_utils.watch.display import Symbols
 
 Json = dict[str, Any]
 _MOST_PARTS = 20
+_MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
 
 
 @click.command()
@@ -25,18 +26,19 @@ _MOST_PARTS = 20
 @settings_options
 def command(name: str, everything: bool, output: str) -> int:
     """Show a run: how it stands, its parameters and its tasks, and why the failed ones failed."""
-    from hera_utils.cli.runs import reached, tell_warning, workflows_of
+    from hera_utils.cli.following import followed
+    from hera_utils.cli.runs import reached, tell_warning
     from hera_utils.cli.terminal import print_json, say
 
     with reached() as client:
-        names = workflows_of(client, name)
-        if len(names) > 1 and output == "text":
-            for line in _of_several(client, names):
+        run = followed(client, name)
+        names = run.names or [run.name]
+        if output == "text" and (len(names) > 1 or run.remaining.what):
+            for line in _of_several(run, everything=everything):
                 say(line)
             return 0
         if len(names) > 1:
-            documents = [client.get(one) for one in names]
-            _print_several(documents, output)
+            _print_several([client.get(one) for one in names], output)
             return 0
         document = client.get(names[0])
         link = client.link(document["metadata"]["name"])
@@ -53,24 +55,31 @@ def command(name: str, everything: bool, output: str) -> int:
     return 0
 
 
-def _of_several(client: ArgoClient, names: list[str]) -> Iterator[str]:
-    """A run that was split: how it stands, and each of its workflows."""
+def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
+    """A run of several workflows: how it stands, each workflow with its tasks where they are few, and what is still to come."""
     import time
 
-    from hera_utils.cli.runs import run_of
+    from hera_utils.argo.tree import tree
     from hera_utils.cli.terminal import symbols
     from hera_utils.watch.display import headline, row_text
-    from hera_utils.watch.together import FIELDS, standing
+    from hera_utils.watch.together import standing
 
-    run, signs = run_of(client, names[0]), symbols()
-    state = standing(run, [client.get(one, fields=FIELDS) for one in names])
+    client, signs, remaining = run.client, symbols(), run.remaining
+    state = standing(run.name, run.workflows, remaining.phase)
     yield headline(state, state.elapsed(time.time()), signs)
-    yield f"  namespace {client.namespace}   {len(names)} workflows"
+    count = len(run.workflows)
+    yield f"  namespace {client.namespace}   {count} workflow{'' if count == 1 else 's'}"
     for row in state.rows:
         yield f"  {row_text(row, signs)}"
-    # A run of one part and a gather has its first workflow's name: asked for that, the answer would be this one again.
-    tasks = f"hera-utils results {run} --tasks" if names[0] == run else f"hera-utils get {names[0]}"
-    yield f"  its tasks: {tasks}; its points: hera-utils results {run}"
+        if count <= _MOST_WORKFLOWS:
+            for branch in tree(client.get(row.label)):
+                for part in branch.parts or (branch,):
+                    yield from _branch(part, 2, signs, everything=everything)
+            yield f"    {client.link(row.label)}"
+    if remaining.what:
+        yield f"  {signs.awaited} {remaining.what} {'to come' if remaining.awaited else 'not submitted: the script with --resume does it'}"
+    tasks = "" if count <= _MOST_WORKFLOWS else f"its tasks: hera-utils results {run.name} --tasks; "
+    yield f"  {tasks}its points: hera-utils results {run.name}"
 
 
 def _print_several(documents: list[Json], output: str) -> None:

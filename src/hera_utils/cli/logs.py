@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +12,11 @@ from hera_utils.cli.options import name_argument, settings_options
 from hera_utils.errors import ResourceError
 
 if TYPE_CHECKING:
+    from hera_utils.cli.following import Followed
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
+_PAUSE = 0.5  # seconds between two looks at a run whose next workflow is to come
 _BESIDE = ("initContainers", "sidecars")
 # told apart on dark and light grounds, also by who does not tell red from green; red is for what went wrong
 _COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright_magenta", "bright_blue")
@@ -35,13 +38,14 @@ def command(  # noqa: PLR0913  a command's flags are its signature
 
     Also of pods that are gone, where Argo keeps their logs (archiveLogs).
     """
-    from hera_utils.cli.runs import reached, workflows_of
+    from hera_utils.cli.following import followed
+    from hera_utils.cli.runs import reached
     from hera_utils.cli.terminal import use_colour
 
     colour, silent, painted = use_colour(), True, colours()
     with reached() as client:
-        workflows = workflows_of(client, name)
-        for found, pods, names in _chosen(client, workflows, task):
+        run = followed(client, name)
+        for found, pods, names in _chosen(client, _workflows(run, follow=follow), task, follow=follow):
             for pod in pods:
                 lines = client.logs(found, pod=pod, container=container, follow=follow, tail=tail, grep=grep)
                 for source, line in lines:
@@ -53,8 +57,30 @@ def command(  # noqa: PLR0913  a command's flags are its signature
                         line = f"{painted(source) if colour else source}: {line}"
                     click.echo(line)
         if silent:
-            check_container(client.get(workflows[0]), container)
+            check_container(client.get((run.names or [run.name])[0]), container)
     return 0
+
+
+def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
+    """A run's workflows one after the other; followed, also those that are submitted meanwhile, until the run has ended."""
+    from hera_utils.cli.following import is_over
+
+    if not run.workflows:
+        yield run.name
+        return
+    seen: set[str] = set()
+    while True:
+        for name in run.names:
+            if name not in seen:
+                seen.add(name)
+                yield name
+        if not follow:
+            return
+        run.look()
+        if seen.issuperset(run.names):
+            if is_over(run):
+                return
+            time.sleep(_PAUSE)
 
 
 def colours() -> Callable[[str], str]:
@@ -68,15 +94,14 @@ def colours() -> Callable[[str], str]:
 
 
 def _chosen(
-    client: ArgoClient, workflows: list[str], task: str | None
+    client: ArgoClient, workflows: Iterable[str], task: str | None, *, follow: bool
 ) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
     """(workflow, its pods or [None] for all, pod → task) of those workflows of a run that have the task."""
     absent: ResourceError | None = None
     somewhere = False
     for found in workflows:
-        names = pod_tasks(client.get(found))
         try:
-            pods: list[str | None] = [None] if task is None else pods_of(task, names, found)
+            pods, names = _pods(client, found, task, follow=follow)
         except ResourceError as error:
             absent = absent or error
             continue
@@ -84,6 +109,25 @@ def _chosen(
         yield found, pods, names
     if absent is not None and not somewhere:
         raise absent
+
+
+def _pods(
+    client: ArgoClient, workflow: str, task: str | None, *, follow: bool
+) -> tuple[list[str | None], dict[str, str]]:
+    """(the pods of the task, or [None] for all; pod → task). Followed, a task that has not begun is awaited while the workflow runs."""
+    from hera_utils.cli.runs import FINISHED
+
+    while True:
+        document = client.get(workflow)
+        names = pod_tasks(document)
+        if task is None:
+            return [None], names
+        try:
+            return pods_of(task, names, workflow), names
+        except ResourceError:
+            if not follow or (document.get("status") or {}).get("phase") in FINISHED:
+                raise
+        time.sleep(_PAUSE)
 
 
 def check_container(document: Json, container: str) -> None:

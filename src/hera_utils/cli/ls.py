@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,15 +13,15 @@ from hera_utils.cli.options import output_option, settings_options
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.report.remaining import Remaining
 
 Json = dict[str, Any]
 
 _FIELDS = (
-    "metadata.name,metadata.namespace,metadata.creationTimestamp,metadata.resourceVersion,metadata.labels,"
+    "metadata.name,metadata.namespace,metadata.creationTimestamp,metadata.resourceVersion,metadata.labels,metadata.annotations,"
     "spec.suspend,status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
 )
 _MOST_LOOKED_AT = 20
-_COMPLETED = "workflows.argoproj.io/completed"
 
 
 @click.command()
@@ -32,17 +33,20 @@ _COMPLETED = "workflows.argoproj.io/completed"
 @settings_options
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
     """List the runs of the namespace, newest first. A run of several workflows is one line (as json each workflow is there)."""
-    from hera_utils.cli.runs import by_age, reached
+    from hera_utils.cli.runs import FINISHED, by_age, reached
     from hera_utils.cli.terminal import note, print_json, print_table, say
 
-    if running != completed:
-        selector = ",".join(filter(None, (selector, f"{_COMPLETED}{'!=' if running else '='}true")))
     with reached() as client:
         found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
         namespace = client.namespace
         found.sort(key=by_age, reverse=True)
+        runs = whole_runs(found)
+        if running != completed:
+            runs = [run for run in runs if (run.phase not in FINISHED) == running]
         waiting = suspended(client, found[:limit]) if output == "text" else set()
-        found = (found if output == "json" else whole_runs(found))[:limit]
+        found = (
+            [one for run in runs for one in run.workflows] if output == "json" else [run.document for run in runs]
+        )[:limit]
     if output == "json":
         print_json(found)
     elif output == "name":
@@ -57,18 +61,34 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     return 0
 
 
-def whole_runs(workflows: Sequence[Json]) -> list[Json]:
+@dataclass(frozen=True)
+class ListedRun:
+    """A run (or a workflow of none): one document that stands for it, and the documents of its workflows."""
+
+    document: Json
+    workflows: tuple[Json, ...]
+
+    @property
+    def phase(self) -> str:
+        return str((self.document.get("status") or {}).get("phase") or "Pending")
+
+
+def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     """The list with the workflows of one run put together, where its newest one stands."""
+    from hera_utils.cli.runs import by_turn
     from hera_utils.report.record import RUN_LABEL
 
     members: dict[str, list[Json]] = {}
     for one in workflows:
         run = (one["metadata"].get("labels") or {}).get(RUN_LABEL) or one["metadata"]["name"]
         members.setdefault(str(run), []).append(one)
-    return [found[0] if len(found) == 1 else _together(run, found) for run, found in members.items()]
+    return [ListedRun(_together(run, sorted(found, key=by_turn)), tuple(found)) for run, found in members.items()]
 
 
 def _together(run: str, found: Sequence[Json]) -> Json:
+    remaining = _remaining(run, found)
+    if len(found) == 1 and not remaining.what:
+        return found[0]
     phases = [(one.get("status") or {}).get("phase") or "Pending" for one in found]
     going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
     failed = next((phase for phase in ("Error", "Failed") if phase in phases), "")
@@ -78,14 +98,25 @@ def _together(run: str, found: Sequence[Json]) -> Json:
         sorted(filter(None, ((one.get("status") or {}).get(name) for one in found)))
         for name in ("startedAt", "finishedAt")
     )
-    status = {
-        "phase": going or failed or "Succeeded",
-        "progress": f"{done}/{every}",
-        "message": f"{len(found)} workflows",
-    }
+    phase = going or failed or remaining.phase or "Succeeded"
+    count = f"{len(found)} workflow{'' if len(found) == 1 else 's'}"
+    more = f", {remaining.what} {'to come' if remaining.awaited else 'not submitted'}" if remaining.what else ""
+    status = {"phase": phase, "progress": f"{done}/{every}", "message": count + more}
     status |= {"startedAt": starts[0]} if starts else {}
-    status |= {"finishedAt": ends[-1]} if ends and not going else {}
+    status |= {"finishedAt": ends[-1]} if ends and phase != "Running" else {}
     return {"metadata": {**found[-1]["metadata"], "name": run}, "status": status}
+
+
+def _remaining(run: str, found: Sequence[Json]) -> Remaining:
+    """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
+    from hera_utils.cli.whole_runs import runs_folders
+    from hera_utils.report.gathering import record_folder
+    from hera_utils.report.remaining import remaining
+
+    by_annotations = remaining(found, None, time.time())
+    if not by_annotations.what:
+        return by_annotations
+    return remaining(found, record_folder(run, runs_folders(), found), time.time())
 
 
 def suspended(client: ArgoClient, workflows: Sequence[Json]) -> set[str]:

@@ -56,38 +56,14 @@ def workflows_of(client: ArgoClient, name: str) -> list[str]:
     if name == LATEST:
         name = run_of(client, run_name(client, name))
     found = client.list(selector=f"{RUN_LABEL}={label_of(name)}", fields=fields) if name else []
-    return [str(one["metadata"]["name"]) for one in sorted(found, key=_by_turn)] or [name]
+    return [str(one["metadata"]["name"]) for one in sorted(found, key=by_turn)] or [name]
 
 
-def _by_turn(workflow: Json) -> tuple[str, int, str]:
+def by_turn(workflow: Json) -> tuple[str, int, str]:
     """Sorts the workflows of one run as they were submitted: of one second, by the number that their names end in."""
     name = str(workflow["metadata"]["name"])
     number = name.rpartition("-")[2]
     return workflow["metadata"].get("creationTimestamp") or "", int(number) if number.isdecimal() else 1 << 30, name
-
-
-def follow_names(client: ArgoClient, names: list[str]) -> int:
-    """Follow a run's workflows together to their end. Returns the exit status."""
-    from hera_utils.cli.terminal import console, note
-    from hera_utils.report.record import RUN_LABEL, label_of
-    from hera_utils.watch.display import shown
-    from hera_utils.watch.together import FIELDS, follow_together
-
-    run = run_of(client, names[0])
-    fields = ",".join(f"items.{path}" for path in FIELDS.split(","))
-
-    def ask() -> list[Json]:
-        return sorted(client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields), key=_by_turn)
-
-    try:
-        state = follow_together(run, ask, shown(console()))
-    except KeyboardInterrupt:
-        note(_how_to_come_back(client, run))
-        return DETACHED
-    failed = [row.label for row in state.rows if row.failed]
-    for one in failed:
-        tell_end(client, client.get(one))
-    return 1 if failed else 0
 
 
 def run_of(client: ArgoClient, workflow: str) -> str:
@@ -105,7 +81,7 @@ def by_age(workflow: Json) -> tuple[str, int]:
     return metadata.get("creationTimestamp") or "", int(version) if version.isdigit() else 0
 
 
-def _how_to_come_back(client: ArgoClient, run: str) -> str:
+def how_to_come_back(client: ArgoClient, run: str) -> str:
     command = client.connection.command
     return f"\nthe run goes on; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
 
@@ -122,7 +98,7 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     try:
         document = follow(client, name, shown(console()))
     except KeyboardInterrupt:
-        note(_how_to_come_back(client, name))
+        note(how_to_come_back(client, name))
         return DETACHED
     return tell_end(client, document, again=again)
 
@@ -193,6 +169,7 @@ def act_on(
 
     first: called with each of these workflows before.
     """
+    from hera_utils.cli.following import follow_run
     from hera_utils.cli.terminal import say
 
     with reached() as client:
@@ -206,7 +183,7 @@ def act_on(
             say(f"{found} {done.replace('NAME', found)}")
         if not watch:
             return 0
-        return follow_to_end(client, names[0]) if len(names) == 1 else follow_names(client, names)
+        return follow_run(client, name if name != LATEST else run_of(client, names[0]))
 
 
 def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:

@@ -13,10 +13,11 @@ from hera_utils.cli.options import name_argument, settings_options
 def command(name: str) -> int:
     """Follow a run until it ends; the exit status is 0 only when it succeeded.
 
-    Ctrl-C leaves the run alone.
+    A run of an experiment ends with its last workflow, gather included. What its script has not submitted is awaited while the script
+    lives; where it does not, that is said, and the status is 1. Ctrl-C leaves the run alone.
     """
-    from hera_utils.cli.runs import follow_names, follow_to_end, reached, workflows_of
+    from hera_utils.cli.following import follow_run
+    from hera_utils.cli.runs import reached
 
     with reached() as client:
-        names = workflows_of(client, name)
-        return follow_to_end(client, names[0]) if len(names) == 1 else follow_names(client, names)
+        return follow_run(client, name)

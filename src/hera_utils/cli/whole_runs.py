@@ -27,6 +27,14 @@ class Reached:
         return self.run.results_with_logs(self.client) if logs else self.run.results()
 
 
+def runs_folders() -> list[Path]:
+    """Where records may be: the setting, else runs/ of this folder. (Those beside a run's script are found by the run.)"""
+    from hera_utils.cli import options
+
+    context = options.context()
+    return [Path(str(context.runs))] if "runs" in context and context.runs else [Path("runs")]
+
+
 @contextmanager
 def reached_run(name: str) -> Iterator[Reached]:
     """The run that NAME means: a run's or a workflow's name, @latest, or the folder of a record."""
@@ -35,7 +43,7 @@ def reached_run(name: str) -> Iterator[Reached]:
     from hera_utils.report.gathering import gathered
 
     context = options.context()
-    runs = [Path(str(context.runs))] if "runs" in context and context.runs else [Path("runs")]
+    runs = runs_folders()
     given = Path(name)
     if given.parent != Path() and (given / "run.json").is_file():
         runs, name = [given.resolve().parent], given.resolve().name

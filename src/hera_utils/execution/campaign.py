@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hera_utils.argo import faults
+from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
 from hera_utils.argo.tree import FAILED, FINISHED
 from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.parts import Part
@@ -21,7 +22,7 @@ from hera_utils.report.record import DONE, RUN_LABEL, PointRow, RunRecord, Workf
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
-from hera_utils.watch.together import POINTS, Share, together
+from hera_utils.watch.together import Share, together
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -127,11 +128,16 @@ class Campaign:
         metadata = dict(document.get("metadata") or {})
         metadata["name"] = name
         metadata["labels"] = {**(metadata.get("labels") or {}), RUN_LABEL: label_of(self.record.name)}
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), POINTS: str(len(part.points))}
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **self._of_run(part)}
         spec = dict(document.get("spec") or {})
         if self.sending.parallelism is not None:
             spec["parallelism"] = min(self.sending.parallelism, spec.get("parallelism") or self.sending.parallelism)
         return {**document, "metadata": metadata, "spec": spec}
+
+    def _of_run(self, part: Part) -> dict[str, str]:
+        """What the workflow says of its run, for who has no record of it."""
+        said = {POINTS: str(len(part.points)), RUN_POINTS: str(self.record.to_compute())}
+        return {**said, GATHER: "follows"} if self.record.facts.get("gather") else said
 
     # --- carrying out ------------------------------------------------------------------------------------------------
     def carry_out(self, parts: Iterable[Part], display: Display | None, *, total: int) -> None:

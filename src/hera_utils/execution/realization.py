@@ -150,7 +150,8 @@ class Realization:
             self.record = self._new_record()
         if self.record is not None:
             self.record.drive()
-            self.record.update(points=self.plan.points, inputs=self.facts["inputs"])
+            gathers = self.plan.gather is not None
+            self.record.update(points=self.plan.points, inputs=self.facts["inputs"], gather=gathers)
             self.record.add_points(self._rows(known))
             self.campaign = self.campaign or self._campaign(self.record)
 

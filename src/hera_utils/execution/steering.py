@@ -48,8 +48,7 @@ def _run(client: ArgoClient, found: WholeRun) -> Run:
     last = found.documents[-1] if found.documents else {"metadata": {"name": found.name}, "status": {}}
     documents = [outcome(document) for document in found.documents]
     undone = sum(row.status != DONE for row in found.points)
-    running = any(one.phase not in FINISHED for one in documents)
-    phase = str(found.facts.get("phase") or ("Running" if running else outcome(last).phase))
+    phase = found.phase
     failures = tuple(failure for one in documents for failure in one.failures)
     return Run(
         found.name,

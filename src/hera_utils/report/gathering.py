@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo import faults
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError
 from hera_utils.report.record import RUN_LABEL, PointRow, RunRecord, label_of
+from hera_utils.report.remaining import remaining
 from hera_utils.report.results import Results
 from hera_utils.report.summary import LAST_LINES
 
@@ -52,12 +54,18 @@ class WholeRun:
 
     @property
     def phase(self) -> str:
-        """As the record says once the run has ended, else as its workflows stand together."""
-        if self.facts.get("ended") and self.facts.get("phase"):
-            return str(self.facts["phase"])
+        """As its workflows stand together; as the record says where some of them are gone. Of a run that is not submitted as a whole:
+        Running while somebody is there who does it, else Pending.
+        """
         phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in self.own]
-        worst = next((phase for phase in ("Error", "Failed", "Running", "Pending") if phase in phases), "")
-        return worst or ("Succeeded" if phases else "Pending")
+        ended = str(self.facts.get("phase") or "") if self.facts.get("ended") else ""
+        going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
+        if ended and (self.gone or not phases) and not going:
+            return ended
+        worst = going or next((phase for phase in ("Error", "Failed") if phase in phases), "")
+        if worst or not phases:
+            return worst or "Pending"
+        return remaining(self.own, self.folder, time.time()).phase or "Succeeded"
 
     @property
     def script(self) -> str:
@@ -101,6 +109,12 @@ def gathered(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
         )
     gone = len(own) + len(others) - len(documents)
     return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), gone)
+
+
+def record_folder(name: str, runs: Iterable[Path], documents: Iterable[Json]) -> Path | None:
+    """Of a run's record: in one of these folders, or beside the script that its workflows name; None where there is none."""
+    there = (one / name for one in runs if (one / name / "run.json").is_file())
+    return next(there, None) or _beside_script(documents, name)
 
 
 def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> Iterator[tuple[str, list[str]]]:

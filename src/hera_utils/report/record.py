@@ -1,7 +1,8 @@
 """The record of a run: a folder `runs/<run>/` that says what was asked for, and point by point what became of it.
 
     run.json        what the run is: format, run, experiment, script, platform, namespace, created, ended, phase, inputs (constants,
-                    axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather, git, versions
+                    axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
+                    the points), git, versions
     points.sqlite   one row a point, the workflows, and the texts that many rows share (`prints`)
     lock            held by the process that drives the run; it falls with the process
 
@@ -143,14 +144,10 @@ class RunRecord:
 
     def drive(self) -> None:
         """Become the one process that submits for this run. SettingsError while another one is."""
-        import fcntl
-
         if self._lock is not None:
             return
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _taken(lock):
             owner = os.read(lock, 32).decode("ascii", "replace")
             os.close(lock)
             raise SettingsError(
@@ -278,6 +275,10 @@ class RunRecord:
         """status → how many points."""
         return dict(self._base.execute("select status, count(*) from points group by status"))
 
+    def to_compute(self) -> int:
+        """How many points are this run's own: those that no earlier run has computed."""
+        return int(self._base.execute("select count(*) from points where run = ''").fetchone()[0])
+
     def standing(self) -> Iterator[tuple[str, str, str, str, str, str]]:
         """(id, status, print as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
         yield from self._base.execute("select id, status, print, workflow, run, tasks from points")
@@ -286,6 +287,37 @@ class RunRecord:
         """What a digest of a print stands for; "" when it is not known."""
         row = self._base.execute("select text from prints where digest = ?", (digest,)).fetchone()
         return str(row[0]) if row else ""
+
+
+def _taken(lock: int) -> bool:
+    """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again."""
+    import fcntl
+
+    for pause in (0.01, 0.02, 0.05, 0.1, 0.0):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+def is_driven(folder: Path) -> bool:
+    """Whether a process submits for the run that is recorded in the folder."""
+    import fcntl
+
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def records(runs: Path) -> list[Path]:

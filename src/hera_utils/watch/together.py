@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hera_utils.argo.annotations import POINTS, RUN_POINTS
 from hera_utils.argo.tree import FAILED, FINISHED, Branch, timestamp
 from hera_utils.watch.display import Display
 from hera_utils.watch.progress import Progress
 
 Json = dict[str, Any]
 
-POINTS = "hera-utils/points"
-"""The annotation that says how many points a workflow of a run computes."""
 FIELDS = ",".join(
     [
         f"metadata.{name}"
@@ -23,6 +22,8 @@ FIELDS = ",".join(
     + [f"status.{name}" for name in ("phase", "message", "progress", "startedAt", "finishedAt")]
 )
 """What of a workflow is read here: not its nodes."""
+LEFT = "Pending"
+"""The phase of a run that nobody drives, before all of it was submitted."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 
 
@@ -81,17 +82,22 @@ def follow_together(
     ask: Callable[[], list[Json]],
     display: Display | None = None,
     *,
+    more: Callable[[list[Json]], str] = lambda workflows: "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
-    """Ask for the run's workflows until all that there are have ended; the last state. KeyboardInterrupt passes through."""
+    """Ask for the run's workflows until it has ended, or nobody submits what is missing of it; the last state.
+
+    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `standing`). KeyboardInterrupt
+    passes through.
+    """
     pause = _SHORTEST_PAUSE
     try:
         while True:
             found = ask()
-            state = standing(name, found)
+            state = standing(name, found, more(found))
             if display is not None:
                 display.update(state)
-            if state.over:
+            if state.over or state.phase == LEFT:
                 return state
             sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.3)
@@ -100,12 +106,20 @@ def follow_together(
             display.close()
 
 
-def standing(name: str, workflows: list[Json]) -> Progress:
-    """How a run stands, from its workflows' documents."""
+def standing(name: str, workflows: Sequence[Json], more: str = "") -> Progress:
+    """How a run stands, from its workflows' documents.
+
+    more: its phase when all of these have ended and they are not all of it: Running where somebody submits the rest, else LEFT.
+    """
     times = [timestamp((one.get("status") or {}).get("startedAt")) for one in workflows]
     ends = [timestamp((one.get("status") or {}).get("finishedAt")) for one in workflows]
     namespace = str(workflows[0]["metadata"].get("namespace", "")) if workflows else ""
     started = min((moment for moment in times if moment is not None), default=None)
     state = together(name, namespace, map(share_of, workflows), started=started)
     finished = max((moment for moment in ends if moment is not None), default=None)
-    return replace(state, finished=finished if state.over else None)
+    if more and state.over:
+        state = replace(state, phase=more)
+    notes = [str((one["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for one in workflows]
+    total = max([state.total, *(int(note) for note in notes if note.isdecimal())])
+    state = replace(state, total=total if not state.over else state.total)
+    return replace(state, finished=None if state.phase == "Running" else finished)

@@ -1,0 +1,145 @@
+"""Following a run to its end: all of its workflows, also those that its script has not submitted yet."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.cli.runs import (
+    DETACHED,
+    FINISHED,
+    LATEST,
+    by_turn,
+    follow_to_end,
+    how_to_come_back,
+    run_name,
+    run_of,
+    tell_end,
+)
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.report.remaining import Remaining
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Followed:
+    """A run by its name, and what was last seen of its workflows (without their nodes), in the order in which they were submitted.
+
+    runs: folders where its record may be.
+    """
+
+    client: ArgoClient
+    name: str
+    runs: list[Path] = field(default_factory=list)
+    workflows: list[Json] = field(default_factory=list)
+
+    def look(self) -> list[Json]:
+        """Ask for the workflows anew. [] for what is no run of an experiment."""
+        from hera_utils.report.record import RUN_LABEL, label_of
+        from hera_utils.watch.together import FIELDS
+
+        fields = ",".join(f"items.{path}" for path in FIELDS.split(","))
+        self.workflows = sorted(
+            self.client.list(selector=f"{RUN_LABEL}={label_of(self.name)}", fields=fields), key=by_turn
+        )
+        return self.workflows
+
+    @property
+    def names(self) -> list[str]:
+        return [str(one["metadata"]["name"]) for one in self.workflows]
+
+    @property
+    def folder(self) -> Path | None:
+        """Of the run's record, where this machine has it."""
+        from hera_utils.report.gathering import record_folder
+
+        return record_folder(self.name, self.runs, self.workflows)
+
+    @property
+    def remaining(self) -> Remaining:
+        from hera_utils.report.remaining import NOTHING, remaining
+
+        phases = [(one.get("status") or {}).get("phase") for one in self.workflows]
+        if not phases or any(phase not in FINISHED for phase in phases):
+            return NOTHING
+        return remaining(self.workflows, self.folder, time.time())
+
+
+def followed(client: ArgoClient, name: str) -> Followed:
+    """The run that a name (or @latest) means, as it is now. Without workflows where the name is one workflow's that is of no run."""
+    from hera_utils.cli.whole_runs import runs_folders
+
+    run = Followed(client, run_of(client, run_name(client, name)) if name == LATEST else name, runs_folders())
+    run.look()
+    return run
+
+
+def follow_run(client: ArgoClient, name: str) -> int:
+    """Show a run until it ends, then why it failed. Returns the exit status; Ctrl-C leaves the run alone."""
+    run = followed(client, name)
+    if not run.workflows:
+        return follow_to_end(client, run.name)
+    status, seen = 0, set()
+    if len(run.names) == 1:  # a single workflow can be shown task by task
+        status, seen = follow_to_end(client, run.names[0]), set(run.names)
+        if status == DETACHED or (len(run.look()) == 1 and not run.remaining.what):
+            return status
+    return _follow_together(run, seen) or status
+
+
+def _follow_together(run: Followed, seen: set[str]) -> int:
+    """seen: workflows that were followed already, to their end."""
+    from hera_utils.cli.terminal import console, note
+    from hera_utils.watch.display import shown
+    from hera_utils.watch.together import follow_together
+
+    try:
+        state = follow_together(run.name, run.look, shown(console()), more=lambda _: run.remaining.phase)
+    except KeyboardInterrupt:
+        note(how_to_come_back(run.client, run.name))
+        return DETACHED
+    for one in (row.label for row in state.rows if row.failed and row.label not in seen):
+        tell_end(run.client, run.client.get(one))
+    if not state.over:
+        for line in left_lines(run):
+            note(line)
+    return 0 if state.succeeded else 1
+
+
+def left_lines(run: Followed) -> list[str]:
+    """What to say of a run whose submitted workflows are over, and of which nobody submits the rest."""
+    what = run.remaining.what
+    verb = "is" if what in ("gather", "1 point") else "are"
+    folder = run.folder
+    why = "no process drives the run" if folder is not None else "its record is not here, and for a minute nothing came"
+    return [
+        f"hera-utils: {run.name}: {what} {verb} not submitted ({why})",
+        f"  fix: go on with: {_how_to_go_on(folder) or 'its script and --resume'}",
+    ]
+
+
+def _how_to_go_on(folder: Path | None) -> str:
+    """The command that submits the rest of a run, as its record says how the script was started; "" where it does not."""
+    import json
+    import os
+
+    from hera_utils.settings.command_line import Launch
+
+    if folder is None:
+        return ""
+    facts = json.loads((folder / "run.json").read_bytes())
+    if not facts.get("script"):
+        return ""
+    words = tuple(str(word) for word in facts.get("arguments") or ())
+    return Launch(("python",), os.path.relpath(str(facts["script"])), words).again("--resume")
+
+
+def is_over(run: Followed) -> bool:
+    """Whether nothing more of a run will come by itself."""
+    phases = [(one.get("status") or {}).get("phase") for one in run.workflows]
+    return all(phase in FINISHED for phase in phases) and not run.remaining.awaited
