@@ -6,14 +6,20 @@ every room that asks for the version depend on all others).
 
 from __future__ import annotations
 
+import sys
+import types
+
+__title__ = "hera_utils"
+
 # Each name is imported when it is first used (PEP 562): `import hera_utils` costs a few milliseconds.
 _HOMES = {
     "parse_arguments": "settings.parser",
     "argument_parser": "settings.parser",
     "CLIContext": "settings.resolve",
-    "k8s_cluster": "platforms.cluster",
+    "k8s_cluster": "seed.k8s_cluster",
+    "parser": "seed.parser",
     "Cluster": "platforms.cluster",
-    "argo_server": "platforms.argo_server",
+    "argo_server": "seed.argo_server",
     "ArgoServer": "platforms.argo_server",
     "Experiment": "experiment.experiment",
     "Inputs": "experiment.inputs",
@@ -37,14 +43,16 @@ _HOMES = {
     "PullSecret": "experiment.environment",
     "ServiceAccount": "experiment.environment",
     "ExecutionEngine": "execution.execution_engine",
-    "print_version": "platforms.versions",
-    "check_version": "platforms.versions",
-    "assert_version": "platforms.versions",
-    "clear_workflow_template": "platforms.versions",
-    "hera_print_version": "platforms.versions",
-    "hera_check_version": "platforms.versions",
-    "hera_assert_version": "platforms.versions",
-    "hera_clear_workflow_template": "platforms.versions",
+    "ExecutionPlatform": "platforms.execution_platform",
+    "EnvironmentOfSubmission": "platforms.environment_of_submission",
+    "print_version": "seed.versions",
+    "check_version": "seed.versions",
+    "assert_version": "seed.versions",
+    "clear_workflow_template": "seed.versions",
+    "hera_print_version": "seed.versions",
+    "hera_check_version": "seed.versions",
+    "hera_assert_version": "seed.versions",
+    "hera_clear_workflow_template": "seed.versions",
     "HeraUtilsError": "errors",
     "SettingsError": "errors",
     "AccessError": "errors",
@@ -64,7 +72,9 @@ __all__ = [
     "Cluster",
     "ConfigMap",
     "Environment",
+    "EnvironmentOfSubmission",
     "ExecutionEngine",
+    "ExecutionPlatform",
     "Experiment",
     "HeraUtilsError",
     "Inputs",
@@ -100,6 +110,7 @@ __all__ = [
     "logarithmic",
     "names",
     "parse_arguments",
+    "parser",
     "print_version",
     "random_sample",
     "reads",
@@ -129,3 +140,17 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(types.ModuleType):
+    """Python binds an imported module to its package. Where the module is named as the class in it (`hera_utils.parser`,
+    `hera_utils.argo_server`), the name stays the class, in whatever order scripts import.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in ("argo_server", "parser") and isinstance(value, types.ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

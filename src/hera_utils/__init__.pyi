@@ -31,19 +31,23 @@ from hera_utils.experiment.sweeps import listed as listed
 from hera_utils.experiment.sweeps import zipped as zipped
 from hera_utils.experiment.values import Quantity as Quantity
 from hera_utils.platforms.argo_server import ArgoServer as ArgoServer
-from hera_utils.platforms.argo_server import argo_server as argo_server
 from hera_utils.platforms.cluster import Cluster as Cluster
-from hera_utils.platforms.cluster import k8s_cluster as k8s_cluster
-from hera_utils.platforms.versions import assert_version as assert_version
-from hera_utils.platforms.versions import check_version as check_version
-from hera_utils.platforms.versions import clear_workflow_template as clear_workflow_template
-from hera_utils.platforms.versions import hera_assert_version as hera_assert_version
-from hera_utils.platforms.versions import hera_check_version as hera_check_version
-from hera_utils.platforms.versions import hera_clear_workflow_template as hera_clear_workflow_template
-from hera_utils.platforms.versions import hera_print_version as hera_print_version
-from hera_utils.platforms.versions import print_version as print_version
+from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission as EnvironmentOfSubmission
+from hera_utils.platforms.execution_platform import ExecutionPlatform as ExecutionPlatform
+from hera_utils.seed.argo_server import argo_server as argo_server
+from hera_utils.seed.k8s_cluster import k8s_cluster as k8s_cluster
+from hera_utils.seed.parser import parser as parser
+from hera_utils.seed.versions import assert_version as assert_version
+from hera_utils.seed.versions import check_version as check_version
+from hera_utils.seed.versions import clear_workflow_template as clear_workflow_template
+from hera_utils.seed.versions import hera_assert_version as hera_assert_version
+from hera_utils.seed.versions import hera_check_version as hera_check_version
+from hera_utils.seed.versions import hera_clear_workflow_template as hera_clear_workflow_template
+from hera_utils.seed.versions import hera_print_version as hera_print_version
+from hera_utils.seed.versions import print_version as print_version
 from hera_utils.settings.parser import argument_parser as argument_parser
 from hera_utils.settings.parser import parse_arguments as parse_arguments
 from hera_utils.settings.resolve import CLIContext as CLIContext
 
+__title__: str
 __version__: str

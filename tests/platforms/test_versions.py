@@ -1,7 +1,6 @@
 import pytest
 
-import hera_utils
-from hera_utils.errors import AccessError, SettingsError
+from hera_utils.errors import SettingsError
 from hera_utils.platforms.versions import fits, satisfies
 
 
@@ -50,39 +49,3 @@ def test_what_was_made_for_one_another(hera, argo, kubernetes, verdicts):
     found = fits(hera, argo, kubernetes)
     assert [one.verdict for one in found] == verdicts
     assert all(one.fix for one in found if one.verdict != "good")
-
-
-def test_the_seeds_names(capsys):
-    installed = __import__("importlib.metadata").metadata.version("hera")
-    hera_utils.hera_print_version()
-    assert capsys.readouterr().out == f"Installed Hera version:  {installed}\n"
-    assert hera_utils.check_version(installed)
-    assert hera_utils.hera_assert_version(installed)
-    with pytest.raises(SettingsError, match=r"the script demands 5\.6\.0") as caught:
-        hera_utils.hera_assert_version("5.6.0")
-    assert caught.value.fix == "pip install 'hera==5.6.0'"
-
-
-def test_a_template_is_cleared_once_and_asked_for_as_often_as_one_likes(local_platform):
-    document = {
-        "kind": "WorkflowTemplate",
-        "metadata": {"name": "stale"},
-        "spec": {
-            "entrypoint": "m",
-            "templates": [{"name": "m", "container": {"image": "alpine:3", "command": ["true"]}}],
-        },
-    }
-    client = local_platform.client
-    client.create(document)
-    assert hera_utils.clear_workflow_template(local_platform.cluster, "stale") is True
-    assert hera_utils.hera_clear_workflow_template(local_platform.cluster, "stale") is False
-    client.create(document)
-    from hera_utils.platforms.hera_binding import bind_hera
-
-    with bind_hera(local_platform.connection):
-        assert hera_utils.clear_workflow_template("the seed's own cluster", "stale") is True
-
-
-def test_without_a_server_there_is_nothing_to_clear():
-    with pytest.raises(AccessError, match="Hera knows no Argo server"):
-        hera_utils.clear_workflow_template(object(), "stale")

@@ -24,8 +24,7 @@ def test_no_way_of_showing_it_shows_it():
         f"{{'a': {secret!r}}}",
     ]
     assert not any(PLANTED in text for text in shown)
-    with pytest.raises(TypeError):
-        json.dumps({"token": secret})
+    assert json.dumps({"token": secret}) == f'{{"token": "{MASK}"}}'  # scripts print their settings so
     with pytest.raises(TypeError):
         pickle.dumps(secret)
 

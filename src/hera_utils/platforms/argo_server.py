@@ -1,25 +1,21 @@
-"""The Argo server of a platform, as the seed's scripts know it."""
+"""The Argo server of a platform."""
 
 from __future__ import annotations
 
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection, connect
-from hera_utils.platforms.hera_binding import HeraBinding, bind_hera, stamp_of
+from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
+from hera_utils.platforms.hera_binding import HeraBinding, stamp_of
 from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.settings.resolve import CLIContext
 
 
-def argo_server(cluster: Cluster, args: CLIContext) -> ArgoServer:
-    """The Argo server that the settings designate (or that the local platform is). It is asked whether it is there:
-    AccessError when it is not, or refuses the token.
-    """
+def connection_of(cluster: Cluster, args: CLIContext) -> Connection:
+    """The way to the Argo server that the settings designate, or to that of the cluster where they name none."""
     # The local platform is one server, which the cluster already started or joined; one that was found is not looked for again.
     same = (cluster.local and args.platform == "local") or (cluster.connection.found and args.argo_server is None)
-    connection = cluster.connection if same else connect(args)
-    server = ArgoServer(connection, args)
-    server.check()
-    return server
+    return cluster.connection if same else connect(args)
 
 
 class ArgoServer:
@@ -29,6 +25,9 @@ class ArgoServer:
         self.connection = connection
         self.client = ArgoClient(connection)
         self._args = args
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.server}, namespace {self.namespace})"
 
     @property
     def server(self) -> str:
@@ -55,7 +54,12 @@ class ArgoServer:
         """Transmit to Hera where workflows go, as whom, and on this machine with which Python: they are submitted there from
         now on. The binding that is returned can undo it.
         """
-        return bind_hera(self.connection, stamp=stamp_of(self._args))
+        return self.environment_of_submission.bind()
+
+    @property
+    def environment_of_submission(self) -> EnvironmentOfSubmission:
+        """What Hera is told of this server."""
+        return EnvironmentOfSubmission(self.connection, stamp_of(self._args))
 
     def print_version(self) -> None:
         print(f"Argo server {self.server} {self.version()}")  # noqa: T201 - a script asks for it by this method's name
@@ -71,10 +75,5 @@ class ArgoServer:
     def print_config(self) -> None:
         """What Hera submits with. The token is not shown."""
         print("Argo server related variables used by Hera to submit workflows:")  # noqa: T201
-        for name, value in (
-            ("host", self.server),
-            ("namespace", self.namespace),
-            ("service account", self.service_account or "<none>"),
-            ("token", "<found>" if self.connection.token or self.connection.fresh_token else "<none>"),
-        ):
-            print(f"    {name} = {value}")  # noqa: T201
+        for line in self.environment_of_submission.lines():
+            print(f"    {line}")  # noqa: T201

@@ -46,18 +46,6 @@ _PLURALS = {
 _HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2")
 
 
-def k8s_cluster(args: CLIContext) -> Cluster:
-    """The Kubernetes cluster that the settings designate; on this machine the local platform, started when it does not run.
-
-    It is asked whether it is there: AccessError when it is not, ResourceError when it lacks the namespace. Who has an Argo server's
-    address and token alone designates no cluster: workflows run, and only what asks the cluster itself raises AccessError.
-    """
-    cluster = Cluster(connect(args), args)
-    if cluster.leads_somewhere():
-        cluster.check()
-    return cluster
-
-
 class Cluster:
     """Kubernetes objects of one namespace, as plain documents. Errors as in `ArgoClient`."""
 
@@ -68,6 +56,20 @@ class Cluster:
         self.namespace = connection.namespace
         self._made: Any = None
         self._access: ClusterAccess | None = None
+
+    @classmethod
+    def designated(cls, args: CLIContext) -> Cluster:
+        """The cluster that the settings designate, asked whether it is there (as `check_if_named`)."""
+        cluster = Cluster(connect(args), args)
+        cluster.check_if_named()
+        return cluster
+
+    def __repr__(self) -> str:
+        try:
+            where = "this machine" if self.local else self.kubeconfig() or "the cluster of this pod"
+        except HeraUtilsError:
+            where = "no kubeconfig"
+        return f"{type(self).__name__}({where}, namespace {self.namespace})"
 
     @property
     def local(self) -> bool:
@@ -85,6 +87,13 @@ class Cluster:
             if error.reason != "NotFound":
                 raise
             raise self.no_namespace() from None
+
+    def check_if_named(self) -> None:
+        """As `check`, where a kubeconfig (or a pod's account) leads to a cluster. Who has an Argo server's address and token alone
+        designates none: workflows run, and only what asks the cluster itself raises AccessError.
+        """
+        if self.leads_somewhere():
+            self.check()
 
     def no_namespace(self) -> ResourceError:
         """What is said where the namespace of the runs does not exist."""

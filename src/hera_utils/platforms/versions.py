@@ -1,7 +1,6 @@
 """Which Hera, which Argo, which Kubernetes: what is there, what a script demands, and what was made for one another.
 
-The seed's names for Hera (`print_version`, `check_version`, `assert_version`, also with `hera_` before them) are here; an Argo server and
-a cluster have the same three as methods. Sources of the tables: the Argo version that each release of Hera generates its models from
+Sources of the tables: the Argo version that each release of Hera generates its models from
 (its Makefile) and its page on upgrading; the Kubernetes versions that each release of Argo is tested with (its hack/k8s-versions.sh).
 """
 
@@ -87,20 +86,6 @@ def hera_version() -> str:
     return version("hera")
 
 
-def print_version() -> None:
-    print("Installed Hera version: ", hera_version())  # noqa: T201 - a script asks for it by this function's name
-
-
-def check_version(version_to_check: str) -> bool:
-    """Whether the installed Hera is that version (or satisfies `>=6,<8`)."""
-    return satisfies(hera_version(), version_to_check)
-
-
-def assert_version(version_to_check: str) -> bool:
-    """True when the installed Hera is that version (or satisfies `>=6,<8`), else SettingsError."""
-    return demanded("Hera", hera_version(), version_to_check, fix=f"pip install '{_as_requirement(version_to_check)}'")
-
-
 def demanded(what: str, version: str, requirement: str, *, fix: str | None = None) -> bool:
     """True when a version is what is demanded, else SettingsError that names both."""
     if satisfies(version, requirement):
@@ -109,15 +94,6 @@ def demanded(what: str, version: str, requirement: str, *, fix: str | None = Non
         f"{what} is version {version.lstrip('v') or 'unknown'}, and the script demands {requirement}",
         fix=fix or "use another, or change what the script demands",
     )
-
-
-def _as_requirement(text: str) -> str:
-    return "hera" + (text if text.strip()[:1] in "<>=!~" else f"=={text.strip()}")
-
-
-hera_print_version = print_version
-hera_check_version = check_version
-hera_assert_version = assert_version
 
 
 # --- what was made for one another ---------------------------------------------------------------------------------------
@@ -185,26 +161,3 @@ def _argo_and_kubernetes(argo: str, kubernetes: str) -> Fit:
 def short(version: str) -> str:
     """`v1.36.2+k3s1` → `1.36.2`."""
     return ".".join(map(str, numbers(version))) or version
-
-
-# --- templates -----------------------------------------------------------------------------------------------------------
-
-
-def clear_workflow_template(cluster: object, workflow_template_name: str) -> bool:
-    """Delete the WorkflowTemplate of that name, so that a newer one can be created; whether there was one.
-
-    cluster: what `k8s_cluster(args)` or `argo_server(…)` gave. Anything else (the seed's scripts give their own objects) stands for
-    the server that Hera is bound to. AccessError or Refused when the server does not allow it.
-    """
-    from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connection import Connection
-    from hera_utils.platforms.hera_binding import bound_connection
-
-    connection = getattr(cluster, "connection", None)
-    if not isinstance(connection, Connection):
-        connection = bound_connection()
-    with ArgoClient(connection) as client:
-        return client.clear_template(workflow_template_name)
-
-
-hera_clear_workflow_template = clear_workflow_template

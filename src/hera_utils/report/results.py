@@ -49,6 +49,13 @@ class Results(Sequence[Row]):
             tasks += found
         return cls(tuple(tasks), point_rows(known, tasks), name)
 
+    def __repr__(self) -> str:
+        counts = [f"{len(self.tasks)} task{'' if len(self.tasks) == 1 else 's'}"]
+        if self.points:
+            counts.insert(0, f"{len(self.points)} point{'' if len(self.points) == 1 else 's'}")
+        failed = len(self.failures)
+        return f"Results({self.name or 'of no run'}: {', '.join(counts)}{f', {failed} failed' if failed else ''})"
+
     @overload
     def __getitem__(self, index: int) -> Row: ...
     @overload

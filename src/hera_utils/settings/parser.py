@@ -8,14 +8,18 @@ args = parser.parse_args()          # args.borough, args.argo_server, args.origi
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
 from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
+from hera_utils.settings.own_flags import FlagGroup, OwnFlags, words_of
 from hera_utils.settings.resolve import CLIContext
-from hera_utils.settings.sources import Surroundings, foreign_keys, read_settings
+from hera_utils.settings.sources import Surroundings, foreign_keys, gather, read_settings
+
+_AS_GIVEN = "what the sources were"
 
 
 def _typed() -> list[str]:
@@ -24,11 +28,11 @@ def _typed() -> list[str]:
     return [] if in_kernel else sys.argv[1:]
 
 
-class ContextParser(argparse.ArgumentParser):
+class ContextParser(OwnFlags, argparse.ArgumentParser):
     """An argument parser that knows every setting of hera_utils; what it parses is a CLIContext.
 
-    The script's own flags are added as to any argparse parser (`add` is another name of `add_argument`); a key of a
-    hera.config file that is one of them gives it its value. `set_defaults` of a setting is weaker than any file.
+    The script's own flags are added as to any argparse parser (`add` is another name of `add_argument`, `env_var=` names a variable);
+    a key of a hera.config file that is one of them gives it its value. `set_defaults` of a setting is weaker than any file.
 
     inherited: the settings' flags that this process was started with before the script had its say (`hera-utils run`).
     """
@@ -43,12 +47,16 @@ class ContextParser(argparse.ArgumentParser):
         group = self.add_argument_group("platform", "where and how the workflows run (hera_utils)")
         for field in FIELDS:
             _add_flags(group, field)
-
-    add = argparse.ArgumentParser.add_argument
+        self.settings_are_added = True
 
     def set_defaults(self, **defaults: Any) -> None:
         self._given.update({name: value for name, value in defaults.items() if name in BY_NAME})
         super().set_defaults(**{name: value for name, value in defaults.items() if name not in BY_NAME})
+
+    def add_argument_group(self, *arguments: Any, **options: Any) -> FlagGroup:
+        group = FlagGroup(self, *arguments, **options)
+        self._action_groups.append(group)
+        return group
 
     def add_subparsers(self, **options: Any) -> Any:
         options.setdefault("parser_class", argparse.ArgumentParser)  # the settings are flags of the whole command
@@ -57,11 +65,23 @@ class ContextParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """(CLIContext, the words that no flag explains). SettingsError for a source that cannot be meant."""
         around = self.around or Surroundings()
-        words = self._from_files(foreign_keys(around)) + list(_typed() if args is None else args)
-        found, rest = super().parse_known_args(words, namespace)
+        typed = list(_typed() if args is None else args)
+        own_flags = [action for action in self._actions if action.dest not in BY_NAME]
+        found, rest = super().parse_known_args(
+            words_of(own_flags, foreign_keys(around), around.environ) + typed, namespace
+        )
         said = {**self.inherited, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
         own = {name: value for name, value in vars(found).items() if name not in BY_NAME}
-        return read_settings(said, given=self._given, extras=own, around=around), rest
+        context = read_settings(said, given=self._given, extras=own, around=around)
+        context.remembered()[_AS_GIVEN] = (said, self._given, around)
+        self._refuse_missing(context)
+        return context, rest
+
+    def _refuse_missing(self, context: CLIContext) -> None:
+        """A setting that the script adds as a flag of its own may be one that it cannot do without."""
+        missing = [f"--{name}" for name in self.required_settings if getattr(context, name) is None]
+        if missing:
+            self.error(f"the following arguments are required: {', '.join(missing)}")
 
     def error(self, message: str) -> NoReturn:
         """As argparse's, without the usage: with all settings in it, it is a screenful. A flag that was nearly meant is named."""
@@ -77,20 +97,6 @@ class ContextParser(argparse.ArgumentParser):
             message = f"{head}{mark}{' '.join(told)}"
             fix = f"did you mean {' '.join(near)}? {fix}" if near else fix
         self.exit(2, f"{self.prog}: error: {message}\n  fix: {fix}\n")
-
-    def _from_files(self, foreign: Mapping[str, str]) -> list[str]:
-        """Keys of hera.config files that are the script's own flags, as the words that would say the same."""
-        words: list[str] = []
-        for action in self._actions:
-            spoken = next((flag for flag in action.option_strings if flag.startswith("--")), None)
-            raw = foreign.get(action.dest)
-            if spoken is None or raw is None or action.dest in BY_NAME:
-                continue
-            if action.nargs == 0:
-                words += [spoken] if str(raw).lower() in ("true", "yes", "1", "on") else []
-            else:
-                words.append(f"{spoken}={raw}")
-        return words
 
 
 def _add_flags(group: argparse._ArgumentGroup, field: Field) -> None:
@@ -116,15 +122,40 @@ def argument_parser(**options: Any) -> ContextParser:
     return ContextParser(**options)
 
 
-def parse_arguments(argv: Sequence[str] | None = None, *, parser: ContextParser | None = None) -> CLIContext:
+def parse_arguments(
+    argv: Sequence[str] | logging.Logger | None = None,
+    *,
+    parser: ContextParser | None = None,
+    logger: logging.Logger | None = None,
+) -> CLIContext:
     """The settings that the command line, the environment and the files give: the first line of a script.
 
     argv: the words after the script's name (default: this process's own; then an uncaught error of hera_utils is told in a
     sentence with its fix, and the exit status is its own). parser: one made by `argument_parser` and extended.
+    logger: is told each setting and who gave it, as debug messages (scripts also give it as the first argument).
     SettingsError when they cannot be meant; a wrong flag ends the process with status 2, as argparse does.
     """
+    if isinstance(argv, logging.Logger):
+        argv, logger = None, argv
     if argv is None:
         tell_mistakes_in_a_sentence()
     context = (parser or argument_parser()).parse_args(argv)
     assert isinstance(context, CLIContext)
+    log_settings(context, logger)
     return context
+
+
+def log_settings(context: CLIContext, logger: logging.Logger | None) -> None:
+    """Tell a script's logger what the settings are and who gave them; no secret is among what it is told."""
+    for row in context.rows() if logger is not None else ():
+        if row.value and logger is not None:
+            logger.debug("%s = %s (%s)", row.name, row.value, row.origin)
+
+
+def address_as_given(context: CLIContext) -> str | None:
+    """The Argo server's address before it was made a URL; None when nobody named one, or it is not known who did."""
+    if _AS_GIVEN not in context.remembered():
+        return context.argo_server
+    said, given, around = context.remembered()[_AS_GIVEN]
+    named = (layer["argo_server"].value for layer in gather(said, given, around) if "argo_server" in layer)
+    return next(named, None)

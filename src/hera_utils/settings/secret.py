@@ -12,16 +12,21 @@ _SHORTEST = 5  # masking a shorter value would eat ordinary words and protect no
 _ANYWHERE = 8  # a shorter one is masked where it stands as a word: `admin`, and not the beginning of `administrator`
 
 
-class Secret:
-    """A token or a password. Printing, formatting or dumping it shows `********`; `reveal()` gives the value.
+class Secret(str):
+    """A token or a password. Printing, formatting or dumping it (also as JSON) shows `********`; `reveal()` gives the value.
 
+    It is a text, and that text is the mask: what takes it for one can lay nothing open.
     It is callable, as Hera's token generators are, so that `global_config.token = args.argo_token` works as it is.
     """
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: str) -> None:
-        self._value = value
+    _value: str
+
+    def __new__(cls, value: str) -> Secret:
+        made = super().__new__(cls, MASK)
+        made._value = value
+        return made
 
     def reveal(self) -> str:
         return self._value
@@ -43,6 +48,9 @@ class Secret:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __hash__(self) -> int:
         return hash(("Secret", self._value))

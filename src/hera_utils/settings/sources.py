@@ -133,6 +133,14 @@ def foreign_keys(around: Surroundings) -> dict[str, str]:
     return foreign
 
 
+def hera_config_files(around: Surroundings) -> list[Path]:
+    """The hera.config files that are there, strongest first."""
+    named = around.environ.get("ARGOCONFIG", "").strip()
+    paths = [Path(around.place("").path(named))] if named else []
+    paths += [around.directory / "hera.config", around.home / "hera.config"]
+    return [path for path in dict.fromkeys(paths) if path.is_file()]
+
+
 def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundings) -> list[Layer]:
     """What every source says, strongest first."""
     configs = list(_hera_configs(around, {}))

@@ -15,6 +15,7 @@ from hera_utils.platforms.local import deletion, jobs, objects, pods
 from hera_utils.platforms.local.clock import new_uid, seed
 from hera_utils.platforms.local.journal import encode
 from hera_utils.platforms.local.ledger import PodRecord, Turn
+from hera_utils.platforms.local.this_machine import NODE
 
 if TYPE_CHECKING:
     from hera_utils.platforms.local.controller import Controller
@@ -47,7 +48,7 @@ def _born(turn: Turn, namespace: str, document: Json) -> Json:
     spec = checked_spec("Pod", name, document.get("spec"), "spec")
     born = objects.born("Pod", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
     metadata = {key: value for key, value in born["metadata"].items() if key != "resourceVersion"}
-    defaults = {"nodeName": "local", "restartPolicy": "Always", "serviceAccountName": "default"}
+    defaults = {"nodeName": NODE, "restartPolicy": "Always", "serviceAccountName": "default"}
     return {"metadata": metadata, "spec": {**defaults, **spec}}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from hera_utils.platforms.local.meters import Meters
 from hera_utils.platforms.local.published import Published
 from hera_utils.platforms.local.runtimes.runtime import Report, Runtime
 from hera_utils.platforms.local.stored import Change, Stored
+from hera_utils.platforms.local.this_machine import NODE, node
 
 __all__ = ["Change", "LocalPlatform", "Stored"]
 
@@ -81,6 +83,15 @@ class LocalPlatform:
         for name in NAMESPACES:
             if self._published.object(("Namespace", "", name)) is None:
                 self.create("Namespace", "", {"metadata": {"name": name}})
+        self._show_this_machine()
+
+    def _show_this_machine(self) -> None:
+        """The one node, as it is now: a state folder may have been moved to another machine, or this one given more memory."""
+        document = node(time.time())
+        if self._published.object(("Node", "", NODE)) is None:
+            self.create("Node", "", document)
+        else:
+            self.update("Node", "", document)
 
     def close(self) -> None:
         """End the controller; what runs goes on by itself and is found again by the next server."""

@@ -15,6 +15,7 @@ from hera_utils.interpreter.events import (
     PodWaiting,
 )
 from hera_utils.platforms.local.clock import stamp
+from hera_utils.platforms.local.this_machine import NODE
 
 Json = dict[str, Any]
 IP = "127.0.0.1"
@@ -40,7 +41,7 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
             }
         ],
     }
-    spec = {"nodeName": "local", "restartPolicy": "Never", "serviceAccountName": "default", **(pod.get("spec") or {})}
+    spec = {"nodeName": NODE, "restartPolicy": "Never", "serviceAccountName": "default", **(pod.get("spec") or {})}
     return {"metadata": metadata, "spec": spec}
 
 

@@ -46,6 +46,7 @@ RESOURCES: tuple[Resource, ...] = (
         "Namespace", "namespaces", namespaced=False, short=("ns",),
         verbs=tuple(verb for verb in ALL if verb != "deletecollection"), columns=(("Status", "status.phase"),),
     ),
+    Resource("Node", "nodes", namespaced=False, short=("no",), verbs=READ, columns=(("Version", "status.nodeInfo.kubeletVersion"),)),
     Resource("ConfigMap", "configmaps", short=("cm",), columns=(("Data", "data.#"),)),
     Resource("Secret", "secrets", columns=(("Type", "type"), ("Data", "data.#"))),
     Resource(

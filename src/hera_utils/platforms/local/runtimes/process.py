@@ -24,6 +24,7 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
+from hera_utils.platforms.local import this_machine
 from hera_utils.platforms.local.certificate import write_private
 
 from . import follow
@@ -78,7 +79,7 @@ class ProcessRuntime:
         self._report = report
         self._images = images
         self._host = socket.gethostname()
-        self._queue = ResourceQueue(cores or float(len(os.sched_getaffinity(0))), memory or _machine_memory())
+        self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
@@ -413,10 +414,6 @@ def _finished(launch: Launch, record: Json) -> PodFinished:
 
 def _failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
     return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
-
-
-def _machine_memory() -> float:
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def _cpu_seconds(pid: int) -> float:

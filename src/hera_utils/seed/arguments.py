@@ -1,0 +1,26 @@
+"""What a script hands on as `args`: our own settings, or the answer of any other parser."""
+
+from __future__ import annotations
+
+from hera_utils.settings.fields import BY_NAME
+from hera_utils.settings.parser import ContextParser
+from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.sources import read_settings
+
+
+def context_of(args: object) -> CLIContext:
+    """The settings that `args` stands for. None: those of this process's own command line.
+
+    A namespace of another parser gives what it holds, and the variables and files give the rest. What `hera-utils run` was told is
+    stronger than what the script says.
+    """
+    if isinstance(args, CLIContext):
+        return args
+    if args is None:
+        from hera_utils.seed.parser import parser
+
+        return parser().parse_args()
+    held = {name: getattr(args, name, None) for name in BY_NAME}
+    flags = {name: value for name, value in held.items() if value is not None}
+    extras = {name: value for name, value in getattr(args, "__dict__", {}).items() if name not in BY_NAME}
+    return read_settings({**flags, **ContextParser.inherited}, extras=extras)

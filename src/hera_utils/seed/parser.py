@@ -1,0 +1,66 @@
+"""`parser(…)`: the command line of a script, which the script extends with flags of its own before it is read."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from hera_utils.errors import SettingsError
+from hera_utils.seed.arguments import context_of
+from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
+from hera_utils.settings.parser import ContextParser, log_settings
+from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.sources import Surroundings, hera_config_files, read_settings
+
+_FLAGS = ("argo_server", "argo_token", "argo_namespace", "argo_service_account")
+
+
+class parser:
+    """A parser of every setting. Scripts extend `.parser` (`.add(…)`, `.add_argument(…)`, also with `env_var=`) or subclass this.
+
+    A flag that is added so is also read from hera.config files, and from the variable that `env_var` names.
+    existing_parser: one of the script's own (argparse's or configargparse's), which gets the four flags of an Argo server.
+    """
+
+    parser: argparse.ArgumentParser
+
+    def __init__(self, existing_parser: object = None, logger: logging.Logger | None = None) -> None:
+        self._logger = logger
+        existing = getattr(existing_parser, "parser", existing_parser)  # an object such as this one holds its parser
+        if existing is None:
+            self.parser = ContextParser()
+        elif isinstance(existing, argparse.ArgumentParser):
+            self.parser = existing
+            _extend(existing)
+        else:
+            raise SettingsError(
+                f"the parser that is to be extended is a {type(existing).__name__}", fix="give an argparse parser"
+            )
+
+    def get_parser(self) -> argparse.ArgumentParser:
+        return self.parser
+
+    def parse_args(self) -> CLIContext:
+        """The settings, with the script's own flags as further attributes."""
+        tell_mistakes_in_a_sentence()
+        context = context_of(self.parser.parse_args())
+        log_settings(context, self._logger)
+        return context
+
+    def get_config_files(self) -> list[str]:
+        """The hera.config files that are read, strongest first."""
+        return [str(path) for path in hera_config_files(Surroundings())]
+
+
+def _extend(existing: argparse.ArgumentParser) -> None:
+    """Add the flags that a foreign parser lacks. Each has the value that it has without the flag as its default."""
+    if isinstance(existing, ContextParser):
+        return
+    settings = read_settings()
+    for name in _FLAGS:
+        if f"--{name}" not in existing._option_string_actions:
+            existing.add_argument(f"--{name}", default=getattr(settings, name))
+
+
+# Python binds `hera_utils.parser` to this class, also where a script writes `import hera_utils.parser as module`.
+parser.parser = parser  # type: ignore[assignment]

@@ -1,0 +1,129 @@
+"""A script's own flags beside the settings: what its hera.config files and variables say of them, and flags that both have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.settings.fields import BY_NAME
+
+_TRUE = ("true", "yes", "1", "on")
+# The first users' scripts add these by themselves, with the meaning that they have here.
+_SHARED = frozenset(
+    ("argo_server", "argo_token", "argo_namespace", "argo_service_account")
+    + ("k8s_config_file", "k8s_configmap_name", "k8s_volume_claim_name")
+)
+
+
+class OwnFlags(argparse._ActionsContainer):
+    """What adds flags: a parser, or a group of one.
+
+    settings_are_added: whether the settings' own flags are there already, so that the next ones are the script's.
+    required_settings: the settings that the script adds as flags and says it cannot do without.
+    """
+
+    settings_are_added = False
+
+    def add_argument(self, *names: Any, env_var: str | None = None, **options: Any) -> argparse.Action:
+        """As argparse's. env_var: a variable that gives the flag its value, weaker than the command line, stronger than a file.
+
+        A flag of the settings that scripts add themselves (`--k8s_volume_claim_name`) is the setting; its default counts when
+        nobody else says anything.
+        """
+        for refused in ("is_config_file", "is_config_file_arg", "is_write_out_config_file_arg"):
+            if options.pop(refused, False):
+                raise SettingsError(
+                    f"{' '.join(map(str, names))}: no flag names a configuration file here ({refused})",
+                    fix="name it with the variable ARGOCONFIG",
+                )
+        setting = self._setting_of(names, options) if self._script_adds() else None
+        action = self._as_setting(setting, options) if setting else super().add_argument(*names, **options)
+        if env_var:
+            action.env_var = env_var  # type: ignore[attr-defined]
+        return action
+
+    add = add_argument
+
+    def _script_adds(self) -> bool:
+        owner = getattr(self, "owner", self)
+        return bool(owner.settings_are_added)
+
+    def _setting_of(self, names: tuple[Any, ...], options: Mapping[str, Any]) -> str | None:
+        """The setting that the script's flag is, if it is one. SettingsError where it has another meaning."""
+        taken = [name for name in names if name in self._option_string_actions]
+        dest = options.get("dest") or next((str(name).lstrip("-").replace("-", "_") for name in names), "")
+        if dest in _SHARED:
+            return dest
+        if dest in BY_NAME:
+            raise SettingsError(
+                f"the script's flag {taken[0] if taken else dest} is a setting of hera_utils: {BY_NAME[dest].help}",
+                fix=f"give the script's own another name, such as --my_{dest}",
+            )
+        for name in taken:
+            self._give_up(name)
+        return None
+
+    def _give_up(self, name: str) -> None:
+        """A setting's spelling that the script wants for a flag of its own; variables and files still give the setting."""
+        action = self._option_string_actions[name]
+        if action.dest in BY_NAME:
+            del self._option_string_actions[name]
+            action.option_strings = [flag for flag in action.option_strings if flag != name]
+
+    def _as_setting(self, setting: str, options: Mapping[str, Any]) -> argparse.Action:
+        owner = getattr(self, "owner", self)
+        action = self._option_string_actions[f"--{setting}"]
+        action.help = options.get("help", action.help)
+        if options.get("default") not in (None, argparse.SUPPRESS):
+            owner.set_defaults(**{setting: options["default"]})
+        if options.get("required"):
+            owner.required_settings.append(setting)
+        return action
+
+    @property
+    def required_settings(self) -> list[str]:
+        held: list[str] = self.__dict__.setdefault("_required_settings", [])
+        return held
+
+
+class FlagGroup(OwnFlags, argparse._ArgumentGroup):
+    """A group of flags of `owner`."""
+
+    def __init__(self, owner: Any, *arguments: Any, **options: Any) -> None:
+        self.owner = owner
+        super().__init__(owner, *arguments, **options)
+
+
+def words_of(actions: Iterable[argparse.Action], foreign: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """What files (`foreign`: their keys that are no settings) and variables say of the script's flags, as words of a command line.
+
+    They stand before the typed ones, so that these win.
+    """
+    words: list[str] = []
+    for action in actions:
+        flag = next((spelling for spelling in action.option_strings if spelling.startswith("--")), None)
+        raw = environ.get(getattr(action, "env_var", None) or "") or foreign.get(action.dest)
+        if flag is not None and raw is not None:
+            words += _words(action, flag, str(raw))
+    return words
+
+
+def _words(action: argparse.Action, flag: str, raw: str) -> list[str]:
+    if action.nargs == 0:
+        return [flag] if raw.strip().lower() in _TRUE else []
+    values = _listed(raw)
+    if values is None:
+        return [f"{flag}={raw}"]
+    if action.nargs is None:  # an appending flag is given once for each
+        return [f"{flag}={value}" for value in values]
+    return [flag, *values]
+
+
+def _listed(raw: str) -> list[str] | None:
+    """`[a, "b"]` → the values; None for what is no list."""
+    text = raw.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    return [value.strip().strip("'\"") for value in text[1:-1].split(",") if value.strip()]
