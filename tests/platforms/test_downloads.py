@@ -279,7 +279,7 @@ def test_of_an_experiments_run(local_platform, tmp_path):
     run = hera_utils.ExecutionEngine(local_platform.context).run(experiment)
     (saved,) = run.download(tmp_path / "here")
     assert (tmp_path / "here" / saved.path).stat().st_size == saved.bytes == 1 << 20
-    with pytest.raises(ResourceError, match="no output artifacts `nothing`"):
+    with pytest.raises(ResourceError, match="no output artifact `nothing`"):
         run.download(tmp_path, task="nothing")
     (saved,) = local_platform.run(document).download(tmp_path / "there", artifact="raw")
     assert saved.bytes == 1 << 20

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.downloads import Artifact
 
-ARTIFACT = "artifact:"
+ARTIFACT, LATEST = "artifact:", "@latest"
 
 
 @click.command()
@@ -51,27 +51,26 @@ def command(source: str, target: str, unpack: bool) -> int:
 
 
 def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
-    from hera_utils.cli.runs import reached, run_name
-    from hera_utils.platforms import downloads
+    from hera_utils.cli.whole_runs import reached_run
+    from hera_utils.report.artifacts import absent, artifacts_of_run
 
     run, _, rest = source.removeprefix(ARTIFACT).partition("/")
     if not run:
         raise SettingsError(
             f"`{source}` names no run", fix="write artifact:RUN, artifact:RUN/TASK or artifact:RUN/TASK/NAME"
         )
-    with reached() as client:
-        document = client.get(run_name(client, run))
-        connection = replace(client.connection, namespace=client.namespace)
-    there = downloads.artifacts_of(document)
-    run = str(document["metadata"]["name"])
+    with reached_run(run) as reached:
+        there = artifacts_of_run(reached.run)
+        connection = replace(reached.client.connection, namespace=reached.client.namespace)
+        name = reached.run.name
+    if any(document["metadata"]["name"] == run for document in reached.run.own) and run != name:
+        there = [one for one in there if one.workflow == run]  # a workflow of the run was named
     found, one = _chosen(there, rest)
     if not found:
-        names = ", ".join(list(dict.fromkeys(f"{each.task}/{each.name}" for each in there))[:10])
-        what = f"no output artifact `{rest}`" if rest else "no output artifacts"
-        raise ResourceError(f"{run} has {what}", fix=f"it has: {names}" if names else None)
+        raise absent(run if run != LATEST else name, there, rest)
     if one:
-        return _copy_one(connection, run, found[0], target, unpack)
-    return _copy_several(connection, run, found, target, unpack)
+        return _copy_one(connection, name, found[0], target, unpack)
+    return _copy_several(connection, name, found, target, unpack)
 
 
 def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +45,7 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     colour, silent, painted = use_colour(), True, colours()
     with reached() as client:
         run = followed(client, name)
-        for found, pods, names in _chosen(client, _workflows(run, follow=follow), task, follow=follow):
+        for found, pods, names in _chosen(run, task, follow=follow):
             for pod in pods:
                 lines = client.logs(found, pod=pod, container=container, follow=follow, tail=tail, grep=grep)
                 for source, line in lines:
@@ -93,22 +93,43 @@ def colours() -> Callable[[str], str]:
     return paint
 
 
-def _chosen(
-    client: ArgoClient, workflows: Iterable[str], task: str | None, *, follow: bool
-) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
-    """(workflow, its pods or [None] for all, pod → task) of those workflows of a run that have the task."""
+def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
+    """(workflow, its pods or [None] for all, pod → task) of those workflows of a run that have the task.
+
+    Of a task whose point an earlier run has computed: that run's workflow.
+    """
     absent: ResourceError | None = None
     somewhere = False
-    for found in workflows:
+    for found in _workflows(run, follow=follow):
         try:
-            pods, names = _pods(client, found, task, follow=follow)
+            pods, names = _pods(run.client, found, task, follow=follow)
         except ResourceError as error:
             absent = absent or error
             continue
         somewhere = True
         yield found, pods, names
-    if absent is not None and not somewhere:
+    if absent is None or somewhere:
+        return
+    taken = list(_taken_over(run, str(task)))
+    if not taken:
         raise absent
+    yield from taken
+
+
+def _taken_over(run: Followed, task: str) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
+    """The pods of a task in the workflows of earlier runs, whose points the run has taken over."""
+    from hera_utils.report.gathering import gathered
+
+    folder = run.folder
+    if folder is None:
+        return
+    whole = gathered(run.client, folder.name, [folder.parent])
+    for workflow in sorted(whole.earlier):
+        names = {row.pod: row.task for row in whole.results() if row.workflow == workflow and row.pod}
+        try:
+            yield workflow, pods_of(task, names, workflow), names
+        except ResourceError:
+            continue
 
 
 def _pods(

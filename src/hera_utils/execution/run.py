@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.errors import ResourceError
 from hera_utils.execution.campaign import Campaign
 from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.report.artifacts import download_run
 from hera_utils.report.gathering import gathered
 from hera_utils.report.outcome import Outcome, outcome
 from hera_utils.report.record import DONE
@@ -67,7 +68,7 @@ class Run:
     def download(self, folder: str | Path, *, task: str = "", artifact: str = "") -> list[Saved]:
         """Bring the output artifacts (all, a task's, one) into a folder, as TASK/NAME; what is there already is not asked for again.
 
-        Of a run of several workflows each has a folder of its name. ResourceError when there are none, or the folder cannot be written.
+        ResourceError when there are none, or the folder cannot be written.
         """
         if self.bring is None:
             raise ResourceError(f"nothing is known of where {self.name} ran", fix="hera-utils cp artifact:RUN FOLDER")
@@ -111,21 +112,11 @@ def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str
         with ArgoClient(connection) as fresh:
             return gathered(fresh, folder.name, [folder.parent]).results()
 
-    def bring(folder: Path, task: str, artifact: str) -> list[Saved]:
-        names = [row.name for row in rows] or [record.name]
-        found: list[Saved] = []
-        lacking: ResourceError | None = None
+    def bring(target: Path, task: str, artifact: str) -> list[Saved]:
         with ArgoClient(connection) as fresh:
             fresh.namespace = namespace
-            for name in names:
-                place = folder / name if len(names) > 1 else folder
-                try:
-                    found += fresh.download(name, place, task=task, artifact=artifact)
-                except ResourceError as error:
-                    lacking = error  # one of several may have none
-        if lacking is not None and not found:
-            raise lacking
-        return found
+            whole = gathered(fresh, folder.name, [folder.parent])
+            return download_run(fresh, whole, target, task=task, artifact=artifact)
 
     return Run(
         record.name,

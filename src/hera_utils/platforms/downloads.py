@@ -45,7 +45,8 @@ _OUTLINES = ("DAG", "Steps", "StepGroup", "TaskGroup")  # their outputs are thei
 class Artifact:
     """An output artifact of a run. task: as `hera-utils get` shows it. node: the id of its node. key: in its store, "" if unknown.
 
-    ended: when its node ended, which tells it from the one that the same task left before a retry.
+    ended: when its node ended, which tells it from the one that the same task left before a retry. workflow: whose node it is, of a run
+    of several.
     """
 
     task: str
@@ -53,6 +54,7 @@ class Artifact:
     node: str
     key: str = ""
     ended: str = ""
+    workflow: str = ""
 
     @property
     def is_log(self) -> bool:
@@ -83,7 +85,8 @@ def artifacts_of(workflow: Json) -> list[Artifact]:
         for one in (node.get("outputs") or {}).get("artifacts") or ():
             key = next((str(one[store]["key"]) for store in _STORES if (one.get(store) or {}).get("key")), "")
             task = _short(str(node.get("name", "")), run)
-            found.append(Artifact(task, str(one["name"]), str(node["id"]), key, str(node.get("finishedAt") or "")))
+            ended = str(node.get("finishedAt") or "")
+            found.append(Artifact(task, str(one["name"]), str(node["id"]), key, ended, run))
     return found
 
 
@@ -126,7 +129,10 @@ def download(
             return None
         http = ArgoHttp(connection)
         try:
-            saved = keeper.kept(artifact) or _Bringing(http, connection.namespace, run, artifact, keeper).bring()
+            saved = (
+                keeper.kept(artifact)
+                or _Bringing(http, connection.namespace, artifact.workflow or run, artifact, keeper).bring()
+            )
         except HeraUtilsError as error:
             failures.append(error)
             return None
@@ -197,10 +203,10 @@ class _Keeper:
 class _Bringing:
     """One artifact on its way: bytes appended to `….part` until it is whole."""
 
-    def __init__(self, http: ArgoHttp, namespace: str, run: str, artifact: Artifact, keeper: _Keeper) -> None:
+    def __init__(self, http: ArgoHttp, namespace: str, workflow: str, artifact: Artifact, keeper: _Keeper) -> None:
         self._http, self._artifact, self._keeper = http, artifact, keeper
         self._path = "/artifacts/" + "/".join(
-            quote(part, safe="") for part in (namespace, run, artifact.node, artifact.name)
+            quote(part, safe="") for part in (namespace, workflow, artifact.node, artifact.name)
         )
         self._part = keeper.folder / legal(artifact.task) / (legal(artifact.name) + _PART)
         self._etag = ""

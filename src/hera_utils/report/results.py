@@ -125,6 +125,8 @@ class Results(Sequence[Row]):
         axes, outputs = _names(one.values for one in points), _names(one.outputs for one in points)
         taken = {*_KEYS, *MEASURES}
         columns = [_column("point", "key", (one.id for one in points))]
+        if len({one.workflow for one in points if one.workflow}) > 1:
+            columns.append(_column("workflow", "key", (one.workflow for one in points)))
         columns += _spread("input", axes, taken, [one.values for one in points])
         columns += _spread("output", outputs, taken | set(axes), [one.outputs for one in points])
         if any(one.artifacts for one in points):
