@@ -202,6 +202,20 @@ def test_set_an_output_of_a_suspend_node(mode: str) -> None:
     assert play.running() == ["[1].after"]
 
 
+def test_a_suspend_node_is_not_resumed_without_what_should_have_been_supplied(mode: str) -> None:
+    outputs = "outputs: {parameters: [{name: answer, valueFrom: {supplied: {}}}]}"
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, suspend: {{}}, {outputs}}}]}}"), mode)
+    with pytest.raises(
+        Refused, match="raw output parameter 'answer' has not been set and does not have a default value"
+    ):
+        play.tell(e.ResumeRequested(play.at, "s"))
+    assert (play.phase, play.node("wf")["phase"]) == ("Running", "Running")
+    play.tell(e.SetRequested(play.at, "s", "id=wf", "", "", {"answer": "yes"}))
+    play.tell(e.ResumeRequested(play.at, "s"))
+    assert play.phase == "Succeeded"
+    assert play.node("wf")["outputs"]["parameters"] == [{"name": "answer", "value": "yes"}]
+
+
 def test_suspend_with_a_duration_ends_by_itself(mode: str) -> None:
     play = Play(workflow("{entrypoint: main, templates: [{name: main, suspend: {duration: 10s}}]}"), mode)
     play.wait("suspend:wf")
@@ -394,7 +408,7 @@ templates:
 def test_claims_of_the_workflow(mode: str) -> None:
     spec = """
 entrypoint: main
-volumeClaimTemplates: [{metadata: {name: work}, spec: {accessModes: [ReadWriteOnce]}}]
+volumeClaimTemplates: [{metadata: {name: work}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]
 templates:
 - {name: main, container: {image: busybox, command: ["true"], volumeMounts: [{name: work, mountPath: /work}]}}
 """
@@ -406,6 +420,54 @@ templates:
     assert launch.pod["spec"]["volumes"] == [{"name": "work", "persistentVolumeClaim": {"claimName": "wf-work"}}]
     commands = play.end("wf")
     assert c.DeleteObject("PersistentVolumeClaim", "wf-work") in commands
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            "accessModes: [ReadWriteSometimes], resources: {requests: {storage: 1Gi}}",
+            'spec.accessModes: Unsupported value: "ReadWriteSometimes": supported values: "ReadOnlyMany", "ReadWriteMany", '
+            '"ReadWriteOnce", "ReadWriteOncePod"',
+        ),
+        (
+            "accessModes: []",
+            "[spec.accessModes: Required value: at least 1 access mode is required, spec.resources[storage]: Required value]",
+        ),
+        (
+            "accessModes: [ReadWriteOncePod, ReadWriteOnce], resources: {requests: {storage: 0}}, volumeMode: Tape",
+            "[spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes, "
+            'spec.resources[storage]: Invalid value: "0": must be greater than zero, '
+            'spec.volumeMode: Unsupported value: "Tape": supported values: "Block", "Filesystem"]',
+        ),
+    ],
+)
+def test_a_claim_that_kubernetes_refuses_ends_the_workflow_before_it_begins(mode: str, spec: str, message: str) -> None:
+    templates = (
+        f"volumeClaimTemplates: [{{metadata: {{name: work}}, spec: {{{spec}}}}}], templates: [{{name: main, {POD}}}]"
+    )
+    play = Play(workflow(f"{{entrypoint: main, {templates}}}"), mode)
+    assert (play.phase, play.message) == (
+        "Error",
+        f'pvc create error: PersistentVolumeClaim "wf-work" is invalid: {message}',
+    )
+    assert play.run.nodes == {}
+    assert not [one for one in play.commands if isinstance(one, c.WriteObject)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code", "progress"), [(5, 0, "1/1"), (5, 1, "0/1"), (61, 0, "9/9"), (61, 1, "4/9")]
+)
+def test_what_a_pod_writes_of_its_progress_counts_once_a_minute(
+    mode: str, seconds: int, code: int, progress: str
+) -> None:
+    play = Play(workflow(f"{{entrypoint: main, templates: [{{name: main, {POD}}}]}}"), mode)
+    play.start("wf")
+    play.tell(e.PodProgressed(play.at, "s", "wf", "4/9"))
+    assert play.run.document["status"]["progress"] == "4/9"
+    state = e.ContainerState("main", code, "Completed" if code == 0 else "Error", "", play.at, play.at + seconds)
+    play.end("wf", code, containers=(state,))
+    assert (play.node("wf")["progress"], play.run.document["status"]["progress"]) == (progress, progress)
 
 
 def test_an_unknown_volume_is_an_error_of_the_template(mode: str) -> None:

@@ -53,6 +53,25 @@ def members(text: str) -> dict[str, str]:
     return found
 
 
+def texts(text: str) -> dict[str, str]:
+    """A JSON object of texts (map[string]string); null counts as nothing. The text has been checked. Raises NotJson."""
+    value = json.loads(text, parse_int=float)
+    wrong = (
+        [value]
+        if not isinstance(value, dict | None)
+        else [one for one in (value or {}).values() if not isinstance(one, str | None)]
+    )
+    if wrong:
+        go_type = "string" if isinstance(value, dict) else "map[string]string"
+        raise NotJson(f"json: cannot unmarshal {_kind(wrong[0])} into Go value of type {go_type}")
+    return {key: one or "" for key, one in (value or {}).items()}
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "bool", float: "number", str: "string", list: "array"}
+    return names.get(type(value), "object")
+
+
 _BETWEEN = re.compile(r"[ \t\r\n,:]*")
 
 

@@ -222,13 +222,13 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool =
     for key in metadata.get("annotations") or {}:
         found += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
     if found:
-        raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {_aggregate(found)}', reason="Invalid")
+        raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {aggregate(found)}', reason="Invalid")
 
 
 def _invalid(field: str, value: object, fault: str) -> str:
     return f"{field}: Invalid value: {json.dumps(str(value), ensure_ascii=False)}: {fault}"
 
 
-def _aggregate(messages: list[str]) -> str:
+def aggregate(messages: list[str]) -> str:
     unique = list(dict.fromkeys(messages))
     return unique[0] if len(unique) == 1 else "[" + ", ".join(unique) + "]"

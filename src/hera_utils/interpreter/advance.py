@@ -140,6 +140,8 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         return
     outcome = outcomes.of_pod(event, template)
     found = outcomes.outputs(event, template)
+    if not outcomes.progress_reported(event.containers):
+        walk.ledger.change(node, progress="0/1")
     failed = event.phase != "Succeeded"
     _containers(walk, node, event.containers, failed=failed)
     for child in walk.ledger.children(node):

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from hera_utils.argo import claims
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import closing, instants, limits, locks, metrics, phases, retry_in_place, substitution
@@ -101,7 +102,11 @@ def started(walk: Walk) -> list[Command]:
     deadline = limits.workflow_deadline(walk)
     if deadline:
         walk.timer("deadline", deadline + limits.AFTER)
-    create_claims(walk)
+    try:
+        create_claims(walk)
+    except Fault as fault:
+        closing.close(walk, phases.ERROR, f"pvc create error: {fault.message}")
+        return walk.commands
     walk.visit(walk.root)
     walk.open_waiting()
     note_totals(walk)
@@ -218,7 +223,7 @@ def note_totals(walk: Walk) -> None:
 
 
 def create_claims(walk: Walk) -> None:
-    """The claims of volumeClaimTemplates, named after the workflow."""
+    """The claims of volumeClaimTemplates, named after the workflow. Raises Fault when Kubernetes would refuse one."""
     status = walk.document["status"]
     wanted = walk.spec.get("volumeClaimTemplates") or []
     if not wanted or status.get("persistentVolumeClaims"):
@@ -228,9 +233,12 @@ def create_claims(walk: Walk) -> None:
         "blockOwnerDeletion": True,
     }  # fmt: skip
     volumes: list[Any] = []
+    status["persistentVolumeClaims"] = volumes
     for claim in wanted:
         metadata = claim.get("metadata") or {}
         name = f"{walk.run.name}-{metadata.get('name', '')}"
+        if wrong := claims.complaint(claim.get("spec") or {}):
+            raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
         labels = {**(metadata.get("labels") or {}), "workflows.argoproj.io/workflow": walk.run.name}
         made = {**metadata, "name": name, "namespace": walk.run.namespace, "labels": labels, "ownerReferences": [owner]}
         walk.say(
@@ -239,4 +247,3 @@ def create_claims(walk: Walk) -> None:
             )
         )
         volumes.append({"name": metadata.get("name", ""), "persistentVolumeClaim": {"claimName": name}})
-    status["persistentVolumeClaims"] = volumes

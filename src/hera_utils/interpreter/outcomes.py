@@ -111,6 +111,15 @@ def outputs(event: PodFinished, template: Json) -> Json:
     return found
 
 
+_PROGRESS_TICK = 60.0  # seconds between two reports of Argo's executor (ARGO_PROGRESS_PATCH_TICK_DURATION)
+
+
+def progress_reported(containers: Sequence[ContainerState]) -> bool:
+    """Whether Argo's executor would have told the controller what the pod wrote of its progress: not at the end, each minute."""
+    times = [(one.started_at, one.finished_at) for one in containers if one.name == "main"]
+    return any(start is not None and end is not None and end - start >= _PROGRESS_TICK for start, end in times)
+
+
 def finished_at(containers: Sequence[ContainerState], now: float) -> float:
     """When the last container ended."""
     ends = [container.finished_at for container in containers if container.finished_at is not None]

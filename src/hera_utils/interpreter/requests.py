@@ -6,7 +6,7 @@ from hera_utils.argo import selectors
 from hera_utils.errors import Refused
 from hera_utils.interpreter import begin, births, closing, events, graph, limits, locks, phases
 from hera_utils.interpreter.commands import KillPod
-from hera_utils.interpreter.faults import TimedOut
+from hera_utils.interpreter.faults import Fault, TimedOut
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json
@@ -86,12 +86,18 @@ def suspend(walk: Walk, event: events.SuspendRequested) -> None:
 
 
 def resume(walk: Walk, event: events.ResumeRequested) -> None:
-    """Go on: the workflow itself, and its suspend nodes (those that the selector names)."""
+    """Go on: the workflow itself, and its suspend nodes (those that the selector names).
+
+    Raises Refused, and nothing has changed, when an output that somebody should have supplied has no value.
+    """
     if event.node_field_selector:
         set_node(walk, events.SetRequested(event.at, event.seed, event.node_field_selector, phases.SUCCEEDED))
         return
     active = [node for node in walk.run.nodes.values() if _suspended(node)]
-    filled = [leaves.with_defaults(node.get("outputs")) for node in active]
+    try:
+        filled = [leaves.with_defaults(node.get("outputs")) for node in active]
+    except Fault as fault:
+        raise Refused(INTERNAL, fault.message) from None
     walk.document["spec"].pop("suspend", None)
     walk.spec.pop("suspend", None)
     for node, found in zip(active, filled, strict=True):

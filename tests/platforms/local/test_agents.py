@@ -175,15 +175,40 @@ def test_resource_refuses_what_it_does_not_know(platform):
     assert unknown_fields(wrong, "Workflow") == ["spec.templates[0].resources"]
 
 
+@pytest.mark.parametrize(
+    ("action", "manifest", "message"),
+    [
+        ("create", "apiVersion: v1\nmetadata: {name: x}\n",
+         'error: error validating "/tmp/manifest.yaml": error validating data: kind not set; '
+         "if you choose to ignore these errors, turn validation off with --validate=false"),
+        ("apply", "metadata: {name: x}\n",
+         'error: error validating "/tmp/manifest.yaml": error validating data: [apiVersion not set, kind not set]; '
+         "if you choose to ignore these errors, turn validation off with --validate=false"),
+        ("get", "metadata: {name: x}\napiVersion: v1\n",
+         'error: unable to decode "/tmp/manifest.yaml": Object \'Kind\' is missing in '
+         '\'{"apiVersion":"v1","metadata":{"name":"x"}}\''),
+    ],
+)  # fmt: skip
+def test_resource_without_a_kind(platform, action, manifest, message):
+    node = run(platform, {"resource": {"action": action, "manifest": manifest}})
+    assert message in node["message"]
+
+
 def test_data_lists_and_transforms_keys(platform):
     folder = platform.state / "artifacts" / "default" / "bucket"
     folder.mkdir(parents=True)
-    for name in ("a.txt", "b.log", "c.txt"):
+    for name in ("a.txt", "b.log", "c.txt", "c/d.txt", "c-e.txt", "C.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(name)
     source = {"artifactPaths": {"name": "all", "s3": {"bucket": "x", "key": "bucket"}}}
     data = {"source": source, "transformation": [{"expression": "filter(data, {# endsWith '.txt'})"}]}
     node = run(platform, {"data": data})
-    assert (node["phase"], json.loads(node["outputs"]["result"])) == ("Succeeded", ["bucket/a.txt", "bucket/c.txt"])
+    assert (node["phase"], json.loads(node["outputs"]["result"])) == (
+        "Succeeded",
+        [f"bucket/{name}.txt" for name in ("C", "a", "c-e", "c", "c/d")],  # by key, not by folder
+    )
+    data = {"source": source, "transformation": [{"expression": "[now().Year() > 2000]"}]}
+    assert json.loads(run(platform, {"data": data})["outputs"]["result"]) == [True]
 
 
 def test_queries():

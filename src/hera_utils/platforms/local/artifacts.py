@@ -40,14 +40,16 @@ class ArtifactStore:
             raise PlatformError(str(fault)) from None
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """The keys of all files below a prefix, sorted."""
+        """The keys of all files below a prefix, in a store's order: that of their bytes, whatever the folders."""
+        yield from sorted(self._keys(prefix), key=os.fsencode)
+
+    def _keys(self, prefix: str) -> Iterator[str]:
         start = self.path(prefix) if prefix.strip("/") else self.root
         if start.is_file():
             yield str(start.relative_to(self.root))
             return
-        for folder, folders, files in os.walk(start):
-            folders.sort()
-            for name in sorted(files):
+        for folder, _, files in os.walk(start):
+            for name in files:
                 yield str((Path(folder) / name).relative_to(self.root))
 
     def remove(self, key: str) -> None:

@@ -10,7 +10,7 @@ import binascii
 import json
 from typing import Any
 
-from hera_utils.argo import faults, names
+from hera_utils.argo import claims, faults, names
 from hera_utils.errors import Refused
 from hera_utils.platforms.local.clock import stamp
 from hera_utils.platforms.local.stored import Stored
@@ -203,13 +203,9 @@ def _complete_claim(document: Json) -> None:
     name = document["metadata"]["name"]
     _check_objects("PersistentVolumeClaim", document, "spec", "spec.resources", "spec.resources.requests")
     spec = document.setdefault("spec", {})
-    if not spec.get("accessModes"):
-        raise invalid(
-            "PersistentVolumeClaim", name, "spec.accessModes: Required value: at least 1 access mode is required"
-        )
-    requests = (spec.get("resources") or {}).get("requests") or {}
-    if "storage" not in requests:
-        raise invalid("PersistentVolumeClaim", name, "spec.resources[storage]: Required value")
+    if wrong := claims.complaint(spec):
+        raise invalid("PersistentVolumeClaim", name, wrong)
+    requests = spec["resources"]["requests"]
     spec.setdefault("volumeMode", "Filesystem")
     spec.setdefault("storageClassName", "local")
     spec.setdefault("volumeName", f"pvc-{document['metadata']['uid']}")

@@ -177,7 +177,9 @@ def test_artifacts_travel_from_task_to_task(stage: Stage) -> None:
     ("artifact", "message"),
     [
         ({}, "required artifact 'x' not supplied"),
-        ({"s3": {"key": "no/such"}}, "artifact x failed to load: The specified key does not exist: no/such"),
+        ({"s3": {"key": "no/such"}}, "artifact x failed to load: The specified key does not exist."),
+        ({"http": {"url": ""}}, "required artifact 'x' not supplied"),
+        ({"git": {"repo": ""}}, "required artifact 'x' not supplied"),
         ({"s3": {"key": "../../x"}}, 'artifact x failed to load: the artifact key "../../x" leads out of the artifact store'),
         ({"http": {"url": "file:///etc/passwd"}}, "artifact x failed to load: the address file:///etc/passwd is not http or https"),
     ],
@@ -188,6 +190,15 @@ def test_input_artifacts_that_cannot_be_had(stage: Stage, artifact: Json, messag
     )
     assert (end.phase, end.error) == ("Failed", f"init: Error (exit code 64): {message}")
     assert end.containers == ()
+
+
+@pytest.mark.parametrize(
+    "place", [{"http": {"url": ""}}, {"git": {"repo": ""}}, {"s3": {"key": ""}}, {"s3": {"key": "no/such"}}, {}]
+)
+def test_an_optional_input_artifact_that_cannot_be_had_is_left_out(stage: Stage, place: Json) -> None:
+    template = {"inputs": {"artifacts": [{"name": "x", "path": "/in/x", "optional": True, **place}]}}
+    end = stage.run(stage.shell("test ! -e /in/x && echo fine", template=template))
+    assert (end.phase, end.error) == ("Succeeded", "")
 
 
 def test_an_archive_cannot_leave_its_folder(stage: Stage, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.platforms.local import remote_artifacts
 from hera_utils.platforms.local.agents.agents import Failed, Stop
 from hera_utils.platforms.local.artifacts import ArtifactStore
+from hera_utils.platforms.local.clock import now
 from hera_utils.platforms.local.runtimes.pod.store import key_of
 from hera_utils.platforms.local.runtimes.runtime import Launch
 
@@ -49,10 +50,11 @@ class DataAgent:
 
 
 def _transformed(expression: str, data: Any, number: int) -> Any:
+    from hera_utils.expressions.entropy import Entropy
     from hera_utils.expressions.expr import parse
 
     try:
-        return parse(expression).evaluate_in({"data": data})
+        return parse(expression).evaluate_in({"data": data}, entropy=Entropy(now()))
     except HeraUtilsError as error:
         raise Failed(
             "unable to process data template: unable to process data transformation: "

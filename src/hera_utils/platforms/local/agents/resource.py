@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.names import aggregate
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.platforms.local import objects, remote_artifacts
@@ -207,10 +208,8 @@ class _Action:
                 if word in (one.plural, one.singular, *one.short):
                     return one
             raise Failed(f'error: the server doesn\'t have a resource type "{word}"')
-        if not kind:
-            raise InvalidWorkflow(
-                "Kind and name are both required but at least one of them is missing from the manifest"
-            )
+        if not kind or not version:
+            raise Failed(self._undecodable(manifest))
         for one in RESOURCES:
             if (one.kind, one.group_version) == (kind, version):
                 return one
@@ -220,6 +219,18 @@ class _Action:
             f'error: resource mapping not found for name: "{name}" namespace: "{namespace}" from "{FILE}": '
             f'no matches for kind "{kind}" in version "{version}"\nensure CRDs are installed first'
         )
+
+    def _undecodable(self, manifest: Json) -> str:
+        """kubectl's words for a manifest that does not say what it is: some of its commands check it first."""
+        missing = [f"{field} not set" for field in ("apiVersion", "kind") if manifest.get(field) is None]
+        if missing and self.action in ("create", "apply", "replace"):
+            return (
+                f'error: error validating "{FILE}": error validating data: {aggregate(missing)}; '
+                "if you choose to ignore these errors, turn validation off with --validate=false"
+            )
+        field = "apiVersion" if manifest.get("kind") else "Kind"
+        text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return f"error: unable to decode \"{FILE}\": Object '{field}' is missing in '{text}'"
 
     def _name(self) -> str:
         if isinstance(self.manifest, dict) and (self.manifest.get("metadata") or {}).get("name"):

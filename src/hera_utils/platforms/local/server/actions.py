@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from hera_utils.argo import gojson
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import (
@@ -85,9 +84,7 @@ def _parameters(text: str) -> dict[str, str]:
     if not text:
         return {}
     try:
-        values = json.loads(text)
-    except ValueError as error:
+        gojson.check(text)
+        return gojson.texts(text)
+    except gojson.NotJson as error:
         raise Refused(INVALID_ARGUMENT, f"unable to parse output parameter set request: {error}") from None
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise Refused(INVALID_ARGUMENT, "unable to parse output parameter set request: not an object of texts")
-    return values

@@ -80,7 +80,7 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
     except FileNotFoundError as error:
         if artifact.get("optional"):
             return
-        raise PodFault(f"artifact {name} failed to load: {error.strerror}: {error.filename}") from error
+        raise PodFault(f"artifact {name} failed to load: {error.strerror}") from error
     except (OSError, PodFault) as error:
         raise PodFault(f"artifact {name} failed to load: {error}") from error
     try:
@@ -108,7 +108,7 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
         key = str(key_of(artifact))
         source = path_of(job["store"], key)
         if not os.path.exists(source):
-            raise FileNotFoundError(2, "The specified key does not exist", key)
+            raise FileNotFoundError(2, "The specified key does not exist.", key)
         _copy(source, *os.path.split(target))
 
 

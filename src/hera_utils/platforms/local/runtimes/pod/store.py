@@ -17,6 +17,7 @@ KEYED = (
     "artifactory",
     "plugin",
 )  # locations that name an object by a key; which of them is the local store, the server knows (places.py)
+_ADDRESSES = {"http": "url", "git": "repo"}
 _KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
 
 
@@ -32,9 +33,10 @@ def key_of(location: Json) -> str | None:
 
 
 def located(location: Json) -> str | None:
-    """The kind of place that an artifact names (s3, raw, http, git…), None when it names none."""
+    """The kind of place that an artifact names (s3, raw, http, git…), None when it names none: an empty address is none."""
     for kind in ("raw", "http", "git", *KEYED):
-        if location.get(kind) is not None:
+        field = _ADDRESSES.get(kind)
+        if location.get(kind) is not None and (field is None or location[kind].get(field)):
             return kind
     return None
 
