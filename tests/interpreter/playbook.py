@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
-from hera_utils.interpreter import begin
+from hera_utils.interpreter import begin, stall
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.state import Run
+from hera_utils.platforms.local.locks import Answer, Holder, LockTable, wanted_locks
 
 BORN = "2026-01-01T00:00:00Z"
 START = 1_767_225_600.0  # the same, in seconds
@@ -27,10 +28,12 @@ def workflow(spec: str | dict[str, Any], name: str = "wf", **metadata: Any) -> d
 class Play:
     """One run. `launched`: node ids of pods in the order they were asked for.
 
-    `commands`: those of the last event, `told`: its Kubernetes events.
+    `commands`: those of the last event, `told`: its Kubernetes events. stalls: the run may come to where nothing can move it any more.
     mode: "live" keeps the run in memory; "restored" reads it back from its JSON before each event; "naive" also walks all of it
     again after each event: the oracle of the incremental walk.
     """
+
+    stalls = False
 
     def __init__(self, document: dict[str, Any], mode: str = "live", **submitted: Any) -> None:
         self.mode = mode
@@ -58,6 +61,7 @@ class Play:
         self.told = [one for one in self.commands if isinstance(one, c.Warn)]
         self.commands = [one for one in self.commands if not isinstance(one, c.Warn)]
         self._check_changed(before)
+        assert self.stalls or stall.MESSAGE not in self.message, self.message
         for command in self.commands:
             if isinstance(command, c.LaunchPod):
                 assert command.node_id not in self.launched, "launched twice"
@@ -137,3 +141,60 @@ class Play:
         status = {key: value for key, value in self.run.document["status"].items() if key not in ("nodes", "progress")}
         picture: dict[str, Any] = json.loads(json.dumps({"nodes": nodes, "status": status}))
         return picture
+
+
+class Answering(Play):
+    """A run whose questions are answered at once: locks by a real table, which others may hold too, and config maps of memoization.
+
+    late: the answers are kept in `answers` until `answer()` hands out the next one.
+    """
+
+    def __init__(
+        self, document: dict[str, Any], mode: str = "live", *, late: bool = False, cached: tuple[str, ...] = ()
+    ) -> None:
+        self.late = late
+        self.table = LockTable(lambda _: 1)
+        self.answers: list[e.Event] = []
+        label = {"workflows.argoproj.io/configmap-type": "Cache"}
+        entries = {key: json.dumps({"nodeID": "x", "outputs": {}, "creationTimestamp": BORN}) for key in cached}
+        self.maps: dict[str, Any] = {"cache": {"metadata": {"labels": label}, "data": entries}} if cached else {}
+        super().__init__(document, mode)
+
+    def tell(self, event: e.Event) -> list[c.Command]:
+        commands = super().tell(event)
+        for command in commands:
+            self._consider(command)
+        while self.answers and not self.late:
+            self.answer()
+        return commands
+
+    def answer(self) -> None:
+        self.tell(self.answers.pop(0))
+
+    def hold(self, mutex: str) -> None:
+        """Another run takes a mutex."""
+        self.table.ask(Holder("other", "", "default/other"), wanted_locks({"mutexes": [{"name": mutex}]}, "default"))
+
+    def let_go(self) -> None:
+        self._hear(self.table.release("other", ""))
+        while self.answers and not self.late:
+            self.answer()
+
+    def _consider(self, command: c.Command) -> None:
+        if isinstance(command, c.AskLock):
+            name = f"default/wf/{command.holder}" if command.holder not in ("", "wf") else "default/wf"
+            wanted = wanted_locks(command.synchronization, "default")
+            self._hear([self.table.ask(Holder("wf", command.holder, name), wanted)])
+        elif isinstance(command, c.ReleaseLock):
+            self._hear(self.table.release("wf", command.holder))
+        elif isinstance(command, c.ReadObject):
+            self.answers.append(e.ObjectRead(self.at, "seed", command.key, self.maps.get(command.name)))
+        elif isinstance(command, c.WriteObject) and command.document["kind"] == "ConfigMap":
+            known = self.maps.setdefault(command.document["metadata"]["name"], command.document)
+            known["data"] = {**known["data"], **command.document["data"]}
+
+    def _hear(self, answers: list[Answer]) -> None:
+        for one in answers:
+            if one.holder.run == "wf":
+                status = {"holding": list(one.names)} if one.granted else {"waiting": one.waiting_for, "holders": []}
+                self.answers.append(e.LockAnswered(self.at, "seed", one.holder.key, one.granted, one.message, status))

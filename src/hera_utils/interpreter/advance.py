@@ -32,8 +32,7 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     walk = begin.restored(run, event)
     apply = _HANDLERS[type(event)]
     apply(walk, event)
-    walk.open_waiting()
-    begin.note_totals(walk)
+    begin.settle(walk)
     return walk.commands
 
 
@@ -179,6 +178,7 @@ def _container_nodes(walk: Walk, node: Json) -> list[Json]:
 
 
 def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
+    walk.timers.discard(event.key)
     key, _, node_id = event.key.partition(":")
     if key == "deadline":
         requests.deadline(walk)

@@ -10,7 +10,7 @@ import yaml
 from hera_utils.argo import claims
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import closing, instants, limits, locks, metrics, phases, retry_in_place, substitution
+from hera_utils.interpreter import closing, instants, limits, locks, metrics, phases, retry_in_place, stall, substitution
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
@@ -108,8 +108,7 @@ def started(walk: Walk) -> list[Command]:
         closing.close(walk, phases.ERROR, f"pvc create error: {fault.message}")
         return walk.commands
     walk.visit(walk.root)
-    walk.open_waiting()
-    note_totals(walk)
+    settle(walk)
     return walk.commands
 
 
@@ -206,6 +205,14 @@ def walk_again(walk: Walk) -> None:
     closing.duration_variable(walk)
     if not walk.spec.get("suspend"):
         walk.visit(walk.root)
+
+
+def settle(walk: Walk) -> None:
+    """What holds after every event: room is used, who is over holds no lock, something is still to come, totals are right."""
+    walk.open_waiting()
+    locks.release_ended(walk)
+    stall.end(walk)
+    note_totals(walk)
 
 
 def note_totals(walk: Walk) -> None:

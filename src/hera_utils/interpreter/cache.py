@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, instants, limits, phases
+from hera_utils.interpreter import births, instants, limits, phases, unopened
 from hera_utils.interpreter.commands import ReadObject, WriteObject
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -26,7 +26,7 @@ def looked_up(walk: Walk, frame: Frame, node: Json | None) -> bool:
     Raises Fault for an illegal key or a config map that is no cache.
     """
     memoize = frame.template.get("memoize")
-    if not memoize or (node is not None and frame.node_id not in walk.answered):
+    if not memoize or (node is not None and not unopened.waits(walk, frame.node_id)):
         return True
     key, name = text_of(memoize.get("key", "")), _cache_name(memoize)
     question = f"memo:{frame.node_id}"

@@ -11,10 +11,6 @@ class Fault(Exception):
         self.message = message
 
 
-class Missing(Fault):
-    """A reference has no value yet: try again when something has changed (Argo: ErrRequeue)."""
-
-
 class Full(Fault):
     """A limit of parallelism holds the node back; it is tried again when another one ends."""
 

@@ -45,6 +45,7 @@ class Frame:
 
     dirty: the children that changed since the last visit, with the fault that opening or planning them raised.
     state: what the planner keeps between visits. deadline: until when retries may run (seconds since the epoch, 0: none).
+    fresh: nothing of the node was started before it was opened.
     """
 
     call: Call
@@ -57,6 +58,7 @@ class Frame:
     dirty: dict[str, Fault | None] = field(default_factory=dict)
     state: Any = None
     deadline: float = 0.0
+    fresh: bool = False
 
     @property
     def on_exit(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.interpreter import graph, limits, phases, substitution
+from hera_utils.interpreter import graph, limits, phases, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.scope import Scope
@@ -57,9 +57,8 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
         owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.named(name)))
         if not hook.get("expression"):
             raise Fault(f"Expression required for hook {name}")
-        if walk.ledger.named(name) is None and not substitution.true(
-            hook["expression"], owner.scope.parameters(walk.variables)
-        ):
+        known = owner.scope.parameters(walk.variables)
+        if not unopened.begun(walk, name) and not substitution.true(hook["expression"], known):
             continue
         arguments = hook.get("arguments") or {}
         outputs = graph.last_attempt(walk.ledger, node).get("outputs")

@@ -18,10 +18,15 @@ from hera_utils.interpreter.state import Json, Run
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
 _COUNTED = frozenset({"Pod", "Steps", "DAG"})  # Argo: node_counters.go counts these as active or unsuccessful children
 _ACTIVE = frozenset({phases.PENDING, phases.RUNNING})
+_LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 
 
 class Ledger:
-    """`now` is the time of the event that is being applied (seconds since the epoch)."""
+    """`now` is the time of the event that is being applied (seconds since the epoch).
+
+    pending_ends: the leaves whose end will be told from outside: pods, agents' tasks and suspend nodes at work. A daemon that is
+    ready is none of them, since nothing waits for its end.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -30,6 +35,7 @@ class Ledger:
         self.now = 0.0
         self.active_pods = 0
         self.running_pods = 0
+        self.pending_ends = 0
         self.active_pods_in: dict[str, int] = defaultdict(int)
         self.active_children: dict[str, int] = defaultdict(int)
         self.unsuccessful_children: dict[str, int] = defaultdict(int)
@@ -172,6 +178,10 @@ class Ledger:
                     self.active_pods_in[boundary] += sign
             elif phase in phases.UNSUCCESSFUL:
                 self.unsuccessful_children[boundary] += sign
+        if kind in _LEAVES and phase in _ACTIVE and node["id"] not in self._replaced:
+            waits = (node.get("synchronizationStatus") or {}).get("waiting")
+            if not waits and not (node.get("daemoned") and phase == phases.RUNNING):
+                self.pending_ends += sign
         if node.get("daemoned"):
             if sign > 0:
                 self.daemons[boundary].add(node["id"])

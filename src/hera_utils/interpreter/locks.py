@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, instants, phases
+from hera_utils.interpreter import births, instants, phases, unopened
 from hera_utils.interpreter.commands import AskLock, ReleaseLock
 from hera_utils.interpreter.events import LockAnswered
 from hera_utils.interpreter.faults import Fault
@@ -35,6 +35,10 @@ def held(walk: Walk, holder: str) -> bool:
 
 def waits(walk: Walk, holder: str) -> bool:
     return bool((walk.run.memory.get("locks") or {}).get(holder) == _ASKED)
+
+
+def any_waits(walk: Walk) -> bool:
+    return _ASKED in (walk.run.memory.get("locks") or {}).values()
 
 
 def acquired(walk: Walk, frame: Frame, node: Json | None) -> bool:
@@ -102,6 +106,22 @@ def release(walk: Walk, holder: str) -> None:
         mutex["holding"] = [one for one in mutex.get("holding") or () if one["holder"] != shown]
     for one in (status.get("semaphore") or {}).get("holding") or ():
         one["holders"] = [name for name in one["holders"] if name != shown]
+
+
+def release_unused(walk: Walk, holder: str) -> None:
+    """Give back locks that were granted when nobody wanted them any more, or when there was no room to use them."""
+    opened = holder in walk.frames or holder in walk.held or walk.spec.get("suspend")
+    if held(walk, holder) and not opened:
+        release(walk, holder)
+
+
+def release_ended(walk: Walk) -> None:
+    """Give back the locks of all nodes that ended in this step of the interpreter, whoever ended them."""
+    for node_id in walk.run.changed:
+        node = walk.ledger.get(node_id)
+        if node is not None and phases.ended(node):
+            unopened.forget(walk, node_id)
+            release(walk, node_id)
 
 
 def release_all(walk: Walk) -> None:

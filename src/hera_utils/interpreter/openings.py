@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, births, cache, limits, locks, metrics, phases
+from hera_utils.interpreter import arguments, births, cache, limits, locks, metrics, phases, unopened
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame
@@ -49,9 +49,11 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
         _check_pending(walk, frame, node)
     try:
         if not locks.acquired(walk, frame, node) or not cache.looked_up(walk, frame, walk.ledger.named(call.name)):
-            walk.held[frame.node_id] = parent
+            walk.held[frame.node_id] = frame
+            unopened.note(walk, frame)
             return None
     except Fault as fault:
+        unopened.forget(walk, frame.node_id)
         _error_node(walk, call, walk.ledger.named(call.name), fault.message)
         raise
     return _dispatch(walk, frame, walk.ledger.named(call.name))
@@ -80,9 +82,12 @@ def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:
 
 def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
     """Make the node what its template says it is."""
-    if node is not None and phases.ended(node):
-        return None  # a cache answered
+    waited = unopened.forget(walk, frame.node_id)
+    if node is not None and phases.ended(node):  # a cache answered
+        locks.release(walk, frame.node_id)
+        return None
     fresh = node is None
+    frame.fresh = fresh or waited
     kind = kind_of(frame.template)
     template = frame.template
     if frame.call.attempt is None and births.retry_strategy(walk, template) is not None:

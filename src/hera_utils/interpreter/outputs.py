@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
+from hera_utils.expressions import dashes
 from hera_utils.expressions.gotext import to_json
 from hera_utils.interpreter import hooks, loops, phases, substitution
 from hera_utils.interpreter.document import with_template_defaults
@@ -26,7 +27,9 @@ def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[st
     """A step or task with what it refers to filled in. Hooks wait: they may refer to the step itself.
 
     One whose `when` already says no is answered with only that resolved: its other references need not exist.
-    wrap: what Argo puts before the message of an artifact that is not there. Raises Missing when a reference has no value yet.
+    wrap: what Argo puts before the message of an artifact that is not there.
+
+    Raises Fault for a reference without a value: everything before the step is over, so none will come. Argo looks again for ever.
     """
     known = scope.parameters(walk.variables)
     kept = step.get("hooks")
@@ -43,7 +46,10 @@ def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[st
                 return {**step, "when": when}
     if bare.get("arguments"):
         bare["arguments"] = scope.mark_absent(bare["arguments"])
-    resolved: Json = dict(substitution.replace(bare, known, unresolved=True, strict=strict))
+    try:
+        resolved: Json = dict(substitution.replace(bare, known, unresolved=True, strict=strict))
+    except Fault as fault:
+        raise Fault(fault.message + dashes.hint(bare, known)) from None
     if kept is not None:
         resolved["hooks"] = kept
     arguments = resolved.get("arguments") or {}

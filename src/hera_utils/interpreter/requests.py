@@ -152,6 +152,7 @@ def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
         return
     if event.holder:
         walk.reopen(event.holder)
+        locks.release_unused(walk, event.holder)
     elif event.granted:
         walk.answers.clear()
         begin.go_on(walk)

@@ -8,7 +8,7 @@ from typing import Any
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import condition, expr, tags
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter.faults import Fault, Missing
+from hera_utils.interpreter.faults import Fault
 
 
 class Variables(dict[str, Any]):
@@ -34,7 +34,7 @@ def replace(
     """The document with its tags replaced; what it answers must not be changed in place.
 
     unresolved: tags without a value may stay (save those that begin with a `strict` prefix). drawing: expressions of time and
-    chance are worked out too. Raises Missing, Fault.
+    chance are worked out too. Raises Fault.
     """
     try:
         return tags.replace(
@@ -45,8 +45,6 @@ def replace(
             strict=strict,
             drawing=drawing,
         )
-    except tags.MissingVariable as error:
-        raise Missing(error.message) from None
     except ExpressionError as error:
         raise Fault(error.message) from None
 

@@ -25,7 +25,8 @@ class Walk:
     """Everything derived of a run, kept between its events.
 
     spec: the one that is executed, `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
-    workflow's parallelism holds back.
+    workflow's parallelism holds back. held: node id → the frame of a call that waits for a lock or a cache before it opens.
+    timers: those that are set and have not fired.
     """
 
     def __init__(self, run: Run, spec: Json, variables: Variables) -> None:
@@ -43,7 +44,7 @@ class Walk:
         self.cache: dict[Any, Any] = {}
         self.held: dict[str, Frame] = {}
         self.answers: dict[str, Any] = {}
-        self.answered: set[str] = set()
+        self.timers: set[str] = set()
         local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
         self.home = Home("local", local)
         self.root = Frame(Call("", {}, self.home), "", "Workflow", {}, self.home)
@@ -67,6 +68,7 @@ class Walk:
         self.commands.append(command)
 
     def timer(self, key: str, at: float) -> None:
+        self.timers.add(key)
         self.say(commands.SetTimer(key, at))
 
     def ask(self, key: str, command: commands.Command) -> None:
@@ -77,19 +79,19 @@ class Walk:
             self.say(command)
 
     def reopen(self, node_id: str) -> None:
-        """What a node waited for was answered: let its caller open it."""
-        parent = self.held.pop(node_id, None)
-        if parent is None:
+        """What a call waited for was answered: let its caller open it. Who opens a hook is the node that it belongs to."""
+        frame = self.held.pop(node_id, None)
+        if frame is None or frame.parent is None:
             return
-        self.answered.add(node_id)
-        parent.dirty[node_id] = None
+        parent = frame.parent
+        caller = self.ledger.id_of(graph.hook_owner(frame.call.name)) if frame.call.hooked else node_id
+        parent.dirty[caller] = None
         fault = None
         try:
             self.visit(parent)
         except Fault as raised:
             fault = raised
         self._rise(parent, fault)
-        self.answered.discard(node_id)
 
     # --- opening and visiting -------------------------------------------------------------------------------------
     def execute(self, call: Call, parent: Frame) -> Json | None:

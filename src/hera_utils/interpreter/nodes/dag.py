@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import cache, depends, graph, hooks, limits, loops, outputs, phases, substitution
-from hera_utils.interpreter.faults import Fault, Full, Missing, TimedOut, TooDeep
+from hera_utils.interpreter import cache, depends, graph, hooks, limits, loops, outputs, phases, substitution, unopened
+from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.nodes import dag_phase, dag_scope, dag_tasks
 from hera_utils.interpreter.nodes.dag_tasks import State, Task
@@ -47,7 +47,6 @@ class _Visit:
 
     # --- what changed ---------------------------------------------------------------------------------------------
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
-        self.state.ready.extend(sorted(self.state.stuck))
         blocked, self.state.blocked = self.state.blocked, {}
         for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
             yield from self._settle(name, node_id)
@@ -59,7 +58,7 @@ class _Visit:
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
-            again = self.ledger.get(child) is None or child in self.walk.answered
+            again = self.ledger.get(child) is None or unopened.waits(self.walk, child)
             if again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child, task.spec), child)
             yield from self._settle(name, node_id)
@@ -81,9 +80,8 @@ class _Visit:
     def _start(self, name: str) -> Plan:
         """Everything that the task waits for is over: open it, skip it or omit it."""
         task, state = self.state.tasks[name], self.state
-        if task.over or (name in state.open and name not in state.stuck):
+        if task.over or name in state.open:
             return
-        state.stuck.discard(name)
         node = self.ledger.get(task.node_id)
         if node is not None and phases.ended(node):
             yield from self._settle(name, task.node_id)
@@ -94,9 +92,6 @@ class _Visit:
                 return
             state.open.add(name)
             resolved, several = self._expand(task)
-        except Missing:
-            state.stuck.add(name)
-            return
         except Fault as fault:
             yield from self._shut(name, phases.ERROR, fault.message)
             return

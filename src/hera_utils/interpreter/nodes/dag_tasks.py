@@ -35,9 +35,8 @@ class Task:
 @dataclass
 class State:
     """owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item). waiting: a heap
-    of those that a limit holds back, by order; held: their ids. stuck: tasks whose
-    references have no value yet. open: tasks that began and are not over. ready: tasks to look at. blocked: node id → task of
-    those with hooks that a limit holds back.
+    of those that a limit holds back, by order; held: their ids. open: tasks that began and are not over. ready: tasks to look at.
+    blocked: node id → task of those with hooks that a limit holds back.
     """
 
     tasks: dict[str, Task]
@@ -46,7 +45,6 @@ class State:
     order: dict[str, tuple[int, int]] = field(default_factory=dict)
     waiting: list[tuple[tuple[int, int], str]] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
-    stuck: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)
     ready: deque[str] = field(default_factory=deque)
     blocked: dict[str, str] = field(default_factory=dict)

@@ -19,20 +19,18 @@ if TYPE_CHECKING:
 
 def open_pod(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A pod: the node is Pending until the pod runs."""
-    fresh = node is None or frame.node_id in walk.answered
     if node is None:
         node = births.new_node(walk, frame, "Pod", phases.PENDING)
-    if fresh:
+    if frame.fresh:
         _launch(walk, frame, node)
 
 
 def open_agent_task(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A task for an agent: http (and plugin, which no agent here takes)."""
     kind = "HTTP" if frame.template.get("http") is not None else "Plugin"
-    fresh = node is None or frame.node_id in walk.answered
     if node is None:
         node = births.new_node(walk, frame, kind, phases.PENDING)
-    if fresh:
+    if frame.fresh:
         if kind == "Plugin":
             raise Fault("plugin templates are not supported")
         _launch(walk, frame, node)

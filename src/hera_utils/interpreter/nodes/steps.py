@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import cache, graph, hooks, limits, loops, outputs, phases, substitution
-from hera_utils.interpreter.faults import Fault, Full, Missing, TimedOut, TooDeep
+from hera_utils.interpreter import cache, graph, hooks, limits, loops, outputs, phases, substitution, unopened
+from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
@@ -127,8 +127,6 @@ def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | No
             for child in blocked:
                 yield from _settle(walk, frame, state, group, child)
             yield from _open_waiting(walk, frame, state, group)
-    except Missing:
-        return
     except (TimedOut, Fault) as fault:
         if not phases.ended(group.node):
             phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
@@ -144,8 +142,6 @@ def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
     steps = frame.template["steps"][state.index]
     try:
         resolved = [_resolve(walk, group, step, state.scope) for step in steps]
-    except Missing:
-        raise
     except Fault as fault:
         raise Fault(f"failed to resolve references: {fault.message}") from None
     expanded = []
@@ -236,7 +232,7 @@ def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str)
     if step is None or child_id in group.waiting:
         return
     node = walk.ledger.get(child_id)
-    if node is None or child_id in walk.answered:
+    if node is None or unopened.waits(walk, child_id):
         yield from _open(walk, frame, group, child_id)
         node = walk.ledger.get(child_id)
         if node is None:

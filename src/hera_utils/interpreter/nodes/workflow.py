@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import closing, hooks, limits, phases, substitution
+from hera_utils.interpreter import closing, hooks, limits, phases, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json
@@ -44,7 +44,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     hook = hooks.exit_hook(walk.spec, walk.spec.get("arguments") or {})
     if hook is not None:
         handler_name = f"{name}.onExit"
-        if walk.ledger.named(handler_name) is not None or limits.may_run(walk, on_exit=True):
+        if unopened.begun(walk, handler_name) or limits.may_run(walk, on_exit=True):
             try:
                 handler_id = walk.ledger.id_of(handler_name)
                 if handler_id in faults:
@@ -76,10 +76,9 @@ def _lifecycle(walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]) -
         try:
             if not hook.get("expression"):
                 raise Fault(f"Expression required for hook {name}")
-            known = walk.ledger.named(name) is not None
             if walk.ledger.id_of(name) in faults:
                 raise faults[walk.ledger.id_of(name)]
-            if not known and not substitution.true(hook["expression"], walk.variables):
+            if not unopened.begun(walk, name) and not substitution.true(hook["expression"], walk.variables):
                 continue
             holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
             opened = yield Call(name, holder, frame.home, hook.get("arguments") or {}, hooked=True)

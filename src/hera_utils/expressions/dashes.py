@@ -1,0 +1,43 @@
+"""Names with a dash in expressions: `steps.a-b` is `steps.a` minus `b`; the name has to stand in brackets, `steps['a-b']`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import tags
+
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[-\w]+)+")
+
+
+class Dashed(NamedTuple):
+    """written: `steps.a-b`. better: `steps['a-b']`."""
+
+    written: str
+    better: str
+
+
+def dashed(expression: str, names: Iterable[str]) -> list[Dashed]:
+    """The dotted paths of the expression in which one of these names stands after a dot, although it has a dash."""
+    known = {name for name in names if "-" in name}
+    found = []
+    for path in _PATH.findall(_QUOTED.sub("''", expression)):
+        first, *parts = path.split(".")
+        if known.intersection(parts):
+            better = first + "".join(f"['{part}']" if part in known else f".{part}" for part in parts)
+            found.append(Dashed(path, better))
+    return list(dict.fromkeys(found))
+
+
+def hint(document: Any, variables: Iterable[str]) -> str:
+    """What to add to the message of an expression of the document that failed; "" when no variable has a dashed name there."""
+    names = {part for variable in variables for part in variable.split(".")}
+    try:
+        expressions = [tag.name for tag in tags.tags_in(document) if tag.expression]
+    except ExpressionError:
+        return ""
+    found = [one for expression in expressions for one in dashed(expression, names)]
+    return "".join(f"; {one.written} subtracts: write {one.better}" for one in dict.fromkeys(found))

@@ -1,0 +1,31 @@
+"""Calls that began but wait for an answer, of a lock or a cache, before their node opens (`run.memory["unopened"]`).
+
+A hook that began goes on although its expression may no longer hold; a node that waited as Pending has no pod yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.frames import Frame
+    from hera_utils.interpreter.walk import Walk
+
+
+def note(walk: Walk, frame: Frame) -> None:
+    walk.run.memory.setdefault("unopened", {})[frame.node_id] = frame.call.name
+
+
+def forget(walk: Walk, node_id: str) -> bool:
+    """It opens, or never will; answers whether it had to wait."""
+    return (walk.run.memory.get("unopened") or {}).pop(node_id, None) is not None
+
+
+def waits(walk: Walk, node_id: str) -> bool:
+    return node_id in (walk.run.memory.get("unopened") or {})
+
+
+def begun(walk: Walk, name: str) -> bool:
+    """Whether what is called so was opened before, or waits to be."""
+    node_id = walk.ledger.id_of(name)
+    return walk.ledger.get(node_id) is not None or waits(walk, node_id)

@@ -1,0 +1,231 @@
+"""A run comes to an end, whatever its nodes wait for: locks, caches, hooks, values that will never be there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import playbook
+import pytest
+import yaml
+
+from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import events as e
+from hera_utils.interpreter import stall
+
+Json = dict[str, Any]
+MODES = ("live", "restored", "naive")
+HELD = {
+    "mutex": "synchronization: {mutexes: [{name: m}]}",
+    "semaphore": "synchronization: {semaphores: [{configMapKeyRef: {name: limits, key: two}}]}",
+    "memoize": "memoize: {key: k, cache: {configMap: {name: cache}}}",
+    "memoize and mutex": "{memoize: {key: k, cache: {configMap: {name: cache}}}, synchronization: {mutexes: [{name: m}]}}",
+}
+HOOKS = {
+    "exit": "{exit: {template: hook}}",
+    "status": "{seen: {template: hook, expression: 'steps.job.status == \"Succeeded\"'}}",
+    "running": "{seen: {template: hook, expression: 'steps.job.status == \"Running\"'}}",
+    "both": "{exit: {template: hook}, seen: {template: hook, expression: 'steps.job.status == \"Running\"'}}",
+}
+
+
+def _spec(text: str) -> Json:
+    spec: Json = yaml.safe_load(text)
+    for template in spec["templates"]:
+        if not {"steps", "dag", "suspend"} & set(template):
+            template.setdefault("container", {"image": "i", "command": ["c"]})
+    return spec
+
+
+def _to_the_end(play: playbook.Play, codes: dict[str, int] | None = None) -> playbook.Play:
+    """Pods start and end in the order of their launch, answers come late, until nothing is left to happen."""
+    for _ in range(200):
+        if play.run.finished:
+            break
+        if isinstance(play, playbook.Answering) and play.answers:
+            play.answer()
+        elif play.active:
+            node = play.run.nodes[play.active[0]]
+            if node["phase"] == "Pending":
+                play.start(node["id"])
+                continue
+            play.end(node["id"], (codes or {}).get(node["displayName"], 0))
+        elif play.timers:
+            play.wait()
+        else:
+            break
+    return play
+
+
+def _with_hooks(kind: str, held: str, hooks: str) -> Json:
+    hooked = HOOKS[hooks] if kind == "steps" else HOOKS[hooks].replace("steps.", "tasks.")
+    calls = f"steps: [[{{name: job, template: job, hooks: {hooked}}}]]"
+    if kind == "dag":
+        calls = f"dag: {{tasks: [{{name: job, template: job, hooks: {hooked}}}]}}"
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, {calls}}}, {{name: job}}, {{name: hook}}]")
+    spec["templates"][2].update(yaml.safe_load(HELD[held]))
+    return spec
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
+@pytest.mark.parametrize("hooks", HOOKS)
+@pytest.mark.parametrize("held", HELD)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_hooks_whose_template_waits_for_something_run(kind: str, held: str, hooks: str, late: bool, mode: str) -> None:
+    play = _to_the_end(playbook.Answering(playbook.workflow(_with_hooks(kind, held, hooks)), mode, late=late))
+    job = ".job" if kind == "dag" else "[0].job"
+    wanted = [f"{job}.onExit"] * ("exit" in HOOKS[hooks]) + [f"{job}.hooks.seen"] * ("seen" in HOOKS[hooks])
+    assert (play.phase, play.message) == ("Succeeded", "")
+    assert {name: play.phases().get(name) for name in wanted} == dict.fromkeys(wanted, "Succeeded")
+    assert not play.table.of("wf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "hook", ["hooks: {seen: {template: hook, expression: 'workflow.status == \"Running\"'}}", "onExit: hook"]
+)
+def test_hooks_of_the_workflow_wait_for_a_lock_that_another_run_holds(hook: str, mode: str) -> None:
+    spec = _spec(f"entrypoint: job\n{hook}\ntemplates: [{{name: job}}, {{name: hook, {HELD['mutex']}}}]")
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    play.hold("m")
+    _to_the_end(play)
+    name = ".hooks.seen" if "hooks" in hook else ".onExit"
+    assert (play.phase, play.phases()) == ("Running", {"": "Succeeded", name: "Pending"})
+    play.let_go()
+    assert (_to_the_end(play).phase, play.phases()) == ("Succeeded", {"": "Succeeded", name: "Succeeded"})
+
+
+LOOP = _spec(
+    f"entrypoint: main\ntemplates: [{{name: main, steps: [[{{name: a, template: t, withItems: [1, 2]}}], [{{name: b, template: t}}]]}}, "
+    f"{{name: t, {HELD['memoize and mutex'][1:-1]}}}]"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("cached", [(), ("k",)], ids=["cold", "warm"])
+def test_a_hit_of_the_cache_gives_its_lock_back(cached: tuple[str, ...], late: bool, mode: str) -> None:
+    play = _to_the_end(playbook.Answering(playbook.workflow(LOOP), mode, late=late, cached=cached))
+    assert play.phase == "Succeeded"
+    assert len(play.launched) == (0 if cached else 1)  # the others hit what the first one saved
+    assert not play.table.of("wf")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_error_of_the_cache_gives_its_lock_back(mode: str) -> None:
+    spec = _spec(
+        "entrypoint: main\ntemplates: [{name: main, dag: {failFast: false, tasks: [{name: a, template: bad}, {name: b, template: good}]}},"
+        f"{{name: bad, memoize: {{key: 'no key!', cache: {{configMap: {{name: cache}}}}}}, {HELD['mutex']}}}, "
+        f"{{name: good, {HELD['mutex']}}}]"
+    )
+    play = _to_the_end(playbook.Answering(playbook.workflow(spec), mode))
+    assert (play.phase, play.phases()) == ("Error", {"": "Error", ".a": "Error", ".b": "Succeeded"})
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("held", HELD)
+def test_what_is_answered_while_the_run_is_suspended_is_opened_when_it_goes_on(held: str, mode: str) -> None:
+    spec = _spec("entrypoint: main\ntemplates: [{name: main, steps: [[{name: a, template: t}]]}, {name: t}]")
+    spec["templates"][1].update(yaml.safe_load(HELD[held]))
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    if "mutex" in held:
+        play.table.release("wf", play.answers[0].holder)  # type: ignore[attr-defined]
+        play.answers.clear()
+        play.hold("m")
+        play._consider(c.AskLock(play.run.index.ledger.id_of("wf[0].a"), spec["templates"][1]["synchronization"]))
+        play.answer()
+        assert play.phases()["[0].a"] == "Pending"
+    play.tell(e.SuspendRequested(play.at, "seed"))
+    if "mutex" in held:
+        play.let_go()
+    while play.answers:
+        play.answer()
+    assert not play.launched
+    play.tell(e.ResumeRequested(play.at, "seed"))
+    assert _to_the_end(play).phase == "Succeeded"
+    assert len(play.launched) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stopped_node_waits_no_more_for_its_lock_and_the_exit_handler_gets_it(mode: str) -> None:
+    spec = _spec(
+        f"entrypoint: job\nonExit: end\ntemplates: [{{name: job, {HELD['mutex']}}}, {{name: end, {HELD['mutex']}}}]"
+    )
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    play.table.release("wf", "wf")
+    play.hold("m")
+    play.answers = [e.LockAnswered(play.at, "seed", "wf", False, "waits", {"waiting": "default/Mutex/m"})]
+    play.answer()
+    play.tell(e.ShutdownRequested(play.at, "seed", "Stop"))
+    play.let_go()
+    _to_the_end(play)
+    assert (play.phase, play.phases()) == ("Failed", {"": "Failed", ".onExit": "Succeeded"})
+    assert not play.table.of("wf")
+
+
+# --- values that will never be there -----------------------------------------------------------------------------------
+
+
+def _looped(kind: str, loop: str) -> Json:
+    call = f"{{name: loop, template: say, {loop}, arguments: {{parameters: [{{name: m, value: '{{{{item.b}}}}'}}]}}}}"
+    calls = f"steps: [[{call}]]" if kind == "steps" else f"dag: {{tasks: [{call}]}}"
+    return _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, {calls}}}, {{name: say, inputs: {{parameters: [{{name: m}}]}}}}]"
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("loop", ["withItems: [{a: '1'}]", 'withParam: \'[{"a": "1"}]\''])
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_key_that_an_item_lacks_is_an_error(kind: str, loop: str, mode: str) -> None:
+    play = playbook.Play(playbook.workflow(_looped(kind, loop)), mode)
+    message = "failed to resolve {{item.b}}"
+    if kind == "steps":
+        assert (play.phase, play.message) == ("Failed", message)
+        assert play.phases() == {"": "Failed", "[0]": "Error"}
+        assert play.node("[0]")["message"] == message
+    else:
+        assert (play.phase, play.message) == ("Error", "")
+        assert play.phases() == {"": "Error", ".loop": "Error"}
+        assert play.node(".loop")["message"] == message
+
+
+DASHED = "{{=sprig.last(%s.a-b.outputs.result)}}"
+
+
+def _dashed(kind: str) -> Json:
+    value = DASHED % ("tasks" if kind == "dag" else "steps")
+    last = f"{{name: b, template: say, arguments: {{parameters: [{{name: m, value: '{value}'}}]}}"
+    first = "{name: a-b, template: say}"
+    calls = f"steps: [[{first}], [{last}}}]]"
+    if kind == "dag":
+        calls = f"dag: {{tasks: [{first}, {last}, depends: a-b}}]}}"
+    inputs = "inputs: {parameters: [{name: m, default: d}]}"
+    return _spec(f"entrypoint: main\ntemplates: [{{name: main, {calls}}}, {{name: say, {inputs}}}]")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_name_with_a_dash_in_an_expression_is_an_error_that_says_how_to_write_it(kind: str, mode: str) -> None:
+    play = playbook.Play(playbook.workflow(_dashed(kind)), mode)
+    play.end("a-b", outputs={"result": "x"})
+    prefix = "tasks" if kind == "dag" else "steps"
+    message = play.node(".b" if kind == "dag" else "[1]")["message"]
+    assert f"failed to evaluate expression: {prefix}.a is missing" in message
+    assert f"write {prefix}['a-b'].outputs.result" in message
+    assert play.phase == ("Error" if kind == "dag" else "Failed")
+
+
+# --- the net -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_that_may_run_nothing_at_once_says_so(mode: str) -> None:
+    class Stalling(playbook.Play):
+        stalls = True
+
+    play = Stalling(
+        playbook.workflow("{entrypoint: a, parallelism: 0, templates: [{name: a, container: {image: i}}]}"), mode
+    )
+    assert (play.phase, play.phases()) == ("Error", {})
+    assert play.message == f"{stall.MESSAGE}: parallelism 0 leaves no room"
