@@ -229,3 +229,127 @@ def test_a_run_that_may_run_nothing_at_once_says_so(mode: str) -> None:
     )
     assert (play.phase, play.phases()) == ("Error", {})
     assert play.message == f"{stall.MESSAGE}: parallelism 0 leaves no room"
+
+
+# --- what decides how a run ends ---------------------------------------------------------------------------------------
+
+DAEMON = (
+    "entrypoint: main\ntemplates: [{{name: main, steps: [[{first}], [{{name: slow, template: work}}], "
+    "[{{name: last, template: work}}]]}}, {{name: daemon, daemon: true{more}}}, {{name: work}}]"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("code", [0, 7])
+def test_a_daemon_of_an_earlier_step_that_ends_fails_its_group(code: int, mode: str) -> None:
+    play = playbook.Play(playbook.workflow(_spec(DAEMON.format(first="{name: d, template: daemon}", more=""))), mode)
+    play.start("d")
+    play.start("slow")
+    play.end("d", code)
+    message = f"child '{play.id('d')}' failed"
+    assert (play.phase, play.message) == ("Failed", message)
+    assert play.phases() == {"": "Failed", "[0]": "Failed", "[0].d": "Failed", "[1]": "Running", "[1].slow": "Running"}
+    assert play.node("[0]")["message"] == message
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_daemon_that_may_fail_and_a_looped_one(mode: str) -> None:
+    allowed = "{name: d, template: daemon, continueOn: {failed: true}}"
+    play = playbook.Play(playbook.workflow(_spec(DAEMON.format(first=allowed, more=""))), mode)
+    for name in ("d", "slow"):
+        play.start(name)
+    play.end("d", 1)
+    play.end("slow")
+    play.end("last")
+    assert play.phase == "Succeeded"
+    looped = "{name: d, template: daemon, withItems: [x, y]}"
+    play = playbook.Play(playbook.workflow(_spec(DAEMON.format(first=looped, more=""))), mode)
+    for name in ("d(0:x)", "d(1:y)", "slow"):
+        play.start(name)
+    play.end("d(1:y)", 1)
+    assert (play.phase, play.phases()["[0].d(0:x)"]) == ("Failed", "Succeeded")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_hook_that_cannot_be_evaluated_is_an_error_of_its_task(mode: str) -> None:
+    broken = "hooks: {bad: {template: work, expression: 'tasks.nope.status =='}}"
+    main = f"{{tasks: [{{name: a, template: work, {broken}}}, {{name: b, template: work, depends: a}}]}}"
+    play = _to_the_end(
+        playbook.Play(
+            playbook.workflow(_spec(f"entrypoint: main\ntemplates: [{{name: main, dag: {main}}}, {{name: work}}]")),
+            mode,
+        )
+    )
+    assert (play.phase, play.message) == ("Error", "")
+    assert play.phases() == {"": "Error", ".a": "Error", ".b": "Omitted"}
+    assert play.node(".a")["message"].startswith("unexpected token EOF (1:20)")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_hook_that_cannot_be_evaluated_is_an_error_of_the_dag_when_nothing_follows(mode: str) -> None:
+    main = "{tasks: [{name: a, template: work, hooks: {bad: {template: work, expression: 'tasks.nope.status =='}}}]}"
+    play = _to_the_end(
+        playbook.Play(
+            playbook.workflow(_spec(f"entrypoint: main\ntemplates: [{{name: main, dag: {main}}}, {{name: work}}]")),
+            mode,
+        )
+    )
+    assert play.message.startswith("error in entry template execution: unexpected token EOF (1:20)")
+    assert play.phases() == {"": "Error", ".a": "Error"}
+
+
+INLINE = "{name: d, withItems: [1, 2], inline: {container: {image: i, command: [echo, '{{item}}']}}%s}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("last", [False, True])
+def test_a_loop_of_an_inline_template_in_steps_ends_as_on_a_cluster(last: bool, mode: str) -> None:
+    more = "" if last else ", [{name: e, template: work}]"
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, steps: [[{INLINE % ''}]{more}]}}, {{name: work}}]")
+    play = _to_the_end(playbook.Play(playbook.workflow(spec), mode))
+    assert (play.phase, play.message) == ("Error", "error in entry template execution: failed to get a template")
+    assert play.phases() == {"": "Error", "[0]": "Succeeded", "[0].d(0:1)": "Succeeded", "[0].d(1:2)": "Succeeded"}
+    assert play.node("wf")["message"] == "failed to get a template"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_loop_of_an_inline_template_in_a_dag_is_an_error_of_what_follows(mode: str) -> None:
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, dag: {{tasks: [{INLINE % ''}]}}}}, {{name: work}}]")
+    assert _to_the_end(playbook.Play(playbook.workflow(spec), mode)).phase == "Succeeded"
+    after = "{name: e, template: work, depends: d}"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, dag: {{tasks: [{INLINE % ''}, {after}]}}}}, {{name: work}}]"
+    )
+    play = _to_the_end(playbook.Play(playbook.workflow(spec), mode))
+    assert (play.phase, play.message) == ("Error", "error in entry template execution: failed to get a template")
+    assert (play.phases()[".d"], play.phases()[".e"]) == ("Succeeded", "Error")
+
+
+STORED = """
+- name: main
+  steps: [[{name: iterated, template: inner, arguments: {parameters: [{name: arg, value: "{{item}}"}]}, withItems: [foo, bar]}]]
+- name: inner
+  inputs: {parameters: [{name: arg}]}
+  %s
+"""
+SAY = (
+    "{name: say, arguments: {parameters: [{name: arg, value: '{{inputs.parameters.arg}}'}]}, "
+    "inline: {inputs: {parameters: [{name: arg}]}, container: {image: i, command: [echo, '{{inputs.parameters.arg}}']}}}"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+@pytest.mark.parametrize("scope", ["namespaced", "cluster"])
+def test_every_item_runs_its_own_body_of_a_stored_inline_template(scope: str, kind: str, mode: str) -> None:
+    inner = f"steps: [[{SAY}]]" if kind == "steps" else f"dag: {{tasks: [{SAY}]}}"
+    kinds = {"namespaced": "WorkflowTemplate", "cluster": "ClusterWorkflowTemplate"}
+    stored = {"kind": kinds[scope], "metadata": {"name": "kept"}, "spec": {"templates": yaml.safe_load(STORED % inner)}}
+    reference = f"{{name: kept, template: main, clusterScope: {str(scope == 'cluster').lower()}}}"
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, steps: [[{{name: p, templateRef: {reference}}}]]}}]")
+    play = playbook.Play(playbook.workflow(spec), mode, templates=(stored,))
+    launched = [one for one in play.commands if isinstance(one, c.LaunchPod)]
+    assert [one.template["container"]["command"][1] for one in launched] == ["foo", "bar"]
+    kept = play.run.document["status"]["storedTemplates"]
+    assert kept[f"{scope}/kept/inline/say"]["container"]["command"][1] == "{{inputs.parameters.arg}}"
+    assert _to_the_end(play).phase == "Succeeded"

@@ -12,7 +12,7 @@ from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
-from hera_utils.interpreter.templates import Home
+from hera_utils.interpreter.templates import Home, calls_of
 from hera_utils.interpreter.walk import Walk
 
 
@@ -80,10 +80,9 @@ def _template_of(walk: Walk, node: Json) -> Json:
     scope, _, name = str(node.get("templateScope") or "").partition("/")
     holder = {"template": node.get("templateName"), "templateRef": node.get("templateRef")}
     try:
-        if any(holder.values()):
-            _, template = walk.templates.resolve(holder, Home(scope, name))
-        else:
-            template = _inline(walk, node)
+        if not any(holder.values()):
+            holder = _inline(walk, node)
+        _, template = walk.templates.resolve(holder, Home(scope, name))
         template = with_template_defaults(template, walk.spec.get("templateDefaults"))
         local = Variables({"node.name": node["name"]}, walk.entropy_of("template", node["name"], node))
         return arguments.process(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)
@@ -92,7 +91,7 @@ def _template_of(walk: Walk, node: Json) -> Json:
 
 
 def _inline(walk: Walk, node: Json) -> Json:
-    """The template that a step or task has within itself. It has no name: the node's own says which step of the template around it.
+    """The step or task that has its template within itself: the node's own name says which one of the template around it.
 
     Raises Fault when there is none.
     """
@@ -101,10 +100,9 @@ def _inline(walk: Walk, node: Json) -> Json:
         # BOUNDARY.NAME, BOUNDARY[1].NAME; an item of a loop and an attempt add a part in parentheses
         name = node["name"][len(boundary["name"]) :].partition(".")[2]
         around = _template_of(walk, boundary)
-        tasks = (around.get("dag") or {}).get("tasks") or ()
-        for step in [*tasks, *(one for group in around.get("steps") or () for one in group)]:
+        for step in calls_of(around):
             if step.get("inline") and (name == step["name"] or name.startswith(f"{step['name']}(")):
-                return dict(step["inline"])
+                return step
     raise Fault(f"no inline template for {node['name']}")
 
 

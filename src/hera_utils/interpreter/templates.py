@@ -16,6 +16,9 @@ from hera_utils.interpreter.state import Json
 KINDS = ("container", "containerSet", "steps", "dag", "script", "resource", "data", "suspend", "http", "plugin")
 """The fields that say what a template is, in the order in which Argo looks at them."""
 
+NO_TEMPLATE = "failed to get a template"
+"""What Argo says where nothing names a template; also of a loop whose template is inline, once it looks for what its items share."""
+
 POD_KINDS = frozenset({"container", "containerSet", "script", "resource", "data"})
 
 
@@ -52,14 +55,22 @@ class Templates:
         key = self._stored_key(holder, home)
         stored = (self._document["status"].get("storedTemplates") or {}).get(key) if key else None
         template = stored if stored is not None else self._find(holder, home)
-        if key and stored is None:
-            self._document["status"].setdefault("storedTemplates", {})[key] = template
         reference = holder.get("templateRef")
         if reference:
             home = Home("cluster" if reference.get("clusterScope") else "namespaced", reference.get("name", ""))
+        if key and stored is None:
+            self._store(key, home, template)
         if not kind_of(template):
             raise Fault(f"template '{template.get('name', '')}' type is unknown")
         return home, template
+
+    def _store(self, key: str, home: Home, template: Json) -> None:
+        """Keep a template of a stored object, and those within it, as they are written: a caller has filled in what it knows."""
+        kept = self._document["status"].setdefault("storedTemplates", {})
+        kept[key] = template
+        for step in calls_of(template):
+            if step.get("inline"):
+                kept.setdefault(f"{home}/inline/{step.get('name', '')}", step["inline"])
 
     def _stored_key(self, holder: Mapping[str, Any], home: Home) -> str:
         reference = holder.get("templateRef")
@@ -80,7 +91,7 @@ class Templates:
             return self._referred(reference)
         name = holder.get("template") or ""
         if not name:
-            raise Fault("failed to get a template")
+            raise Fault(NO_TEMPLATE)
         if home.scope == "local":
             found, metadata = self._local.get(name), self._metadata
         else:
@@ -105,6 +116,12 @@ class Templates:
             raise Fault(f"workflow template {name} not found")
         spec: Json = document.get("spec") or {}
         return spec
+
+
+def calls_of(template: Json) -> list[Json]:
+    """The steps or tasks of a template."""
+    tasks = (template.get("dag") or {}).get("tasks") or ()
+    return [*tasks, *(step for group in template.get("steps") or () for step in group)]
 
 
 def _by_name(spec: Json, name: str) -> Json | None:

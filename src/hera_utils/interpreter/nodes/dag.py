@@ -12,6 +12,7 @@ from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.nodes import dag_phase, dag_scope, dag_tasks
 from hera_utils.interpreter.nodes.dag_tasks import State, Task
 from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import NO_TEMPLATE
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
@@ -86,6 +87,9 @@ class _Visit:
         if node is not None and phases.ended(node):
             yield from self._settle(name, task.node_id)
             return
+        if self.state.inline_loops and dag_tasks.after_inline_loop(self.ledger, self.state, name):
+            yield from self._shut(name, phases.ERROR, NO_TEMPLATE)
+            raise Fault(NO_TEMPLATE)
         try:
             if node is None and not self._wanted(task):
                 yield from self._shut(name, phases.OMITTED, "omitted: depends condition not met")
@@ -266,16 +270,31 @@ class _Visit:
             self._over(name)
 
     def _hooks_over(self, task: Task, node: Json) -> Opened:
-        """Open the hooks that the task's node asks for by now; whether those that were opened are over."""
+        """Open the hooks that the task's node asks for by now; whether those that were opened are over.
+
+        A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
+        """
         if not hooks.has_hooks(task.spec) and hooks.exit_hook(task.spec, {}) is None:
             return True
         owner = self._hook_owner(task, node)
-        done = yield from hooks.lifecycle(self.walk, owner, task.spec.get("hooks"), node)
+        try:
+            done = yield from hooks.lifecycle(self.walk, owner, task.spec.get("hooks"), node)
+        except Fault as fault:
+            self._fail(node, fault.message)
+            if task.spec["name"] in self.state.targets:
+                raise
+            return True
         if done and phases.completed(node):
             done = yield from hooks.on_exit(self.walk, owner, task.spec, node)
         if not done:
             self._look_again(owner, task, task.node_id)
         return done
+
+    def _fail(self, node: Json, message: str) -> None:
+        self.ledger.mark(node, phases.ERROR, message)
+        frame = self.walk.frames.get(node["id"])
+        if frame is not None:
+            self.walk.close(frame)
 
     def _look_again(self, owner: hooks.Owner, task: Task, node_id: str) -> None:
         """A limit held a hook back: come again when there is room."""

@@ -34,7 +34,7 @@ def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, Task], spec: Json) -> 
     if len(tasks) > _FEW:
         named = _WORD.findall(plain_json({key: value for key, value in spec.items() if key not in _NOT_REFERRING}))
         return _filled(walk, frame, tasks, [name for name in dict.fromkeys(named) if name in tasks])
-    return _filled(walk, frame, tasks, _ancestors(tasks, spec["name"]))
+    return _filled(walk, frame, tasks, ancestors(tasks, spec["name"]))
 
 
 def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
@@ -47,7 +47,7 @@ def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
     return scope
 
 
-def _ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
+def ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
     found: dict[str, None] = {}
     todo = list(tasks[name].needs.names)
     while todo:

@@ -6,9 +6,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import depends, graph, phases
+from hera_utils.interpreter import depends, graph, loops, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.ledger import Ledger
+from hera_utils.interpreter.nodes import dag_scope
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Task:
 class State:
     """owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item). waiting: a heap
     of those that a limit holds back, by order; held: their ids. open: tasks that began and are not over. ready: tasks to look at.
-    blocked: node id → task of those with hooks that a limit holds back.
+    blocked: node id → task of those with hooks that a limit holds back. inline_loops: tasks that are loops of an inline template.
     """
 
     tasks: dict[str, Task]
@@ -48,6 +50,7 @@ class State:
     open: set[str] = field(default_factory=set)
     ready: deque[str] = field(default_factory=deque)
     blocked: dict[str, str] = field(default_factory=dict)
+    inline_loops: frozenset[str] = frozenset()
 
 
 def prepare(walk: Walk, frame: Frame) -> State:
@@ -76,7 +79,19 @@ def prepare(walk: Walk, frame: Frame) -> State:
             tasks[dependency].dependents.append(name)
     owners = {task.node_id: name for name, task in tasks.items()}
     order = {task.node_id: (place, 0) for place, task in enumerate(tasks.values())}
-    return State(tasks, targets, owners, order, ready=deque(tasks))
+    inline_loops = frozenset(
+        name for name, task in tasks.items() if task.spec.get("inline") and loops.looped(task.spec)
+    )
+    return State(tasks, targets, owners, order, ready=deque(tasks), inline_loops=inline_loops)
+
+
+def after_inline_loop(ledger: Ledger, state: State, name: str) -> bool:
+    """Whether a loop of an inline template, one with items, comes before the task: Argo finds no template for its group then."""
+    nodes = (
+        ledger.get(state.tasks[one].node_id)
+        for one in state.inline_loops.intersection(dag_scope.ancestors(state.tasks, name))
+    )
+    return any(node is not None and node["type"] == "TaskGroup" for node in nodes)
 
 
 def owner(walk: Walk, state: State, child: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import NO_TEMPLATE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
 
 _STRICT = ("steps", "tasks")
+_PLACE = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
 
 
 @dataclass
@@ -49,6 +52,8 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     if limits.failing_fast(walk, frame) and phases.ended(node):
         return
     groups = frame.template["steps"]
+    if _daemon_failed(walk, frame, state, dirty):
+        return
     while state.index < len(groups):
         group = state.group
         if group is None:
@@ -69,6 +74,27 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     outputs.set_template_outputs(walk, frame, node, state.scope)
     walk.ledger.mark(node, phases.SUCCEEDED)
     cache.save(walk, node)
+
+
+def _daemon_failed(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | None]) -> bool:
+    """Whether a daemon of an earlier group ended, which nobody allows: then that group failed, and all with it."""
+    node = walk.ledger.nodes[frame.node_id]
+    for child_id in dirty:
+        child = walk.ledger.get(child_id)
+        found = _PLACE.match(child["name"][len(node["name"]) :]) if child is not None else None
+        if child is None or found is None or int(found[1]) >= state.index or not phases.unsuccessful(child):
+            continue
+        steps = frame.template["steps"][int(found[1])]
+        step = next((one for one in steps if found[2] == one["name"] or found[2].startswith(f"{one['name']}(")), {})
+        if phases.hooked(child) or goes_on(step, child["phase"]):
+            continue
+        group = walk.ledger.nodes[walk.ledger.id_of(f"{node['name']}[{found[1]}]")]
+        message = f"child '{child_id}' failed"
+        walk.ledger.mark(group, phases.FAILED, message)
+        _set_outbound(walk, frame, node, state.index)
+        walk.ledger.mark(node, phases.FAILED, message)
+        return True
+    return False
 
 
 def _state(walk: Walk, frame: Frame) -> State:
@@ -314,6 +340,8 @@ def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None
                 for one in ledger.children(group.node)
                 if one["name"].startswith(name + "(") and one["type"] != "Skipped"
             ]
+            if items and step.get("inline"):
+                raise Fault(NO_TEMPLATE)
             if items:
                 outputs.add_aggregate(state.scope, "steps", step["name"], items)
             state.scope.add_node("steps", step["name"], group.node)
