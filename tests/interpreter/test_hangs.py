@@ -282,6 +282,7 @@ def test_a_hook_that_cannot_be_evaluated_is_an_error_of_its_task(mode: str) -> N
     )
     assert (play.phase, play.message) == ("Error", "")
     assert play.phases() == {"": "Error", ".a": "Error", ".b": "Omitted"}
+    assert play.run.document["status"]["progress"] == "0/1"
     assert play.node(".a")["message"].startswith("unexpected token EOF (1:20)")
 
 
@@ -296,6 +297,18 @@ def test_a_hook_that_cannot_be_evaluated_is_an_error_of_the_dag_when_nothing_fol
     )
     assert play.message.startswith("error in entry template execution: unexpected token EOF (1:20)")
     assert play.phases() == {"": "Error", ".a": "Error"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("exit_hook", ["{template: work, expression: 'tasks.nope.status =='}", "{template: needy}"])
+def test_an_exit_handler_that_cannot_be_opened_changes_nothing_in_a_dag(exit_hook: str, mode: str) -> None:
+    main = f"{{tasks: [{{name: a, template: work, hooks: {{exit: {exit_hook}}}}}, {{name: b, template: work, depends: a}}]}}"
+    needy = "{name: needy, inputs: {parameters: [{name: m}]}}"
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, dag: {main}}}, {{name: work}}, {needy}]")
+    play = playbook.Play(playbook.workflow(spec), mode)
+    play.end("a")
+    assert {one.reason for one in play.told} == {"ExitHandlerNotRun"}
+    assert _to_the_end(play).phase == "Succeeded"
 
 
 INLINE = "{name: d, withItems: [1, 2], inline: {container: {image: i, command: [echo, '{{item}}']}}%s}"

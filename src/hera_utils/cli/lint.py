@@ -94,6 +94,8 @@ def verdict(
         return {"document": label, "ok": False, "message": message}
     if document["kind"] not in ARGO_KINDS:
         return {"document": label, "ok": True, "message": "not looked at"}
+    from hera_utils.interpreter.remarks import remarks
+
     try:
         if any(reference in siblings for reference in references(document)):
             _check_here(client, document, siblings)
@@ -101,7 +103,7 @@ def verdict(
             client.lint(document)
     except (InvalidWorkflow, Refused) as error:
         return {"document": label, "ok": False, "message": error.message}
-    return {"document": label, "ok": True, "message": wanting(document)}
+    return {"document": label, "ok": True, "message": "; ".join(filter(None, (wanting(document), *remarks(document))))}
 
 
 def _check_here(client: ArgoClient, document: Json, siblings: Mapping[tuple[str, str], Json]) -> None:

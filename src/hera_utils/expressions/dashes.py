@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -32,12 +33,23 @@ def dashed(expression: str, names: Iterable[str]) -> list[Dashed]:
     return list(dict.fromkeys(found))
 
 
+def expressions_in(document: Any) -> list[str]:
+    """The expressions in the tags of a document, as they are written; those that are no legal text are left out."""
+    found = []
+    try:
+        marshalled = [tag.name for tag in tags.tags_in(document) if tag.expression]
+    except ExpressionError:
+        return []
+    for text in marshalled:
+        try:
+            found.append(str(json.loads(f'"{text}"')))
+        except ValueError:
+            continue
+    return found
+
+
 def hint(document: Any, variables: Iterable[str]) -> str:
     """What to add to the message of an expression of the document that failed; "" when no variable has a dashed name there."""
     names = {part for variable in variables for part in variable.split(".")}
-    try:
-        expressions = [tag.name for tag in tags.tags_in(document) if tag.expression]
-    except ExpressionError:
-        return ""
-    found = [one for expression in expressions for one in dashed(expression, names)]
+    found = [one for expression in expressions_in(document) for one in dashed(expression, names)]
     return "".join(f"; {one.written} subtracts: write {one.better}" for one in dict.fromkeys(found))

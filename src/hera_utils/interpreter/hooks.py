@@ -93,6 +93,9 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
     except Full:
         owner.blocked = True
         return False
+    except Fault:
+        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        raise
     walk.ledger.adopt(node, walk.ledger.id_of(name))
     return hook_node is not None and phases.fulfilled(hook_node)
 

@@ -6,7 +6,20 @@ import heapq
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import cache, depends, graph, hooks, limits, loops, outputs, phases, substitution, unopened
+from hera_utils.interpreter import (
+    cache,
+    depends,
+    graph,
+    hooks,
+    limits,
+    loops,
+    outputs,
+    phases,
+    progress,
+    substitution,
+    unopened,
+)
+from hera_utils.interpreter.commands import Warn
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.nodes import dag_phase, dag_scope, dag_tasks
@@ -243,7 +256,7 @@ class _Visit:
             return
         if phases.completed(node) and hooks.exit_hook(task.spec, {}) is not None:
             owner = self._hook_owner(task, node)
-            if not (yield from hooks.on_exit(self.walk, owner, task.spec, node)):
+            if not (yield from self._exited(owner, task, node)):
                 self._look_again(owner, task, item_id)
                 return
         task.left.discard(item_id)
@@ -276,21 +289,36 @@ class _Visit:
         """
         if not hooks.has_hooks(task.spec) and hooks.exit_hook(task.spec, {}) is None:
             return True
+        target = task.spec["name"] in self.state.targets
+        if node["phase"] == phases.PENDING and not target:
+            return True  # Argo looks at hooks of what runs, and of targets
         owner = self._hook_owner(task, node)
         try:
             done = yield from hooks.lifecycle(self.walk, owner, task.spec.get("hooks"), node)
         except Fault as fault:
             self._fail(node, fault.message)
-            if task.spec["name"] in self.state.targets:
+            if target:
                 raise
             return True
         if done and phases.completed(node):
-            done = yield from hooks.on_exit(self.walk, owner, task.spec, node)
+            done = yield from self._exited(owner, task, node)
         if not done:
             self._look_again(owner, task, task.node_id)
         return done
 
+    def _exited(self, owner: hooks.Owner, task: Task, node: Json) -> Opened:
+        """Open the exit handler of a node that completed. One that cannot be opened changes nothing in Argo's DAGs: it is told."""
+        try:
+            return (yield from hooks.on_exit(self.walk, owner, task.spec, node))
+        except Fault as fault:
+            self.walk.say(Warn("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
+            return True
+
     def _fail(self, node: Json, message: str) -> None:
+        """The task's node is an error whatever it was. What it did counts no more: it is over only since this event."""
+        counted = progress.parse(node.get("progress"))
+        if counted is not None and node["phase"] == phases.SUCCEEDED:
+            self.ledger.change(node, progress=f"0/{counted[1]}")
         self.ledger.mark(node, phases.ERROR, message)
         frame = self.walk.frames.get(node["id"])
         if frame is not None:

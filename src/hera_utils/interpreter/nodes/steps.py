@@ -85,7 +85,9 @@ def _daemon_failed(walk: Walk, frame: Frame, state: State, dirty: dict[str, Faul
         if child is None or found is None or int(found[1]) >= state.index or not phases.unsuccessful(child):
             continue
         steps = frame.template["steps"][int(found[1])]
-        step = next((one for one in steps if found[2] == one["name"] or found[2].startswith(f"{one['name']}(")), {})
+        step: Json = next(
+            (one for one in steps if found[2] == one["name"] or found[2].startswith(f"{one['name']}(")), {}
+        )
         if phases.hooked(child) or goes_on(step, child["phase"]):
             continue
         group = walk.ledger.nodes[walk.ledger.id_of(f"{node['name']}[{found[1]}]")]

@@ -13,6 +13,7 @@ from hera_utils.argo import support
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.document import Lookup, templates_reached
+from hera_utils.interpreter.remarks import remarks
 from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.validate import validate
 from hera_utils.interpreter.validate_stored import check_stored
@@ -64,8 +65,8 @@ class Admission:
         support.refuse_unsupported(found)
         repository = self._repository(namespace)
         secret = self._published.secrets_of(namespace)
-        remarks = stand_ins.remarks(decoded, templates, repository, secret)
-        warnings = (*support.warnings(found), *remarks)
+        places = stand_ins.remarks(decoded, templates, repository, secret)
+        warnings = (*support.warnings(found), *remarks(decoded, templates), *places)
         return Admitted(decoded, templates, self._config_maps(namespace), warnings, repository)
 
     def _repository(self, namespace: str) -> Json:

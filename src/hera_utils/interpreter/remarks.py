@@ -1,0 +1,113 @@
+"""What a valid workflow probably does not mean: names with a dash in expressions, and inline templates that Argo does not run as written.
+
+Nothing of it is refused, and a run ends as it would on a cluster; users are told before it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import dashes, tags
+from hera_utils.interpreter import depends, loops
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.templates import calls_of
+
+_EXPRESSIONS = ("expression", "fromExpression")
+_LOOP = (
+    "a loop of an inline template: its items run, then Argo finds no template for the loop and ends what is around it as Error; "
+    "give the template a name"
+)
+_KEPT = (
+    "stays as it is when the template is called by templateRef: give the inline template inputs, and the step arguments"
+)
+
+
+def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
+    """One sentence each. stored: what the workflow calls in WorkflowTemplates and ClusterWorkflowTemplates, whole documents."""
+    own = (document.get("spec") or {}).get("workflowTemplateRef") or {}
+    found = list(_of_object(document, "", document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate")))
+    for one in stored:
+        name = (one.get("metadata") or {}).get("name", "")
+        found += _of_object(one, f"{one.get('kind', 'WorkflowTemplate')}/{name} ", own.get("name") != name)
+    return found
+
+
+def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
+    """referred: its templates are called by templateRef."""
+    spec = document.get("spec") or {}
+    names = set(_names(spec))
+    for path, expression in _expressions(spec, f"{home}spec"):
+        for one in dashes.dashed(expression, names):
+            yield f"{path}: {one.written} subtracts; write {one.better}"
+    kept: dict[str, Json] = {}
+    for index, template in enumerate(spec.get("templates") or ()):
+        for path, step in _calls(template, f"{home}spec.templates[{index}]"):
+            if not step.get("inline"):
+                continue
+            if loops.looped(step) and _followed(template, step):
+                yield f"{path}: {_LOOP}"
+            if referred:
+                yield from _not_as_written(path, step, kept)
+
+
+def _not_as_written(path: str, step: Json, kept: dict[str, Json]) -> Iterator[str]:
+    """Of a stored object Argo keeps an inline template under its step's name, and what the caller knows is not filled in."""
+    inline = step["inline"]
+    if kept.setdefault(step.get("name", ""), inline) != inline:
+        yield f"{path}: called by templateRef it runs the inline template of the first step of that name; name it otherwise"
+    own = {one.get("name") for one in (inline.get("inputs") or {}).get("parameters") or ()}
+    try:
+        known = tags.simple_tags_in(inline)
+    except ExpressionError:
+        return
+    for tag in dict.fromkeys(known):
+        head, _, rest = tag.partition(".")
+        outer = tag.startswith("inputs.parameters.") and tag.removeprefix("inputs.parameters.") not in own
+        if outer or head == "item" or (head in ("steps", "tasks") and "." in rest):
+            yield f"{path}.inline: {{{{{tag}}}}} {_KEPT}"
+
+
+def _followed(template: Json, step: Json) -> bool:
+    """Whether the loop is looked at again: in steps always, in a DAG when a task comes after it."""
+    tasks = {task["name"]: task for task in (template.get("dag") or {}).get("tasks") or () if task.get("name")}
+    if not tasks:
+        return True
+    try:
+        return any(step.get("name") in depends.of_task(task, tasks).names for task in tasks.values())
+    except Fault:
+        return False
+
+
+def _calls(template: Json, path: str) -> Iterator[tuple[str, Json]]:
+    for step in calls_of(template):
+        yield f"{path}.{step.get('name', '')}", step
+
+
+def _names(document: Any) -> Iterator[str]:
+    """Every name of a step, a task, a parameter or an artifact."""
+    if isinstance(document, Mapping):
+        if isinstance(document.get("name"), str):
+            yield document["name"]
+        for value in document.values():
+            yield from _names(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _names(value)
+
+
+def _expressions(document: Any, path: str) -> Iterator[tuple[str, str]]:
+    """(where, expression) of each field that is an expression, and of each `{{=…}}` in a text."""
+    if isinstance(document, Mapping):
+        for key, value in document.items():
+            if key in _EXPRESSIONS and isinstance(value, str) and "{{" not in value:
+                yield f"{path}.{key}", value
+            else:
+                yield from _expressions(value, f"{path}.{key}")
+    elif isinstance(document, list):
+        for index, value in enumerate(document):
+            yield from _expressions(value, f"{path}[{index}]")
+    elif isinstance(document, str) and "{{=" in document:
+        yield from ((path, expression) for expression in dashes.expressions_in(document))

@@ -1,0 +1,113 @@
+"""What a valid workflow probably does not mean is told before it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from hera_utils.expressions import dashes
+from hera_utils.interpreter.remarks import remarks
+
+Json = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("expression", "better"),
+    [
+        ("steps.a-b.outputs.result", ["steps['a-b'].outputs.result"]),
+        ("sprig.last(tasks.a-b.outputs.parameters.c-d)", ["tasks['a-b'].outputs.parameters['c-d']"]),
+        ("inputs.parameters.c-d + inputs.parameters.c-d", ["inputs.parameters['c-d']"]),
+        ("steps['a-b'].outputs.result", []),
+        ('steps["a-b"].outputs.result == "steps.a-b"', []),
+        ("steps.a.outputs.result-steps.b.outputs.result", []),
+        ("steps.a - b", []),
+        ("steps.a-b-c.status", []),
+    ],
+)
+def test_names_with_a_dash(expression: str, better: list[str]) -> None:
+    assert [one.better for one in dashes.dashed(expression, ["a-b", "c-d", "a", "b"])] == better
+
+
+def _workflow(main: str, kind: str = "Workflow") -> Json:
+    return {"kind": kind, "metadata": {"name": "w"}, "spec": {"templates": [{"name": "main", **yaml.safe_load(main)}]}}
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        (
+            "arguments: {parameters: [{name: x, value: '{{=steps.a-b.id}}'}]}",
+            "steps[1][0].arguments.parameters[0].value",
+        ),
+        ("when: '{{=steps.a-b.id}} == 1'", "steps[1][0].when"),
+        ("hooks: {h: {template: t, expression: 'steps.a-b.id == 1'}}", "steps[1][0].hooks.h.expression"),
+        (
+            "arguments: {artifacts: [{name: x, fromExpression: 'steps.a-b.id'}]}",
+            "steps[1][0].arguments.artifacts[0].fromExpression",
+        ),
+    ],
+)
+def test_a_dashed_name_is_told_wherever_an_expression_stands(field: str, path: str) -> None:
+    document = _workflow(f"steps: [[{{name: a-b, template: t}}], [{{name: c, template: t, {field}}}]]")
+    assert remarks(document) == [f"spec.templates[0].{path}: steps.a-b.id subtracts; write steps['a-b'].id"]
+
+
+def test_simple_tags_and_depends_may_have_dashes() -> None:
+    value = "value: '{{tasks.a-b.outputs.result}}'"
+    assert not remarks(
+        _workflow(
+            f"dag: {{tasks: [{{name: a-b}}, {{name: c, depends: a-b.Succeeded, arguments: {{parameters: [{{name: x, {value}}}]}}}}]}}"
+        )
+    )
+
+
+LOOP = "{name: d, withItems: [1], inline: {container: {image: i}}}"
+
+
+@pytest.mark.parametrize(
+    ("main", "many"),
+    [
+        (f"steps: [[{LOOP}]]", 1),
+        (f"dag: {{tasks: [{LOOP}]}}", 0),
+        (f"dag: {{tasks: [{LOOP}, {{name: e, template: t}}]}}", 0),
+        (f"dag: {{tasks: [{LOOP}, {{name: e, template: t, depends: d}}]}}", 1),
+        ("steps: [[{name: d, inline: {container: {image: i}}}]]", 0),
+    ],
+)
+def test_a_loop_of_an_inline_template_that_argo_does_not_end_well(main: str, many: int) -> None:
+    found = remarks(_workflow(main))
+    assert len(found) == many
+    assert all("spec.templates[0].d: a loop of an inline template" in one for one in found)
+
+
+KEPT = "steps: [[{name: a, inline: {inputs: {parameters: [{name: own}]}, container: {image: i, args: ['%s']}}}]]"
+
+
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        ("{{item}}", True),
+        ("{{item.x}}", True),
+        ("{{inputs.parameters.outer}}", True),
+        ("{{steps.z.outputs.result}}", True),
+        ("{{inputs.parameters.own}}", False),
+        ("{{workflow.name}}", False),
+        ("{{steps.name}}", False),
+    ],
+)
+def test_what_a_stored_inline_template_does_not_get_from_its_caller(tag: str, told: bool) -> None:
+    stored = _workflow(KEPT % tag, "WorkflowTemplate")
+    caller: Json = {"kind": "Workflow", "spec": {}}
+    assert [tag in one for one in remarks(caller, [stored])] == [True] * told
+    assert bool(remarks(stored)) is told
+    assert not remarks({"kind": "Workflow", "spec": {"workflowTemplateRef": {"name": "w"}}}, [stored])
+
+
+def test_stored_inline_templates_of_one_name() -> None:
+    stored = _workflow(
+        "steps: [[{name: a, inline: {script: {source: x}}}], [{name: a, inline: {script: {source: y}}}]]",
+        "WorkflowTemplate",
+    )
+    assert "runs the inline template of the first step of that name" in remarks({}, [stored])[0]
