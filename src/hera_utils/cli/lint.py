@@ -88,14 +88,13 @@ def verdict(
 ) -> Json:
     """siblings: templates that are checked with it, which the platform need not have."""
     from hera_utils.cli.documents import ARGO_KINDS, references
+    from hera_utils.interpreter.remarks import remarks
 
     if isinstance(document, HeraUtilsError):
         message = document.message.removeprefix(label).lstrip(", ")
         return {"document": label, "ok": False, "message": message}
     if document["kind"] not in ARGO_KINDS:
         return {"document": label, "ok": True, "message": "not looked at"}
-    from hera_utils.interpreter.remarks import remarks
-
     try:
         if any(reference in siblings for reference in references(document)):
             _check_here(client, document, siblings)
