@@ -98,13 +98,15 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 
     from hera_utils.argo.tree import tree
     from hera_utils.cli.terminal import symbols
-    from hera_utils.watch.display import headline
+    from hera_utils.watch.display import awaited, headline
     from hera_utils.watch.progress import progress
 
     state, signs = progress(document), symbols()
     yield headline(state, state.elapsed(time.time()), signs)
     if state.message:
         yield f"  {state.message}"
+    for sentence in awaited(state, signs, everything=True).values():
+        yield f"  {sentence}"
     yield f"  namespace {state.namespace}   started {(document.get('status') or {}).get('startedAt') or 'not yet'}"
     for title, slot in (
         ("parameters", document["spec"].get("arguments")),

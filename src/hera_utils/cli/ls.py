@@ -22,6 +22,7 @@ _FIELDS = (
     "spec.suspend,status.phase,status.message,status.progress,status.startedAt,status.finishedAt"
 )
 _MOST_LOOKED_AT = 20
+_MOST_OF_A_MESSAGE = 100
 
 
 @click.command()
@@ -43,7 +44,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         runs = whole_runs(found)
         if running != completed:
             runs = [run for run in runs if (run.phase not in FINISHED) == running]
-        waiting = suspended(client, found[:limit]) if output == "text" else set()
+        remarks = remarks_on(client, found[:limit]) if output == "text" else {}
         found = (
             [one for run in runs for one in run.workflows] if output == "json" else [run.document for run in runs]
         )[:limit]
@@ -55,7 +56,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     elif found:
         now = time.time()
         header = ("name", "status", "age", "duration", "pods ok", "message")
-        print_table(header, [_line(one, now, suspended=one["metadata"]["name"] in waiting) for one in found])
+        print_table(header, [_line(one, now, remarks.get(one["metadata"]["name"])) for one in found])
     else:
         note(f"no runs in namespace {namespace}")
     return 0
@@ -119,27 +120,37 @@ def _remaining(run: str, found: Sequence[Json]) -> Remaining:
     return remaining(found, record_folder(run, runs_folders(), found), time.time())
 
 
-def suspended(client: ArgoClient, workflows: Sequence[Json]) -> set[str]:
-    """The names of those that wait to be resumed. Of suspended tasks a list says nothing: a few running ones are looked at one by one."""
+def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
+    """Of those that wait: SUSPENDED, or why none of their tasks runs. A list has no tasks: a few running ones are looked at one by one."""
+    from hera_utils.watch.display import SUSPENDED
     from hera_utils.watch.progress import is_suspended
+    from hera_utils.watch.waits import waits
 
     going = [one for one in workflows if (one.get("status") or {}).get("phase") == "Running"]
-    found = {one["metadata"]["name"] for one in workflows if (one.get("spec") or {}).get("suspend")}
+    found = {one["metadata"]["name"]: SUSPENDED for one in workflows if (one.get("spec") or {}).get("suspend")}
     for one in going[:_MOST_LOOKED_AT]:
         name = one["metadata"]["name"]
-        if name not in found and is_suspended(client.get(name, fields="spec.suspend,status.nodes")):
-            found.add(name)
+        if name in found:
+            continue
+        whole = client.get(name, fields="spec.suspend,spec.parallelism,status.nodes")
+        nodes = ((whole.get("status") or {}).get("nodes") or {}).values()
+        if is_suspended(whole):
+            found[name] = SUSPENDED
+        elif not any(n.get("type") == "Pod" and n.get("phase") == "Running" and not n.get("daemoned") for n in nodes):
+            found[name] = next(iter(waits(whole)), "")
     return found
 
 
-def _line(workflow: Json, now: float, *, suspended: bool) -> tuple[str, ...]:
+def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     from hera_utils.argo.tree import timestamp
     from hera_utils.cli.terminal import symbols
-    from hera_utils.watch.display import duration
+    from hera_utils.watch.display import SUSPENDED, duration
 
     status = workflow.get("status") or {}
     phase = status.get("phase") or "Pending"
-    shown = "Suspended" if suspended and phase in ("Running", "Pending") else phase
+    going = phase in ("Running", "Pending")
+    shown = "Suspended" if remark == SUSPENDED and going else phase
+    message = status.get("message") or (remark if going and remark != SUSPENDED else "") or ""
     created, start, end = (
         timestamp(text)
         for text in (workflow["metadata"].get("creationTimestamp"), status.get("startedAt"), status.get("finishedAt"))
@@ -150,7 +161,7 @@ def _line(workflow: Json, now: float, *, suspended: bool) -> tuple[str, ...]:
         "" if created is None else age(now - created),
         "" if start is None else duration(max(0.0, (end or now) - start)),
         status.get("progress") or "",
-        " ".join((status.get("message") or "").split())[:60],
+        " ".join(message.split())[:_MOST_OF_A_MESSAGE],
     )
 
 

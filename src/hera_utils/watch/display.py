@@ -5,6 +5,7 @@ The console is the caller's: this room decides what is written, the door decides
 
 from __future__ import annotations
 
+import re
 import textwrap
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hera_utils.argo.tree import FAILED, FINISHED, Branch
 from hera_utils.watch.progress import Progress, ordered
+from hera_utils.watch.waits import is_ordinary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,6 +51,7 @@ class Symbols:
 
 UNICODE = Symbols()
 ASCII = Symbols(done="+", failed="x", running="*", awaited="o", left_out="-", bar="=", more="...")
+_NUMBER = re.compile(r"[\d.]+")  # a sentence is not said again because its numbers changed
 _STYLES = {"Succeeded": "green", "Failed": "red", "Error": "red", "Running": "cyan"}
 
 
@@ -160,9 +163,10 @@ class Lines:
         if self.last is None and not progress.over:
             self._line(f"{progress.name}  {progress.phase}")
         for key, sentence in awaited(progress, self.symbols).items():
-            if key not in self.waits_for:
+            said = _NUMBER.sub("", key)
+            if said not in self.waits_for:
                 self._line(sentence)
-                self.waits_for.add(key)
+                self.waits_for.add(said)
         if not progress.suspended:
             self.waits_for.discard(SUSPENDED)
         self.last = progress
@@ -196,12 +200,20 @@ def _count(progress: Progress) -> str:
     return f"{progress.done}/{progress.total}{f' {progress.unit}' if progress.unit else ''}"
 
 
-def awaited(progress: Progress, symbols: Symbols) -> dict[str, str]:
-    """What the run waits for, a sentence each: somebody who resumes it (SUSPENDED), what its tasks need and have not got."""
+def awaited(progress: Progress, symbols: Symbols, *, everything: bool = False) -> dict[str, str]:
+    """What the run waits for, a sentence each: somebody who resumes it (SUSPENDED), what its tasks need and have not got.
+
+    That there are more tasks than cores is told only when none of them runs, unless everything is asked for.
+    """
     found = {}
     if progress.suspended:
         found[SUSPENDED] = f"{progress.name} is suspended; let it go on with: hera-utils resume {progress.name}"
     for message, tasks in progress.waiting.items():
+        if progress.running and not everything and is_ordinary(message):
+            continue
+        if not tasks:
+            found[message] = f"{symbols.awaited} {message}"
+            continue
         more = f" and {len(tasks) - 1} more wait:" if len(tasks) > 1 else " waits:"
         found[message] = f"{symbols.awaited} {tasks[0]}{more} {message}"
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo.tree import FAILED, FINISHED, Branch, timestamp, tree
+from hera_utils.watch.waits import waits
 
 Json = dict[str, Any]
 
@@ -18,7 +19,7 @@ class Progress:
     row). done, total, running, failed, retried: counts of single tasks; total includes what is expected but not reached yet.
     started, finished: seconds since the epoch, None before. suspended: whether it, or a task of it, waits to be resumed.
     unit: what is counted, when it is not tasks.
-    waiting: what tasks that cannot start say of it (`Unschedulable: …`) → those tasks' names, the first of each first.
+    waiting: why tasks cannot start (`Unschedulable: …`) → those tasks' names, the first of each first; none where they have no node yet.
     """
 
     name: str
@@ -77,18 +78,8 @@ def progress(document: Json) -> Progress:
         started=timestamp(status.get("startedAt")),
         finished=timestamp(status.get("finishedAt")),
         suspended=phase not in FINISHED and is_suspended(document),
-        waiting=_waiting(document) if phase not in FINISHED else {},
+        waiting=waits(document) if phase not in FINISHED else {},
     )
-
-
-def _waiting(document: Json) -> dict[str, list[str]]:
-    """`ContainerCreating` and the like are every pod's beginning: only a reason with a sentence is told."""
-    found: dict[str, list[str]] = {}
-    for node in ((document.get("status") or {}).get("nodes") or {}).values():
-        message = node.get("message") or ""
-        if node.get("phase") == "Pending" and node.get("type") == "Pod" and ": " in message:
-            found.setdefault(message, []).append(str(node.get("displayName") or node["name"]))
-    return found
 
 
 def is_suspended(document: Json) -> bool:

@@ -125,3 +125,35 @@ def test_the_journal_shrinks_when_runs_are_deleted(platform):
     while file.stat().st_size + (platform.state / "journal.sqlite-wal").stat().st_size > before / 4:
         assert time.monotonic() < deadline, (before, file.stat().st_size)
         time.sleep(0.05)
+
+
+class Full(toys.ToyRuntime):
+    """A machine without room: nothing starts."""
+
+    def launch(self, launch) -> None:
+        self.says = {launch.run_uid: {launch.node_id: 'waits for "room"'}}
+
+    def waiting(self):
+        return getattr(self, "says", {})
+
+
+def test_why_a_pod_waits_is_told_whenever_its_run_is_read_and_not_written_down(tmp_path):
+    platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=Full)
+    try:
+        stored = platform.submit("default", toys.workflow("echo", "hello"))
+
+        def messages(one):
+            return [node.get("message") for node in json.loads(one.text)["status"]["nodes"].values()]
+
+        read = platform.get("Workflow", "default", stored.name)
+        assert messages(read) == ['waits for "room"']
+        assert messages(platform.list("Workflow")[0][0]) == ['waits for "room"']
+        assert read.resource_version == stored.resource_version
+        runtime = platform._launcher.runtime
+        (run,) = runtime.says
+        runtime.says = {run: dict.fromkeys(runtime.says[run], "waits still")}
+        assert messages(platform.get("Workflow", "default", stored.name)) == ["waits still"]
+        runtime.says = {}
+        assert messages(platform.get("Workflow", "default", stored.name)) == [None]
+    finally:
+        platform.close()

@@ -53,6 +53,9 @@ class ToyRuntime:
         self.state, self.report = state, report
         self.running: dict[str, subprocess.Popen] = {}
 
+    def waiting(self):
+        return {}
+
     def folder(self, uid: str) -> Path:
         return self.state / "pods" / uid
 

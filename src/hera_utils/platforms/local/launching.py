@@ -125,6 +125,10 @@ class Launcher:
         for runtime in self._runtimes():
             runtime.kill(pod.uid, grace=grace, force=force)
 
+    def waiting(self) -> dict[str, dict[str, str]]:
+        """{run uid: {node id: why its pod waits}} of the pods that wait for room (an agent's work never does)."""
+        return self.runtime.waiting() if self.runtime is not None else {}
+
     def forget(self, pod_uid: str) -> None:
         for runtime in self._runtimes():
             runtime.forget(pod_uid)

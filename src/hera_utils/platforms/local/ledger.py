@@ -6,6 +6,7 @@ A turn is an overlay: what it changes is seen by the rest of the turn (the write
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -39,17 +40,34 @@ class RunRecord:
     kept: str = "{}"
     nodes: dict[str, str] = field(default_factory=dict)
 
-    def text(self, *, with_nodes: bool = True) -> str:
-        """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again."""
+    def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
+        """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
+
+        messages: what pending nodes say at this moment, by their ids: it is not written down.
+        """
         inner = [part for part in (self.status[1:-1], self.kept[1:-1]) if part]
         if with_nodes and self.nodes:
-            nodes = ",".join([f'"{node}":{text}' for node, text in self.nodes.items()])
+            known = self.nodes
+            if messages:
+                known = known | {id: _saying(known[id], text) for id, text in messages.items() if id in known}
+            nodes = ",".join([f'"{node}":{text}' for node, text in known.items()])
             inner.append(f'"nodes":{{{nodes}}}')
         return f'{{"metadata":{self.metadata},"spec":{self.spec},"status":{{{",".join(inner)}}}}}'
 
-    def stored(self, *, with_text: bool = True, with_nodes: bool = True) -> Stored:
-        text = self.text(with_nodes=with_nodes) if with_text else ""
+    def stored(
+        self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
+    ) -> Stored:
+        text = self.text(with_nodes=with_nodes, messages=messages) if with_text else ""
         return Stored("Workflow", self.namespace, self.name, self.uid, self.version, text)
+
+
+def _saying(node: str, message: str) -> str:
+    """A node's text with a message, while it is pending."""
+    if '"phase":"Pending"' not in node:
+        return node
+    if '"message":' in node:
+        return encode({**json.loads(node), "message": message})
+    return f'{node[:-1]},"message":{json.dumps(message)}}}'
 
 
 _ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first

@@ -151,7 +151,8 @@ class LocalPlatform:
         """nodes=False leaves `status.nodes` out of a workflow, as in `list`."""
         if kind == "Workflow":
             record = self._published.run(namespace, name)
-            stored = self._published.workflow(record.uid, with_nodes=nodes) if record is not None else None
+            waiting = self._launcher.waiting() if nodes and record is not None else {}
+            stored = self._run(record.uid, waiting, nodes=nodes) if record is not None else None
         elif kind == "Pod":
             found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown == 1]
             stored = found[-1].stored() if found else None
@@ -161,16 +162,20 @@ class LocalPlatform:
             raise objects.not_found(kind, name)
         return stored
 
+    def _run(self, uid: str, waiting: dict[str, dict[str, str]], *, nodes: bool) -> Stored | None:
+        return self._published.workflow(uid, with_nodes=nodes, messages=waiting.get(uid))
+
     def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[Found, int]:
         """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole.
 
         nodes=False leaves `status.nodes` out of workflows: a list of large runs then costs as little as one of small ones.
         """
+        waiting = self._launcher.waiting() if nodes and kind == "Workflow" else {}
         with self._published.quiet():
             version = self._published.version
             if kind == "Workflow":
                 runs = self._published.runs(namespace)
-                texts = [self._published.workflow(record.uid, with_nodes=nodes) for record in runs]
+                texts = [self._run(record.uid, waiting, nodes=nodes) for record in runs]
                 return [stored for stored in texts if stored is not None], version
             if kind == "Pod":
                 found = [pod.stored() for pod in self._published.pods(namespace)]

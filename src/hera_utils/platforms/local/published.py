@@ -92,14 +92,14 @@ class Published:
             found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
         return sorted(found, key=lambda record: (record.namespace, record.name))
 
-    def workflow(self, uid: str, *, with_nodes: bool = True) -> Stored | None:
-        """A run as a Workflow, of its latest published state; None when there is no such run."""
+    def workflow(self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> Stored | None:
+        """A run as a Workflow, of its latest published state; None when there is no such run. messages: as in RunRecord.text."""
         with self._lock:
             full = self._full.get(uid) or self._cache.get(uid)
             if full is not None:
                 if uid in self._cache:
                     self._cache.move_to_end(uid)
-                return full.stored(with_nodes=with_nodes)
+                return full.stored(with_nodes=with_nodes, messages=messages)
             known = self._by_uid.get(uid)
         if known is None:
             return None

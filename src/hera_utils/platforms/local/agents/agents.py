@@ -90,6 +90,9 @@ class Agents:
     def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
         return iter(())
 
+    def waiting(self) -> dict[str, dict[str, str]]:
+        return {}
+
     def forget(self, pod_uid: str) -> None:
         with self._lock:
             self._stops.pop(pod_uid, None)

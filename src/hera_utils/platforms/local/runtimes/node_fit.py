@@ -10,20 +10,18 @@ import platform
 from collections import Counter
 from typing import Any
 
+from . import waiting
 from .pod import ports
 
 Json = dict[str, Any]
 _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-_NO_NODE = "Unschedulable: 0/1 nodes are available: 1 node(s) "
-TAKEN = f"{_NO_NODE}didn't have free ports for the requested pod ports."
 
 
 def misfit(pod: Json) -> str:
     """Why the pod can never run here, in the scheduler's words; "" when it can."""
     selector = (pod.get("spec") or {}).get("nodeSelector") or {}
-    if any(value != _LABELS.get(name, value) for name, value in selector.items()):
-        return f"{_NO_NODE}didn't match Pod's node affinity/selector."
-    return ""
+    differing = {name: value for name, value in selector.items() if value != _LABELS.get(name, value)}
+    return waiting.for_another_node(differing, _LABELS) if differing else ""
 
 
 def _labels() -> dict[str, str]:
@@ -48,6 +46,10 @@ class Ports:
 
     def free(self, run: str, numbers: frozenset[int]) -> bool:
         return all(holder == run for port in numbers for holder in self._held.get(port, ()))
+
+    def taken(self, run: str, numbers: frozenset[int]) -> list[int]:
+        """Those that another run has."""
+        return [number for number in numbers if not self.free(run, frozenset([number]))]
 
     def take(self, run: str, numbers: frozenset[int]) -> None:
         for port in numbers:

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgre
 from hera_utils.platforms.local import this_machine
 from hera_utils.platforms.local.certificate import write_private
 
-from . import follow
+from . import follow, waiting
 from .images import ANNOTATION, ImageTable
-from .node_fit import TAKEN, Ports, host_ports, misfit
+from .node_fit import Ports, host_ports, misfit
 from .pod.processes import born, descendants
 from .pod.supervisor import SECRETS
 from .resource_queue import Need, ResourceQueue, need_of
@@ -47,6 +48,7 @@ _APART = (
 )  # of these, what holds values of secrets: in a file of its own, which goes with the pod's end
 _SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
+_TELL = 1.0  # seconds that a pod waits before it says so, and between two looks at who waits
 _TRIES = 3  # workers that a pod may lose before it has begun
 
 
@@ -58,6 +60,7 @@ class _Pod:
     started: bool = False
     cpu: float = -1.0
     looked_at: float = 0.0
+    queued_at: float = 0.0
     lost: int = 0
 
 
@@ -90,6 +93,9 @@ class ProcessRuntime:
         self._open_wire()
         spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
         self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
+        self._waits: dict[str, dict[str, str]] = {}
+        self._waits_until = 0.0
+        self._told: dict[str, tuple[str, int]] = {}  # run → what its first waiting pod said last, without its numbers
         self._closing = False
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="process-runtime", daemon=True)
@@ -105,6 +111,16 @@ class ProcessRuntime:
 
     def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
         self._call(lambda: self._kill(pod_uid, grace, force))
+
+    def waiting(self) -> dict[str, dict[str, str]]:
+        if time.monotonic() < self._waits_until:
+            return self._waits
+        answer: Future[dict[str, dict[str, str]]] = Future()
+        self._call(lambda: answer.set_result(self._find_waits()))
+        try:
+            return answer.result(timeout=_TELL)
+        except TimeoutError:  # the thread is busy: what it found last will do
+            return self._waits
 
     def forget(self, pod_uid: str) -> None:
         self._call(lambda: self._forget(pod_uid))
@@ -174,7 +190,9 @@ class ProcessRuntime:
             self._wait(pod, never)
         elif not self._ports.free(launch.run_uid, pod.ports):
             self._held_back[uid] = None
-            self._wait(pod, TAKEN)
+            numbers = self._ports.taken(launch.run_uid, pod.ports)
+            shared = self._workers.pods_share_ports
+            self._wait(pod, waiting.for_shared_ports(numbers) if shared else waiting.for_ports(numbers))
         else:
             self._enqueue(uid, pod)
 
@@ -183,6 +201,7 @@ class ProcessRuntime:
 
     def _enqueue(self, uid: str, pod: _Pod) -> None:
         self._ports.take(pod.launch.run_uid, pod.ports)
+        pod.queued_at = time.monotonic()
         self._queue.add(uid, pod.need)
 
     def _wait(self, pod: _Pod, message: str) -> None:
@@ -370,11 +389,37 @@ class ProcessRuntime:
         now = time.monotonic()
         if len(self._queue):
             self._find_idle(now)
+            self._find_waits()
+        elif self._waits:
+            self._waits, self._told = {}, {}
         if now - self._swept >= _SWEEP:
             self._swept = now
             for uid in [u for u in self._pods if self._workers.of(u) is not None]:
                 if (self._pods_folder / uid / "outcome.json").exists():
                     self._look(uid)
+
+    def _find_waits(self) -> dict[str, dict[str, str]]:
+        """Why each pod of the queue waits. The first one of a run also reports it, so that who watches the run learns of it.
+
+        What is reported is written down and sent to all that watch: only what differs by more than a few places is worth that.
+        """
+        now = time.monotonic()
+        if now < self._waits_until:
+            return self._waits
+        found: dict[str, dict[str, str]] = {}
+        total = Need(self._queue.cores, self._queue.memory)
+        for uid, shortage in self._queue.shortages().items():
+            pod = self._pods[uid]
+            message = waiting.for_room(shortage, pod.need, total)
+            of_run = found.setdefault(pod.launch.run_uid, {})
+            news = (shortage.resource, shortage.before.bit_length())
+            if not of_run and now - pod.queued_at >= _TELL and self._told.get(pod.launch.run_uid) != news:
+                self._told[pod.launch.run_uid] = news
+                self._wait(pod, message)
+            of_run[pod.launch.node_id] = message
+        self._waits = found
+        self._waits_until = time.monotonic() + max(_TELL, 20 * (time.monotonic() - now))
+        return found
 
     def _find_idle(self, now: float) -> None:
         """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
@@ -384,9 +429,9 @@ class ProcessRuntime:
             serves = pod.started and pod.launch.template.get("daemon")
             if worker is None or serves or now - pod.looked_at < _IDLE:
                 continue
-            cpu = _cpu_seconds(worker.pid)
+            cpu, eager = _effort(worker.pid)
             if pod.cpu >= 0:
-                works = cpu - pod.cpu > 0.1 * (now - pod.looked_at)
+                works = eager or cpu - pod.cpu > 0.1 * (now - pod.looked_at)
                 self._queue.works(uid, works)
                 changed = changed or not works
             pod.cpu, pod.looked_at = cpu, now
@@ -416,13 +461,14 @@ def _failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
     return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Processor time of a worker and all under it, seconds."""
-    ticks = 0
-    for one in descendants(pid):
+def _effort(pid: int) -> tuple[float, bool]:
+    """Processor time of a worker and all under it, seconds; and whether one of them would use more if it were given more."""
+    ticks, eager = 0, False
+    for process in descendants(pid):
         try:
-            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             ticks += sum(int(f) for f in fields[11:15])  # its own, and of children that it has waited for
+            eager = eager or fields[0] == "R"
         except (OSError, IndexError, ValueError):
             continue
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return ticks / os.sysconf("SC_CLK_TCK"), eager

@@ -55,6 +55,9 @@ class Runtime(Protocol):
         With follow, (0.0, "") comes at least once a second while there is nothing new, so that a reader who left can close it.
         """
 
+    def waiting(self) -> dict[str, dict[str, str]]:
+        """{run uid: {node id: why it waits}} of the pods that wait for room. Asked whenever a run is read: it must cost little."""
+
     def forget(self, pod_uid: str) -> None:
         """Remove the pod's folder (its logs and private files)."""
 

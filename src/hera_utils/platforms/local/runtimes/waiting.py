@@ -1,0 +1,81 @@
+"""Why a pod waits: the sentences, in one place. Pure.
+
+They begin with the words of Kubernetes' scheduler, which clients know, and go on with this machine's numbers and with what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .resource_queue import Need, Shortage
+
+NO_NODE = "Unschedulable: 0/1 nodes are available: 1"
+_GIB = float(1 << 30)
+
+
+def for_room(shortage: Shortage, need: Need, total: Need) -> str:
+    """need: what the pod asks for; total: what the machine has."""
+    place = f"; {shortage.before} before it" if shortage.before else ""
+    return f"{_lacking(shortage, place)}{_too_big(need, total)}"
+
+
+def _lacking(shortage: Shortage, place: str) -> str:
+    requested, used, total = shortage.requested, shortage.used, shortage.total
+    if shortage.resource == "core":
+        return f"{NO_NODE} Insufficient cpu: waits for a free core ({used:g} of {total:g} busy{place})"
+    if shortage.resource == "cpu":
+        return (
+            f"{NO_NODE} Insufficient cpu: waits for {_number(requested)} of {_number(total)} cores, of which running pods "
+            f"have requested {_number(used)}{place}"
+        )
+    if shortage.resource == "memory":
+        return (
+            f"{NO_NODE} Insufficient memory: waits for {_size(requested)} of {_size(total)}, of which running pods have "
+            f"requested {_size(used)}{place}"
+        )
+    if shortage.resource == "pods":
+        return f"{NO_NODE} Too many pods: waits for one of {used:g} to end{place}"
+    return f"Pending: waits for its turn: what is free is kept for a larger pod{place}"
+
+
+def _too_big(need: Need, total: Need) -> str:
+    """A request of more than the machine has counts as all of it."""
+    if need.cpu > total.cpu:
+        return f"; it requests {_number(need.cpu)} cores and runs with the {_number(total.cpu)} of this machine"
+    if need.memory > total.memory:
+        return f"; it requests {_size(need.memory)} and runs with the {_size(total.memory)} of this machine"
+    return ""
+
+
+def for_ports(numbers: Iterable[int]) -> str:
+    listed = ", ".join(map(str, sorted(numbers)))
+    return (
+        f"{NO_NODE} node(s) didn't have free ports for the requested pod ports: another run has port {listed} of this machine: "
+        "wait for its end, or leave out hostNetwork and hostPort, then every pod has an address of its own"
+    )
+
+
+def for_shared_ports(numbers: Iterable[int]) -> str:
+    """Where pods have no addresses of their own."""
+    listed = ", ".join(map(str, sorted(numbers)))
+    return (
+        f"{NO_NODE} node(s) didn't have free ports for the requested pod ports: another run has port {listed}, and this kernel gives "
+        "pods no addresses of their own (seccomp user notification, Linux 5.6): wait for its end, or use another port"
+    )
+
+
+def for_another_node(wanted: dict[str, str], labels: dict[str, str]) -> str:
+    """A pod that this machine can never take. wanted: the labels of its node selector that differ."""
+    listed = ", ".join(f"{name}={value} (here {labels[name]})" for name, value in sorted(wanted.items()))
+    return (
+        f"{NO_NODE} node(s) didn't match Pod's node affinity/selector: {listed}: it can never run on this machine; stop the run and "
+        "leave out the nodeSelector"
+    )
+
+
+def _number(cores: float) -> str:
+    return f"{cores:.3g}"
+
+
+def _size(size: float) -> str:
+    return f"{size / _GIB:.3g} GiB" if size >= _GIB / 10 else f"{size / (1 << 20):.3g} MiB"
