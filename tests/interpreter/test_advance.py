@@ -470,6 +470,24 @@ def test_what_a_pod_writes_of_its_progress_counts_once_a_minute(
     assert (play.node("wf")["progress"], play.run.document["status"]["progress"]) == (progress, progress)
 
 
+@pytest.mark.parametrize(
+    ("source", "read"),
+    [
+        ("kill $$", "kill $"),
+        ("echo $(date) $(echo $$)", "echo $(date) $(echo $$)"),  # no such variables: they stay as they are
+        ("echo $(ARGO_WORKFLOW_NAME) $$(ARGO_WORKFLOW_NAME) $", "echo wf $(ARGO_WORKFLOW_NAME) $"),
+        ("$$" + "x" * 140_000, "$$" + "x" * 140_000),  # too long for a variable
+    ],
+)
+def test_dollars_of_a_script_arrive_as_kubernetes_leaves_them(mode: str, source: str, read: str) -> None:
+    spec = {
+        "entrypoint": "main",
+        "templates": [{"name": "main", "script": {"image": "b", "command": ["sh"], "source": source}}],
+    }
+    (launch,) = launches(Play(workflow(spec), mode).commands)
+    assert launch.template["script"]["source"] == read
+
+
 def test_an_unknown_volume_is_an_error_of_the_template(mode: str) -> None:
     spec = """
 entrypoint: main

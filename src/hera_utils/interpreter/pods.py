@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from hera_utils.argo import expansion
 from hera_utils.interpreter import archiving, births, instants, limits, phases, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
-from hera_utils.interpreter.templates import kind_of
+from hera_utils.interpreter.templates import POD_KINDS, kind_of
 from hera_utils.interpreter.values import go_json, plain_json, text_of
 
 if TYPE_CHECKING:
@@ -115,9 +116,27 @@ def _active_deadline(walk: Walk, frame: Frame, template: Json) -> int | None:
     return left if own is None or left < own else own
 
 
-def with_archive_location(walk: Walk, frame: Frame, pod_name: str) -> Json:
-    """The frame's template, with the place where its outputs and logs go."""
-    return archiving.with_archive_location(walk, frame.template, _known(walk, frame, pod_name))
+_LARGEST_VARIABLE = 131_072  # bytes; Argo hands a longer template over in a config map
+
+
+def for_the_executor(walk: Walk, frame: Frame, pod_name: str) -> Json:
+    """The frame's template, with the place where its outputs and logs go, as the executor reads it.
+
+    It reaches a pod as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
+    templates reads it elsewhere.
+    """
+    template = archiving.with_archive_location(walk, frame.template, _known(walk, frame, pod_name))
+    if kind_of(template) not in POD_KINDS:
+        return template
+    text = plain_json(template)
+    if "$" not in text or len(text.encode("utf-8", "surrogatepass")) > _LARGEST_VARIABLE:
+        return template
+    variables = {
+        "ARGO_CONTAINER_NAME": "init", "ARGO_POD_NAME": pod_name, "ARGO_WORKFLOW_NAME": walk.run.name,
+        "ARGO_WORKFLOW_UID": walk.run.uid,
+    }  # fmt: skip
+    expanded: Json = expansion.expand(template, variables)
+    return expanded
 
 
 def _boundary_template(walk: Walk, frame: Frame) -> Json:

@@ -48,7 +48,7 @@ def _launch(walk: Walk, frame: Frame, node: Json) -> None:
     pod = pods.build(walk, frame)
     pods.open_containers(walk, frame, node)
     included = pods.result_wanted(walk, frame)
-    template = pods.with_archive_location(walk, frame, str(pod["metadata"]["name"]))
+    template = pods.for_the_executor(walk, frame, str(pod["metadata"]["name"]))
     walk.say(LaunchPod(frame.node_id, pod, template, included))
 
 

@@ -1,0 +1,25 @@
+"""Kubernetes' `$(NAME)` in commands, arguments and values of variables: known names are replaced, `$$` is a dollar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# Whatever stands in the parentheses is the name, $$ too; what has no value stays as it is.
+_REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
+
+
+def expand(value: Any, variables: Mapping[str, str]) -> Any:
+    """The value with the references in all its texts replaced."""
+    if isinstance(value, str):
+        return _REFERENCE.sub(lambda found: _one(found, variables), value) if "$" in value else value
+    if isinstance(value, list):
+        return [expand(one, variables) for one in value]
+    if isinstance(value, dict):
+        return {key: expand(one, variables) for key, one in value.items()}
+    return value
+
+
+def _one(found: re.Match[str], variables: Mapping[str, str]) -> str:
+    return "$" if found[0] == "$$" else variables.get(found[1], found[0])
