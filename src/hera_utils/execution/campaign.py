@@ -7,8 +7,8 @@ knows which workflows to look for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hera_utils.argo import faults
@@ -44,13 +44,15 @@ class Flight:
 @dataclass(frozen=True)
 class Sending:
     """How a run's documents are made ready. stamp: on a document; check: refuses what the platform will not take; parallelism: of
-    each workflow, None for its own.
+    each workflow, None for its own. labels, annotations: of each workflow.
     """
 
     stamp: Callable[[Json], Json]
     check: Callable[[Json], None]
     in_flight: int
     parallelism: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 class Campaign:
@@ -127,8 +129,9 @@ class Campaign:
         document = self.sending.stamp(part.document)
         metadata = dict(document.get("metadata") or {})
         metadata["name"] = name
-        metadata["labels"] = {**(metadata.get("labels") or {}), RUN_LABEL: label_of(self.record.name)}
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **self._of_run(part)}
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        metadata["labels"] = {**labels, **self.sending.labels, RUN_LABEL: label_of(self.record.name)}
+        metadata["annotations"] = {**annotations, **self.sending.annotations, **self._of_run(part)}
         spec = dict(document.get("spec") or {})
         if self.sending.parallelism is not None:
             spec["parallelism"] = min(self.sending.parallelism, spec.get("parallelism") or self.sending.parallelism)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
 from hera_utils.execution.asked import add_flags, check_layout, meant, points_asked_for
+from hera_utils.execution.cautions import cautions
 from hera_utils.execution.cluster_flags import add_cluster_flags
 from hera_utils.execution.picture import picture
 from hera_utils.execution.plan import (
@@ -118,7 +119,7 @@ class ExecutionEngine:
         check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
         whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
         """
-        experiment = meant(experiment, self.context)
+        written, experiment = experiment, meant(experiment, self.context)
         if self._asked("explain") and not (self._asked("resume") if resume is None else resume):
             raise SettingsError(
                 "--explain says why a point runs once more, and without --resume every point does",
@@ -132,12 +133,14 @@ class ExecutionEngine:
             return None
         if self._asked("plan") or self._asked("picture"):
             check_layout(experiment)
-            self._tell_plan(self.plan(experiment, resume=resume))
+            planned = self.plan(experiment, resume=resume)
+            self._tell_plan(planned)
+            self.told.lines(cautions(written, experiment, planned))
             return None
         if self._asked("dry_run"):
             self.told.lines([line for change in self.difference(experiment) for line in change.lines()])
             return None
-        with self._realization(experiment, resume) as found:
+        with self._realization(written, resume) as found:
             if found.record is None:
                 return self._nothing_to_run(found, check)
             if self._asked("detach") or (self.launched is not None and self.launched.detach):
@@ -198,7 +201,7 @@ class ExecutionEngine:
     @contextmanager
     def _realization(self, experiment: Experiment, resume: bool | None) -> Iterator[Realization]:
         """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
-        experiment = meant(experiment, self.context)
+        written, experiment = experiment, meant(experiment, self.context)
         check_layout(experiment)
         resume = self._asked("resume") if resume is None else resume
         connection = connect(self.context)
@@ -219,6 +222,7 @@ class ExecutionEngine:
                     assert_ready(self.context, made.environment, made.first)
                 self.told.provisioned(found.provisioned)
                 found.prepare()
+                self.told.lines(cautions(written, experiment, found.plan))
                 if resume and found.record is not None:
                     self._tell_plan(found.plan)
                 try:

@@ -5,12 +5,14 @@ define and look (plan) → provision → what is done already (resume) → recor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from hera_utils.execution.printed_results import keep_results
 from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.screen import Detached, Told
 from hera_utils.execution.standing import Earlier, earlier, identity
+from hera_utils.execution.writers import WRITES, Writes, rival, writes_of
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.values import plain
 from hera_utils.platforms.argo_client import ArgoClient
@@ -74,6 +77,7 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
         "namespace": namespace,
         "state": str(context.state) if context.platform == "local" else "",
         "inputs": inputs,
+        "inputs_digest": experiment.inputs.digest,
         "git": None
         if commit is None
         else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},
@@ -146,12 +150,13 @@ class Realization:
             known = self._synced()
             self.plan = judged(self.plan, known, self.prints, self._volume(), script_folder(self.context))
             self._refuse_moving_ground(known)
-        if self.record is None and (self.plan.to_run or self._after(known)):
+        new = self.record is None
+        if new and (self.plan.to_run or self._after(known)):
             self.record = self._new_record()
         if self.record is not None:
             self.record.drive()
-            gathers = self.plan.gather is not None
-            self.record.update(points=self.plan.points, inputs=self.facts["inputs"], gather=gathers)
+            self.record.update(points=self.plan.points, gather=self.plan.gather is not None)
+            self._refuse_a_rival(self.record, new=new)
             self.record.add_points(self._rows(known))
             self.campaign = self.campaign or self._campaign(self.record)
 
@@ -171,16 +176,23 @@ class Realization:
             record.drive()
             campaign = self._campaign(record)
             campaign.join()
-            if newest and (campaign.flying if ended else self._goes_on(record, campaign)):
+            others = self._other_inputs(record)
+            if newest and not others and (campaign.flying if ended else self._goes_on(record, campaign)):
                 record.update(ended=None, phase="")
                 self.record, self.campaign = record, campaign
             elif campaign.flying:
                 record.close()
                 raise SettingsError(
-                    f"the run {record.name} of this experiment still goes on",
+                    f"the run {record.name} of this experiment still goes on{f', with other inputs ({others})' if others else ''}",
                     fix=self.advice.wait_or_stop(record.name),
                 )
             else:
+                if newest and others and not ended and self._goes_on(record, campaign):
+                    self.told.lines(
+                        [
+                            f"{record.name} is left unfinished, as its inputs were others ({others}): this is a run of its own"
+                        ]
+                    )
                 close_record(record)
                 record.close()
             newest = False
@@ -191,13 +203,52 @@ class Realization:
         return known
 
     def _goes_on(self, record: RunRecord, campaign: Campaign) -> bool:
-        """Whether something of a run is still to come, and it is the same sweep."""
-        before = ((record.facts.get("inputs") or {}).get("parameters") or {}).keys()
-        if not campaign.flying and list(before) != list(self.facts["inputs"]["parameters"]):
-            return False
+        """Whether something of a run is still to come."""
         waiting = "" in record.statuses()
         gathered = any(row.role == "gather" for row in record.workflows())
         return bool(campaign.flying or waiting or (self.plan.gather is not None and not gathered))
+
+    def _other_inputs(self, record: RunRecord) -> str:
+        """What of a run's inputs is not as now, "" for nothing: all of a run is of one set of constants and points."""
+        if record.facts.get("inputs_digest") == self.facts["inputs_digest"]:
+            return ""
+        before, now = record.facts.get("inputs") or {}, self.facts["inputs"]
+        found = []
+        for group, what in (("constants", "constant"), ("parameters", "axis")):
+            old, new = before.get(group) or {}, json.loads(json.dumps(now.get(group) or {}, default=str))
+            found += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
+        return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "") or "other points"
+
+    def _refuse_a_rival(self, record: RunRecord, *, new: bool) -> None:
+        """SettingsError when another run goes on that writes files of this one: what is read of them would be of either."""
+        if self.writes is None:
+            return
+        record.update(volume=self.writes.volume, writes=self.writes.annotations()[WRITES])
+        found = rival(self.client, self.runs, record, self.writes)
+        if found is None:
+            return
+        self.record = None
+        if new:
+            record.discard()
+        record.close()
+        way = self.advice.wait_or_stop(found.run)
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(self.runs / found.run) as other:
+            if identity(other.facts) == identity(self.facts) and not self._other_inputs(other):
+                way = f"join it: {self.advice.resume()}; or {way}"
+        raise SettingsError(
+            f"the run {found.run} goes on, and this one would write {found.told()} as well",
+            fix=f"{way}; or let the layout's paths tell the two apart (by a constant, say)",
+        )
+
+    @cached_property
+    def writes(self) -> Writes | None:
+        """The declared files that this run writes on its volume."""
+        definition, volume = self.plan.definition, self.plan.environment.persisted_volume
+        if volume is None or self.plan.survey.shown.sent:
+            return None
+        place = self._volume()
+        where = str(place.resolve()) if place is not None else f"{self.client.namespace}/{volume.claim_name}"
+        return writes_of(definition.layout, definition.inputs.points, where, definition.key)
 
     def _refuse_moving_ground(self, known: Earlier) -> None:
         """SettingsError when points still run with what has changed since: their results would be of neither."""
@@ -281,6 +332,8 @@ class Realization:
             check=(lambda document: None) if local else refuse_too_large,
             in_flight=1 if self.plan.single else in_flight,
             parallelism=None if parallelism is None else max(1, parallelism // (1 if self.plan.single else in_flight)),
+            labels={} if self.writes is None else self.writes.labels(),
+            annotations={} if self.writes is None else self.writes.annotations(),
         )
         return Campaign(self.client, record, sending, self.prints.texts)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import re
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -24,7 +26,7 @@ from hera_utils.experiment.conversion import (
 )
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.sweeps import Grid, Listed, Narrowed, Sweep, grid
-from hera_utils.experiment.values import members_of, plain
+from hera_utils.experiment.values import canonical, members_of, plain
 
 __all__ = ["Grid", "Inputs", "Point", "grid"]
 
@@ -170,6 +172,23 @@ class Inputs:
             "points": len(sweep),
         }
 
+    def with_constant(self, name: str, value: Any) -> Inputs:
+        """These inputs where one constant has another value."""
+        return replace(self, constants=_put(self.constants, name, value, "constants"))
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The constants by name."""
+        return dict(_attributes(self.constants))
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that two inputs share only when all of their constants and points are the same."""
+        made = hashlib.blake2b(_told(self.constants).encode("utf-8", "surrogatepass"), digest_size=8)
+        for point in sorted(point.id for point in self.sweep):
+            made.update(point.encode())
+        return made.hexdigest()
+
     def _with(self, name: str, value: str) -> Inputs:
         group, _, rest = name.partition(".")
         steps = rest.split(".") if group in _GROUPS and rest else name.split(".")
@@ -294,6 +313,18 @@ def _axis(values: Any) -> Any:
 
 def _is_axis(value: Any) -> bool:
     return isinstance(value, list | tuple | range)
+
+
+def _told(constants: Any) -> str:
+    """Constants as a text; what is no plain value as it shows itself, less the address that each process has another of."""
+    told = []
+    for name, value in sorted(_attributes(constants)):
+        try:
+            words = canonical(value)
+        except SettingsError:
+            words = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+        told.append(f"{name}={words}")
+    return ";".join(told)
 
 
 def _attributes(holder: Any) -> Iterator[tuple[str, Any]]:

@@ -123,6 +123,10 @@ class Sampled(Sweep):
         return self._size if self._all_differ else sum(1 for _ in self._fresh())
 
     @property
+    def drawn(self) -> int:
+        return self._size
+
+    @property
     def told(self) -> str:
         fewer = "" if len(self) == self._size else f" of {self._size} drawn, the others coincide"
         return f"{len(self)} {self.method} ({', '.join(self._spreads)}){fewer}"

@@ -71,6 +71,11 @@ class Sweep:
         """The sweep in few words: `3 vintages × 9 boroughs`."""
         return f"{len(self)} points"
 
+    @property
+    def drawn(self) -> int:
+        """How many points were asked for: a sample of lists has fewer where some coincide."""
+        return len(self)
+
     def where(self, holds: Callable[[Point], object]) -> Sweep:
         """The points for which it holds. They keep their names."""
         return Filtered(self, holds)

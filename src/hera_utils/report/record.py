@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -87,6 +88,7 @@ class RunRecord:
     def __init__(self, folder: Path, facts: Json) -> None:
         self.folder, self.facts = folder, facts
         self._lock: int | None = None
+        self.driven_since: tuple[float, int] | None = None
         try:
             self._base = sqlite3.connect(folder / "points.sqlite", timeout=30.0, isolation_level=None)
             self._base.execute("pragma synchronous = normal")
@@ -148,15 +150,21 @@ class RunRecord:
             return
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not _taken(lock):
-            owner = os.read(lock, 32).decode("ascii", "replace")
+            owner = os.read(lock, 64).decode("ascii", "replace").partition(" ")[0]
             os.close(lock)
             raise SettingsError(
                 f"the run {self.name} is still being driven by the process {owner or '?'}",
                 fix=f"wait for it, or end that process; see it with: hera-utils watch {self.name}",
             ) from None
+        self.driven_since = (time.time(), os.getpid())
         os.truncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        os.pwrite(lock, f"{self.driven_since[1]} {self.driven_since[0]!r}".encode(), 0)
         self._lock = lock
+
+    def discard(self) -> None:
+        """Remove the record of a run of which nothing was sent."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- writing ------------------------------------------------------------------------------------------------------
     @contextlib.contextmanager
@@ -301,6 +309,15 @@ def _taken(lock: int) -> bool:
         else:
             return True
     return False
+
+
+def driver_of(folder: Path) -> tuple[float, int] | None:
+    """(since when, its process) of who submits for the run that is recorded in the folder; None when nobody does."""
+    if is_driven(folder):
+        with contextlib.suppress(OSError, ValueError):
+            process, _, since = (folder / "lock").read_text().partition(" ")
+            return float(since), int(process)
+    return None
 
 
 def is_driven(folder: Path) -> bool:

@@ -1,0 +1,75 @@
+"""What a run does that may not be what was wanted, said in a line each before anything is sent. Nothing here stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hera_utils.errors import HeraUtilsError, SettingsError
+from hera_utils.execution.plan import Plan
+from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.values import canonical
+
+
+def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
+    """written: the experiment as its author wrote it; now: with the inputs that the command line asks for."""
+    return [*_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan)]
+
+
+def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
+    """A constant that is set anew and stands in no path: the run writes over what other values of it wrote."""
+    layout = now.made_layout()
+    if not isinstance(layout, Layout):
+        return
+    point = next(iter(now.inputs.points))
+    before, after = written.inputs.fixed, now.inputs.fixed
+    changed = [name for name in after if name in before and not _same(before[name], after[name])]
+    paths = _paths(layout, point) if changed else {}
+    for name in changed:
+        other = Experiment.made_layout(_with(now, name, before[name]))
+        if not isinstance(other, Layout):
+            continue
+        try:
+            same = [method for method, path in _paths(other, point).items() if paths.get(method) == path]
+        except HeraUtilsError:
+            continue  # a path that the old value does not give
+        if same:
+            listed = ", ".join(f"`{method}`" for method in same)
+            yield (
+                f"the constant `{name}` is set, and the paths of {listed} do not depend on it: this run writes over what was "
+                f"written with another value"
+            )
+
+
+def _paths(layout: Layout, point: Point) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for file in (*layout.outputs(point), *layout.outputs_of_all()):
+        found[file.method] = (*found.get(file.method, ()), file.path)
+    return found
+
+
+def _with(experiment: Experiment, name: str, value: object) -> Experiment:
+    from dataclasses import replace
+
+    return replace(experiment, inputs=experiment.inputs.with_constant(name, value))
+
+
+def _same(one: object, other: object) -> bool:
+    try:
+        return canonical(one) == canonical(other)
+    except SettingsError:
+        return one is other
+
+
+def _fewer_points(experiment: Experiment) -> Iterator[str]:
+    points = experiment.inputs.points
+    if points.drawn > len(points):
+        yield f"{points.drawn} points were asked for and {len(points)} differ: the others coincide, and a point runs once"
+
+
+def _untold_tasks(plan: Plan) -> Iterator[str]:
+    why = plan.survey.belonging.whole
+    if plan.points > 1 and why and not plan.survey.shown.sent:
+        yield f"which task is of which of the {plan.points} points cannot be told: {why}"
+        yield "  so the results are those of tasks, not of points, and what fails runs again as a whole"

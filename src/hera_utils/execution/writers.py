@@ -1,0 +1,122 @@
+"""Two runs at once do not write each other's files: what a run declares to write is on its workflows, where every other run sees it.
+
+A label names the volume, an annotation has a digest of each path. Who lists the workflows of that volume which go on knows whose files
+it would write over, on this machine and in a cluster. Between its workflows (before `gather`) a run is seen by its record, which the
+process that drives it has locked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo.tree import FINISHED
+from hera_utils.errors import HeraUtilsError
+from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.points import Point
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.report.record import RUN_LABEL, RunRecord, driver_of, label_of, records
+
+Json = dict[str, Any]
+
+VOLUME_LABEL = "hera-utils/volume"
+WRITES = "hera-utils/writes"
+MOST_PATHS = 1000  # that are listed; of more it is only said whose they are
+_DIGITS = 10
+_ALL = "*"
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What a run writes. volume: which one, experiment: whose, both as digests; paths: digest → path, None for too many to be listed."""
+
+    volume: str
+    experiment: str
+    paths: Mapping[str, str] | None
+
+    def labels(self) -> dict[str, str]:
+        return {VOLUME_LABEL: self.volume}
+
+    def annotations(self) -> dict[str, str]:
+        return {WRITES: f"{self.experiment}:{_ALL if self.paths is None else ''.join(self.paths)}"}
+
+    def shared_with(self, other: str) -> list[str]:
+        """Paths that another run writes too, by its annotation: [""] where it is known that there are some, not which."""
+        experiment, _, listed = other.partition(":")
+        if self.paths is None or listed == _ALL:
+            return [""] if experiment == self.experiment else []
+        theirs = {listed[start : start + _DIGITS] for start in range(0, len(listed), _DIGITS)}
+        return [path for digest, path in self.paths.items() if digest in theirs]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A run that goes on and writes files of ours."""
+
+    run: str
+    paths: list[str]
+
+    def told(self) -> str:
+        first = f"`{self.paths[0]}`" if self.paths[0] else "the same files"
+        return first + (f" and {len(self.paths) - 1} more files" if len(self.paths) > 1 else "")
+
+
+def writes_of(layout: object, points: Iterable[Point], volume: str, experiment: str) -> Writes | None:
+    """What the declared methods of a layout write over all points; None for nothing. volume: what tells it from others."""
+    if not isinstance(layout, Layout):
+        return None
+    found = list(islice(_paths(layout, points), MOST_PATHS + 1))
+    if not found:
+        return None
+    paths = None if len(found) > MOST_PATHS else {_digest(path): path for path in found}
+    return Writes(_digest(volume), _digest(experiment), paths)
+
+
+def _paths(layout: Layout, points: Iterable[Point]) -> Iterator[str]:
+    for file in layout.outputs_of_all():
+        yield file.path
+    for point in points:
+        for file in layout.outputs(point):
+            yield file.path
+
+
+def _digest(words: str) -> str:
+    return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
+
+
+def rival(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> Rival | None:
+    """A run that began before this one, goes on, and writes a file of it. Who may not list workflows sees those of this folder alone."""
+    fields = "items.metadata.name,items.metadata.labels,items.metadata.annotations,items.status.phase"
+    listed: list[Json] = []
+    with contextlib.suppress(HeraUtilsError):
+        listed = client.list(selector=f"{VOLUME_LABEL}={writes.volume}", fields=fields)
+    for document in listed:
+        metadata = document["metadata"]
+        run = str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
+        if run == label_of(own.name) or (document.get("status") or {}).get("phase") in FINISHED:
+            continue
+        paths = writes.shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
+        if paths:
+            return Rival(run, paths)
+    return next(_driven(runs, own, writes), None)
+
+
+def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[Rival]:
+    """The runs of a folder of records that a process of this machine carries out."""
+    began = own.driven_since
+    for folder in records(runs):
+        if folder == own.folder:
+            continue
+        since = driver_of(folder)
+        if since is None or began is None or since > began:
+            continue
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
+            if record.facts.get("volume") == writes.volume:
+                paths = writes.shared_with(str(record.facts.get("writes") or ""))
+                if paths:
+                    yield Rival(record.name, paths)
