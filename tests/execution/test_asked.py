@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, argument_parser, grid, writes
+from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, argument_parser, grid, latin_hypercube, writes
 from hera_utils.errors import LayoutError, SettingsError
 
 
@@ -127,3 +128,25 @@ def test_explaining_a_run_of_every_point_is_refused(engine, experiment):
     with pytest.raises(SettingsError, match="without --resume every point does"):
         engine("--explain").run(experiment)
     assert engine("--plan", "--resume", "--explain").run(experiment) is None
+
+
+def test_what_a_run_does_that_may_not_be_wanted_is_said_before_it(engine, experiment, capsys):
+    assert engine("--plan", "--set", "city=Paris").run(experiment) is None
+    said = capsys.readouterr().out
+    assert "the constant `city` is set, and the paths of `table` do not depend on it: this run writes over" in said
+    engine("--plan", "--set", "city=Lyon", "--set", "n=3,4").run(experiment)
+    assert "writes over" not in capsys.readouterr().out, "it is what it was"
+    engine("--plan").run(replace(experiment, inputs=latin_hypercube(4, n=[1, 2])))
+    assert "4 points were asked for and 2 differ" in capsys.readouterr().out
+
+
+def test_tasks_that_cannot_be_told_apart_are_told_before_the_run(engine, experiment, capsys):
+    def untold(environment, inputs, layout):
+        document = define(environment, inputs, layout)
+        for number, task in enumerate(document["spec"]["templates"][0]["dag"]["tasks"]):
+            task["arguments"]["parameters"][0]["value"] = f"value number {number}"
+        return document
+
+    engine().run(replace(experiment, workflow=untold, name="untold"))
+    before, _, _ = capsys.readouterr().out.partition("asked-")
+    assert "which task is of which of the 2 points cannot be told: no task is given the values of the point 1" in before

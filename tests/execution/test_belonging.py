@@ -203,3 +203,29 @@ def test_a_definition_that_ignores_its_points_is_cut_down(made, data):
     found = told(document, sweep, wanted)
     assert found.whole == ""
     assert found.foreign == {piece for point in points if point not in wanted for piece in owned[point.id]}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda point: {"options": json.dumps(dict(point.arguments))},
+        lambda point: {"options": json.dumps({"model": {"kind": "svm", **point.arguments}, "seed": 1}, indent=1)},
+        lambda point: {"options": json.dumps({"depth": point.depth}), "rate": str(point.rate)},
+    ],
+)
+def test_a_task_that_takes_its_parameters_as_one_mapping(given):
+    sweep = grid(depth=[None, 3], rate=[0.1, 1e-05])
+    tasks = [task(f"fit-{number}", "fit", given(point)) for number, point in enumerate(sweep)]
+    found = told(workflow(*tasks), sweep)
+    assert found.whole == ""
+    assert [found.tasks[point.id] for point in sweep] == [((f"fit-{number}", None),) for number in range(4)]
+    items = [json.loads(given(point)["options"]) for point in sweep]
+    if len(given(sweep[0])) == 1:
+        looped = told(workflow(task("fit", "fit", {"options": "{{item}}"}, withItems=items)), sweep)
+        assert [looped.tasks[point.id] for point in sweep] == [(("fit", number),) for number in range(4)]
+
+
+def test_mappings_that_contradict_each_other_tell_nothing():
+    sweep = grid(n=[1, 2])
+    both = {"one": json.dumps({"n": 1}), "other": json.dumps({"n": 2})}
+    assert "no task is given the values" in told(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole

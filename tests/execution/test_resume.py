@@ -272,6 +272,51 @@ def test_one_unit_runs_whole(lab):
     assert set(lab.why(experiment(chained, n=(1, 2, 3)))) == {1, 2, 3}
 
 
+def test_points_that_failed_are_those_whose_tasks_did(lab):
+    """Also where a task takes its parameters as one mapping, and where the workflow is one unit."""
+
+    def fit(environment, inputs, layout, unit=False):
+        with Workflow(generate_name="fit-", entrypoint="dag") as w:
+            source = "import json; given = json.loads('{{inputs.parameters.options}}')\nassert given['depth'] != 2\nprint(given)\n"
+            source += "open('/tmp/depth', 'w').write(str(given['depth']))"
+            answer = Parameter(name="depth_out", value_from=ValueFrom(path="/tmp/depth"))
+            template = Script(
+                name="fit",
+                image="python:3.11",
+                command=["python"],
+                source=source,
+                inputs=[Parameter(name="options")],
+                outputs=[answer],
+            )
+            with DAG(name="dag", fail_fast=False):
+                tasks = [
+                    Task(name=f"fit-{point.name}", template=template, arguments={"options": dict(point.arguments)})
+                    for point in inputs.points
+                ]
+                if unit:
+                    read = {"options": "{{tasks." + tasks[0].name + ".outputs.parameters.depth_out}}"}
+                    tasks[0] >> Task(name="after", template=template, arguments=read, when="false")
+        return w
+
+    def one(unit):
+        return Experiment(
+            workflow=lambda *given: fit(*given, unit=unit),
+            inputs=Inputs(parameters=grid(depth=[None, 1, 2])),
+            name=f"fit{unit}",
+        )
+
+    for unit in (False, True):
+        with pytest.raises(RunFailed, match=r"1 of 3 points are not done"):
+            lab.engine.run(one(unit))
+        run = lab.engine.collect()
+        assert {point.values["depth"]: point.status for point in run.results.points} == {
+            None: "Succeeded",
+            1: "Succeeded",
+            2: "Failed",
+        }
+        assert [point.outputs.get("depth_out") for point in run.results.points] == ["None", "1", None]
+
+
 # --- runs of several workflows ------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
+from hera_utils.experiment.task_ownership import TaskOwner
 from hera_utils.report import formats
 from hera_utils.report.columns import kind_of, typed
-from hera_utils.report.points import Belonging
 from hera_utils.report.reading import failure_lines, sheets
 from hera_utils.report.record import PointRow
 from hera_utils.report.results import Results
@@ -145,7 +145,8 @@ def test_what_a_nested_template_was_given_tells_its_tasks_point():
 
 
 def test_values_tell_where_names_do_not():
-    find = Belonging(points({"vintages": 2009, "boroughs": "a"}, {"vintages": 2012, "boroughs": "b"}))
+    known = points({"vintages": 2009, "boroughs": "a"}, {"vintages": 2012, "boroughs": "b"})
+    find = TaskOwner([(point.id, point.values) for point in known])
     assert find.of({"vintage": "2009", "borough": "a", "out": "/x"}) == "p0"
     assert find.of({"vintage": "2009", "borough": "b"}) == ""  # no such point
     assert find.of({"one": "2009", "two": "2012", "borough": "a"}) == ""  # which of the two?

@@ -1,15 +1,13 @@
-"""Which task belongs to which point of a sweep, told from the workflow document alone; and the document without some points. Pure.
+"""Which task of a workflow document belongs to which point of a sweep; and the document without some points. Pure.
 
-A task (an item of a loop) belongs to the point whose values it is given. An argument that bears an axis' name says it outright. Else
-the arguments of the tasks are read as columns: the tasks that have arguments of the same names are the rows, and a column whose values
-are all values of one axis, and not always the same one, gives that axis. A task to which several points fit (or none) is shared.
+A task (an item of a loop) belongs to the point whose values it is given (experiment/task_ownership.py). A task to which several points
+fit (or none) is shared.
 
 What cannot be told makes the workflow one unit (`whole` says why); what can be told but not split has a `joint`.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.experiment.points import Point
+from hera_utils.experiment.task_ownership import Axes, owners_of
 from hera_utils.experiment.values import text
 
 Json = dict[str, Any]
@@ -30,10 +29,10 @@ _AWAITED = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z]+))?")
 
 @dataclass(frozen=True)
 class Belonging:
-    """tasks: point id → its pieces. shared: tasks of no single point. foreign: pieces of points that were not asked for.
+    """tasks: point id → its pieces; {} where it cannot be told. shared: tasks of no single point.
 
-    after: task → the tasks that it waits for. whole: why the workflow is one unit, "" when it is not. joint: why it cannot be split
-    into several workflows though its points can be left out one by one, "" when it can.
+    foreign: pieces of points that were not asked for. after: task → the tasks that it waits for. whole: why the workflow is one unit,
+    "" when it is not. joint: why it cannot be split into several workflows though its points can be left out one by one, "" when it can.
     """
 
     tasks: Mapping[str, tuple[Piece, ...]] = field(default_factory=dict)
@@ -55,14 +54,6 @@ class Belonging:
         return frozenset(found)
 
 
-class Axes:
-    """The axes of a whole sweep as tasks are given them: name → the texts of all values. Made once, as a sweep may be long."""
-
-    def __init__(self, axes: Mapping[str, Sequence[Any]]) -> None:
-        self.texts = {axis: frozenset(map(text, values)) for axis, values in axes.items()}
-        self.several = frozenset(axis for axis, values in axes.items() if len(values) > 1)
-
-
 def belonging(document: Json, axes: Axes | Mapping[str, Sequence[Any]], points: Iterable[Point]) -> Belonging:
     """Who owns what. axes: every value of the whole sweep; points: those that the document was defined with."""
     wanted = list(points)
@@ -73,15 +64,13 @@ def belonging(document: Json, axes: Axes | Mapping[str, Sequence[Any]], points: 
     if not tasks:
         return Belonging(whole=f"its entrypoint `{_entrypoint(document)}` is no DAG and has no steps")
     rows = [row for task in tasks for row in _rows(task)]
-    columns, doubt = _columns(rows, axes, wanted)
+    whose, doubt = owners_of([given for _, given in rows], axes, [(point.id, point) for point in wanted])
     if doubt:
         return Belonging(whole=doubt)
     owned: dict[str, list[Piece]] = {point.id: [] for point in wanted}
     foreign: set[Piece] = set()
     owners: dict[str, set[str]] = {}
-    index = _Index(wanted, axes)
-    for (task, item), given in rows:
-        owner = index.owner(_values(given, columns))
+    for ((task, item), _), owner in zip(rows, whose, strict=True):
         if owner is None:
             foreign.add((task, item))
             owners.setdefault(task, set()).add("")
@@ -165,89 +154,6 @@ def _rows(task: Json) -> Iterator[tuple[Piece, dict[str, str]]]:
         yield (task["name"], number), given_to(task, item)
 
 
-# --- whose values --------------------------------------------------------------------------------------------------------
-
-Columns = dict[frozenset[str], dict[str, str]]
-"""The arguments that a task has → axis → the argument that gives it."""
-
-
-def _columns(rows: Sequence[tuple[Piece, dict[str, str]]], axes: Axes, points: Sequence[Point]) -> tuple[Columns, str]:
-    """Which argument gives which axis; and what could not be decided, "" for nothing."""
-    known = axes.texts
-    spread = {axis: len({text(point[axis]) for point in points if axis in point}) for axis in known}
-    members: dict[frozenset[str], list[dict[str, str]]] = {}
-    for _, given in rows:
-        members.setdefault(frozenset(given), []).append(given)
-    columns: Columns = {}
-    for names, group in members.items():
-        named = {axis: axis for axis in known if axis in names and any(given[axis] in known[axis] for given in group)}
-        candidates: dict[str, dict[tuple[str, ...], str]] = {}
-        for axis in known:
-            if axis in named or axis not in axes.several:
-                continue
-            for name in sorted(names - set(known)):
-                column = tuple(given[name] for given in group)
-                different = set(column)
-                if different <= known[axis] and len(different) >= min(2, spread[axis]):
-                    candidates.setdefault(axis, {}).setdefault(column, name)
-        chosen = _assignments(candidates)
-        if len(chosen) > 1:
-            told = ", ".join(f"`{name}`" for axis in candidates.values() for name in axis.values())
-            axis = next(iter(candidates))
-            return {}, (
-                f"of the arguments {told} more than one could be the axis `{axis}`: name the parameter after the axis"
-            )
-        columns[names] = named | (chosen[0] if chosen else {})
-    return columns, ""
-
-
-def _assignments(candidates: Mapping[str, Mapping[tuple[str, ...], str]]) -> list[dict[str, str]]:
-    """Every way to give each axis a column of its own; at most two, as more are as bad."""
-    axes = list(candidates)
-    found: list[dict[str, str]] = []
-    for choice in itertools.product(*(candidates[axis].items() for axis in axes)):
-        if len({column for column, _ in choice}) == len(axes):
-            found.append({axis: name for axis, (_, name) in zip(axes, choice, strict=True)})
-            if len(found) > 1:
-                break
-    return found
-
-
-def _values(given: dict[str, str], columns: Columns) -> dict[str, str]:
-    return {axis: given[name] for axis, name in columns[frozenset(given)].items()}
-
-
-class _Index:
-    """Finds the point that has some values."""
-
-    def __init__(self, points: Sequence[Point], axes: Axes) -> None:
-        self._points = points
-        self._known, self._several = axes.texts, axes.several
-        self._by: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}
-
-    def owner(self, values: dict[str, str]) -> str | None:
-        """The id of the only point that fits; "" when several do, or nothing is given; None for a point of others."""
-        values = {axis: value for axis, value in values.items() if value in self._known[axis]}
-        if not self._several & set(values):
-            return ""
-        axes = tuple(sorted(values))
-        if axes not in self._by:
-            self._by[axes] = self._table(axes)
-        return self._by[axes].get(tuple(values[axis] for axis in axes))
-
-    def _table(self, axes: tuple[str, ...]) -> dict[tuple[str, ...], str]:
-        exact: dict[tuple[str, ...], str] = {}
-        table: dict[tuple[str, ...], str] = {}
-        for point in self._points:
-            if not all(axis in point for axis in axes):
-                continue
-            key = tuple(text(point[axis]) for axis in axes)
-            if self._several & set(point) <= set(axes):
-                exact[key] = point.id
-            table[key] = "" if key in table else point.id
-        return {**table, **exact}
-
-
 # --- what hangs together -----------------------------------------------------------------------------------------------
 
 
@@ -285,7 +191,7 @@ def _judged(
         )
     whole = _bound(document, tasks, owners)
     if whole:
-        return Belonging(whole=whole)
+        return Belonging(found.tasks, whole=whole)
     joint = ""
     if (document.get("spec") or {}).get("onExit"):
         joint = "its exit handler runs once, after all points: make it the experiment's `gather`"

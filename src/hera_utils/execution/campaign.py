@@ -231,10 +231,7 @@ class Campaign:
         else:
             document = document or self._asked(lambda: self.client.get(name))
             phase = str((document.get("status") or {}).get("phase") or "")
-            if flight.row.role == "points":
-                statuses = point_statuses(document, rows)
-            else:
-                statuses = {row.id: phase for row in rows}
+            statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
             if len(self.failures) < MOST_FAILURES:
                 self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
             self.last = document
@@ -253,3 +250,15 @@ class Campaign:
         state = together(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
         failed = sum(count for status, count in self.record.statuses().items() if status in FAILED)
         return replace(state, failed=failed)
+
+
+def _statuses(document: Json, phase: str, rows: list[PointRow], *, unit: bool) -> dict[str, str]:
+    """Point id → how it stands. unit: of a workflow that runs whole; where its tasks are not known a point is as the workflow is, and
+    when it failed though every point succeeded, none is done: the workflow has to run again.
+    """
+    statuses = point_statuses(document, rows)
+    if unit:
+        statuses |= {row.id: phase for row in rows if not row.tasks}
+        if phase != DONE and set(statuses.values()) <= {DONE}:
+            return {row.id: phase for row in rows}
+    return statuses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.execution.plan import Plan
@@ -27,7 +28,7 @@ def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
     changed = [name for name in after if name in before and not _same(before[name], after[name])]
     paths = _paths(layout, point) if changed else {}
     for name in changed:
-        other = Experiment.made_layout(_with(now, name, before[name]))
+        other = replace(now, inputs=now.inputs.with_constant(name, before[name])).made_layout()
         if not isinstance(other, Layout):
             continue
         try:
@@ -49,12 +50,6 @@ def _paths(layout: Layout, point: Point) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _with(experiment: Experiment, name: str, value: object) -> Experiment:
-    from dataclasses import replace
-
-    return replace(experiment, inputs=experiment.inputs.with_constant(name, value))
-
-
 def _same(one: object, other: object) -> bool:
     try:
         return canonical(one) == canonical(other)
@@ -69,7 +64,8 @@ def _fewer_points(experiment: Experiment) -> Iterator[str]:
 
 
 def _untold_tasks(plan: Plan) -> Iterator[str]:
-    why = plan.survey.belonging.whole
-    if plan.points > 1 and why and not plan.survey.shown.sent:
+    found = plan.survey.belonging
+    why = "" if found.tasks else found.whole
+    if plan.points > 1 and why:
         yield f"which task is of which of the {plan.points} points cannot be told: {why}"
         yield "  so the results are those of tasks, not of points, and what fails runs again as a whole"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
-from hera_utils.execution.belonging import Axes
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.points import Point
+from hera_utils.experiment.task_ownership import Axes
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

@@ -158,7 +158,8 @@ def _single(definition: Definition, survey: Survey, prints: Prints, wanted: Sequ
             "whole",
             full.document,
             every,
-            prints={point.id: printed for point in every},
+            found.tasks,
+            {point.id: printed for point in every},
             made=full.made,
             sent=full.sent,
         )

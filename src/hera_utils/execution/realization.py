@@ -431,7 +431,8 @@ class Realization:
 
     def how_it_failed(self, run: Run) -> RunFailed:
         """The error for a run that did not succeed, with what helps."""
-        untold = self.plan.survey.belonging.whole if self.plan.survey.full is not None else ""
+        found = self.plan.survey.belonging
+        untold = "" if found.tasks else found.whole
         return self.advice.of_failure(run, gathers=self.plan.gather is not None, untold=untold)
 
     def _how_to_come_back(self) -> str:

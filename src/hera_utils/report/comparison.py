@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.experiment.values import text
 from hera_utils.report.columns import kind_of, typed
-from hera_utils.report.points import PointResult, text_of
+from hera_utils.report.points import PointResult
 from hera_utils.report.results import Results
 from hera_utils.report.rows import Row
 
@@ -135,7 +136,7 @@ def compare(first: Results, second: Results, tolerance: Tolerance | None = None)
 
 
 def _points(results: Results) -> dict[Key, Any]:
-    return {tuple(sorted((name, text_of(value)) for name, value in one.values.items())): one for one in results.points}
+    return {tuple(sorted((name, text(value)) for name, value in one.values.items())): one for one in results.points}
 
 
 def _tasks(results: Results) -> dict[Key, Any]:
@@ -191,7 +192,7 @@ def _names(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]:
 
 def _title(one: Row | PointResult) -> str:
     if isinstance(one, PointResult):
-        return ", ".join(f"{name}={text_of(value)}" for name, value in one.values.items()) or one.name or one.id
+        return ", ".join(f"{name}={text(value)}" for name, value in one.values.items()) or one.name or one.id
     told = ", ".join(f"{name}={_shown(value)}" for name, value in one.inputs.items())
     return f"{one.task} ({told})" if told and "(" not in one.task else one.task
 

@@ -7,11 +7,11 @@ templates it is part of may have been.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.experiment.task_ownership import TaskOwner
 from hera_utils.report.outcome import values
 from hera_utils.report.record import SUBMITTED, PointRow, entry_nodes
 from hera_utils.report.rows import Row
@@ -48,51 +48,12 @@ class PointResult:
     tasks: tuple[Row, ...] = ()
 
 
-def text_of(value: Any) -> str:
-    """A value as a workflow carries it: a text as it is, anything else as JSON (as Hera does)."""
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value)
-    except (TypeError, ValueError):
-        return str(value)
-
-
-class Belonging:
-    """Which point a task belongs to, told by what it is given."""
-
-    def __init__(self, points: Sequence[PointRow]) -> None:
-        self.axes: dict[str, set[str]] = {}
-        self.ids: dict[tuple[str, ...], str] = {}
-        names = list(dict.fromkeys(name for point in points for name in point.values))
-        for name in names:
-            self.axes[name] = {text_of(point.values.get(name)) for point in points}
-        for point in points:
-            self.ids[tuple(text_of(point.values.get(name)) for name in names)] = point.id
-
-    def of(self, given: Mapping[str, str]) -> str:
-        """The id of the point; "" when none or several fit."""
-        if not self.axes:
-            return ""
-        texts = set(given.values())
-        key: list[str] = []
-        for name, known in self.axes.items():
-            if given.get(name) in known:
-                key.append(given[name])
-                continue
-            found = texts & known if len(texts) < len(known) else known & texts
-            if len(found) != 1:
-                return ""
-            key.append(found.pop())
-        return self.ids.get(tuple(key), "")
-
-
 def belonging(document: Json, rows: Iterable[Row], points: Sequence[PointRow]) -> dict[str, str]:
     """node id → id of the point it belongs to, for the rows of a workflow that belong to one."""
     nodes: dict[str, Json] = (document.get("status") or {}).get("nodes") or {}
     workflow = str(document["metadata"].get("name", ""))
     recorded = _recorded(document, [point for point in points if point.tasks and point.workflow == workflow])
-    find = None if recorded else Belonging(points)
+    find = None if recorded else TaskOwner([(point.id, point.values) for point in points])
     above: dict[str, dict[str, str]] = {}
 
     def around(boundary: str) -> dict[str, str]:
