@@ -111,3 +111,7 @@ def test_stored_inline_templates_of_one_name() -> None:
         "WorkflowTemplate",
     )
     assert "runs the inline template of the first step of that name" in remarks({}, [stored])[0]
+
+
+def test_a_group_that_is_no_group_is_for_the_validation_to_refuse() -> None:
+    assert list(remarks(_workflow("steps: [null, [{name: a, template: b}]]"), [])) == []

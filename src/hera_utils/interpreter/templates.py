@@ -121,7 +121,7 @@ class Templates:
 def calls_of(template: Json) -> list[Json]:
     """The steps or tasks of a template."""
     tasks = (template.get("dag") or {}).get("tasks") or ()
-    return [*tasks, *(step for group in template.get("steps") or () for step in group)]
+    return [*tasks, *(step for group in template.get("steps") or () for step in group or ())]
 
 
 def _by_name(spec: Json, name: str) -> Json | None:

@@ -175,6 +175,20 @@ def test_resource_refuses_what_it_does_not_know(platform):
     assert unknown_fields(wrong, "Workflow") == ["spec.templates[0].resources"]
 
 
+def test_what_is_drawn_when_a_pod_ends_is_of_that_run(platform):
+    """A runtime tells its events without a seed."""
+    outputs = {"parameters": [{"name": "id", "valueFrom": {"expression": "sprig.uuidv4()"}}]}
+    steps = {"name": "main", "steps": [[{"name": "a", "template": "say"}]], "outputs": outputs}
+    say = {"name": "say", "container": {"image": "busybox", "command": ["true"]}}
+    drawn = set()
+    for _ in range(2):
+        document = {"metadata": {"generateName": "draw-"}, "spec": {"entrypoint": "main", "templates": [steps, say]}}
+        stored = platform.submit("default", document)
+        nodes = toys.wait(platform, "default", stored.name)["status"]["nodes"]
+        drawn.add(nodes[stored.name]["outputs"]["parameters"][0]["value"])
+    assert len(drawn) == 2
+
+
 @pytest.mark.parametrize(
     ("action", "manifest", "message"),
     [

@@ -77,6 +77,15 @@ def test_a_workflow_is_created_read_and_deleted(argo):
         (b"{}", 400, 3, "workflow body not specified"),
         (b"{bad", 400, 3, "invalid character 'b' looking for beginning of object key string"),
         (b"{", 400, 3, "unexpected EOF"),
+        (b'{"a": tru}', 400, 3, "invalid character '}' in literal true (expecting 'e')"),
+        (b'{"a": [1 2]}', 400, 3, "invalid character '2' after array element"),
+        (b'{"a": 1e400}', 400, 3, "json: cannot unmarshal number 1e400 into Go value of type float64"),
+        (
+            b'{"a": ' + b"9" * 5000 + b"}",
+            400,
+            3,
+            f"json: cannot unmarshal number {'9' * 5000} into Go value of type float64",
+        ),
         (b'{"workflow": 3}', 400, 3, "json: cannot unmarshal number"),
         (
             b'{"workflow":{"spec":{"templates":[{"container":{"command":"x"}}]}}}',

@@ -353,7 +353,8 @@ class Controller:
 
     # --- what happened ------------------------------------------------------------------------------------------------
     def _tell(self, turn: Turn, told: Told) -> None:
-        event = told.event
+        # What a runtime tells has no seed of its own: without one, what is drawn then would be the same in every run.
+        event = told.event if told.event.seed else replace(told.event, seed=seed())
         if isinstance(event, POD_EVENTS):
             key = (told.run, event.node_id)
             if key in self.doomed and isinstance(event, PodFinished):

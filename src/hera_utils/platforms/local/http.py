@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -34,14 +35,27 @@ def raw_path_of(request: Request) -> str:
 
 
 def read_json(data: bytes) -> Any:
-    """The JSON value in a request's body. As Go reads it: no NaN, no Infinity, and whatever is no Unicode becomes U+FFFD
-    (half a surrogate pair could be neither stored nor answered). Raises ValueError or RecursionError.
+    """The JSON value in a request's body. As Go reads it: no NaN, no Infinity (nor a number that is as large), and whatever is no
+    Unicode becomes U+FFFD (half a surrogate pair could be neither stored nor answered). Raises ValueError or RecursionError.
     """
-    value = json.loads(data.decode("utf-8", "replace"), parse_constant=_not_json)
+    text = data.decode("utf-8", "replace")
+    value = json.loads(text, parse_constant=_not_json, parse_float=_number, parse_int=_number)
     return _well_formed(value) if _SURROGATE.search(data) else value
 
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+_LARGEST_DIGITS = 308  # a number of more is none that a float can hold
+
+
+def _number(text: str) -> int | float:
+    if text.lstrip("-").isdigit() and len(text) <= _LARGEST_DIGITS:
+        return int(text)
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return value
 
 
 def _not_json(constant: str) -> Any:
