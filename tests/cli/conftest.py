@@ -36,8 +36,8 @@ def user(local_platform, monkeypatch, tmp_path, capsys):
             (tmp_path / name).write_text(text)
             return name
 
-        def start(self, text):
-            return self.type("run", self.file("w.yaml", text), "--detach").splitlines()[0]
+        def start(self, text, *flags):
+            return self.type("run", self.file("w.yaml", text), "--detach", *flags).splitlines()[0]
 
         def process(self, *words, **options):
             return subprocess.Popen([sys.executable, "-m", "hera_utils", *words], text=True, **options)

@@ -56,7 +56,7 @@ def here(local_platform):
 
 def test_an_image_that_was_missing_is_stood_in_for_by_the_retry_that_is_named(local_platform, typed, tmp_path):
     (tmp_path / "script.py").write_text(MISSING)
-    said = typed("run", "script.py", *here(local_platform), status=1)
+    said = typed("run", "script.py", "--no-preflight", *here(local_platform), status=1)
     assert '"nobody/has:it": {python: current}' in said
     _, _, retry = said.partition("images.yaml; then: hera-utils ")
     (tmp_path / "images.yaml").write_text('"nobody/has:it": {}\n')

@@ -329,7 +329,7 @@ def test_parameters_that_are_missing_or_unknown(user):
 
 def test_what_a_task_waits_for_is_said_while_it_waits(user):
     absent = "{image: busybox, envFrom: [{secretRef: {name: absent}}],"
-    name = user.start(SLEEPS.replace("{image: busybox,", absent))
+    name = user.start(SLEEPS.replace("{image: busybox,", absent), "--no-preflight")
     seen = user.process("watch", name, stdout=subprocess.PIPE)
     said = [seen.stdout.readline(), seen.stdout.readline()]
     seen.send_signal(signal.SIGINT)
@@ -340,7 +340,9 @@ def test_what_a_task_waits_for_is_said_while_it_waits(user):
 
 def test_an_image_of_which_nothing_is_known(user):
     file = user.file("w.yaml", SLEEPS.replace("busybox", "lab/solver:7").replace('[sleep, "60"]', "[echo, solved]"))
-    said = user.type("run", file, status=1)
+    said = user.type("run", file, status=2)
+    assert "nothing was submitted" in said
+    assert "no stand-in" in user.type("run", file, "--no-preflight", status=1)
     line = re.search(r"write the line  (.*?)  \(", said)[1]
     assert "✔ Succeeded" in user.type("run", file, "--images", user.file("images.yaml", line))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +26,16 @@ Json = dict[str, Any]
 def command(workflow: Path | None, role: str, output: str) -> int:
     """Check everything that a run needs; the exit status is 1 when a problem was found. Nothing is changed.
 
-    WORKFLOW is an experiment's script or a workflow file: what it refers to (claims, config maps, secrets, …) is checked as well.
+    WORKFLOW is a script, an experiment's or any other that builds workflows with Hera, or a workflow file: the images, packages, claims,
+    config maps, secrets, templates… that it needs are checked as well.
     """
     from hera_utils.cli.terminal import print_json, symbols
     from hera_utils.preflight.check import as_json
     from hera_utils.preflight.run import examine, write_role
 
     settings = context()
-    environment, document = None, None
-    if workflow is not None:
-        settings, environment, document = _examined(workflow, settings)
-    found = examine(settings, environment, document, role_file=role)
+    environment, documents = _examined(workflow, settings) if workflow is not None else (None, [])
+    found = examine(settings, environment, documents, role_file=role)
     if role and found.roles:
         write_role(role, found)
     if output == "json":
@@ -46,17 +46,23 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     return int(bool(found.problems))
 
 
-def _examined(path: Path, settings: Any) -> tuple[Any, Any, Json | None]:
-    """(settings, environment, document) of a script's experiment or of a workflow file."""
-    from hera_utils.cli.documents import is_document, read_documents
-    from hera_utils.cli.experiments import experiment_of
+def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:
+    """(environment, documents) of a script's experiment, of the workflows that a script builds, or of a workflow file."""
+    from hera_utils.cli.documents import KINDS, is_document, read_documents
+    from hera_utils.cli.experiments import described_by
     from hera_utils.execution.plan import environment_of, plan
 
     if is_document(path):
-        documents = read_documents(path)
-        return settings, None, next((one for one in documents if one.get("kind") == "Workflow"), None)
-    experiment = experiment_of(path)
-    return settings, environment_of(experiment, settings), plan(experiment, settings).first
+        return None, [document for document in read_documents(path) if document["kind"] in KINDS]
+    experiment, documents = described_by(path)
+    if experiment is None and not documents:
+        raise SettingsError(
+            f"{path} builds neither an experiment nor a workflow",
+            fix="make a hera_utils.Experiment or a hera.workflows.Workflow in the script",
+        )
+    if experiment is None:
+        return None, documents
+    return environment_of(experiment, settings), [plan(experiment, settings).first]
 
 
 def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:

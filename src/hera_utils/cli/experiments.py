@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.experiment.experiment import Experiment
+
+Json = dict[str, Any]
 
 
 def experiment_of(path: Path) -> Experiment:
@@ -17,22 +19,34 @@ def experiment_of(path: Path) -> Experiment:
 
     The script is executed as `hera-utils lint` does: nothing that it submits is sent. SettingsError when it has none or several.
     """
+    experiment, _ = described_by(path)
+    if experiment is None:
+        raise SettingsError(
+            f"{path} describes no experiment", fix="make a hera_utils.Experiment and call it `experiment` in the script"
+        )
+    return experiment
+
+
+def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
+    """(the script's Experiment or None, the documents of the workflows and templates that it builds without one).
+
+    SettingsError when it has several experiments.
+    """
     from hera_utils.cli.options import given_settings
-    from hera_utils.cli.script import execute
+    from hera_utils.cli.script import document_built, execute
     from hera_utils.experiment.experiment import Experiment
     from hera_utils.settings.parser import ContextParser
 
     ContextParser.inherited = given_settings()
-    made = execute(path, (), sending=False)
-    there = vars(sys.modules["__main__"])
-    for found in ([there.get("experiment")], made.experiments, list(there.values())):
-        several = list({id(one): one for one in found if isinstance(one, Experiment)}.values())
+    script = execute(path, (), sending=False)
+    variables = vars(sys.modules["__main__"])
+    for candidates in ([variables.get("experiment")], script.experiments, list(variables.values())):
+        several = list({id(one): one for one in candidates if isinstance(one, Experiment)}.values())
         if len(several) == 1:
-            return several[0]
+            return several[0], []
         if several:
             raise SettingsError(
                 f"{path} has {len(several)} experiments", fix="call the one that is meant `experiment` in the script"
             )
-    raise SettingsError(
-        f"{path} describes no experiment", fix="make a hera_utils.Experiment and call it `experiment` in the script"
-    )
+    documents = [document_built(workflow, path) for workflow in (*script.templates, *script.built)]
+    return None, documents

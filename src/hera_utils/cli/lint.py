@@ -89,6 +89,7 @@ def verdict(
     """siblings: templates that are checked with it, which the platform need not have."""
     from hera_utils.cli.documents import ARGO_KINDS, references
     from hera_utils.interpreter.remarks import remarks
+    from hera_utils.preflight.validity import check_with
 
     if isinstance(document, HeraUtilsError):
         message = document.message.removeprefix(label).lstrip(", ")
@@ -97,25 +98,12 @@ def verdict(
         return {"document": label, "ok": True, "message": "not looked at"}
     try:
         if any(reference in siblings for reference in references(document)):
-            _check_here(client, document, siblings)
+            check_with(document, lambda kind, name: siblings.get((kind, name)) or client.template(kind, name))
         else:
             client.lint(document)
     except (InvalidWorkflow, Refused) as error:
         return {"document": label, "ok": False, "message": error.message}
     return {"document": label, "ok": True, "message": "; ".join(filter(None, (wanting(document), *remarks(document))))}
-
-
-def _check_here(client: ArgoClient, document: Json, siblings: Mapping[tuple[str, str], Json]) -> None:
-    """Argo's rules, applied on this side: the server does not know the siblings (as `argo lint --offline`)."""
-    from hera_utils.argo.schema import decode
-    from hera_utils.interpreter.validate import validate
-
-    def find(kind: str, name: str) -> Json | None:
-        sibling = siblings.get((kind, name))
-        stored = sibling if sibling is not None else client.template(kind, name)
-        return None if stored is None else {**decode(stored, kind), "kind": kind}
-
-    validate(decode(document, document["kind"]), find, kind=document["kind"], lint=True)
 
 
 def wanting(document: Json) -> str:

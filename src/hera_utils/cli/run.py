@@ -68,7 +68,7 @@ def command(
     documents = _documents_of(script, parameter_file, strict=strict) if script else []
     given = parameters(arguments, parameter_file) if documents or stored else []
     connection = connect(settings)
-    checked = not connection.local and not no_preflight
+    checked = not no_preflight
     with ArgoClient(connection) as client:
         if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
             client.version()
@@ -82,7 +82,7 @@ def command(
             documents = in_one_namespace(documents, client.namespace, str(script))
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
-                check_documents(documents, given, settings)
+                check_documents(documents, given, settings, connection)
             names, linked = submit_documents(client, documents, given, stamp), False
         else:
             assert script is not None
@@ -149,14 +149,34 @@ def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> li
     return moved
 
 
-def check_documents(documents: Sequence[Json], given: Sequence[str], settings: CLIContext) -> None:
-    """The preflight of a file's workflows. What the file brings along itself (templates, config maps) is not there yet: then not."""
+def check_documents(
+    documents: Sequence[Json], given: Sequence[str], settings: CLIContext, connection: Connection
+) -> None:
+    """The preflight of a file's workflows. On a cluster what the file brings along itself (templates, config maps) is not there yet, and
+    nothing is checked.
+    """
     from hera_utils.cli.parameters import with_parameters
+
+    workflows = [document for document in documents if document["kind"] == "Workflow"]
+    if connection.local or len(workflows) == len(documents):
+        others = [document for document in documents if document["kind"] != "Workflow"]
+        check(settings, connection, [*others, *(with_parameters(workflow, given) for workflow in workflows)])
+
+
+def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
+    """ResourceError with everything that keeps workflows from running; what may, is said. Claims of the settings' `volumes` are made."""
+    from hera_utils.cli.terminal import note
+    from hera_utils.preflight.here import named_volumes
     from hera_utils.preflight.run import assert_ready
 
-    if all(document.get("kind") == "Workflow" for document in documents):
-        for document in documents:
-            assert_ready(settings, None, with_parameters(document, given))
+    for finding in assert_ready(settings, None, documents) if documents else ():
+        note(f"hera-utils: {finding.message}" + (f"\n  fix: {finding.fix}" if finding.fix else ""))
+    wanted = named_volumes(settings, documents)
+    if connection.local and wanted.volumes:
+        from hera_utils.platforms.cluster import Cluster
+        from hera_utils.platforms.provision import ensure
+
+        ensure(Cluster(connection), wanted, state=settings.state, folders=settings.volumes)
 
 
 def run_script(
@@ -205,9 +225,8 @@ def run_script(
             note(f"hera-utils: {hint}")
         if checked:
             from hera_utils.execution.plan import document_of
-            from hera_utils.preflight.run import assert_ready
 
-            assert_ready(settings, None, document_of(workflow))
+            check(settings, connection, [document_of(workflow)])
 
     return execute(script, arguments, announce=announce, look=look, command=connection.command)
 

@@ -218,8 +218,9 @@ class ExecutionEngine:
                 if not connection.local:
                     refuse_too_large(made.first)
                 found.provisioned = self._provision(connection, made.environment)
-                if not connection.local and not self._asked("no_preflight"):
-                    assert_ready(self.context, made.environment, made.first)
+                if not self._asked("no_preflight"):
+                    warnings = assert_ready(self.context, made.environment, made.first)
+                    self.told.lines([finding.line() for finding in warnings])
                 self.told.provisioned(found.provisioned)
                 found.prepare()
                 self.told.lines(cautions(written, experiment, found.plan))

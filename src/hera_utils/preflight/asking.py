@@ -90,7 +90,8 @@ class Place:
         )
 
     def kubectl(self, words: str) -> str:
-        return f"kubectl -n {self.namespace} {words}"
+        leads = f"--kubeconfig {self.connection.kubeconfig} " if self.connection.local else ""
+        return f"kubectl {leads}-n {self.namespace} {words}"
 
 
 @contextmanager

@@ -49,6 +49,11 @@ def breaches(document: Json) -> list[tuple[str, str]]:
     return [*_sizes(document), *_names(document), *_arguments(document)]
 
 
+def argument_breaches(document: Json) -> list[tuple[str, str]]:
+    """Those of `breaches` that hold on every machine: what no kernel hands to a program."""
+    return list(_arguments(document))
+
+
 def _sizes(document: Json) -> Iterator[tuple[str, str]]:
     found = size(document)
     if found.bytes > REQUEST_BYTES:

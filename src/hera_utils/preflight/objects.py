@@ -32,7 +32,10 @@ def _not_seen(word: str, name: str, answer: Answer) -> Finding:
     return unknown(word, f'{word} "{name}" cannot be looked at ({why})')
 
 
-def _add_provision(place: Place, declared: bool, line: str) -> str:
+def _add_provision(place: Place, declared: bool, line: str, kind: str = "") -> str:
+    """How to create what does not exist. line: with kubectl. kind: of a document that a workflow's file may hold."""
+    if place.connection.local and kind:
+        return f"put a {kind} of that name into a file and store it with: hera-utils run FILE; or: {line}"
     return f"add --provision, or: {line}" if declared else line
 
 
@@ -60,7 +63,9 @@ def _claim(place: Place, use: ClaimUse, answer: Answer) -> Iterator[Finding]:
         volume = next((one for one in place.environment.volumes if one.claim_name == name), None)
         document = resources.claim(volume) if volume is not None else _plain_claim(name)
         line = f"echo '{json.dumps(document)}' | {place.kubectl('create -f -')}"
-        yield problem("claim", f'claim "{name}" does not exist', _add_provision(place, volume is not None, line))
+        fix = f"give it a folder with --volume {name}=FOLDER" if place.connection.local else ""
+        fix = fix or _add_provision(place, volume is not None, line)
+        yield problem("claim", f'claim "{name}" does not exist', fix)
         return
     if not answer.ok:
         yield _not_seen("claim", name, answer)
@@ -176,7 +181,8 @@ def config_maps(place: Place) -> Iterator[Finding]:
     for thing, answer in zip(things.values(), answers, strict=True):
         literals = "".join(f" --from-literal={key}=…" for key in thing.keys)
         line = place.kubectl(f"create configmap {thing.name}{literals}")
-        yield from _thing(place, "config map", thing, answer, _add_provision(place, thing.name in declared, line))
+        create = _add_provision(place, thing.name in declared, line, "ConfigMap")
+        yield from _thing(place, "config map", thing, answer, create)
 
 
 def secrets(place: Place) -> Iterator[Finding]:
@@ -191,7 +197,8 @@ def secrets(place: Place) -> Iterator[Finding]:
     for thing, answer in zip(things.values(), answers, strict=True):
         files = "".join(f" --from-file={key}=FILE" for key in thing.keys)
         line = place.kubectl(f"create secret generic {thing.name}{files}")
-        yield from _thing(place, "secret", thing, answer, _add_provision(place, thing.name in declared, line))
+        create = _add_provision(place, thing.name in declared, line, "Secret")
+        yield from _thing(place, "secret", thing, answer, create)
 
 
 def _thing(place: Place, word: str, thing: Thing, answer: Answer, create: str) -> Iterator[Finding]:

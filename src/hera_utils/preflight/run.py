@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hera_utils.preflight import capacity, checks, objects, rights, service
 from hera_utils.preflight.asking import Place, closing, in_parallel
 from hera_utils.preflight.check import Check, Finding, Subject, good, guarded, told
 from hera_utils.preflight.contact import contact
+from hera_utils.preflight.here import OBJECTS, named_volumes, workflow_findings
 from hera_utils.preflight.needs import needs_of
 from hera_utils.settings.resolve import CLIContext
 
@@ -80,22 +81,56 @@ class Examination:
 def examine(
     context: CLIContext,
     environment: Environment | None = None,
-    document: Json | None = None,
+    documents: Json | Sequence[Json] | None = None,
     *,
     role_file: str = "",
     advice: bool = True,
 ) -> Examination:
-    """What is good and what is wrong with the platform of the settings, for an environment and a workflow when these are given.
+    """What is good and what is wrong with the platform of the settings, for an environment and workflows when these are given.
 
-    Nothing is started, created or changed. role_file: where the caller writes `role_yaml()`, as the fixes then say.
-    advice: ask as well what can never be a problem.
+    Nothing is created or changed; the local platform's server is started when workflows name objects that it holds. role_file: where
+    the caller writes `role_yaml()`, as the fixes then say. advice: ask as well what can never be a problem.
     """
+    workflows = [documents] if isinstance(documents, dict) else list(documents or ())
     if context.platform == "local":
-        subject = Subject(context, environment)
-        found = [good("platform", f"platform local ({context.origin('platform')})")]
-        for name, check in LOCAL:
-            found += guarded(name, check, subject)
-        return Examination(tuple(dict.fromkeys(found)))
+        return _examine_here(context, environment, workflows)
+    workflows = [document for document in workflows if document.get("kind", "Workflow") not in OBJECTS]
+    to_examine: list[Json | None] = [*workflows] or [None]
+    examined = [
+        _examine_cluster(context, environment, workflow, role_file=role_file, advice=advice) for workflow in to_examine
+    ]
+    findings = dict.fromkeys(finding for one in examined for finding in one.findings)
+    return Examination(tuple(findings), tuple(role for one in examined for role in one.roles))
+
+
+def _examine_here(context: CLIContext, environment: Environment | None, workflows: Sequence[Json]) -> Examination:
+    subject = Subject(context, environment)
+    findings = [good("platform", f"platform local ({context.origin('platform')})")]
+    for name, check in LOCAL:
+        findings += guarded(name, check, subject)
+    if workflows:
+        findings += _of_workflows(context, environment, workflows, thorough=True)
+    return Examination(tuple(dict.fromkeys(findings)))
+
+
+def _of_workflows(
+    context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
+) -> list[Finding]:
+    wanted = environment or Environment()
+    by_settings = named_volumes(context, workflows)
+    if by_settings.volumes:
+        wanted = replace(wanted, more_volumes=(*wanted.more_volumes, *by_settings.volumes))
+    findings: list[Finding] = []
+    try:
+        findings.extend(workflow_findings(context, wanted, workflows, thorough=thorough))
+    except HeraUtilsError as error:
+        findings.append(told("local platform", error))
+    return findings
+
+
+def _examine_cluster(
+    context: CLIContext, environment: Environment | None, document: Json | None, *, role_file: str, advice: bool
+) -> Examination:
     try:
         place, findings = contact(context, environment, needs_of(document))
     except HeraUtilsError as error:
@@ -118,21 +153,34 @@ def write_role(file: str, examined: Examination) -> None:
         raise SettingsError(f"{file} cannot be written ({why})", fix="name another file with --role") from None
 
 
-def run(context: CLIContext, environment: Environment | None = None, document: Json | None = None) -> list[Finding]:
+def run(
+    context: CLIContext, environment: Environment | None = None, documents: Json | Sequence[Json] | None = None
+) -> list[Finding]:
     """The findings of `examine`."""
-    return list(examine(context, environment, document).findings)
+    return list(examine(context, environment, documents).findings)
 
 
-def assert_ready(context: CLIContext, environment: Environment | None, document: Json | None) -> None:
-    """Before a run on a cluster: ResourceError when it would not work, which tells every problem with its fix."""
-    problems = examine(context, environment, document, advice=False).problems
+def assert_ready(
+    context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None
+) -> list[Finding]:
+    """Before a run: ResourceError when it would not work, which tells every problem with its fix. Returns the warnings.
+
+    On this machine only what the workflows need is looked at: that the platform works shows by itself.
+    """
+    workflows = [documents] if isinstance(documents, dict) else list(documents or ())
+    if context.platform == "local":
+        findings = _of_workflows(context, environment, workflows, thorough=False)
+    else:
+        findings = list(examine(context, environment, workflows, advice=False).findings)
+    problems = list(dict.fromkeys(finding for finding in findings if not finding.ok))
     if problems:
         several = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
         lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
         raise ResourceError(
             f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
-            fix="repair what is told above; see everything with --doctor, or run all the same with --no_preflight",
+            fix="repair what is listed above; see everything with hera-utils doctor, or run all the same with --no_preflight",
         )
+    return [finding for finding in dict.fromkeys(findings) if finding.verdict == "warning"]
 
 
 def _all_of(look: Look, place: Place) -> Callable[[], object]:

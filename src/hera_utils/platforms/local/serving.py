@@ -117,6 +117,8 @@ def _bind_exactly(port: int, flag: str) -> socket.socket:
 
 def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], version: str) -> Json:
     """What clients need to know; the token is kept from one start to the next."""
+    from hera_utils.platforms.local.runtimes.images import ImageTable
+
     argo, plain, tls = (one.getsockname()[1] for one in sockets)
     try:
         token_file = state / "token"
@@ -137,6 +139,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
         "started": stamp(time.time()),
         "version": version,
         "argo_server": f"http://127.0.0.1:{argo}",
+        "images": ImageTable.own(os.environ),
         "kubernetes": f"http://127.0.0.1:{plain}",
         "kubernetes_tls": f"https://127.0.0.1:{tls}",
         "namespace": serving.namespace,

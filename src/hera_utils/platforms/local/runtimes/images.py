@@ -61,6 +61,16 @@ class ImageTable:
         return cls.from_file(Path(path)) if path else cls()
 
     @classmethod
+    def own(cls, environ: Mapping[str, str]) -> dict[str, Json]:
+        """The entries of the file that HERA_UTILS_IMAGES names; {} without one. Raises SettingsError."""
+        defaults_alone = cls().entries()
+        return {
+            name: entry
+            for name, entry in cls.from_environment(environ).entries().items()
+            if defaults_alone.get(name) != entry
+        }
+
+    @classmethod
     def from_file(cls, path: Path) -> ImageTable:
         """The table of a YAML file, over the defaults. Raises SettingsError."""
         try:

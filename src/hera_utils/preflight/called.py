@@ -1,0 +1,93 @@
+"""The templates that a run of a workflow may reach: what is never called needs nothing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.interpreter.document import join, reference_kind
+
+Json = dict[str, Any]
+Lookup = Callable[[str, str], Json | None]
+"""(kind, name) → the stored WorkflowTemplate or ClusterWorkflowTemplate, None when there is none."""
+
+
+@dataclass(frozen=True)
+class Called:
+    """spec: the workflow's, with the templates that may run and no others. unknown: stored templates that do not exist, with where
+    they are named.
+    """
+
+    spec: Json
+    unknown: Mapping[tuple[str, str], str]
+
+
+def called(document: Json, lookup: Lookup) -> Called:
+    """What may run of a workflow (of a cron workflow: of its runs), its stored templates included."""
+    spec = document.get("spec") or {}
+    if document.get("kind") == "CronWorkflow":
+        spec = spec.get("workflowSpec") or {}
+    unknown: dict[tuple[str, str], str] = {}
+    reference = spec.get("workflowTemplateRef")
+    if reference:
+        kind, name = reference_kind(reference), str(reference.get("name") or "")
+        stored = lookup(kind, name)
+        if stored is None:
+            return Called(spec, {(kind, name): "spec.workflowTemplateRef"})
+        spec = join(spec, stored.get("spec") or {}, None)
+    if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
+        return Called(spec, unknown)  # whoever runs it chooses where to begin
+    reached = list(_reached(spec, lookup, unknown))
+    return Called({**spec, "templates": reached}, unknown)
+
+
+def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) -> Iterator[Json]:
+    own = ("", "")
+    homes: dict[tuple[str, str], dict[str, Json]] = {own: _by_name(spec)}
+    calls: list[tuple[tuple[str, str], Json]] = [(own, {"template": spec.get("entrypoint")})]
+    if spec.get("onExit"):
+        calls.append((own, {"template": spec["onExit"]}))
+    calls += [(own, hook) for hook in _hooks(spec)]
+    seen: set[tuple[tuple[str, str], str]] = set()
+    while calls:
+        home, call = calls.pop()
+        inline = call.get("inline")
+        if inline:
+            yield inline
+            calls += [(home, inner) for inner in _calls(inline)]
+        reference = call.get("templateRef")
+        name = str((reference or call).get("template") or "")
+        if reference:
+            home = (reference_kind(reference), str(reference.get("name") or ""))
+            if home not in homes:
+                stored = lookup(*home)
+                if stored is None and "{{" not in home[1]:
+                    unknown.setdefault(home, f"{call.get('name') or 'a call'}.templateRef")
+                homes[home] = _by_name((stored or {}).get("spec") or {})
+        template = homes[home].get(name)
+        if template is None or (home, name) in seen:
+            continue
+        seen.add((home, name))
+        yield template
+        calls += [(home, inner) for inner in _calls(template)]
+
+
+def _by_name(spec: Json) -> dict[str, Json]:
+    return {str(template.get("name")): template for template in spec.get("templates") or ()}
+
+
+def _calls(template: Json) -> Iterator[Json]:
+    """What a template calls: its steps or tasks, their hooks."""
+    tasks = [*((template.get("dag") or {}).get("tasks") or ())]
+    for group in template.get("steps") or ():
+        tasks += group if isinstance(group, list) else [group] if group else []
+    for task in tasks:
+        yield task
+        if task.get("onExit"):
+            yield {"template": task["onExit"]}
+        yield from _hooks(task)
+
+
+def _hooks(holder: Json) -> Iterator[Json]:
+    yield from (hook for hook in (holder.get("hooks") or {}).values() if isinstance(hook, dict))

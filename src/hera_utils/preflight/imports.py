@@ -1,0 +1,89 @@
+"""Packages that the Python scripts of a workflow import, and which of them an interpreter has."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+# What is imported under another name than it is installed by; the most used ones of science.
+DISTRIBUTIONS = {
+    "Bio": "biopython",
+    "OpenSSL": "pyopenssl",
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "git": "gitpython",
+    "osgeo": "gdal",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+_QUESTION = """
+import importlib.util, json, sys
+def there(name):
+    try:
+        return name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+print(json.dumps([name for name in json.loads(sys.argv[1]) if not there(name)]))
+"""
+
+
+def imported(source: str) -> set[str]:
+    """The top-level modules that a script surely imports: not within `try`, nor for type checkers alone.
+
+    Tags (`{{…}}`) stand for values. A script that is no Python imports nothing here: its run will tell.
+    """
+    try:
+        tree = ast.parse(_TAG.sub("0", source))
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    return set(_imports(tree.body))
+
+
+def _imports(body: Iterable[ast.stmt]) -> Iterator[str]:
+    for statement in body:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            if statement.module and not statement.level:
+                yield statement.module.partition(".")[0]
+        elif isinstance(statement, ast.With | ast.For | ast.While):
+            yield from _imports(statement.body)
+        # what stands in functions, `try` and `if` may never run
+
+
+def missing(python: str, names: Iterable[str]) -> list[str]:
+    """Those of the modules that an interpreter does not find, as a task sees it. [] when it cannot be asked."""
+    wanted = sorted(names)
+    if not wanted:
+        return []
+    try:
+        answer = subprocess.run(
+            [python, "-c", _QUESTION, json.dumps(wanted)],
+            capture_output=True, text=True, timeout=60, check=True, cwd="/",
+        )  # fmt: skip
+        return list(json.loads(answer.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+
+
+def remedy(python: str, name: str, folder: Path) -> str:
+    """What to do about a module that is missing. folder: where the submitting script stands."""
+    if (folder / f"{name}.py").exists() or (folder / name).is_dir():
+        return (
+            f'`{name}` stands beside the script, which an inline @script() does not see: write @script(constructor="runner"), '
+            "or install it as a package"
+        )
+    return f"{python} -m pip install {DISTRIBUTIONS.get(name, name)}"

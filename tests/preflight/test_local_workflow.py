@@ -1,0 +1,259 @@
+"""What a workflow lacks on this machine: each fault alone is named with its fix, and all of them in one pass."""
+
+import json
+import os
+
+import pytest
+import yaml
+
+from hera_utils.errors import ResourceError
+from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.preflight.called import called
+from hera_utils.preflight.imports import imported, missing, remedy
+from hera_utils.preflight.run import assert_ready, examine
+
+MAIN = {"name": "main", "container": {"image": "busybox", "command": ["true"]}}
+
+
+def workflow(*templates, **spec):
+    tasks = [{"name": template["name"], "template": template["name"]} for template in templates]
+    dag = {"name": "all", "dag": {"tasks": tasks}}
+    return {
+        "kind": "Workflow",
+        "metadata": {"generateName": "w-"},
+        "spec": {"entrypoint": "all", "templates": [dag, *templates], **spec},
+    }
+
+
+def container(name, **fields):
+    return {"name": name, "container": {"image": "busybox", "command": ["true"], **fields}}
+
+
+def key(kind, name, word):
+    return {"env": [{"name": "A", "valueFrom": {f"{kind}KeyRef": {"name": name, "key": word}}}]}
+
+
+def script(name, source, **fields):
+    return {"name": name, "script": {"image": "python:3.11", "command": ["python"], "source": source, **fields}}
+
+
+CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "absent"}}]}
+STORED = """
+kind: WorkflowTemplate
+metadata: {name: library}
+spec:
+  templates:
+  - {name: good, container: {image: busybox, command: ["true"]}}
+  - {name: bad, container: {image: "lab/stored:1", command: ["true"]}}
+"""
+
+
+def calls(reference):
+    return {"name": "caller", "steps": [[{"name": "s", "templateRef": reference}]]}
+
+
+# name → (templates, more of the spec, check, verdict, words of the message, words of the fix)
+FAULTS = {
+    "image": ([container("a", image="lab/solver:7")], {}, "images", "problem", "lab/solver:7", "--images FILE"),
+    "image of a sidecar": (
+        [{**container("b"), "sidecars": [{"name": "s", "image": "lab/side:1"}]}], {}, "images", "problem", "lab/side:1", "--images",
+    ),
+    "image of a stored template": (
+        [calls({"name": "library", "template": "bad"})], {}, "images", "problem", "lab/stored:1", "--images FILE",
+    ),
+    "claim": ([container("c")], CLAIM, "claim", "problem", '"absent"', "--volume absent=FOLDER"),
+    "config map": (
+        [container("d", envFrom=[{"configMapRef": {"name": "no-map"}}])], {}, "config map", "problem", '"no-map"', "ConfigMap",
+    ),
+    "key of a config map": ([container("e", **key("configMap", "map", "no"))], {}, "config map", "problem", 'no key "no"', "word"),
+    "secret": ([container("f", **key("secret", "no-secret", "k"))], {}, "secret", "problem", '"no-secret"', "Secret"),
+    "key of a secret": ([container("g", **key("secret", "secret", "no"))], {}, "secret", "problem", 'no key "no"', "patch"),
+    "stored template": (
+        [calls({"name": "nowhere", "template": "t"})], {}, "template", "problem", '"nowhere" does not exist', "hera-utils run",
+    ),
+    "cluster template": (
+        [calls({"name": "every", "template": "t", "clusterScope": True})], {}, "template", "problem", "ClusterWorkflowTemplate", "run",
+    ),
+    "template": ([{"name": "h", "steps": [[{"name": "s", "template": "nope"}]]}], {}, "workflow", "problem", "nope", "lint"),
+    "argument": ([container("i", args=["x" * 140_000])], {}, "limits", "problem", "137 KiB", "volume"),
+    "package": ([script("j", "import surely_not_there")], {}, "packages", "warning", "surely_not_there", "-m pip install"),
+    "program": ([container("k", command=["no-such-program"])], {}, "programs", "warning", "no-such-program", "install"),
+    "cores": (
+        [container("l", resources={"requests": {"cpu": "900"}})], {}, "size", "warning", "900 CPUs", "smaller",
+    ),
+    "memory": (
+        [container("m", resources={"requests": {"memory": "900Ti"}})], {}, "size", "warning", "of memory", "smaller",
+    ),
+    "account": ([container("n")], {"serviceAccountName": "ghost"}, "service account", "warning", '"ghost"', "serviceaccount"),
+    "pull secret": (
+        [container("o")], {"imagePullSecrets": [{"name": "no-pull"}]}, "pull secret", "warning", '"no-pull"', "kubectl",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def settings(local_platform):
+    """The settings of a platform that holds some things and lacks others."""
+    for kind, data in (("ConfigMap", {"data": {"word": "x"}}), ("Secret", {"stringData": {"word": "x"}})):
+        name = "map" if kind == "ConfigMap" else "secret"
+        if not local_platform.cluster.exists(kind, name):
+            local_platform.cluster.create({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **data})
+    local_platform.client.apply(yaml.safe_load(STORED))
+    return local_platform.context
+
+
+def refused(settings, document):
+    try:
+        return assert_ready(settings, None, document)
+    except ResourceError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_alone_is_named_with_its_fix(settings, name):
+    templates, spec, check, verdict, message, fix = FAULTS[name]
+    document = workflow(*templates, **spec)
+    findings = examine(settings, None, document).findings
+    wrong = [finding for finding in findings if finding.verdict in ("problem", "warning") and finding.check == check]
+    assert [finding.verdict for finding in wrong] == [verdict], findings
+    assert message in wrong[0].message
+    assert fix in wrong[0].fix
+    others = {finding.check for finding in findings if finding.verdict == "problem"} - {
+        check,
+        "claim" if spec is CLAIM else check,
+    }
+    assert not others
+    if verdict == "problem" and check != "workflow":  # what is wrong in itself, submitting says
+        assert message in refused(settings, document)
+
+
+def test_all_faults_are_told_in_one_pass(settings):
+    templates = [template for name, (more, *_) in FAULTS.items() for template in more if name != "template"]
+    for number, template in enumerate(templates):
+        template["name"] = f"t{number}"
+    spec = {name: value for _, (_, more, *_) in FAULTS.items() for name, value in more.items()}
+    findings = examine(settings, None, workflow(*templates, **spec)).findings
+    wrong = [finding for finding in findings if finding.verdict in ("problem", "warning")]
+    for name, (_, _, check, _, message, fix) in FAULTS.items():
+        if name != "template":
+            assert any(one.check == check and message in one.message and fix in one.fix for one in wrong), name
+    with pytest.raises(ResourceError, match="nothing was submitted"):
+        assert_ready(settings, None, workflow(*templates, **spec))
+
+
+def test_what_is_never_called_lacks_nothing(settings):
+    document = workflow(container("a"))
+    document["spec"]["templates"] += [
+        template for name in ("image", "secret", "claim") for template in FAULTS[name][0][:1]
+    ]
+    document["spec"]["templates"][-1] = container("unused", image="lab/never:1")
+    document["spec"]["templates"][-2] = container("unused-too", **key("secret", "no-secret", "k"))
+    document["spec"]["templates"][-3] = calls({"name": "nowhere", "template": "t"})
+    assert assert_ready(settings, None, document) == []
+
+
+@pytest.mark.parametrize("where", ["onExit", "hooks", "task hook", "inline", "nested"])
+def test_what_is_called_in_another_way_is_looked_at(settings, where):
+    bad = container("bad", image="lab/hook:1")
+    document = workflow(container("a"))
+    task = document["spec"]["templates"][0]["dag"]["tasks"][0]
+    document["spec"]["templates"].append(bad)
+    if where == "onExit":
+        document["spec"]["onExit"] = "bad"
+    elif where == "hooks":
+        document["spec"]["hooks"] = {"exit": {"template": "bad"}}
+    elif where == "task hook":
+        task["hooks"] = {"exit": {"template": "bad"}}
+    elif where == "inline":
+        document["spec"]["templates"].pop()
+        task.pop("template")
+        task["inline"] = {"container": bad["container"]}
+    else:
+        document["spec"]["templates"].append({"name": "middle", "steps": [[{"name": "s", "template": "bad"}]]})
+        task["template"] = "middle"
+    assert "lab/hook:1" in refused(settings, document)
+
+
+def test_a_workflow_of_a_stored_template_is_looked_at(settings):
+    document = {
+        "kind": "Workflow",
+        "metadata": {},
+        "spec": {"workflowTemplateRef": {"name": "library"}, "entrypoint": "bad"},
+    }
+    assert "lab/stored:1" in refused(settings, document)
+    document["spec"]["entrypoint"] = "good"
+    assert refused(settings, document) == []
+    document["spec"]["workflowTemplateRef"]["name"] = "absent"
+    assert 'WorkflowTemplate "absent" does not exist' in refused(settings, document)
+
+
+def test_what_stands_in_the_same_file_is_there(settings):
+    named = container("a", **key("configMap", "of-the-file", "k"))
+    document = workflow(named, {**calls({"name": "of-the-file", "template": "main"}), "name": "b"}, **CLAIM)
+    siblings = [
+        {"kind": "ConfigMap", "metadata": {"name": "of-the-file"}, "data": {"k": "v"}},
+        {"kind": "PersistentVolumeClaim", "metadata": {"name": "absent"}, "spec": {}},
+        {"kind": "WorkflowTemplate", "metadata": {"name": "of-the-file"}, "spec": {"templates": [MAIN]}},
+    ]
+    assert len(refused(settings, document)) > 0
+    assert refused(settings, [*siblings, document]) == []
+    assert not examine(settings, None, [*siblings, document]).problems
+
+
+def test_what_the_environment_and_the_settings_describe_is_made(settings):
+    document = workflow(container("c"), **CLAIM)
+    environment = Environment(persisted_volume=PersistedVolume("absent"))
+    assert assert_ready(settings, environment, document) == []
+
+
+def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(settings, tmp_path, monkeypatch):
+    document = workflow(container("a", image="lab/table:1"))
+    assert "lab/table:1" in refused(settings, document)
+    file = os.path.join(settings.state, "server.json")
+    with open(file, encoding="utf-8") as opened:
+        known = json.load(opened)
+    assert known["images"] == {}
+    monkeypatch.setattr("hera_utils.preflight.here._table_of_server", lambda context: {"lab/table:*": {}})
+    assert refused(settings, document) == []
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import a, b.c as d\nfrom e.f import g", {"a", "b", "e"}),
+        ("from . import a\nfrom .b import c", set()),
+        ("try:\n  import a\nexcept ImportError:\n  a = None", set()),
+        ("if False:\n  import a", set()),
+        ("def f():\n  import a", set()),
+        ("with x:\n  import a\nfor i in y:\n  import b", {"a", "b"}),
+        ("x = {{inputs.parameters.n}}\nimport a", {"a"}),
+        ("print 'python 2'", set()),
+        ("", set()),
+        ("\x00", set()),
+    ],
+)
+def test_what_a_script_surely_imports(source, names):
+    assert imported(source) == names
+
+
+def test_what_an_interpreter_lacks(tmp_path, monkeypatch):
+    import sys
+
+    (tmp_path / "beside.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert missing(sys.executable, ["beside", "surely_not_there", "click", "json"]) == ["beside", "surely_not_there"]
+    assert missing(sys.executable, []) == []
+    assert missing("/no/such/python", ["click"]) == []
+    assert "runner" in remedy(sys.executable, "beside", tmp_path)
+    assert remedy("py", "sklearn", tmp_path) == "py -m pip install scikit-learn"
+
+
+def test_templates_that_call_each_other_end():
+    document = workflow({"name": "a", "steps": [[{"name": "b", "template": "a"}]]})
+    assert [template["name"] for template in called(document, lambda kind, name: None).spec["templates"]] == [
+        "all",
+        "a",
+    ]
