@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from hera_utils.argo.annotations import RAN
+
 Json = dict[str, Any]
 
 FINISHED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
@@ -82,11 +84,23 @@ def timestamp(text: str | None) -> float | None:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+def span(node: Json | None) -> tuple[str, str]:
+    """When a node began and ended, "" before: of a pod on the local platform when its containers ran, else Argo's times of the node.
+    A pod that waits for its place has not begun.
+    """
+    if node is None:
+        return "", ""
+    ended = str(node.get("finishedAt") or "")
+    if node.get("type") == "Pod" and node.get("phase") == "Pending":
+        return "", ""
+    ran = node.get(RAN) or {}
+    start = str(ran.get("startedAt") or node.get("startedAt") or "")
+    return start, ended and str(ran.get("finishedAt") or ended)
+
+
 def seconds(node: Json | None) -> float | None:
     """How long a node took; None while it has not ended (or never started)."""
-    if node is None:
-        return None
-    start, end = timestamp(node.get("startedAt")), timestamp(node.get("finishedAt"))
+    start, end = (timestamp(text) for text in span(node))
     return None if start is None or end is None else max(0.0, end - start)
 
 

@@ -60,17 +60,17 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
     import time
 
     from hera_utils.argo.tree import tree
-    from hera_utils.cli.terminal import symbols
+    from hera_utils.cli.terminal import painted, symbols
     from hera_utils.watch.display import headline, row_text
     from hera_utils.watch.together import standing
 
     client, signs, remaining = run.client, symbols(), run.remaining
     state = standing(run.name, run.workflows, remaining.phase)
-    yield headline(state, state.elapsed(time.time()), signs)
+    yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
     count = len(run.workflows)
     yield f"  namespace {client.namespace}   {count} workflow{'' if count == 1 else 's'}"
     for row in state.rows:
-        yield f"  {row_text(row, signs)}"
+        yield painted(row.phase, f"  {row_text(row, signs)}")
         if count <= _MOST_WORKFLOWS:
             for branch in tree(client.get(row.label)):
                 for part in branch.parts or (branch,):
@@ -97,12 +97,12 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
     import time
 
     from hera_utils.argo.tree import tree
-    from hera_utils.cli.terminal import symbols
+    from hera_utils.cli.terminal import painted, symbols
     from hera_utils.watch.display import awaited, headline
     from hera_utils.watch.progress import progress
 
     state, signs = progress(document), symbols()
-    yield headline(state, state.elapsed(time.time()), signs)
+    yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
     if state.message:
         yield f"  {state.message}"
     for sentence in awaited(state, signs, everything=True).values():
@@ -113,7 +113,7 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
         ("outputs", document["status"].get("outputs")),
     ):
         for parameter in (slot or {}).get("parameters") or ():
-            yield f"  {title[:-1]} {parameter['name']} = {_short(parameter.get('value', ''))}"
+            yield _cut(f"  {title[:-1]} {parameter['name']} = {_short(parameter.get('value', ''))}")
     for branch in tree(document):
         yield from _branch(branch, 1, signs, everything=everything)
     yield f"  {link}"
@@ -121,12 +121,13 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 
 def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> Iterator[str]:
     from hera_utils.argo.tree import seconds
-    from hera_utils.watch.display import row_text
+    from hera_utils.cli.terminal import painted
+    from hera_utils.watch.display import duration, row_text
 
     took = seconds(branch.attempts[-1] if branch.attempts else branch.node)
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""
-    time = f"  {took:.0f} s" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
-    yield f"{'  ' * depth}{row_text(branch, signs)}{time}{again}"
+    time = f"  {duration(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
+    yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{time}{again}", depth))
     shown = branch.parts
     if not everything and len(shown) > _MOST_PARTS:
         shown = tuple(part for part in shown if part.failed or part.phase == "Running")[:_MOST_PARTS]
@@ -134,6 +135,26 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
         yield from _branch(part, depth + 1, signs, everything=everything)
     if len(shown) < len(branch.parts):
         yield f"{'  ' * (depth + 1)}{signs.more} and {len(branch.parts) - len(shown)} more (--all)"
+
+
+def _folded(text: str, depth: int) -> str:
+    """In a terminal on as many lines as it needs: what a failed task says is not cut, it may hold the way out."""
+    import textwrap
+
+    from hera_utils.cli.terminal import width
+
+    indent, room = "  " * depth, width()
+    if room is None or len(indent) + len(text) <= room:
+        return indent + text
+    lines = textwrap.wrap(text, max(20, room - len(indent) - 2), break_long_words=False, break_on_hyphens=False)
+    return "\n".join(indent + ("  " if number else "") + line for number, line in enumerate(lines))
+
+
+def _cut(text: str) -> str:
+    from hera_utils.cli.terminal import symbols, width
+
+    room = width()
+    return text if room is None or len(text) <= room else text[: room - len(symbols().more)] + symbols().more
 
 
 def _short(value: Any) -> str:

@@ -35,7 +35,7 @@ _MOST_OF_A_MESSAGE = 100
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
     """List the runs of the namespace, newest first. A run of several workflows is one line (as json each workflow is there)."""
     from hera_utils.cli.runs import FINISHED, by_age, reached
-    from hera_utils.cli.terminal import note, print_json, print_table, say
+    from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
     with reached() as client:
         found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
@@ -56,7 +56,10 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     elif found:
         now = time.time()
         header = ("name", "status", "age", "duration", "pods ok", "message")
-        print_table(header, [_line(one, now, remarks.get(one["metadata"]["name"])) for one in found])
+        lines = [_line(one, now, remarks.get(one["metadata"]["name"])) for one in found]
+        print_table(
+            header, lines, paint=lambda row, column, cell: painted(_phase(found[row]), cell) if column == 1 else cell
+        )
     else:
         note(f"no runs in namespace {namespace}")
     return 0
@@ -139,6 +142,10 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
         elif not any(n.get("type") == "Pod" and n.get("phase") == "Running" and not n.get("daemoned") for n in nodes):
             found[name] = next(iter(waits(whole)), "")
     return found
+
+
+def _phase(workflow: Json) -> str:
+    return str((workflow.get("status") or {}).get("phase") or "Pending")
 
 
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:

@@ -138,12 +138,17 @@ def _chosen(found: Results, template: str | None, by: str | None) -> Results:
 
 
 def _text(found: Results, by: str | None, *, wide: bool) -> str:
-    from hera_utils.cli.terminal import symbols, table_lines
+    from hera_utils.cli.tables import Table
+    from hera_utils.cli.terminal import symbols, table_lines, width
     from hera_utils.report.reading import failure_lines, sheets
 
     lines: list[str] = []
-    for number, sheet in enumerate(sheets(found, by=by, wide=wide)):
-        lines += ([""] if number else []) + [sheet.title, *table_lines(sheet.header, sheet.lines, sheet.numeric)]
+    fit = not wide and width() is not None
+    for number, sheet in enumerate(sheets(found, by=by, wide=wide, exact=not fit)):
+        table = Table(
+            sheet.header, sheet.lines, sheet.numeric, first_to_go=("artifacts", "attempts", "task", "seconds")
+        )
+        lines += ([""] if number else []) + [sheet.title, *table_lines(table, fit=fit, all_of_them="--wide, or -o csv")]
     failed = failure_lines(found, mark=symbols().failed)
     return "\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n"
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
+
+if TYPE_CHECKING:
+    from hera_utils.settings.resolve import Row
 
 
 @click.command()
@@ -16,7 +21,7 @@ def command(output: str) -> int:
     A value comes from the first that gives it: a flag, an environment variable, the file $ARGOCONFIG, ./hera.config,
     ./hera-utils.toml, ~/hera.config, the user's profile, the script, a default.
     """
-    from hera_utils.cli.terminal import note, print_json, print_table
+    from hera_utils.cli.terminal import note, print_json
     from hera_utils.settings.sources import Surroundings, foreign_files
     from hera_utils.settings.trust import Untrusted, concerns, refuse_untrusted
 
@@ -25,9 +30,26 @@ def command(output: str) -> int:
     if output == "json":
         print_json([{"name": row.name, "value": row.value, "origin": row.origin, "help": row.help} for row in rows])
     else:
-        print_table(("setting", "value", "given by"), [(row.name, row.value, row.origin) for row in rows])
+        _print(rows)
     try:
         refuse_untrusted(concerns(settings, foreign_files(around)), around.user_folder)
     except Untrusted as untrusted:
         note(f"! {untrusted}: other commands refuse that\n  fix: {untrusted.fix}")
     return 0
+
+
+def _print(rows: list[Row]) -> None:
+    """In a terminal those that have a value, paths from the home folder; in a pipe all of them as they are."""
+    from pathlib import Path
+
+    from hera_utils.cli.terminal import print_table, say, width
+
+    header = ("setting", "value", "given by")
+    if width() is None:
+        print_table(header, [(row.name, row.value, row.origin) for row in rows])
+        return
+    home, given = f"{Path.home()}/", [row for row in rows if row.value]
+    lines = [(row.name, row.value.replace(home, "~/"), row.origin.replace(home, "~/")) for row in given]
+    print_table(header, lines)
+    if len(given) < len(rows):
+        say(f"and {len(rows) - len(given)} without a value (all of them: hera-utils settings -o json)")

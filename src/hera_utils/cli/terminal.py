@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hera_utils.cli.tables import Paint, Table
     from hera_utils.watch.display import Symbols
 
 
@@ -41,28 +42,49 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table_lines(header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> list[str]:
-    """Columns as wide as their widest cell, never cut: a pipe must get everything. Header dimmed on a terminal."""
-    from rich.cells import cell_len
+def width() -> int | None:
+    """How many columns the terminal has; None for a pipe, which gets everything."""
+    return console().width if sys.stdout.isatty() else None
 
-    columns = list(zip(header, *lines, strict=True)) if lines else [(name,) for name in header]
-    widths = [max(map(cell_len, column)) for column in columns]
-    right = [index < len(numeric) and numeric[index] for index in range(len(header))]
-    dim = use_colour()
-    told = []
-    for number, line in enumerate((header, *lines)):
-        cells = []
-        for index, cell in enumerate(line):
-            padding = " " * (widths[index] - cell_len(cell))
-            cells.append(padding + cell if right[index] else cell + padding)
+
+def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint: Paint | None = None) -> list[str]:
+    """A table's lines: in a pipe as wide as its cells, in a terminal no wider than that; what has no room is named in a last line.
+
+    fit: whether it is made to fit. all_of_them: what shows every column. paint: (line, column, padded cell) → the cell in colours.
+    """
+    from hera_utils.cli.tables import laid_out
+
+    coloured = use_colour()
+    rows, kept, gone = laid_out(table, width() if fit else None, symbols().more)
+    lines = []
+    for number, cells in enumerate(rows):
+        if number and coloured and paint is not None:
+            cells = [paint(number - 1, column, cell) for column, cell in zip(kept, cells, strict=True)]
         text = "  ".join(cells).rstrip()
-        told.append(click.style(text, dim=True) if number == 0 and dim else text)
-    return told
+        lines.append(click.style(text, dim=True) if number == 0 and coloured else text)
+    if gone:
+        more = f"; all of them: {all_of_them}" if all_of_them else ""
+        lines.append(f"{symbols().more} no room for: {', '.join(gone)}{more}")
+    return lines
 
 
-def print_table(header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> None:
-    for line in table_lines(header, lines, numeric):
+def print_table(
+    header: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool] = (), *, paint: Paint | None = None
+) -> None:
+    from hera_utils.cli.tables import Table
+
+    for line in table_lines(Table(header, lines, numeric), paint=paint):
         click.echo(line)
+
+
+def painted(phase: str, text: str) -> str:
+    """A text in the colour of a phase, where there are colours."""
+    from hera_utils.watch.display import style_of
+
+    style = style_of(phase)
+    if not use_colour():
+        return text
+    return click.style(text, dim=True) if style == "dim" else click.style(text, fg=style)
 
 
 def use_colour(stream: Any = None) -> bool:

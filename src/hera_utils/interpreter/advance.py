@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hera_utils.interpreter import arguments, begin, cache, events, outcomes, outputs, phases, podgc, requests
+from hera_utils.argo.annotations import RAN
+from hera_utils.interpreter import arguments, begin, cache, events, instants, outcomes, outputs, phases, podgc, requests
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
@@ -59,7 +60,11 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     node = walk.ledger.get(event.node_id)
     if node is None or phases.ended(node):
         return
-    fields: Json = {"message": None, "hostNodeName": event.host or None}
+    fields: Json = {
+        "message": None,
+        "hostNodeName": event.host or None,
+        RAN: {"startedAt": instants.precise(event.at)},
+    }
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
     walk.ledger.change(node, phase=phases.RUNNING, **fields)
@@ -147,7 +152,11 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     message = outcome.message or (node.get("message") if node["phase"] != phases.PENDING else "") or ""
     walk.ledger.change(node, outputs=found or None, daemoned=None)
     outputs.publish(walk, found)
-    walk.ledger.change(node, resourcesDuration=outcomes.usage(event.containers, template))
+    walk.ledger.change(
+        node,
+        resourcesDuration=outcomes.usage(event.containers, template),
+        **{RAN: outcomes.ran(event.containers, template) or node.get(RAN)},
+    )
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
     podgc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})

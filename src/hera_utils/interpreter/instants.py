@@ -16,6 +16,11 @@ def text(at: float) -> str:
     return _text(int(at))
 
 
+def precise(at: float) -> str:
+    """As `text`, with microseconds: 2026-11-23T09:00:00.250000Z."""
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 @lru_cache(maxsize=1024)
 def seconds(stamp: str | None) -> float:
     """The inverse of `text` (fractions and offsets are read too); 0.0 for nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hera_utils.argo import quantities
-from hera_utils.interpreter import phases
+from hera_utils.interpreter import instants, phases
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -124,6 +124,17 @@ def finished_at(containers: Sequence[ContainerState], now: float) -> float:
     """When the last container ended."""
     ends = [container.finished_at for container in containers if container.finished_at is not None]
     return max(ends) if ends else now
+
+
+def ran(containers: Sequence[ContainerState], template: Json) -> Json | None:
+    """When the containers that do the template's work ran; None when none of them did."""
+    names = main_names(template)
+    own = [one for one in containers if one.name in names and one.started_at is not None]
+    starts = [one.started_at for one in own if one.started_at is not None]
+    ends = [one.finished_at for one in own if one.finished_at is not None]
+    if not starts or not ends:
+        return None
+    return {"startedAt": instants.precise(min(starts)), "finishedAt": instants.precise(max(ends))}
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hera_utils.argo import names
+from hera_utils.argo.annotations import RAN
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 from hera_utils.interpreter import instants
@@ -93,7 +94,7 @@ def _kept(node: Json, stamp: str) -> Json | None:
     again = {"startedAt": stamp, "finishedAt": stamp}
     if node["type"] == "Pod" and not failed:
         was = {"phase": "Skipped", "type": "Skipped", "message": f"original pod: {node['id']}"}
-        return {**copy.deepcopy(node), **again, **was}
+        return {**{key: copy.deepcopy(value) for key, value in node.items() if key != RAN}, **again, **was}
     if node["type"] in _GROUPS:
         kept = {**copy.deepcopy(node), **again, "phase": "Pending"}
         kept.pop("message", None)

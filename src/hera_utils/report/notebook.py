@@ -16,7 +16,7 @@ MOST_ROWS = 60
 def results_html(results: Results) -> str:
     """The points and tasks of a run as HTML tables, at most MOST_ROWS rows each; nothing of a run is read as HTML."""
     parts = []
-    for sheet in sheets(results):
+    for sheet in sheets(results, exact=False):
         head = "".join(f"<th>{escape(name)}</th>" for name in sheet.header)
         lines = []
         for line in sheet.lines[:MOST_ROWS]:

@@ -129,7 +129,7 @@ def _point_row(point: PointRow, tasks: list[Row]) -> PointResult:
         name=point.name,
         values=point.values,
         status=status,
-        seconds=sum(took) if took else None,
+        seconds=round(sum(took), 3) if took else None,
         attempts=max(row.attempts for row in tasks),
         outputs=_joined(tasks),
         artifacts=tuple(f"{row.task}/{name}" for row in tasks for name in row.artifacts),

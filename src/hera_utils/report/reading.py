@@ -11,6 +11,7 @@ from hera_utils.report.results import Results
 from hera_utils.report.summary import MOST_FAILURES
 
 LONGEST_CELL = 48
+_DIGITS = 6  # of a number in a terminal
 _BRIEF = ("status", "seconds", "attempts")
 
 
@@ -24,34 +25,38 @@ class Sheet:
     numeric: tuple[bool, ...]
 
 
-def sheets(results: Results, *, by: str | None = None, wide: bool = False) -> tuple[Sheet, ...]:
-    """The points in one sheet (and the tasks that belong to none), or a sheet a template. wide: every column, unabridged."""
+def sheets(results: Results, *, by: str | None = None, wide: bool = False, exact: bool = True) -> tuple[Sheet, ...]:
+    """The points in one sheet (and the tasks that belong to none), or a sheet a template.
+
+    wide: every column, unabridged. exact: numbers as the tasks wrote them, else with six digits.
+    """
+    exact = exact or wide
     if by == "points" or (by is None and results.points):
-        made = [_sheet(results.point_table, "points", wide=wide)]
+        made = [_sheet(results.point_table, "points", wide=wide, exact=exact)]
         others = Results(tuple(row for row in results.tasks if not row.point), name=results.name)
-        return (*made, *(_by_template(others, wide=wide) if by is None else ()))
-    return _by_template(results, wide=wide)
+        return (*made, *(_by_template(others, wide=wide, exact=exact) if by is None else ()))
+    return _by_template(results, wide=wide, exact=exact)
 
 
-def _by_template(results: Results, *, wide: bool) -> tuple[Sheet, ...]:
+def _by_template(results: Results, *, wide: bool, exact: bool) -> tuple[Sheet, ...]:
     templates = dict.fromkeys(row.template for row in results.tasks)
     members: dict[str, list[Any]] = {template: [] for template in templates}
     for row in results.tasks:
         members[row.template].append(row)
     return tuple(
-        _sheet(Results(tuple(found), name=results.name).task_table, template, wide=wide)
+        _sheet(Results(tuple(found), name=results.name).task_table, template, wide=wide, exact=exact)
         for template, found in members.items()
     )
 
 
-def _sheet(table: Table, title: str, *, wide: bool) -> Sheet:
+def _sheet(table: Table, title: str, *, wide: bool, exact: bool) -> Sheet:
     columns = [column for column in table.columns if wide or _worth(column, table)]
     if not wide and table.title == "tasks" and not _told_apart(columns):
         columns.insert(0, table.column("task"))
     if not wide and table.title == "points" and not any(column.role == "input" for column in columns):
         columns.insert(0, table.column("point"))
     numeric = tuple(column.numeric for column in columns)
-    cells = [_texts(column, wide=wide) for column in columns]
+    cells = [_texts(column, wide=wide, exact=exact) for column in columns]
     return Sheet(title, tuple(column.name for column in columns), tuple(zip(*cells, strict=True)), numeric)
 
 
@@ -69,7 +74,9 @@ def _told_apart(columns: Sequence[Column]) -> bool:
     return bool(inputs) and len(set(zip(*inputs, strict=True))) == len(inputs[0])
 
 
-def _texts(column: Column, *, wide: bool) -> tuple[str, ...]:
+def _texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
+    if column.kind == "number" and not exact:
+        return tuple("" if value is None else number(value) for value in column.values)
     return tuple(_text(cell, column.name, wide=wide) for cell in column.cells)
 
 
@@ -77,9 +84,16 @@ def _text(cell: Any, name: str, *, wide: bool) -> str:
     if cell is None:
         return ""
     if name == "seconds":
-        return f"{cell:.0f}"
+        return number(cell)
     line = printable(" ".join(str(cell).split()))
     return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
+
+
+def number(value: float) -> str:
+    """A number with the digits that a reader wants: 0.123457, 1.23e-07, 12; an integer as it is."""
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+        return str(int(value))
+    return f"{value:.{_DIGITS}g}"
 
 
 def failure_lines(results: Results, *, mark: str = "✘") -> list[str]:

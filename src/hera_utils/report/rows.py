@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo.names import pod_name
-from hera_utils.argo.tree import Branch, seconds, tree
+from hera_utils.argo.tree import Branch, seconds, span, tree
 from hera_utils.report.outcome import short_name, values
 
 Json = dict[str, Any]
@@ -16,10 +16,10 @@ Json = dict[str, Any]
 class Row:
     """A task that the run has reached.
 
-    task: its path in the run (`A.collect(3:value)`). outputs: its output parameters, and `result` for what a script printed.
-    artifacts: names of its output artifacts. seconds: of its last attempt, None while it runs. started, finished: RFC 3339 in UTC,
-    "" before. usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last attempt, "" for what
-    runs in none. point: the id of the point it belongs to, "" for none. log: the last lines that it wrote, of a failed one.
+    task: its path in the run (`A.collect(3:value)`). outputs: its output parameters, and `result` for what a script printed. artifacts:
+    names of its output artifacts. seconds: of its last attempt, None while it runs. started, finished: RFC 3339 in UTC, "" before
+    (argo.tree.span says of what). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last attempt, ""
+    for what runs in none. point: the id of the point it belongs to, "" for none. log: the last lines that it wrote, of a failed one.
     """
 
     task: str
@@ -60,23 +60,32 @@ def _row(leaf: Branch, workflow: str, version: str) -> Row:
     pod = ""
     if last.get("type") == "Pod":
         pod = pod_name(workflow, str(last.get("name", "")), template, str(last.get("id", "")), version=version)
+    took = seconds(last)
+    started = next((text for text, _ in map(span, leaf.attempts or (node,)) if text), "")
+    finished = span(last)[1] if node.get("finishedAt") else ""
     return Row(
         task=short_name(str(node.get("name", "")), workflow),
         template=template,
         inputs=values(node.get("inputs") or last.get("inputs")),
         outputs=given,
         status=str(node.get("phase", "")),
-        seconds=seconds(last),
+        seconds=None if took is None else round(took, 3),
         attempts=max(1, len(leaf.attempts)),
         message=leaf.message,
         artifacts=tuple(str(a["name"]) for a in outputs.get("artifacts") or ()),
-        started=str(node.get("startedAt") or ""),
-        finished=str(node.get("finishedAt") or ""),
+        started=_milliseconds(started),
+        finished=_milliseconds(finished),
         workflow=workflow,
         node_id=str(last.get("id", "")),
         pod=pod,
         usage=usage(leaf.attempts or (node,)),
     )
+
+
+def _milliseconds(text: str) -> str:
+    """`2026-11-23T09:00:00.250Z` of a time with microseconds; whole seconds stay."""
+    head, point, rest = text.partition(".")
+    return f"{head}.{rest[:3]}Z" if point else text
 
 
 def usage(nodes: tuple[Json, ...]) -> dict[str, int]:

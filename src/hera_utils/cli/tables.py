@@ -1,0 +1,79 @@
+"""Tables of texts, as wide as their widest cells, or as narrow as a terminal: columns are cut, and those without room left out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+NARROWEST = 8  # of a column that is cut
+_GAP = 2
+Paint = Callable[[int, int, str], str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """header: column names; lines: as many cells each; numeric: which columns are numbers, which are never cut.
+
+    first_to_go: the columns that are left out first, where there is not room for all; the others from the right.
+    """
+
+    header: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    numeric: Sequence[bool] = ()
+    first_to_go: Sequence[str] = ()
+
+    @property
+    def right(self) -> list[bool]:
+        return [index < len(self.numeric) and self.numeric[index] for index in range(len(self.header))]
+
+
+def laid_out(table: Table, width: int | None = None, more: str = "…") -> tuple[list[list[str]], list[int], list[str]]:
+    """(the cells of the header and of each line, padded; which columns these are; the names of those that are left out)."""
+    from rich.cells import cell_len
+
+    columns = [[name, *(line[index] for line in table.lines)] for index, name in enumerate(table.header)]
+    widths = [max(map(cell_len, column)) for column in columns]
+    kept = list(range(len(columns)))
+    gone: list[str] = []
+    if width is not None:
+        while len(kept) > 1 and sum(_least(table, widths, index) + _GAP for index in kept) - _GAP > width:
+            index = _next_to_go(table, kept)
+            kept.remove(index)
+            gone.append(table.header[index])
+        _cut(table, widths, kept, width)
+    lines = [
+        [_fitted(columns[index][row], widths[index], more, right=table.right[index]) for index in kept]
+        for row in range(len(table.lines) + 1)
+    ]
+    return lines, kept, [name for name in table.header if name in gone]
+
+
+def _least(table: Table, widths: Sequence[int], index: int) -> int:
+    return widths[index] if table.right[index] else min(widths[index], NARROWEST)
+
+
+def _next_to_go(table: Table, kept: Sequence[int]) -> int:
+    for name in table.first_to_go:
+        if name in table.header and table.header.index(name) in kept[1:]:
+            return table.header.index(name)
+    return kept[-1]
+
+
+def _cut(table: Table, widths: list[int], kept: Sequence[int], width: int) -> None:
+    """Makes the widest text columns narrower, until all of them have room together."""
+    while sum(widths[index] + _GAP for index in kept) - _GAP > width:
+        widest = max((index for index in kept if not table.right[index]), key=lambda index: widths[index], default=None)
+        if widest is None or widths[widest] <= NARROWEST:
+            widest = max(kept, key=lambda index: widths[index])
+        if widths[widest] <= 1:
+            return
+        widths[widest] -= 1
+
+
+def _fitted(cell: str, width: int, more: str, *, right: bool) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(cell) > width:
+        cell = set_cell_size(cell, max(0, width - cell_len(more))) + more
+    padding = " " * (width - cell_len(cell))
+    return padding + cell if right else cell + padding
