@@ -45,7 +45,7 @@ types: setup-dev
 imports: setup-dev
 	$(BIN)/lint-imports
 
-# Recorded workflows of a real Argo against this checkout: some four minutes, see conformance/run.
+# Recorded workflows of a real Argo against this checkout: some six minutes, see conformance/run.
 conformance: setup-dev
 	bash conformance/run
 
