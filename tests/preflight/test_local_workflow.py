@@ -10,7 +10,8 @@ from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.preflight.called import called
 from hera_utils.preflight.imports import imported, missing, remedy
-from hera_utils.preflight.run import assert_ready, examine
+from hera_utils.preflight.ready import assert_ready
+from hera_utils.preflight.run import examine
 
 MAIN = {"name": "main", "container": {"image": "busybox", "command": ["true"]}}
 

@@ -11,7 +11,8 @@ from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.preflight import checks
 from hera_utils.preflight.check import Finding, Subject, as_json
-from hera_utils.preflight.run import assert_ready, run
+from hera_utils.preflight.ready import assert_ready
+from hera_utils.preflight.run import run
 from hera_utils.settings.sources import Surroundings, read_settings
 
 TOKEN = "planted-token-77aa"

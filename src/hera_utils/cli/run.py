@@ -167,7 +167,7 @@ def check(settings: CLIContext, connection: Connection, documents: Sequence[Json
     """ResourceError with everything that keeps workflows from running; what may, is said. Claims of the settings' `volumes` are made."""
     from hera_utils.cli.terminal import note
     from hera_utils.preflight.here import named_volumes
-    from hera_utils.preflight.run import assert_ready
+    from hera_utils.preflight.ready import assert_ready
 
     for finding in assert_ready(settings, None, documents) if documents else ():
         note(f"hera-utils: {finding.message}" + (f"\n  fix: {finding.fix}" if finding.fix else ""))

@@ -34,7 +34,8 @@ from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.check import Finding
-from hera_utils.preflight.run import Examination, assert_ready, write_role
+from hera_utils.preflight.ready import assert_ready
+from hera_utils.preflight.run import Examination, write_role
 from hera_utils.settings.command_line import Launch, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext

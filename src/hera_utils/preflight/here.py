@@ -1,6 +1,7 @@
 """What a workflow needs of the local platform: images that this machine stands in for, packages, programs, and the objects it names.
 
-The objects are asked of the local platform's server, as a cluster's are (objects.py); the rest is looked at on this machine.
+The objects are asked of the local platform's server, as a cluster's are (objects.py); the rest is looked at on this machine. Every
+run is looked at: what only some need is imported by them.
 """
 
 from __future__ import annotations
@@ -19,18 +20,11 @@ from hera_utils.argo.quantities import QuantityError, quantity
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection, connect
-from hera_utils.platforms.kubernetes_http import KubernetesHttp
-from hera_utils.preflight import objects
-from hera_utils.preflight.asking import Asker, Place, closing
 from hera_utils.preflight.called import Called, called
 from hera_utils.preflight.check import Finding, good, problem, told, warning
-from hera_utils.preflight.imports import imported, missing, remedy
 from hera_utils.preflight.limits import argument_breaches, breaches
 from hera_utils.preflight.needs import Needs, needs_of
-from hera_utils.preflight.tokens import Token
-from hera_utils.preflight.validity import check_with
 from hera_utils.settings.resolve import CLIContext
 
 if TYPE_CHECKING:
@@ -178,6 +172,8 @@ def _programs(context: CLIContext, reach: Called) -> Iterator[Finding]:
 
 def _packages(context: CLIContext, reach: Called) -> Iterator[Finding]:
     """Modules that inline Python scripts import and their interpreter has not."""
+    from hera_utils.preflight.imports import imported, missing, remedy
+
     wanted: dict[str, dict[str, str]] = {}
     table = table_of(context)
     for name, container in _containers(reach):
@@ -252,6 +248,12 @@ def _objects(platform: _Platform, environment: Environment, needs: Needs, *, tho
     accounts = thorough and (needs.service_accounts or needs.pull_secrets)
     if not (needs.claims or needs.config_maps or needs.secrets or accounts):
         return
+    from hera_utils.platforms.cluster import Cluster
+    from hera_utils.platforms.kubernetes_http import KubernetesHttp
+    from hera_utils.preflight import objects
+    from hera_utils.preflight.asking import Asker, Place, closing
+    from hera_utils.preflight.tokens import Token
+
     context, connection = platform.context, platform.connection
     cluster = Cluster(connection)
     asker = Asker(KubernetesHttp(cluster))
@@ -304,6 +306,8 @@ def named_volumes(context: CLIContext, documents: Iterable[Json]) -> Environment
 
 
 def _taken(platform: _Platform, document: Json) -> Iterator[Finding]:
+    from hera_utils.preflight.validity import check_with
+
     try:
         if len(platform.siblings) > 1:
             check_with(document, platform.template)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
+from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight import capacity, checks, objects, rights, service
 from hera_utils.preflight.asking import Place, closing, in_parallel
 from hera_utils.preflight.check import Check, Finding, Subject, good, guarded, told
 from hera_utils.preflight.contact import contact
-from hera_utils.preflight.here import OBJECTS, named_volumes, workflow_findings
+from hera_utils.preflight.here import OBJECTS
 from hera_utils.preflight.needs import needs_of
+from hera_utils.preflight.ready import of_workflows
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -109,23 +110,8 @@ def _examine_here(context: CLIContext, environment: Environment | None, workflow
     for name, check in LOCAL:
         findings += guarded(name, check, subject)
     if workflows:
-        findings += _of_workflows(context, environment, workflows, thorough=True)
+        findings += of_workflows(context, environment, workflows, thorough=True)
     return Examination(tuple(dict.fromkeys(findings)))
-
-
-def _of_workflows(
-    context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
-) -> list[Finding]:
-    wanted = environment or Environment()
-    by_settings = named_volumes(context, workflows)
-    if by_settings.volumes:
-        wanted = replace(wanted, more_volumes=(*wanted.more_volumes, *by_settings.volumes))
-    findings: list[Finding] = []
-    try:
-        findings.extend(workflow_findings(context, wanted, workflows, thorough=thorough))
-    except HeraUtilsError as error:
-        findings.append(told("local platform", error))
-    return findings
 
 
 def _examine_cluster(
@@ -158,29 +144,6 @@ def run(
 ) -> list[Finding]:
     """The findings of `examine`."""
     return list(examine(context, environment, documents).findings)
-
-
-def assert_ready(
-    context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None
-) -> list[Finding]:
-    """Before a run: ResourceError when it would not work, which tells every problem with its fix. Returns the warnings.
-
-    On this machine only what the workflows need is looked at: that the platform works shows by itself.
-    """
-    workflows = [documents] if isinstance(documents, dict) else list(documents or ())
-    if context.platform == "local":
-        findings = _of_workflows(context, environment, workflows, thorough=False)
-    else:
-        findings = list(examine(context, environment, workflows, advice=False).findings)
-    problems = list(dict.fromkeys(finding for finding in findings if not finding.ok))
-    if problems:
-        several = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-        lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
-        raise ResourceError(
-            f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
-            fix="repair what is listed above; see everything with hera-utils doctor, or run all the same with --no_preflight",
-        )
-    return [finding for finding in dict.fromkeys(findings) if finding.verdict == "warning"]
 
 
 def _all_of(look: Look, place: Place) -> Callable[[], object]:

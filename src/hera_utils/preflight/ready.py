@@ -1,0 +1,55 @@
+"""The preflight of a run: what cannot succeed is not submitted. Little is imported for a run on this machine; a cluster is examined whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.experiment.environment import Environment
+from hera_utils.preflight.check import Finding, told
+from hera_utils.preflight.here import named_volumes, workflow_findings
+from hera_utils.settings.resolve import CLIContext
+
+Json = dict[str, Any]
+
+
+def assert_ready(
+    context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None
+) -> list[Finding]:
+    """Before a run: ResourceError when it would not work, which tells every problem with its fix. Returns the warnings.
+
+    On this machine only what the workflows need is looked at: that the platform works shows by itself.
+    """
+    workflows = [documents] if isinstance(documents, dict) else list(documents or ())
+    if context.platform == "local":
+        findings = of_workflows(context, environment, workflows, thorough=False)
+    else:
+        from hera_utils.preflight.run import examine
+
+        findings = list(examine(context, environment, workflows, advice=False).findings)
+    problems = list(dict.fromkeys(finding for finding in findings if not finding.ok))
+    if problems:
+        several = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+        lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
+        raise ResourceError(
+            f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
+            fix="repair what is listed above; see everything with hera-utils doctor, or run all the same with --no_preflight",
+        )
+    return [finding for finding in dict.fromkeys(findings) if finding.verdict == "warning"]
+
+
+def of_workflows(
+    context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
+) -> list[Finding]:
+    wanted = environment or Environment()
+    by_settings = named_volumes(context, workflows)
+    if by_settings.volumes:
+        wanted = replace(wanted, more_volumes=(*wanted.more_volumes, *by_settings.volumes))
+    findings: list[Finding] = []
+    try:
+        findings.extend(workflow_findings(context, wanted, workflows, thorough=thorough))
+    except HeraUtilsError as error:
+        findings.append(told("local platform", error))
+    return findings
