@@ -1,4 +1,4 @@
-"""The preflight of a run: what cannot succeed is not submitted. Little is imported for a run on this machine; a cluster is examined whole."""
+"""The preflight of a run: what cannot succeed is not submitted. A run on this machine imports little; a cluster is examined whole."""
 
 from __future__ import annotations
 
