@@ -102,6 +102,25 @@ def test_workflows_that_want_the_same_mutex_run_one_after_the_other(platform, tr
     assert (trace / "mutex").read_text().split() == ["in", "out"] * 3
 
 
+@pytest.mark.parametrize("key", ["nothing", "none", "word"])
+def test_a_semaphore_without_a_limit_is_an_error_and_no_wait(platform, key):
+    platform.create(
+        "ConfigMap", "default", {"metadata": {"name": f"limits-{key}"}, "data": {"none": "0", "word": "two"}}
+    )
+    reference = {"configMapKeyRef": {"name": f"limits-{key}", "key": key}}
+    main = {
+        "name": "main",
+        "container": {"image": "busybox", "command": ["true"]},
+        "synchronization": {"semaphores": [reference]},
+    }
+    stored = platform.submit(
+        "default", {"metadata": {"generateName": "s-"}, "spec": {"entrypoint": "main", "templates": [main]}}
+    )
+    last = toys.wait(platform, "default", stored.name)
+    message = f"failed to initialize semaphore default/ConfigMap/limits-{key}/{key} with limit"
+    assert (last["status"]["phase"], message in last["status"]["message"]) == ("Error", True)
+
+
 def test_a_semaphore_of_templates_lets_two_in(platform, trace):
     platform.create("ConfigMap", "default", {"metadata": {"name": "limits"}, "data": {"two": "2"}})
     template = {
