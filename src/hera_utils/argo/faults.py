@@ -10,7 +10,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from hera_utils.errors import ExpressionError, HeraUtilsError, InvalidWorkflow, Refused, UnsupportedError
+from hera_utils.errors import (
+    ExpressionError,
+    HeraUtilsError,
+    InvalidWorkflow,
+    PlatformError,
+    Refused,
+    UnsupportedError,
+)
 
 Json = dict[str, Any]
 
@@ -89,6 +96,8 @@ _HTTP_OF_REASON = {
     "ServiceUnavailable": 503,
 }
 
+_FIX = "; fix: "
+
 _REASON_OF_GRPC = {
     INVALID_ARGUMENT: "BadRequest",
     DEADLINE_EXCEEDED: "Timeout",
@@ -132,7 +141,14 @@ def fault_of(error: HeraUtilsError, *, default: int = INVALID_ARGUMENT) -> Refus
         return Refused(UNIMPLEMENTED, error.message, fix=error.fix)
     if isinstance(error, InvalidWorkflow | ExpressionError):
         return Refused(default, error.message, fix=error.fix)
-    return Refused(INTERNAL, error.message, fix=error.fix)
+    text = f"{error.message}{_FIX}{error.fix}" if isinstance(error, PlatformError) and error.fix else error.message
+    return Refused(INTERNAL, text, fix=error.fix)
+
+
+def platform_fault(message: str) -> PlatformError | None:
+    """What `fault_of` made of the platform's own failure (a full disk…), from its message on the wire; None for every other one."""
+    text, marked, fix = message.partition(_FIX)
+    return PlatformError(text, fix=fix) if marked else None
 
 
 def unary_body(code: int, message: str) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.local.disk import Usage
 
 Json = dict[str, Any]
-_FIELDS = "items.metadata.name,items.metadata.namespace,items.metadata.uid,items.status.phase,items.status.finishedAt"
+_FIELDS = "items.metadata.name,items.metadata.namespace,items.metadata.uid,items.spec.artifactGC,items.status.phase,items.status.finishedAt"
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _MOST_LINES = 20
 
@@ -60,12 +60,13 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
         if dry_run or not (yes or _agreed()):
             say("nothing deleted" + ("" if dry_run or sys.stdin.isatty() else "; add --yes"))
             return 0
+        # First what needs no room: the journal has to write what is deleted, and the disk may be full.
+        for folder in [*leftovers, *(_folders(measured, Path(settings.state), doomed) if measured else ())]:
+            disk.remove(folder)
         for name in sizes:
             _delete(client.delete, name)
         for uid in records:
             _delete(client.delete_archived, uid)
-        for folder in leftovers:
-            disk.remove(folder)
         say(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} deleted")
     return 0
 
@@ -106,6 +107,15 @@ def _in_namespace(client: ArgoClient, namespace: str) -> Any:
     from dataclasses import replace
 
     return replace(client.connection, namespace=namespace)
+
+
+def _folders(measured: Usage, state: Path, doomed: list[Json]) -> Iterator[Path]:
+    """What goes with runs: their pods' logs and private files, and their artifacts unless these are to stay."""
+    for run in doomed:
+        metadata = run["metadata"]
+        yield from measured.folders.get(metadata["uid"], ())
+        if ((run.get("spec") or {}).get("artifactGC") or {}).get("strategy") != "Never":
+            yield state / "artifacts" / metadata["namespace"] / metadata["name"]
 
 
 def _size(measured: Usage | None, run: Json) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from hera_utils.argo.faults import platform_fault
 from hera_utils.cli.noting import Made, written_down
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
@@ -179,6 +180,8 @@ def _server_said(error: Exception) -> HeraUtilsError:
     message = message.strip("`") if marked else str(error)
     if type(error).__name__ in ("Unauthorized", "Forbidden"):
         return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
+    if (fault := platform_fault(message)) is not None:
+        return fault
     if message.startswith("namespaces ") and message.endswith(" not found"):
         return ResourceError(
             f"the Argo server refuses the workflow: {message}",

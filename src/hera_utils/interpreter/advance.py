@@ -122,8 +122,8 @@ def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
 
 def _pod_waiting(walk: Walk, event: events.PodWaiting) -> None:
     node = walk.ledger.get(event.node_id)
-    if node is not None and node["phase"] == phases.PENDING:
-        walk.ledger.change(node, message=event.message)
+    if node is not None and not phases.ended(node):
+        walk.ledger.change(node, message=event.message or None)
 
 
 def _pod_finished(walk: Walk, event: events.PodFinished) -> None:

@@ -53,7 +53,10 @@ class PodProgressed(Event):
 
 @dataclass(frozen=True)
 class PodWaiting(Event):
-    """The pod cannot start yet (no room on the machine, image not there…): the node stays Pending with this message."""
+    """The pod cannot start yet, or cannot go on (no room on the machine or its disk…): the node keeps its phase, with this message.
+
+    An empty message: it waits no longer for what was said before.
+    """
 
     node_id: str = ""
     message: str = ""

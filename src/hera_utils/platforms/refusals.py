@@ -154,6 +154,8 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
     if message is not None and code is not None:
         if status == 403:
             return AccessError(f"the Argo server forbids it: {message}", fix="ask the cluster's owner for that right")
+        if (fault := faults.platform_fault(message)) is not None:
+            return fault
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
         return Refused(code, message, reason=reason)
     if status == 403:

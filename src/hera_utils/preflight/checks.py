@@ -18,6 +18,8 @@ LEAST_FREE = 200 * 1024 * 1024  # bytes: below it a few runs' logs and artifacts
 
 def state_folder(subject: Subject) -> Iterator[Finding]:
     """The local platform must write there; so must SQLite, which wants a disk with room."""
+    from hera_utils.platforms.local.runtimes.pod.room import is_full, shortage
+
     folder = Path(subject.context.state)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     fix = "name another folder with --state or HERA_UTILS_STATE, or make this one writable"
@@ -29,11 +31,17 @@ def state_folder(subject: Subject) -> Iterator[Finding]:
             pass
         free = shutil.disk_usage(existing).free
     except OSError as error:
+        if is_full(error):
+            full = shortage(str(existing), error)
+            yield problem("state folder", f"no task starts: {full.partition(': ')[0]}", full.partition(": ")[2])
+            return
         yield problem(
             "state folder", f"the state folder {folder} cannot be written ({(error.strerror or '').lower()})", fix
         )
         return
-    if free < LEAST_FREE:
+    if full := shortage(str(existing)):
+        yield problem("state folder", f"no task starts: {full.partition(': ')[0]}", full.partition(": ")[2])
+    elif free < LEAST_FREE:
         yield warning(
             "state folder",
             f"only {free // 2**20} MiB are free for the state folder {folder}",

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow
+from hera_utils.argo.faults import platform_fault
+from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, PlatformError
 
 _INTERRUPTED = 130
 
@@ -95,6 +96,8 @@ def of_hera(error: BaseException, trace: TracebackType | None) -> HeraUtilsError
             return AccessError(
                 f"{where}the Argo server forbids it: {said}", fix="ask the cluster's owner for that right"
             )
+        if (fault := platform_fault(said)) is not None:
+            return PlatformError(f"{where}{fault}", fix=fault.fix)
         return InvalidWorkflow(f"{where}the Argo server refuses it: {said}", fix="correct the workflow")
     if _under_hera(trace) and any(
         module.startswith("requests.exceptions") and name in ("ConnectionError", "Timeout") for module, name in kinds

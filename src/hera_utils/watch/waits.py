@@ -24,11 +24,18 @@ def waits(document: Json) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for node in nodes:
         message = str(node.get("message") or "")
-        if node.get("phase") == "Pending" and message not in _BEGINNINGS:
+        if _may_wait(node, message) and message not in _BEGINNINGS:
             found.setdefault(_PLACE.sub("", message), []).append(str(node.get("displayName") or node["name"]))
     for sentence in _limits(document, nodes):
         found[sentence] = []
     return found
+
+
+def _may_wait(node: Json, message: str) -> bool:
+    """Also a pod that runs may wait: for room on the disk. Then it says so, with what to do."""
+    if node.get("phase") == "Running":
+        return node.get("type") == "Pod" and ": " in message
+    return node.get("phase") == "Pending"
 
 
 def is_ordinary(sentence: str) -> bool:

@@ -36,11 +36,12 @@ from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local import artifact_gc, bare_pods, census, deletion, pods
 from hera_utils.platforms.local.clock import now, seed, stamp
 from hera_utils.platforms.local.inbox import Act, Item, Poison, Request, Told, perform, resolve
-from hera_utils.platforms.local.journal import Journal, encode, failure
+from hera_utils.platforms.local.journal import Journal, encode, failure, is_full
 from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Active, PodRecord, RunRecord, Turn
 from hera_utils.platforms.local.orders import COLLECT_KEY, DELETE_KEY, Answers, Orders, about
 from hera_utils.platforms.local.published import Published
+from hera_utils.platforms.local.reserve import Reserve
 from hera_utils.platforms.local.restoring import restored
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,9 @@ class Controller:
         self._again_at: float | None = None
         self._runs: dict[str, Active] = {}
         self._loaded: set[str] = set()
+        self._reserve = Reserve(state)
+        self._waited_for: dict[str, str] = {}
+        """Run → what its pods last said that they wait for."""
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
         self.doomed: dict[tuple[str, str], str] = {}
@@ -143,6 +147,7 @@ class Controller:
         self._inbox.put(Request(act))
 
     def drop_run(self, uid: str) -> None:
+        self._waited_for.pop(uid, None)
         self._runs.pop(uid, None)
 
     def busy(self) -> bool:
@@ -209,7 +214,7 @@ class Controller:
             self._fire(turn, run, key)
         turn.seal()
         try:
-            turn.write(self._journal)
+            self._write(turn)
         except sqlite3.Error as error:
             self._undo(
                 [item for item in items if isinstance(item, Told) or not item.future.done()],
@@ -226,6 +231,17 @@ class Controller:
         for uid in {*turn.touched, *self._loaded}:
             self._let_go(uid)
         self._loaded.clear()
+
+    def _write(self, turn: Turn) -> None:
+        """On a full disk with the room that is kept for this. Raises sqlite3.Error: nothing is written then."""
+        try:
+            turn.write(self._journal)
+        except sqlite3.Error as error:
+            if not is_full(self._journal.path, error) or not self._reserve.give_up():
+                raise
+            turn.write(self._journal)
+        else:
+            self._reserve.keep()
 
     def _undo(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
         """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second.
@@ -370,9 +386,18 @@ class Controller:
                 bare_pods.ended(self, turn, pod, event)
         active = self.active(told.run)
         if active is not None:
+            if isinstance(event, PodWaiting):
+                self._warn_of_waiting(turn, active, event.message)
             for text in event.warnings if isinstance(event, PodFinished) else ():
                 self.orders.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
             self.advance(turn, active, event)
+
+    def _warn_of_waiting(self, turn: Turn, active: Active, message: str) -> None:
+        """The scheduler's event: once for all pods of a run that wait for the same."""
+        ordinary = "Insufficient cpu" in message  # every run with more tasks than cores would say it
+        if message.startswith("Unschedulable: ") and not ordinary and self._waited_for.get(active.run.uid) != message:
+            self._waited_for[active.run.uid] = message
+            self.orders.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
 
     def _note_status(self, turn: Turn, pod: PodRecord, event: Event) -> None:
         body: Json = json.loads(pod.body)

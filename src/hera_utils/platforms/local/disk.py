@@ -14,12 +14,14 @@ from pathlib import Path
 class Usage:
     """Bytes on disk. pods: run uid → logs and private files of its pods. artifacts: (namespace, workflow) → stored artifacts.
 
+    folders: run uid → the folders of its pods.
     leftovers: folders that nothing refers to (set aside claims, pods of forgotten runs) → bytes, with the time of their last change.
     """
 
     pods: dict[str, int] = field(default_factory=dict)
     artifacts: dict[tuple[str, str], int] = field(default_factory=dict)
     leftovers: dict[Path, tuple[int, float]] = field(default_factory=dict)
+    folders: dict[str, list[Path]] = field(default_factory=dict)
 
     def of_run(self, uid: str, namespace: str, name: str) -> int:
         return self.pods.get(uid, 0) + self.artifacts.get((namespace, name), 0)
@@ -32,6 +34,7 @@ def usage(state: Path, known_runs: frozenset[str] | None = None) -> Usage:
         size, run = bytes_of(folder), _run_of(folder)
         if run and (known_runs is None or run in known_runs):
             found.pods[run] = found.pods.get(run, 0) + size
+            found.folders.setdefault(run, []).append(folder)
         elif known_runs is not None and run:
             found.leftovers[folder] = (size, folder.stat().st_mtime)
     for namespace in _folders(state / "artifacts"):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import PlatformError
+from hera_utils.platforms.local.runtimes.pod.room import FIX
 
 Json = dict[str, Any]
 Row = tuple[Any, ...]
@@ -141,10 +142,10 @@ def failure(path: Path, error: BaseException) -> PlatformError:
     """What an error of SQLite or of the disk means to the user, in one sentence with its fix."""
     text = str(error)
     folder = path.parent
-    if "full" in text or "No space" in text or ("I/O" in text and _is_full(folder)):
-        return PlatformError(
-            f"the disk that holds {folder} is full", fix="free some space (`hera-utils gc` removes old runs)"
-        )
+    if "quota" in text:
+        return PlatformError(f"the quota of the disk that holds {folder} is used up", fix=FIX)
+    if is_full(path, error):
+        return PlatformError(f"the disk that holds {folder} is full", fix=FIX)
     if "readonly" in text or "read-only" in text or "Permission" in text or "unable to open" in text:
         return PlatformError(
             f"the state folder {folder} cannot be written to",
@@ -163,9 +164,13 @@ def failure(path: Path, error: BaseException) -> PlatformError:
     )
 
 
-def _is_full(folder: Path) -> bool:
-    """SQLite calls some of its troubles with a full disk I/O errors."""
+def is_full(path: Path, error: BaseException) -> bool:
+    """Whether an error of SQLite or of the disk is for lack of room. SQLite calls some of its troubles with a full disk I/O errors."""
+    text = str(error)
+    if "full" in text or "No space" in text or "quota" in text:
+        return True
     try:
-        return shutil.disk_usage(folder).free < LEAST_FREE
+        free = shutil.disk_usage(path.parent).free
     except OSError:
         return False
+    return free < LEAST_FREE and ("I/O" in text or "unable to open" in text)

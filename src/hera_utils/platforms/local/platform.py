@@ -31,6 +31,8 @@ from hera_utils.platforms.local.launching import Launcher
 from hera_utils.platforms.local.ledger import Turn
 from hera_utils.platforms.local.meters import Meters
 from hera_utils.platforms.local.published import Published
+from hera_utils.platforms.local.reserve import Reserve
+from hera_utils.platforms.local.runtimes.pod.room import shortage
 from hera_utils.platforms.local.runtimes.runtime import Report, Runtime
 from hera_utils.platforms.local.stored import Change, Stored
 from hera_utils.platforms.local.this_machine import NODE, node
@@ -60,6 +62,8 @@ class LocalPlatform:
     ) -> None:
         self.state = state
         _make_folder(state)
+        if shortage(str(state)):
+            Reserve(state).give_up()
         self._journal = Journal(state / "journal.sqlite")
         self._published = Published(self._journal)
         self.admission = Admission(self._published)

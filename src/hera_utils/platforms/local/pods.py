@@ -50,6 +50,8 @@ def status_after(body: Json, status: str, event: Event) -> Json | None:
     if isinstance(event, PodFinished):
         return finished(body, event, start_of(status))
     if isinstance(event, PodWaiting):
+        if json.loads(status).get("phase") == "Running":
+            return None
         return pending(body, event.at, message=event.message)
     if isinstance(event, PodStarted):
         return running(body, event.at, ip=event.ip)

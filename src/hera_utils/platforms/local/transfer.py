@@ -12,7 +12,8 @@ the selector in the location: value}}`.
 | remove | | {}; what is not there is removed already |
 | several of these | requests: [one each] | {"answers": [one each]} |
 
-Whatever goes wrong: {"error": a sentence without secrets, "missing": true when the object is not there}.
+Whatever goes wrong: {"error": a sentence without secrets, "missing": true when the object is not there, "full": the error's number when
+this machine's disk has no room}.
 Source: the drivers of Argo's workflow/artifacts (what a key, a folder and a default mean), fsspec's documentation.
 """
 
@@ -26,6 +27,8 @@ import sys
 import tempfile
 from typing import Any
 from urllib.parse import urlsplit
+
+from hera_utils.platforms.local.runtimes.pod.room import is_full
 
 Json = dict[str, Any]
 
@@ -59,7 +62,8 @@ def perform(request: Json) -> Json:
     except FileNotFoundError as error:
         return {"error": _clean(_said(error), place), "missing": True}
     except Exception as error:  # noqa: BLE001 - a store's library may raise anything; the task fails and says why
-        return {"error": _clean(_said(error), place), "missing": False}
+        full = error.errno if isinstance(error, OSError) and is_full(error) else None
+        return {"error": _clean(_said(error), place), "missing": False, **({"full": full} if full else {})}
 
 
 def _said(error: BaseException) -> str:

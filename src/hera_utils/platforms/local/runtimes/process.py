@@ -29,8 +29,10 @@ from hera_utils.platforms.local import this_machine
 from hera_utils.platforms.local.certificate import write_private
 
 from . import follow, waiting
+from .disk_pressure import DiskPressure
 from .images import ANNOTATION, ImageTable
 from .node_fit import Ports, host_ports, misfit
+from .pod import room
 from .pod.processes import born, descendants
 from .pod.supervisor import SECRETS
 from .resource_queue import Need, ResourceQueue, need_of
@@ -84,6 +86,7 @@ class ProcessRuntime:
         self._host = socket.gethostname()
         self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
+        self._disk = DiskPressure(self._state)
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -222,8 +225,12 @@ class ProcessRuntime:
                 self._enqueue(uid, other)
 
     def _admit(self) -> None:
-        while (uid := self._queue.next()) is not None:
+        while not self._is_disk_full() and (uid := self._queue.next()) is not None:
             self._start(uid)
+
+    def _is_disk_full(self) -> bool:
+        """Whether no pod may start for that."""
+        return bool(len(self._queue) and self._disk.shortage())
 
     def _start(self, uid: str) -> None:
         launch = self._pods[uid].launch
@@ -231,6 +238,11 @@ class ProcessRuntime:
             self._write_job(uid, launch)
             self._workers.give(uid)
         except (HeraUtilsError, OSError) as error:
+            if isinstance(error, OSError) and room.is_full(error):
+                self._disk.failed(error)
+                self._queue.release(uid)
+                self._queue.add(uid, self._pods[uid].need)
+                return
             fix = getattr(error, "fix", None)
             self._finish(uid, _failed(launch, f"{error}: {fix}" if fix else str(error)))
         except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
@@ -372,9 +384,14 @@ class ProcessRuntime:
             return
         wish = self._pods_folder / uid / "kill.json"
         partial = wish.with_suffix(".partial")
-        partial.write_text(json.dumps({"grace": grace, "force": force}))
-        partial.rename(wish)
         worker = self._workers.of(uid)
+        try:
+            partial.write_text(json.dumps({"grace": grace, "force": force}))
+            partial.rename(wish)
+        except OSError:
+            if worker is not None:
+                worker.end()  # a full disk must keep nobody from ending a pod
+            return
         if worker is not None:
             worker.wake()
 
@@ -408,11 +425,12 @@ class ProcessRuntime:
             return self._waits
         found: dict[str, dict[str, str]] = {}
         total = Need(self._queue.cores, self._queue.memory)
+        disk = self._disk.shortage()
         for uid, shortage in self._queue.shortages().items():
             pod = self._pods[uid]
-            message = waiting.for_room(shortage, pod.need, total)
+            message = waiting.for_disk(disk) if disk else waiting.for_room(shortage, pod.need, total)
             of_run = found.setdefault(pod.launch.run_uid, {})
-            news = (shortage.resource, shortage.before.bit_length())
+            news = ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())
             if not of_run and now - pod.queued_at >= _TELL and self._told.get(pod.launch.run_uid) != news:
                 self._told[pod.launch.run_uid] = news
                 self._wait(pod, message)

@@ -47,6 +47,11 @@ def _too_big(need: Need, total: Need) -> str:
     return ""
 
 
+def for_disk(shortage: str) -> str:
+    """shortage: what pod/room.py says of the disk, with its fix."""
+    return f"{NO_NODE} node(s) had disk pressure: {shortage}"
+
+
 def for_ports(numbers: Iterable[int]) -> str:
     listed = ", ".join(map(str, sorted(numbers)))
     return (

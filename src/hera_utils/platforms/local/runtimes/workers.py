@@ -41,6 +41,11 @@ class Worker:
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGTERM)
 
+    def end(self) -> None:
+        """Kill it, and with it everything of its pod."""
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
 
 class Workers:
     """Used by one thread. ended: called with the uid of the pod of a worker that is no more. spare: how many may wait."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from . import processes, system
+from . import processes, room, system
 from .container import NOT_STARTED, Container
 from .discard import discard
 from .logs import Log
@@ -28,6 +28,8 @@ class Cell:
         self.folder, self.place = folder, place
         self.containers: dict[str, Container] = {}
         self.stopping = False
+        self.unread: dict[int, tuple[Container, int]] = {}
+        """Pipes that nobody reads while the disk has no room for what comes from them: (whose, stream)."""
         self.selector = selectors.DefaultSelector()
         self.selector.register(place.wakeup, selectors.EVENT_READ, None)
 
@@ -41,12 +43,18 @@ class Cell:
         """capture: keep what it writes to stdout."""
         container = Container(plan)
         container.started_at = time.time()
-        self.containers[plan.name] = container
         container.log = Log(f"{self.folder}/logs/{plan.name}.log", capture=capture)
-        container.root = self.place.roots.take(plan.hidden, self._mounts(plan))
-        for path, (data, mode) in plan.written.items():
-            container.root.write(path, data, mode)
-        self.spawn(container)
+        try:
+            container.root = self.place.roots.take(plan.hidden, self._mounts(plan))
+            for path, (data, mode) in plan.written.items():
+                container.root.write(path, data, mode)
+            self.spawn(container)
+        except OSError:
+            container.log.close()
+            if container.root is not None:
+                container.root.discard()
+            raise
+        self.containers[plan.name] = container
         return container
 
     def _mounts(self, plan: ContainerPlan) -> list[Mount]:
@@ -60,6 +68,10 @@ class Cell:
         try:
             with self.inside(container):
                 refusal = container.spawn(out[1], err[1])
+        except OSError:
+            for fd in {out[0], err[0]}:
+                os.close(fd)
+            raise
         finally:
             for fd in {out[1], err[1]}:
                 os.close(fd)
@@ -84,6 +96,9 @@ class Cell:
         """The command ended: so does everything else in its container."""
         container.pid = 0
         self.kill(container)
+        for fd, (other, stream) in list(self.unread.items()):
+            if other is container:
+                self._read_again(fd, stream, container)
         for key in [k for k in self.selector.get_map().values() if k.data and k.data[0] is container]:
             self._drain(container, key.fd, key.data[1])
         if code != 0 and container.retries > 0 and not self.stopping and not message:
@@ -167,8 +182,29 @@ class Cell:
             data = b""
         if data and container.log is not None:
             container.log.take(stream, data)
+            if container.log.behind:  # the disk is full: the command waits in its next write
+                self.selector.unregister(fd)
+                self.unread[fd] = (container, stream)
         elif not data:
             self._forget(container, fd)
+
+    def catch_up(self) -> OSError | None:
+        """Write what logs lack, and read on what was not read for that. The error of a full disk, if that keeps it. Raises OSError."""
+        for container in self.containers.values():
+            if container.log is not None and container.log.behind:
+                try:
+                    container.log.catch_up()
+                except OSError as error:
+                    if not room.is_full(error):
+                        raise
+                    return error
+        for fd, (container, stream) in list(self.unread.items()):
+            self._read_again(fd, stream, container)
+        return None
+
+    def _read_again(self, fd: int, stream: int, container: Container) -> None:
+        del self.unread[fd]
+        self.selector.register(fd, selectors.EVENT_READ, (container, stream))
 
     def _drain(self, container: Container, fd: int, stream: int) -> None:
         with contextlib.suppress(OSError):  # nothing left, or a terminal whose other end is closed

@@ -9,6 +9,7 @@ import signal
 import time
 from typing import Any
 
+from . import room
 from .logs import Log
 from .plan import ContainerPlan
 from .roots import Root
@@ -54,7 +55,7 @@ class Container:
                 os.killpg(self.pid, number)
 
     def spawn(self, stdout: int, stderr: int) -> str:
-        """Start the command in the root that this process is in; why it could not be, "" when it runs."""
+        """Start the command in the root that this process is in; why it could not be, "" when it runs. Raises OSError on a full disk."""
         plan = self.plan
         try:
             program = look_up(plan.argv[0], plan.env.get("PATH", ""))
@@ -85,6 +86,8 @@ class Container:
                 setsigdef=_DEFAULT_SIGNALS,
             )
         except (OSError, ValueError) as error:
+            if room.is_full(error):
+                raise
             text = (getattr(error, "strerror", None) or str(error)).lower()
             return f"failed to start command: fork/exec {program}: {text}"
         self.started_at, self.up = time.time(), True

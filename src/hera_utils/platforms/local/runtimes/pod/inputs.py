@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tarfile
 import zlib
 from typing import Any
 
-from . import archives, beneath, remote, trees
+from . import archives, beneath, remote, room, trees
 from .discard import discard
 from .fault import PodFault
 from .store import KEYED, key_of, located, path_of
@@ -21,6 +20,7 @@ def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> No
 
     overlapping: name → (the volume's folder on this machine, path below it).
     """
+    _remove(folder)  # what an earlier try left
     for artifact in (job["template"].get("inputs") or {}).get("artifacts") or []:
         target = f"{folder}/{artifact['name']}"
         _stage_one(job, artifact, target)
@@ -35,20 +35,21 @@ def _move(artifact: Json, source: str, volume: str, path: str) -> None:
     try:
         with beneath.at(volume, os.path.dirname(path), make=True) as parent:
             name = os.path.basename(path)
+            if os.stat(source, follow_symlinks=False).st_dev != os.stat(parent).st_dev:
+                source = _copied(source, parent, f".{name}.{os.getpid()}.partial")
             _remove(f"{parent}/{name}")
-            try:
-                os.rename(source, f"{parent}/{name}")
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                _copy(source, parent, name)
-                _remove(source)
+            os.rename(source, f"{parent}/{name}")
     except beneath.LeadsOut:
         raise PodFault(
             f"artifact {artifact['name']} failed to load: a symbolic link in {artifact['path']} leads out of the volume"
         ) from None
     except OSError as error:
-        raise PodFault(f"artifact {artifact['name']} failed to load: {error}") from error
+        raise _failure(artifact["name"], error) from error
+
+
+def _failure(name: str, error: Exception) -> Exception:
+    """What is told of an artifact that cannot be had; a full disk is no failure: the pod waits."""
+    return error if room.is_full(error) else PodFault(f"artifact {name} failed to load: {error}")
 
 
 def _copy(source: str, folder: str, name: str) -> None:
@@ -57,6 +58,19 @@ def _copy(source: str, folder: str, name: str) -> None:
         trees.copy(top, source, folder, name)
     finally:
         os.close(top)
+
+
+def _copied(source: str, folder: str, name: str) -> str:
+    """A copy on another file system, whole or not at all."""
+    target = f"{folder}/{name}"
+    _remove(target)
+    try:
+        _copy(source, folder, name)
+    except BaseException:
+        _remove(target)
+        raise
+    _remove(source)
+    return target
 
 
 def _remove(path: str) -> None:
@@ -82,11 +96,11 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
             return
         raise PodFault(f"artifact {name} failed to load: {error.strerror}") from error
     except (OSError, PodFault) as error:
-        raise PodFault(f"artifact {name} failed to load: {error}") from error
+        raise _failure(name, error) from error
     try:
         _unpack(artifact, fetched, target)
     except (OSError, PodFault, tarfile.TarError, EOFError, zlib.error) as error:
-        raise PodFault(f"artifact {name} failed to load: {error}") from error
+        raise _failure(name, error) from error
     if (mode := artifact.get("mode")) is not None:
         _change_mode(target, int(mode), bool(artifact.get("recurseMode")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -16,6 +17,7 @@ class Log:
         self._fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._rest: dict[int, bytes] = {}
         self.captures = capture
+        self._unwritten = b""
         self._stdout: list[bytes] = []
         self._size = 0
 
@@ -51,9 +53,19 @@ class Log:
     def _write(self, lines: list[bytes]) -> None:
         if lines:
             stamp = b"%.6f " % time.time()
-            data = b"".join([stamp + line + b"\n" for line in lines])
-            while data:
-                data = data[os.write(self._fd, data) :]
+            self._unwritten += b"".join([stamp + line + b"\n" for line in lines])
+            with contextlib.suppress(OSError):  # whoever reads the pipes asks `behind`
+                self.catch_up()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something is not written yet, because the disk had no room: no more should be read then."""
+        return bool(self._unwritten)
+
+    def catch_up(self) -> None:
+        """Write what is not written yet. Raises OSError."""
+        while self._unwritten:
+            self._unwritten = self._unwritten[os.write(self._fd, self._unwritten) :]
 
     def _keep(self, data: bytes) -> None:
         self._stdout.append(data)

@@ -12,7 +12,7 @@ import shutil
 import stat
 from typing import Any
 
-from . import archives, remote, store, trees
+from . import archives, remote, room, store, trees
 from .discard import discard
 from .fault import PodFault
 from .logs import plain
@@ -49,6 +49,8 @@ def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Coll
         try:
             _save(job, artifact, folders, mount_paths, found)
         except (OSError, PodFault) as error:
+            if room.is_full(error):
+                raise
             found.problems += f"{_text(error)}; "
     return found
 
@@ -98,10 +100,11 @@ def _put(place: Json, key: str, source: str, shown: str) -> str:
 
 
 def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> None:
-    """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's."""
+    """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's. Raises OSError on a full disk."""
+    kept = {one["name"] for one in found.artifacts}
     for name in names:
         lines = f"{folder}/logs/{name}.log"
-        if not os.path.exists(lines):
+        if not os.path.exists(lines) or f"{name}-logs" in kept:
             continue
         key = store.default_key(job, f"{name}.log")
         place = (job.get("places") or {}).get("logs")
@@ -111,13 +114,21 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
             if place is None:
                 target = store.path_of(job["store"], key)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copyfile(text, target)
+                partial = f"{target}.{os.getpid()}.partial"
+                try:
+                    shutil.copyfile(text, partial)
+                    os.rename(partial, target)
+                finally:
+                    if os.path.exists(partial):
+                        os.unlink(partial)
             else:
                 (problem,) = _send(job, [(place, key, text, text)])
                 if problem:
                     raise PodFault(problem)
             found.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
         except (OSError, PodFault) as error:
+            if room.is_full(error):
+                raise
             found.errors.append(_text(error))
         finally:
             if os.path.exists(text):

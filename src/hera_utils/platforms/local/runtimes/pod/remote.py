@@ -19,6 +19,8 @@ def fetch(job: Json, place: Json, target: str) -> None:
     answer = _ask(job, {"do": "get", "place": place, "path": target})
     if answer.get("missing"):
         raise FileNotFoundError(2, answer["error"], place["key"])
+    if answer.get("full"):
+        raise OSError(answer["full"], answer["error"], target)
     if "error" in answer:
         raise PodFault(answer["error"])
 

@@ -58,13 +58,21 @@ class Root:
         self._covers_own = False
         self.place = f"{folder}/root"
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
+        # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
+        self._own_layer = f"{ground.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
+        try:
+            self._make(ground, proc, masked)
+        except OSError:
+            self.discard()
+            raise
+
+    def _make(self, ground: Ground, proc: str, masked: str) -> None:
+        folder = self.folder
         os.makedirs(folder)
         if ground.in_memory:
             system.mount("tmpfs", folder, "tmpfs", system.MS_NOSUID | system.MS_NODEV)
         for name in ("upper", "work", "root"):
             os.mkdir(f"{folder}/{name}")
-        # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
-        self._own_layer = f"{ground.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
         os.mkdir(self._own_layer)
         lower = [f"{ground.folder}/skeleton", *(["/"] if ground.whole else [])]
         if self._layer(self._own_layer, ground):
@@ -214,8 +222,9 @@ class Root:
             system.unmount(self.place)
         with contextlib.suppress(OSError):
             system.unmount(self.folder)  # a tmpfs, where it was one
-        discard(self.folder)
-        discard(self._own_layer)
+        for folder in (self.folder, self._own_layer):
+            if os.path.isdir(folder):
+                discard(folder)
 
 
 class Roots:

@@ -15,9 +15,9 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import inputs, outputs, ports, probes, processes, system
+from . import inputs, outputs, ports, probes, processes, room, system
 from .cell import Cell
 from .container import NOT_STARTED, Container, settled
 from .fault import PodFault
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from .worker import Place
 
 Json = dict[str, Any]
+T = TypeVar("T")
 SECRETS = "secrets.json"
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the progress file
+_ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
+_MORE_ROOM = 1 << 16  # bytes
 _MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
 _SILENCE = 2.0  # seconds before the reason why a container is not ready is told: most are ready soon
 _PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
@@ -62,7 +65,7 @@ class Pod(Cell):
         self.message = self.reason = ""
         self.kill_at = 0.0
         self.deadline = 0.0
-        self.progress = ""
+        self.progress = self.short_of_room = ""
         self.announced = False
         self.probe_at = self.probed_since = 0.0
         self.unready = ""
@@ -79,6 +82,11 @@ class Pod(Cell):
         except OSError as error:
             self.message = self.message or f"the pod could not be run: {error}"
         self.kill_all()
+        try:
+            while (full := self.catch_up()) is not None:
+                self._wait_for_room(full)
+        except OSError as error:
+            self.message = self.message or f"the pod's log could not be written: {error}"
         outcome = self._outcome()
         if self.job.get("secrets") or self.job.get("places"):
             with contextlib.suppress(OSError):
@@ -101,10 +109,10 @@ class Pod(Cell):
         if not ports.uses_host(self.job["pod"]):
             self.place.network.begin(self.job["pod"]["metadata"]["uid"])
         self.job["address"] = self.place.network.address
-        os.mkdir(f"{self.folder}/logs")
+        self._with_room(lambda: os.makedirs(f"{self.folder}/logs", exist_ok=True))
         if not self._stage_inputs():
             return
-        plans = container_plans(self.job, self.folder)
+        plans = self._with_room(lambda: container_plans(self.job, self.folder))
         for plan in plans:
             if plan.kind == "init" and not self._run_init(plan):
                 return
@@ -113,7 +121,7 @@ class Pod(Cell):
     def _stage_inputs(self) -> bool:
         artifacts = (self.job["template"].get("inputs") or {}).get("artifacts") or []
         try:
-            inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts))
+            self._with_room(lambda: inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts)))
         except PodFault as fault:
             self.errors.append(
                 f"init: Error (exit code {NOT_STARTED}): {fault}"
@@ -189,7 +197,37 @@ class Pod(Cell):
         return 30.0 if given is None else float(given)
 
     def _begin(self, plan: ContainerPlan) -> Container:
-        return self.start(plan, capture=bool(self.job.get("include_script_output")) and plan.name == "main")
+        capture = bool(self.job.get("include_script_output")) and plan.name == "main"
+        return self._with_room(lambda: self.start(plan, capture=capture))
+
+    # --- room on the disk ------------------------------------------------------------------------------------------
+
+    def _with_room(self, action: Callable[[], T]) -> T:
+        """What the action answers, tried again as long as the disk is full. A pod that is to end does not wait: OSError."""
+        while True:
+            try:
+                done = action()
+            except OSError as error:
+                if not room.is_full(error) or self.stopping:
+                    raise
+                self._wait_for_room(error)
+                continue
+            self._say_room(None)
+            return done
+
+    def _wait_for_room(self, error: OSError | None) -> None:
+        """Until more is free than now, in which everything else of the pod goes on; some seconds at most: it may be another disk."""
+        self._say_room(error)
+        then, until = room.free(self.place.state), time.time() + _ROOM_TICK
+        while time.time() < until and not self.stopping and room.free(self.place.state) < then + _MORE_ROOM:
+            self.turn(time.time() + _TICK)
+
+    def _say_room(self, error: OSError | None) -> None:
+        """Tell the server that the pod waits for room, or no longer."""
+        message = room.shortage(self.place.state, error) if error is not None else ""
+        if bool(message) != bool(self.short_of_room):
+            self.tell({"is": "waiting", "message": message})
+        self.short_of_room = message
 
     # --- outputs ---------------------------------------------------------------------------------------------------
 
@@ -200,6 +238,11 @@ class Pod(Cell):
         )
 
     def _collect(self, container: Container) -> None:
+        self._with_room(lambda: self._collect_now(container))
+        if self.collected is not None and self.collected.refusal:
+            self._refuse(container, self.collected.refusal)
+
+    def _collect_now(self, container: Container) -> None:
         waiting = f"{self.folder}/outgoing"
         opened = []
         try:
@@ -212,8 +255,6 @@ class Pod(Cell):
         finally:
             for fd in opened:
                 os.close(fd)
-        if self.collected.refusal:
-            self._refuse(container, self.collected.refusal)
         outputs.deliver(self.job, self.collected, waiting)
 
     def _refuse(self, container: Container, refusal: str) -> None:
@@ -237,8 +278,15 @@ class Pod(Cell):
 
     def _save_logs(self, names: list[str]) -> None:
         if (self.job["template"].get("archiveLocation") or {}).get("archiveLogs"):
-            self.collected = self.collected or outputs.Collected()
-            outputs.save_logs(self.job, self.collected, self.folder, names)
+            self._with_room(self._finish_logs)
+            self.collected = collected = self.collected or outputs.Collected()
+            self._with_room(lambda: outputs.save_logs(self.job, collected, self.folder, names))
+
+    def _finish_logs(self) -> None:
+        """Everything that was read from the pipes is in the logs. Raises OSError."""
+        error = self.catch_up()
+        if error is not None:
+            raise error
 
     def _mount_paths(self) -> list[str]:
         template = self.job["template"]
@@ -259,6 +307,8 @@ class Pod(Cell):
             elif key.fd in key.data[0].open:  # not closed by what came before it in this turn
                 self.read(key.data[0], key.fd, key.data[1])
         self._watch_clock()
+        if self.unread or any(c.log is not None and c.log.behind for c in self.containers.values()):
+            self._say_room(self.catch_up())
 
     def _pause(self, until: float) -> float:
         now = time.time()
@@ -302,7 +352,12 @@ class Pod(Cell):
             container.end(143)
         elif container.retry_at and now >= container.retry_at:
             container.retry_at = 0.0
-            self.spawn(container)
+            try:
+                self.spawn(container)
+            except OSError as error:
+                if not room.is_full(error):
+                    raise
+                container.retry_at = now + _TICK
 
     def _look_at_progress(self) -> None:
         main = self.containers.get("main")
@@ -328,7 +383,13 @@ class Pod(Cell):
         self.announced = True
         at = time.time()
         news = {"at": at, "ip": self.place.network.address}
-        os.write(self.claim, json.dumps({"started": at, **news}).encode() + b"\n")
+        line = json.dumps({"started": at, **news}).encode() + b"\n"
+        try:
+            size = os.fstat(self.claim).st_size
+            if os.write(self.claim, line) != len(line):
+                os.ftruncate(self.claim, size)
+        except OSError:  # a later server believes that it starts again: better than half a line
+            pass
         self.tell({"is": "started", **news})
 
     def _all_ready(self, containers: list[Container]) -> bool:

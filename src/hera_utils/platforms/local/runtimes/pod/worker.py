@@ -13,15 +13,18 @@ import os
 import signal
 import socket
 import time
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from . import supervisor, system
+from . import room, supervisor, system
 from .ground import Ground
 from .network import Network
 from .processes import born
 from .roots import Roots
 
 Json = dict[str, Any]
+T = TypeVar("T")
+_PAUSE = 0.5  # seconds between looks whether there is room
 _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
 
 
@@ -80,15 +83,15 @@ def _signals() -> int:
 def _supervise(uid: str, identity: Json, place: Place) -> bool:
     """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
     folder = f"{place.state}/pods/{uid}"
-    try:
-        claim = os.open(f"{folder}/supervisor.jsonl", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return True  # another supervisor has it, or it was forgotten
-    os.write(claim, json.dumps(identity).encode() + b"\n")
     wire = f"{place.state}/pods/.wire"
 
     def tell(message: Json) -> None:
         _tell(wire, {"uid": uid, **message})
+
+    try:
+        claim = _until_written(place.state, tell, lambda: _claim(folder, identity))
+    except OSError:
+        return True  # another supervisor has it, or it was forgotten
 
     fit = True
     pod = supervisor.Pod(folder, place, claim, tell)
@@ -98,7 +101,8 @@ def _supervise(uid: str, identity: Json, place: Place) -> bool:
         outcome = supervisor.failure(f"the supervisor failed: {error!r}")
         fit = False
     place.network.end()
-    _record(folder, outcome)
+    with contextlib.suppress(FileNotFoundError):  # it was forgotten meanwhile
+        _until_written(place.state, tell, lambda: _record(folder, outcome))
     tell({"is": "finished"})
     os.close(claim)
     try:
@@ -108,12 +112,46 @@ def _supervise(uid: str, identity: Json, place: Place) -> bool:
     return fit
 
 
+def _claim(folder: str, identity: Json) -> int:
+    """Own the pod: a file that appears whole, and only once. Its descriptor. Raises OSError."""
+    partial = f"{folder}/supervisor.jsonl.{identity['pid']}"
+    claim = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(claim, json.dumps(identity).encode() + b"\n")
+        os.link(partial, f"{folder}/supervisor.jsonl")
+    except BaseException:
+        os.close(claim)
+        raise
+    finally:
+        os.unlink(partial)
+    return claim
+
+
 def _record(folder: str, outcome: Json) -> None:
     """The outcome appears whole or not at all."""
     partial = f"{folder}/outcome.json.partial"
     with open(partial, "w") as file:
         file.write(json.dumps(outcome))
     os.rename(partial, f"{folder}/outcome.json")
+
+
+def _until_written(state: str, tell: Callable[[Json], None], write: Callable[[], T]) -> T:
+    """Do it as soon as the disk has room; while it has none, say so. Nothing of the pod runs meanwhile."""
+    waits = False
+    while True:
+        try:
+            done = write()
+        except OSError as error:
+            if not room.is_full(error):
+                raise
+            if not waits:
+                tell({"is": "waiting", "message": room.shortage(state, error)})
+            waits = True
+            time.sleep(_PAUSE)
+            continue
+        if waits:
+            tell({"is": "waiting", "message": ""})
+        return done
 
 
 def _tell(wire: str, message: Json) -> None:
