@@ -14,7 +14,7 @@ from typing import Any
 from hera_utils.experiment.task_ownership import TaskOwner
 from hera_utils.report.outcome import values
 from hera_utils.report.record import SUBMITTED, PointRow, entry_nodes
-from hera_utils.report.rows import Row
+from hera_utils.report.rows import Row, pairs
 
 Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ WAITING = "Waiting"
 """The status of a point of which nothing has started."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PointResult:
     """A point and how it went.
 
@@ -46,6 +46,11 @@ class PointResult:
     workflow: str = ""
     run: str = ""
     tasks: tuple[Row, ...] = ()
+
+    def __repr__(self) -> str:
+        took = None if self.seconds is None else f"{self.seconds:g} s"
+        given, said = pairs(self.values), filter(None, (self.status, pairs(self.outputs), took))
+        return f"<point {given or self.name}: {', '.join(said)}>"
 
 
 def belonging(document: Json, rows: Iterable[Row], points: Sequence[PointRow]) -> dict[str, str]:

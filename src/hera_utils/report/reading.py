@@ -8,7 +8,8 @@ from typing import Any
 
 from hera_utils.report.columns import Column, Table
 from hera_utils.report.results import Results
-from hera_utils.report.summary import MOST_FAILURES
+from hera_utils.report.rows import Row
+from hera_utils.report.summary import MOST_FAILURES, same_way
 
 LONGEST_CELL = 48
 _DIGITS = 6  # of a number in a terminal
@@ -99,15 +100,21 @@ def number(value: float) -> str:
 def failure_lines(results: Results, *, mark: str = "✘") -> list[str]:
     """The first failures with the last lines that they wrote, as the end of a run tells them."""
     failed = results.failures
-    text = []
-    for row in failed[:MOST_FAILURES]:
+    text: list[str] = []
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for row in failed:  # without its lines, nobody knows whether the cause was the same
+        alike.setdefault((row.message, *(row.log or (row.workflow, row.task))), []).append(row)
+    told = list(alike.values())[:MOST_FAILURES]
+    for row, *others in told:
         given = ", ".join(f"{name}={_text(value, name, wide=False)}" for name, value in row.inputs.items())
         tries = f" ({row.attempts} attempts)" if row.attempts > 1 else ""
         title = f"{row.task} ({given})" if given and "(" not in row.task else row.task
         text.append(f"{mark} {printable(title)}: {printable(row.message or row.status)}{tries}")
         text += [f"    {printable(line)}" for line in row.log]
-    if len(failed) > MOST_FAILURES:
-        text.append(f"  and {len(failed) - MOST_FAILURES} more that failed")
+        text += [f"  and {same_way([printable(one.task) for one in others])}"] if others else []
+    left_out = len(failed) - sum(map(len, told))
+    if left_out:
+        text.append(f"  and {left_out} more that failed")
     return text
 
 

@@ -22,7 +22,7 @@ MEASURES = ("status", "started", "finished", "seconds", "attempts", "message")
 _KEYS = ("point", "task", "template", "workflow", "artifacts")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results(Sequence[Row]):
     """The results of a run, which may be several workflows; partial while it runs.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +12,10 @@ from hera_utils.report.outcome import short_name, values
 
 Json = dict[str, Any]
 
+_LONGEST = 40  # characters of a value in a short text
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Row:
     """A task that the run has reached.
 
@@ -39,6 +42,17 @@ class Row:
     point: str = ""
     usage: dict[str, int] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        took = None if self.seconds is None else f"{self.seconds:g} s"
+        said = filter(None, (self.status, self.message, pairs(self.outputs), took))
+        return f"<{' '.join(filter(None, ('task', self.task, pairs(self.inputs))))}: {', '.join(said)}>"
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """`a=1 b=svm`; long values are cut."""
+    texts = ((name, " ".join(str(value).split())) for name, value in values.items())
+    return " ".join(f"{name}={text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}" for name, text in texts)
 
 
 def rows(document: Json) -> tuple[Row, ...]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hera_utils.argo.annotations import RAN
 from hera_utils.argo.tree import FAILED, FINISHED, timestamp
 from hera_utils.report.columns import Column, Table
 from hera_utils.report.gathering import WholeRun
@@ -43,6 +44,7 @@ def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()
         "constants": _constants(run, results),
         "counts": _counts(row.status for row in results.tasks),
         "points": _counts(one.status for one in results.points),
+        "waiting": any(map(_counts_waiting, run.documents)),
         "seconds": sum(row.seconds or 0.0 for row in results.tasks),
         "retried": sum(row.attempts > 1 for row in results.tasks),
         "workflows": [_workflow(document, run) for document in run.documents],
@@ -54,6 +56,12 @@ def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()
         "failures": [_failure(row) for row in results.failures[:MOST_FAILURES]],
         "left_out": _left_out(results),
     }
+
+
+def _counts_waiting(document: Json) -> bool:
+    """Whether the times of some tasks are those of Argo's nodes, in which they also wait for their place."""
+    nodes = ((document.get("status") or {}).get("nodes") or {}).values()
+    return any(node.get("type") == "Pod" and node.get("finishedAt") and not node.get(RAN) for node in nodes)
 
 
 def experiment_of(run: WholeRun) -> str:

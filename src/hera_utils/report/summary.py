@@ -9,6 +9,7 @@ from hera_utils.report.outcome import Failure, Outcome
 
 MOST_FAILURES = 5
 LAST_LINES = 10
+_MOST_NAMES = 5
 _RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
 
 
@@ -28,18 +29,29 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
     # a run of one task says what the task says
     if outcome.message and outcome.message not in {failure.message for failure in first_failures(outcome)}:
         text.append(f"{outcome.name}: {outcome.message}")
+    alike: dict[tuple[str, ...], list[Failure]] = {}
     for failure in first_failures(outcome):
+        said = tuple(logs.get(failure.node_id, ()))  # without it, nobody knows whether the cause was the same
+        alike.setdefault((failure.message, *(said or (failure.node_id, failure.task))), []).append(failure)
+    for failure, *others in alike.values():
+        said = tuple(logs.get(failure.node_id, ()))
         text.append(f"{mark} {failure.task}{_given(failure)}: {failure.message or failure.phase}{_attempts(failure)}")
-        said = logs.get(failure.node_id, ())
         text += [f"    {line}" for line in said]
         if any(line.endswith(_RETURN) for line in said):
             text.append(
                 '  of an inline @script() only the body runs: print what it gives, or write constructor="runner"'
             )
+        text += [f"  and {same_way([one.task for one in others])}"] if others else []
     left_out = len(outcome.failures) - MOST_FAILURES
     if left_out > 0:
         text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
     return text
+
+
+def same_way(tasks: Sequence[str]) -> str:
+    """`3 more the same way: a, b, c`; the first few of many."""
+    shown = ", ".join(tasks[:_MOST_NAMES])
+    return f"{len(tasks)} more the same way: {shown}{', â€¦' if len(tasks) > _MOST_NAMES else ''}"
 
 
 def warning(document: Mapping[str, Any]) -> str:

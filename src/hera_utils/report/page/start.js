@@ -16,7 +16,7 @@ function head() {
     failed ? [short(failed), failed === 1 ? "task failed" : "tasks failed"] : null,
     story.retried ? [short(story.retried), story.retried === 1 ? "task retried" : "tasks retried"] : null,
     story.ended !== null && wall !== null ? [lasting(wall), "from start to end"] : null,
-    story.seconds ? [lasting(story.seconds), "tasks' time, waiting included"] : null,
+    story.seconds ? [lasting(story.seconds), story.waiting ? "tasks' time, waiting included" : "tasks' time"] : null,
     story.workflows.length > 1 ? [short(story.workflows.length), "workflows"] : null,
   ].filter(Boolean);
   const times = [story.begun !== null ? moment(story.begun) : "not started", story.ended !== null ? `to ${moment(story.ended)}` : story.begun !== null ? "still running when this was written" : ""].filter(Boolean).join(" ");
