@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,11 @@ class Disk:
         self._filler.unlink(missing_ok=True)
 
     def remount(self, options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True)
+        command = ["mount", "-o", f"remount,{options}", str(self.folder)]
+        end = time.monotonic() + 10
+        while subprocess.run(command, capture_output=True, check=False).returncode:  # busy as long as a file is open for writing
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
 
 @pytest.fixture
