@@ -5,9 +5,20 @@ import sys
 from dataclasses import replace
 
 import pytest
+from hera.workflows import DAG, Workflow, script
 
-from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, argument_parser, grid, latin_hypercube, writes
-from hera_utils.errors import LayoutError, SettingsError
+from hera_utils import (
+    ExecutionEngine,
+    Experiment,
+    Inputs,
+    Layout,
+    argument_parser,
+    grid,
+    latin_hypercube,
+    reads,
+    writes,
+)
+from hera_utils.errors import LayoutError, ResourceError, SettingsError
 
 
 class ExperimentLayout(Layout):
@@ -30,6 +41,11 @@ def define(environment, inputs, layout):
         "metadata": {"generateName": "asked-"},
         "spec": {"entrypoint": "dag", "templates": [{"name": "dag", "dag": {"tasks": tasks}}, template]},
     }
+
+
+@script(image="python:3.11")
+def show(n, city):
+    print(n, city)
 
 
 @pytest.fixture
@@ -150,3 +166,46 @@ def test_tasks_that_cannot_be_told_apart_are_told_before_the_run(engine, experim
     engine().run(replace(experiment, workflow=untold, name="untold"))
     before, _, _ = capsys.readouterr().out.partition("asked-")
     assert "which task is of which of the 2 points cannot be told: no task is given the values of the point 1" in before
+
+
+def test_a_text_that_an_inline_script_takes_for_a_number_is_told(engine, experiment, capsys):
+    def inline(environment, inputs, layout):
+        with Workflow(generate_name="asked-", entrypoint="dag") as w, DAG(name="dag"):
+            for point in inputs.points:
+                show(name=point.name, arguments={**point.arguments, "city": inputs.constants["city"]})
+        return w
+
+    one = replace(experiment, workflow=inline, layout=Layout)
+    engine("--plan").run(replace(one, inputs=Inputs({"city": "Lyon"}, grid(n=["007", "1e3", "x"]))))
+    said = capsys.readouterr().out
+    assert "the inline script `show` reads the text '1e3' of `n` as 1000.0" in said
+    assert "of `city`" not in said
+    engine("--plan", "--set", "city=null").run(replace(one, inputs=Inputs({"city": "Lyon"}, grid(n=["007", "x"]))))
+    assert "reads the text 'null' of `city` as None" in capsys.readouterr().out
+
+
+def test_a_file_beside_the_script_that_is_not_there(engine, experiment):
+    class Local(Layout):
+        @reads(local=True)
+        def mesh(self):
+            return self.path("no", "mesh.txt")
+
+    for words in (["--plan"], []):
+        with pytest.raises(ResourceError, match=r"no/mesh.txt, which the layout's `mesh` reads, is not there"):
+            engine(*words).run(replace(experiment, layout=Local))
+
+
+def test_a_gather_that_gives_nothing_is_called_so(engine, experiment):
+    with pytest.raises(SettingsError, match="the experiment's gather function gave nothing"):
+        engine("--plan").run(replace(experiment, gather=lambda *given: None))
+
+
+def test_a_record_that_cannot_be_read_is_told(engine, experiment, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    for name in ("cut", "junk"):
+        (runs / name).mkdir(parents=True)
+    (runs / "cut" / "run.json").write_text('{"format": 1, "ru')
+    (runs / "junk" / "run.json").write_text('{"format": 1, "run": "junk", "created": 1.0}')
+    (runs / "junk" / "points.sqlite").write_bytes(b"no database at all" * 100)
+    engine("--resume", "--runs", str(runs)).run(experiment)
+    assert "the record of cut, junk cannot be read: what it computed counts as not done" in capsys.readouterr().out

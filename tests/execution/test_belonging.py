@@ -10,6 +10,7 @@ from written_sweeps import parameters, sweeps, task, workflow, written
 from hera_utils.execution.belonging import belonging, entry_tasks, given_to, items_of, pruned
 from hera_utils.experiment.inputs import Inputs, grid
 from hera_utils.experiment.sweeps import listed
+from hera_utils.experiment.values import text
 
 SWEEP = grid(vintages=[2009, 2012], boroughs=["a", "b", "c"])
 
@@ -229,3 +230,9 @@ def test_mappings_that_contradict_each_other_tell_nothing():
     sweep = grid(n=[1, 2])
     both = {"one": json.dumps({"n": 1}), "other": json.dumps({"n": 2})}
     assert "no task is given the values" in told(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole
+
+
+def test_values_that_are_the_same_text_are_told():
+    sweep = grid(n=[None, 1, "null"])
+    found = told(workflow(*(task(f"t{k}", "work", {"n": text(p.n)}) for k, p in enumerate(sweep))), sweep)
+    assert "the values of the points none and null are the same text to a task" in found.whole

@@ -186,6 +186,10 @@ def _judged(
 ) -> Belonging:
     bare = next((point for point in points if not found.tasks[point.id]), None)
     if bare is not None:
+        texts = {axis: text(value) for axis, value in bare.items()}
+        twin = next((one for one in points if one != bare and {a: text(v) for a, v in one.items()} == texts), None)
+        if twin is not None:
+            return Belonging(whole=f"the values of the points {bare.name} and {twin.name} are the same text to a task")
         return Belonging(
             whole=f"no task is given the values of the point {bare.name}: give them as arguments (`point.arguments`)"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,12 +12,15 @@ from hera_utils.execution.plan import Plan
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.values import canonical
+from hera_utils.experiment.values import canonical, plain
+
+# what Hera writes before the body of an inline function
+_INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}'''\)")
 
 
 def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
     """written: the experiment as its author wrote it; now: with the inputs that the command line asks for."""
-    return [*_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan)]
+    return [*_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan), *_read_as_json(now, plan)]
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
@@ -69,3 +74,29 @@ def _untold_tasks(plan: Plan) -> Iterator[str]:
     if plan.points > 1 and why:
         yield f"which task is of which of the {plan.points} points cannot be told: {why}"
         yield "  so the results are those of tasks, not of points, and what fails runs again as a whole"
+
+
+def _read_as_json(now: Experiment, plan: Plan) -> Iterator[str]:
+    """A text that an inline script of Hera's takes for something else, as it reads each parameter as JSON: `1e3` is 1000.0."""
+    given = {**{name: [value] for name, value in now.inputs.fixed.items()}, **now.inputs.points.axes}
+    texts = {
+        name: next((value for value in map(plain, values) if isinstance(value, str) and _is_json(value)), None)
+        for name, values in given.items()
+    }
+    for template in (plan.document.get("spec") or {}).get("templates") or ():
+        source = str((template.get("script") or {}).get("source") or "")
+        for name in dict.fromkeys(_INLINE_READ.findall(source)):
+            value = texts.get(name)
+            if value is not None:
+                yield (
+                    f"the inline script `{template.get('name')}` reads the text {value!r} of `{name}` as {json.loads(value)!r}: "
+                    'with @script(constructor="runner") and a parameter of type str it stays a text'
+                )
+
+
+def _is_json(words: str) -> bool:
+    try:
+        json.loads(words)
+    except ValueError:
+        return False
+    return True

@@ -74,7 +74,7 @@ class Definition:
 
     def _called(self, function: Define, inputs: Inputs) -> Defined:
         made = function(self.environment, inputs, self.layout)
-        document = document_of(made)
+        document = document_of(made, "workflow" if function is self.experiment.workflow else "gather")
         return Defined(document, None if isinstance(made, dict) else made)
 
 
@@ -99,13 +99,13 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
     )
 
 
-def document_of(defined: Any) -> Json:
-    """The workflow document of what an experiment's function gave. SettingsError when it gave none."""
+def document_of(defined: Any, what: str = "workflow") -> Json:
+    """The workflow document of what an experiment's function gave. SettingsError when it gave none. what: the function's part."""
     if isinstance(defined, dict):
         return defined
     if not hasattr(defined, "to_dict"):
         raise SettingsError(
-            f"the experiment's workflow function gave {'nothing' if defined is None else f'a {type(defined).__name__}'}",
+            f"the experiment's {what} function gave {'nothing' if defined is None else f'a {type(defined).__name__}'}",
             fix="end it with `return w`, w being its hera.workflows.Workflow",
         )
     # Hera's dictionaries hold enumerations and the like: through JSON they are what goes over the wire.

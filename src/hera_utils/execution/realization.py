@@ -45,7 +45,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.limits import breaches
-from hera_utils.report.record import DONE, PointRow, RunRecord, records
+from hera_utils.report.record import DONE, PointRow, RunRecord, damaged, records
 from hera_utils.report.secrecy import refuse_secret_inputs
 from hera_utils.report.surroundings import commit_of
 from hera_utils.settings.command_line import Launch, without_secrets
@@ -163,6 +163,9 @@ class Realization:
     def _synced(self) -> Earlier:
         """Ask the platform what became of the workflows of runs that were left; take up the newest of these runs."""
         newest = True
+        if lost := damaged(self.runs):
+            names = ", ".join(folder.name for folder in lost[:3]) + (", …" if len(lost) > 3 else "")
+            self.told.lines([f"the record of {names} cannot be read: what it computed counts as not done"])
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)

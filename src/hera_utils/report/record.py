@@ -337,6 +337,19 @@ def is_driven(folder: Path) -> bool:
     return False
 
 
+def damaged(runs: Path) -> list[Path]:
+    """The folders of records that cannot be read any more."""
+    found = []
+    with contextlib.suppress(OSError):
+        for folder in sorted(runs.iterdir()):
+            if (folder / "run.json").is_file() or (folder / "points.sqlite").is_file():
+                try:
+                    RunRecord.open(folder).close()
+                except (ResourceError, SettingsError):
+                    found.append(folder)
+    return found
+
+
 def records(runs: Path) -> list[Path]:
     """The folders of all recorded runs, the newest first."""
     found = []
