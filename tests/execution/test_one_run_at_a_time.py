@@ -1,6 +1,7 @@
 """Runs do not mix: a resumed run is of one set of inputs, and two runs at once do not write each other's files."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -141,9 +142,7 @@ def test_a_second_run_does_not_write_the_files_of_one_that_goes_on(lab, resume):
     with pytest.raises(SettingsError) as refused:
         lab.engine.run(other, resume=resume)
     if not resume:
-        assert f"the run {first} goes on, and this one would write `table` and 1 more files as well" in str(
-            refused.value
-        )
+        assert f"the run {first} goes on, and this one would write `table` and 1 more as well" in str(refused.value)
     assert f"hera-utils watch {first}" in refused.value.fix
     assert len(records(lab.runs)) == 1, "nothing of the refused run is left"
     lab.engine.cancel(first)
@@ -184,3 +183,18 @@ def test_paths_that_are_too_many_to_be_listed_are_all_of_the_experiment(monkeypa
     assert few.shared_with(many.annotations()["hera-utils/writes"]) == [""]
     assert many.shared_with(Writes("volume", "other", None).annotations()["hera-utils/writes"]) == []
     assert writes_of(Layout(), grid(n=[1]), "volume", "areas") is None
+
+
+def test_a_retry_does_not_put_older_results_in_the_place_of_newer_ones(lab, monkeypatch, capsys):
+    from hera_utils.cli.door import enter
+
+    first = lab.engine.submit(lab.experiment(wait="not a number"))
+    lab.client.wait(first)
+    time.sleep(1.1)  # Kubernetes tells whole seconds
+    second = lab.engine.run(lab.experiment())
+    monkeypatch.setenv("HERA_UTILS_STATE", lab.engine.context.state)
+    monkeypatch.setenv("ARGO_NAMESPACE", lab.engine.context.argo_namespace)
+    assert enter(["retry", first]) == 2
+    assert f"the run {second.name} has written since files that {first} would write again" in capsys.readouterr().err
+    assert enter(["retry", first, "--python", "/usr/bin/python3"]) == 2
+    assert "--python is for a new run" in capsys.readouterr().err

@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import context, name_argument, settings_options
+from hera_utils.cli.options import context, given_settings, name_argument, settings_options
 from hera_utils.cli.runs import act_on, watch_option
+from hera_utils.errors import SettingsError
+from hera_utils.settings.fields import BY_NAME
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
+
+_OF_A_NEW_RUN = (
+    "python",
+    "volumes",
+    "parallelism",
+    "registry",
+    "runs",
+    "argo_service_account",
+    "k8s_volume_claim_name",
+)
 
 
 @click.command()
@@ -38,7 +50,31 @@ def command(
         body["restartSuccessful"] = True
     if node_field_selector:
         body["nodeFieldSelector"] = node_field_selector
-    return act_on(name, "retry", "runs again", body, watch=watch, first=_with_images_of_now)
+    _refuse_settings_of_a_new_run()
+    return act_on(name, "retry", "runs again", body, watch=watch, first=_before)
+
+
+def _refuse_settings_of_a_new_run() -> None:
+    """What was typed and means nothing here, as the workflow says it already."""
+    for name in _OF_A_NEW_RUN:
+        if name in given_settings():
+            raise SettingsError(
+                f"retry runs what was submitted: {BY_NAME[name].flags[0]} is for a new run",
+                fix="leave it out, or run the script anew with it",
+            )
+
+
+def _before(client: ArgoClient, workflow: str) -> None:
+    from hera_utils.execution.writers import later_writer
+
+    found = later_writer(client, client.get(workflow, fields="metadata"))
+    if found is not None:
+        run, goes_on = found
+        raise SettingsError(
+            f"the run {run} {'goes on and writes' if goes_on else 'has written since'} files that {workflow} would write again",
+            fix="run the script with --resume: it computes what is not done, with the code of now",
+        )
+    _with_images_of_now(client, workflow)
 
 
 def _with_images_of_now(client: ArgoClient, workflow: str) -> None:

@@ -50,7 +50,7 @@ class Writes:
         experiment, _, listed = other.partition(":")
         if self.paths is None or listed == _ALL:
             return [""] if experiment == self.experiment else []
-        theirs = {listed[start : start + _DIGITS] for start in range(0, len(listed), _DIGITS)}
+        theirs = set(_listed(listed))
         return [path for digest, path in self.paths.items() if digest in theirs]
 
 
@@ -63,7 +63,7 @@ class Rival:
 
     def told(self) -> str:
         first = f"`{self.paths[0]}`" if self.paths[0] else "the same files"
-        return first + (f" and {len(self.paths) - 1} more files" if len(self.paths) > 1 else "")
+        return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
 
 
 def writes_of(layout: object, points: Iterable[Point], volume: str, experiment: str) -> Writes | None:
@@ -92,10 +92,7 @@ def _digest(words: str) -> str:
 def rival(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> Rival | None:
     """A run that began before this one, goes on, and writes a file of it. Who may not list workflows sees those of this folder alone."""
     fields = "items.metadata.name,items.metadata.labels,items.metadata.annotations,items.status.phase"
-    listed: list[Json] = []
-    with contextlib.suppress(HeraUtilsError):
-        listed = client.list(selector=f"{VOLUME_LABEL}={writes.volume}", fields=fields)
-    for document in listed:
+    for document in _on_volume(client, writes.volume, fields):
         metadata = document["metadata"]
         run = str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
         if run == label_of(own.name) or (document.get("status") or {}).get("phase") in FINISHED:
@@ -104,6 +101,38 @@ def rival(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> Riv
         if paths:
             return Rival(run, paths)
     return next(_driven(runs, own, writes), None)
+
+
+def _on_volume(client: ArgoClient, volume: str, fields: str) -> list[Json]:
+    """The workflows that write on a volume; none for who may not list workflows."""
+    with contextlib.suppress(HeraUtilsError):
+        return client.list(selector=f"{VOLUME_LABEL}={volume}", fields=fields)
+    return []
+
+
+def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
+    """(run, whether it goes on) that was submitted after a workflow and writes files of it: what the workflow would write again, is its."""
+    metadata = workflow["metadata"]
+    own, labels = str((metadata.get("annotations") or {}).get(WRITES) or ""), metadata.get("labels") or {}
+    if not own or not labels.get(VOLUME_LABEL):
+        return None
+    experiment, _, listed = own.partition(":")
+    paths = None if listed == _ALL else {digest: "" for digest in _listed(listed)}
+    writes = Writes(labels[VOLUME_LABEL], experiment, paths)
+    fields = ",".join(f"items.metadata.{name}" for name in ("name", "labels", "annotations", "creationTimestamp"))
+    for other in _on_volume(client, writes.volume, f"{fields},items.status.phase"):
+        known = other["metadata"]
+        run = str((known.get("labels") or {}).get(RUN_LABEL) or known["name"])
+        later = str(known.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
+        goes_on = (other.get("status") or {}).get("phase") not in FINISHED
+        shared = writes.shared_with(str((known.get("annotations") or {}).get(WRITES) or ""))
+        if run != labels.get(RUN_LABEL) and shared and (later or goes_on):
+            return run, goes_on
+    return None
+
+
+def _listed(digests: str) -> list[str]:
+    return [digests[start : start + _DIGITS] for start in range(0, len(digests), _DIGITS)]
 
 
 def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[Rival]:
