@@ -103,3 +103,14 @@ def test_a_recorded_run_is_left_when_its_repetition_is_detached(local_platform, 
     said = typed("rerun", str(folder), "--detach", *here(local_platform))
     assert "gather follows with: hera-utils run" in said
     assert "Succeeded" not in said
+
+
+def test_who_watches_a_run_is_told_the_command_that_it_was_begun_with(local_platform, typed, tmp_path):
+    (tmp_path / "study.py").write_text(STUDY % "exit 3")
+    typed("run", "study.py", "--set", "n=3,4", "--set", "city=Le Mans", *here(local_platform), status=1)
+    (folder,) = (tmp_path / "runs").iterdir()
+    said = typed("watch", folder.name, *here(local_platform), status=1)
+    anew = re.search(r"corrected, run it anew: hera-utils (.*)", said)[1]
+    assert "--resume --set n=3,4 --set 'city=Le Mans'" in anew
+    (tmp_path / "study.py").write_text(STUDY % "true")
+    assert "✔ Succeeded" in typed(*shlex.split(anew))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -140,11 +142,26 @@ def _what_helps(client: ArgoClient, document: Json, run: Run, again: str) -> lis
         return [f"{logs}; once the cause is gone: {command(*retry)}"]
     whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
     script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
-    if whole:  # of an experiment: its script resumes
-        again = again or "its script with --resume"
+    if whole and not again:
+        again = _resume_of(client, whole, script)
     anew = again or (command("run", os.path.relpath(script)) if script else "hera-utils run, or whatever submitted it")
     kept = f"to run what was submitted once more: {command(*retry)}"
     return [f"{logs}; once what is wrong in it is corrected, run it anew: {anew}", kept]
+
+
+def _resume_of(client: ArgoClient, run: str, script: str) -> str:
+    """The command that resumes an experiment's run, as its record says that it was begun; in words where there is none here."""
+    from hera_utils.settings.command_line import Launch
+    from hera_utils.settings.secret import MASK
+
+    try:
+        facts = json.loads((Path(script).parent / "runs" / run / "run.json").read_bytes())
+        words = tuple(str(word) for word in facts["arguments"])
+    except (OSError, ValueError, KeyError, TypeError):
+        words = (MASK,)
+    if any(MASK in word for word in words):
+        return "its script with --resume, and what it was begun with"
+    return Launch(("hera-utils", "run", *client.connection.flags), os.path.relpath(script), words).again("--resume")
 
 
 def tell_warning(document: Json) -> None:

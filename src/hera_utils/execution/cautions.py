@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from hera_utils.errors import HeraUtilsError, SettingsError
+from hera_utils.execution.files import DeclaredFiles
 from hera_utils.execution.plan import Plan
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
@@ -18,9 +20,11 @@ from hera_utils.experiment.values import canonical, plain
 _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}'''\)")
 
 
-def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
-    """written: the experiment as its author wrote it; now: with the inputs that the command line asks for."""
-    return [*_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan), *_read_as_json(now, plan)]
+def cautions(written: Experiment, now: Experiment, plan: Plan, script: Path) -> list[str]:
+    """written: the experiment as its author wrote it; now: with the inputs that the command line asks for. script: its folder."""
+    absent = DeclaredFiles(plan.definition.layout, None, script).absent_local(now.inputs.points)
+    local = [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, is not there"]
+    return [*local, *_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan), *_read_as_json(now, plan)]
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:

@@ -136,7 +136,7 @@ class ExecutionEngine:
             check_layout(experiment)
             planned = self.plan(experiment, resume=resume)
             self._tell_plan(planned)
-            self.told.lines(cautions(written, experiment, planned))
+            self.told.lines(cautions(written, experiment, planned, script_folder(self.context)))
             return None
         if self._asked("dry_run"):
             self.told.lines([line for change in self.difference(experiment) for line in change.lines()])
@@ -224,7 +224,7 @@ class ExecutionEngine:
                     self.told.lines([finding.line() for finding in warnings])
                 self.told.provisioned(found.provisioned)
                 found.prepare()
-                self.told.lines(cautions(written, experiment, found.plan))
+                self.told.lines(cautions(written, experiment, found.plan, script_folder(self.context)))
                 if resume and found.record is not None:
                     self._tell_plan(found.plan)
                 try:

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hera_utils.errors import ResourceError
 from hera_utils.experiment.layout import File, Layout
 from hera_utils.experiment.points import Point
 
@@ -50,21 +49,20 @@ class DeclaredFiles:
             file.path for file in self._seen(self.layout.outputs(point)) if not os.path.lexists(self._path(file) or "/")
         ]
 
-    def refuse_absent_local(self, points: Iterable[Point]) -> None:
-        """ResourceError when a file beside the script is not there which the layout says that the workflow carries with it."""
-        if self.layout is None:
-            return
-        local = [one for one in self.layout._declared("reads") if one.local]
-        for point in points if local else ():
-            for file in self.layout.inputs_of(point):
+    def absent_local(self, points: Iterable[Point]) -> tuple[str, Path] | None:
+        """(method, path) of a file beside the script that the layout says the workflow carries with it, and that is not there."""
+        layout = self.layout
+        local = [] if layout is None else [one for one in layout._declared("reads") if one.local]
+        if layout is None or not local:
+            return None
+        for point in points:
+            for file in layout.inputs_of(point):
                 path = self._path(file)
                 if file.local and path is not None and not path.exists():
-                    raise ResourceError(
-                        f"the file {path}, which the layout's `{file.method}` reads, is not there",
-                        fix="put it beside the script, or correct the path in the layout",
-                    )
+                    return file.method, path
             if not any(one.depends(point) for one in local):
-                return
+                break
+        return None
 
     def where(self, file: File) -> Path | None:
         """Where this machine has it, or would; None for what it cannot see."""

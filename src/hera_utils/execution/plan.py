@@ -197,7 +197,6 @@ def plan(
     survey = surveyed(definition, limits)
     gather = definition.gather()
     points = definition.inputs.points
-    DeclaredFiles(definition.layout, None, script_folder(context)).refuse_absent_local(points)
     made = Plan(
         points.told,
         len(points),
