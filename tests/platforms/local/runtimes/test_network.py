@@ -254,3 +254,24 @@ def test_where_the_kernel_cannot_a_foreign_server_makes_no_pod_ready(
         stage.runtime.kill(uid(pod), force=True)
         stage.finished(pod.node_id)
         stage.close()
+
+
+def test_after_a_restart_of_the_server_a_daemon_has_its_address_still(own_stage: Stage) -> None:
+    pod = server(own_stage, "v", port=PORT + 2)
+    with running(own_stage, pod) as (address,):
+        own_stage.restart()
+        own_stage.events.clear()
+        own_stage.runtime.reattach(pod)
+        assert own_stage.started(pod.node_id).ip == address
+        assert ask(own_stage, fetch(f"http://{address}:{PORT + 2}")) == ["v"]
+        own_stage.events.pop(pod.node_id)
+
+
+def test_a_pod_may_make_a_network_of_its_own(stage: Stage) -> None:
+    script = 'unshare --net --map-root-user sh -c \'ip link set lo up 2>/dev/null; exec python -c "$0"\' "$1"'
+    program = "import socket; s = socket.socket(); s.bind(('', 9000)); print('bound')"
+    pod = stage.pod({"image": "python:3", "command": ["sh", "-c", script, "sh", program]})
+    end = stage.run(pod)
+    if end.phase == "Failed" and "unshare" in " ".join(stage.log(pod)):
+        pytest.skip("this kernel lets nobody make a network")
+    assert stage.log(pod)[-1] == "bound"

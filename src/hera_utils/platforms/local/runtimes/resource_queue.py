@@ -208,7 +208,11 @@ class ResourceQueue:
             return False
         known = self._reserved[0] == next(iter(self._kinds[first]))
         elders = [h for h in held if h.daemon or not known or h.order <= self._reserved[1]]
-        return not self._may_start(first, elders) or self._shortage(need, [*held, _Held(first, 0)]) is None
+        if not self._may_start(first, elders):
+            return True
+        if self._shortage(first, elders) is not None:  # it starts as soon as nothing but daemons runs
+            return False
+        return self._shortage(need, [*held, _Held(first, 0)]) is None
 
     @staticmethod
     def _only_daemons(held: Iterable[_Held]) -> bool:

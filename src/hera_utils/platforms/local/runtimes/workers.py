@@ -23,7 +23,7 @@ _FIX = (
     "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
 )
-_SPAWNERS = 3  # so many are started, one after the other, before a pod fails for want of one
+_SPAWNERS = 5  # so many are started, one after the other, before a pod fails for want of one
 _SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
 
 

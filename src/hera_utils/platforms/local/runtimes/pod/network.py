@@ -103,11 +103,7 @@ class Network:
                 continue
             try:
                 result = self._result(call)
-            except (
-                OSError,
-                ValueError,
-                struct.error,
-            ):  # its memory or descriptor is not to be had: the kernel will say so
+            except Exception:  # noqa: BLE001 - whatever cannot be read or done here the kernel will do, or say why not
                 result = None
             if result is None:
                 seccomp.go_on(fd, call)
@@ -150,8 +146,10 @@ class Network:
                 return error
             return self._bind_at(end, f"::ffff:{self.address}", port)
 
-    def _bind_at(self, end: socket.socket, address: str, port: int) -> int:
+    def _bind_at(self, end: socket.socket, address: str, port: int) -> int | None:
         error = _attempt(end, address, port)
+        if error == errno.EADDRNOTAVAIL:  # in a network namespace that the pod made for itself
+            return None
         if error == errno.EACCES and port < 1024:
             self._shifted = True
             error = _attempt(end, address, _SHIFT + port)

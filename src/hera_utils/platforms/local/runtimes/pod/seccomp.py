@@ -71,9 +71,9 @@ def receive(fd: int) -> Call | None:
     try:
         fcntl.ioctl(fd, _RECEIVE, buffer)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EINTR):
-            return None
-        raise
+        if error.errno == errno.EBADF:
+            raise
+        return None
     identity, thread, _, number, _, _, *arguments = _REQUEST.unpack(buffer)
     return Call(identity, thread, number, tuple(arguments))
 
