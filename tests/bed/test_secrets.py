@@ -1,7 +1,7 @@
 """A planted token and a planted secret are nowhere: not in what is printed, logged, recorded, reported, raised, or in `ps`.
 
 Where they may be, because that is the place's purpose, all of it readable by this user alone (0600, or in a folder that is 0700):
-the user's own credentials.toml; of the local platform server.json, token and kubeconfig (its own token), and the secret's row in
+the user's own credentials.toml; of the local platform server.json and kubeconfig (its own token), and the secret's row in
 journal.sqlite, as Kubernetes has it in etcd. What a task itself prints is not looked at (it is the task's to keep silent), nor what
 `hera-utils connection` prints (which is the token, for other clients).
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import gzip
+import json
 import os
 import secrets
 import signal
@@ -35,7 +36,7 @@ from hera_utils.platforms.connection import Connection
 pytestmark = pytest.mark.timeout(600)  # some thirty commands, one after the other, on a machine that may be busy
 
 EXPERIMENT = Path(__file__).with_name("planted_experiment.py")
-OWN_PLACES = {"credentials.toml", "server.json", "token", "kubeconfig"}
+OWN_PLACES = {"credentials.toml", "server.json", "kubeconfig"}
 
 
 @dataclass
@@ -215,7 +216,7 @@ def test_on_this_machine(tmp_path) -> None:
     try:
         with watching_processes(hunt):
             user.types("-m", "hera_utils", "ls")  # which starts the server
-            hunt.planted["token"] = (state / "token").read_text().strip()
+            hunt.planted["token"] = json.loads((state / "server.json").read_text())["token"]
             user.looks_around()
             crash(state)
             user.types("-m", "hera_utils", "get", "@latest")
@@ -229,8 +230,6 @@ def test_on_this_machine(tmp_path) -> None:
 
 def crash(state: Path) -> None:
     """Kill the server: the next command rebuilds everything from what is on the disk."""
-    import json
-
     os.kill(json.loads((state / "server.json").read_text())["pid"], signal.SIGKILL)
 
 

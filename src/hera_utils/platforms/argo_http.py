@@ -17,6 +17,7 @@ from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.newest import newest
 from hera_utils.platforms.opened import Opened
+from hera_utils.platforms.own_server import OwnServerAdapter
 from hera_utils.platforms.proxies import proxy_for
 from hera_utils.platforms.refusals import (
     not_argo,
@@ -78,6 +79,8 @@ class ArgoHttp:
         self._session = requests.Session()
         self._session.trust_env = not connection.direct  # no proxy between this machine and itself
         self._session.cert = connection.client_certificate
+        if connection.local:
+            self._session.mount("http://", OwnServerAdapter())
         if not connection.direct:
             through = proxy_for(connection.argo_server, connection.proxy)
             self._session.proxies = {"http": through, "https": through} if through else {}

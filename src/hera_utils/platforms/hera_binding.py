@@ -18,6 +18,7 @@ from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import bare_token
 from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
+from hera_utils.platforms.own_server import OwnServerAdapter
 from hera_utils.platforms.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class HeraBinding:
         if self.insist:
             self._replaced |= dict.fromkeys(_replace(workflow, self.connection))
             self.tell()
-        _by_proxy(workflow.workflows_service, self.connection)
+        _on_the_way(workflow.workflows_service, self.connection)
         _keep_fresh(workflow.workflows_service, self.connection)
 
     def prepare_service(self, service: Any) -> None:
@@ -136,7 +137,7 @@ class HeraBinding:
         if not self.insist:
             return
         self._replaced |= dict.fromkeys(_redirect(service, self.connection))
-        _by_proxy(service, self.connection)
+        _on_the_way(service, self.connection)
         _keep_fresh(service, self.connection)
 
     def prepare_request(self, request: Any) -> None:
@@ -235,9 +236,13 @@ def _no_proxy(connection: Connection) -> dict[str, str | None]:
     return before
 
 
-def _by_proxy(service: Any, connection: Connection) -> None:
-    """Hera knows the environment's proxies; the one that the settings name is told to the service's own session."""
-    session = getattr(service, "session", None)
+def _on_the_way(service: Any, connection: Connection) -> None:
+    """Hera knows the environment's proxies; the one that the settings name is told to the service's own session. This machine's own
+    server has to prove that it is this user's.
+    """
+    session: Any = getattr(service, "session", None)
+    if connection.local and type(session).__module__.partition(".")[0] == "requests":
+        session.mount(connection.argo_server, OwnServerAdapter())
     if session is not None and connection.proxy and not connection.direct:
         through = proxy_for(connection.argo_server, connection.proxy)
         session.proxies.update({"http": through, "https": through} if through else {})

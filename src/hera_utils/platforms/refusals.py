@@ -63,6 +63,8 @@ def _reason(error: BaseException) -> str:
         argument = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
         seen = inner if isinstance(inner, BaseException) else argument or seen.__cause__ or seen.__context__
     for one in reversed(chain):
+        if "another user of this machine" in str(one):
+            return "another user of this machine has that port"
         if isinstance(one, ConnectionRefusedError) or "Connection refused" in str(one):
             return "connection refused"
         if isinstance(one, urllib3.exceptions.NameResolutionError) or "Name or service not known" in str(one):

@@ -47,7 +47,11 @@ def test_start_join_stop(state):
     assert daemon.stop(state)
     assert daemon.status(state) is None
     assert not daemon.stop(state)
-    assert daemon.start_or_join(state)["token"] == known["token"], "a token lives as long as its folder"
+    again = daemon.start_or_join(state)
+    assert again["token"] != known["token"], "a token lives as long as its server"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        call(again, "/api/v1/workflows/default", token=known["token"])
+    assert refused.value.code == 401
 
 
 def test_a_killed_server_is_replaced(state):

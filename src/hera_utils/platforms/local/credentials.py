@@ -113,21 +113,26 @@ def _basic_fault(given: str) -> str:
 
 
 def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
-    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be told.
+    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be told."""
+    return end_uid(client, server, tables)
 
-    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts: a socket that
-    nobody owns any more is listed as root's.
+
+def end_uid(end: Address, other: Address, tables: Iterable[Path] | None = None) -> int | None:
+    """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be told.
+
+    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts, and one that a
+    process has: a socket that nobody owns, not yet or not any more, is listed as root's.
     """
-    if ":" in client[0] or ":" in server[0]:
+    if ":" in end[0] or ":" in other[0]:
         return None
-    wanted = (_kernel_address(client), _kernel_address(server))
+    wanted = (_kernel_address(end), _kernel_address(other))
     for table in tables or (Path("/proc/self/net/tcp"),):
         try:
             with table.open(encoding="ascii") as lines:
                 next(lines, None)
                 for line in lines:
                     words = line.split()
-                    if (words[1], words[2]) == wanted and words[3] == "01":
+                    if (words[1], words[2]) == wanted and words[3] == "01" and words[9] != "0":
                         return int(words[7])
         except (OSError, ValueError, IndexError):
             continue

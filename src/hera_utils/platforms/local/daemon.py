@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.platforms.local.serving import Serving
+from hera_utils.platforms.local.state_folder import check_state_folder, open_state_folder, private, unusable
 
 Json = dict[str, Any]
 START_SECONDS = 60.0
@@ -60,6 +61,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     Raises PlatformError when it cannot start, or when another server has the folder.
     """
     state = state.absolute()
+    open_state_folder(state)
     lock = _take_lock(state)
     if lock is None:
         known = status(state)
@@ -76,20 +78,21 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
 
 
 def status(state: Path) -> Json | None:
-    """What server.json says, if that server lives and is ready."""
+    """What server.json says, if that server lives and is ready. PlatformError for a folder in which others could write."""
+    check_state_folder(state)
     try:
         known = json.loads((state / "server.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
-        raise _unusable(state, error) from error
+        raise unusable(state, error) from error
     except (OSError, ValueError):
         return None
     if not isinstance(known, dict) or not _is_locked(state):
         return None
     try:
         os.kill(int(known["pid"]), 0)  # a killed server's file may still stand there while the next one starts
-    except (ProcessLookupError, KeyError, ValueError):
+    except (ProcessLookupError, PermissionError, KeyError, ValueError):
         return None
     return known
 
@@ -126,16 +129,15 @@ def _is_locked(state: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise _unusable(state, error) from error
+        raise unusable(state, error) from error
 
 
 def _take_lock(state: Path) -> IO[bytes] | None:
     """The lock of a state folder as an open file, or None when another process has it."""
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (state / "server.lock").open("a+b")
+        file = open(state / "server.lock", "a+b", opener=private)  # noqa: SIM115  held as long as the server lives
     except OSError as error:
-        raise _unusable(state, error) from error
+        raise unusable(state, error) from error
     for _ in range(20):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -146,27 +148,19 @@ def _take_lock(state: Path) -> IO[bytes] | None:
     return None
 
 
-def _unusable(state: Path, error: OSError) -> PlatformError:
-    reason = error.strerror or str(error)
-    return PlatformError(
-        f"the state folder {state} cannot be used ({reason})",
-        fix="make it a folder that you can write to, or choose another one with HERA_UTILS_STATE",
-    )
-
-
 # --- in the background ---------------------------------------------------------------------------------------------------
 
 
 def _start(state: Path, serving: Serving) -> Json | None:
     """Start a server that outlives us and wait until it is ready; None when another process was quicker."""
+    open_state_folder(state)
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_path = state / "server.log"
         if log_path.exists() and log_path.stat().st_size > LOG_LIMIT:
             log_path.replace(state / "server.log.1")
-        log = log_path.open("ab")
+        log = open(log_path, "ab", opener=private)  # noqa: SIM115  closed below
     except OSError as error:
-        raise _unusable(state, error) from error
+        raise unusable(state, error) from error
     begin = log.tell()
     receiver, sender = os.pipe()
     code = "from hera_utils.platforms.local.daemon import background; background()"

@@ -18,6 +18,7 @@ from typing import Any
 
 from hera_utils.errors import PlatformError
 from hera_utils.platforms.local.runtimes.pod.room import FIX
+from hera_utils.platforms.local.state_folder import private
 
 Json = dict[str, Any]
 Row = tuple[Any, ...]
@@ -52,6 +53,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            with open(path, "ab", opener=private):  # SQLite gives its mode to the files beside it
+                pass
             self._writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             # NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the file's consistency.
             for pragma in (
@@ -64,7 +67,7 @@ class Journal:
                 self._writing.execute(f"PRAGMA {pragma}")
             self._migrate()
             self._reading = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise failure(path, error) from error
         self._reader = threading.Lock()
 
@@ -146,7 +149,7 @@ def failure(path: Path, error: BaseException) -> PlatformError:
         return PlatformError(f"the quota of the disk that holds {folder} is used up", fix=FIX)
     if is_full(path, error):
         return PlatformError(f"the disk that holds {folder} is full", fix=FIX)
-    if "readonly" in text or "read-only" in text or "Permission" in text or "unable to open" in text:
+    if "readonly" in text or "read-only" in text.lower() or "Permission" in text or "unable to open" in text:
         return PlatformError(
             f"the state folder {folder} cannot be written to",
             fix="make it writable, or choose another one with HERA_UTILS_STATE",

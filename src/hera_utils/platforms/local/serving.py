@@ -116,17 +116,13 @@ def _bind_exactly(port: int, flag: str) -> socket.socket:
 
 
 def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], version: str) -> Json:
-    """What clients need to know; the token is kept from one start to the next."""
+    """What clients need to know. The token is new with each start: whoever took a dead server's port, and was sent one, has nothing."""
     from hera_utils.platforms.local.runtimes.images import ImageTable
 
     argo, plain, tls = (one.getsockname()[1] for one in sockets)
+    token = secrets.token_urlsafe(32)
     try:
-        token_file = state / "token"
-        with contextlib.suppress(FileNotFoundError):
-            token = token_file.read_text(encoding="ascii").strip()
-        if not token_file.exists() or not token:
-            token = secrets.token_urlsafe(32)
-            write_private(token_file, token.encode())
+        (state / "token").unlink(missing_ok=True)  # an older version kept its token there
         paths = certificate(state / "tls")
         kubeconfig = state / "kubeconfig"
         write_private(kubeconfig, _kubeconfig(f"https://127.0.0.1:{tls}", paths, token, serving.namespace).encode())

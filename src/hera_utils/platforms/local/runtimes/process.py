@@ -27,6 +27,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
 from hera_utils.platforms.local import this_machine
 from hera_utils.platforms.local.certificate import write_private
+from hera_utils.platforms.local.state_folder import private
 
 from . import follow, waiting
 from .disk_pressure import DiskPressure
@@ -270,7 +271,7 @@ class ProcessRuntime:
         if apart:
             write_private(Path(folder) / SECRETS, json.dumps(apart).encode())
         partial = f"{folder}/launch.json.partial"
-        with open(partial, "w") as file:
+        with open(partial, "w", opener=private) as file:
             file.write(json.dumps(job))
         os.rename(partial, f"{folder}/launch.json")
 
@@ -386,7 +387,8 @@ class ProcessRuntime:
         partial = wish.with_suffix(".partial")
         worker = self._workers.of(uid)
         try:
-            partial.write_text(json.dumps({"grace": grace, "force": force}))
+            with open(partial, "w", opener=private) as file:
+                file.write(json.dumps({"grace": grace, "force": force}))
             partial.rename(wish)
         except OSError:
             if worker is not None:

@@ -109,7 +109,7 @@ class Pod(Cell):
         if not ports.uses_host(self.job["pod"]):
             self.place.network.begin(self.job["pod"]["metadata"]["uid"])
         self.job["address"] = self.place.network.address
-        self._with_room(lambda: os.makedirs(f"{self.folder}/logs", exist_ok=True))
+        self._with_room(lambda: os.makedirs(f"{self.folder}/logs", 0o700, exist_ok=True))
         if not self._stage_inputs():
             return
         plans = self._with_room(lambda: container_plans(self.job, self.folder))

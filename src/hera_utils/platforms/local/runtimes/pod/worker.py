@@ -130,7 +130,7 @@ def _claim(folder: str, identity: Json) -> int:
 def _record(folder: str, outcome: Json) -> None:
     """The outcome appears whole or not at all."""
     partial = f"{folder}/outcome.json.partial"
-    with open(partial, "w") as file:
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(json.dumps(outcome))
     os.rename(partial, f"{folder}/outcome.json")
 

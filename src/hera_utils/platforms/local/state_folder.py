@@ -1,0 +1,101 @@
+"""The state folder is its owner's alone: made so, looked at before anything in it is believed, and everything written into it likewise.
+
+What another user could have written there (a token, a journal that says what runs, the address of a server) would act as the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from hera_utils.errors import PlatformError
+
+log = logging.getLogger(__name__)
+
+OTHERS = 0o077
+_FIX = "choose another folder with HERA_UTILS_STATE, or make this one yours alone"
+
+
+def open_state_folder(state: Path) -> None:
+    """Make the folder, or look whether it may be used; a looser mode is tightened, and that is said. PlatformError when it may not."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(state, error) from error
+    check_state_folder(state)
+    with contextlib.suppress(OSError):  # who opens it says what is wrong
+        for path, found in _entries(state, 1):
+            kept = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
+            if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o777 & ~kept:
+                os.chmod(path, found.st_mode & kept)
+
+
+def private(path: str, flags: int) -> int:
+    """For `open`: a file that is new is its owner's alone, whatever the umask."""
+    return os.open(path, flags, 0o600)
+
+
+def check_state_folder(state: Path) -> None:
+    """Whether what stands in the folder may be believed; nothing to say of one that is not there."""
+    try:
+        found = os.stat(state)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise unusable(state, error) from error
+    if not stat.S_ISDIR(found.st_mode) or not hasattr(os, "geteuid"):
+        return  # who opens it says what it is
+    if found.st_uid != os.geteuid():
+        raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
+    loose = found.st_mode & OTHERS
+    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+        _refuse_what_others_wrote(state, reached=bool(loose & 0o011), deeply=bool(loose))
+    if loose:
+        try:
+            os.chmod(state, found.st_mode & 0o700)
+        except OSError as error:
+            raise unusable(state, error) from error
+        log.warning(
+            "hera-utils: others could look into the state folder %s: it is closed to them now (mode 0700)", state
+        )
+
+
+def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> None:
+    """reached: whether others could go into the folder. deeply: whether to look below it as well."""
+    for path, found in _entries(state, 3 if deeply else 1):
+        if found.st_uid != os.geteuid():
+            raise PlatformError(
+                f"{path} in the state folder was written by another user of this machine",
+                fix="remove it if you did not expect it, or choose another folder with HERA_UTILS_STATE",
+            )
+        if reached and stat.S_ISREG(found.st_mode) and found.st_mode & 0o022:
+            raise PlatformError(
+                f"{path} in the state folder could be written to by other users of this machine",
+                fix=f"look whether it is as you left it, then: chmod -R go= {state}; or choose another folder with HERA_UTILS_STATE",
+            )
+
+
+def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
+    """What stands in the folder, and below it where it says what runs. Claims and artifacts are the tasks' own, of whatever user."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield Path(entry.path), found
+            told = folder.name == "pods" or entry.name in ("pods", "tls")
+            if depth > 1 and told and stat.S_ISDIR(found.st_mode):
+                yield from _entries(Path(entry.path), depth - 1)
+
+
+def unusable(state: Path, error: OSError) -> PlatformError:
+    reason = error.strerror or str(error)
+    return PlatformError(
+        f"the state folder {state} cannot be used ({reason})",
+        fix="make it a folder that you can write to, or choose another one with HERA_UTILS_STATE",
+    )

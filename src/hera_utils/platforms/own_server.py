@@ -1,0 +1,58 @@
+"""The way to this machine's own server: a connection is used only when a process of this user has its other end.
+
+When the server has died, every user of the machine may take its port, and would be sent the token by a client that comes back. The
+kernel says whose the other end of a connection is; it is asked once a connection, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+import requests.adapters
+import urllib3
+import urllib3.connection
+
+from hera_utils.platforms.local.credentials import end_uid
+
+ACCEPT_SECONDS = 5.0
+"""How long a server may take to accept a connection; until then the kernel names nobody."""
+_PAUSES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+
+
+class OwnServerAdapter(requests.adapters.HTTPAdapter):
+    """For a session that speaks to this machine's own server."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        pools = self.poolmanager.pool_classes_by_scheme
+        self.poolmanager.pool_classes_by_scheme = {**pools, "http": _Pool}
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        if self.sock is not None and not is_ours(self.sock):
+            self.close()
+            raise urllib3.exceptions.NewConnectionError(self, "another user of this machine has that port")
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+def is_ours(connection: socket.socket) -> bool:
+    """Whether a process of this user has the other end. Elsewhere than on Linux nobody can tell, and it is believed."""
+    if not sys.platform.startswith("linux"):
+        return True
+    here, there = connection.getsockname()[:2], connection.getpeername()[:2]
+    deadline = time.monotonic() + ACCEPT_SECONDS
+    pauses = iter(_PAUSES)
+    while True:
+        owner = end_uid(there, here)
+        if owner is not None or time.monotonic() > deadline:
+            return owner == os.geteuid()
+        time.sleep(next(pauses, _PAUSES[-1]))

@@ -1,0 +1,225 @@
+"""A client of this machine's own server sends its token to a process of its user alone, also when the server has died."""
+
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+from hera.shared import global_config
+from hera.workflows import WorkflowsService
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.platforms import own_server
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.connection import connect
+from hera_utils.platforms.hera_binding import bind_hera
+from hera_utils.platforms.local import daemon
+from hera_utils.settings.sources import Surroundings, read_settings
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="starts a process of another user")
+
+# Takes a port as soon as it is free, and writes down what is sent to it.
+SQUATTER = """
+import socket, sys, time
+port, seen = int(sys.argv[1]), open(sys.argv[2], "ab", buffering=0)
+while True:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        break
+    except OSError:
+        listener.close()
+        time.sleep(0.001)
+listener.listen(64)
+print("here", flush=True)
+while True:
+    one, _ = listener.accept()
+    seen.write(b"connection\\n")
+    one.settimeout(0.5)
+    try:
+        seen.write(one.recv(65536))
+        one.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+    except OSError:
+        pass
+    one.close()
+"""
+
+
+@contextlib.contextmanager
+def squatting(port, seen):
+    """Somebody else on this machine, who waits for the port."""
+    seen.touch(mode=0o666)
+    seen.chmod(0o666)
+    for folder in seen.parents[:3]:
+        folder.chmod(0o755)
+    process = subprocess.Popen(
+        ["/usr/bin/env", "-i", python_of_others(), "-I", "-c", SQUATTER, str(port), str(seen)],
+        stdout=subprocess.PIPE,
+        text=True,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        cwd="/",
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def python_of_others():
+    """A Python that another user may run; skips where there is none."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(OSError):
+            if not subprocess.run([python, "-I", "-c", ""], user=NOBODY, cwd="/", capture_output=True).returncode:
+                return python
+    pytest.skip("no other user can run Python here")
+
+
+@pytest.fixture
+def context(tmp_path):
+    around = Surroundings(environ={}, directory=tmp_path, home=tmp_path)
+    yield read_settings({"state": str(tmp_path / "state")}, around=around)
+    daemon.stop(tmp_path / "state")
+
+
+SLEEPER = {
+    "metadata": {"generateName": "long-"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [
+            {
+                "name": "main",
+                "container": {"image": "busybox", "command": ["sh", "-c", "while ! [ -e $0 ]; do sleep 0.1; done"]},
+            }
+        ],
+    },
+}
+
+
+@as_root
+def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_path):
+    connection = connect(context)
+    known = daemon.status(tmp_path / "state")
+    goal = tmp_path / "goal"
+    document = json.loads(json.dumps(SLEEPER))
+    document["spec"]["templates"][0]["container"]["command"].append(str(goal))
+    document["spec"]["volumes"] = [{"name": "here", "hostPath": {"path": str(tmp_path)}}]
+    document["spec"]["templates"][0]["container"]["volumeMounts"] = [{"name": "here", "mountPath": str(tmp_path)}]
+    seen, phases = tmp_path / "seen", []
+    port = int(connection.argo_server.rpartition(":")[2])
+    with ArgoClient(connection) as client, squatting(port, seen) as squatter:
+        name = client.create(document)["metadata"]["name"]
+
+        def follow():
+            phases.extend(workflow["status"].get("phase") for _, workflow in client.watch(name))
+
+        follower = threading.Thread(target=follow)
+        follower.start()
+        while "Running" not in phases:
+            time.sleep(0.02)
+        os.kill(known["pid"], signal.SIGKILL)
+        assert squatter.stdout.readline() == "here\n"
+        while not seen.read_bytes():  # the follower came
+            time.sleep(0.02)
+        goal.touch()
+        follower.join(60)
+        assert not follower.is_alive()
+        assert client.connection.argo_server != connection.argo_server
+        with pytest.raises(HeraUtilsError, match="another user of this machine has that port"):
+            ArgoClient(connection).version()
+        with bind_hera(connection, insist=True), pytest.raises(requests.ConnectionError):
+            WorkflowsService().list_workflows()
+    assert phases[-1] == "Succeeded"
+    said = seen.read_bytes()
+    assert said.count(b"connection") >= 3
+    assert b"Authorization" not in said
+    assert known["token"].encode() not in said
+    now = daemon.status(tmp_path / "state")
+    assert now["token"] != known["token"]
+    for address in (
+        now["argo_server"] + "/api/v1/workflows/default",
+        now["kubernetes"] + "/api/v1/namespaces/default/secrets",
+    ):
+        answer = requests.get(address, headers={"Authorization": f"Bearer {known['token']}"}, timeout=10)
+        assert answer.status_code == 401
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.headers.get("Authorization"))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def answering():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def session():
+    made = requests.Session()
+    made.trust_env = False
+    made.mount("http://", own_server.OwnServerAdapter())
+    made.headers["Authorization"] = "Bearer x"
+    return made
+
+
+def test_a_process_of_this_user_is_believed_and_asked_once_a_connection(answering, monkeypatch):
+    asked = []
+    real = own_server.is_ours
+    monkeypatch.setattr(own_server, "is_ours", lambda sock: asked.append(sock) or real(sock))
+    with session() as made:
+        for _ in range(3):
+            assert made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=5).text == "{}"
+    assert answering.asked == ["Bearer x"] * 3
+    assert len(asked) <= 3
+
+
+@pytest.mark.parametrize("owner", [os.geteuid() + 1, None])
+def test_another_user_and_nobody_known_get_nothing(answering, monkeypatch, owner):
+    monkeypatch.setattr(own_server, "end_uid", lambda *_: owner)
+    monkeypatch.setattr(own_server, "ACCEPT_SECONDS", 0.05)
+    with session() as made, pytest.raises(requests.ConnectionError, match="another user of this machine has that port"):
+        made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=5)
+    assert answering.asked == []
+
+
+def test_a_connection_that_is_not_accepted_yet_is_nobodys():
+    """The kernel lists it as root's: root's own client must not take it for root's server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        with socket.create_connection(listener.getsockname()) as client:
+            assert own_server.end_uid(client.getpeername(), client.getsockname()) is None
+            accepted, _ = listener.accept()
+            with accepted:
+                assert own_server.end_uid(client.getpeername(), client.getsockname()) == os.geteuid()
+                assert own_server.is_ours(client)
+
+
+def test_hera_is_left_as_it_was():
+    assert global_config.host is None
