@@ -12,6 +12,7 @@ from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.items import Item
 from hera_utils.interpreter.nodes.retry import humane
+from hera_utils.interpreter.sprintf import sprintf
 from hera_utils.interpreter.substitution import Variables
 
 NONE = Variables({}, Entropy())
@@ -80,10 +81,28 @@ def test_a_loop_over_rubbish() -> None:
         ("%+d", 7, "+7"),
         ("%%%d", 7, "%7"),
         ("%04X", 255, "00FF"),
+        ("%#x %[1]O", -12, "-0xc -0o14"),
+        ("%.3d|%8.3[1]d|%-8.3[1]d|", 7, "007|     007|007     |"),
+        ("%+v % [1]d", 7, "7  7"),
+        ("%c%[1]q", 300, "Ĭ'Ĭ'"),
+        ("%c", -12, "\ufffd"),
+        ("%U", 7, "U+0007"),
+        ("%s", 7, "%!s(int=7)"),
+        ("%05s", -12, "%!s(int=-0012)"),
+        ("%5.2f", 7, "%!f(int=   07)"),
+        ("%d-%d", 7, "7-%!d(MISSING)"),
+        ("%[2]d", 7, "%!d(BADINDEX)"),
+        ("a%", 7, "a%!(NOVERB)%!(EXTRA int=7)"),
+        ("", 7, "%!(EXTRA int=7)"),
     ],
 )
 def test_formats_of_sequences(form: str, number: int, text: str) -> None:
-    assert loops.formatted(form, number) == text
+    assert sprintf(form, number) == text
+
+
+def test_a_format_of_a_sequence_is_not_endlessly_wide() -> None:
+    with pytest.raises(Fault, match="too wide"):
+        sprintf("%99999999d", 7)
 
 
 TASKS = {"a": {"name": "a"}, "b-1": {"name": "b-1", "continueOn": {"failed": True}}}

@@ -11,11 +11,11 @@ from hera_utils.expressions import tags
 from hera_utils.interpreter import substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.items import Item
+from hera_utils.interpreter.sprintf import sprintf
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import plain_json, text_of
 
 _LOOPS = ("withItems", "withParam", "withSequence")
-_FORMAT = re.compile(r"%([-+ 0#]*)(\d*)(?:\.(\d+))?([a-zA-Z%])")
 
 
 def looped(step: Mapping[str, Any]) -> bool:
@@ -95,7 +95,7 @@ def _sequence(sequence: Json) -> Iterator[Item]:
     form = sequence.get("format") or "%d"
     numbers = range(start, end + 1) if start <= end else range(start, end - 1, -1)
     for number in numbers:
-        raw = f'"{formatted(form, number)}"'
+        raw = f'"{sprintf(form, number)}"'
         try:
             gojson.check(raw)
         except gojson.NotJson as error:
@@ -110,37 +110,6 @@ def _whole(value: Any, default: int) -> int:
     if not re.fullmatch(r"[+-]?\d+", text):
         raise Fault(f"strconv.Atoi: parsing {plain_json(text)}: invalid syntax")
     return int(text)
-
-
-def formatted(form: str, number: int) -> str:
-    """The number in a format of Go's fmt, for the verbs that make sense of one: d x X o b c. It is there for one verb."""
-    verbs = 0
-
-    def one(match: re.Match[str]) -> str:
-        nonlocal verbs
-        flags, width, precision, verb = match.groups()
-        if verb == "%":
-            return "%"
-        verbs += 1
-        if verbs > 1:
-            return f"%!{verb}(MISSING)"
-        if verb not in "dxXobcvs":
-            return f"%!{verb}(int={number})"
-        if verb == "s":
-            return f"%!s(int={number})"
-        if verb == "c":
-            body = chr(number)
-        else:
-            body = format(abs(number), {"v": "d"}.get(verb, verb))
-            body = body.zfill(int(precision)) if precision else body
-            sign = "-" if number < 0 else "+" if "+" in flags else " " if " " in flags else ""
-            if "0" in flags and "-" not in flags and width and not precision:
-                return sign + body.zfill(int(width) - len(sign))
-            body = sign + body
-        return body.ljust(int(width or 0)) if "-" in flags else body.rjust(int(width or 0))
-
-    text = _FORMAT.sub(one, form)
-    return text if verbs else f"{text}%!(EXTRA int={number})"
 
 
 def _never_runs(when: str | None) -> bool:
