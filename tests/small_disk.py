@@ -41,7 +41,9 @@ class Disk:
     def remount(self, options: str) -> None:
         command = ["mount", "-o", f"remount,{options}", str(self.folder)]
         end = time.monotonic() + 10
-        while subprocess.run(command, capture_output=True, check=False).returncode:  # busy as long as a file is open for writing
+        while subprocess.run(
+            command, capture_output=True, check=False
+        ).returncode:  # busy as long as a file is open for writing
             assert time.monotonic() < end
             time.sleep(0.1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from stage import Stage, eventually, uid
 
-from hera_utils.platforms.local.runtimes.pod.processes import descendants
+from hera_utils.platforms.local.runtimes.pod.processes import born, descendants
 
 Json = dict[str, Any]
 MAKE = r"""
@@ -220,3 +221,20 @@ def test_hard_links_of_an_archive_from_elsewhere(stage: Stage, tmp_path: Path) -
         stage, {"name": "a", "s3": {"key": "mine.tgz"}}, "cat /in/one; echo; cat /in/two; stat -c %h /in/two"
     )
     assert lines == ["one", "one2"]
+
+
+def test_a_pod_that_waits_for_a_store_can_be_ended(own_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server there takes the connection and never answers."""
+    monkeypatch.setattr("hera_utils.platforms.local.runtimes.process._LATE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        template = {"inputs": {"artifacts": [{"name": "a", "path": "/in", "http": {"url": url}}]}}
+        pod = own_stage.shell("true", template=template)
+        own_stage.launch(pod)
+        connection, _ = silent.accept()
+        worker = own_stage.runtime._workers.of(uid(pod))
+        assert worker is not None
+        own_stage.runtime.kill(uid(pod), grace=0.5)
+        assert own_stage.finished(pod.node_id).phase == "Failed"
+        assert eventually(lambda: not born(worker.pid))
+        connection.close()

@@ -52,6 +52,7 @@ _APART = (
 _SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _TELL = 1.0  # seconds that a pod waits before it says so, and between two looks at who waits
+_LATE = 15.0  # seconds after its grace that a killed pod has to be over
 _TRIES = 3  # workers that a pod may lose before it has begun
 
 
@@ -88,6 +89,7 @@ class ProcessRuntime:
         self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
+        self._to_end: dict[str, float] = {}  # pods that were killed, and when their worker is killed too
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -396,6 +398,7 @@ class ProcessRuntime:
             return
         if worker is not None:
             worker.wake()
+            self._to_end[uid] = time.monotonic() + (0.0 if force else grace) + _LATE
 
     def _forget(self, uid: str) -> None:
         if uid in self._pods:
@@ -413,9 +416,20 @@ class ProcessRuntime:
             self._waits, self._told = {}, {}
         if now - self._swept >= _SWEEP:
             self._swept = now
+            self._end_the_stuck(now)
             for uid in [u for u in self._pods if self._workers.of(u) is not None]:
                 if (self._pods_folder / uid / "outcome.json").exists():
                     self._look(uid)
+
+    def _end_the_stuck(self, now: float) -> None:
+        """A worker that does not end its pod (it waits for a store that does not answer) goes with it; one that waits for room may wait."""
+        for uid, at in list(self._to_end.items()):
+            worker = self._workers.of(uid)
+            if uid not in self._pods or worker is None:
+                del self._to_end[uid]
+            elif now >= at and not self._disk.shortage():
+                del self._to_end[uid]
+                worker.end()
 
     def _find_waits(self) -> dict[str, dict[str, str]]:
         """Why each pod of the queue waits. The first one of a run also reports it, so that who watches the run learns of it.
