@@ -30,7 +30,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="starts a process of anot
 # Takes a port as soon as it is free, and writes down what is sent to it.
 SQUATTER = """
 import socket, sys, time
-port, seen = int(sys.argv[1]), open(sys.argv[2], "ab", buffering=0)
+port, seen = int(sys.argv[1]), sys.stderr.buffer.raw
 while True:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,13 +58,11 @@ while True:
 @contextlib.contextmanager
 def squatting(port, seen):
     """Somebody else on this machine, who waits for the port."""
-    seen.touch(mode=0o666)
-    seen.chmod(0o666)
-    for folder in seen.parents[:3]:
-        folder.chmod(0o755)
+    written = seen.open("ab")
     process = subprocess.Popen(
-        ["/usr/bin/env", "-i", python_of_others(), "-I", "-c", SQUATTER, str(port), str(seen)],
+        ["/usr/bin/env", "-i", python_of_others(), "-I", "-c", SQUATTER, str(port)],
         stdout=subprocess.PIPE,
+        stderr=written,
         text=True,
         user=NOBODY,
         group=NOBODY,
@@ -76,6 +74,7 @@ def squatting(port, seen):
     finally:
         process.kill()
         process.wait()
+        written.close()
 
 
 def python_of_others():
