@@ -144,7 +144,8 @@ def _exit_status(stop: SystemExit) -> int:
 
 def told(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for what a script raised; an error of its own code is preceded by its traceback, less our frames."""
-    from hera_utils.settings.mistakes import users_frames
+    from hera_utils.settings.hera_changes import change_behind
+    from hera_utils.settings.mistakes import first_words, users_frames
 
     for kind in type(error).__mro__:
         if kind.__module__.startswith("hera.exceptions"):
@@ -157,11 +158,13 @@ def told(error: Exception, path: Path) -> HeraUtilsError:
     while frames is not None and frames.tb_frame.f_code.co_filename != str(path):
         frames = frames.tb_next
     frames = users_frames(frames)
-    click.echo("".join(traceback.format_exception(type(error), error, frames)).rstrip(), err=True)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
-    words = str(error).strip().splitlines()
+    if change := change_behind(error):
+        return SettingsError(f"the script {path}{line}: {change.sentence()}", fix=change.instead)
+    click.echo("".join(traceback.format_exception(type(error), error, frames)).rstrip(), err=True)
+    words = first_words(error)
     return SettingsError(
-        f"the script {path}{line} raised {type(error).__name__}{': ' + words[0] if words else ''}",
+        f"the script {path}{line} raised {type(error).__name__}{': ' + words if words else ''}",
         fix=_fix_of(error),
     )
 

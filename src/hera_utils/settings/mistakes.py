@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from hera_utils.argo.faults import platform_fault
-from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, PlatformError
+from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, PlatformError, SettingsError
+from hera_utils.settings.hera_changes import change_behind
 
 _INTERRUPTED = 130
 
@@ -83,8 +84,20 @@ def sentence(error: HeraUtilsError, *, where: str = "") -> str:
     return f"hera-utils: {where}{error}\n" + (f"  fix: {error.fix}\n" if error.fix else "")
 
 
+def first_words(error: BaseException) -> str:
+    """The first line of what an error says; of pydantic's, which begins with a count, what is wrong first and where."""
+    errors = getattr(error, "errors", None)
+    if type(error).__name__ == "ValidationError" and callable(errors):
+        first = errors()[0]
+        where = ".".join(map(str, (getattr(error, "title", ""), *first["loc"])))
+        return f"{where}: {first['msg']}"
+    return next(iter(str(error).strip().splitlines()), "")
+
+
 def of_hera(error: BaseException, trace: TracebackType | None) -> HeraUtilsError | None:
-    """What Hera's error means, when it is what a server answered, or that none did; None for every other error."""
+    """What Hera's error means, when it is what a server answered, or that none did, or that Hera has dropped a call; None for every
+    other error.
+    """
     where = _line_of_the_script(trace)
     kinds = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
     if any(module.startswith("hera.exceptions") for module, _ in kinds):
@@ -103,6 +116,8 @@ def of_hera(error: BaseException, trace: TracebackType | None) -> HeraUtilsError
         module.startswith("requests.exceptions") and name in ("ConnectionError", "Timeout") for module, name in kinds
     ):
         return AccessError(f"{where}no Argo server answers", fix="see where it goes with: hera-utils settings")
+    if change := change_behind(error):
+        return SettingsError(f"{where}{change.sentence()}", fix=change.instead)
     return None
 
 
@@ -115,6 +130,8 @@ def _under_hera(trace: TracebackType | None) -> bool:
 
 
 def _line_of_the_script(trace: TracebackType | None) -> str:
+    while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith("<frozen "):
+        trace = trace.tb_next  # `python -m` begins in Python's own runpy
     if trace is None:
         return ""
     return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}: "
