@@ -24,13 +24,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The lock first (every version and hash), then this package alone, in place.
-$(VENV)/.run: $(BIN)/python requirements.txt pyproject.toml
-	$(PIP) install --require-hashes -r requirements.txt
+$(VENV)/.run: $(BIN)/python requirements.lock pyproject.toml
+	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
-	$(PIP) install --require-hashes -r requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
 	touch $@
 
 check: lint types imports
@@ -55,8 +55,8 @@ format: setup-dev
 
 # Renew the two lock files from pyproject.toml, and that of the manifests' validator (for every Python from 3.10 on, Linux and macOS).
 lock: setup-dev
-	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.txt --output-file requirements-dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock --output-file requirements-dev.lock
 	$(BIN)/uv pip compile tests/report/validator.in --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file tests/report/validator.txt
 
 clean:
