@@ -149,8 +149,9 @@ def _storing(original: Wrapper, made: Made) -> Wrapper:
 
 
 def _realizing(original: Wrapper, made: Made) -> Wrapper:
-    def run(self: Any, experiment: Any, *arguments: Any, **options: Any) -> Any:
+    def run(self: Any, experiment: Any = None, *arguments: Any, **options: Any) -> Any:
         made.engine = True
+        experiment = experiment if experiment is not None else self.experiment
         made.experiments.append(experiment)
         if made.sending:
             return original(self, experiment, *arguments, **options)

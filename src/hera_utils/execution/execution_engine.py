@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
@@ -31,6 +32,8 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
+from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.check import Finding
@@ -49,14 +52,26 @@ class ExecutionEngine:
     ExecutionEngine.from_command_line().run(experiment)      # a script: flags, progress on the screen, exit status
     ExecutionEngine(context).run(experiment)                 # a program: silent, the Run is what it gives
 
+    It holds its settings (`context`), the experiment that it was given last (`experiment`), the environment of execution that this needs
+    (`environment`) and the environment of submission that Hera is told (`environment_of_submission`); it depends on a `platform`.
+
     launched: how `hera-utils run` started the script, and whether it shall leave its runs; None for a script that Python runs.
     """
 
     launched: ClassVar[Launch | None] = None
 
-    def __init__(self, context: CLIContext, *, told: Told | None = None, launch: Launch | None = None) -> None:
-        """launch: the command line that the context was read from, None where there is none that could be repeated."""
-        self.context, self.launch = context, launch
+    def __init__(
+        self,
+        context: CLIContext,
+        experiment: Experiment | None = None,
+        *,
+        told: Told | None = None,
+        launch: Launch | None = None,
+    ) -> None:
+        """experiment: what the methods take when they are given none. launch: the command line that the context was read from, None
+        where there is none that could be repeated.
+        """
+        self.context, self.experiment, self.launch = context, experiment, launch
         self.told = told if told is not None else Silence()
 
     @classmethod
@@ -85,12 +100,42 @@ class ExecutionEngine:
         launch = (cls.launched or python_launch()) if own else None
         return cls(parse_arguments(argv, parser=parser), told=Screen(), launch=launch)
 
-    def plan(self, experiment: Experiment, *, resume: bool | None = None) -> Plan:
+    @cached_property
+    def platform(self) -> ExecutionPlatform:
+        """The cluster and the Argo server that the settings designate."""
+        return ExecutionPlatform(self.context)
+
+    @property
+    def environment(self) -> Environment:
+        """The environment of execution: what the experiment needs, as the settings name it. SettingsError without an experiment."""
+        return environment_of(self._held(None), self.context)
+
+    @property
+    def environment_of_submission(self) -> EnvironmentOfSubmission:
+        """What Hera is told, so that workflows go to the platform."""
+        return self.platform.environment_of_submission
+
+    def __repr__(self) -> str:
+        held = f", experiment {self.experiment.name}" if self.experiment is not None else ""
+        return f"ExecutionEngine({self.platform!r}{held})"
+
+    def _held(self, experiment: Experiment | None) -> Experiment:
+        """The experiment of a call as it is written, which the engine holds from then on; else the one that it holds."""
+        held = experiment if experiment is not None else self.experiment
+        if held is None:
+            raise SettingsError(
+                "the engine has no experiment",
+                fix="give it one: ExecutionEngine(context, experiment), or engine.run(experiment)",
+            )
+        self.experiment = held
+        return held
+
+    def plan(self, experiment: Experiment | None = None, *, resume: bool | None = None) -> Plan:
         """What would run: nothing is started or sent.
 
         resume: judge the points by what earlier runs have done (default: whether --resume was given).
         """
-        experiment = meant(experiment, self.context)
+        experiment = meant(self._held(experiment), self.context)
         resume = self._asked("resume") if resume is None else resume
         made = plan(experiment, self.context)
         if not resume:
@@ -102,9 +147,9 @@ class ExecutionEngine:
         )
         return judged(made, known, prints_for(self.context), where, script_folder(self.context))
 
-    def examine(self, experiment: Experiment) -> list[Finding]:
+    def examine(self, experiment: Experiment | None = None) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
-        return list(self._examined(experiment).findings)
+        return list(self._examined(meant(self._held(experiment), self.context)).findings)
 
     def _examined(self, experiment: Experiment) -> Examination:
         from hera_utils.preflight.run import examine
@@ -114,13 +159,16 @@ class ExecutionEngine:
         environment = environment_of(experiment, self.context)
         return examine(self.context, environment, document, role_file=self._role_file())
 
-    def run(self, experiment: Experiment, *, check: bool = True, resume: bool | None = None) -> Run | None:
+    def run(
+        self, experiment: Experiment | None = None, *, check: bool = True, resume: bool | None = None
+    ) -> Run | None:
         """Realize the experiment and give its Run; None when it was only planned, examined or detached from.
 
         check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
         whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
         """
-        written, experiment = experiment, meant(experiment, self.context)
+        written = self._held(experiment)
+        experiment = meant(written, self.context)
         if self._asked("explain") and not (self._asked("resume") if resume is None else resume):
             raise SettingsError(
                 "--explain says why a point runs once more, and without --resume every point does",
@@ -134,12 +182,12 @@ class ExecutionEngine:
             return None
         if self._asked("plan") or self._asked("picture"):
             check_layout(experiment)
-            planned = self.plan(experiment, resume=resume)
+            planned = self.plan(written, resume=resume)
             self._tell_plan(planned)
             self.told.lines(cautions(written, experiment, planned, script_folder(self.context)))
             return None
         if self._asked("dry_run"):
-            self.told.lines([line for change in self.difference(experiment) for line in change.lines()])
+            self.told.lines([line for change in self.difference(written) for line in change.lines()])
             return None
         with self._realization(written, resume) as found:
             if found.record is None:
@@ -168,7 +216,7 @@ class ExecutionEngine:
         if left_out:
             self.told.lines([left_out])
 
-    def submit(self, experiment: Experiment, *, resume: bool = False) -> str:
+    def submit(self, experiment: Experiment | None = None, *, resume: bool = False) -> str:
         """Begin the run and leave it; its name. What is submitted goes on by itself.
 
         Of a run of many workflows that is as many as may go on at once; the others, and `gather`, follow with `follow`.
@@ -180,7 +228,7 @@ class ExecutionEngine:
             found.submit()
             return name
 
-    def follow(self, experiment: Experiment, *, check: bool = True) -> Run:
+    def follow(self, experiment: Experiment | None = None, *, check: bool = True) -> Run:
         """Take up the experiment's last run where it was left, and give its Run: what still runs is awaited, the rest is submitted."""
         run = self.run(experiment, check=check, resume=True)
         assert run is not None, "an engine that only plans follows nothing"
@@ -200,9 +248,10 @@ class ExecutionEngine:
             return stop_run(client, runs_folder(self.context), name)
 
     @contextmanager
-    def _realization(self, experiment: Experiment, resume: bool | None) -> Iterator[Realization]:
+    def _realization(self, experiment: Experiment | None, resume: bool | None) -> Iterator[Realization]:
         """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
-        written, experiment = experiment, meant(experiment, self.context)
+        written = self._held(experiment)
+        experiment = meant(written, self.context)
         check_layout(experiment)
         resume = self._asked("resume") if resume is None else resume
         connection = connect(self.context)
@@ -261,12 +310,12 @@ class ExecutionEngine:
             return ensure(cluster, environment, state=state, folders=folders)
         return []
 
-    def difference(self, experiment: Experiment) -> list[Change]:
+    def difference(self, experiment: Experiment | None = None) -> list[Change]:
         """What provisioning the experiment's environment would do. Nothing is changed (the local platform is started)."""
         from hera_utils.platforms.cluster import Cluster
         from hera_utils.platforms.provision import changes
 
-        environment = environment_of(experiment, self.context)
+        environment = environment_of(self._held(experiment), self.context)
         cluster = Cluster(connect(self.context))
         force, folders = self._asked("force"), self.context.volumes
         return changes(cluster, environment, state=self.context.state, folders=folders, force=force)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hera_utils.settings.fields import BY_NAME
+from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
 from hera_utils.settings.parser import ContextParser
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.sources import read_settings
@@ -14,6 +15,7 @@ def context_of(args: object) -> CLIContext:
     A namespace of another parser gives what it holds, and the variables and files give the rest. What `hera-utils run` was told is
     stronger than what the script says.
     """
+    tell_mistakes_in_a_sentence()
     if isinstance(args, CLIContext):
         return args
     if args is None:

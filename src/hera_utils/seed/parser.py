@@ -25,6 +25,7 @@ class parser:
     parser: argparse.ArgumentParser
 
     def __init__(self, existing_parser: object = None, logger: logging.Logger | None = None) -> None:
+        tell_mistakes_in_a_sentence()  # a script may parse with `.get_parser()` itself
         self._logger = logger
         existing = getattr(existing_parser, "parser", existing_parser)  # an object such as this one holds its parser
         if existing is None:
@@ -42,7 +43,6 @@ class parser:
 
     def parse_args(self) -> CLIContext:
         """The settings, with the script's own flags as further attributes."""
-        tell_mistakes_in_a_sentence()
         context = context_of(self.parser.parse_args())
         log_settings(context, self._logger)
         return context
