@@ -108,6 +108,7 @@ def test_other_constants_are_another_run(lab):
     assert run.name != first
     assert facts(lab.runs / run.name)["inputs"]["constants"]["radius"] == 1
     assert facts(lab.runs / first)["inputs"]["constants"]["radius"] == 2
+    assert facts(lab.runs / first)["phase"] == "Failed", "its gather never ran"
     assert {row.workflow for row in RunRecord.open(lab.runs / first).points()} == {first}
     assert {row.run for row in RunRecord.open(lab.runs / run.name).points()} == {""}, "nothing is taken over"
     assert before  # the record of the first run is still there, and still of the first run

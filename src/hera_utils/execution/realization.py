@@ -465,5 +465,6 @@ def close_record(record: RunRecord) -> None:
     """Write down that a run which nobody follows any more has ended."""
     states = record.statuses()
     phases = [row.phase for row in record.workflows()]
-    complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"]
+    gathered = not record.facts.get("gather") or any(row.role == "gather" for row in record.workflows())
+    complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"] and gathered
     record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")
