@@ -37,6 +37,8 @@ user's browser (`docs/decisions/0002-page-without-token.md`). Foreign clients th
 | creating an invalid workflow or template through Kubernetes | stored; the run fails later | refused with Argo's message |
 | changing a workflow through Kubernetes | anything | labels, annotations, `spec.suspend`, `spec.shutdown` |
 | server-side apply | each field has an owner | the same; a list is one field, and owners are those who apply |
+| message of a pending node | as it was written | why its pod waits at this moment, with numbers (decision 0017) |
+| a pod's address | its own, for everything | its own of 127.64.0.0/10 for TCP servers; else the machine's network (decision 0016) |
 | who may do what | roles | whoever holds the token may do everything served here |
 
 """

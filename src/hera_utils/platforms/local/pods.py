@@ -48,7 +48,7 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
 def status_after(body: Json, status: str, event: Event) -> Json | None:
     """The pod's status after an event of its runtime, given its status text before it; None: it is the same."""
     if isinstance(event, PodFinished):
-        return finished(body, event, start_of(status))
+        return finished(body, event, start_of(status), ip=_ip_of(status))
     if isinstance(event, PodWaiting):
         if json.loads(status).get("phase") == "Running":
             return None
@@ -56,7 +56,8 @@ def status_after(body: Json, status: str, event: Event) -> Json | None:
     if isinstance(event, PodStarted):
         return running(body, event.at, ip=event.ip)
     if isinstance(event, PodProgressed) and event.containers:
-        return running(body, event.at, states=event.containers)
+        started = {"startTime": start} if (start := start_of(status)) else {}
+        return running(body, event.at, ip=_ip_of(status), states=event.containers) | started
     return None
 
 
@@ -87,10 +88,10 @@ def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerSt
     return status
 
 
-def finished(body: Json, event: PodFinished, started: str | None) -> Json:
+def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = IP) -> Json:
     """The status of a pod that is over. started: its startTime, if it ever started."""
     known = {state.name: state for state in event.containers}
-    status = _common(event.at, IP, ready=False)
+    status = _common(event.at, ip, ready=False)
     if started:
         status["startTime"] = started
     status["phase"] = event.phase if event.phase in ("Succeeded", "Failed") else "Failed"
@@ -161,6 +162,10 @@ def _container(container: Json, state: Json, *, ready: bool) -> Json:
         "imageID": "",
         "started": "running" in state,
     }
+
+
+def _ip_of(status_text: str) -> str:
+    return str(json.loads(status_text).get("podIP") or IP)
 
 
 def start_of(status_text: str) -> str | None:
