@@ -200,24 +200,47 @@ def test_a_process_of_this_user_is_believed_and_asked_once_a_connection(answerin
 
 @pytest.mark.parametrize("owner", [os.geteuid() + 1, None])
 def test_another_user_and_nobody_known_get_nothing(answering, monkeypatch, owner):
-    monkeypatch.setattr(own_server, "end_uid", lambda *_: owner)
-    monkeypatch.setattr(own_server, "ACCEPT_SECONDS", 0.05)
+    monkeypatch.setattr(own_server, "end_uid", lambda *_, **__: owner)
     with session() as made, pytest.raises(requests.ConnectionError, match="another user of this machine has that port"):
         made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=5)
     assert answering.asked == []
 
 
-def test_a_connection_that_is_not_accepted_yet_is_nobodys():
-    """The kernel lists it as root's: root's own client must not take it for root's server."""
+def test_a_connection_that_is_not_accepted_yet_is_the_listeners():
+    """A busy server accepts late; the kernel lists the connection as root's until then."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         with socket.create_connection(listener.getsockname()) as client:
-            assert own_server.end_uid(client.getpeername(), client.getsockname()) is None
+            assert own_server.is_ours(client)
             accepted, _ = listener.accept()
             with accepted:
-                assert own_server.end_uid(client.getpeername(), client.getsockname()) == os.geteuid()
                 assert own_server.is_ours(client)
+
+
+LISTENER = """
+import socket, sys, time
+listener = socket.socket()
+listener.bind((sys.argv[1], 0))
+listener.listen(5)
+print(listener.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+
+
+@as_root
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_somebody_elses_listener_that_accepts_nothing(address):
+    process = subprocess.Popen(
+        [python_of_others(), "-I", "-c", LISTENER, address], stdout=subprocess.PIPE, text=True, user=NOBODY, cwd="/"
+    )
+    try:
+        port = int(process.stdout.readline())
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            assert not own_server.is_ours(client)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_hera_is_left_as_it_was():

@@ -18,9 +18,7 @@ import urllib3.connection
 
 from hera_utils.platforms.local.credentials import end_uid
 
-ACCEPT_SECONDS = 5.0
-"""How long a server may take to accept a connection; until then the kernel names nobody."""
-_PAUSES = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+_PAUSES = (0.0, 0.001, 0.01, 0.1)  # seconds: the kernel may list a connection a moment after it is there
 
 
 class OwnServerAdapter(requests.adapters.HTTPAdapter):
@@ -49,10 +47,9 @@ def is_ours(connection: socket.socket) -> bool:
     if not sys.platform.startswith("linux"):
         return True
     here, there = connection.getsockname()[:2], connection.getpeername()[:2]
-    deadline = time.monotonic() + ACCEPT_SECONDS
-    pauses = iter(_PAUSES)
-    while True:
-        owner = end_uid(there, here)
-        if owner is not None or time.monotonic() > deadline:
+    for pause in _PAUSES:
+        time.sleep(pause)
+        owner = end_uid(there, here, awaited=True)
+        if owner is not None:
             return owner == os.geteuid()
-        time.sleep(next(pauses, _PAUSES[-1]))
+    return False
