@@ -33,6 +33,12 @@ def pausing(draw: st.DrawFn) -> Json:
     return template
 
 
+def calls(template: Json) -> list[Json]:
+    """The steps or tasks of a template."""
+    tasks = (template.get("dag") or {}).get("tasks", ())
+    return [*tasks, *(step for group in template.get("steps", ()) for step in group)]
+
+
 def fails(name: str, seed: int) -> int:
     """The exit code of a node's pod: the same in every telling."""
     return 1 if hashlib.sha256(f"{name}/{seed}".encode()).digest()[0] < 60 else 0

@@ -366,3 +366,47 @@ def test_every_item_runs_its_own_body_of_a_stored_inline_template(scope: str, ki
     kept = play.run.document["status"]["storedTemplates"]
     assert kept[f"{scope}/kept/inline/say"]["container"]["command"][1] == "{{inputs.parameters.arg}}"
     assert _to_the_end(play).phase == "Succeeded"
+
+
+# --- what random histories showed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_suspend_node_that_waited_for_its_lock_can_be_resumed(mode: str) -> None:
+    calls = "steps: [[{name: a, template: p, withItems: [1, 2]}]]"
+    pause = f"{{name: p, suspend: {{}}, {HELD['mutex']}}}"
+    spec = _spec(f"entrypoint: main\ntemplates: [{{name: main, {calls}}}, {pause}]")
+    play = playbook.Answering(playbook.workflow(spec), mode)
+    assert sorted(play.phases().values()) == ["Pending", "Running", "Running", "Running"]
+    for _ in range(2):
+        play.tell(e.ResumeRequested(play.at, "seed"))
+    assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_has_no_room_keeps_no_lock(mode: str) -> None:
+    """With room for one, the one that has it waits for a lock that another had got while it had no room."""
+    calls = "tasks: [{name: a, template: t}, {name: b, template: t}]"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, parallelism: 1, dag: {{{calls}}}}}, {{name: t, {HELD['memoize and mutex'][1:-1]}}}]"
+    )
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    first, second = (play.answers.pop(0) for _ in range(2))
+    play.tell(second)  # one waits as Pending, and takes the room, before the other hears that it has the lock
+    play.tell(first)
+    assert _to_the_end(play).phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_daemon_that_is_ready_after_its_template_failed_is_ended(mode: str) -> None:
+    broken = "hooks: {bad: {template: work, expression: 'steps.nope.status =='}}"
+    spec = _spec(
+        f"entrypoint: main\nonExit: work\nparallelism: 1\n"
+        f"templates: [{{name: main, steps: [[{{name: d, template: daemon, {broken}}}]]}}, {{name: daemon, daemon: true}}, {{name: work}}]"
+    )
+    play = playbook.Play(playbook.workflow(spec), mode)
+    assert play.phases() == {"": "Failed", "[0]": "Error", "[0].d": "Pending"}
+    play.start("d")
+    assert [one for one in play.commands if isinstance(one, c.KillPod)]
+    play.active.remove(play.id("d"))
+    assert (_to_the_end(play).phase, play.phases()[".onExit"]) == ("Failed", "Succeeded")

@@ -30,17 +30,10 @@ def pausing_workflows(draw: st.DrawFn) -> Json:
         if "container" in template:
             declared = {"name": "made", "description": "what it is", "valueFrom": {"path": "/made"}}
             template["outputs"] = {"parameters": [declared]}
-        for step in _calls(template):
+        for step in histories.calls(template):
             if draw(st.integers(0, 4)) == 0:
                 step["template"] = "pause"
     return spec
-
-
-def _calls(template: Json) -> list[Json]:
-    return [
-        *(template.get("dag") or {}).get("tasks", ()),
-        *(step for group in template.get("steps", ()) for step in group),
-    ]
 
 
 @QUICK
@@ -140,7 +133,7 @@ def _regardless_of_order(spec: Json) -> Json:
         template.pop("failFast", None)
         if "dag" in template:
             template["dag"]["failFast"] = False
-        for step in _calls(template):
+        for step in histories.calls(template):
             step.pop("hooks", None)
     return spec
 

@@ -68,8 +68,11 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
     walk.ledger.change(node, phase=phases.RUNNING, **fields)
-    if node.get("daemoned") and not node.get("finishedAt"):
-        node["finishedAt"] = None
+    if node.get("daemoned"):
+        node.setdefault("finishedAt", None)
+        boundary = walk.ledger.get(node.get("boundaryID") or "")
+        if boundary is not None and phases.ended(boundary):
+            walk.kill_daemons(boundary["id"])  # it came too late: nobody else would ever end it
     walk.rise(event.node_id)
 
 

@@ -26,7 +26,7 @@ def looked_up(walk: Walk, frame: Frame, node: Json | None) -> bool:
     Raises Fault for an illegal key or a config map that is no cache.
     """
     memoize = frame.template.get("memoize")
-    if not memoize or (node is not None and not unopened.waits(walk, frame.node_id)):
+    if not memoize or (node is not None and not unopened.waits(walk.run, frame.node_id)):
         return True
     key, name = text_of(memoize.get("key", "")), _cache_name(memoize)
     question = f"memo:{frame.node_id}"

@@ -69,7 +69,8 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
         except Full:
             owner.blocked, done = True, False
             continue
-        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        if hook_node is not None:
+            walk.ledger.adopt(node, walk.ledger.id_of(name))
         done = done and hook_node is not None and phases.fulfilled(hook_node)
     return done
 
@@ -96,7 +97,8 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
     except Fault:
         walk.ledger.adopt(node, walk.ledger.id_of(name))
         raise
-    walk.ledger.adopt(node, walk.ledger.id_of(name))
+    if hook_node is not None:
+        walk.ledger.adopt(node, walk.ledger.id_of(name))
     return hook_node is not None and phases.fulfilled(hook_node)
 
 

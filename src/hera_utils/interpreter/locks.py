@@ -98,6 +98,7 @@ def release(walk: Walk, holder: str) -> None:
     known: dict[str, str] = walk.run.memory.get("locks") or {}
     if known.pop(holder, None) is None:
         return
+    walk.answers.pop(f"lock:{holder}", None)
     walk.say(ReleaseLock(holder))
     status = walk.document["status"].get("synchronization") or {}
     shown = holder or walk.run.name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.interpreter import arguments, births, cache, limits, locks, metrics, phases, unopened
 from hera_utils.interpreter.document import with_template_defaults
-from hera_utils.interpreter.faults import Fault, TimedOut, TooDeep
+from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.nodes.leaves import OPENERS
 from hera_utils.interpreter.state import Json
@@ -32,7 +32,7 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
     if call.attempt is not None:
         return _dispatch(walk, _frame(walk, call, parent, call.attempt, call.home), node)
     if node is None:
-        limits.check_open(walk, call.boundary)
+        _check_room(walk, call)
     try:
         if parent.depth + 1 >= MAX_DEPTH:
             raise TooDeep(_TOO_DEEP)
@@ -57,6 +57,15 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
         _error_node(walk, call, walk.ledger.named(call.name), fault.message)
         raise
     return _dispatch(walk, frame, walk.ledger.named(call.name))
+
+
+def _check_room(walk: Walk, call: Call) -> None:
+    """Raise Full when there is none. What has no room keeps no lock: those with room may wait for it."""
+    try:
+        limits.check_open(walk, call.boundary)
+    except Full:
+        locks.release(walk, walk.ledger.id_of(call.name))
+        raise
 
 
 def _frame(walk: Walk, call: Call, parent: Frame, template: Json, home: Home) -> Frame:

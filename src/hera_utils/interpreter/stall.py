@@ -52,7 +52,7 @@ def reason(walk: Walk) -> str:
     if limits.workflow_full(walk):
         return f"parallelism {walk.spec.get('parallelism')} leaves no room"
     open_nodes = [
-        node for node in walk.run.nodes.values() if not phases.ended(node) and not unopened.waits(walk, node["id"])
+        node for node in walk.run.nodes.values() if not phases.ended(node) and not unopened.waits(walk.run, node["id"])
     ]
     above = {node.get("boundaryID") for node in open_nodes}
     return _listed([_shown(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.frames import Frame
+    from hera_utils.interpreter.state import Run
     from hera_utils.interpreter.walk import Walk
 
 
@@ -21,11 +22,11 @@ def forget(walk: Walk, node_id: str) -> bool:
     return (walk.run.memory.get("unopened") or {}).pop(node_id, None) is not None
 
 
-def waits(walk: Walk, node_id: str) -> bool:
-    return node_id in (walk.run.memory.get("unopened") or {})
+def waits(run: Run, node_id: str) -> bool:
+    return node_id in (run.memory.get("unopened") or {})
 
 
 def begun(walk: Walk, name: str) -> bool:
     """Whether what is called so was opened before, or waits to be."""
     node_id = walk.ledger.id_of(name)
-    return walk.ledger.get(node_id) is not None or waits(walk, node_id)
+    return walk.ledger.get(node_id) is not None or waits(walk.run, node_id)

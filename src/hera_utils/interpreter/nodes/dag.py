@@ -72,7 +72,7 @@ class _Visit:
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
-            again = self.ledger.get(child) is None or unopened.waits(self.walk, child)
+            again = self.ledger.get(child) is None or unopened.waits(self.walk.run, child)
             if again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child, task.spec), child)
             yield from self._settle(name, node_id)

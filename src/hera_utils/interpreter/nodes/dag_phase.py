@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from hera_utils.interpreter import depends, graph, phases
+from hera_utils.interpreter import depends, graph, phases, unopened
 from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.state import Json
 
@@ -81,7 +81,8 @@ def _abandoned(ledger: Ledger, node: Json) -> bool:
     boundary = ledger.get(node.get("boundaryID") or "")
     while boundary is not None and not phases.ended(boundary):
         boundary = ledger.get(boundary.get("boundaryID") or "")
-    return boundary is not None and node["type"] in ("Steps", "DAG", "StepGroup", "TaskGroup", "Retry")
+    grouping = node["type"] in ("Steps", "DAG", "StepGroup", "TaskGroup", "Retry")
+    return boundary is not None and (grouping or unopened.waits(ledger.run, node["id"]))
 
 
 def _below_retry(ledger: Ledger, node: Json) -> list[str]:

@@ -57,6 +57,7 @@ def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
     ledger = walk.ledger
     if node is None:
         node = births.new_node(walk, frame, "Suspend", phases.PENDING)
+    if frame.fresh:
         outputs = _supplied(frame.template)
         if outputs:
             ledger.change(node, outputs={"parameters": outputs})

@@ -260,7 +260,7 @@ def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str)
     if step is None or child_id in group.waiting:
         return
     node = walk.ledger.get(child_id)
-    if node is None or unopened.waits(walk, child_id):
+    if node is None or unopened.waits(walk.run, child_id):
         yield from _open(walk, frame, group, child_id)
         node = walk.ledger.get(child_id)
         if node is None:

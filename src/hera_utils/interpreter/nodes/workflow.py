@@ -88,6 +88,7 @@ def _lifecycle(walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]) -
         except Fault as fault:
             walk.ledger.mark(node, phases.ERROR, fault.message)
             return True
-        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        if opened is not None:
+            walk.ledger.adopt(node, walk.ledger.id_of(name))
         done = done and opened is not None and phases.fulfilled(opened)
     return done

@@ -1,0 +1,104 @@
+"""Whatever a workflow waits for (locks, caches, users, timers, daemons), and whatever users do: it comes to an end, with no lock left."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import histories
+import playbook
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from test_interleavings import workflows
+
+from hera_utils.interpreter import events as e
+
+Json = dict[str, Any]
+MANY = int(os.environ.get("HERA_UTILS_HISTORIES", "0"))
+FOUND = [Phase.explicit, Phase.reuse, Phase.generate]  # to shrink such a workflow takes minutes
+QUICK = settings(max_examples=MANY or 25, deadline=None, suppress_health_check=list(HealthCheck), phases=FOUND)
+NUMBERS = st.lists(st.integers(0, 100_000), min_size=1, max_size=30)
+ANSWER, HOLD = "answer", "hold"
+
+
+@st.composite
+def waiting_workflows(draw: st.DrawFn) -> Json:
+    """Workflows whose templates have locks (of their own: one within another would wait for itself) and are memoized."""
+    spec: Json = draw(workflows())
+    spec["templates"].append({"name": "daemon", "daemon": True, "container": {"image": "i", "command": ["c"]}})
+    spec["templates"].append(histories.pausing(draw))
+    for template in spec["templates"]:
+        for step in histories.calls(template):
+            chosen = draw(st.integers(0, 12))
+            if chosen < 2:
+                step["template"] = ("daemon", "pause")[chosen]
+        if template["name"] in ("main", "daemon"):
+            continue
+        if draw(st.booleans()):
+            template["synchronization"] = {"mutexes": [{"name": template["name"]}]}
+        elif draw(st.booleans()):
+            reference = {"name": "limits", "key": template["name"]}
+            template["synchronization"] = {"semaphores": [{"configMapKeyRef": reference}]}
+        if "container" in template and draw(st.integers(0, 2)) == 0:
+            template["memoize"] = {"key": "k", "cache": {"configMap": {"name": "cache"}}}
+    if draw(st.integers(0, 3)) == 0:
+        spec["synchronization"] = {"mutexes": [{"name": "whole"}]}
+    return spec
+
+
+class Waiting(histories.Telling):
+    """Answers come when they come, and other runs take and give back the mutex of a template."""
+
+    play: playbook.Answering
+
+    def __post_init__(self) -> None:
+        self.started: set[str] = set()
+        self.held = False
+        self.play = playbook.Answering(playbook.workflow(self.spec), self.mode, late=True)
+        self.story.append(self.play.picture())
+
+    def _again(self, event: e.Event) -> None:
+        """What is told twice is another property's."""
+
+    def _possible(self) -> list[str]:
+        possible = super()._possible()
+        if self.play.answers:
+            possible += [ANSWER] * 2
+        return [*possible, HOLD] if possible or self.held else possible
+
+    def _happen(self, chosen: str, number: int) -> None:
+        if chosen == ANSWER:
+            self._tell(self.play.answers.pop(0))
+        elif chosen == HOLD:
+            self.held = not self.held
+            if self.held:
+                self.play.hold(("plain", "handler", "inner", "whole")[number % 4])
+            else:
+                self.play.let_go()
+        else:
+            super()._happen(chosen, number)
+
+
+@pytest.mark.parametrize("mode", ["live", "restored", "naive"])
+@QUICK
+@given(spec=waiting_workflows(), numbers=NUMBERS, seed=st.integers(0, 50), users=st.sampled_from([0, 10]))
+def test_every_run_ends_and_holds_no_lock_then(
+    mode: str, spec: Json, numbers: list[int], seed: int, users: int
+) -> None:
+    run = Waiting(spec, numbers, seed, mode, users).tell()
+    assert run.play.run.finished, run.play.phases()
+    assert not run.play.table.of("wf")
+
+
+def test_the_net_is_told_from_a_run_that_waits() -> None:
+    """A run that waits for a lock, a user, a timer or an answer is not ended: only one that nothing can move any more."""
+    for text in (
+        "{entrypoint: a, templates: [{name: a, suspend: {}}]}",
+        "{entrypoint: a, templates: [{name: a, container: {image: i}, synchronization: {mutexes: [{name: m}]}}]}",
+        "{entrypoint: a, templates: [{name: a, container: {image: i}, memoize: {key: k, cache: {configMap: {name: c}}}}]}",
+        "{entrypoint: a, activeDeadlineSeconds: 5, parallelism: 0, templates: [{name: a, container: {image: i}}]}",
+        "{entrypoint: a, suspend: true, templates: [{name: a, container: {image: i}}]}",
+    ):
+        play = playbook.Play(playbook.workflow(text))
+        assert not play.run.finished, text
