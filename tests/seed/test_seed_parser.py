@@ -100,6 +100,17 @@ def test_a_default_of_the_scripts_own_is_weaker_than_any_file(tmp_path):
     assert parser.parser.parse_args([]).k8s_configmap_name == "from-the-file"
 
 
+def test_a_setting_in_the_scripts_own_spelling():
+    parser = hera_utils.parser().get_parser()
+    parser.add("-n", "--argo_namespace", default="lab")
+    parser.add("--account", dest="argo_service_account")
+    parser.add_argument_group("more").add("--k8s_configmap_name", "--proxies")
+    args = parser.parse_args(["-n", "mine", "--account=robot", "--proxies", "p"])
+    assert (args.argo_namespace, args.argo_service_account, args.k8s_configmap_name) == ("mine", "robot", "p")
+    assert parser.parse_args([]).argo_namespace == "lab"
+    assert "-n" in parser.format_help()
+
+
 def test_a_flag_that_means_something_else_here():
     parser = hera_utils.parser().get_parser()
     with pytest.raises(SettingsError, match="--state is a setting of hera_utils") as caught:

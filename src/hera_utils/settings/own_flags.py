@@ -39,7 +39,7 @@ class OwnFlags(argparse._ActionsContainer):
                     fix="name it with the variable ARGOCONFIG",
                 )
         setting = self._setting_of(names, options) if self._script_adds() else None
-        action = self._as_setting(setting, options) if setting else super().add_argument(*names, **options)
+        action = self._as_setting(setting, names, options) if setting else super().add_argument(*names, **options)
         if env_var:
             action.env_var = env_var  # type: ignore[attr-defined]
         return action
@@ -72,9 +72,13 @@ class OwnFlags(argparse._ActionsContainer):
             del self._option_string_actions[name]
             action.option_strings = [flag for flag in action.option_strings if flag != name]
 
-    def _as_setting(self, setting: str, options: Mapping[str, Any]) -> argparse.Action:
+    def _as_setting(self, setting: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> argparse.Action:
         owner = getattr(self, "owner", self)
         action = self._option_string_actions[f"--{setting}"]
+        for name in names:
+            if name.startswith("-") and name not in self._option_string_actions:  # a spelling of the script's own
+                action.option_strings = [*action.option_strings, name]
+                self._option_string_actions[name] = action
         action.help = options.get("help", action.help)
         if options.get("default") not in (None, argparse.SUPPRESS):
             owner.set_defaults(**{setting: options["default"]})
