@@ -3,8 +3,9 @@
 Masked are messages, the last lines of failed tasks, and the command line. Results, tables, paths, and the files of a record or a manifest
 are never changed: a file with stars in it says what is not true. A secret that would come to stand there is an error.
 
-A secret is what we know to be one (the settings' tokens, what the experiment's environment declares), and a text that looks like a key
-under a name that says that it is one. A common word, a path or a number is none, whatever its name.
+A secret is what we know to be one (the settings' tokens, what the experiment's environment declares), a text that looks like a key
+under a name that says that it is one, and what somebody wrote under the name of a password and is no mere word. In a variable of the environment,
+a common word, a path or a number is none, whatever its name.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 Secrets = Iterable[str | Secret | None]
 
 _SECRET_NAME = re.compile(r"(?i)(^|[_\W])(token|secret|password|passwd|api_?key|access_?key|private_?key)s?($|[_\W\d])")
+_PASSWORD_NAME = re.compile(r"(?i)(^|[_\W])(password|passwd)$")
 _MOST_VALUES = 8  # a name with more values is no secret's, but that of what is swept over (`token`, word by word)
 _FIX = "take it from a Kubernetes secret (Secret(…) in environment.py, SecretEnv in the template) or from a variable"
 
@@ -33,6 +35,14 @@ def is_secret(name: str, value: Any) -> bool:
     """Whether a name says that its value is a secret, and the value may be one."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
     return isinstance(value, str) and bool(_SECRET_NAME.search(words)) and looks_like_a_key(value)
+
+
+def is_written_secret(name: str, value: Any) -> bool:
+    """Whether somebody wrote a secret as plain text under this name: what is called a password is one, unless it is a mere word."""
+    if is_secret(name, value):
+        return True
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return isinstance(value, str) and bool(value) and not value.isalpha() and bool(_PASSWORD_NAME.search(words))
 
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
@@ -81,7 +91,7 @@ def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
     known = set(_words(secrets))
     swept = {name: values for name, values in inputs.get("parameters", {}).items() if len(values) <= _MOST_VALUES}
     for name, value in _named({**inputs.get("constants", {}), **swept}):
-        if is_secret(name, value) or value in known:
+        if is_written_secret(name, value) or value in known:
             raise SettingsError(
                 f"the input `{name}` holds a secret, and the inputs of a run are kept in its record", fix=_FIX
             )
@@ -111,7 +121,7 @@ def _literals(value: Any, found: dict[str, set[str]]) -> None:
             _literals(one, found)
     elif isinstance(value, dict):
         literal = value.get("value")
-        if isinstance(literal, str) and "{{" not in literal and is_secret(str(value.get("name", "")), literal):
+        if isinstance(literal, str) and "{{" not in literal and is_written_secret(str(value.get("name", "")), literal):
             found.setdefault(str(value["name"]), set()).add(literal)
         for one in value.values():
             if isinstance(one, list | dict):
