@@ -190,4 +190,9 @@ def _server_said(error: Exception) -> HeraUtilsError:
             f"the Argo server refuses the workflow: {message}",
             fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
         )
-    return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix="correct it in the script")
+    fix = "correct it in the script"
+    if message.endswith(" already exists"):
+        fix = (
+            "give it another name (or a generate_name), call update() instead of create(), or delete the old one first"
+        )
+    return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix=fix)

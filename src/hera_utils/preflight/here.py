@@ -204,17 +204,20 @@ def _folder_of_script() -> Path:
 
 def _sizes(needs: Needs) -> Iterator[Finding]:
     machine = {"cpu": Fraction(os.cpu_count() or 1), "memory": Fraction(_memory())}
-    words = {"cpu": "CPUs", "memory": "bytes of memory"}
     for size in needs.sizes:
         for what, there in machine.items():
             wanted = sum((_quantity(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
             if wanted > there:
                 yield warning(
                     "size",
-                    f"{size.template} asks for {float(wanted):g} {words[what]}, this machine has {float(there):g}: "
+                    f"{size.template} asks for {_amount(what, wanted)}, this machine has {_amount(what, there)}: "
                     "it runs with what there is",
                     "make its request smaller, or send it to a cluster: --argo_server",
                 )
+
+
+def _amount(what: str, value: Fraction) -> str:
+    return f"{float(value):g} CPUs" if what == "cpu" else f"{float(value / 2**30):.3g} GiB of memory"
 
 
 def _memory() -> int:
