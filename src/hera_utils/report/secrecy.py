@@ -4,8 +4,8 @@ Masked are messages, the last lines of failed tasks, and the command line. Resul
 are never changed: a file with stars in it says what is not true. A secret that would come to stand there is an error.
 
 A secret is what we know to be one (the settings' tokens, what the experiment's environment declares), a text that looks like a key
-under a name that says that it is one, and what somebody wrote under the name of a password and is no mere word. In a variable of the environment,
-a common word, a path or a number is none, whatever its name.
+under a name that says that it is one, and what somebody wrote under the name of a password and is no mere word. In a variable of the
+environment, a common word, a path or a number is none, whatever its name.
 """
 
 from __future__ import annotations
