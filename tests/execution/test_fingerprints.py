@@ -22,7 +22,7 @@ def with_templates(document, *templates):
 
 
 def prints(document, sweep, points=None, **more):
-    made = Prints(lambda template: {}, **more)
+    made = Prints(more.pop("sources", lambda template: {}), **more)
     found = belonging(document, sweep.axes, sweep if points is None else points)
     assert found.whole == ""
     return dict(made.of(document, found)), made.texts
@@ -77,6 +77,41 @@ def test_every_change_is_told_by_its_name():
     shared = document()
     shared["spec"]["arguments"] = {"parameters": [{"name": "x", "value": "1"}]}
     assert told(document(), shared) == ["the workflow's arguments, volumes or entrypoint changed"]
+
+
+def scripted(source="print(1)"):
+    made = with_templates(workflow(*(task(f"t{n}", "say", {"n": str(n)}) for n in (1, 2))))
+    made["spec"]["templates"].append(
+        {"name": "say", "script": {"image": "python", "command": ["python"], "source": source}}
+    )
+    return made
+
+
+def changed_sources(before, after, old="print(1)", new="print(1)"):
+    was, was_texts = prints(scripted(old), SWEEP, sources=lambda template: before)
+    now, now_texts = prints(scripted(new), SWEEP, sources=lambda template: after)
+    point = SWEEP[0].id
+    return changes(was[point], now[point], was_texts.get, now_texts.get)
+
+
+def test_the_file_that_changed_is_named():
+    assert changed_sources({"sir.model": "1", "sir": "0"}, {"sir.model": "2", "sir": "0"}) == [
+        "code of say (sir.model) changed"
+    ]
+    assert changed_sources({"a": "1"}, {}) == ["code of say (a) changed"]
+    assert changed_sources({"a": "1"}, {"a": "1"}, new="print(2)") == ["code of say changed"]
+
+
+def test_a_comment_is_no_change():
+    assert changed_sources({}, {}, new="# says one\nprint(1)  # here\n", old="print(1)\n") == []
+
+
+def test_code_does_not_count_where_it_shall_not():
+    old, old_texts = prints(document(), SWEEP)
+    new, new_texts = prints(document(code="retried", image="debian", default="4"), SWEEP)
+    point = SWEEP[0].id
+    told = changes(old[point], new[point], old_texts.get, new_texts.get, code_counts=False)
+    assert told == ["argument work.digits changed"]
 
 
 def test_a_unit_begins_with_what_its_spec_says():

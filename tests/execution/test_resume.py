@@ -139,6 +139,26 @@ def test_what_changed_is_told_and_runs_again(lab, code, why):
     assert lab.why(experiment()) == dict.fromkeys((1, 2, 3), why), "what is there was made by the other code"
 
 
+def test_what_is_done_can_be_kept_though_its_code_changed(lab):
+    (lab.claim / "fail-2").touch()
+    with pytest.raises(RunFailed):
+        lab.engine.run(experiment())
+    (lab.claim / "fail-2").unlink()
+
+    def mended(environment, inputs, layout):
+        return loop(environment, inputs, layout, code="mkdir -p /sweep/squares; true")
+
+    assert sorted(lab.why(experiment(mended))) == [1, 2, 3]
+    lab.engine.context.keep_done = True
+    assert list(lab.why(experiment(mended))) == [2]
+    lab.engine.run(experiment(mended), resume=True)
+    assert lab.ran() == {1: 1, 2: 1, 3: 1}
+    with pytest.raises(SettingsError, match="without --resume every point runs"):
+        lab.engine.run(experiment(mended))
+    lab.engine.context.keep_done = False
+    assert sorted(lab.why(experiment(mended))) == [1, 3], "they are still the older code's"
+
+
 def test_files_that_the_layout_declares(lab):
     one = experiment(layout=Files)
     (lab.claim / "inputs").mkdir()

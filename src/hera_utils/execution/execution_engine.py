@@ -81,7 +81,8 @@ class ExecutionEngine:
         """An engine that takes its settings from this script's command line and shows on the screen what happens.
 
         Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
-        --explain (why), --doctor (would it work), --provision (make what it needs), --detach (do not wait).
+        --keep-done (a change of code is none), --explain (why), --doctor (would it work), --provision (make what it needs),
+        --detach (do not wait).
         """
         parser = parser if parser is not None else argument_parser()
         group = parser.add_argument_group("experiment")
@@ -91,6 +92,12 @@ class ExecutionEngine:
             "--resume", action="store_true", help="run only the points that are not done or have changed"
         )
         group.add_argument("--explain", action="store_true", help="with --resume: say of each point why it runs")
+        group.add_argument(
+            "--keep-done",
+            "--keep_done",
+            action="store_true",
+            help="with --resume: what is done stays, though its code, images or packages have changed",
+        )
         group.add_argument(
             "--picture", choices=("ascii", "mermaid"), help="draw the graph of the tasks with the plan, and run nothing"
         )
@@ -169,7 +176,13 @@ class ExecutionEngine:
         """
         written = self._held(experiment)
         experiment = meant(written, self.context)
-        if self._asked("explain") and not (self._asked("resume") if resume is None else resume):
+        resuming = self._asked("resume") if resume is None else resume
+        if self._asked("keep_done") and not resuming:
+            raise SettingsError(
+                "--keep-done keeps what earlier runs have done, and without --resume every point runs",
+                fix="give --resume as well",
+            )
+        if self._asked("explain") and not resuming:
             raise SettingsError(
                 "--explain says why a point runs once more, and without --resume every point does",
                 fix="give --resume as well; with --plan it is only said, and nothing runs",

@@ -1,6 +1,7 @@
 """What a point's result depends on, as digests by which a later run knows that nothing of it has changed.
 
-code        the templates that its tasks (and those before them) run: sources, commands, environment, resources…
+code        the templates that its tasks (and those before them) run: sources, commands, environment, resources… (comments of Python
+            do not count)
 image       the images that they run in
 given       argument → digest of the value that the tasks are given
 spec        what of the workflow's spec all templates see: its arguments, volumes, templateDefaults
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.execution.belonging import Belonging, Piece, entry_tasks, given_to, items_of
+from hera_utils.execution.python_source import without_comments
 from hera_utils.experiment.values import text
 
 Json = dict[str, Any]
@@ -38,11 +40,13 @@ class Prints:
 
     sources: template → digest of the files that its code is in besides the document (Hera's runner imports a module).
     packages: of the Python that runs script tasks here, name → version; {} where images decide.
+    code_counts: whether a point that is done runs again when its code, its images or its packages have changed.
     """
 
     sources: Callable[[Json], Mapping[str, str]]
     packages: Mapping[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    code_counts: bool = True
 
     def of(self, document: Json, found: Belonging) -> Iterator[tuple[str, Print]]:
         """(point id, print) of every point that the document computes, but for its files."""
@@ -89,7 +93,7 @@ class _Reader:
         self.tasks: dict[str, Json] = {task["name"]: task for task in entry_tasks(document)}
         self.items = {name: items_of(task) for name, task in self.tasks.items()}
         self.shared = digest({key: spec[key] for key in _OF_ALL if spec.get(key)})
-        self._codes: dict[str, tuple[str, str, bool]] = {}
+        self._codes: dict[str, tuple[Json, str, bool]] = {}
         self._defaults: dict[str, dict[str, str]] = {}
         self._reached: dict[str, frozenset[str]] = {}
         self._joint: dict[frozenset[str], Print] = {}
@@ -167,8 +171,8 @@ class _Reader:
             self._reached[name] = self._reached[name].union(*(self.called(one) for one in inner))
         return self._reached[name]
 
-    def _code(self, name: str) -> tuple[str, str, bool]:
-        """(digest of the template without its images, its images, whether Python runs it)."""
+    def _code(self, name: str) -> tuple[Json, str, bool]:
+        """(what of its code → digest: "" the template without its images, a module its file; its images; whether Python runs it)."""
         if name not in self._codes:
             template = dict(self.templates.get(name) or {})
             images = []
@@ -179,8 +183,10 @@ class _Reader:
             template = self._without_defaults(name, template)
             command = " ".join((template.get("script") or {}).get("command") or ())
             sources = dict(self.prints.sources(template))
-            code = digest([template, sources])
-            self._codes[name] = code, ", ".join(images), "python" in command
+            if "python" in command and isinstance(template["script"].get("source"), str):
+                source = without_comments(template["script"]["source"].encode()).decode()
+                template["script"] = {**template["script"], "source": source}
+            self._codes[name] = {"": digest(template), **sources}, ", ".join(images), "python" in command
         return self._codes[name]
 
     def _without_defaults(self, name: str, template: Json) -> Json:
@@ -195,14 +201,21 @@ class _Reader:
         return {**template, "inputs": {**template["inputs"], "parameters": bare}} if bare else template
 
 
-def changes(old: Print, new: Print, old_text: Callable[[str], str], new_text: Callable[[str], str]) -> list[str]:
-    """What differs between two prints, in words: `code of collect`, `input file changed (states.csv)`, … [] when nothing does."""
+_CODE_PARTS = (
+    ("code", "code of {} changed"),
+    ("image", "image of {} changed"),
+    ("python", "python package {} changed"),
+)
+
+
+def changes(
+    old: Print, new: Print, old_text: Callable[[str], str], new_text: Callable[[str], str], *, code_counts: bool = True
+) -> list[str]:
+    """What differs between two prints, in words: `code of collect (model.py) changed`, `input file changed (states.csv)`, … [] when nothing
+    does. code_counts: whether code, images and packages are looked at.
+    """
     found = []
-    for part, told in (
-        ("code", "code of {} changed"),
-        ("image", "image of {} changed"),
-        ("python", "python package {} changed"),
-    ):
+    for part, told in _CODE_PARTS if code_counts else ():
         if old.get(part) != new.get(part):
             found.append(told.format(_told(_differing(old_text(old.get(part, "")), new_text(new.get(part, ""))))))
     if old.get("spec") != new.get("spec"):
@@ -224,10 +237,21 @@ def changes(old: Print, new: Print, old_text: Callable[[str], str], new_text: Ca
 
 
 def _differing(old: str, new: str) -> list[str]:
+    """The names whose values differ between two mappings as JSON; of a template whose modules differ, with these."""
     before, after = (json.loads(words) if words else {} for words in (old, new))
-    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    names = []
+    for name in sorted({*before, *after}):
+        was, now = before.get(name), after.get(name)
+        if was == now:
+            continue
+        modules = []
+        if isinstance(was, dict) and isinstance(now, dict):
+            modules = sorted(module for module in {*was, *now} if module and was.get(module) != now.get(module))
+        label = name.partition('{"')[0] or "a referenced template"
+        names.append(f"{label} ({', '.join(modules)})" if modules else label)
+    return names
 
 
 def _told(names: list[str]) -> str:
-    shown = ", ".join(name.partition('{"')[0] or "a referenced template" for name in names[:_MOST_TOLD])
+    shown = ", ".join(names[:_MOST_TOLD])
     return (shown or "?") + (f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else "")

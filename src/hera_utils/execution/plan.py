@@ -214,7 +214,8 @@ def plan(
 def prints_for(context: CLIContext) -> Prints:
     """What prints are made with: on this machine a script's task runs with the submitting Python and its packages."""
     local = context.platform == "local"
-    return Prints(Sources(script_folder(context)), packages() if local else {})
+    keep = bool(getattr(context, "keep_done", False)) if "keep_done" in context else False
+    return Prints(Sources(script_folder(context)), packages() if local else {}, code_counts=not keep)
 
 
 def script_folder(context: CLIContext) -> Path:
@@ -236,7 +237,7 @@ def judged(made: Plan, known: Earlier, prints: Prints, volume: Path | None, scri
     done: dict[str, str] = {}
     flying: dict[str, Print] = {}
     every: list[str] = []
-    judge = Judge(known, prints.texts)
+    judge = Judge(known, prints.texts, prints.code_counts)
     for point, printed in prints_of(made.definition, made.survey, prints, made.limits):
         printed = with_files(printed, files, point)
         every.append(point.id)

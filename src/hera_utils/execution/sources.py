@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from hera_utils.execution.python_source import without_comments
+
 Json = dict[str, Any]
 
 _RUNNER = "hera.workflows.runner"
@@ -82,7 +84,7 @@ def runner_module(template: Json) -> str:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    return hashlib.blake2b(without_comments(path.read_bytes()), digest_size=8).hexdigest()
 
 
 def _package(module: str, path: Path) -> str:

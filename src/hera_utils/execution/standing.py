@@ -80,11 +80,13 @@ def earlier(runs: Path, facts: Json) -> Earlier:
 class Judge:
     """Says of each point why it runs; "" for one that is done.
 
-    texts: of the present prints' digests. Whether its outputs are there is not asked here.
+    texts: of the present prints' digests. code_counts: whether what is done runs again when its code has changed. Whether its outputs
+    are there is not asked here.
     """
 
     known: Earlier
     texts: Mapping[str, str]
+    code_counts: bool = True
 
     def why(self, point: str, now: Print) -> str:
         past = self.known.points.get(point)
@@ -109,5 +111,6 @@ class Judge:
                 now,
                 lambda digest: self.known.text(past.run, digest),
                 lambda digest: self.texts.get(digest, ""),
+                code_counts=self.code_counts or past.status != DONE,
             )
         )

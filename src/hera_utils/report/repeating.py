@@ -17,7 +17,13 @@ from hera_utils.settings.secret import MASK
 
 Json = dict[str, Any]
 
-_ONCE = ("--resume", "--explain", "--detach")  # what was asked for then, and is not what a repetition means
+_ONCE = (
+    "--resume",
+    "--explain",
+    "--detach",
+    "--keep-done",
+    "--keep_done",
+)  # what was asked for then, and is not what a repetition means
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ PLACE = frozenset(
 )
 """The settings that say which platform is meant, and how it is reached."""
 
-ONCE = frozenset({"--detach", "--resume", "--explain"})
+ONCE = frozenset({"--detach", "--resume", "--explain", "--keep-done", "--keep_done"})
 """Flags that are about one call of a script: the next call has its own."""
 
 
