@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 import yaml
@@ -126,6 +127,20 @@ def test_each_fault_alone_is_named_with_its_fix(settings, name):
     assert not others
     if verdict == "problem" and check != "workflow":  # what is wrong in itself, submitting says
         assert message in refused(settings, document)
+
+
+def test_a_port_of_the_machine_that_is_taken(settings):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (finding,) = assert_ready(
+            settings, None, workflow(container("a", ports=[{"containerPort": 80, "hostPort": port}]))
+        )
+        assert f"port {port} of this machine" in finding.message
+        own = workflow(container("a", ports=[{"containerPort": port}]))
+        assert assert_ready(settings, None, own) == [], "a pod has an address of its own"
+        own["spec"]["hostNetwork"] = True
+        assert len(assert_ready(settings, None, own)) == 1
+    assert assert_ready(settings, None, own) == []
 
 
 def test_all_faults_are_told_in_one_pass(settings):

@@ -6,9 +6,11 @@ run is looked at: what only some need is imported by them.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -54,6 +56,7 @@ def workflow_findings(
             yield from _images(context, needs)
             yield from _programs(context, reach)
             yield from _packages(context, reach)
+            yield from _ports(reach)
             yield from _sizes(needs)
             yield from _limits(document, thorough=thorough)
             yield from _objects(platform, environment, needs, thorough=thorough)
@@ -199,7 +202,31 @@ def _folder_of_script() -> Path:
     return Path(main).resolve().parent if main else Path.cwd()
 
 
-# --- sizes and limits ------------------------------------------------------------------------------------------------------
+# --- ports, sizes and limits ------------------------------------------------------------------------------------------------------
+
+
+def _ports(reach: Called) -> Iterator[Finding]:
+    """Ports of the machine itself (`hostPort`, `hostNetwork`) that another program has: nothing would answer, or the wrong one."""
+    whole = bool(reach.spec.get("hostNetwork"))
+    for name, container in _containers(reach):
+        for port in container.get("ports") or ():
+            number = port.get("hostPort") or (port.get("containerPort") if whole else None)
+            if isinstance(number, int) and _is_taken(number):
+                yield warning(
+                    "ports",
+                    f"{name} wants port {number} of this machine, which another program has",
+                    "end that program, or leave out hostPort and hostNetwork: then every pod has an address of its own",
+                )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports of connections that were closed are free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+        return False
 
 
 def _sizes(needs: Needs) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
         "namespace",
         frozenset({"namespace", "claim", "config map", "secret", "pull secret", "registry", "quota", "limit range"}),
     ),
-    ("workflow", frozenset({"limits", "workflow", "template", "programs", "packages", "size"})),
+    ("workflow", frozenset({"limits", "workflow", "template", "programs", "packages", "ports", "size"})),
 )
 
 
