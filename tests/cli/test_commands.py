@@ -119,6 +119,12 @@ def test_a_run_that_asks(user):
     assert user.type("logs", name, "--no-prefix") == "went\n"
 
 
+def test_a_resume_that_ends_the_run_and_one_of_a_run_that_has_ended(user):
+    name = user.start(ASKS.replace(", [{name: go, template: go}]", ""))
+    assert user.type("resume", name) == f"{name} went on and has ended (Succeeded)\n"
+    assert "nothing of it is suspended" in user.type("resume", name, status=1)
+
+
 def test_suspending(user):
     name = user.start(SLEEPS)
     assert f"hera-utils resume {name}" in user.type("suspend", "@latest")

@@ -40,6 +40,13 @@ def script(name, source, **fields):
 
 
 CLAIM = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "absent"}}]}
+
+
+def mounts(path, kind):
+    return {"volumes": [{"name": "h", "hostPath": {"path": path, "type": kind}}]}
+
+
+MOUNTED = {"volumeMounts": [{"name": "h", "mountPath": "/h"}]}
 STORED = """
 kind: WorkflowTemplate
 metadata: {name: library}
@@ -87,6 +94,14 @@ FAULTS = {
         [container("m", resources={"requests": {"memory": "900Ti"}})], {}, "size", "warning", "of memory", "smaller",
     ),
     "account": ([container("n")], {"serviceAccountName": "ghost"}, "service account", "warning", '"ghost"', "serviceaccount"),
+    "folder": (
+        [{**container("p", **MOUNTED), **mounts("/no/such", "Directory")}], {}, "host path", "problem",
+        "/no/such of the volume", "mkdir -p /no/such",
+    ),
+    "folder that cannot be": (
+        [{**container("q", **MOUNTED), **mounts("/dev/null/x", "")}], {}, "host path", "problem",
+        "cannot be made", "--volume CLAIM=FOLDER",
+    ),
     "pull secret": (
         [container("o")], {"imagePullSecrets": [{"name": "no-pull"}]}, "pull secret", "warning", '"no-pull"', "kubectl",
     ),
@@ -141,6 +156,25 @@ def test_a_port_of_the_machine_that_is_taken(settings):
         own["spec"]["hostNetwork"] = True
         assert len(assert_ready(settings, None, own)) == 1
     assert assert_ready(settings, None, own) == []
+
+
+def test_a_folder_that_a_run_makes_is_told_and_one_that_is_not_mounted_is_not(settings, tmp_path):
+    def findings(*templates, path=tmp_path / "new" / "er", **spec):
+        document = workflow(*templates, **(spec or mounts(str(path), "")))
+        return [(one.verdict, one.message) for one in examine(settings, None, document).findings if "host" in one.check]
+
+    (found,) = findings(container("a", **MOUNTED))
+    assert found[0] == "warning"
+    assert "an empty folder is made there" in found[1]
+    assert not (tmp_path / "new").exists()
+    assert findings(container("a")) == []
+    assert findings(container("a", **MOUNTED), path=tmp_path) == []
+    below = {"name": "b", "hostPath": {"path": f"{tmp_path}/new/er/deep", "type": "Directory"}}
+    both = [{"name": "h", "mountPath": "/h"}, {"name": "b", "mountPath": "/b"}]
+    made_by_another = findings(
+        container("a", volumeMounts=both), volumes=[*mounts(str(tmp_path / "new" / "er"), "")["volumes"], below]
+    )
+    assert [verdict for verdict, _ in made_by_another] == ["warning"]
 
 
 def test_all_faults_are_told_in_one_pass(settings):

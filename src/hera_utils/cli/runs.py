@@ -194,13 +194,26 @@ def act_on(
         for found in _meant(client, names, verb):
             if first is not None:
                 first(client, found)
-            phase = (client.act(found, verb, body).get("status") or {}).get("phase", "")
-            if verb == "resume" and phase in FINISHED:
-                raise RunFailed(f"{found} has ended ({phase}): nothing of it is suspended")
-            say(f"{found} {done.replace('NAME', found)}")
+            if verb == "resume":
+                _refuse_ended(client, found)
+            phase = _phase(client.act(found, verb, body))
+            # the suspended task may have been the last one
+            ended = verb == "resume" and phase in FINISHED
+            say(f"{found} went on and has ended ({phase})" if ended else f"{found} {done.replace('NAME', found)}")
         if not watch:
             return 0
         return follow_run(client, name if name != LATEST else run_of(client, names[0]))
+
+
+def _phase(document: Json) -> str:
+    return str((document.get("status") or {}).get("phase") or "")
+
+
+def _refuse_ended(client: ArgoClient, name: str) -> None:
+    """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
+    phase = _phase(client.get(name, fields="status.phase"))
+    if phase in FINISHED:
+        raise RunFailed(f"{name} has ended ({phase}): nothing of it is suspended")
 
 
 def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
@@ -208,7 +221,7 @@ def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     if len(names) == 1:
         return names
     wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")
-    phases = {one: (client.get(one, fields="status.phase").get("status") or {}).get("phase", "") for one in names}
+    phases = {one: _phase(client.get(one, fields="status.phase")) for one in names}
     chosen = [one for one, phase in phases.items() if phase in wanted]
     if not chosen:
         told = ", ".join(sorted(set(phases.values())))

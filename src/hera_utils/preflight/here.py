@@ -57,6 +57,7 @@ def workflow_findings(
             yield from _programs(context, reach)
             yield from _packages(context, reach)
             yield from _ports(reach)
+            yield from _host_paths(needs)
             yield from _sizes(needs)
             yield from _limits(document, thorough=thorough)
             yield from _objects(platform, environment, needs, thorough=thorough)
@@ -202,7 +203,7 @@ def _folder_of_script() -> Path:
     return Path(main).resolve().parent if main else Path.cwd()
 
 
-# --- ports, sizes and limits ------------------------------------------------------------------------------------------------------
+# --- ports, folders, sizes and limits ------------------------------------------------------------------------------------------------------
 
 
 def _ports(reach: Called) -> Iterator[Finding]:
@@ -227,6 +228,29 @@ def _is_taken(port: int) -> bool:
         except OSError as error:
             return error.errno == errno.EADDRINUSE
         return False
+
+
+def _host_paths(needs: Needs) -> Iterator[Finding]:
+    """What of this machine a workflow mounts by its path: what is not there, or not of the type that the workflow says."""
+    from hera_utils.platforms.local.runtimes.pod import host_paths
+
+    for path, (kind, volume) in needs.host_paths.items():
+        path = host_paths.located(path)
+        if any(path.startswith(f"{other.rstrip('/')}/") for other in needs.host_paths):
+            continue  # an earlier task may put it there
+        obstacle = host_paths.unfit(path, kind, volume)
+        absent = obstacle is None and not os.path.exists(path)
+        if absent:
+            obstacle = host_paths.unmakeable(path, kind, volume)
+        if obstacle is not None:
+            yield problem("host path", obstacle.message, obstacle.fix)
+        elif absent:
+            what = "an empty file" if kind == "FileOrCreate" else "an empty folder"
+            yield warning(
+                "host path",
+                f'hostPath "{path}" of the volume "{volume}" does not exist on this machine: {what} is made there',
+                "if tasks read from it, put there what they read, or correct the path",
+            )
 
 
 def _sizes(needs: Needs) -> Iterator[Finding]:

@@ -54,6 +54,7 @@ class Needs:
     config_maps: dict[str, Thing] = field(default_factory=dict)
     secrets: dict[str, Thing] = field(default_factory=dict)
     claims: dict[str, ClaimUse] = field(default_factory=dict)
+    host_paths: dict[str, tuple[str, str]] = field(default_factory=dict)  # path → (type, volume)
     pull_secrets: dict[str, str] = field(default_factory=dict)  # name → where
     service_accounts: dict[str, str] = field(default_factory=dict)  # of pods: name → where
     templates: dict[tuple[str, str], str] = field(default_factory=dict)  # (kind, name) → where
@@ -247,14 +248,16 @@ def _volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
         _whole(needs.config_maps, f"{where}.configMap", source.get("configMap"))
         secret = source.get("secret")
         _whole(needs.secrets, f"{where}.secret", secret, "secretName" if "secretName" in (secret or {}) else "name")
+    host, name = volume.get("hostPath") or {}, str(volume.get("name"))
+    if _known(host.get("path")) and any(_mounts(template, name) for template in spec.get("templates") or []):
+        needs.host_paths.setdefault(host["path"], (str(host.get("type") or ""), name))
     claim = volume.get("persistentVolumeClaim") or {}
     if not _known(claim.get("claimName")):
         return
-    name, volume_name = claim["claimName"], str(volume.get("name"))
-    found = pods(spec, lambda template: _mounts(template, volume_name))
-    use = needs.claims.setdefault(name, ClaimUse(name, f"{where}.persistentVolumeClaim"))
+    found = pods(spec, lambda template: _mounts(template, name))
+    use = needs.claims.setdefault(claim["claimName"], ClaimUse(claim["claimName"], f"{where}.persistentVolumeClaim"))
     use.at_once = max(use.at_once, found.count)
-    use.writes = use.writes or (not claim.get("readOnly") and _writes(spec, volume_name))
+    use.writes = use.writes or (not claim.get("readOnly") and _writes(spec, name))
 
 
 def _mounts(template: Json, volume: str) -> bool:

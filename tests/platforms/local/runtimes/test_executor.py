@@ -347,8 +347,54 @@ def test_volumes_that_cannot_be_given(stage: Stage) -> None:
 
     assert end_of({"persistentVolumeClaim": {"claimName": "no"}}) == 'persistentvolumeclaim "no" not found'
     assert "use a claim" in end_of({"nfs": {"server": "s", "path": "/"}})
-    assert "does not exist on this machine" in end_of({"hostPath": {"path": "/no/such/place"}})
     assert "leads out of its volume" in end_of({"emptyDir": {}}, subPath="../../x")
+
+
+@pytest.mark.parametrize("kind", [None, "", "DirectoryOrCreate"])
+def test_a_folder_of_this_machine_that_is_not_there_is_made(stage: Stage, tmp_path: Path, kind: str | None) -> None:
+    folder = tmp_path / "data" / "host"
+    source = {"path": str(folder), **({} if kind is None else {"type": kind})}
+    pod = stage.shell(
+        "echo kept > /v/file",
+        main={"volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+        spec={"volumes": [{"name": "v", "hostPath": source}]},
+    )
+    end = stage.run(pod)
+    assert end.phase == "Succeeded", end.message
+    assert (folder / "file").read_text() == "kept\n"
+
+
+def test_what_a_host_path_leads_to_is_of_its_type(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("read\n")
+    (tmp_path / "blocked").write_text("")
+
+    def end_of(path: str, kind: str, command: str = "cat /v") -> tuple[str, list[str]]:
+        pod = stage.shell(
+            command,
+            main={"volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+            spec={"volumes": [{"name": "v", "hostPath": {"path": str(tmp_path / path), "type": kind}}]},
+        )
+        end = stage.run(pod)
+        return end.message if end.phase != "Succeeded" else "", stage.log(pod) if end.phase == "Succeeded" else []
+
+    assert end_of("file", "File") == ("", ["read"])
+    assert end_of("fresh", "FileOrCreate", "echo new > /v") == ("", [])
+    assert (tmp_path / "fresh").read_text() == "new\n"
+    absent = f"hostPath type check failed: {tmp_path}/absent of the volume \"v\" is not a"
+    message = end_of("absent", "Directory")[0]
+    assert message.startswith(f"{absent} directory")
+    assert f"mkdir -p {tmp_path}/absent" in message
+    assert end_of("absent", "File")[0].startswith(f"{absent} file")
+    assert end_of("absent", "Socket")[0].startswith(f"{absent} socket file")
+    assert not (tmp_path / "absent").exists()
+    assert "is not a directory, it is a file" in end_of("file", "Directory")[0]
+    assert "is not a directory, it is a file" in end_of("file", "DirectoryOrCreate")[0]
+    assert "is not a file, it is a directory" in end_of("", "FileOrCreate")[0]
+    assert "Folder is an invalid volume type" in end_of("file", "Folder")[0]
+    for kind, path in (("", "blocked/below"), ("FileOrCreate", "nowhere/file")):
+        message = end_of(path, kind)[0]
+        assert "does not exist on this machine and cannot be made" in message
+        assert ": make it" in message
 
 
 def test_outputs_and_inputs_in_a_volume(stage: Stage, tmp_path: Path) -> None:

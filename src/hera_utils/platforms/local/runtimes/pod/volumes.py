@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import beneath
+from . import beneath, host_paths
 from .environment import expand, field, template_variables
 from .fault import PodFault
 from .roots import Mount
@@ -90,13 +90,7 @@ class Volumes:
             os.makedirs(found, exist_ok=True)
             source = str(found)
         elif (host := volume.get("hostPath")) is not None:
-            source = str(host.get("path"))
-            if not os.path.exists(source) and str(host.get("type") or "").endswith("OrCreate"):
-                os.makedirs(source, exist_ok=True)
-            if not os.path.exists(source):
-                raise PodFault(
-                    f'hostPath "{source}" of the volume "{name}" does not exist on this machine', "FailedMount"
-                )
+            source = host_paths.prepared(str(host.get("path")), str(host.get("type") or ""), name)
         else:
             source = f"{self._folder}/volumes/{name}"
             os.makedirs(source, exist_ok=True)
