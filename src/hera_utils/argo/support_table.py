@@ -216,7 +216,7 @@ EXECUTED: Table = {
     "v1.ConfigMapProjection": _all("items optional"),
     "v1.SecretProjection": _all("items optional"),
     "v1.KeyToPath": _all("key mode path"),
-    "v1.HostPathVolumeSource": _all("path type", "of this machine, not of a node; without a type a folder is made where there is nothing, as a container runtime does"),
+    "v1.HostPathVolumeSource": _all("path type", "of this machine; what is not there is made as on a node"),
     "v1.PersistentVolumeClaimVolumeSource": _all("claimName readOnly", "a claim is a folder of this machine"),
     "v1.PersistentVolumeClaim": _all("metadata spec status", "a claim is a folder of this machine"),
     "v1.TypeMeta": _all("apiVersion kind"),

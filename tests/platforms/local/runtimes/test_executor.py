@@ -380,7 +380,7 @@ def test_what_a_host_path_leads_to_is_of_its_type(stage: Stage, tmp_path: Path) 
     assert end_of("file", "File") == ("", ["read"])
     assert end_of("fresh", "FileOrCreate", "echo new > /v") == ("", [])
     assert (tmp_path / "fresh").read_text() == "new\n"
-    absent = f"hostPath type check failed: {tmp_path}/absent of the volume \"v\" is not a"
+    absent = f'hostPath type check failed: {tmp_path}/absent of the volume "v" is not a'
     message = end_of("absent", "Directory")[0]
     assert message.startswith(f"{absent} directory")
     assert f"mkdir -p {tmp_path}/absent" in message

@@ -6,13 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import venv
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stage import Stage, uid
 
+from hera_utils.platforms.local.runtimes.pod import python as python_of_tasks
 from hera_utils.platforms.local.runtimes.runtime import Launch
 
 pytest.importorskip("hera")
@@ -146,3 +150,77 @@ def test_an_editable_package_below_tmp_is_found(stage: Stage, tmp_path: Path) ->
     assert stage.run(pod).phase == "Succeeded", stage.log(pod)
     assert stage.log(pod) == ["5"]
     assert uid(pod)
+
+
+def wheel(folder: Path) -> Path:
+    """A package as small as one can be."""
+    path = folder / "tiny_thing-1.0-py3-none-any.whl"
+    about = "tiny_thing-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny_thing.py", "WORD = 'here'\n")
+        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny-thing\nVersion: 1.0\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    return path
+
+
+def installs(stage: Stage, own: str, pip: str, wheels: Path, **image: Any) -> tuple[str, list[str]]:
+    """(phase, log) of a task that installs a package with `pip` and imports it."""
+    install = f"{pip} install -q --no-index --disable-pip-version-check /wheels/{wheel(wheels).name}"
+    command = f"{install} && python -c 'import tiny_thing as t; print(t.WORD)'"
+    pod = stage.pod(
+        {
+            "image": "python:3.11", "command": ["sh", "-c", command],
+            "volumeMounts": [{"name": "w", "mountPath": "/wheels"}], **image,
+        },
+        spec={"volumes": [{"name": "w", "hostPath": {"path": str(wheels)}}]},
+        annotations=annotations(wheels / "script.py", own),
+    )  # fmt: skip
+    end = stage.run(pod, timeout=60)
+    return end.phase, stage.log(pod)
+
+
+@pytest.fixture
+def environment() -> Iterator[Path]:
+    """Where a virtual environment may be made that tasks can change in their own files: not below /tmp, which is read-only to them."""
+    with tempfile.TemporaryDirectory(prefix=".hera-utils-test-", dir=Path.home()) as folder:
+        yield Path(folder) / "env"
+
+
+@pytest.mark.parametrize(("pip", "with_pip"), [("pip", False), ("python3 -m pip", False), ("pip3", True)])
+def test_pip_is_that_of_the_python_of_the_task(
+    stage: Stage, tmp_path: Path, environment: Path, pip: str, with_pip: bool
+) -> None:
+    """Also in a virtual environment without one, though another pip is on PATH."""
+    folder = environment
+    venv.create(folder, symlinks=True, with_pip=with_pip)
+    phase, log = installs(stage, str(folder / "bin" / "python"), pip, tmp_path)
+    assert (phase, log[-1]) == ("Succeeded", "here"), log
+    assert not list(folder.glob("lib/*/site-packages/tiny_thing*"))  # installed in the task, not on this machine
+
+
+def test_a_pip_of_another_interpreter_in_the_same_folder_is_not_taken(
+    stage: Stage, tmp_path: Path, environment: Path
+) -> None:
+    folder = environment
+    venv.create(folder, symlinks=True)
+    other = folder / "bin" / "pip"
+    other.write_text("#!/usr/bin/env other-python\nexit 7\n")
+    other.chmod(0o755)
+    phase, log = installs(stage, str(folder / "bin" / "python"), "pip", tmp_path)
+    assert (phase, log[-1]) == ("Succeeded", "here"), log
+
+
+def test_a_python_without_any_pip_says_what_to_do(stage: Stage, tmp_path: Path) -> None:
+    """As Debian's without its package python3-venv."""
+    folder = tmp_path / "env"
+    venv.create(folder, symlinks=True)
+    lent = f"{Path(python_of_tasks.__file__).parent}/pip_of_task.py"
+    hidden = "import sysconfig, runpy; sysconfig.get_path = lambda name: '/nowhere'; sysconfig.get_config_var = lambda name: None; "
+    done = subprocess.run(
+        [folder / "bin" / "python", "-c", f"{hidden} runpy.run_path({lent!r})"],
+        capture_output=True, text=True, check=False, env={"PATH": str(folder / "bin")},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "has no pip\n  fix: install what the task needs before the run" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -64,7 +64,9 @@ def unfit(path: str, kind: str, volume: str) -> Obstacle | None:
     if not wanted or _TYPES[wanted][1](mode):
         return None
     there = next((words for words, fits in _TYPES.values() if fits(mode)), "pipe")
-    message = f'hostPath type check failed: {path} of the volume "{volume}" is not a {_TYPES[wanted][0]}, it is a {there}'
+    message = (
+        f'hostPath type check failed: {path} of the volume "{volume}" is not a {_TYPES[wanted][0]}, it is a {there}'
+    )
     return Obstacle(message, "correct the path or its type")
 
 

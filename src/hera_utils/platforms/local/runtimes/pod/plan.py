@@ -81,7 +81,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
     needed: list[str] = []
     if settings.get("python"):
         interpreter = python.interpreter(job, settings)
-        written.update(python.names(interpreter))
+        written.update(python.files(interpreter))
         needed = python.folders(job, interpreter)
         if python.runs_hera(container):
             argv, more, files = python.runner(job, argv)

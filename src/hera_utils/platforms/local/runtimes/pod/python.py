@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import glob
 import os
+import re
 from typing import Any
 
 from .fault import PodFault
@@ -13,7 +14,10 @@ Json = dict[str, Any]
 SHIMS = "/argo/bin"
 _RUNNER = "hera.workflows.runner"
 _RUNNER_FILE = f"{SHIMS}/hera_runner.py"
-_OWN_RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hera_runner.py")
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_OWN_RUNNER = os.path.join(_HERE, "hera_runner.py")
+_LENT = "/argo/lent"
+_OWN_PIP = os.path.join(_HERE, "pip_of_task.py")
 
 
 def interpreter(job: Json, settings: Json) -> str:
@@ -28,29 +32,72 @@ def interpreter(job: Json, settings: Json) -> str:
 
 
 def variables(path: str, env: dict[str, str]) -> dict[str, str]:
-    """PATH and VIRTUAL_ENV with this interpreter first."""
+    """PATH and VIRTUAL_ENV with this interpreter first; PYTHONPATH, where a pip is lent to it."""
     folder = os.path.dirname(path)
-    found = {"PATH": ":".join([*([SHIMS] if names(path) else []), folder, env["PATH"]])}
+    found = {"PATH": ":".join([*([SHIMS] if _missing_names(path, _changed_at(folder)) else []), folder, env["PATH"]])}
     prefix = os.path.dirname(folder)
     if os.path.exists(f"{prefix}/pyvenv.cfg"):
         found["VIRTUAL_ENV"] = prefix
+    if not _has_pip(path):
+        found["PYTHONPATH"] = ":".join([*filter(None, [env.get("PYTHONPATH")]), _LENT])
     return found
 
 
+def _changed_at(folder: str) -> float:
+    return os.stat(folder).st_mtime
+
+
 @functools.lru_cache(maxsize=64)
-def _missing_names(path: str) -> tuple[str, ...]:
+def _missing_names(path: str, _: float) -> tuple[str, ...]:
+    """Those of `python`, `python3`, `pip` and `pip3` that in the interpreter's own folder are absent, or of another interpreter."""
     folder = os.path.dirname(path)
-    return tuple(n for n in ("python", "python3") if not _means(f"{folder}/{n}", path))
+    missing = [name for name in ("python", "python3") if not _means(f"{folder}/{name}", path)]
+    return (*missing, *(name for name in ("pip", "pip3") if not _means(_run_by(f"{folder}/{name}", folder), path)))
 
 
 def _means(candidate: str, path: str) -> bool:
     return os.path.exists(candidate) and os.path.realpath(candidate) == os.path.realpath(path)
 
 
-def names(path: str) -> dict[str, tuple[bytes, int]]:
-    """Files that make `python` and `python3` mean an interpreter whose own folder lacks one of these names."""
+def _run_by(program: str, folder: str) -> str:
+    """The interpreter that a program's first line names, "" when there is none in this folder."""
+    try:
+        with open(program, "rb") as file:
+            first = file.readline(512)
+    except OSError:
+        return ""
+    named = os.fsdecode(first[2:]).strip() if first.startswith(b"#!") else ""
+    return named if os.path.realpath(os.path.dirname(named)) == os.path.realpath(folder) else ""
+
+
+def _has_pip(path: str) -> bool:
+    """Whether the interpreter finds a pip of its own, or may: in a virtual environment that sees the system's packages."""
+    prefix = os.path.dirname(os.path.dirname(path))
+    try:
+        with open(f"{prefix}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
+            if re.search(r"(?mi)^include-system-site-packages\s*=\s*true", file.read()):
+                return True
+    except OSError:
+        pass
+    places = [*_site_packages(path), *glob.glob(f"{glob.escape(prefix)}/lib/python3*/dist-packages")]
+    return any(os.path.isdir(f"{place}/pip") for place in places)
+
+
+def files(path: str) -> dict[str, tuple[bytes, int]]:
+    """Files that make `python`, `pip` and their like mean an interpreter whose own folder lacks these names, and that lend it a pip."""
     quoted = "'" + path.replace("'", "'\\''") + "'"
-    return {f"{SHIMS}/{name}": (f'#!/bin/sh\nexec {quoted} "$@"\n'.encode(), 0o755) for name in _missing_names(path)}
+    lent = not _has_pip(path)
+    pip = f"{quoted} {_LENT}/pip" if lent else f"{quoted} -m pip"
+    commands = {
+        name: pip if name.startswith("pip") else quoted
+        for name in _missing_names(path, _changed_at(os.path.dirname(path)))
+    }
+    written = {
+        f"{SHIMS}/{name}": (f'#!/bin/sh\nexec {command} "$@"\n'.encode(), 0o755) for name, command in commands.items()
+    }
+    if lent:
+        written |= {f"{_LENT}/pip/__init__.py": (b"", 0o644), f"{_LENT}/pip/__main__.py": (_source(_OWN_PIP), 0o644)}
+    return written
 
 
 def runs_hera(container: Json) -> bool:
@@ -68,12 +115,12 @@ def runner(job: Json, argv: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str,
         "HERA_UTILS_SCRIPT": str(annotations.get("hera-utils/script") or ""),
         "HERA_UTILS_DIRECTORY": str(annotations.get("hera-utils/directory") or ""),
     }
-    return (*argv[: place - 1], _RUNNER_FILE, *argv[place + 1 :]), env, {_RUNNER_FILE: (_runner_source(), 0o644)}
+    return (*argv[: place - 1], _RUNNER_FILE, *argv[place + 1 :]), env, {_RUNNER_FILE: (_source(_OWN_RUNNER), 0o644)}
 
 
-@functools.lru_cache(maxsize=1)
-def _runner_source() -> bytes:
-    with open(_OWN_RUNNER, "rb") as file:
+@functools.lru_cache(maxsize=2)
+def _source(path: str) -> bytes:
+    with open(path, "rb") as file:
         return file.read()
 
 
