@@ -203,7 +203,7 @@ def _folder_of_script() -> Path:
     return Path(main).resolve().parent if main else Path.cwd()
 
 
-# --- ports, folders, sizes and limits ------------------------------------------------------------------------------------------------------
+# --- ports, folders, sizes and limits --------------------------------------------------------------------------------------
 
 
 def _ports(reach: Called) -> Iterator[Finding]:
