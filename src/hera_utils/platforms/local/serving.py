@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +202,7 @@ async def _serve(
     tls = certificate(state / "tls")
     argo = attention.around(argo_app(platform, token))
     kubernetes = attention.around(_kubernetes_app(platform, token))
-    servers = [_server(argo), _server(kubernetes), _server(kubernetes, tls)]
+    servers = [_server(argo, tls, plain_too=True), _server(kubernetes), _server(kubernetes, tls)]
 
     def stop() -> None:
         for server in servers:
@@ -246,7 +247,8 @@ def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
     return app
 
 
-def _server(app: ASGIApp, tls: Certificate | None = None) -> uvicorn.Server:
+def _server(app: ASGIApp, tls: Certificate | None = None, *, plain_too: bool = False) -> uvicorn.Server:
+    """plain_too: a client that begins without TLS is answered without."""
     import uvicorn
 
     options: Json = {"ssl_certfile": str(tls.server), "ssl_keyfile": str(tls.key)} if tls is not None else {}
@@ -255,5 +257,18 @@ def _server(app: ASGIApp, tls: Certificate | None = None) -> uvicorn.Server:
         timeout_graceful_shutdown=1, timeout_keep_alive=75, **options,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    if plain_too:
+        server.startup = partial(_startup_of_both, server)
     server.capture_signals = contextlib.nullcontext  # one server among several in a loop: signals are the process's
     return server
+
+
+async def _startup_of_both(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    """As uvicorn's own, for a port that speaks TLS and plain HTTP."""
+    from hera_utils.platforms.local.tls_or_plain import TlsOrPlain
+
+    config = server.config
+    assert config.ssl is not None
+    speaks = partial(config.http_protocol_class, config=config, server_state=server.server_state, app_state={})
+    server.servers = [TlsOrPlain(one, speaks, config.ssl, config.backlog) for one in sockets]
+    server.started = True

@@ -1,0 +1,87 @@
+"""One port that answers in plain HTTP and with TLS, by how a client begins.
+
+Scripts write `f"https://{os.environ['ARGO_SERVER']}"`, as a cluster's Argo server wants it. The first byte of a connection tells a TLS
+handshake from HTTP's letters; it is looked at before anybody reads it, once a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+
+_HANDSHAKE = 0x16
+"""The first byte of a TLS record that begins a handshake (RFC 8446, 5.1)."""
+_AT_ONCE = 100  # connections that are taken before others have their turn
+_PAUSE = 1.0  # seconds, when there are no descriptors left for another connection
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class TlsOrPlain:
+    """Takes connections of a listening socket. protocol: makes what speaks HTTP on a connection. Used within its event loop."""
+
+    def __init__(
+        self, listener: socket.socket, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext, backlog: int
+    ) -> None:
+        self._listener, self._protocol, self._context = listener, protocol, context
+        self._loop = asyncio.get_running_loop()
+        self._silent: set[socket.socket] = set()
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._closed = False
+        listener.setblocking(False)
+        listener.listen(backlog)
+        self._listen()
+
+    def close(self) -> None:
+        """Take no more. What speaks already is the protocol's to end."""
+        self._closed = True
+        self._loop.remove_reader(self._listener)
+        for connection in self._silent:
+            self._loop.remove_reader(connection)
+            connection.close()
+        self._silent.clear()
+
+    def _listen(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, _address = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTORS:
+                    raise
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_PAUSE, self._listen)
+                return
+            connection.setblocking(False)
+            self._silent.add(connection)
+            self._loop.add_reader(connection, self._look, connection)
+
+    def _look(self, connection: socket.socket) -> None:
+        """Something came, or the connection ended."""
+        try:
+            first = connection.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            first = b""
+        self._loop.remove_reader(connection)
+        self._silent.discard(connection)
+        if not first:
+            connection.close()
+            return
+        beginning = self._loop.create_task(self._begin(connection, first[0] == _HANDSHAKE))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, connection: socket.socket, secure: bool) -> None:
+        # A handshake that fails is the client's affair: it knows, and the connection is closed
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await self._loop.connect_accepted_socket(self._protocol, connection, ssl=self._context if secure else None)
