@@ -10,7 +10,8 @@
     │   └── ExpressionError  an expression or a {{tag}} in it is
     ├── Refused            the platform understood the request and says no: Argo's or Kubernetes' status and message
     ├── PlatformError      the platform itself failed (a port in use, a full disk, a damaged journal)
-    └── RunFailed          the workflow ran and did not succeed
+    ├── RunFailed          the workflow ran and did not succeed
+    └── WaitTimeout        nobody waits any longer for a run: it goes on
 
 The command line prints `hera-utils: {error}` and `  fix: {error.fix}` and exits with `exit_status`.
 """
@@ -84,3 +85,9 @@ class RunFailed(HeraUtilsError):
     """The workflow ran and did not succeed."""
 
     exit_status = 1
+
+
+class WaitTimeout(HeraUtilsError):
+    """The limit of a wait is reached. The run goes on; the message says how to come back to it."""
+
+    exit_status = 124  # as timeout(1)

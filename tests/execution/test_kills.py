@@ -28,7 +28,7 @@ def define(environment, inputs, layout):
     with Workflow(generate_name="kills-", entrypoint="dag") as w:
         work = Container(
             name="work", image="alpine:3", command=["sh", "-c"], inputs=[Parameter(name="n")], volumes=MOUNT,
-            args=["echo begun >> /out/{{{{inputs.parameters.n}}}}; sleep 0.02; echo done >> /out/{{{{inputs.parameters.n}}}}"],
+            args=["echo begun >> /out/{{{{inputs.parameters.n}}}}; sleep {seconds}; echo done >> /out/{{{{inputs.parameters.n}}}}"],
         )
         with DAG(name="dag", fail_fast=False):
             Task(name="work", template=work, arguments={{"n": "{{{{item}}}}"}}, with_items=inputs.parameters.n)
@@ -67,10 +67,10 @@ def below(pid):
 
 
 class Lab:
-    def __init__(self, folder, points, nodes):
+    def __init__(self, folder, points, nodes, seconds):
         self.folder, self.state = folder, folder / "state"
         self.out = self.state / "claims" / "default" / "kills"
-        (folder / "experiment.py").write_text(SCRIPT.format(points=points, nodes=nodes))
+        (folder / "experiment.py").write_text(SCRIPT.format(points=points, nodes=nodes, seconds=seconds))
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HERA_UTILS_IMAGES") if name in os.environ}
         self.environ = kept | {"HOME": str(folder), "HERA_UTILS_STATE": str(self.state), "PYTHONUTF8": "1"}
 
@@ -115,8 +115,8 @@ class Lab:
 def lab(tmp_path):
     made = []
 
-    def of(points, nodes):
-        made.append(Lab(tmp_path, points, nodes))
+    def of(points, nodes, seconds=0.02):
+        made.append(Lab(tmp_path, points, nodes, seconds))
         return made[0]
 
     yield of
@@ -146,8 +146,6 @@ def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
         assert script.poll() is None, script.communicate()[0]
         here.kill_everything(script)
     said = here.start("--resume").communicate(timeout=120 + points)[0]
-    if "ended Succeeded" not in said:  # tasks that were killed in the last turn failed; their points run now
-        said += here.start("--resume").communicate(timeout=120)[0]
     assert "ended Succeeded" in said, said
     assert set(here.statuses().values()) == {DONE}
     counts = {file.name: file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"}
@@ -155,6 +153,45 @@ def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
     again = sorted(name for name, count in counts.items() if count > 1)
     # A task may be killed after its last line and before its end was seen: at most one a core and kill.
     assert len(again) <= kills * (os.cpu_count() or 1), (again, said)
+    assert (here.out / "gathered").read_text() == "gathered\n"
+    assert "nothing to run" in here.start("--resume").communicate(timeout=60)[0]
+
+
+def kill_when_begun(here, goal, pause):
+    """Begin a sweep and kill everything a moment after so many of its points have begun; how many had by then."""
+    script = here.start()
+    deadline = time.monotonic() + 120
+    while here.begun() < goal and script.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(pause)
+    assert script.poll() is None, script.communicate()[0]
+    here.kill_everything(script)
+    return here.begun()
+
+
+MOMENTS = int(os.environ.get("HERA_UTILS_MOMENTS", "1"))  # as many random ones, each of a sweep of its own
+EARLY = -1
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [EARLY, *range(MOMENTS)])
+@pytest.mark.parametrize("nodes", [25, 2000], ids=["many workflows", "one workflow"])
+def test_everything_is_killed_and_one_resume_completes_the_run(lab, nodes, seed):
+    points = 60
+    # early, and slow points: the workflows that lost their tasks still go on when the run is taken up
+    here, dice = lab(points, nodes, 0.6 if seed == EARLY else 0.02), random.Random(f"{nodes} {seed}")
+    goal = 2 if seed == EARLY else dice.randrange(1, points)
+    begun = kill_when_begun(here, goal, 0.0 if seed == EARLY else dice.uniform(0.0, 0.1))
+    resumed = here.start("--resume")
+    said = resumed.communicate(timeout=300)[0]
+    print(f"{begun} of {points} points had begun\n{said}")
+    assert resumed.returncode == 0, said
+    assert "ended Succeeded" in said, said
+    assert set(here.statuses().values()) == {DONE}
+    counts = {file.name: file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"}
+    assert set(counts) == {str(n) for n in range(points)}
+    again = sorted(name for name, count in counts.items() if count > 1)
+    assert len(again) <= (os.cpu_count() or 1), (again, said)  # killed after its last line, before its end was seen
     assert (here.out / "gathered").read_text() == "gathered\n"
     assert "nothing to run" in here.start("--resume").communicate(timeout=60)[0]
 

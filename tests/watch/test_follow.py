@@ -35,7 +35,7 @@ class Client:
     def __init__(self, *events):
         self.events = events
 
-    def watch(self, name, *, fresh=False):
+    def watch(self, name, *, timeout=None, fresh=False):
         yield from self.events
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.cli.options import deadline
 from hera_utils.cli.runs import (
     DETACHED,
     FINISHED,
@@ -95,14 +96,19 @@ def follow_run(client: ArgoClient, name: str) -> int:
 def _follow_together(run: Followed, seen: set[str]) -> int:
     """seen: workflows that were followed already, to their end."""
     from hera_utils.cli.terminal import console, note
+    from hera_utils.errors import WaitTimeout
     from hera_utils.watch.display import shown
     from hera_utils.watch.together import follow_together
 
     try:
-        state = follow_together(run.name, run.look, shown(console()), more=lambda _: run.remaining.phase)
+        state = follow_together(
+            run.name, run.look, shown(console()), more=lambda _: run.remaining.phase, deadline=deadline()
+        )
     except KeyboardInterrupt:
-        note(how_to_come_back(run.client, run.name))
+        note("\n" + how_to_come_back(run.client, run.name))
         return DETACHED
+    except WaitTimeout:
+        raise deadline().reached(how_to_come_back(run.client, run.name)) from None
     for one in (row.label for row in state.rows if row.failed and row.label not in seen):
         tell_end(run.client, run.client.get(one))
     if not state.over:

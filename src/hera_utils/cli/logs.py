@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import name_argument, settings_options
-from hera_utils.errors import ResourceError
+from hera_utils.cli.options import deadline, name_argument, settings_options, timeout_option
+from hera_utils.errors import ResourceError, WaitTimeout
 
 if TYPE_CHECKING:
     from hera_utils.cli.following import Followed
@@ -30,6 +30,7 @@ _COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright
 @click.option("--tail", type=click.IntRange(min=0), default=None, help="Only the last so many lines of each task.")
 @click.option("--grep", default=None, metavar="REGEX", help="Only lines that match.")
 @click.option("--no-prefix", is_flag=True, help="Without the task's name before each line.")
+@timeout_option
 @settings_options
 def command(  # noqa: PLR0913  a command's flags are its signature
     name: str, task: str | None, follow: bool, container: str, tail: int | None, grep: str | None, no_prefix: bool
@@ -40,25 +41,37 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     """
     from hera_utils.cli.following import followed
     from hera_utils.cli.runs import reached
-    from hera_utils.cli.terminal import use_colour
 
-    colour, silent, painted = use_colour(), True, colours()
+    limit = deadline(waits="" if follow else "without --follow")
+    wanted = {"container": container, "follow": follow, "tail": tail, "grep": grep}
     with reached() as client:
         run = followed(client, name)
-        for found, pods, names in _chosen(run, task, follow=follow):
-            for pod in pods:
-                lines = client.logs(found, pod=pod, container=container, follow=follow, tail=tail, grep=grep)
-                for source, line in lines:
-                    if "argo=true" in line:  # the emissary's own lines, on a cluster
-                        continue
-                    silent = False
-                    if not no_prefix and (task is None or len(pods) > 1):
-                        source = names.get(source) or _named_now(client, found, source, names)
-                        line = f"{painted(source) if colour else source}: {line}"
-                    click.echo(line)
-        if silent:
-            check_container(client.get((run.names or [run.name])[0]), container)
+        try:
+            if not _print(run, task, wanted, prefix=not no_prefix):
+                check_container(client.get((run.names or [run.name])[0]), container)
+        except WaitTimeout:
+            again = client.connection.command("logs", run.name, "--follow")
+            raise limit.reached(f"the run goes on; come back with: {again}") from None
     return 0
+
+
+def _print(run: Followed, task: str | None, wanted: Json, *, prefix: bool) -> bool:
+    """The lines of a run or a task of it; whether there were any. wanted: what of the logs, as the client is asked for it."""
+    from hera_utils.cli.terminal import use_colour
+
+    colour, spoken, painted, limit = use_colour(), False, colours(), deadline()
+    for found, pods, names in _chosen(run, task, follow=wanted["follow"]):
+        for pod in pods:
+            for source, line in run.client.logs(found, pod=pod, timeout=limit.left, **wanted):
+                if "argo=true" in line:  # the emissary's own lines, on a cluster
+                    continue
+                spoken = True
+                if prefix and (task is None or len(pods) > 1):
+                    source = names.get(source) or _named_now(run.client, found, source, names)
+                    line = f"{painted(source) if colour else source}: {line}"
+                click.echo(line)
+            limit.check(run.name)
+    return spoken
 
 
 def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
@@ -80,6 +93,7 @@ def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
         if seen.issuperset(run.names):
             if is_over(run):
                 return
+            deadline().check(run.name)
             time.sleep(_PAUSE)
 
 
@@ -148,6 +162,7 @@ def _pods(
         except ResourceError:
             if not follow or (document.get("status") or {}).get("phase") in FINISHED:
                 raise
+        deadline().check(workflow)
         time.sleep(_PAUSE)
 
 

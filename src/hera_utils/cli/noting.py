@@ -23,7 +23,7 @@ class Made:
     sending: whether what it submits is sent (not when it is only looked at). announce: called before anything is sent.
     services: how many services of Hera it made (each workflow makes one).
     linked: whether it asked Hera for the address of a workflow's page, most likely to print it.
-    look: called with each workflow and template before it is sent.
+    look: called with each workflow and template before it is sent. waits: called before the script asks how a workflow stands.
     """
 
     built: list[Any] = field(default_factory=list)
@@ -40,6 +40,7 @@ class Made:
     linked: bool = False
     announce: Callable[[], None] = lambda: None
     look: Callable[[Any], None] = lambda workflow: None
+    waits: Callable[[], None] = lambda: None
 
     @property
     def waiting(self) -> list[Any]:
@@ -73,6 +74,7 @@ def written_down(made: Made) -> Iterator[None]:
     wrap(WorkflowsService, "__init__", _making_a_service)
     for name in ("create_workflow", "submit_workflow"):
         wrap(WorkflowsService, name, _submitting)
+    wrap(WorkflowsService, "get_workflow", _asking)
     try:
         yield
     finally:
@@ -159,6 +161,14 @@ def _realizing(original: Wrapper, made: Made) -> Wrapper:
         return None
 
     return run
+
+
+def _asking(original: Wrapper, made: Made) -> Wrapper:
+    def ask(self: Any, *arguments: Any, **options: Any) -> Any:
+        made.waits()
+        return original(self, *arguments, **options)
+
+    return ask
 
 
 def _submitting(original: Wrapper, made: Made) -> Wrapper:

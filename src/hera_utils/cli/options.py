@@ -12,10 +12,11 @@ from hera_utils.settings.fields import FIELDS, Field, spellings
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
     from hera_utils.settings.trust import Untrusted
+    from hera_utils.watch.deadline import Deadline
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_MEMORY = "hera_utils.settings"
+_MEMORY, _DEADLINE = "hera_utils.settings", "hera_utils.deadline"
 # The ones that people type; the others work as well and are listed by `hera-utils settings`.
 _SHOWN = frozenset({"platform", "profile", "argo_server", "argo_namespace", "argo_token"})
 
@@ -118,6 +119,35 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
         show_default=True,
         help="How to print.",
     )
+
+
+def timeout_option(function: Command) -> Command:
+    """Adds `--timeout`; `deadline()` gives what it says."""
+
+    def keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+        from hera_utils.watch.deadline import Deadline
+
+        ctx.meta[_DEADLINE] = Deadline.after(value)
+
+    return click.option(
+        "--timeout",
+        metavar="TIME",
+        callback=keep,
+        expose_value=False,
+        help="Wait no longer than that (90, 90s, 10m, 1h) and leave with status 124; what runs goes on.",
+    )(function)
+
+
+def deadline(*, waits: str = "") -> Deadline:
+    """Until when this command waits. waits: the flag that would make it wait and was not given; then a limit is refused."""
+    from hera_utils.errors import SettingsError
+    from hera_utils.watch.deadline import NEVER
+
+    current = click.get_current_context(silent=True)
+    found: Deadline = (current.meta.get(_DEADLINE) if current is not None else None) or NEVER
+    if waits and found.seconds is not None:
+        raise SettingsError(f"--timeout limits a wait, and {waits} nothing is waited for", fix="leave --timeout out")
+    return found
 
 
 def name_argument(function: Command) -> Command:

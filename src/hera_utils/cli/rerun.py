@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import context, settings_options
+from hera_utils.cli.options import context, deadline, settings_options, timeout_option
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -24,6 +24,7 @@ Json = dict[str, Any]
     "-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the recorded workflows."
 )
 @click.option("--detach", is_flag=True, help="Submit, say the runs' names, and leave.")
+@timeout_option
 @settings_options
 def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: bool) -> int:
     """Repeat the run that MANIFEST tells of (a ro-crate-metadata.json, or its folder), on the platform that is meant now.
@@ -36,6 +37,7 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     from hera_utils.platforms.connection import connect
     from hera_utils.report import repeating
 
+    deadline(waits="with --detach" if detach else "")
     recorded = repeating.read(manifest)
     settings = context()
     why = "" if workflows or given else _why_not_the_script(recorded, repeating.changed_sources(recorded))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo import faults
-from hera_utils.cli.options import context, given_settings, settings_options
+from hera_utils.cli.options import context, deadline, given_settings, settings_options, timeout_option
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ Json = dict[str, Any]
 )
 @click.option("--no-preflight", "--no_preflight", is_flag=True, help="Submit to a cluster without checking it before.")
 @click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
+@timeout_option
 @settings_options
 def command(
     words: tuple[str, ...],
@@ -60,6 +61,7 @@ def command(
     from hera_utils.platforms.hera_binding import stamp_of
 
     settings = context()
+    deadline(waits="with --detach" if detach else "")
     script, arguments = _script_of(words, stored)
     own = {"--from": stored, "--parameter-file": parameter_file}
     flags = [word for flag, value in own.items() if value for word in (flag, str(value))]
@@ -199,9 +201,10 @@ def run_script(
     from hera_utils.execution.execution_engine import ExecutionEngine
     from hera_utils.platforms.hera_binding import bind_hera, stamp_of
     from hera_utils.settings.parser import ContextParser
+    from hera_utils.watch.deadline import NEVER
 
     ContextParser.inherited = given_settings()
-    ExecutionEngine.launched = launch
+    ExecutionEngine.launched, ExecutionEngine.deadline = launch, deadline()
     binding = bind_hera(
         connection,
         stamp=stamp_of(settings, script=str(script)),
@@ -211,6 +214,7 @@ def run_script(
     leaving = click.get_current_context().call_on_close  # however the command ends
     leaving(binding.restore)
     leaving(lambda: setattr(ExecutionEngine, "launched", None))
+    leaving(lambda: setattr(ExecutionEngine, "deadline", NEVER))
     told: list[str] = []
 
     def announce() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.errors import ResourceError, RunFailed
+from hera_utils.errors import ResourceError, RunFailed, WaitTimeout
 
 if TYPE_CHECKING:
     from hera_utils.execution.run import Run
@@ -85,7 +85,7 @@ def by_age(workflow: Json) -> tuple[str, int]:
 
 def how_to_come_back(client: ArgoClient, run: str) -> str:
     command = client.connection.command
-    return f"\nthe run goes on; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
+    return f"the run goes on; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
 
 
 def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
@@ -93,15 +93,18 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
     again: the command that runs it anew, "" where that is not known.
     """
+    from hera_utils.cli import options
     from hera_utils.cli.terminal import console, note
     from hera_utils.watch.display import shown
     from hera_utils.watch.follow import follow
 
     try:
-        document = follow(client, name, shown(console()))
+        document = follow(client, name, shown(console()), deadline=options.deadline())
     except KeyboardInterrupt:
-        note(how_to_come_back(client, name))
+        note("\n" + how_to_come_back(client, name))
         return DETACHED
+    except WaitTimeout:
+        raise options.deadline().reached(how_to_come_back(client, name)) from None
     return tell_end(client, document, again=again)
 
 
@@ -186,9 +189,11 @@ def act_on(
 
     first: called with each of these workflows before.
     """
+    from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
     from hera_utils.cli.terminal import say
 
+    options.deadline(waits="" if watch else "without --watch")
     with reached() as client:
         names = workflows_of(client, name)
         for found in _meant(client, names, verb):
@@ -230,6 +235,9 @@ def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
 
 
 def watch_option(function: Any) -> Any:
+    """Adds `--watch`, and `--timeout` for it."""
+    from hera_utils.cli.options import timeout_option
+
     return click.option(
         "-w", "--watch", is_flag=True, help="Follow it to its end; the exit status tells how it ended."
-    )(function)
+    )(timeout_option(function))

@@ -13,6 +13,7 @@ import click
 
 from hera_utils.argo.faults import platform_fault
 from hera_utils.cli.noting import Made, written_down
+from hera_utils.cli.options import deadline
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
@@ -78,6 +79,7 @@ def execute(
     """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
 
     sending: False to let it build its workflows and send none. announce, look: as in Made. command: a Connection's.
+    At the limit of the command line's --timeout, WaitTimeout is raised in it when it asks for its runs.
     """
     code = read_script(path)
     module = types.ModuleType("__main__")
@@ -89,13 +91,20 @@ def execute(
     sys.path[0:1] = [str(path.parent.resolve())]
     made = Made(sending=sending)
     made.announce, made.look = announce or made.announce, look or made.look
+    command = command or (lambda *words: " ".join(("hera-utils", *words)))
+
+    def check() -> None:
+        if made.runs and deadline().passed:
+            raise deadline().reached(_how_to_come_back(made, command))
+
+    made.waits = check
     with written_down(made):
         try:
             exec(code, module.__dict__)  # this is what the user asked for
         except HeraUtilsError:
             raise
         except KeyboardInterrupt as stop:
-            raise left_alone(made, stop, command or (lambda *words: " ".join(("hera-utils", *words)))) from None
+            raise left_alone(made, stop, command) from None
         except SystemExit as stop:
             made.ended, made.status = True, _exit_status(stop)
         except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
@@ -107,11 +116,14 @@ def left_alone(made: Made, stop: KeyboardInterrupt, command: Callable[..., str])
     """Ctrl-C while the script waited: what it submitted goes on."""
     from hera_utils.execution.screen import Detached
 
-    names = [name for _, name in made.runs]
-    if isinstance(stop, Detached) or not names:
+    if isinstance(stop, Detached) or not made.runs:
         return stop
-    goes = "the run goes" if len(names) == 1 else "the runs go"
-    return Detached(f"{goes} on; come back with: " + "; ".join(command("watch", name) for name in names))
+    return Detached(_how_to_come_back(made, command))
+
+
+def _how_to_come_back(made: Made, command: Callable[..., str]) -> str:
+    goes = "the run goes" if len(made.runs) == 1 else "the runs go"
+    return f"{goes} on; come back with: " + "; ".join(command("watch", name) for _, name in made.runs)
 
 
 def created(workflow: Any, path: Path) -> str:

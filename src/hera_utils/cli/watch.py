@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.options import name_argument, settings_options, timeout_option
 
 
 @click.command()
 @name_argument
+@timeout_option
 @settings_options
 def command(name: str) -> int:
     """Follow a run until it ends; the exit status is 0 only when it succeeded.

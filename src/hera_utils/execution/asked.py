@@ -1,4 +1,6 @@
-"""What a command line asks of an experiment's inputs: `--inputs FILE`, `--set NAME=VALUE`, `--points`."""
+"""What a command line asks of an experiment's inputs: `--inputs FILE`, `--set NAME=VALUE`, `--points`; and how long to wait
+for it: `--timeout`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ from hera_utils.experiment.values import text
 from hera_utils.settings.resolve import CLIContext
 
 _FILE, _SET, _POINTS = "inputs_file", "inputs_set", "inputs_points"
+TIMEOUT = "wait_timeout"
+"""The attribute that holds how long to wait, as it was typed."""
 
 
 def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
@@ -33,6 +37,13 @@ def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
 
     if "--points" not in taken:
         group.add_argument("--points", dest=_POINTS, action="store_true", help="list the points, and run nothing")
+    if "--timeout" not in taken:
+        group.add_argument(
+            "--timeout",
+            dest=TIMEOUT,
+            metavar="TIME",
+            help="wait no longer than that (90, 90s, 10m, 1h), say how to come back, and leave it: it goes on",
+        )
 
 
 def points_asked_for(experiment: Experiment, context: CLIContext) -> list[str]:

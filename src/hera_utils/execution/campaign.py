@@ -15,10 +15,12 @@ from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
 from hera_utils.argo.tree import FAILED, FINISHED
 from hera_utils.errors import AccessError, PlatformError, Refused
+from hera_utils.execution.lost_pods import LOST, lost_points
 from hera_utils.execution.parts import Part
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.report.outcome import Failure, outcome
 from hera_utils.report.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
+from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
@@ -34,11 +36,12 @@ MOST_FAILURES = 1000  # that are kept of a run, to be told
 
 @dataclass
 class Flight:
-    """A workflow that goes on. share: how much of it is done, 0 to 1."""
+    """A workflow that goes on. share: how much of it is done, 0 to 1. joined: whether an earlier process has sent it."""
 
     row: WorkflowRow
     phase: str = "Pending"
     share: float = 0.0
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,22 @@ class Sending:
 
 
 class Campaign:
-    """A run under way. texts: what the digests of prints stand for, kept with the record."""
+    """A run under way. texts: what the digests of prints stand for, kept with the record. deadline: of whoever waits: WaitTimeout then."""
 
-    def __init__(self, client: ArgoClient, record: RunRecord, sending: Sending, texts: dict[str, str]) -> None:
+    def __init__(
+        self,
+        client: ArgoClient,
+        record: RunRecord,
+        sending: Sending,
+        texts: dict[str, str],
+        deadline: Deadline = NEVER,
+    ) -> None:
         self.client, self.record, self.sending, self.texts = client, record, sending, texts
+        self.deadline = deadline
         self.flying: dict[str, Flight] = {}
         self.failures: list[Failure] = []
         self.last: Json | None = None
+        self.lost: set[str] | None = None
         self.ended: list[tuple[WorkflowRow, str]] = []
         self._begun = time.time()
         self._fruitless = 0
@@ -86,11 +98,12 @@ class Campaign:
                 continue
             if phase == row.phase:
                 continue
-            self.flying[row.name] = Flight(row, phase)
+            self.flying[row.name] = Flight(row, phase, joined=True)
             if phase in FINISHED:
                 self._settle(row.name)
         self._fruitless = 0  # what failed before is no sign for what is to come
         self.failures.clear()
+        self.lost = None  # what is over already is judged with all the rest
 
     # --- sending -----------------------------------------------------------------------------------------------------
     def send(self, part: Part) -> str:
@@ -170,7 +183,7 @@ class Campaign:
 
     def follow_one(self, name: str, display: Display | None) -> Json:
         """Follow a single workflow to its end, task by task, and settle it."""
-        document = follow(self.client, name, display)
+        document = follow(self.client, name, display, deadline=self.deadline)
         self._settle(name, document)
         return document
 
@@ -199,7 +212,8 @@ class Campaign:
                 display.update(self.progress(total))
             if over:
                 return
-            time.sleep(pause)
+            self.deadline.check(self.record.name)
+            time.sleep(self.deadline.pause(pause))
             pause = min(_LONGEST_PAUSE, pause * 1.3)
 
     def _phase(self, name: str) -> tuple[str, float]:
@@ -218,7 +232,8 @@ class Campaign:
             except (AccessError, PlatformError):
                 if time.monotonic() - begun > _PATIENCE:
                     raise
-                time.sleep(pause)
+                self.deadline.check(self.record.name)
+                time.sleep(self.deadline.pause(pause))
                 pause = min(5.0, pause * 2)
                 self.client.rejoin()
 
@@ -232,6 +247,8 @@ class Campaign:
             document = document or self._asked(lambda: self.client.get(name))
             phase = str((document.get("status") or {}).get("phase") or "")
             statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
+            if flight.joined and phase in FAILED:
+                self._note_lost(document, rows, statuses)
             if len(self.failures) < MOST_FAILURES:
                 self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
             self.last = document
@@ -239,6 +256,22 @@ class Campaign:
         self.ended.append((flight.row, phase))
         if rows:
             self._fruitless = 0 if DONE in statuses.values() else self._fruitless + 1
+
+    def _note_lost(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:
+        lost = lost_points(document, rows, statuses)
+        if lost is not None:
+            self.lost = lost | (self.lost or set())
+
+    def take_lost(self) -> set[str] | None:
+        """The points to compute again as their pods were lost before this process took up their workflows; None when no pod was.
+
+        Asked once: what is lost of workflows that this process sends is a failure.
+        """
+        lost, self.lost = self.lost, None
+        if lost is not None:
+            self.failures = [failure for failure in self.failures if failure.message != LOST]
+            self._fruitless = 0
+        return lost
 
     def progress(self, total: int) -> Progress:
         """How far the whole run is, in points."""
@@ -248,7 +281,10 @@ class Campaign:
             phase = row.phase or (flight.phase if flight is not None else "")
             shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
         state = together(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
-        failed = sum(count for status, count in self.record.statuses().items() if status in FAILED)
+        statuses = self.record.statuses()
+        failed = sum(count for status, count in statuses.items() if status in FAILED)
+        if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
+            state = replace(state, phase=DONE)  # what had failed was made up for
         return replace(state, failed=failed)
 
 

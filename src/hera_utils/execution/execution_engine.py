@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
-from hera_utils.execution.asked import add_flags, check_layout, meant, points_asked_for
+from hera_utils.execution.asked import TIMEOUT, add_flags, check_layout, meant, points_asked_for
 from hera_utils.execution.cautions import cautions
 from hera_utils.execution.cluster_flags import add_cluster_flags
 from hera_utils.execution.picture import picture
@@ -42,6 +42,7 @@ from hera_utils.preflight.run import Examination, write_role
 from hera_utils.settings.command_line import Launch, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.watch.deadline import NEVER, Deadline
 
 Json = dict[str, Any]
 
@@ -56,9 +57,11 @@ class ExecutionEngine:
     (`environment`) and the environment of submission that Hera is told (`environment_of_submission`); it depends on a `platform`.
 
     launched: how `hera-utils run` started the script, and whether it shall leave its runs; None for a script that Python runs.
+    deadline: until when that command waits.
     """
 
     launched: ClassVar[Launch | None] = None
+    deadline: ClassVar[Deadline] = NEVER
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class ExecutionEngine:
 
         Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
         --keep-done (a change of code is none), --explain (why), --doctor (would it work), --provision (make what it needs),
-        --detach (do not wait).
+        --detach (do not wait), --timeout (no longer).
         """
         parser = parser if parser is not None else argument_parser()
         group = parser.add_argument_group("experiment")
@@ -167,13 +170,20 @@ class ExecutionEngine:
         return examine(self.context, environment, document, role_file=self._role_file())
 
     def run(
-        self, experiment: Experiment | None = None, *, check: bool = True, resume: bool | None = None
+        self,
+        experiment: Experiment | None = None,
+        *,
+        check: bool = True,
+        resume: bool | None = None,
+        timeout: float | str | None = None,
     ) -> Run | None:
         """Realize the experiment and give its Run; None when it was only planned, examined or detached from.
 
         check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
-        whose code, image or inputs changed (default: whether --resume was given). Ctrl-C leaves the run alone.
+        whose code, image or inputs changed (default: whether --resume was given). timeout: how long to wait, in seconds or as `10m`
+        (default: what --timeout says); then WaitTimeout is raised, and the run goes on. Ctrl-C leaves it alone in the same way.
         """
+        deadline = self._deadline(timeout)
         written = self._held(experiment)
         experiment = meant(written, self.context)
         resuming = self._asked("resume") if resume is None else resume
@@ -202,7 +212,7 @@ class ExecutionEngine:
         if self._asked("dry_run"):
             self.told.lines([line for change in self.difference(written) for line in change.lines()])
             return None
-        with self._realization(written, resume) as found:
+        with self._realization(written, resume, deadline) as found:
             if found.record is None:
                 return self._nothing_to_run(found, check)
             if self._asked("detach") or (self.launched is not None and self.launched.detach):
@@ -241,9 +251,14 @@ class ExecutionEngine:
             found.submit()
             return name
 
-    def follow(self, experiment: Experiment | None = None, *, check: bool = True) -> Run:
-        """Take up the experiment's last run where it was left, and give its Run: what still runs is awaited, the rest is submitted."""
-        run = self.run(experiment, check=check, resume=True)
+    def follow(
+        self, experiment: Experiment | None = None, *, check: bool = True, timeout: float | str | None = None
+    ) -> Run:
+        """Take up the experiment's last run where it was left, and give its Run: what still runs is awaited, the rest is submitted.
+
+        timeout: as in `run`.
+        """
+        run = self.run(experiment, check=check, resume=True, timeout=timeout)
         assert run is not None, "an engine that only plans follows nothing"
         return run
 
@@ -261,7 +276,9 @@ class ExecutionEngine:
             return stop_run(client, runs_folder(self.context), name)
 
     @contextmanager
-    def _realization(self, experiment: Experiment | None, resume: bool | None) -> Iterator[Realization]:
+    def _realization(
+        self, experiment: Experiment | None, resume: bool | None, deadline: Deadline = NEVER
+    ) -> Iterator[Realization]:
         """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
         written = self._held(experiment)
         experiment = meant(written, self.context)
@@ -278,6 +295,7 @@ class ExecutionEngine:
             with bind_hera(bound, stamp=stamp_of(self.context)):
                 made = plan(experiment, self.context)
                 found = Realization(client, self.context, self.told, made, resume=resume, launch=self.launch)
+                found.deadline = deadline
                 if not connection.local:
                     refuse_too_large(made.first)
                 found.provisioned = self._provision(connection, made.environment)
@@ -343,6 +361,12 @@ class ExecutionEngine:
         problems = len(examined.problems)
         if problems:
             raise RunFailed(f"{problems} problem{'s' if problems > 1 else ''} found", fix="each has its fix above")
+
+    def _deadline(self, timeout: float | str | None) -> Deadline:
+        """As the call says, else as the command line does."""
+        if timeout is None and TIMEOUT in self.context:
+            timeout = getattr(self.context, TIMEOUT)
+        return self.deadline if timeout is None else Deadline.after(timeout)
 
     def _asked(self, flag: str) -> bool:
         return bool(getattr(self.context, flag, False)) if flag in self.context else False

@@ -18,7 +18,7 @@ from typing import Any
 
 from hera_utils.argo.names import generated_name
 from hera_utils.argo.tree import FAILED
-from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError
+from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.campaign import Campaign, Sending
 from hera_utils.execution.files import DeclaredFiles
@@ -50,6 +50,7 @@ from hera_utils.report.secrecy import refuse_secret_inputs
 from hera_utils.report.surroundings import commit_of
 from hera_utils.settings.command_line import Launch, without_secrets
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.watch.deadline import NEVER, Deadline
 
 Json = dict[str, Any]
 
@@ -110,7 +111,7 @@ def _versions() -> dict[str, str]:
 class Realization:
     """resume: run only what is not done. launch: how the script was started, None where that is no command to be repeated.
 
-    provisioned: the environment's resources, as they were made or found.
+    provisioned: the environment's resources, as they were made or found. deadline: until when the run is followed.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Realization:
         self.advice = Advice(launch, client.connection)
         self.plan = made
         self.provisioned: list[Provisioned] = []
+        self.deadline: Deadline = NEVER
         self.runs = runs_folder(context)
         self.prints: Prints = prints_for(context)
         self.facts = facts_of(made.definition.experiment, made.definition.key, context, client.namespace)
@@ -338,7 +340,7 @@ class Realization:
             labels={} if self.writes is None else self.writes.labels(),
             annotations={} if self.writes is None else self.writes.annotations(),
         )
-        return Campaign(self.client, record, sending, self.prints.texts)
+        return Campaign(self.client, record, sending, self.prints.texts, self.deadline)
 
     # --- carrying out ------------------------------------------------------------------------------------------------
     def _parts(self) -> Iterator[Part]:
@@ -380,13 +382,35 @@ class Realization:
                     campaign.follow_one(campaign.send(part), self.told.display())
             else:
                 campaign.carry_out(self._parts(), self.told.display(), total=self.plan.points)
+            self._compute_the_lost(campaign)
             phase = self._gathered() if self._complete() else "Failed"
         except KeyboardInterrupt:
             raise Detached(self._how_to_come_back()) from None
+        except WaitTimeout:
+            raise self.deadline.reached(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
         made = run_of(campaign, self.client, phase, self.folders)
         record.close()
         return made
+
+    def _compute_the_lost(self, campaign: Campaign) -> None:
+        """Once more what was in flight when everything was killed, and has ended without an outcome."""
+        lost = campaign.take_lost()
+        if lost is None:
+            return
+        count = len(lost)
+        what = "what comes after the points" if not count else "1 point" if count == 1 else f"{count} points"
+        self.told.lines(
+            [f"the pods of {what} were lost while they ran: {'they run' if count > 1 else 'it runs'} again"]
+        )
+        known = earlier(self.runs, self.facts)
+        plan = judged(self.plan, known, self.prints, self._volume(), script_folder(self.context))
+        assert plan.verdict is not None
+        if not plan.survey.belonging.whole:
+            chosen = {point: why for point, why in plan.verdict.run.items() if point in lost}
+            plan = replace(plan, verdict=replace(plan.verdict, run=chosen))
+        self.plan = plan
+        campaign.carry_out(self._parts(), self.told.display(), total=plan.points)
 
     @property
     def folders(self) -> dict[str, str]:

@@ -292,7 +292,7 @@ class ArgoClient:
             fix=f"it goes on; see it with: {self.connection.command('watch', name)}",
         )
 
-    def logs(
+    def logs(  # noqa: PLR0913  Argo's options of a log
         self,
         name: str,
         *,
@@ -301,11 +301,13 @@ class ArgoClient:
         follow: bool = False,
         tail: int | None = None,
         grep: str | None = None,
+        timeout: float | None = None,
     ) -> Iterator[tuple[str, str]]:
         """(pod, line) of all pods of a workflow, or of one. follow: until the workflow is finished; then a broken stream is
         taken up again without repeating a line (not with `tail`, whose beginning is lost by then). What pods wrote that are gone
-        comes after the others', where Argo keeps it (`archiveLogs`).
+        comes after the others', where Argo keeps it (`archiveLogs`). timeout: seconds after which the iterator just ends.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         query = {
             "logOptions.container": container,
             "logOptions.follow": True if follow else None,
@@ -315,11 +317,11 @@ class ArgoClient:
         }
         told: dict[str, int] = {}
         attempts = _Attempts()
-        while True:
+        while deadline is None or time.monotonic() < deadline:
             seen: dict[str, int] = {}
             try:
                 for event in self._http.stream(
-                    "WorkflowService_WorkflowLogs", query=query, namespace=self.namespace, name=name
+                    "WorkflowService_WorkflowLogs", query=query, until=deadline, namespace=self.namespace, name=name
                 ):
                     source = str(event.get("podName", ""))
                     seen[source] = seen.get(source, 0) + 1
@@ -343,7 +345,9 @@ class ArgoClient:
                     raise
                 pause = attempts.failed(error)
                 self.rejoin()
-            time.sleep(pause)
+            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+        else:
+            return
         if not self.connection.local and (pod is None or pod not in told):
             yield from self._kept_logs(name, archived_logs.Wanted(container, pod, tail, grep), told)
 

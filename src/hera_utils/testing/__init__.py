@@ -52,25 +52,34 @@ class PrivatePlatform:
         self.client: ArgoClient = ArgoClient(self.connection)
         self.cluster: Cluster = Cluster(self.connection)
 
-    def run(self, what: Any, *, replace: Mapping[str, Callable[..., Any]] | None = None) -> Run:
+    def run(
+        self,
+        what: Any,
+        *,
+        replace: Mapping[str, Callable[..., Any]] | None = None,
+        timeout: float | str | None = None,
+    ) -> Run:
         """Run an Experiment, a Hera Workflow or a workflow document to its end, and give the Run, however it ended.
 
         run.succeeded; run.phase; run["task"].outputs["parameter"] (or ["result"]), .inputs, .status; run.tasks("fan-out").
         replace: template → a function of its input parameters that runs in this process instead (replacing.py says how).
+        timeout: how long to wait, in seconds or as `10m`; WaitTimeout then, and the run goes on until the test ends.
         """
         from hera_utils.execution.execution_engine import ExecutionEngine
         from hera_utils.execution.run import Run
         from hera_utils.experiment.experiment import Experiment
         from hera_utils.testing.replacing import stage
+        from hera_utils.watch.deadline import Deadline
         from hera_utils.watch.follow import follow
 
+        deadline = Deadline.after(timeout)
         with stage(replace) as played:
             if isinstance(what, Experiment):
                 if played is not None:
                     what = played.experiment(what)
                     self._planned(what)
                     played.insist()
-                made = ExecutionEngine(self.context).run(what, check=False)
+                made = ExecutionEngine(self.context).run(what, check=False, timeout=timeout)
                 assert made is not None, "an engine without a command line always runs"
                 return made
             document = self._document(what)
@@ -78,7 +87,7 @@ class PrivatePlatform:
                 document = played.document(document)
                 played.insist()
             name = self.client.create(document)["metadata"]["name"]
-            workflow = follow(self.client, name)
+            workflow = follow(self.client, name, deadline=deadline)
             return Run(
                 name,
                 self.client.namespace,

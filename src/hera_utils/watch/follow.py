@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from hera_utils.errors import RunFailed
+from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.progress import progress
 
@@ -19,19 +20,25 @@ _NODES_A_SECOND = 2000
 class Watching(Protocol):
     """What of an Argo client is needed here (platforms.argo_client.ArgoClient)."""
 
-    def watch(self, name: str, *, fresh: bool = False) -> Iterator[tuple[str, Json]]: ...
+    def watch(self, name: str, *, timeout: float | None = None, fresh: bool = False) -> Iterator[tuple[str, Json]]: ...
 
 
 def follow(
-    client: Watching, name: str, display: Display | None = None, *, sleep: Callable[[float], None] = time.sleep
+    client: Watching,
+    name: str,
+    display: Display | None = None,
+    *,
+    deadline: Deadline = NEVER,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Json:
     """The finished workflow. `display` is updated with each state and closed at the end (also by an exception).
 
-    RunFailed when the workflow is deleted meanwhile. KeyboardInterrupt passes through: the run goes on without us.
+    RunFailed when the workflow is deleted meanwhile, WaitTimeout at the deadline. KeyboardInterrupt passes through: the run goes
+    on without us.
     """
     latest: Json | None = None
     try:
-        for kind, workflow in client.watch(name, fresh=True):
+        for kind, workflow in client.watch(name, timeout=deadline.left, fresh=True):
             if kind == "DELETED":
                 raise RunFailed(f"{name} was deleted before it finished")
             latest = workflow
@@ -39,11 +46,12 @@ def follow(
             if display is not None:
                 display.update(state)
             if state.over:
-                break
-            sleep(pause(workflow))
+                return workflow
+            sleep(deadline.pause(pause(workflow)))
     finally:
         if display is not None:
             display.close()
+    deadline.check(name)
     if latest is None:
         raise RunFailed(f"nothing was seen of {name}", fix=f"look again with: hera-utils watch {name}")
     return latest

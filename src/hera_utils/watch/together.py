@@ -9,6 +9,7 @@ from typing import Any
 
 from hera_utils.argo.annotations import POINTS, RUN_POINTS
 from hera_utils.argo.tree import FAILED, FINISHED, Branch, timestamp
+from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.progress import Progress
 
@@ -83,12 +84,13 @@ def follow_together(
     display: Display | None = None,
     *,
     more: Callable[[list[Json]], str] = lambda workflows: "",
+    deadline: Deadline = NEVER,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Progress:
     """Ask for the run's workflows until it has ended, or nobody submits what is missing of it; the last state.
 
-    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `standing`). KeyboardInterrupt
-    passes through.
+    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `standing`). WaitTimeout at the
+    deadline; KeyboardInterrupt passes through.
     """
     pause = _SHORTEST_PAUSE
     try:
@@ -99,7 +101,8 @@ def follow_together(
                 display.update(state)
             if state.over or state.phase == LEFT:
                 return state
-            sleep(pause)
+            deadline.check(name)
+            sleep(deadline.pause(pause))
             pause = min(_LONGEST_PAUSE, pause * 1.3)
     finally:
         if display is not None:

@@ -1,0 +1,58 @@
+"""Pods that were lost while they ran (their machine, server or processes were killed): they have no outcome, good or bad. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hera_utils.argo.tree import FAILED
+from hera_utils.report.record import DONE, PointRow, entry_nodes
+
+Json = dict[str, Any]
+
+LOST = "pod deleted"
+"""What the controller says of a pod that is gone before it has ended."""
+
+
+def lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str, str]) -> set[str] | None:
+    """The points of a failed workflow that have to be computed again as pods of theirs were lost; None when no pod was.
+
+    Where nothing else went wrong, that is all that is not done: also what was not begun since, and what runs as one unit.
+    """
+    nodes = _nodes(document)
+    failed = [node for node in nodes.values() if node.get("type") == "Pod" and node.get("phase") in FAILED]
+    lost = [node for node in failed if node.get("message") == LOST]
+    if not lost:
+        return None
+    undone = {row.id: row for row in rows if statuses.get(row.id) != DONE}
+    if len(lost) == len(failed):
+        return set(undone)
+    entries = {str(node["id"]): piece for piece, node in entry_nodes(document).items()}
+    attempts = {
+        str(child): str(node["id"])
+        for node in nodes.values()
+        if node.get("type") == "Retry"
+        for child in node.get("children") or ()
+    }
+    pieces = {_entry(node, nodes, entries, attempts) for node in lost}
+    return {row.id for row in undone.values() if pieces.intersection(row.tasks)}
+
+
+def _entry(
+    node: Json,
+    nodes: Mapping[str, Json],
+    entries: Mapping[str, tuple[str, int | None]],
+    attempts: Mapping[str, str],
+) -> tuple[str, int | None] | None:
+    """The task of the entry template that a node is part of."""
+    place = str(node["id"])
+    while place in nodes:
+        place = attempts.get(place, place)
+        if place in entries:
+            return entries[place]
+        place = str(nodes[place].get("boundaryID") or "")
+    return None
+
+
+def _nodes(document: Json) -> dict[str, Json]:
+    return (document.get("status") or {}).get("nodes") or {}

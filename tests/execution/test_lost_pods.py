@@ -1,0 +1,57 @@
+"""Which points are computed again, as pods of theirs were lost while they ran."""
+
+import pytest
+
+from hera_utils.execution.lost_pods import LOST, lost_points
+from hera_utils.report.record import PointRow, point_statuses
+
+
+def node(name, kind="Pod", phase="Succeeded", boundary="wf", **more):
+    return {
+        "id": name,
+        "name": name if name == "wf" else f"wf.{name}",
+        "displayName": name,
+        "type": kind,
+        "phase": phase,
+        "boundaryID": boundary,
+        **more,
+    }
+
+
+def asked(*nodes):
+    document = {"metadata": {"name": "wf"}, "status": {"phase": "Failed", "nodes": {one["id"]: one for one in nodes}}}
+    rows = [PointRow(name, n, name, {}, tasks=((name, None),)) for n, name in enumerate("abc")]
+    return lost_points(document, rows, point_statuses(document, rows))
+
+
+LOST_POD = {"phase": "Error", "message": LOST}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "points"),
+    [
+        ([node("a"), node("b"), node("c")], None),
+        ([node("a"), node("b", phase="Failed", message="main: Error (exit code 1)"), node("c")], None),
+        ([node("a"), node("b", **LOST_POD), node("c")], {"b"}),
+        ([node("a"), node("b", **LOST_POD)], {"b", "c"}),  # as b failed, c was never begun
+        ([node("a", phase="Failed", message="main: Error (exit code 1)"), node("b", **LOST_POD)], {"b"}),
+        ([node("a"), node("b"), node("c"), node("total", **LOST_POD)], set()),  # only what comes after the points
+    ],
+)
+def test_lost_and_what_was_not_begun_for_that_reason(nodes, points):
+    assert asked(*nodes) == points
+
+
+def test_a_pod_deep_within_a_point():
+    failed = node("a", phase="Failed", message="main: Error (exit code 1)")
+    outer = node("b", "DAG", "Failed", children=["r"])
+    retry = {**node("r", "Retry", "Failed", "b", children=["r0"]), "name": "wf.b.r"}
+    attempt = {**node("r0", **LOST_POD, boundary="b", nodeFlag={"retried": True}), "name": "wf.b.r(0)"}
+    assert asked(failed, outer, retry, attempt, node("c")) == {"b"}
+
+
+def test_a_retry_that_is_a_point():
+    failed = node("a", phase="Failed", message="main: Error (exit code 1)")
+    retry = node("b", "Retry", "Failed", children=["b0"])
+    attempt = {**node("b0", **LOST_POD, nodeFlag={"retried": True}), "name": "wf.b(0)"}
+    assert asked(failed, retry, attempt, node("c")) == {"b"}
