@@ -154,7 +154,8 @@ def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
     # A task may be killed after its last line and before its end was seen: at most one a core and kill.
     assert len(again) <= kills * (os.cpu_count() or 1), (again, said)
     assert (here.out / "gathered").read_text() == "gathered\n"
-    assert "nothing to run" in here.start("--resume").communicate(timeout=60)[0]
+    last = here.start("--resume").communicate(timeout=60)[0]
+    assert "nothing to run" in last, last
 
 
 def kill_when_begun(here, goal, pause):
@@ -193,7 +194,8 @@ def test_everything_is_killed_and_one_resume_completes_the_run(lab, nodes, seed)
     again = sorted(name for name, count in counts.items() if count > 1)
     assert len(again) <= (os.cpu_count() or 1), (again, said)  # killed after its last line, before its end was seen
     assert (here.out / "gathered").read_text() == "gathered\n"
-    assert "nothing to run" in here.start("--resume").communicate(timeout=60)[0]
+    last = here.start("--resume").communicate(timeout=60)[0]
+    assert "nothing to run" in last, last
 
 
 def test_the_script_alone_is_killed_and_joins_what_runs(lab):

@@ -32,6 +32,7 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     The script runs again, with its recorded arguments, when it is where it was and has not changed; otherwise the recorded workflows
     are submitted as they were. Software of other versions than the recorded ones is told.
     """
+    from hera_utils.cli.run import make_namespace
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
@@ -45,6 +46,7 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     with ArgoClient(connection) as client:
         for line in repeating.differences(recorded, *_present(client.version())):
             note(f"hera-utils: not as it was: {line}")
+        make_namespace(settings, connection)
         if workflows or given or why:
             if why:
                 note(f"{why}: the recorded workflows are submitted")

@@ -75,6 +75,7 @@ def command(
         if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
             client.version()
             client.list(limit=1, fields="items.metadata.name")
+        make_namespace(settings, connection)
         if stored:
             from hera_utils.cli.stored_template import workflow_of
 
@@ -94,6 +95,15 @@ def command(
                 return made.status
             linked = made.linked
         return follow_all(client, names, detach=detach, linked=linked, again=launch.again())
+
+
+def make_namespace(settings: CLIContext, connection: Connection) -> None:
+    """The namespace that the settings name, on this machine: whoever wrote them for a cluster runs here as well."""
+    from hera_utils.cli.terminal import note
+    from hera_utils.platforms.namespace_here import ensure_namespace
+
+    for line in ensure_namespace(connection, settings.origin("argo_namespace")):
+        note(f"hera-utils: {line}")
 
 
 def launch_of(script: Path | None, arguments: Sequence[str], *flags: str, detach: bool) -> Launch:

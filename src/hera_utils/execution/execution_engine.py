@@ -35,6 +35,7 @@ from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
+from hera_utils.platforms.namespace_here import ensure_namespace
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.check import Finding
 from hera_utils.preflight.ready import assert_ready
@@ -288,6 +289,7 @@ class ExecutionEngine:
         with ArgoClient(connection) as client:
             version = client.version()  # before anything is defined or told: nobody may be there
             self.told.where(self.context, connection, version)
+            self.told.lines(ensure_namespace(connection, self.context.origin("argo_namespace")))
             account = environment_of(
                 experiment, self.context
             ).service_account  # of the pods, where the workflow names none
