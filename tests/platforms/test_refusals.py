@@ -1,6 +1,8 @@
 """What goes wrong on the way to a server: each one sentence with its fix, and no token in it."""
 
+import contextlib
 import socket
+import ssl
 import threading
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refuse
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import bare_token
+from hera_utils.platforms.local.certificate import certificate
 
 TOKEN = "planted-token-5e1f"
 
@@ -155,3 +158,62 @@ def test_a_certificate_that_nobody_knows(local_platform):
         pytest.raises(AccessError),
     ):
         client.version()
+
+
+STATUS = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "not this", "code": 404}
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_the_kubernetes_api_is_no_argo_server(double, status):
+    double.on("GET", "/api/v1/version", STATUS | {"code": status}, status)
+    error = failure(double.connection)
+    assert "is the Kubernetes API, no Argo server" in str(error)
+    assert "--argo_server" in error.fix
+
+
+def test_plain_http_to_a_server_that_speaks_tls(tmp_path):
+    paths = certificate(tmp_path / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(paths.server, paths.key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with contextlib.suppress(OSError), connection:
+                    context.wrap_socket(connection, server_side=True).close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        error = failure(Connection(url, token=TOKEN))
+    assert str(error) == f"what answers at {url} speaks TLS"
+    assert url.replace("http", "https") in error.fix
+
+
+def test_go_s_and_nginx_words_for_plain_http_before_tls(double):
+    for words in (
+        b"Client sent an HTTP request to an HTTPS server.\n",
+        b"<html>The plain HTTP request was sent to HTTPS port",
+    ):
+        double.on("GET", "/api/v1/version", lambda exchange, words=words: exchange.reply(words, 400, "text/html"))
+        assert "speaks TLS" in str(failure(double.connection))
+
+
+def test_a_missing_right_is_told_as_that(double):
+    double.on("GET", "/api/v1/version", {"code": 7, "message": "workflows is forbidden"}, 403)
+    error = failure(double.connection)
+    assert "right" in error.fix
+    assert "token" not in error.fix
+    double.on("GET", "/api/v1/version", lambda exchange: exchange.reply(b"Forbidden", 403, "text/plain"))
+    assert "right" in failure(double.connection).fix
+
+
+def test_json_of_another_kind_of_server(double):
+    double.on("GET", "/api/v1/version", {"foo": 1})
+    double.on("GET", f"/api/v1/workflows/{double.connection.namespace}", {"foo": 1})
+    assert "is no Argo server" in str(failure(double.connection))
+    with ArgoClient(double.connection) as client, pytest.raises(AccessError, match="is no Argo server"):
+        client.list()

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -163,8 +164,11 @@ def told(error: Exception, path: Path) -> HeraUtilsError:
         if kind.__module__.startswith("hera.exceptions"):
             return _server_said(error)
         if kind.__module__.startswith("requests.exceptions") and kind.__name__ in ("ConnectionError", "Timeout"):
+            return _unreached(error)
+        if kind.__module__.startswith(("pydantic", "requests.exceptions")) and _was_read_by_hera(error):
             return AccessError(
-                f"the script could not reach the server it asks ({error})", fix="see hera-utils connection"
+                "the server that the script asks answers, but not as an Argo server does",
+                fix="check the address, its port and its base path (hera-utils doctor)",
             )
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != str(path):
@@ -189,12 +193,40 @@ def _fix_of(error: Exception) -> str:
     return "correct the script"
 
 
+def _unreached(error: Exception) -> HeraUtilsError:
+    from hera_utils.platforms.refusals import reason_of
+
+    parts = urlsplit(str(getattr(getattr(error, "request", None), "url", None) or ""))
+    where = f" at {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    return AccessError(
+        f"no server answers the script{where} ({reason_of(error)})",
+        fix="start it or correct the address, then run the script again; hera-utils connection tells the address",
+    )
+
+
+def _was_read_by_hera(error: Exception) -> bool:
+    """Whether it arose where Hera reads what a server answered: no data of the script's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(Path(frame.filename).as_posix().endswith(_SERVICES) for frame in frames)
+
+
+_SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
+
+
 def _server_said(error: Exception) -> HeraUtilsError:
     """Hera's errors hold what the Argo server answered."""
     _, marked, message = str(error).partition("with message: ")
     message = message.strip("`") if marked else str(error)
-    if type(error).__name__ in ("Unauthorized", "Forbidden"):
+    if type(error).__name__ == "Forbidden":
+        from hera_utils.platforms.refusals import forbidden
+
+        return forbidden(message)
+    if type(error).__name__ == "Unauthorized":
         return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
+    if type(error).__name__ == "InternalServerError" and platform_fault(message) is None:
+        from hera_utils.platforms.refusals import SERVER_FAILED
+
+        return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
     if (fault := platform_fault(message)) is not None:
         return fault
     if message.startswith("namespaces ") and message.endswith(" not found"):

@@ -17,6 +17,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceEr
 from hera_utils.platforms import archived_logs, submission
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.refusals import strange
 
 if TYPE_CHECKING:
     from hera_utils.platforms.downloads import Saved
@@ -178,6 +179,8 @@ class ArgoClient:
         """The workflows of the namespace, newest first. selector: of labels. fields: paths begin with `items.`."""
         query = {"listOptions.labelSelector": selector, "listOptions.limit": limit, "fields": fields}
         reply = self._object("WorkflowService_ListWorkflows", query=query, namespace=self.namespace)
+        if reply and not reply.keys() & {"items", "metadata"}:
+            raise strange(self.connection)
         return list(reply.get("items") or [])
 
     def delete(self, name: str) -> None:
@@ -386,7 +389,10 @@ class ArgoClient:
 
     def version(self) -> str:
         """The server's version, e.g. `v4.1.2`."""
-        return str(self._object("InfoService_GetVersion").get("version", ""))
+        reply = self._object("InfoService_GetVersion")
+        if not isinstance(reply.get("version"), str):
+            raise strange(self.connection)
+        return str(reply["version"])
 
     def info(self) -> Json:
         return self._object("InfoService_GetInfo")

@@ -12,6 +12,7 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
+from hera_utils.argo import faults
 from hera_utils.argo.routes import address
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.platforms.connection import Connection
@@ -20,6 +21,7 @@ from hera_utils.platforms.opened import Opened
 from hera_utils.platforms.own_server import OwnServerAdapter
 from hera_utils.platforms.proxies import proxy_for
 from hera_utils.platforms.refusals import (
+    forbidden,
     not_argo,
     refusal,
     stream_fault,
@@ -174,7 +176,8 @@ class ArgoHttp:
                     code, message = stream_fault(event["error"])
                     if code == 11 or event["error"].get("http_code") == 410:  # what we asked to go on from is forgotten
                         raise Cut(message)
-                    raise Refused(code, mask(message, [self._sent]))
+                    message = mask(message, [self._sent])
+                    raise forbidden(message) if code == faults.PERMISSION_DENIED else Refused(code, message)
                 yield event.get("result", event)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Cut(str(error)) from None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import socket
+import ssl
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +25,13 @@ VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
 _NEW_TOKEN = (
     "take a new one into ARGO_TOKEN; a service account (--argo_service_account) with a kubeconfig renews it by itself"
 )
+SERVER_FAILED = "try it again; if it stays so, the server's log says why (kubectl -n argo logs deploy/argo-server)"
 _LOCAL = "run the command again, which starts it; what it said last is in server.log of the state folder (hera-utils settings)"
 
 
 def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
     """Why no reply came at all."""
-    url, why = connection.argo_server, _reason(error)
+    url, why = connection.argo_server, reason_of(error)
     if connection.local:
         return PlatformError(f"the local platform's server does not answer at {url} ({why})", fix=_LOCAL)
     through = getattr(connection.tunnel, "failure", None)
@@ -42,7 +46,36 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
             f"the HTTP proxy{told} does not lead to the Argo server at {url} ({why})",
             fix="correct --proxy or HTTPS_PROXY, or add the server's host to NO_PROXY",
         )
+    if why == _CLOSED and speaks_tls(url):
+        return _wants_tls(url)
     return AccessError(f"no Argo server answers at {url} ({why})", fix=_NAME_IT)
+
+
+_CLOSED = "the connection was closed without an answer"
+
+
+@functools.lru_cache(maxsize=8)
+def speaks_tls(url: str) -> bool:
+    """Whether TLS is spoken at a plain HTTP address that gives no answer. It is asked once."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        return False
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # asked what it speaks, not who it is
+    try:
+        address = (parts.hostname, parts.port or 80)
+        with (
+            socket.create_connection(address, _PROBE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _wants_tls(url: str) -> HeraUtilsError:
+    secure = url.replace("http://", "https://", 1)
+    return AccessError(f"what answers at {url} speaks TLS", fix=f"name it {secure}, or set ARGO_SECURE=true")
 
 
 _CUT_TLS = ("EOF occurred", "UNEXPECTED_EOF", "connection has been closed", "DECODE_ERROR", "BAD_RECORD_MAC")
@@ -53,7 +86,7 @@ def was_closed(error: BaseException) -> bool:
     return any(words in str(error) for words in _CUT_TLS)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The innermost cause in a few words."""
     seen: BaseException | None = error
     chain: list[BaseException] = []
@@ -72,7 +105,7 @@ def _reason(error: BaseException) -> str:
         if isinstance(one, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
             return "no answer in time"
         if isinstance(one, ConnectionResetError | urllib3.exceptions.ProtocolError) or was_closed(one):
-            return "the connection was closed without an answer"
+            return _CLOSED
         if isinstance(one, OSError) and one.strerror:
             return one.strerror.lower()
     return type(error).__name__
@@ -151,19 +184,29 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
         return _moved(connection, reply)
     code, message = _fault(reply)
     message = mask(message, [token])
+    if code is None and _is_of_kubernetes(reply):
+        return AccessError(
+            f"what answers at {url} is the Kubernetes API, no Argo server",
+            fix="name Argo's own server with --argo_server, or none: the one of the kubeconfig's cluster is looked for (--platform remote)",
+        )
+    if status == 400 and any(words in reply.text for words in _PLAIN_REFUSED):
+        return _wants_tls(url)
     if status == 401:
         return _unauthorized(connection, message, token)
     if message is not None and code is not None:
         if status == 403:
-            return AccessError(f"the Argo server forbids it: {message}", fix="ask the cluster's owner for that right")
+            return forbidden(message)
         if (fault := faults.platform_fault(message)) is not None:
             return fault
+        if code == faults.INTERNAL:
+            return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
         return Refused(code, message, reason=reason)
     if status == 403:
-        return AccessError(
-            f"the Argo server at {url} forbids it (403)", fix="check the token and the rights of its owner"
-        )
+        # an Argo server says no more than `Forbidden` where artifacts are asked for; a page is a gateway's
+        page = "html" in reply.headers.get("Content-Type", "")
+        fix = "check the address, and whom the gateway before it lets through" if page else _RIGHT
+        return AccessError(f"the {'gateway' if page else 'Argo server'} at {url} forbids it (403)", fix=fix)
     if status == 429:
         return AccessError(
             f"the gateway at {url} takes no more requests for now (429 {reply.reason})",
@@ -177,12 +220,39 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
     return not_argo(connection, reply)
 
 
+_RIGHT = "ask the cluster's owner for that right; hera-utils doctor tells which ones are missing"
+_PLAIN_REFUSED = ("Client sent an HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port")
+_PROBE_SECONDS = 3.0
+
+
+def forbidden(message: str) -> HeraUtilsError:
+    """The token is taken, and its owner has no right to what is asked."""
+    return AccessError(f"the Argo server forbids it: {message}", fix=_RIGHT)
+
+
+def _is_of_kubernetes(reply: requests.Response) -> bool:
+    """Whether it is a Status, the Kubernetes API's way to say no."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return False
+    return isinstance(body, dict) and body.get("kind") == "Status" and body.get("apiVersion") == "v1"
+
+
 def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     """Something answers, but not as an Argo server does (an ingress' page, a login page, another service)."""
     kind = reply.headers.get("Content-Type", "").split(";")[0]
     what = "an HTML page" if kind == "text/html" else kind or "nothing that can be read"
     return AccessError(
         f"what answers at {connection.argo_server} is no Argo server (status {reply.status_code}, {what})",
+        fix="check the address, its port and its base path (https://host/base)",
+    )
+
+
+def strange(connection: Connection) -> HeraUtilsError:
+    """What answers speaks JSON, and none that an Argo server would."""
+    return AccessError(
+        f"what answers at {connection.argo_server} is no Argo server (its answer holds nothing that Argo's would)",
         fix="check the address, its port and its base path (https://host/base)",
     )
 
@@ -232,7 +302,7 @@ def _fault(reply: requests.Response) -> tuple[int | None, str]:
         return None, ""
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         return stream_fault(body["error"])
-    if not isinstance(body, dict) or not isinstance(body.get("message"), str):
+    if not isinstance(body, dict) or body.get("kind") == "Status" or not isinstance(body.get("message"), str):
         return None, ""
     code = body.get("code")
     return (code if isinstance(code, int) and code < 20 else faults.grpc_code(reply.status_code)), body["message"]

@@ -14,6 +14,7 @@ from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.credentials import told_span
 from hera_utils.platforms.kubernetes_http import Answer, KubernetesHttp, Request
+from hera_utils.platforms.refusals import strange
 from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
 from hera_utils.preflight.asking import Asker, Place, in_parallel
 from hera_utils.preflight.check import Finding, good, problem, told, unknown, warning
@@ -92,7 +93,9 @@ def _argo(connection: Connection) -> Answer:
     try:
         asked = time.time()
         body, date = http.dated("InfoService_GetVersion")
-        return Answer(200, body if isinstance(body, dict) else {}, date, asked, time.time())
+        if not isinstance(body, dict) or not isinstance(body.get("version"), str):
+            raise strange(connection)
+        return Answer(200, body, date, asked, time.time())
     finally:
         http.close()
 
@@ -123,7 +126,11 @@ def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterat
         yield token if token is not None and not token.ok else told("token", refusal)
         return
     place.trusted, place.runs = True, runs
-    yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
+    answers = " ".join(filter(None, ["argo server", url, place.version, "answers"]))
+    if isinstance(runs, AccessError):
+        yield unknown("argo server", f"{answers}, but does not show its runs: see the rights")
+    else:
+        yield good("argo server", answers)
     yield from _versions(place.version)
     if not place.context.verify_tls:
         origin = place.context.origin("verify_tls")

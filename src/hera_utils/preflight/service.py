@@ -80,8 +80,9 @@ def _taken(place: Place) -> Generator[Finding, None, str | None]:
     try:
         made = client.create(document or _PROBE, dry_run=True)
     except AccessError as error:
-        if place.asker is None or "forbid" not in error.message:  # rights are told by those who asked for each
-            yield told("workflow", error)
+        # rights are told by those who asked for each; that one may not even see runs is told already
+        if "forbid" not in error.message or (place.asker is None and not isinstance(place.runs, AccessError)):
+            yield told("rights" if "forbid" in error.message else "workflow", error)
         return None
     except Refused as error:
         if not _of_others(error):

@@ -182,7 +182,8 @@ def _flags(flags: Mapping[str, Any], around: Surroundings) -> Layer:
     layer: dict[str, Said] = {}
     for name, raw in flags.items():
         setting = BY_NAME[name]
-        origin = f"flag {setting.flags[0]}" if setting.flags else "flag"
+        written = setting.off if setting.off and raw is False else setting.flags
+        origin = f"flag {written[0]}" if written else "flag"
         if raw is not None:
             _add(layer, name, table_of(name, raw, around.place(origin)), around.place(origin))
     return layer

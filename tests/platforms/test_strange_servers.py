@@ -1,0 +1,86 @@
+"""What a user is told, in one sentence, by a server that is none, that fails, that forbids, or that breaks off."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HELLO = """
+from hera.workflows import Container, Workflow
+
+with Workflow(generate_name="h-", entrypoint="m") as w:
+    Container(name="m", image="busybox", command=["true"])
+w.create()
+"""
+NO = {"code": 7, "message": 'workflows.argoproj.io is forbidden: User "u" cannot list'}
+
+
+@pytest.fixture
+def typed(double, tmp_path):
+    """A command against the double; (exit status, what it says)."""
+    (tmp_path / "hello.py").write_text(HELLO)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "HERA_UTILS", "KUBE"))}
+
+    def run(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "hera_utils", *words, "--argo_server", double.url, "--argo_token", "t"],
+            capture_output=True, text=True, check=False, cwd=tmp_path, env={**kept, "HOME": str(tmp_path)},
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+SUBMIT = ("run", "hello.py", "--no_preflight")
+
+
+def test_json_that_is_not_argos(double, typed):
+    double.answers["*"] = lambda exchange: exchange.reply({"foo": 1})
+    for words in (("ls",), ("doctor",), SUBMIT):
+        status, said = typed(*words)
+        assert status != 0
+        assert "no Argo server" in said or "not as an Argo server does" in said, said
+
+
+def test_a_server_that_fails(double, typed):
+    double.answers["*"] = lambda exchange: exchange.reply({"code": 13, "message": "internal"}, 500)
+    for words in (("ls",), ("doctor",), SUBMIT):
+        status, said = typed(*words)
+        assert status != 0
+        assert "the Argo server failed: internal" in said
+        assert "server's log" in said
+
+
+def test_a_connection_that_breaks_at_submission(double, typed):
+    double.on("GET", "/api/v1/version", {"version": "v4.1.2"})
+    double.on("GET", "/api/v1/workflows/default", {"items": None})
+    double.on("POST", "/api/v1/workflows/default", lambda exchange: exchange.cut())
+    status, said = typed(*SUBMIT)
+    assert status == 2
+    assert "the connection was closed without an answer" in said
+    assert "fix:" in said
+    assert "HTTPConnectionPool" not in said
+
+
+def test_a_missing_right_is_told_once_and_not_as_a_bad_token(double, typed):
+    double.answers["*"] = lambda exchange: exchange.reply(NO, 403)
+    double.on("GET", "/api/v1/version", {"version": "v4.1.2"})
+    status, said = typed(*SUBMIT)
+    assert status == 2
+    assert "forbid" in said
+    assert "check the token" not in said
+    status, said = typed("doctor")
+    assert status != 0
+    assert said.count("✘") == 1, said
+    assert "✔ argo server" not in said
+    assert "cannot list" in said
+
+
+def test_doctor_names_the_flag_that_was_typed(double, typed):
+    double.on("GET", "/api/v1/version", {"version": "v4.1.2"})
+    double.on("GET", "/api/v1/workflows/default", {"items": None})
+    _, said = typed("doctor", "--no_verify_tls")
+    assert "flag --no_verify_tls" in said
+    assert "flag --verify_tls" not in said
