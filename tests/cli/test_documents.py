@@ -86,6 +86,15 @@ def test_a_parameter_file_is_laid_under_the_command_line(tmp_path):
     assert len(given) == 6
 
 
+def test_a_parameter_file_is_refused_in_the_words_of_a_workflow_file(tmp_path):
+    path = tmp_path / "p.yaml"
+    for content, words in ((b"a: 1\nb: [1,", "p.yaml, line 3: not legal YAML: "), (b"\xff\xfe", "is not UTF-8 text")):
+        path.write_bytes(content)
+        for reader in (read_parameters, read_documents):
+            with pytest.raises(HeraUtilsError, match=words):
+                reader(path)
+
+
 @pytest.mark.parametrize("text", ["- a", "a: [", "just words", ""])
 def test_a_wrong_parameter_file(tmp_path, text):
     path = tmp_path / "p.yaml"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.unknown_fields import unknown_fields
-from hera_utils.cli.yaml_text import lines_of, loader
-from hera_utils.errors import InvalidWorkflow, SettingsError
+from hera_utils.cli.yaml_text import lines_of, loader, mistake, text_of
+from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.document import reference_kind
 
 Json = dict[str, Any]
@@ -33,11 +33,11 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
     """
     import yaml
 
-    text = _text_of(path)
+    text = text_of(path)
     try:
         documents = [(number, one) for number, one in enumerate(yaml.load_all(text, loader()), 1) if one is not None]
     except yaml.YAMLError as error:
-        raise InvalidWorkflow(f"{path}{_place(error)}: not legal YAML: {_problem(error)}", fix="correct it") from None
+        raise InvalidWorkflow(f"{path}{mistake(error)}", fix="correct it") from None
     if not documents:
         raise InvalidWorkflow(f"{path} holds no document", fix="write a Workflow into it, or check its name")
     read = [(number, _checked(path, number, one)) for number, one in documents]
@@ -93,17 +93,6 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
                 yield from references(item)
 
 
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(
-            f"the file {path} cannot be read ({(error.strerror or str(error)).lower()})", fix="check its name"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise InvalidWorkflow(f"{path} is not UTF-8 text ({error.reason})", fix="save it as UTF-8") from None
-
-
 def _refuse_unknown_fields(path: Path, text: str, documents: Sequence[tuple[int, Json]]) -> None:
     unknown = [
         (number, field)
@@ -156,16 +145,6 @@ def _what(value: Any) -> str:
         type(None): "nothing",
     }
     return names.get(type(value), type(value).__name__)
-
-
-def _place(error: Any) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return "" if mark is None else f", line {mark.line + 1}"
-
-
-def _problem(error: Any) -> str:
-    problem = getattr(error, "problem", None)
-    return str(problem) if problem else " ".join(str(error).split())
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[Path]:

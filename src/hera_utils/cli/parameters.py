@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hera_utils.cli.yaml_text import loader
+from hera_utils.cli.yaml_text import loader, mistake, text_of
 from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
@@ -25,7 +25,7 @@ def parameters(arguments: Sequence[str], file: Path | None = None) -> list[str]:
         elif word.startswith("-p") and "=" in word:
             given.append(word[2:])
         else:
-            raise SettingsError(f"a workflow file takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
+            raise SettingsError(f"a workflow takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
     return [*(read_parameters(file) if file is not None else ()), *given]
 
 
@@ -35,14 +35,9 @@ def read_parameters(path: Path) -> list[str]:
 
     fix = "write a YAML mapping into it: NAME: VALUE"
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), loader())
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SettingsError(f"the parameter file {path} cannot be read ({reason})", fix="check its name") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(
-            f"the parameter file {path} is not legal YAML ({' '.join(str(error).split())})", fix=fix
-        ) from None
+        values = yaml.load(text_of(path), loader())
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}{mistake(error)}", fix=fix) from None
     if not isinstance(values, dict):
         raise SettingsError(f"the parameter file {path} holds no mapping of names to values", fix=fix)
     return [f"{name}={value if isinstance(value, str) else _as_json(value)}" for name, value in values.items()]

@@ -1,9 +1,12 @@
-"""YAML text as Kubernetes reads it, and the line on which a field stands."""
+"""YAML text as Kubernetes reads it, what is wrong with it, and the line on which a field stands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from hera_utils.errors import SettingsError
 
 
 def loader() -> Any:
@@ -21,6 +24,25 @@ def loader() -> Any:
         }
 
     return Loader
+
+
+def text_of(path: Path) -> str:
+    """The text of a file. SettingsError where it cannot be read, or is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            f"the file {path} cannot be read ({(error.strerror or str(error)).lower()})", fix="check its name"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text ({error.reason})", fix="save it as UTF-8") from None
+
+
+def mistake(error: Any) -> str:
+    """What PyYAML's error says, as it follows the file's name: `, line 2: not legal YAML: …`."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    place = "" if mark is None else f", line {mark.line + 1}"
+    return f"{place}: not legal YAML: {problem or ' '.join(str(error).split())}"
 
 
 def lines_of(text: str, places: Sequence[tuple[int, Sequence[str | int]]]) -> list[int]:
