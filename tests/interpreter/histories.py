@@ -172,9 +172,13 @@ class Telling:
         play.at = max(play.at, event.at)
         self.happened.append(event)
         for command in play.commands:
-            if isinstance(command, c.KillPod) and command.node_id in play.active:
+            if isinstance(command, c.KillPod) and command.node_id in play.active and not self._tells(command.node_id):
                 play.active.remove(command.node_id)
         return True
+
+    def _tells(self, node_id: str) -> bool:
+        """Whether a pod that was killed will tell its end: only some of those that the run waits for do."""
+        return node_id in (self.play.run.memory.get("killed") or {}) and not fails(f"{node_id}/tells", self.seed)
 
 
 def replayed(spec: Json, happened: list[e.Event], prefix: int) -> Json:

@@ -151,7 +151,8 @@ def _history(spec: Json, choices: list[int], seed: int, mode: str, stop_after: i
             play.at += 1
             play.tell(e.ShutdownRequested(play.at, "seed", "Stop"))
             for command in play.commands:
-                if isinstance(command, c.KillPod) and command.node_id in play.active:
+                awaited = play.run.memory.get("killed") or {}
+                if isinstance(command, c.KillPod) and command.node_id in play.active and command.node_id not in awaited:
                     play.active.remove(command.node_id)
             story.append(play.picture())
             index += 1

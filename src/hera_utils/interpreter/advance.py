@@ -6,7 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from hera_utils.argo.annotations import RAN
-from hera_utils.interpreter import arguments, begin, cache, events, instants, outcomes, outputs, phases, podgc, requests
+from hera_utils.interpreter import (
+    arguments,
+    begin,
+    cache,
+    events,
+    instants,
+    killed,
+    outcomes,
+    outputs,
+    phases,
+    podgc,
+    requests,
+)
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
@@ -131,7 +143,10 @@ def _pod_waiting(walk: Walk, event: events.PodWaiting) -> None:
 
 def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     node = walk.ledger.get(event.node_id)
-    if node is None or phases.ended(node):
+    if node is None:
+        return
+    if phases.ended(node):
+        _killed_pod_finished(walk, event, node)
         return
     template = _template_of(walk, node)
     if event.reason == events.REJECTED:
@@ -166,6 +181,31 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     walk.rise(event.node_id)
 
 
+def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> None:
+    """A pod that was killed while it ran has told its end: what it gave counts, and the workflow may be over now.
+
+    Phase, message and time of its node stay.
+    """
+    noted = killed.ended(walk.run, event.node_id)
+    if noted is None:
+        return
+    template = _template_of(walk, node)
+    found = outcomes.outputs(event, template)
+    if not noted["exitCode"]:
+        found.pop("exitCode", None)
+    ran = outcomes.ran(event.containers, template) or node.get(RAN)
+    walk.ledger.change(node, outputs=found or None, **{RAN: ran})
+    outputs.publish(walk, found)
+    podgc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
+    _conclude(walk)
+
+
+def _conclude(walk: Walk) -> None:
+    """Close the run if killed pods were all that it waited for."""
+    if not killed.awaited(walk.run):
+        walk.visit(walk.root)
+
+
 def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False) -> None:
     """The nodes of the containers of a set."""
     known = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
@@ -192,6 +232,10 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     key, _, node_id = event.key.partition(":")
     if key == "deadline":
         requests.deadline(walk)
+        return
+    if key == killed.TIMER:
+        killed.give_up(walk)
+        _conclude(walk)
         return
     if walk.spec.get("suspend"):
         return  # Argo looks at no node of a suspended workflow; what is due is seen to when it is resumed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import names
-from hera_utils.interpreter import instants, limits, locks, metrics, phases, podgc
+from hera_utils.interpreter import instants, killed, limits, locks, metrics, phases, podgc
 from hera_utils.interpreter.commands import DeleteObject, Finish, Warn
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
@@ -18,7 +18,9 @@ _COMPLETED_LABEL = "workflows.argoproj.io/completed"
 
 
 def conclude(walk: Walk, node: Json, handler: Json | None) -> None:
-    """The entry node and the exit handler are over."""
+    """The entry node and the exit handler are over. What is left of the run are pods that were killed and have not told their end."""
+    if killed.awaited(walk.run):
+        return
     phase = phases.WORKFLOW_PHASES[node["phase"]]
     message = node.get("message") or ""
     if phases.unsuccessful(node) and limits.shutdown(walk):
@@ -78,6 +80,7 @@ def close(walk: Walk, phase: str, message: str) -> None:
     walk.frames.clear()
     walk.waiting.clear()
     walk.held.clear()
+    killed.forget(walk.run)
     walk.variables["workflow.status"] = phase
     metrics.of_workflow(walk, ended=True)
     locks.release_all(walk)

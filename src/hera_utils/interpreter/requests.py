@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera_utils.argo import selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import begin, births, closing, events, graph, limits, locks, phases
+from hera_utils.interpreter import begin, births, closing, events, graph, killed, limits, locks, phases
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.faults import Fault, TimedOut
 from hera_utils.interpreter.frames import Frame
@@ -33,7 +33,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
             continue
         waits = (node.get("synchronizationStatus") or {}).get("waiting")
         if node["type"] == "Pod" and not waits:
-            walk.say(KillPod(node["id"], births.pod_name(walk, node)))
+            killed.kill(walk, node, exit_code=True)
             _end(walk, node, f"workflow shutdown with strategy:  {event.strategy}")
         elif (
             node["type"] in ("HTTP", "Plugin")
@@ -53,7 +53,7 @@ def deadline(walk: Walk) -> None:
         if phases.ended(node) or graph.in_exit_handler(walk.ledger, node):
             continue
         if node["type"] == "Pod":
-            walk.say(KillPod(node["id"], births.pod_name(walk, node)))
+            killed.kill(walk, node, exit_code=False)
             _end(walk, node, "Step exceeded its deadline")
         elif node["phase"] == phases.PENDING or (node["type"] == "Suspend" and node["phase"] == phases.RUNNING):
             walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import closing, limits, locks, phases, unopened
+from hera_utils.interpreter import closing, killed, limits, locks, phases, unopened
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def end(walk: Walk) -> None:
 def stalled(walk: Walk) -> bool:
     """Whether the run is not over, and waits for nothing that could come."""
     if walk.run.finished or walk.ledger.pending_ends or walk.spec.get("suspend"):
+        return False
+    if killed.awaited(walk.run):
         return False
     if walk.run.memory.get("asked") or locks.any_waits(walk) or limits.workflow_deadline(walk):
         return False

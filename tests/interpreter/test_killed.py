@@ -1,0 +1,209 @@
+"""Pods that are ended while they run: the workflow is over when they have told what they gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playbook import Play, workflow
+
+from hera_utils.interpreter import commands as c
+from hera_utils.interpreter import events as e
+
+Json = dict[str, Any]
+WORK = """{name: work, container: {image: i, command: [c]}, outputs: {
+  parameters: [{name: p, globalName: shared, valueFrom: {path: /p}}],
+  artifacts: [{name: a, globalName: all, path: /a}]}}"""
+SPEC = f"""
+entrypoint: main
+templates:
+- {{name: main, dag: {{tasks: [{{name: one, template: work}}, {{name: two, template: work}}]}}}}
+- {WORK}
+- {{name: bye, container: {{image: i, command: [c]}}}}
+"""
+GIVEN = {"parameters": {"p": "v"}, "artifacts": [{"name": "a", "s3": {"key": "k"}}]}
+STOPPED = "workflow shutdown with strategy:  Stop"
+
+
+@pytest.fixture(params=["live", "restored", "naive"])
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _running(mode: str, spec: str = SPEC, names: tuple[str, ...] = ("one", "two")) -> Play:
+    play = Play(workflow(spec), mode)
+    for name in names:
+        play.start(name)
+    return play
+
+
+def _stop(play: Play, strategy: str = "Stop") -> list[c.Command]:
+    play.at += 1
+    return play.tell(e.ShutdownRequested(play.at, "seed", strategy))
+
+
+def test_a_stopped_run_is_over_when_its_pods_are_and_what_they_gave_counts(mode: str) -> None:
+    play = _running(mode)
+    assert sum(isinstance(one, c.KillPod) for one in _stop(play)) == 2
+    assert play.phases() == {"": "Failed", ".one": "Failed", ".two": "Failed"}
+    assert play.phase == "Running"
+    play.end("one", 143, outputs=GIVEN)
+    assert play.phase == "Running"
+    commands = play.end("two", 0)
+    assert any(isinstance(one, c.Finish) for one in commands)
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Stop'")
+    one, two = play.node("one"), play.node("two")
+    assert (one["phase"], one["message"]) == (two["phase"], two["message"]) == ("Failed", STOPPED)
+    assert (one["outputs"]["exitCode"], two["outputs"]["exitCode"]) == ("143", "0")
+    assert one["outputs"]["parameters"][0]["value"] == "v"
+    shared = play.run.document["status"]["outputs"]
+    assert shared["parameters"] == [{"name": "shared", "value": "v"}]
+    assert [(one["name"], one["s3"]) for one in shared["artifacts"]] == [("all", {"key": "k"})]
+    assert "killed" not in play.run.memory
+
+
+def test_a_killed_pod_that_tells_twice_changes_nothing(mode: str) -> None:
+    play = _running(mode)
+    _stop(play)
+    play.end("one", 143, outputs=GIVEN)
+    before = dict(play.node("one"))
+    assert play.end("one", 1) == []
+    assert play.node("one") == before
+    play.end("two", 143)
+    assert play.end("two", 0) == []
+    assert play.node("two")["outputs"]["exitCode"] == "143"
+
+
+def test_the_exit_handler_begins_at_once_and_the_run_waits_for_both(mode: str) -> None:
+    play = _running(mode, SPEC + "onExit: bye\n")
+    launched = [one for one in _stop(play) if isinstance(one, c.LaunchPod)]
+    assert [one.pod["metadata"]["labels"]["workflows.argoproj.io/on-exit"] for one in launched] == ["true"]
+    play.start("wf.onExit")
+    play.end("two", 143)
+    play.end("wf.onExit")
+    assert play.phase == "Running"
+    play.end("one", 143)
+    assert play.phase == "Failed"
+
+
+def test_terminate_ends_an_exit_handler_too_and_waits_for_it(mode: str) -> None:
+    play = _running(mode, SPEC + "onExit: bye\n")
+    _stop(play)
+    play.start("wf.onExit")
+    assert [one.node_id for one in _stop(play, "Terminate") if isinstance(one, c.KillPod)] == [play.id("wf.onExit")]
+    for name in ("one", "two", "wf.onExit"):
+        assert play.phase == "Running"
+        play.end(name, 143)
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Terminate'")
+    assert play.node("wf.onExit")["outputs"]["exitCode"] == "143"
+
+
+def test_a_pod_that_had_not_started_is_not_waited_for(mode: str) -> None:
+    play = _running(mode, names=("one",))
+    _stop(play)
+    play.end("two", 143)
+    assert "outputs" not in play.node("two")
+    assert play.phase == "Running"
+    play.end("one", 143)
+    assert play.phase == "Failed"
+
+
+def test_a_pod_that_never_tells_is_given_up(mode: str) -> None:
+    play = _running(mode)
+    _stop(play)
+    since = play.at
+    play.end("one", 143)
+    play.wait("killed")
+    assert play.at == since + 600
+    assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Stop'")
+    assert "outputs" not in play.node("two")
+    assert play.end("two", 143) == []
+
+
+def test_a_timer_of_an_earlier_stop_gives_up_nobody_who_has_time(mode: str) -> None:
+    play = _running(mode, SPEC + "onExit: bye\n")
+    _stop(play)
+    play.start("wf.onExit")
+    first = play.timers["killed"]
+    play.at += 100
+    _stop(play, "Terminate")
+    play.at = first
+    play.tell(e.TimerFired(first, "seed", "killed"))
+    assert play.phase == "Running"
+    play.end("wf.onExit", 143)
+    assert play.phase == "Failed"
+
+
+def test_at_the_deadline_outputs_count_and_no_exit_code_is_seen(mode: str) -> None:
+    play = _running(mode, SPEC + "activeDeadlineSeconds: 10\n")
+    play.wait("deadline")
+    assert play.phase == "Running"
+    play.end("one", 143, outputs=GIVEN)
+    play.end("two", 143)
+    assert play.phase == "Failed"
+    assert play.node("one")["message"] == play.node("two")["message"] == "Step exceeded its deadline"
+    assert play.node("one")["outputs"]["artifacts"][0]["name"] == "a"
+    assert "exitCode" not in {**play.node("one")["outputs"], **play.node("two").get("outputs", {})}
+    assert play.run.document["status"]["outputs"]["parameters"] == [{"name": "shared", "value": "v"}]
+
+
+def test_a_suspended_run_that_is_stopped_takes_what_its_pods_gave(mode: str) -> None:
+    play = _running(mode)
+    play.tell(e.SuspendRequested(play.at, "seed"))
+    _stop(play)
+    play.end("one", 143, outputs=GIVEN)
+    play.end("two", 143)
+    play.tell(e.ResumeRequested(play.at, "seed"))
+    assert play.phase == "Failed"
+    assert play.node("one")["outputs"]["exitCode"] == "143"
+
+
+def test_the_end_of_a_daemon_is_not_waited_for(mode: str) -> None:
+    spec = """
+entrypoint: main
+templates:
+- name: main
+  steps: [[{name: server, template: server}], [{name: one, template: work}]]
+- {name: server, daemon: true, container: {image: i, command: [c]}}
+- {name: work, container: {image: i, command: [c]}}
+"""
+    play = _running(mode, spec, ("server", "one"))
+    _stop(play)
+    play.end("one", 143)
+    assert play.phase == "Failed"
+    play.end("server", 143)
+    assert "exitCode" not in play.node("server").get("outputs", {})
+
+
+def test_a_killed_pod_goes_when_it_is_over_if_pod_gc_says_so(mode: str) -> None:
+    play = _running(mode, SPEC + "podGC: {strategy: OnPodCompletion}\n")
+    assert not any(isinstance(one, c.DeletePod) for one in _stop(play))
+    assert any(isinstance(one, c.DeletePod) for one in play.end("one", 143))
+
+
+def test_a_stopped_run_is_retried_in_place_when_its_pods_are_over(mode: str) -> None:
+    play = _running(mode)
+    _stop(play)
+    for name in ("one", "two"):
+        play.end(name, 143, outputs=GIVEN)
+    play.launched.clear()
+    play.tell(e.RetryRequested(play.at + 1, "seed"))
+    assert len(play.launched) == 2
+    play.start("one")
+    play.end("one", outputs=GIVEN)
+    play.end("two")
+    assert play.phase == "Succeeded"
+    assert play.node("one")["outputs"]["exitCode"] == "0"
+
+
+def test_the_containers_of_a_set_are_over_with_their_pod(mode: str) -> None:
+    spec = """
+entrypoint: main
+templates:
+- {name: main, containerSet: {containers: [{name: main, image: i, command: [c]}, {name: b, image: i, command: [c]}]}}
+"""
+    play = _running(mode, spec, ("wf",))
+    _stop(play)
+    assert set(play.phases().values()) == {"Failed"}
+    play.end("wf", 143)
+    assert (play.phase, play.node("wf")["outputs"]["exitCode"]) == ("Failed", "143")
