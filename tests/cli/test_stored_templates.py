@@ -88,6 +88,13 @@ def test_lint_knows_the_templates_of_the_same_file_folder_and_script(user):
     assert "say" in user.type("lint", "apart", status=1), "a sibling without the template that is called"
 
 
+def test_lint_of_a_folder_without_workflow_files_is_no_success(user):
+    (user.folder / "empty").mkdir()
+    said = user.type("lint", "empty", status=2)
+    assert "nothing to check in empty" in said
+    assert "fix: " in said
+
+
 def test_lint_looks_for_the_rest_on_the_platform(user):
     user.type("run", user.file("t.yaml", TEMPLATE))
     middle = CALLER.replace("kind: Workflow", "kind: WorkflowTemplate").replace("generateName: caller-", "name: middle")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.cli.options import context, given_settings, output_option, settings_options
-from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused, SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -35,6 +35,11 @@ def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
     verdicts: list[Json] = []
     with reached(settings) as client:
         checked = list(documents_of(paths, client, strict=strict))
+        if not checked:
+            raise SettingsError(
+                f"nothing to check in {', '.join(map(str, paths))}",
+                fix="name files, or folders that hold YAML or JSON files",
+            )
         siblings = templates_among(document for _, document in checked)
         for label, document in checked:
             result = verdict(client, label, document, siblings)

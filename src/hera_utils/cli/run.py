@@ -34,7 +34,9 @@ Json = dict[str, Any]
 @click.option(
     "--parameter-file", type=click.Path(path_type=Path), help="Parameters of a workflow file, as YAML or JSON."
 )
-@click.option("--no-preflight", "--no_preflight", is_flag=True, help="Submit to a cluster without checking it before.")
+@click.option(
+    "--no-preflight", "--no_preflight", is_flag=True, help="Submit without checking before whether it would work."
+)
 @click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
 @timeout_option
 @settings_options
