@@ -88,9 +88,11 @@ def test_what_follows_a_detached_run_is_the_whole_command(local_platform, typed,
     }
 
 
-def test_what_failed_is_resumed_with_the_whole_command(local_platform, typed, tmp_path):
+@pytest.mark.parametrize("values", ["n=3,4", "n=3"])
+def test_what_failed_is_resumed_with_the_whole_command(local_platform, typed, tmp_path, values):
     (tmp_path / "study.py").write_text(STUDY % "exit 3")
-    said = typed("run", "study.py", "--set", "n=3,4", *here(local_platform), status=1)
+    said = typed("run", "study.py", "--set", values, *here(local_platform), status=1)
+    assert "the points are done" not in said
     follow = re.search(r"go on with: hera-utils (.*)", said)[1]
     (tmp_path / "study.py").write_text(STUDY % "true")
     assert "✔ Succeeded" in typed(*shlex.split(follow))

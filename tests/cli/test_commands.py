@@ -206,7 +206,7 @@ def test_lint(user):
     user.file(
         "bad.yaml", "metadata: {name: b}\nspec: {entrypoint: nope, templates: [{name: a, container: {image: x}}]}"
     )
-    user.file("worse.yaml", "a: [")
+    user.file("worse.yaml", "kind: Workflow\na: [")
     user.file(
         "script.py",
         "from hera.workflows import Container, Workflow\n"

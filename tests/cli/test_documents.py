@@ -136,7 +136,42 @@ def test_a_template_comes_before_the_one_that_calls_it(tmp_path):
 
 
 def test_files_of_folders(tmp_path):
-    (tmp_path / "sub").mkdir()
-    for name in ("b.yaml", "sub/a.yml", "c.txt"):
-        (tmp_path / name).write_text("")
-    assert [path.name for path in files_of([tmp_path, tmp_path / "x.py"])] == ["b.yaml", "a.yml", "x.py"]
+    texts = {
+        "b.yaml": "kind: Workflow\n",
+        "sub/a.yml": "metadata: {}\nspec: {}\n",
+        "sub/j.json": '{"apiVersion": "v1", "kind": "ConfigMap"}',
+        "sub/pretty.json": '{\n  "kind": "Workflow"\n}',
+        "broken.yaml": "kind: [",
+        "binary.yaml": b"\xff",
+        "c.txt": "kind: Workflow",
+        "compose.yaml": "services: {web: {image: x}}\n",
+        "package.json": '{"name": "x"}',
+        "runs/w/run.json": '{"kind": "Workflow"}',
+        ".hidden/w.yaml": "kind: Workflow\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    found = [path.relative_to(tmp_path).as_posix() for path in files_of([tmp_path])]
+    assert found == ["b.yaml", "binary.yaml", "broken.yaml", "sub/a.yml", "sub/j.json", "sub/pretty.json"]
+    assert list(files_of([tmp_path / "x.py"])) == [tmp_path / "x.py"], "what is named is looked at"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kind: Worfklow\nspec: {}", "did you mean `Workflow`?"),
+        ("kind: CronWorkflows\nspec: {}", "did you mean `CronWorkflow`?"),
+        ("apiVersion: argoproj.io/v1alpha1\nkind: Sensors", "Argo has: "),
+        ("services: {web: {}}", "it has no `kind`"),
+    ],
+)
+def test_a_kind_that_there_is_not(tmp_path, text, words):
+    with pytest.raises(HeraUtilsError) as refusal:
+        read(tmp_path, text)
+    assert words in f"{refusal.value} {refusal.value.fix}"
+
+
+@pytest.mark.parametrize("kind", ["Role", "Deployment", "WorkflowEventBinding", "ServiceAccount"])
+def test_other_kinds_are_read(tmp_path, kind):
+    assert read(tmp_path, f"apiVersion: x/v1\nkind: {kind}\nmetadata: {{}}")[0]["kind"] == kind

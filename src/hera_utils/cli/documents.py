@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,12 @@ SUFFIXES = (".yaml", ".yml", ".json")
 KUBERNETES_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 ARGO_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate", "CronWorkflow", "Workflow")
 KINDS = KUBERNETES_KINDS + ARGO_KINDS
+# Argo's kinds that no command of ours sends.
+OTHER_ARGO_KINDS = ("WorkflowEventBinding", "WorkflowArtifactGCTask", "WorkflowTaskSet", "WorkflowTaskResult")
 TEMPLATE_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate")
+
+_OBJECT = re.compile(r"""^[{\s]*["']?(apiVersion|kind|spec)["']?\s*:""", re.MULTILINE)
+"""What the text of an object has at the beginning of a line (or of its JSON)."""
 
 
 def is_document(path: Path) -> bool:
@@ -118,13 +125,30 @@ def _checked(path: Path, number: int, document: Any) -> Json:
         raise InvalidWorkflow(
             f"{where} is no object but {_what(document)}", fix="a Workflow begins with `kind: Workflow`"
         )
+    if "kind" not in document and "apiVersion" not in document and not _may_be_a_workflow(document):
+        raise InvalidWorkflow(
+            f"{where} is no workflow: it has no `kind`", fix="a Workflow begins with `kind: Workflow`"
+        )
     kind = document.setdefault("kind", "Workflow")
     if not isinstance(kind, str):
         raise InvalidWorkflow(f"{where}: `kind` is no text but {_what(kind)}", fix="a Workflow has `kind: Workflow`")
+    near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
+    if kind not in KINDS and kind not in OTHER_ARGO_KINDS and (near or _is_argos(document)):
+        hint = f"did you mean `{near[0]}`?" if near else f"Argo has: {', '.join(ARGO_KINDS)}"
+        raise InvalidWorkflow(f"{where}: there is no kind `{kind}`", fix=hint)
     for name in ("metadata", "spec") if kind in ARGO_KINDS else ("metadata",):
         if not isinstance(document.setdefault(name, {}), dict):
             raise InvalidWorkflow(f"{where}: `{name}` is no object but {_what(document[name])}", fix="correct it")
     return document
+
+
+def _may_be_a_workflow(document: Json) -> bool:
+    """Argo takes a workflow without its kind; any other file (of compose, of npm…) has other keys."""
+    return not {str(key) for key in document} - {"metadata", "spec", "status"}
+
+
+def _is_argos(document: Json) -> bool:
+    return str(document.get("apiVersion") or "").startswith("argoproj.io/")
 
 
 def in_namespace(document: Json, namespace: str) -> Json:
@@ -148,9 +172,20 @@ def _what(value: Any) -> str:
 
 
 def files_of(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files named, and those of the folders named."""
+    """The files named; of the folders named those that hold objects of Argo or Kubernetes (records of runs and hidden folders apart)."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            yield from (file for file in sorted(path.rglob("*")) if _is_wanted(file, path))
         else:
             yield path
+
+
+def _is_wanted(file: Path, folder: Path) -> bool:
+    inside = file.relative_to(folder)
+    if file.suffix.lower() not in SUFFIXES or any(part.startswith(".") or part == "runs" for part in inside.parts[:-1]):
+        return False
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True  # it is told what is wrong with it
+    return bool(_OBJECT.search(text))

@@ -23,7 +23,8 @@ Json = dict[str, Any]
 @output_option("json")
 @settings_options
 def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
-    """Check workflow files, folders of them, and Hera scripts; nothing is run but the scripts' own building of workflows.
+    """Check workflow files, folders of them, and Hera scripts (named one by one); nothing is run but the scripts' own building of
+    workflows.
 
     The templates that they refer to are looked for among all that is checked, then on the platform. The exit status is 1 when
     something is wrong.

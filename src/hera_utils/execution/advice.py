@@ -34,11 +34,18 @@ class Advice:
         """
         first = next(iter(run.outcome.failures), None)
         why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
-        undone = run.points > 1 and run.undone > 0
-        points = f": {run.undone} of {run.points} points are not done" if undone else ""
-        if undone and untold:
+        undone = run.undone > 0
+        several = undone and run.points > 1
+        points = f": {run.undone} of {run.points} points are not done" if several else ""
+        if several and untold:
             points = f": which of its {run.points} points failed cannot be told, as {untold}"
-        after = "gather again with" if gathers and not undone else "go on with" if undone else "run it again with"
+        after = (
+            "gather again with"
+            if gathers and not undone
+            else "go on with"
+            if gathers or several
+            else "run it again with"
+        )
         more = " (the points are done)" if gathers and not undone else ""
         logs = f"read {self.command('logs', run.name)}"
         if cause_of(run.outcome) is Cause.IMAGE:
