@@ -18,7 +18,7 @@ from hera_utils.interpreter import events as e
 
 Json = dict[str, Any]
 ENDED = {"Succeeded", "Failed", "Error", "Skipped", "Omitted"}
-MOST_STEPS = 300
+MOST_STEPS = 1000
 OUTPUTS = {"parameters": [{"name": "made", "value": "it"}]}
 USERS = ("suspend", "resume", "stop", "terminate", "set", "resume-node", "stop-node")
 

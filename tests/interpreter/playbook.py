@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -143,6 +144,10 @@ class Play:
         return picture
 
 
+def _asker(answer: e.Event) -> str:
+    return answer.holder if isinstance(answer, e.LockAnswered) else str(getattr(answer, "key", ""))
+
+
 class Answering(Play):
     """A run whose questions are answered at once: locks by a real table, which others may hold too, and config maps of memoization.
 
@@ -169,7 +174,13 @@ class Answering(Play):
         return commands
 
     def answer(self) -> None:
-        self.tell(self.answers.pop(0))
+        self.tell(self.next_answer())
+
+    def next_answer(self) -> e.Event:
+        """The answer to the first of those who asked, by their keys: in which order they asked decides nothing."""
+        first = min(self.answers, key=_asker)
+        self.answers.remove(first)
+        return replace(first, at=self.at)
 
     def hold(self, mutex: str) -> None:
         """Another run takes a mutex."""

@@ -116,6 +116,12 @@ def release_unused(walk: Walk, holder: str) -> None:
         release(walk, holder)
 
 
+def release_without_room(walk: Walk, holder: str) -> None:
+    """What has no room to open holds no lock, which those with room may wait for. Who only asked keeps its place in the queue."""
+    if held(walk, holder):
+        release(walk, holder)
+
+
 def release_ended(walk: Walk) -> None:
     """Give back the locks of all nodes that ended in this step of the interpreter, whoever ended them."""
     for node_id in walk.run.changed:

@@ -60,11 +60,11 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
 
 
 def _check_room(walk: Walk, call: Call) -> None:
-    """Raise Full when there is none. What has no room keeps no lock: those with room may wait for it."""
+    """Raise Full when there is none."""
     try:
         limits.check_open(walk, call.boundary)
     except Full:
-        locks.release(walk, walk.ledger.id_of(call.name))
+        locks.release_without_room(walk, walk.ledger.id_of(call.name))
         raise
 
 

@@ -152,6 +152,7 @@ def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
         return
     if event.holder:
         walk.reopen(event.holder)
+        walk.answers.pop(f"lock:{event.holder}", None)
         locks.release_unused(walk, event.holder)
     elif event.granted:
         walk.answers.clear()
@@ -173,3 +174,4 @@ def object_read(walk: Walk, event: events.ObjectRead) -> None:
     else:
         walk.answers[event.key] = event
         walk.reopen(node_id)
+        walk.answers.pop(event.key, None)  # who has no room now asks again then: the cache may have changed

@@ -12,6 +12,7 @@ from hera_utils.interpreter import (
     graph,
     hooks,
     limits,
+    locks,
     loops,
     outputs,
     phases,
@@ -229,6 +230,7 @@ class _Visit:
 
     def _hold(self, node_id: str) -> None:
         self.state.held.add(node_id)
+        locks.release_without_room(self.walk, node_id)
         heapq.heappush(self.state.waiting, (self.state.order[node_id], node_id))
 
     def open_waiting(self) -> Plan:
@@ -264,19 +266,19 @@ class _Visit:
     def _settle(self, name: str, changed: str) -> Plan:
         """Look at a task: the item that changed, its hooks, and whether those that wait for it may go on."""
         task, ledger = self.state.tasks[name], self.ledger
-        if changed in task.items:
-            yield from self._settle_item(task, changed)
         node = ledger.get(task.node_id)
         if node is None:
             return
+        if changed in task.items and not phases.ended(node):
+            yield from self._settle_item(task, changed)
         if node["type"] == "TaskGroup" and not phases.ended(node):
             if not (yield from self._hooks_over(task, node)) or task.left or not task.items:
                 self.state.open.add(name)
                 return
             self.ledger.mark(node, self._group_phase(task))
-        if task.over:
+        if task.over and not (task.daemon and phases.ended(node)):
             return
-        self.state.open.add(name)
+        self._begin_again(name)
         if not (yield from self._hooks_over(task, node)):
             return
         if phases.fulfilled(node) and graph.hooks_done(ledger, node):
@@ -335,8 +337,25 @@ class _Visit:
         ends = [self.ledger.nodes[item_id]["phase"] for item_id in task.items]
         return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
 
+    def _begin_again(self, name: str) -> None:
+        """A daemon that ended has hooks to see to, and those after it that have no node yet may not be wanted any more."""
+        task, state = self.state.tasks[name], self.state
+        state.open.add(name)
+        if not task.over:
+            return
+        task.over = False
+        for dependent in task.dependents:
+            after = state.tasks[dependent]
+            after.waits_for.add(name)
+            if self.ledger.get(after.node_id) is None:
+                state.open.discard(dependent)
+                state.held.discard(after.node_id)
+        state.waiting = [entry for entry in state.waiting if entry[1] in state.held]
+        heapq.heapify(state.waiting)
+
     def _over(self, name: str) -> None:
-        self.state.tasks[name].over = True
+        task = self.state.tasks[name]
+        task.over, task.daemon = True, not phases.ended(self.ledger.nodes[task.node_id])
         self.state.open.discard(name)
         for dependent in self.state.tasks[name].dependents:
             waits_for = self.state.tasks[dependent].waits_for

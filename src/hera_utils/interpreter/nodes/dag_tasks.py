@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Task:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
-    left: the items that are not over. over: it and its hooks are, so that its dependents may go on.
+    left: the items that are not over. over: it and its hooks are, so that its dependents may go on; daemon: it is still at work then.
     """
 
     spec: Json
@@ -32,6 +32,7 @@ class Task:
     items: dict[str, Json] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
     over: bool = False
+    daemon: bool = False
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import cache, graph, hooks, limits, loops, outputs, phases, substitution, unopened
+from hera_utils.interpreter import cache, graph, hooks, limits, locks, loops, outputs, phases, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.scope import Scope
@@ -52,8 +52,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     if limits.failing_fast(walk, frame) and phases.ended(node):
         return
     groups = frame.template["steps"]
-    if _daemon_failed(walk, frame, state, dirty):
-        return
+    _look_back(walk, frame, state, dirty)
     while state.index < len(groups):
         group = state.group
         if group is None:
@@ -63,40 +62,33 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
         if not phases.ended(group.node):
             return
         if phases.unsuccessful(group.node):
-            _set_outbound(walk, frame, node, state.index)
+            _set_outbound(walk, frame, node)
             walk.ledger.mark(node, phases.FAILED, group.node.get("message") or "")
             return
         _remember(walk, frame, state, groups[state.index])
         state.index += 1
         state.group = None
         dirty = {}
-    _set_outbound(walk, frame, node, len(groups) - 1)
+    _set_outbound(walk, frame, node)
     outputs.set_template_outputs(walk, frame, node, state.scope)
     walk.ledger.mark(node, phases.SUCCEEDED)
     cache.save(walk, node)
 
 
-def _daemon_failed(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | None]) -> bool:
-    """Whether a daemon of an earlier group ended, which nobody allows: then that group failed, and all with it."""
+def _look_back(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | None]) -> None:
+    """A daemon of an earlier group ended: that group is looked at again, for its exit handlers and for how it ended.
+
+    Those after it are not looked at until it is over (Argo looks at all groups whenever it looks at the steps).
+    """
     node = walk.ledger.nodes[frame.node_id]
     for child_id in dirty:
         child = walk.ledger.get(child_id)
         found = _PLACE.match(child["name"][len(node["name"]) :]) if child is not None else None
-        if child is None or found is None or int(found[1]) >= state.index or not phases.unsuccessful(child):
+        if child is None or found is None or phases.hooked(child) or not phases.completed(child):
             continue
-        steps = frame.template["steps"][int(found[1])]
-        step: Json = next(
-            (one for one in steps if found[2] == one["name"] or found[2].startswith(f"{one['name']}(")), {}
-        )
-        if phases.hooked(child) or goes_on(step, child["phase"]):
-            continue
-        group = walk.ledger.nodes[walk.ledger.id_of(f"{node['name']}[{found[1]}]")]
-        message = f"child '{child_id}' failed"
-        walk.ledger.mark(group, phases.FAILED, message)
-        _set_outbound(walk, frame, node, state.index)
-        walk.ledger.mark(node, phases.FAILED, message)
-        return True
-    return False
+        if int(found[1]) < state.index:
+            state.index = int(found[1])
+            state.group = Group(walk.ledger.nodes[walk.ledger.id_of(f"{node['name']}[{found[1]}]")])
 
 
 def _state(walk: Walk, frame: Frame) -> State:
@@ -139,7 +131,6 @@ def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | No
     """Open what can be opened of the group and look at what changed."""
     group = state.group
     assert group is not None
-    was_over = phases.ended(group.node)
     try:
         if not group.opened:
             yield from _open_all(walk, frame, state, group)
@@ -160,9 +151,11 @@ def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | No
             phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
             walk.ledger.mark(group.node, phase, fault.message)
         return
-    if group.open or group.waiting or was_over or phases.ended(group.node):
-        return
-    _conclude(walk, group)
+    if group.open or group.waiting:
+        if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of a daemon that ended
+            walk.ledger.mark(group.node, phases.RUNNING)
+    elif not phases.unsuccessful(group.node):
+        _conclude(walk, group)
 
 
 def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
@@ -198,6 +191,7 @@ def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
         group.steps[child_id] = step
         if full and walk.ledger.get(child_id) is None:
             group.waiting.append(child_id)
+            locks.release_without_room(walk, child_id)
         else:
             full = not (yield from _open(walk, frame, group, child_id)) or full
     for child_id in list(group.steps):
@@ -354,8 +348,10 @@ def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None
         )
 
 
-def _set_outbound(walk: Walk, frame: Frame, node: Json, index: int) -> None:
-    group = walk.ledger.named(f"{node['name']}[{index}]") if index >= 0 else None
+def _set_outbound(walk: Walk, frame: Frame, node: Json) -> None:
+    """What follows the steps is hung below the last nodes of the last group that was begun."""
+    groups = (walk.ledger.named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"]))))
+    group = next((one for one in groups if one is not None), None)
     if group is not None:
         found = [last for child in walk.ledger.children(group) for last in graph.outbound(walk.ledger, child)]
         walk.ledger.change(node, outboundNodes=found)

@@ -1,0 +1,79 @@
+"""A daemon that ends while others use it: its exit handlers run, and those that did not open yet are judged anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import playbook
+import pytest
+import yaml
+
+MODES = ("live", "restored", "naive")
+LEAVES = """
+- {name: daemon, daemon: true, container: {image: i, command: [c]}}
+- {name: work, container: {image: i, command: [c]}}
+"""
+
+
+def _play(main: str, mode: str, **spec: Any) -> playbook.Play:
+    templates = [{"name": "main", **yaml.safe_load(main)}, *yaml.safe_load(LEAVES)]
+    return playbook.Play(playbook.workflow({"entrypoint": "main", "templates": templates, **spec}), mode)
+
+
+STEPS = (
+    "{steps: [[{name: d, template: daemon, onExit: work%s}], [{name: a, template: work}], [{name: b, template: work}]]}"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_daemon_step_that_fails_has_its_exit_handler_run_before_the_steps_fail(mode: str) -> None:
+    play = _play(STEPS % "", mode)
+    play.start("d")
+    play.start("a")
+    play.end("d", 1)
+    assert play.phases()["[0].d.onExit"] == "Pending"
+    assert (play.phases()["[0]"], play.phases()[""]) == ("Running", "Running")
+    play.end("a")
+    assert "[2]" not in play.phases()
+    play.end("d.onExit")
+    assert (play.phases()["[0]"], play.phase) == ("Failed", "Failed")
+    assert play.message == f"child '{play.id('d')}' failed"
+    assert play.node("")["outboundNodes"] == [play.id("a")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_after_the_exit_handler_of_a_daemon_step_that_may_fail_the_steps_go_on(mode: str) -> None:
+    play = _play(STEPS % ", continueOn: {failed: true}", mode)
+    play.start("d")
+    play.end("d", 1)
+    play.end("a")
+    play.end("d.onExit")
+    assert (play.phases()["[0]"], play.phases()["[2].b"]) == ("Succeeded", "Pending")
+    play.end("b")
+    assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_daemon_task_that_ends_has_its_exit_handler_run(code: int, mode: str) -> None:
+    tasks = "{name: d, template: daemon, onExit: work}, {name: a, template: work, dependencies: [d]}"
+    play = _play(f"{{dag: {{tasks: [{tasks}]}}}}", mode)
+    play.start("d")
+    play.end("d", code)
+    assert play.phases()[".d.onExit"] == "Pending"
+    play.end("a")
+    assert play.phase == "Running"
+    play.end("d.onExit")
+    assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_task_that_had_no_room_is_omitted_when_its_daemon_fails_meanwhile(mode: str) -> None:
+    tasks = "{name: d, template: daemon}, {name: a, template: work, dependencies: [d]}, {name: b, template: work, dependencies: [d]}"
+    play = _play(f"{{dag: {{tasks: [{tasks}]}}}}", mode, parallelism=2)
+    play.start("d")
+    assert play.phases() == {"": "Running", ".d": "Running", ".a": "Pending"}
+    play.end("d", 1)
+    assert (play.phases()[".b"], play.node("b")["message"]) == ("Omitted", "omitted: depends condition not met")
+    play.end("a")
+    assert play.phase == "Failed"
