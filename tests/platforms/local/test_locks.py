@@ -108,6 +108,30 @@ def test_the_blocks_of_a_workflow_name_their_locks():
         )
 
 
+def test_a_semaphore_whose_limit_is_gone_keeps_the_last_one_known(monkeypatch):
+    table = LockTable(limit_of)
+    assert [table.ask(holder(name), TWO).granted for name in "abc"] == [True, True, False]
+    monkeypatch.delitem(LIMITS, ("argo", "limits", "two"))
+    assert table.limits_changed() == []
+    (answer,) = table.release("uid-a", "")
+    assert (answer.holder, answer.granted) == (holder("c"), True)
+    assert not table.ask(holder("d"), TWO).granted
+
+
+def test_who_waits_for_a_semaphore_whose_limit_nobody_knows_after_a_restart_is_told_so(monkeypatch):
+    monkeypatch.delitem(LIMITS, ("argo", "limits", "two"))
+    table = LockTable(limit_of)
+    table.restore(Asked(holder("a"), TWO, 0, 1.0, 1, granted=True))
+    table.restore(Asked(holder("b"), TWO, 0, 2.0, 2))
+    table.restore(Asked(holder("c"), TWO, 0, 3.0, 3))
+    answers = table.release("uid-a", "")
+    assert [(one.holder, one.granted, one.impossible) for one in answers] == [
+        (holder("b"), False, True),
+        (holder("c"), False, True),
+    ]
+    assert ("uid-b", "") not in table
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["ask", "release"])), max_size=60))
 def test_never_more_holders_than_the_limit_and_nobody_starves(steps):
     table = LockTable(limit_of)

@@ -10,7 +10,7 @@ import toy_parts as toys
 
 from hera_utils.errors import Refused, UnsupportedError
 from hera_utils.interpreter.advance import advance
-from hera_utils.interpreter.events import SetRequested, ShutdownRequested, SuspendRequested, from_json
+from hera_utils.interpreter.events import ResumeRequested, SetRequested, ShutdownRequested, SuspendRequested, from_json
 from hera_utils.interpreter.state import Run
 from hera_utils.platforms.local.platform import LocalPlatform
 
@@ -119,6 +119,18 @@ def test_a_semaphore_without_a_limit_is_an_error_and_no_wait(platform, key):
     last = toys.wait(platform, "default", stored.name)
     message = f"failed to initialize semaphore default/ConfigMap/limits-{key}/{key} with limit"
     assert (last["status"]["phase"], message in last["status"]["message"]) == ("Error", True)
+
+
+def test_who_waits_for_a_semaphore_whose_config_map_is_deleted_gets_it_all_the_same(platform):
+    platform.create("ConfigMap", "default", {"metadata": {"name": "going"}, "data": {"one": "1"}})
+    reference = {"configMapKeyRef": {"name": "going", "key": "one"}}
+    main = {"name": "main", "suspend": {}, "synchronization": {"semaphores": [reference]}}
+    document = {"metadata": {"generateName": "going-"}, "spec": {"entrypoint": "main", "templates": [main]}}
+    first, second = (platform.submit("default", document).name for _ in range(2))
+    platform.delete("ConfigMap", "default", "going")
+    for name in (first, second):
+        platform.act("default", name, ResumeRequested(0.0))
+        assert toys.wait(platform, "default", name)["status"]["phase"] == "Succeeded"
 
 
 def test_a_semaphore_of_templates_lets_two_in(platform, trace):

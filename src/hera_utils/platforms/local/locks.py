@@ -52,13 +52,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """granted, or what is waited for: Argo's message and the name of the first lock that was not free."""
+    """granted, or what is waited for: Argo's message and the name of the first lock that was not free.
+
+    impossible: it cannot be had at all, for the message's reason.
+    """
 
     holder: Holder
     granted: bool
     message: str = ""
     waiting_for: str = ""
     names: tuple[str, ...] = field(default=())
+    impossible: bool = False
 
 
 LimitOf = Callable[[tuple[str, str, str]], int]
@@ -103,6 +107,8 @@ class LockTable:
         """lock name → {Argo's holder key: who asked}"""
         self._queues: dict[str, list[tuple[Rank, Key]]] = {}
         """lock name → who waits for it, the next one first"""
+        self._known: dict[str, int] = {}
+        """semaphore → its limit when it was last read"""
         self._order = 0
 
     def __contains__(self, asked: tuple[str, str]) -> bool:
@@ -165,12 +171,23 @@ class LockTable:
             for _, key in list(self._queues.get(name, ())):
                 asked = self._asked[key]
                 before = asked.message
-                answer = self._try(asked)
+                try:
+                    answer = self._try(asked)
+                except InvalidWorkflow as error:  # since a restart nobody knows the limit any more
+                    self._forget(asked)
+                    answers.append(Answer(asked.holder, False, error.message, impossible=True))
+                    continue
                 if answer.granted or answer.message != before:
                     answers.append(answer)
                 if not answer.granted and answer.waiting_for == name and self._full(name, asked):
                     break  # nothing is left for those behind
         return answers
+
+    def _forget(self, asked: Asked) -> None:
+        """Who waits does so no more."""
+        del self._asked[asked.holder.run, asked.holder.key]
+        for lock in asked.wanted:
+            self._dequeue(lock.name, asked)
 
     def _full(self, name: str, asked: Asked) -> bool:
         lock = next(lock for lock in asked.wanted if lock.name == name)
@@ -212,7 +229,15 @@ class LockTable:
         return waiting if len(held) >= limit else ""
 
     def _limit(self, lock: Wanted) -> int:
-        return 1 if lock.config_map is None else self._limit_of(lock.config_map)
+        """The limit of a lock. Where a known one cannot be read any more (its config map was deleted), the last one known."""
+        if lock.config_map is None:
+            return 1
+        try:
+            self._known[lock.name] = self._limit_of(lock.config_map)
+        except InvalidWorkflow:
+            if lock.name not in self._known:
+                raise
+        return self._known[lock.name]
 
     def _hold(self, name: str, asked: Asked) -> None:
         self._holders.setdefault(name, {})[asked.holder.lock_key] = (asked.holder.run, asked.holder.key)

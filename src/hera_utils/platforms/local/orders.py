@@ -218,7 +218,10 @@ class Orders:
             if answer.granted and not written:
                 turn.say("grant_lock", who.run, who.key)
             status: Json = {"holding": list(answer.names)}
-            if not answer.granted:
+            if answer.impossible:
+                turn.say("delete_lock", who.run, who.key)
+                status = {"error": answer.message}
+            elif not answer.granted:
                 status = {"waiting": answer.waiting_for, "holders": self.locks.holders(answer.waiting_for)}
             found.append((who.run, LockAnswered(turn.at, seed(), who.key, answer.granted, answer.message, status)))
         return found
