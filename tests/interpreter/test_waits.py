@@ -129,3 +129,25 @@ def test_a_lock_that_was_granted_while_the_run_was_suspended_is_not_kept_without
         if play.active:
             play.end(play.active[0])
     assert play.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("kind", ["container: {image: i}", "steps: [[{name: s, template: work}]]"])
+def test_a_suspended_run_of_an_older_server_that_waits_for_a_lock_goes_on(kind: str) -> None:
+    """Its memory does not say which nodes wait to open."""
+    lock = "synchronization: {mutexes: [{name: m}]}"
+    calls = "steps: [[{name: a, template: t}, {name: b, template: t}]]"
+    work = "{name: work, container: {image: i}}"
+    play = playbook.Answering(
+        playbook.workflow(
+            f"{{entrypoint: main, templates: [{{name: main, {calls}}}, {{name: t, {kind}, {lock}}}, {work}]}}"
+        ),
+        "restored",
+    )
+    assert play.node("b")["phase"] == "Pending"
+    play.tell(e.SuspendRequested(play.at, "seed"))
+    del play.run.memory["unopened"]
+    play.end(play.active[0])
+    play.tell(e.ResumeRequested(play.at, "seed"))
+    assert play.active
+    play.end(play.active[0])
+    assert play.phase == "Succeeded"

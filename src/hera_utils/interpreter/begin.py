@@ -20,6 +20,7 @@ from hera_utils.interpreter import (
     retry_in_place,
     stall,
     substitution,
+    unopened,
 )
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
@@ -186,6 +187,7 @@ def restored(run: Run, event: Event) -> Walk:
     """The walk of a run; one that was read back from its rows is walked once, so that every open node has its frame again."""
     walk = run.index
     if not isinstance(walk, Walk):
+        unopened.remember(run)
         walk = run.index = _walk(run, _spec(run))
         walk.variables["workflow.status"] = run.phase
         walk.begin(event.at, event.seed)

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hera_utils.interpreter import phases
+
 if TYPE_CHECKING:
     from hera_utils.interpreter.frames import Frame
     from hera_utils.interpreter.state import Run
     from hera_utils.interpreter.walk import Walk
+
+
+def remember(run: Run) -> None:
+    """Runs of before this was noted lack it: of them, the nodes that wait for a lock are known by their status."""
+    if "unopened" not in run.memory:
+        waiting = (node for node in run.nodes.values() if (node.get("synchronizationStatus") or {}).get("waiting"))
+        found = {node["id"]: node["name"] for node in waiting if node["phase"] == phases.PENDING}
+        run.memory["unopened"] = found
 
 
 def note(walk: Walk, frame: Frame) -> None:
