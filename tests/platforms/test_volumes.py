@@ -128,3 +128,28 @@ def test_what_is_a_claim_and_what_a_path():
 @given(st.text())
 def test_any_text_is_a_place(text):
     assert isinstance(place(text), InClaim | Path)
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_a_link_that_a_task_puts_there_meanwhile_leads_nowhere(cp, claim, here, monkeypatch, way):
+    """As a task would that runs at the same time: after what is copied was looked at, before it is opened."""
+    from hera_utils.platforms import volumes
+
+    outside = here / "outside"
+    outside.mkdir()
+    (outside / "a.csv").write_text("secret")
+    cp(here / "data", "results:")
+    is_file = volumes.stat.S_ISREG
+
+    def swapped(mode):
+        if not (claim / "moved").exists():
+            (claim / "data").rename(claim / "moved")
+            (claim / "data").symlink_to(outside)
+        return is_file(mode)
+
+    monkeypatch.setattr(volumes.stat, "S_ISREG", swapped)
+    with pytest.raises((LayoutError, ResourceError)):
+        cp(here / "data", "results:") if way == "in" else cp("results:data", here / "back")
+    assert (outside / "a.csv").read_text() == "secret"
+    assert not (outside / "below").exists()
+    assert not list((here / "back").rglob("a.csv")) if (here / "back").exists() else True

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError, UnsupportedError
 from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.local.runtimes.pod import beneath
 from hera_utils.platforms.provision import claim_folder
 
 
@@ -110,23 +112,57 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
                 raise LayoutError(
                     f"`{source}` is a link that leads out of what is copied", fix="remove it, or copy its target"
                 )
-            if goal_root is not None:
-                _stays(target.parent, goal_root, str(target))
             mode = source.lstat().st_mode
             if stat.S_ISDIR(mode):
-                target.mkdir(parents=True, exist_ok=True)
+                with _folder(target, goal_root):
+                    pass
             elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if target.is_symlink():
-                    target.unlink()  # else its target would be written, wherever that is
-                shutil.copy2(source, target, follow_symlinks=False)
-                files, size = files + 1, size + source.lstat().st_size
+                with _folder(target.parent, goal_root) as folder:
+                    size += _copy_one(source, Path(folder) / target.name, inside)
+                files += 1
+    except beneath.LeadsOut as error:
+        raise LayoutError(
+            f"`{error.filename}` leads out of the claim through a link", fix="copy what the link leads to instead"
+        ) from None
     except OSError as error:
         why = (error.strerror or "an error of the file system").lower()
         raise ResourceError(
             f"cannot copy to {there} ({why}: {error.filename})", fix="check rights and free space"
         ) from None
     return Copied(files, size, str(there))
+
+
+def _folder(path: Path, confines: Path | None) -> AbstractContextManager[str]:
+    """A folder, made where there is none. Of a claim it is held open: a task may put a link in its place meanwhile."""
+    if confines is None:
+        path.mkdir(parents=True, exist_ok=True)
+        return nullcontext(str(path))
+    return beneath.at(str(confines), os.path.relpath(path, confines), make=True)
+
+
+def _copy_one(source: Path, target: Path, confines: Path | None) -> int:
+    """Copy a file or a link; how many bytes. Neither is reached through a link that was put there meanwhile."""
+    if target.is_symlink():
+        target.unlink()  # else its target would be written, wherever that is
+    if source.is_symlink():
+        shutil.copy2(source, target, follow_symlinks=False)
+        return source.lstat().st_size
+    with ExitStack() as held:
+        above = held.enter_context(
+            beneath.at(str(confines), os.path.relpath(source.parent, confines))
+            if confines
+            else nullcontext(source.parent)
+        )
+        reading = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+        given = held.enter_context(open(os.open(f"{above}/{source.name}", reading), "rb"))
+        found = os.fstat(given.fileno())
+        writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        copied = held.enter_context(open(os.open(target, writing, 0o600), "wb"))
+        shutil.copyfileobj(given, copied, 1 << 20)
+        copied.flush()
+        os.fchmod(copied.fileno(), stat.S_IMODE(found.st_mode))
+        os.utime(copied.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
+    return found.st_size
 
 
 def _walk(here: Path, there: Path) -> list[tuple[Path, Path]]:
