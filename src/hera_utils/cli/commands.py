@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -39,6 +40,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "connection": "Print how to reach the platform, for argo, kubectl and other clients.",
         "profile": "Name platforms and go from one to another.",
         "trust": "Let this folder's settings files decide where your token goes.",
+        "completion": "Print what bash, zsh or fish needs to complete our command lines.",
         "settings": "Show every setting and who gave it.",
         "version": "Show which versions there are, and whether they fit.",
     },
@@ -63,6 +65,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0].endswith((".py", ".yaml", ".yml")) and args[0] not in self.list_commands(ctx):
             ctx.fail(f"no such command: {args[0]}. To run a script: hera-utils run {args[0]}")
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            near = get_close_matches(args[0], known, 1, 0.6)
+            ctx.fail(f"no such command '{args[0]}'" + (f"; did you mean {near[0]}?" if near else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -18,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MEMORY, _DEADLINE = "hera_utils.settings", "hera_utils.deadline"
 # The ones that people type; the others work as well and are listed by `hera-utils settings`.
-_SHOWN = frozenset({"platform", "profile", "argo_server", "argo_namespace", "argo_token"})
+_SHOWN = frozenset({"platform", "profile", "argo_server", "argo_namespace", "argo_token", "images", "state"})
 
 
 class SettingOption(click.Option):
@@ -152,4 +152,10 @@ def deadline(*, waits: str = "") -> Deadline:
 
 def name_argument(function: Command) -> Command:
     """NAME of a run; @latest is the newest."""
-    return click.argument("name", metavar="NAME")(function)
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from hera_utils.cli.completion import runs_beginning
+
+        return runs_beginning(incomplete)
+
+    return click.argument("name", metavar="NAME", shell_complete=complete)(function)
