@@ -12,7 +12,7 @@ def add_cluster_flags(group: Any) -> None:
         (("--provision",), "make what the experiment's environment describes and the cluster lacks, then run"),
         (("--dry_run", "--dry-run"), "with --provision: show what would be made or changed, and run nothing"),
         (("--force",), "with --provision: take over what others have set otherwise"),
-        (("--no_preflight", "--no-preflight"), "submit without checking the cluster"),
+        (("--no_preflight", "--no-preflight"), "submit without checking before what it needs"),
     ):
         group.add_argument(*spellings, action="store_true", help=text)
     group.add_argument(

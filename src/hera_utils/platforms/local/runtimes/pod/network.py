@@ -53,9 +53,8 @@ class Network:
         ready.acquire()
         _thread.start_new_thread(self._serve, (ready,))  # before the filter: it must not ask itself
         try:
-            system.unshare(
-                system.CLONE_FS
-            )  # threads share root and working folder, and the kernel refuses setns to such
+            # threads share root and working folder, and the kernel refuses setns to such
+            system.unshare(system.CLONE_FS)
             self._fd = seccomp.install([seccomp.BIND, seccomp.CONNECT])
         finally:
             ready.release()
@@ -98,7 +97,13 @@ class Network:
         with ready:
             fd = self._fd
         while fd >= 0:
-            call = seccomp.receive(fd)
+            try:
+                call = seccomp.receive(fd)
+            except OSError:
+                # without a listener the kernel refuses the calls; with one that is not served they would wait for ever
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+                return
             if call is None:
                 continue
             try:

@@ -66,14 +66,14 @@ def install(numbers: list[int]) -> int:
 
 
 def receive(fd: int) -> Call | None:
-    """The next call; waits for it. None: whoever called is no more."""
+    """The next call; waits for it. None: whoever called is no more, or a signal came. Raises OSError when there will be no more calls."""
     buffer = bytearray(_REQUEST.size)
     try:
         fcntl.ioctl(fd, _RECEIVE, buffer)
     except OSError as error:
-        if error.errno == errno.EBADF:
-            raise
-        return None
+        if error.errno in (errno.EINTR, errno.ENOENT):
+            return None
+        raise
     identity, thread, _, number, _, _, *arguments = _REQUEST.unpack(buffer)
     return Call(identity, thread, number, tuple(arguments))
 
