@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Group:
     """steps: node id → step of each child of the group that does not skip. open: those not over yet, hooks included.
 
     waiting: those that a limit holds back, in order; blocked: those with hooks that it holds back. opened: the first visit is done.
+    places: node id → the place of its step, by which they wait.
     """
 
     node: Json
@@ -36,6 +38,7 @@ class Group:
     waiting: deque[str] = field(default_factory=deque)
     blocked: set[str] = field(default_factory=set)
     opened: bool = False
+    places: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -189,6 +192,7 @@ def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
             continue
         child_id = walk.ledger.id_of(child)
         group.steps[child_id] = step
+        group.places[child_id] = len(group.places)
         if full and walk.ledger.get(child_id) is None:
             group.waiting.append(child_id)
             locks.release_without_room(walk, child_id)
@@ -213,7 +217,8 @@ def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[Ca
         node = yield call
     except Full:
         if walk.ledger.get(child_id) is None:
-            group.waiting.appendleft(child_id)
+            before = bisect.bisect_left(group.waiting, group.places[child_id], key=group.places.__getitem__)
+            group.waiting.insert(before, child_id)
             return False
     except TooDeep:
         pass
