@@ -39,6 +39,18 @@ EXPERIMENT = Experiment(
 )
 
 
+def test_the_plan_for_machines(context):
+    said = json.loads(json.dumps(plan(EXPERIMENT, context()).as_json()))
+    assert (said["points"], said["axes"], said["gather"]) == (6, {"vintages": 3, "boroughs": 2}, False)
+    assert said["pods"] == {"count": 1, "exact": True}
+    assert said["workflows"]["count"] == 1
+    assert said["unit"], "no task of it is a point's"
+    assert (said["done"], said["running"]) == (None, None)
+    first = said["run"][0]
+    assert (first["values"], first["why"]) == ({"vintages": 1, "boroughs": "a"}, None)
+    assert len({one["id"] for one in said["run"]}) == 6
+
+
 def test_the_plan_says_points_and_size(context):
     planned = plan(EXPERIMENT, context())
     assert (planned.points, planned.axes) == (6, {"vintages": 3, "boroughs": 2})

@@ -108,6 +108,9 @@ def test_a_value_more_runs_the_new_point_alone(lab, define):
     first = lab.engine.run(experiment(define))
     assert (first.succeeded, first.points, first.undone) == (True, 3, 0)
     assert lab.why(experiment(define, n=(1, 2, 3, 4))) == {4: "new"}
+    said = lab.engine.plan(experiment(define, n=(1, 2, 3, 4)), resume=True).as_json()
+    assert ([one["values"] for one in said["run"]], len(said["done"]), said["running"]) == ([{"n": 4}], 3, [])
+    assert said["run"][0]["why"] == "new"
     second = lab.engine.run(experiment(define, n=(1, 2, 3, 4)), resume=True)
     assert second.succeeded
     assert lab.ran() == {1: 1, 2: 1, 3: 1, 4: 1}

@@ -17,7 +17,9 @@ from hera_utils.interpreter import events as e
 Json = dict[str, Any]
 MANY = int(os.environ.get("HERA_UTILS_HISTORIES", "0"))
 FOUND = [Phase.explicit, Phase.reuse, Phase.generate]  # to shrink such a workflow takes minutes
-QUICK = settings(max_examples=MANY or 25, deadline=None, suppress_health_check=list(HealthCheck), phases=FOUND)
+QUICK = settings(
+    max_examples=MANY or 25, derandomize=not MANY, deadline=None, suppress_health_check=list(HealthCheck), phases=FOUND
+)
 NUMBERS = st.lists(st.integers(0, 100_000), min_size=1, max_size=30)
 ANSWER, HOLD = "answer", "hold"
 

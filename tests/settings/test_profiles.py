@@ -170,3 +170,64 @@ def test_any_values_come_back_and_each_section_goes_alone(top, sections):
     for name in sections:
         after = toml_of(toml_text.without_section(text, ("profiles", name)))
         assert after.get("profiles", {}) == {key: table for key, table in sections.items() if key != name}
+
+
+# --- several at once ------------------------------------------------------------------------------------------------------------
+
+SEVERAL = """
+argo_namespace = "everybody"
+[profiles.lab]
+argo_server = "https://argo.lab.example"
+argo_namespace = "lab"
+parallelism = 3
+[profiles.mine]
+argo_namespace = "mine"
+[profiles.other]
+argo_server = "https://other.example"
+"""
+TOKENS = f"""
+[profiles.lab]
+argo_token = "{PLANTED}"
+[profiles.mine]
+argo_token = "my-own-token-91c2"
+"""
+
+
+@pytest.fixture
+def several(desk):
+    folder = desk.around.user_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text(SEVERAL)
+    (folder / "credentials.toml").write_text(TOKENS)
+    (folder / "credentials.toml").chmod(0o600)
+    return lambda names: read_settings({"profile": names}, around=desk.around)
+
+
+def test_the_later_of_several_profiles_wins(several):
+    context = several("lab,mine")
+    assert (context.argo_server, context.argo_namespace, context.parallelism) == ("https://argo.lab.example", "mine", 3)
+    assert context.argo_token.reveal() == "my-own-token-91c2"
+    assert several(" mine , lab ").argo_namespace == "lab"
+    assert several("mine,lab").argo_token.reveal() == PLANTED
+    assert several("lab").argo_token.reveal() == PLANTED
+
+
+def test_a_token_does_not_follow_its_profile_to_another_ones_server(several):
+    for names in ("lab,other", "mine,other", "lab,mine,other"):
+        context = several(names)
+        assert context.argo_server == "https://other.example"
+        assert context.argo_token is None, names
+    assert several("other,mine").argo_token.reveal() == "my-own-token-91c2", "put over the server by its owner"
+
+
+@pytest.mark.parametrize("names", ["lab,nope", "nope", ",", "lab,,nope"])
+def test_one_of_several_that_there_is_not(several, names):
+    with pytest.raises(SettingsError, match="there is no profile"):
+        several(names)
+
+
+def test_a_project_puts_no_profiles_together(several, desk):
+    (desk.project / "hera-utils.toml").write_text('profile = "mine,lab"\n')
+    with pytest.raises(SettingsError, match="puts several profiles together") as refusal:
+        read_settings({}, around=desk.around)
+    assert "--profile mine,lab" in refusal.value.fix

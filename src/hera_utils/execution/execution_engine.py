@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,6 +95,8 @@ class ExecutionEngine:
         group = parser.add_argument_group("experiment")
         add_flags(parser, group)
         group.add_argument("--plan", action="store_true", help="say what would run, and run nothing")
+        with contextlib.suppress(argparse.ArgumentError):  # the script has a flag of that name
+            group.add_argument("--output", choices=("text", "json"), help="with --plan: how to print it")
         group.add_argument(
             "--resume", action="store_true", help="run only the points that are not done or have changed"
         )
@@ -207,6 +212,9 @@ class ExecutionEngine:
         if self._asked("plan") or self._asked("picture"):
             check_layout(experiment)
             planned = self.plan(written, resume=resume)
+            if self._asked("plan") and self._is_json():
+                self.told.lines([json.dumps(planned.as_json(), indent=2, ensure_ascii=False)])
+                return None
             self._tell_plan(planned)
             self.told.lines(cautions(written, experiment, planned, script_folder(self.context)))
             return None
@@ -324,6 +332,9 @@ class ExecutionEngine:
         kind = getattr(self.context, "picture", None) if "picture" in self.context else None
         if kind:
             self.told.lines(picture(made.document, made.survey.belonging, str(kind)))
+
+    def _is_json(self) -> bool:
+        return "output" in self.context and getattr(self.context, "output", None) == "json"
 
     def _namespace(self) -> str:
         return str(self.context.argo_namespace)

@@ -17,6 +17,7 @@ from hera_utils.execution.standing import Earlier, Judge
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
+from hera_utils.experiment.values import plain
 from hera_utils.preflight.limits import Size, breaches, size
 from hera_utils.preflight.width import times
 from hera_utils.settings.resolve import CLIContext
@@ -153,6 +154,35 @@ class Plan:
         if self.verdict is not None:
             lines += self._standing(self.verdict, explain)
         return lines
+
+    def as_json(self) -> Json:
+        """The plan for machines: `{"points", "axes", "pods": {"count", "exact"}, "workflows": {"count", "bytes", "exact"}, "gather",
+        "unit", "done", "running", "run": [{"id", "name", "values", "why"}, …]}`.
+
+        unit: why the workflow is never split, None where it may be. done, running: points by id; None without a resume.
+        """
+        pods, exact = self.pods()
+        count, largest, sure = self.workflows()
+        reasons = self.verdict.run if self.verdict is not None else {}
+        return {
+            "points": self.points,
+            "axes": self.axes,
+            "pods": {"count": pods, "exact": exact},
+            "workflows": {"count": count, "bytes": largest, "exact": sure},
+            "gather": self.gather is not None,
+            "unit": self.survey.unit or None,
+            "done": None if self.verdict is None else sorted(self.verdict.done),
+            "running": None if self.verdict is None else sorted(self.verdict.flying),
+            "run": [
+                {
+                    "id": point.id,
+                    "name": point.name,
+                    "values": {axis: plain(value) for axis, value in point.items()},
+                    "why": reasons.get(point.id),
+                }
+                for point in self.wanted()
+            ],
+        }
 
     def _standing(self, verdict: Verdict, explain: bool) -> list[str]:
         done, flying, run = len(verdict.done), len(verdict.flying), len(verdict.run)

@@ -43,7 +43,12 @@ FIELDS: tuple[Field, ...] = (
         ("HERA_UTILS_PLATFORM",),
         choices=("local", "remote"),
     ),
-    Field("profile", "the profile to take settings from", ("--profile",), ("HERA_UTILS_PROFILE",)),
+    Field(
+        "profile",
+        "the profile to take settings from; several as A,B: the later wins",
+        ("--profile",),
+        ("HERA_UTILS_PROFILE",),
+    ),
     Field(
         "argo_server",
         "the Argo server: host:port or a URL; naming one makes the platform remote",

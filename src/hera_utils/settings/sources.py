@@ -7,7 +7,7 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -149,18 +149,15 @@ def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundi
     credentials = _private(toml_document(around.user_folder / CREDENTIALS_FILE), holds_secrets=True)
     near = [_flags(flags, around), _environment(around), *(layer for rank, layer in configs if rank == "near")]
     far = [layer for rank, layer in configs if rank == "far"]
-    profile = _profile_name([*near, *_project_tables(project, None, around), *far, *_tables(user, None)])
-    if profile is not None:
-        _known_profile(profile, [project, user, credentials])
-    name = profile.value if profile else None
+    profile = _profile_name([*near, *_project_tables(project, (), around), *far, *_tables(user, ())])
+    names = _names_of(profile, [project, user, credentials]) if profile is not None else ()
     # a profile of the user's that the project chose counts by the project's word
-    chooser = replace(profile.project, profile=str(name)) if profile and profile.project else None
+    chooser = replace(profile.project, profile=names[0]) if profile and profile.project else None
     return [
         *near,
-        *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, name, around)),
+        *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, names, around)),
         *far,
-        *_tables(user, name, around, chooser),
-        *_tables(credentials, name, around, chooser),
+        *_of_their_own_servers(names, [_tables(one, names, around, chooser) for one in (user, credentials)]),
         _layer(given, "script", around.place("script")),
         {"state": Said(str(around.state_folder), "default")},
     ]
@@ -358,18 +355,64 @@ def _profile_name(layers: list[Layer]) -> Said | None:
     return next((layer["profile"] for layer in layers if "profile" in layer), None)
 
 
-def _known_profile(profile: Said, documents: list[Document]) -> None:
-    names = sorted({name for document in documents for name in document.profiles})
-    if profile.value not in names:
-        known = f"known are: {', '.join(names)}" if names else "no file defines any"
+def _names_of(profile: Said, documents: list[Document]) -> tuple[str, ...]:
+    """The profiles that are meant, the weakest first: `lab,mine` takes lab, and over it mine. SettingsError for one that there is not."""
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in str(profile.value).split(",")))))
+    known = sorted({name for document in documents for name in document.profiles})
+    for name in names or (str(profile.value),):
+        if name not in known:
+            there = f"known are: {', '.join(known)}" if known else "no file defines any"
+            raise SettingsError(
+                f"there is no profile `{name}` ({profile.origin}); {there}",
+                fix=f"write [profiles.{name}] in {PROJECT_FILE} or in the user's {USER_FILE}",
+            )
+    if profile.project is not None and len(names) > 1:
         raise SettingsError(
-            f"there is no profile `{profile.value}` ({profile.origin}); {known}",
-            fix=f"write [profiles.{profile.value}] in {PROJECT_FILE} or in the user's {USER_FILE}",
+            f"a file of the project puts several profiles together ({profile.origin})",
+            fix=f"name them yourself, if you mean that: --profile {profile.value}",
         )
+    return names
 
 
-def _project_tables(document: Document, profile: str | None, around: Surroundings) -> list[Layer]:
-    layers = _tables(document, profile, around)
+_CREDENTIALS = (
+    "argo_token",
+    "argo_token_file",
+    "argo_token_command",
+    "argo_token_keyring",
+    "client_certificate",
+    "client_key",
+)
+
+
+def _of_their_own_servers(names: Sequence[str], documents: list[list[Layer]]) -> Iterator[Layer]:
+    """The layers of the user's files, the strongest of a file first. Of several profiles, the credentials of one whose server another
+    one replaces are left out: they were given for that server.
+    """
+    replaced: set[str] = set()
+    for weaker, stronger in ((one, names[place + 1 :]) for place, one in enumerate(names)):
+        if any(_names_server(layer, stronger) for layers in documents for layer in layers):
+            replaced.add(weaker)
+    for layers in documents:
+        for layer in layers:
+            yield {
+                name: said
+                for name, said in layer.items()
+                if name not in _CREDENTIALS or _profile_of(said) not in replaced
+            }
+
+
+def _names_server(layer: Layer, names: Sequence[str]) -> bool:
+    return "argo_server" in layer and _profile_of(layer["argo_server"]) in names
+
+
+def _profile_of(said: Said) -> str:
+    """The profile that said it, "" for none."""
+    words = said.origin.split(" ")
+    return words[1] if words[0] == "profile" and len(words) > 1 else ""
+
+
+def _project_tables(document: Document, profiles: Sequence[str], around: Surroundings) -> list[Layer]:
+    layers = _tables(document, profiles, around)
     return [_of_the_project(layer, Path(document.path), around) for layer in layers]
 
 
@@ -381,18 +424,22 @@ def _of_the_project(layer: Layer, path: Path, around: Surroundings) -> Layer:
 
 
 def _tables(
-    document: Document, profile: str | None, around: Surroundings | None = None, chooser: ProjectSource | None = None
+    document: Document,
+    profiles: Sequence[str],
+    around: Surroundings | None = None,
+    chooser: ProjectSource | None = None,
 ) -> list[Layer]:
-    """The layers of one file: its profile before its top level. chooser: the project's file by whose word the profile counts."""
+    """The layers of one file: its profiles, the last first, before its top level. chooser: the project's file by whose word they count."""
     if not document.path:
         return []
     folder = Path(document.path).parent
     layers: list[Layer] = []
     around = around or Surroundings(environ={}, directory=folder, home=folder)
-    if profile is not None and profile in document.profiles:
-        origin = f"profile {profile} in {document.path}"
-        of_profile = _layer(document.profiles[profile], origin, around.place(origin, folder))
-        layers.append({name: replace(said, project=chooser) for name, said in of_profile.items()})
+    for profile in reversed(profiles):
+        if profile in document.profiles:
+            origin = f"profile {profile} in {document.path}"
+            of_profile = _layer(document.profiles[profile], origin, around.place(origin, folder))
+            layers.append({name: replace(said, project=chooser) for name, said in of_profile.items()})
     top = {key: value for key, value in document.table.items() if key != "profiles"}
     layers.append(_layer(top, f"file {document.path}", around.place(f"file {document.path}", folder)))
     return layers
