@@ -237,8 +237,8 @@ def _quoted(letter: str) -> str:
     """A byte in single quotes, as Go shows it."""
     if letter in "'\"":
         return "'\\''" if letter == "'" else "'\"'"
-    if letter in _NAMED:
-        return f"'{_NAMED[letter]}'"
+    if letter in NAMED_ESCAPES:
+        return f"'{NAMED_ESCAPES[letter]}'"
     if letter < " " or letter == "\x7f":
         return f"'\\x{ord(letter):02x}'"
     if "\x7f" < letter < "\xa1" or letter == "\xad":
@@ -246,7 +246,7 @@ def _quoted(letter: str) -> str:
     return f"'{letter}'"
 
 
-_NAMED = {
+NAMED_ESCAPES = {
     "\a": "\\a",
     "\b": "\\b",
     "\f": "\\f",
@@ -256,3 +256,4 @@ _NAMED = {
     "\v": "\\v",
     "\\": "\\\\",
 }
+"""How Go writes characters that have a name of their own (strconv.Quote)."""

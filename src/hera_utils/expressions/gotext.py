@@ -8,20 +8,11 @@ import math
 import re
 from typing import Any, NoReturn
 
+from hera_utils.argo.gojson import NAMED_ESCAPES
 from hera_utils.errors import ExpressionError
 
 _plain = re.compile(r"[ !#-\[\]-~]*\Z").match
-_ESCAPES = {
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-    "\\": "\\\\",
-    '"': '\\"',
-}
+_ESCAPES = {**NAMED_ESCAPES, '"': '\\"'}
 
 
 def quoted_inside(text: str) -> str:
