@@ -410,3 +410,19 @@ def test_a_daemon_that_is_ready_after_its_template_failed_is_ended(mode: str) ->
     assert [one for one in play.commands if isinstance(one, c.KillPod)]
     play.active.remove(play.id("d"))
     assert (_to_the_end(play).phase, play.phases()[".onExit"]) == ("Failed", "Succeeded")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_hook_that_waits_for_an_answer_when_its_template_ends_gives_its_lock_back(kind: str, mode: str) -> None:
+    spec = _with_hooks(kind, "memoize and mutex", "running")
+    spec["templates"][0]["failFast"] = True
+    spec["onExit"] = "hook"
+    play = playbook.Answering(playbook.workflow(spec), mode, late=True)
+    (job,) = play.active
+    play.start(job)
+    play.answer()  # the lock: now the hook waits for the cache
+    play.end(job, 1)
+    _to_the_end(play)
+    assert (play.phase, play.phases()[".onExit"]) == ("Failed", "Succeeded")
+    assert not play.table.of("wf")

@@ -129,6 +129,9 @@ def release_ended(walk: Walk) -> None:
         if node is not None and phases.ended(node):
             unopened.forget(walk, node_id)
             release(walk, node_id)
+            for holder in unopened.within(walk.run, node["name"]):
+                unopened.forget(walk, holder)
+                release(walk, holder)
 
 
 def release_all(walk: Walk) -> None:

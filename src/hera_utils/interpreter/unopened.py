@@ -40,3 +40,14 @@ def begun(walk: Walk, name: str) -> bool:
     """Whether what is called so was opened before, or waits to be."""
     node_id = walk.ledger.id_of(name)
     return walk.ledger.get(node_id) is not None or waits(walk.run, node_id)
+
+
+def within(run: Run, name: str) -> list[str]:
+    """The ids of what waits inside of a node: what its template calls, at any depth. Its own hooks and exit handler are its caller's."""
+    waiting = run.memory.get("unopened") or {}
+    inside = (f"{name}.", f"{name}[")
+    return [
+        holder
+        for holder, called in waiting.items()
+        if called.startswith(inside) and called != f"{name}.onExit" and not called.startswith(f"{name}.hooks.")
+    ]
