@@ -102,6 +102,13 @@ def test_a_run_that_fails_says_why_and_can_be_retried(user):
     assert "told you" in user.type("retry", "@latest", "--watch", status=1)
 
 
+def test_stopping_what_has_ended_is_refused_in_argos_words(user):
+    user.type("run", user.file("hello.yaml", HELLO))
+    said = user.type("stop", "@latest", status=2)
+    assert "cannot shutdown a completed workflow" in said
+    assert "server failed" not in said
+
+
 def test_ending_a_run(user):
     for verb, message in (("stop", "Stop"), ("terminate", "Terminate")):
         name = user.start(SLEEPS)

@@ -223,10 +223,11 @@ def _server_said(error: Exception) -> HeraUtilsError:
         return forbidden(message)
     if type(error).__name__ == "Unauthorized":
         return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
-    if type(error).__name__ == "InternalServerError" and platform_fault(message) is None:
-        from hera_utils.platforms.refusals import SERVER_FAILED
+    if type(error).__name__ == "InternalServerError":
+        from hera_utils.platforms.refusals import SERVER_FAILED, says_nothing
 
-        return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
+        if says_nothing(message):
+            return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
     if (fault := platform_fault(message)) is not None:
         return fault
     if message.startswith("namespaces ") and message.endswith(" not found"):

@@ -177,6 +177,11 @@ def unusable_certificate(connection: Connection, error: object) -> HeraUtilsErro
     )
 
 
+def says_nothing(message: str) -> bool:
+    """Whether an internal error is one of the server's: Argo answers many a refusal with that code, and says what is refused."""
+    return message.strip().rstrip(".").lower() in ("", "internal", "internal error", "internal server error", "unknown")
+
+
 def refusal(connection: Connection, reply: requests.Response, token: str) -> HeraUtilsError:
     """Why a reply says no. Nothing of the token is repeated, whatever the server echoes."""
     status, url = reply.status_code, connection.argo_server
@@ -198,7 +203,7 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
             return forbidden(message)
         if (fault := faults.platform_fault(message)) is not None:
             return fault
-        if code == faults.INTERNAL:
+        if code == faults.INTERNAL and says_nothing(message):
             return Refused(code, f"the Argo server failed: {message}", fix=SERVER_FAILED)
         reason = {404: "NotFound", 409: "AlreadyExists"}.get(status, "")
         return Refused(code, message, reason=reason)
