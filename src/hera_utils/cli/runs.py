@@ -162,7 +162,7 @@ def _resume_of(client: ArgoClient, run: str, script: str) -> str:
         words = tuple(str(word) for word in facts["arguments"])
     except (OSError, ValueError, KeyError, TypeError):
         words = (MASK,)
-    if any(MASK in word for word in words):
+    if not script or any(MASK in word for word in words):
         return "its script with --resume, and what it was begun with"
     return Launch(("hera-utils", "run", *client.connection.flags), os.path.relpath(script), words).again("--resume")
 
