@@ -43,3 +43,21 @@ def user(local_platform, monkeypatch, tmp_path, capsys):
             return subprocess.Popen([sys.executable, "-m", "hera_utils", *words], text=True, **options)
 
     return User()
+
+
+@pytest.fixture
+def typed(local_platform, tmp_path, monkeypatch, capsys):
+    """Types a command in a folder of its own; gives what it said."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
+    monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)
+    monkeypatch.chdir(tmp_path)
+
+    def type_(*words, status=0):
+        capsys.readouterr()
+        found = enter(list(words))
+        said = capsys.readouterr()
+        assert found == status, said.out + said.err
+        return said.out + said.err
+
+    return type_

@@ -5,8 +5,6 @@ import shlex
 
 import pytest
 
-from hera_utils.cli.door import enter
-
 MISSING = """
 from hera.workflows import Container, Workflow
 with Workflow(generate_name="missing-", entrypoint="main") as w:
@@ -34,20 +32,10 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def typed(local_platform, tmp_path, monkeypatch, capsys):
-    """hera-utils in a folder of its own; the namespace is always given by a flag."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
-    monkeypatch.chdir(tmp_path)
-
-    def type_(*words, status=0):
-        capsys.readouterr()
-        found = enter(list(words))
-        said = capsys.readouterr()
-        assert found == status, said.out + said.err
-        return said.out + said.err
-
-    return type_
+def typed(typed, monkeypatch):
+    """The namespace is always given by a flag."""
+    monkeypatch.delenv("ARGO_NAMESPACE")
+    return typed
 
 
 def here(local_platform):

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
-from hera_utils.cli.door import enter
 from hera_utils.report.record import RUN_LABEL, PointRow, RunRecord, WorkflowRow, is_driven
 from hera_utils.report.remaining import NOTHING, PATIENCE, Remaining, remaining
 
@@ -20,23 +19,6 @@ def workflow(name, *, run="sweep", points=2, seconds=0, code=0, total=2, gather=
         "metadata": {"name": name, "labels": {RUN_LABEL: run}, "annotations": notes},
         "spec": {"entrypoint": "main", "templates": [outer, inner]},
     }
-
-
-@pytest.fixture
-def typed(local_platform, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
-    monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)
-    monkeypatch.chdir(tmp_path)
-
-    def type_(*words, status=0):
-        capsys.readouterr()
-        found = enter(list(words))
-        said = capsys.readouterr()
-        assert found == status, said.out + said.err
-        return said.out + said.err
-
-    return type_
 
 
 FACTS = {"gather": True, "script": "study/sweep.py", "arguments": ["--set", "a=0,1", "--detach"]}

@@ -6,7 +6,6 @@ import pytest
 from hera.workflows import DAG, Artifact, Workflow, script
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, grid
-from hera_utils.cli.door import enter
 
 
 @script(image="python:3.11", outputs=[Artifact(name="model", path="/tmp/model")])
@@ -38,18 +37,11 @@ def experiment(*values):
 
 
 @pytest.fixture
-def typed(local_platform, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("HERA_UTILS_STATE", local_platform.context.state)
-    monkeypatch.setenv("ARGO_NAMESPACE", local_platform.connection.namespace)
-    monkeypatch.chdir(tmp_path)
+def typed(typed, local_platform):
+    """Each command knows where the records are."""
 
     def type_(*words, status=0):
-        capsys.readouterr()
-        found = enter([*words, "--runs", local_platform.context.runs])
-        said = capsys.readouterr()
-        assert found == status, said.out + said.err
-        return said.out + said.err
+        return typed(*words, "--runs", local_platform.context.runs, status=status)
 
     return type_
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from hera_utils.argo.quantities import QuantityError, quantity
 from hera_utils.platforms.kubernetes_http import Request
 from hera_utils.preflight.asking import Place
 from hera_utils.preflight.check import Finding, good, problem, unknown, warning
-from hera_utils.preflight.needs import PodSize
+from hera_utils.preflight.needs import PodSize, amount
 
 Json = dict[str, Any]
 
@@ -55,7 +54,7 @@ def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
         "or ask the cluster's owner for more"
     )
     for resource, text in hard.items():
-        left = _value(text) - _value(used.get(resource, "0"))
+        left = amount(text) - amount(used.get(resource, "0"))
         one, unset = _of_one_pod(place, resource, limits)
         if unset:
             message = f'quota "{name}" counts {resource}, and {unset[0]} says none: its pod is refused'
@@ -64,7 +63,7 @@ def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
             )
         elif one is None or one == 0:
             continue
-        elif one > _value(text):
+        elif one > amount(text):
             message = f'quota "{name}" is too small: {text} {resource} in all, one needs {_short(one)}'
             yield blocks("quota", message, fix)
         elif one > left:
@@ -117,7 +116,7 @@ def asked(size: PodSize, path: str, kind: str, what: str, limits: list[Json]) ->
             (one[field][what] for one in limits if one.get("type") == "Container" and what in (one.get(field) or {})),
             None,
         )
-    return None if given is None else _value(given)
+    return None if given is None else amount(given)
 
 
 # --- limit ranges --------------------------------------------------------------------------------------------------------
@@ -150,7 +149,7 @@ def _range(place: Place, one: Json, limits: list[Json]) -> Iterator[Finding]:
                 yield from _bounds(place, one, what, f"template {size.template}", *sums)
     elif kind == "PersistentVolumeClaim":
         for volume in place.environment.volumes:
-            yield from _bounds(place, one, "storage", f"claim {volume.claim_name}", _value(volume.size), None)
+            yield from _bounds(place, one, "storage", f"claim {volume.claim_name}", amount(volume.size), None)
 
 
 def _sum(size: PodSize, kind: str, what: str, limits: list[Json]) -> Fraction | None:
@@ -165,18 +164,11 @@ def _bounds(
     fix = f"change it, or see {place.kubectl('describe limitrange ' + one['name'])} and ask the cluster's owner"
     name = f'limit range "{one["name"]}"'
     largest = max((value for value in (request, limit) if value is not None), default=None)
-    if most is not None and largest is not None and largest > _value(most):
+    if most is not None and largest is not None and largest > amount(most):
         yield problem("limit range", f"{name} allows at most {most} {what}, {who} asks for {_short(largest)}", fix)
     smallest = request if request is not None else limit
-    if least is not None and smallest is not None and smallest < _value(least):
+    if least is not None and smallest is not None and smallest < amount(least):
         yield problem("limit range", f"{name} wants at least {least} {what}, {who} asks for {_short(smallest)}", fix)
-
-
-def _value(text: Any) -> Fraction:
-    try:
-        return quantity(str(text))
-    except QuantityError:
-        return Fraction(0)
 
 
 def _words(resource: str) -> str:

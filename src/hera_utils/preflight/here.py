@@ -18,7 +18,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.argo.quantities import QuantityError, quantity
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.platforms.argo_client import ArgoClient
@@ -26,7 +25,7 @@ from hera_utils.platforms.connection import Connection, connect
 from hera_utils.preflight.called import Called, called
 from hera_utils.preflight.check import Finding, good, problem, told, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
-from hera_utils.preflight.needs import Needs, needs_of
+from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.settings.resolve import CLIContext
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def workflow_findings(
     documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run makes before
     it begins. thorough: look as well at what submitting tells by itself: whether the server takes them.
     """
-    platform = _Platform(context, documents)
+    platform, table = _Platform(context, documents), table_of(context)
     try:
         for document in documents:
             kind = document.get("kind", "Workflow")
@@ -53,9 +52,9 @@ def workflow_findings(
             reach = called(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
-            yield from _images(context, needs)
-            yield from _programs(context, reach)
-            yield from _packages(context, reach)
+            yield from _images(table, needs)
+            yield from _programs(table, reach)
+            yield from _packages(context, table, reach)
             yield from _ports(reach)
             yield from _host_paths(needs)
             yield from _sizes(needs)
@@ -127,8 +126,7 @@ def _table_of_server(context: CLIContext) -> dict[str, Json]:
         return {}
 
 
-def _images(context: CLIContext, needs: Needs) -> Iterator[Finding]:
-    table = table_of(context)
+def _images(table: ImageTable, needs: Needs) -> Iterator[Finding]:
     for image, where in needs.images.items():
         if table.lookup(image) is None:
             yield problem(
@@ -151,9 +149,8 @@ def _containers(reach: Called) -> Iterator[tuple[str, Json]]:
             yield name, container
 
 
-def _programs(context: CLIContext, reach: Called) -> Iterator[Finding]:
+def _programs(table: ImageTable, reach: Called) -> Iterator[Finding]:
     """Commands that this machine lacks where it stands in for an image. A volume or an artifact may bring one: then nothing is said."""
-    table = table_of(context)
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = table.lookup(str(container.get("image") or ""))
@@ -174,12 +171,11 @@ def _programs(context: CLIContext, reach: Called) -> Iterator[Finding]:
             )
 
 
-def _packages(context: CLIContext, reach: Called) -> Iterator[Finding]:
+def _packages(context: CLIContext, table: ImageTable, reach: Called) -> Iterator[Finding]:
     """Modules that inline Python scripts import and their interpreter has not."""
     from hera_utils.preflight.imports import imported, missing, remedy
 
     wanted: dict[str, dict[str, str]] = {}
-    table = table_of(context)
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
         source = container.get("source")
@@ -257,7 +253,7 @@ def _sizes(needs: Needs) -> Iterator[Finding]:
     machine = {"cpu": Fraction(os.cpu_count() or 1), "memory": Fraction(_memory())}
     for size in needs.sizes:
         for what, there in machine.items():
-            wanted = sum((_quantity(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
+            wanted = sum((amount(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
             if wanted > there:
                 yield warning(
                     "size",
@@ -273,13 +269,6 @@ def _amount(what: str, value: Fraction) -> str:
 
 def _memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _quantity(text: Any) -> Fraction:
-    try:
-        return quantity(str(text)) if text is not None else Fraction(0)
-    except QuantityError:
-        return Fraction(0)
 
 
 def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:

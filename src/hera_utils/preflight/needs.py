@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
+from hera_utils.argo.quantities import QuantityError, quantity
 from hera_utils.preflight.width import Width, pods
 
 Json = dict[str, Any]
@@ -17,6 +19,14 @@ INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
 """Argo: only the controller of that instance takes the workflow (docs/scaling.md, Instance ID)."""
 
 _POD_PARTS = ("container", "script", "initContainers", "sidecars", "containerSet")
+
+
+def amount(text: Any) -> Fraction:
+    """A quantity of Kubernetes' as a number; 0 for none, and for what is no quantity: the server says so."""
+    try:
+        return quantity(str(text)) if text is not None else Fraction(0)
+    except QuantityError:
+        return Fraction(0)
 
 
 @dataclass
