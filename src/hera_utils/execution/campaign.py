@@ -15,7 +15,7 @@ from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
 from hera_utils.argo.tree import FAILED, FINISHED
 from hera_utils.errors import AccessError, PlatformError, Refused
-from hera_utils.execution.lost_pods import LOST, lost_points
+from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.execution.parts import Part
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.report.outcome import Failure, outcome
@@ -269,7 +269,7 @@ class Campaign:
         """
         lost, self.lost = self.lost, None
         if lost is not None:
-            self.failures = [failure for failure in self.failures if failure.message != LOST]
+            self.failures = [failure for failure in self.failures if not is_lost(failure.message)]
             self._fruitless = 0
         return lost
 

@@ -12,6 +12,13 @@ Json = dict[str, Any]
 
 LOST = "pod deleted"
 """What the controller says of a pod that is gone before it has ended."""
+_KILLED = "Error (exit code 137)"
+"""The end of a container that somebody killed from outside; one that took too much memory says OOMKilled."""
+
+
+def is_lost(message: str) -> bool:
+    """Whether a failed pod's message says that the pod was lost: it is gone, or its process was killed just before its supervisor was."""
+    return message == LOST or message.rpartition(": ")[2] == _KILLED
 
 
 def lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str, str]) -> set[str] | None:
@@ -21,7 +28,7 @@ def lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str,
     """
     nodes = _nodes(document)
     failed = [node for node in nodes.values() if node.get("type") == "Pod" and node.get("phase") in FAILED]
-    lost = [node for node in failed if node.get("message") == LOST]
+    lost = [node for node in failed if is_lost(str(node.get("message") or ""))]
     if not lost:
         return None
     undone = {row.id: row for row in rows if statuses.get(row.id) != DONE}
