@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from hera_utils.interpreter.events import Event, PodFinished
-from hera_utils.platforms.local.runtimes.images import ImageTable
-from hera_utils.platforms.local.runtimes.process import ProcessRuntime
-from hera_utils.platforms.local.runtimes.runtime import Launch
+from hera_utils.local_platform.pods.images import ImageTable
+from hera_utils.local_platform.pods.process import ProcessRuntime
+from hera_utils.local_platform.pods.runtime import Launch
 
 COMMAND = ["sh", "-c", "true"]
 

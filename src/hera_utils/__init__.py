@@ -132,7 +132,7 @@ def __getattr__(name: str) -> object:
 
     if home.startswith("experiment."):
         # What an experiment's files say wrongly is told before there is an engine: in a sentence too.
-        import_module("hera_utils.settings.mistakes").tell_mistakes_in_a_sentence()
+        import_module("hera_utils.settings.excepthook").tell_mistakes_in_a_sentence()
     value = getattr(import_module(f"hera_utils.{home}"), name)
     globals()[name] = value
     return value

@@ -7,11 +7,11 @@ import sys
 
 def main() -> None:
     if any("token" in word or "proxy" in word for word in sys.argv):
-        from hera_utils.settings.process_list import hide_typed_secrets
+        from hera_utils.settings.hide_argv import hide_typed_secrets
 
         hide_typed_secrets(sys.argv)  # before anything else is imported: others may read it meanwhile
 
-    from hera_utils.cli.door import enter
+    from hera_utils.cli.main import enter
 
     sys.exit(enter(sys.argv[1:]))
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hera_utils.argo.leaves import canonical_quantity
+from hera_utils.argo.scalars import canonical_quantity
 from hera_utils.argo.schema import decode, fields, struct_of, type_names
 from hera_utils.errors import Refused
 

@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.argo.tree import seconds, timestamp, tree
+from hera_utils.argo.node_tree import seconds, timestamp, tree
 
 START, END = "2026-01-01T00:00:00Z", "2026-01-01T00:00:02Z"
 

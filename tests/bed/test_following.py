@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from hera_utils.errors import AccessError
+from hera_utils.local_platform import daemon
+from hera_utils.local_platform.serving import Serving
 from hera_utils.platforms.argo_client import ArgoClient, phase_of
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.local import daemon
-from hera_utils.platforms.local.serving import Serving
 
 from .faulty_proxy import faulty_proxy
 from .front import front

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hera_utils.cli.door import enter
+from hera_utils.cli.main import enter
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

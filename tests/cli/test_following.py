@@ -6,8 +6,8 @@ import time
 import pytest
 
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
-from hera_utils.report.record import RUN_LABEL, PointRow, RunRecord, WorkflowRow, is_driven
-from hera_utils.report.remaining import NOTHING, PATIENCE, Remaining, remaining
+from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, WorkflowRow, is_driven
+from hera_utils.runs.remaining import NOTHING, PATIENCE, Remaining, remaining
 
 
 def workflow(name, *, run="sweep", points=2, seconds=0, code=0, total=2, gather=True, task="main"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hera_utils.cli import door
+from hera_utils.cli import main
 from hera_utils.cli.init import FILES, text_of
 
 
@@ -18,7 +18,7 @@ def init(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def init_(*words):
-        status = door.enter(["init", *words])
+        status = main.enter(["init", *words])
         said = capsys.readouterr()
         return status, said.out, said.err
 

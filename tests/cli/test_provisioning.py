@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hera_utils.cli.door import enter
+from hera_utils.cli.main import enter
 
 EXPERIMENT = """
 from hera.workflows import Container, Workflow

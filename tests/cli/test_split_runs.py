@@ -3,8 +3,8 @@
 import json
 
 from hera_utils.argo.annotations import POINTS
-from hera_utils.report.record import RUN_LABEL
-from hera_utils.watch.together import follow_together, standing
+from hera_utils.runs.record import RUN_LABEL
+from hera_utils.watch.run_progress import follow_together, standing
 
 
 def part(run, name, *, seconds=0, code=0, points=2):

@@ -5,7 +5,7 @@ from rich.cells import cell_len
 
 from hera_utils.cli import terminal
 from hera_utils.cli.tables import Table, laid_out
-from hera_utils.report.reading import number
+from hera_utils.results.terminal_table import number
 
 TABLE = Table(
     ("point", "alpha", "kind", "accuracy", "artifacts", "status", "seconds", "attempts"),

@@ -64,7 +64,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    from hera_utils.platforms.local import daemon
+    from hera_utils.local_platform import daemon
 
     with private_server() as state:  # stands for the laboratory's Argo server
         reader = Reader(tmp_path_factory.mktemp("reader"), daemon.status(state))

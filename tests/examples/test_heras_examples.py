@@ -90,7 +90,7 @@ def modules():
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory, modules):
-    from hera_utils.platforms.local.platform import LocalPlatform
+    from hera_utils.local_platform.platform import LocalPlatform
 
     folder = tmp_path_factory.mktemp("hera")
     (folder / "images.yaml").write_text(json.dumps({image: {"python": "current"} for image in PYTHON_IMAGES}))

@@ -14,7 +14,7 @@ from hera_utils import (
 )
 from hera_utils.errors import AccessError, SettingsError
 from hera_utils.platforms.connection import Connection
-from hera_utils.report.results import Results
+from hera_utils.results.results import Results
 from hera_utils.settings.sources import Surroundings, read_settings
 
 TOKEN = "planted-token-of-a-user-5f21"

@@ -25,7 +25,7 @@ from hera_utils import (
     SettingsError,
     grid,
 )
-from hera_utils.execution.screen import Screen
+from hera_utils.execution.reporter import Screen
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
 
 COLLECT = "cd {{inputs.parameters.dir}} && echo {{inputs.parameters.borough}} > f-{{inputs.parameters.borough}}"
@@ -299,7 +299,7 @@ def test_a_token_in_the_environment_reaches_neither_tasks_nor_files(script, tmp_
         (log,) = state.glob("pods/*/logs/main.log")
         assert "its end" in log.read_text()
     finally:
-        from hera_utils.platforms.local import daemon
+        from hera_utils.local_platform import daemon
 
         daemon.stop(state)
 
@@ -376,7 +376,7 @@ PRINTS = "import sys; print(sys.prefix)"
 def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platform, as_a_cluster, monkeypatch):
     """On the wire to a cluster no workflow is larger than its share of an object, and no more go on at once than was said."""
     from hera_utils.execution import plan as planning
-    from hera_utils.execution.parts import Limits
+    from hera_utils.execution.batches import Limits
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.preflight.limits import size
 

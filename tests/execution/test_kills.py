@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hera_utils.report.record import DONE, RunRecord, records
+from hera_utils.runs.record import DONE, RunRecord, records
 
 SCRIPT = """
 import sys

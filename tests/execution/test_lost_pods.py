@@ -3,7 +3,7 @@
 import pytest
 
 from hera_utils.execution.lost_pods import LOST, lost_points
-from hera_utils.report.record import PointRow, point_statuses
+from hera_utils.runs.record import PointRow, point_statuses
 
 
 def node(name, kind="Pod", phase="Succeeded", boundary="wf", **more):

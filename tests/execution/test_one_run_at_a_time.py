@@ -11,7 +11,7 @@ from hera_utils.execution import writers
 from hera_utils.execution.writers import Writes, writes_of
 from hera_utils.experiment.declarations import writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
-from hera_utils.report.record import RunRecord, records
+from hera_utils.runs.record import RunRecord, records
 
 
 class Files(Layout):
@@ -187,7 +187,7 @@ def test_paths_that_are_too_many_to_be_listed_are_all_of_the_experiment(monkeypa
 
 
 def test_a_retry_does_not_put_older_results_in_the_place_of_newer_ones(lab, monkeypatch, capsys):
-    from hera_utils.cli.door import enter
+    from hera_utils.cli.main import enter
 
     first = lab.engine.submit(lab.experiment(wait="not a number"))
     lab.client.wait(first)

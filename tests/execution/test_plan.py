@@ -8,7 +8,7 @@ from hera.workflows import Container, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large, task_count
-from hera_utils.execution.realization import facts_of, platform_of
+from hera_utils.execution.session import facts_of, platform_of
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.execution.python_source import without_comments
+from hera_utils.provenance.python_source import without_comments
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Ta
 from hera.workflows.models import ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
-from hera_utils.execution import realization
-from hera_utils.execution.screen import last_lines
+from hera_utils.execution import session
+from hera_utils.execution.reporter import last_lines
 from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
-from hera_utils.report.record import DONE, RunRecord, records
+from hera_utils.runs.record import DONE, RunRecord, records
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("sweep", mount_path="/sweep"))
 
@@ -347,7 +347,7 @@ def test_points_that_failed_are_those_whose_tasks_did(lab):
 def small_parts(monkeypatch):
     """Workflows of at most three points, two at once."""
     from hera_utils.execution import plan as planning
-    from hera_utils.execution.parts import Limits
+    from hera_utils.execution.batches import Limits
 
     monkeypatch.setattr(planning, "HERE", Limits(bytes=100_000, nodes=3, in_flight=2, most=100_000))
 
@@ -476,7 +476,7 @@ def test_the_packages_of_script_tasks_count(lab, monkeypatch):
 
 
 def test_modules_beside_the_script_count(tmp_path):
-    from hera_utils.execution.sources import Sources
+    from hera_utils.provenance.modules import Sources
 
     (tmp_path / "steps.py").write_text("import shared.tools\n")
     (tmp_path / "shared").mkdir()
@@ -490,12 +490,12 @@ def test_modules_beside_the_script_count(tmp_path):
     assert after["shared.tools"] != before["shared.tools"]
     inline = {"script": {"command": ["python"], "source": "import steps, sys\nprint(1)"}}
     assert set(Sources(tmp_path)(inline)) == {"steps", "shared.tools"}
-    assert realization.script_folder(SimpleNamespace()).is_dir()
+    assert session.script_folder(SimpleNamespace()).is_dir()
     assert sys.modules["__main__"]
 
 
 def test_modules_of_a_package_count_however_they_are_imported(tmp_path):
-    from hera_utils.execution.sources import Sources
+    from hera_utils.provenance.modules import Sources
 
     model = tmp_path / "model"
     (model / "parts").mkdir(parents=True)

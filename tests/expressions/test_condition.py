@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.expressions.condition import ConditionError, condition
+from hera_utils.expressions.govaluate.condition import ConditionError, condition
 
 
 @pytest.mark.parametrize(

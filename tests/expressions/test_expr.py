@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program as expr
 
 VARIABLES: dict[str, Any] = {
     "inputs.parameters.n": "5",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import expr
+from hera_utils.expressions.expr import program
 
 VARIABLES = {"a.b": "x", "n": "1", "flag": True}
 
@@ -29,7 +29,7 @@ VARIABLES = {"a.b": "x", "n": "1", "flag": True}
     ],
 )
 def test_values(text: str, expected: Any) -> None:
-    assert expr.evaluate(text, VARIABLES) == expected
+    assert program.evaluate(text, VARIABLES) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_values(text: str, expected: Any) -> None:
 )
 def test_faults(text: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message):
-        expr.evaluate(text, VARIABLES)
+        program.evaluate(text, VARIABLES)

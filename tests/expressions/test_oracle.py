@@ -19,9 +19,12 @@ import pytest
 import oracle
 from hera_utils.argo import durations, quantities
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import condition, expr, jsonpath, regular, tags
+from hera_utils.expressions import regexp, tags
+from hera_utils.expressions.expr import program
 from hera_utils.expressions.gotext import quote, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, format_moment, parse_moment
+from hera_utils.expressions.govaluate import condition
+from hera_utils.expressions.jsonpath import query
 from hera_utils.expressions.values import Failure, go_type
 
 CAMPAIGN = int(os.environ.get("HERA_UTILS_CAMPAIGN", "1"))
@@ -42,7 +45,7 @@ def _oracle() -> None:
 def ours(text: str) -> dict[str, Any]:
     variables = json.loads(json.dumps(generate.VARIABLES), parse_int=float)
     try:
-        value = expr.evaluate(text, variables)
+        value = program.evaluate(text, variables)
     except ExpressionError as error:
         return {"ok": False, "error": error.message}
     try:
@@ -130,7 +133,7 @@ def test_jsonpath() -> None:
         paths, oracle.ask([{"kind": "jsonpath", "text": text, "path": path} for path in paths]), strict=True
     ):
         try:
-            mine = {"ok": True, "value": json.loads(to_json(jsonpath.query_text(text, path)))}
+            mine = {"ok": True, "value": json.loads(to_json(query.query_text(text, path)))}
         except Failure as failure:
             mine = {"ok": False, "error": failure.message}
         if (
@@ -153,7 +156,7 @@ def test_regular_expressions(machine: bool) -> None:
     for request, theirs in zip(requests, oracle.ask(requests), strict=True):
         text = request["text"]
         try:
-            pattern = regular.Pattern(request["pattern"])
+            pattern = regexp.Pattern(request["pattern"])
             pattern.runs_on_machine = machine or pattern.runs_on_machine
             mine: Any = [
                 [len(text[: one.start()].encode()), len(text[: one.end()].encode())] for one in pattern.all(text)

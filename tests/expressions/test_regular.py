@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.expressions import regular
+from hera_utils.expressions import regexp
 from hera_utils.expressions.values import Failure
 
 
@@ -40,14 +40,14 @@ from hera_utils.expressions.values import Failure
 def test_meaning(pattern: str, text: str, found: str | type[Failure] | None) -> None:
     if found is Failure:
         with pytest.raises(Failure, match="error parsing regexp"):
-            regular.compiled(pattern)
+            regexp.compiled(pattern)
         return
-    match = regular.compiled(pattern).search(text)
+    match = regexp.compiled(pattern).search(text)
     assert (match.group() if match else None) == found
 
 
 def test_groups() -> None:
-    match = regular.compiled("(?P<key>[a-z]+)=([0-9]*)(x)?").search("a=1")
+    match = regexp.compiled("(?P<key>[a-z]+)=([0-9]*)(x)?").search("a=1")
     assert match is not None
     assert [match.group(index) for index in range(5)] == ["a=1", "a", "1", "", ""]
     assert match.group("key") == "a"
@@ -66,16 +66,16 @@ def test_groups() -> None:
 )
 def test_nothing_runs_away(pattern: str, text: str) -> None:
     start = time.perf_counter()
-    assert regular.compiled(pattern).search(text) is None
+    assert regexp.compiled(pattern).search(text) is None
     assert time.perf_counter() - start < 5
 
 
 def test_too_much_work_is_an_error() -> None:
     with pytest.raises(Failure, match="takes too long"):
-        list(regular.compiled("(a?){500}(a*)*b").all("a" * 60_000))
+        list(regexp.compiled("(a?){500}(a*)*b").all("a" * 60_000))
 
 
 @given(st.text(alphabet="ab()[]{}*+?|^$\\\\.-:PiLdw12,", max_size=12), st.text(alphabet="ab1-", max_size=8))
 def test_any_pattern_is_compiled_or_refused(pattern: str, text: str) -> None:
     with contextlib.suppress(Failure):
-        list(regular.compiled(pattern).all(text))
+        list(regexp.compiled(pattern).all(text))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program
 from hera_utils.expressions.gotext import to_json
-from hera_utils.expressions.sprig import NAMES
+from hera_utils.expressions.sprig.registry import NAMES
 
 
 @pytest.mark.parametrize(
@@ -70,37 +70,37 @@ from hera_utils.expressions.sprig import NAMES
 def test_value(text: str, expected: Any) -> None:
     if expected is None:
         with pytest.raises(ExpressionError):
-            expr.evaluate(text, {})
+            program.evaluate(text, {})
         return
-    assert expr.evaluate(text, {}) == expected
+    assert program.evaluate(text, {}) == expected
 
 
 @pytest.mark.parametrize("name", ["env", "expandenv", "nope"])
 def test_the_environment_is_not_there(name: str) -> None:
     with pytest.raises(ExpressionError, match="cannot call nil"):
-        expr.evaluate(f"sprig.{name}('HOME')", {})
+        program.evaluate(f"sprig.{name}('HOME')", {})
 
 
 @pytest.mark.parametrize("call", ["getHostByName('localhost')", "genPrivateKey('rsa')", "bcrypt('x')"])
 def test_refused_by_name(call: str) -> None:
     with pytest.raises(ExpressionError, match="is not supported in expressions on this platform"):
-        expr.evaluate(f"sprig.{call}", {})
+        program.evaluate(f"sprig.{call}", {})
 
 
 def test_wrong_arguments() -> None:
     with pytest.raises(ExpressionError, match="reflect: Call using int as type string"):
-        expr.evaluate("sprig.trim(1)", {})
+        program.evaluate("sprig.trim(1)", {})
     with pytest.raises(ExpressionError, match="invalid number of arguments: expected 1, got 2"):
-        expr.evaluate("sprig.trim('a', 'b')", {})
+        program.evaluate("sprig.trim('a', 'b')", {})
 
 
 def test_random_functions_draw_on_the_seed() -> None:
     text = (
         "[sprig.randAlpha(9), sprig.randNumeric(4), sprig.randInt(5, 9), sprig.shuffle('abcdef'), sprig.randBytes(6)]"
     )
-    drawn = expr.evaluate(text, {}, entropy=Entropy(0, "a"))
-    assert drawn == expr.evaluate(text, {}, entropy=Entropy(0, "a"))
-    assert drawn != expr.evaluate(text, {}, entropy=Entropy(0, "b"))
+    drawn = program.evaluate(text, {}, entropy=Entropy(0, "a"))
+    assert drawn == program.evaluate(text, {}, entropy=Entropy(0, "a"))
+    assert drawn != program.evaluate(text, {}, entropy=Entropy(0, "b"))
     assert drawn[0].isalpha()
     assert len(drawn[0]) == 9
     assert drawn[1].isdigit()
@@ -119,7 +119,7 @@ def test_random_functions_draw_on_the_seed() -> None:
 )
 def test_greedy_calls_end_in_an_error(text: str) -> None:
     with pytest.raises(ExpressionError):
-        expr.evaluate(text, {})
+        program.evaluate(text, {})
 
 
 _ARGUMENTS = [
@@ -135,4 +135,4 @@ def test_any_arguments_give_a_value_or_an_expression_error(name: str) -> None:
         for _ in range(12):
             text = f"sprig.{name}({', '.join(draw.choice(_ARGUMENTS) for _ in range(count))})"
             with contextlib.suppress(ExpressionError):
-                to_json(expr.evaluate(text, {"x.y": [1, {"z": None}]}))
+                to_json(program.evaluate(text, {"x.y": [1, {"z": None}]}))

@@ -44,9 +44,9 @@ def test_names_come_from_the_field(path):
 # Each of these is where a process of ours begins or, for a user's own script, ends.
 DOORS = {
     "__main__.py",
-    "settings/mistakes.py",  # the last hook of a script that the user runs: a mistake is told as a sentence
-    "platforms/local/daemon.py",  # the server's own process
-    "platforms/local/runtimes/pod/supervisor.py",
+    "settings/excepthook.py",  # the last hook of a script that the user runs: a mistake is told as a sentence
+    "local_platform/daemon.py",  # the server's own process
+    "local_platform/pods/pod/supervisor.py",
 }
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import yaml
 
-from hera_utils.interpreter import begin, stall
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import events as e
+from hera_utils.interpreter import stall
+from hera_utils.interpreter import start as begin
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.state import Run
-from hera_utils.platforms.local.locks import Answer, Holder, LockTable, wanted_locks
+from hera_utils.local_platform.controller.locks import Answer, Holder, LockTable, wanted_locks
 
 BORN = "2026-01-01T00:00:00Z"
 START = 1_767_225_600.0  # the same, in seconds

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hera_utils.interpreter import cron
-from hera_utils.interpreter.instants import text
+from hera_utils.interpreter.cron import cron_workflow
+from hera_utils.interpreter.timestamps import text
 
 AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 ACTIVE = [{"name": "old", "uid": "u1"}]
@@ -27,7 +27,7 @@ def document(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any
     [("", True, ()), ("Allow", True, ()), ("Forbid", False, ()), ("Replace", True, ("old",))],
 )
 def test_policies(policy: str, starts: bool, ended: tuple[str, ...]) -> None:
-    decision = cron.decide(document({"active": ACTIVE}, concurrencyPolicy=policy), AT, AT, "")
+    decision = cron_workflow.decide(document({"active": ACTIVE}, concurrencyPolicy=policy), AT, AT, "")
     assert (decision.start is not None, decision.terminate) == (starts, ended)
 
 
@@ -51,13 +51,13 @@ def test_policies(policy: str, starts: bool, ended: tuple[str, ...]) -> None:
 )
 def test_when(when: str, last: float | None, starts: bool) -> None:
     status = {"lastScheduledTime": text(AT - last)} if last else {}
-    decision = cron.decide(document(status, when=when), AT, AT, "")
+    decision = cron_workflow.decide(document(status, when=when), AT, AT, "")
     assert not decision.document["status"]["conditions"]
     assert (decision.start is not None) == starts
 
 
 def test_a_when_that_is_no_condition_counts_as_a_failure() -> None:
-    decision = cron.decide(document(when="{{cronworkflow.name}} == c"), AT, AT, "")
+    decision = cron_workflow.decide(document(when="{{cronworkflow.name}} == c"), AT, AT, "")
     assert decision.start is None
     assert decision.document["status"]["failed"] == 1
     assert decision.document["status"]["conditions"][0]["message"] == "run policy error: No parameter 'c' found."
@@ -69,16 +69,18 @@ def test_a_when_that_is_no_condition_counts_as_a_failure() -> None:
 ])  # fmt: skip
 def test_the_last_missed_time_counts(schedule: str, deadline: float | None, wanted: float | None) -> None:
     found = document({"lastScheduledTime": text(AT - 10_000)}, schedules=[schedule], startingDeadlineSeconds=deadline)
-    found["metadata"]["annotations"] = {cron.SCHEDULE_ANNOTATION: schedule}
-    assert cron.missed(found, AT) == wanted
+    found["metadata"]["annotations"] = {cron_workflow.SCHEDULE_ANNOTATION: schedule}
+    assert cron_workflow.missed(found, AT) == wanted
 
 
 def test_ends_are_counted_and_old_ones_go() -> None:
-    over = [cron.Child(f"s{n}", f"s{n}", "1", "Succeeded", text(AT + n)) for n in range(5)]
-    failed = [cron.Child(f"f{n}", f"f{n}", "1", phase, text(AT + n)) for n, phase in enumerate(("Failed", "Error"))]
-    going = cron.Child("g", "g", "1", "Running", "")
+    over = [cron_workflow.Child(f"s{n}", f"s{n}", "1", "Succeeded", text(AT + n)) for n in range(5)]
+    failed = [
+        cron_workflow.Child(f"f{n}", f"f{n}", "1", phase, text(AT + n)) for n, phase in enumerate(("Failed", "Error"))
+    ]
+    going = cron_workflow.Child("g", "g", "1", "Running", "")
     active = [{"uid": one.uid, "name": one.name} for one in (over[0], failed[0])] + [{"uid": "gone", "name": "gone"}]
-    new, doomed = cron.settled(document({"active": active}), [*over, *failed, going], AT)
+    new, doomed = cron_workflow.settled(document({"active": active}), [*over, *failed, going], AT)
     assert (new["status"]["succeeded"], new["status"]["failed"]) == (1, 1)
     assert [one["name"] for one in new["status"]["active"]] == ["g"]
     assert doomed == ("s1", "s0", "f0")

@@ -15,7 +15,7 @@ from hera_utils.interpreter.document import (
     templates_reached,
     with_template_defaults,
 )
-from hera_utils.interpreter.merging import merge
+from hera_utils.interpreter.strategic_merge import merge
 from hera_utils.interpreter.submission import cron_workflow, submitted_kind, with_options, workflow_from
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import depends, instants, loops, outcomes, podspec, progress, values
+from hera_utils.interpreter import depends, loops, outcomes, podspec, progress, timestamps, values
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.items import Item
@@ -270,7 +270,7 @@ def test_a_daemon_that_ends_failed() -> None:
 
 @given(st.integers(0, 4_000_000_000))
 def test_instants(at: int) -> None:
-    assert instants.seconds(instants.text(at)) == at
+    assert timestamps.seconds(timestamps.text(at)) == at
 
 
 @pytest.mark.parametrize(

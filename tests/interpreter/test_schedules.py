@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hera_utils.interpreter.schedules import ScheduleError, parse
+from hera_utils.interpreter.cron.schedules import ScheduleError, parse
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "oracle"))
 import oracle

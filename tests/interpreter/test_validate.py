@@ -11,8 +11,8 @@ import yaml
 
 from hera_utils.argo.schema import decode
 from hera_utils.errors import HeraUtilsError, Refused
-from hera_utils.interpreter.validate import validate
-from hera_utils.interpreter.validate_stored import check_stored
+from hera_utils.interpreter.validation.stored import check_stored
+from hera_utils.interpreter.validation.workflow import validate
 
 Json = dict[str, Any]
 

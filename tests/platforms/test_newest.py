@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hera_utils.platforms.newest import newest
+from hera_utils.platforms.conflate import newest
 
 
 def test_who_keeps_up_misses_nothing():

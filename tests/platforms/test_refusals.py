@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
+from hera_utils.local_platform.certificate import certificate
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import bare_token
-from hera_utils.platforms.local.certificate import certificate
 
 TOKEN = "planted-token-5e1f"
 

@@ -15,9 +15,9 @@ from laboratory import Turnstile, front
 
 from bed.certificates import Authority
 from hera_utils.preflight import objects
-from hera_utils.preflight.check import as_json
+from hera_utils.preflight.as_text import lines, summary
+from hera_utils.preflight.finding import as_json
 from hera_utils.preflight.run import examine
-from hera_utils.preflight.told import lines, summary
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.experiment.environment import Environment, PersistedVolume
-from hera_utils.platforms.declared import declared
-from hera_utils.platforms.difference import difference
+from hera_utils.platforms.diff import difference
+from hera_utils.platforms.manifests import declared
 from hera_utils.platforms.roles import Right, acting, allowed, executor, role, rules
-from hera_utils.preflight.check import Finding
+from hera_utils.preflight.as_text import lines
+from hera_utils.preflight.concurrency import pods
+from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.needs import needs_of
 from hera_utils.preflight.tokens import read_token
-from hera_utils.preflight.told import lines
-from hera_utils.preflight.width import pods
 
 POD = {"name": "p", "container": {"image": "busybox"}}
 

@@ -9,9 +9,9 @@ import pytest
 from browser import chromium
 from documents import pod, run, sweep
 
-from hera_utils.report.gathering import WholeRun
-from hera_utils.report.html import page
-from hera_utils.report.record import PointRow
+from hera_utils.report.page_html import page
+from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.record import PointRow
 
 EVIL = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 NOTING = (

@@ -124,7 +124,7 @@ def test_one_sentence_and_no_traceback(tmp_path, monkeypatch, words):
 
 
 def test_pydantics_count_is_no_sentence():
-    from hera_utils.settings.mistakes import first_words
+    from hera_utils.settings.excepthook import first_words
 
     error = raised(W + "m.Backoff(factor=object())")
     assert str(error).startswith("3 validation errors") or str(error)[0].isdigit()

@@ -8,7 +8,7 @@ import pytest
 from hera_utils.errors import SettingsError, WaitTimeout
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.follow import follow
-from hera_utils.watch.together import follow_together
+from hera_utils.watch.run_progress import follow_together
 
 RUNNING = {"metadata": {"name": "wf", "namespace": "default"}, "spec": {}, "status": {"phase": "Running", "nodes": {}}}
 

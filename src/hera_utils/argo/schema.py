@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
-from hera_utils.argo.leaves import LEAVES, ZEROS, Mismatch, Unreadable, json_type
+from hera_utils.argo.scalars import LEAVES, ZEROS, Mismatch, Unreadable, json_type
 from hera_utils.errors import Refused
 
 Json = dict[str, Any]

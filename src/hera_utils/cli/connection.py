@@ -77,7 +77,7 @@ def _kubernetes(connection: Connection, settings: CLIContext) -> str | None:
         return None
     from pathlib import Path
 
-    from hera_utils.platforms.local.daemon import status
+    from hera_utils.local_platform.daemon import status
 
     return (status(Path(settings.state)) or {}).get("kubernetes")
 

@@ -13,7 +13,7 @@ from hera_utils.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hera_utils.preflight.check import Finding
+    from hera_utils.preflight.finding import Finding
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     config maps, secrets, templates… that it needs are checked as well.
     """
     from hera_utils.cli.terminal import print_json, symbols
-    from hera_utils.preflight.check import as_json
+    from hera_utils.preflight.finding import as_json
     from hera_utils.preflight.run import examine, write_role
 
     settings = context()
@@ -71,7 +71,7 @@ def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
     import sys
 
     from hera_utils.cli.terminal import say, use_colour
-    from hera_utils.preflight.told import lines, summary
+    from hera_utils.preflight.as_text import lines, summary
 
     colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
     coloured = use_colour()

@@ -22,7 +22,7 @@ from hera_utils.cli.runs import (
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.report.remaining import Remaining
+    from hera_utils.runs.remaining import Remaining
 
 Json = dict[str, Any]
 
@@ -41,8 +41,8 @@ class Followed:
 
     def look(self) -> list[Json]:
         """Ask for the workflows anew. [] for what is no run of an experiment."""
-        from hera_utils.report.record import RUN_LABEL, label_of
-        from hera_utils.watch.together import FIELDS
+        from hera_utils.runs.record import RUN_LABEL, label_of
+        from hera_utils.watch.run_progress import FIELDS
 
         fields = ",".join(f"items.{path}" for path in FIELDS.split(","))
         self.workflows = sorted(
@@ -57,13 +57,13 @@ class Followed:
     @property
     def folder(self) -> Path | None:
         """Of the run's record, where this machine has it."""
-        from hera_utils.report.gathering import record_folder
+        from hera_utils.results.whole_run import record_folder
 
         return record_folder(self.name, self.runs, self.workflows)
 
     @property
     def remaining(self) -> Remaining:
-        from hera_utils.report.remaining import NOTHING, remaining
+        from hera_utils.runs.remaining import NOTHING, remaining
 
         phases = [(one.get("status") or {}).get("phase") for one in self.workflows]
         if not phases or any(phase not in FINISHED for phase in phases):
@@ -98,7 +98,7 @@ def _follow_together(run: Followed, seen: set[str]) -> int:
     from hera_utils.cli.terminal import console, note
     from hera_utils.errors import WaitTimeout
     from hera_utils.watch.display import shown
-    from hera_utils.watch.together import follow_together
+    from hera_utils.watch.run_progress import follow_together
 
     try:
         state = follow_together(

@@ -15,8 +15,8 @@ from hera_utils.cli.options import context, settings_options
 from hera_utils.errors import Refused, SettingsError
 
 if TYPE_CHECKING:
+    from hera_utils.local_platform.storage.disk import Usage
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.local.disk import Usage
 
 Json = dict[str, Any]
 _FIELDS = "items.metadata.name,items.metadata.namespace,items.metadata.uid,items.spec.artifactGC,items.status.phase,items.status.finishedAt"
@@ -39,7 +39,7 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
     from hera_utils.cli.cp import size
     from hera_utils.cli.runs import reached
     from hera_utils.cli.terminal import say
-    from hera_utils.platforms.local import disk
+    from hera_utils.local_platform.storage import disk
 
     settings, seconds = context(), seconds_of(older_than)
     with reached(settings) as client:
@@ -87,7 +87,7 @@ def _measured(client: ArgoClient, state: str, runs: list[Json]) -> Usage | None:
     """The local platform's disk; None where the files are a cluster's. Pods of other namespaces' runs are nobody's leftovers."""
     if not client.connection.local:
         return None
-    from hera_utils.platforms.local import disk
+    from hera_utils.local_platform.storage import disk
 
     everywhere = _every_run(client)
     return disk.usage(Path(state), everywhere)
@@ -124,7 +124,7 @@ def _size(measured: Usage | None, run: Json) -> int:
 
 
 def _ended_before(run: Json, limit: float) -> bool:
-    from hera_utils.argo.tree import FINISHED, timestamp
+    from hera_utils.argo.node_tree import FINISHED, timestamp
 
     status = run.get("status") or {}
     end = timestamp(status.get("finishedAt"))

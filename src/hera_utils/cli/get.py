@@ -10,7 +10,7 @@ import click
 from hera_utils.cli.options import name_argument, output_option, settings_options
 
 if TYPE_CHECKING:
-    from hera_utils.argo.tree import Branch
+    from hera_utils.argo.node_tree import Branch
     from hera_utils.cli.following import Followed
     from hera_utils.watch.display import Symbols
 
@@ -59,10 +59,10 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
     """A run of several workflows: how it stands, each workflow with its tasks where they are few, and what is still to come."""
     import time
 
-    from hera_utils.argo.tree import tree
+    from hera_utils.argo.node_tree import tree
     from hera_utils.cli.terminal import painted, symbols
     from hera_utils.watch.display import headline, row_text
-    from hera_utils.watch.together import standing
+    from hera_utils.watch.run_progress import standing
 
     client, signs, remaining = run.client, symbols(), run.remaining
     state = standing(run.name, run.workflows, remaining.phase)
@@ -96,7 +96,7 @@ def _print_several(documents: list[Json], output: str) -> None:
 def description(document: Json, link: str, *, everything: bool) -> Iterator[str]:
     import time
 
-    from hera_utils.argo.tree import tree
+    from hera_utils.argo.node_tree import tree
     from hera_utils.cli.terminal import painted, symbols
     from hera_utils.watch.display import awaited, headline
     from hera_utils.watch.progress import progress
@@ -120,7 +120,7 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 
 
 def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> Iterator[str]:
-    from hera_utils.argo.tree import seconds
+    from hera_utils.argo.node_tree import seconds
     from hera_utils.cli.terminal import painted
     from hera_utils.watch.display import duration, row_text
 

@@ -132,7 +132,7 @@ def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[
 
 def _taken_over(run: Followed, task: str) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
     """The pods of a task in the workflows of earlier runs, whose points the run has taken over."""
-    from hera_utils.report.gathering import gathered
+    from hera_utils.results.whole_run import gathered
 
     folder = run.folder
     if folder is None:
@@ -185,7 +185,7 @@ def check_container(document: Json, container: str) -> None:
 def pod_tasks(document: Json) -> dict[str, str]:
     """Pod name → the task's name in the run."""
     from hera_utils.argo.names import pod_name
-    from hera_utils.report.outcome import short_name
+    from hera_utils.runs.outcome import short_name
 
     workflow = document["metadata"]["name"]
     version = (document["metadata"].get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")

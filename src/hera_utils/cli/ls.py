@@ -13,7 +13,7 @@ from hera_utils.cli.options import output_option, settings_options
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.report.remaining import Remaining
+    from hera_utils.runs.remaining import Remaining
 
 Json = dict[str, Any]
 
@@ -80,7 +80,7 @@ class ListedRun:
 def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     """The list with the workflows of one run put together, where its newest one stands."""
     from hera_utils.cli.runs import by_turn
-    from hera_utils.report.record import RUN_LABEL
+    from hera_utils.runs.record import RUN_LABEL
 
     members: dict[str, list[Json]] = {}
     for one in workflows:
@@ -114,8 +114,8 @@ def _together(run: str, found: Sequence[Json]) -> Json:
 def _remaining(run: str, found: Sequence[Json]) -> Remaining:
     """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
     from hera_utils.cli.whole_runs import runs_folders
-    from hera_utils.report.gathering import record_folder
-    from hera_utils.report.remaining import remaining
+    from hera_utils.results.whole_run import record_folder
+    from hera_utils.runs.remaining import remaining
 
     by_annotations = remaining(found, None, time.time())
     if not by_annotations.what:
@@ -149,7 +149,7 @@ def _phase(workflow: Json) -> str:
 
 
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
-    from hera_utils.argo.tree import timestamp
+    from hera_utils.argo.node_tree import timestamp
     from hera_utils.cli.terminal import symbols
     from hera_utils.watch.display import SUSPENDED, duration
 

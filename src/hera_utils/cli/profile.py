@@ -169,7 +169,7 @@ def check(name: str | None, output: str) -> int:
     """Check that the platform of a profile (the one in use) is reached, takes the token and lets one run: `doctor` there."""
     from hera_utils.cli.doctor import show as show_findings
     from hera_utils.cli.terminal import print_json, symbols
-    from hera_utils.preflight.check import as_json
+    from hera_utils.preflight.finding import as_json
     from hera_utils.preflight.run import run
     from hera_utils.settings.sources import read_settings
 

@@ -35,7 +35,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     """
     from hera_utils.cli.terminal import say
     from hera_utils.cli.whole_runs import reached_run
-    from hera_utils.report.keeping import write_report
+    from hera_utils.report.run_folder import write_report
 
     kind = kind or ("md" if target and target.endswith((".md", ".markdown")) else "html")
     with reached_run(name) as reached:
@@ -60,16 +60,16 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 
 
 def _text(reached: Reached, kind: str) -> str:
-    from hera_utils.report.html import page
-    from hera_utils.report.keeping import told
     from hera_utils.report.markdown import markdown
+    from hera_utils.report.page_html import page
+    from hera_utils.report.run_folder import told
 
     form = page if kind == "html" else markdown
     return told(reached.client, reached.run, reached.results(logs=True), reached.context.secrets(), form)
 
 
 def _crate(reached: Reached, folder: Path) -> Path:
-    from hera_utils.report.crate import write_crate
-    from hera_utils.report.keeping import around
+    from hera_utils.provenance.crate import write_crate
+    from hera_utils.report.run_folder import around
 
     return write_crate(reached.run, reached.results(), folder, around(reached.client, reached.context.secrets()))

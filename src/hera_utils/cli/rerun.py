@@ -12,7 +12,7 @@ from hera_utils.cli.options import context, deadline, settings_options, timeout_
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.report.repeating import Recorded
+    from hera_utils.provenance.rerun import Recorded
 
 Json = dict[str, Any]
 
@@ -36,15 +36,15 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import connect
-    from hera_utils.report import repeating
+    from hera_utils.provenance import rerun
 
     deadline(waits="with --detach" if detach else "")
-    recorded = repeating.read(manifest)
+    recorded = rerun.read(manifest)
     settings = context()
-    why = "" if workflows or given else _why_not_the_script(recorded, repeating.changed_sources(recorded))
+    why = "" if workflows or given else _why_not_the_script(recorded, rerun.changed_sources(recorded))
     connection = connect(settings)
     with ArgoClient(connection) as client:
-        for line in repeating.differences(recorded, *_present(client.version())):
+        for line in rerun.differences(recorded, *_present(client.version())):
             note(f"hera-utils: not as it was: {line}")
         make_namespace(settings, connection)
         if workflows or given or why:
@@ -69,7 +69,7 @@ def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
     """The versions of now: of software, of packages."""
     from importlib.metadata import version
 
-    from hera_utils.report.surroundings import python_facts
+    from hera_utils.provenance.surroundings import python_facts
 
     python = python_facts()
     told = {"Python": python.version, "Hera": version("hera"), "Argo": argo, "hera_utils": version("hera_utils")}
@@ -94,7 +94,7 @@ def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, d
     from hera_utils.cli.run import follow_all
     from hera_utils.cli.terminal import note
     from hera_utils.errors import ResourceError
-    from hera_utils.report.repeating import as_new
+    from hera_utils.provenance.rerun import as_new
 
     if not recorded.workflows:
         raise ResourceError("the manifest holds no workflow", fix="name another manifest")

@@ -12,8 +12,8 @@ from hera_utils.cli.options import name_argument, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
-    from hera_utils.report.gathering import WholeRun
-    from hera_utils.report.results import Results
+    from hera_utils.results.results import Results
+    from hera_utils.results.whole_run import WholeRun
 
 _FORMATS = ("text", "table", "csv", "json", "parquet")
 _SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "text"}
@@ -50,7 +50,7 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     wrote. As csv, json and parquet every task and every value is there, unabridged, numbers as numbers.
     """
     from hera_utils.cli.whole_runs import reached_run
-    from hera_utils.report import formats
+    from hera_utils.results import formats
 
     output = output or _format_of(to)
     with reached_run(name) as run:
@@ -85,7 +85,7 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
     """
     from hera_utils.cli.terminal import print_json, say
     from hera_utils.cli.whole_runs import reached_run
-    from hera_utils.report.comparison import Tolerance, compare
+    from hera_utils.results.comparison import Tolerance, compare
 
     pair = []
     for name in (first, second):
@@ -140,7 +140,7 @@ def _chosen(found: Results, template: str | None, by: str | None) -> Results:
 def _text(found: Results, by: str | None, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
     from hera_utils.cli.terminal import symbols, table_lines, width
-    from hera_utils.report.reading import failure_lines, sheets
+    from hera_utils.results.terminal_table import failure_lines, sheets
 
     lines: list[str] = []
     fit = not wide and width() is not None
@@ -157,7 +157,7 @@ def _out(text: str, to: Path | None) -> None:
     if to is None:
         click.echo(text, nl=False)
         return
-    from hera_utils.report.formats import written
+    from hera_utils.results.formats import written
 
     written(text, to)
 

@@ -14,7 +14,7 @@ from hera_utils.cli.options import context, deadline, given_settings, settings_o
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
 
 if TYPE_CHECKING:
-    from hera_utils.cli.noting import Made
+    from hera_utils.cli.script_recorder import Made
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
@@ -180,7 +180,7 @@ def check_documents(
 def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
     """ResourceError with everything that keeps workflows from running; what may, is said. Claims of the settings' `volumes` are made."""
     from hera_utils.cli.terminal import note
-    from hera_utils.preflight.here import named_volumes
+    from hera_utils.preflight.local_needs import named_volumes
     from hera_utils.preflight.ready import assert_ready
 
     for finding in assert_ready(settings, None, documents) if documents else ():

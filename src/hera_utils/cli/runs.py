@@ -52,7 +52,7 @@ def run_name(client: ArgoClient, name: str) -> str:
 
 def workflows_of(client: ArgoClient, name: str) -> list[str]:
     """The workflows that a name means, oldest first: of a run that was split all of them, else the one of that name."""
-    from hera_utils.report.record import RUN_LABEL, label_of
+    from hera_utils.runs.record import RUN_LABEL, label_of
 
     fields = "items.metadata.name,items.metadata.creationTimestamp,items.metadata.resourceVersion"
     if name == LATEST:
@@ -70,7 +70,7 @@ def by_turn(workflow: Json) -> tuple[str, int, str]:
 
 def run_of(client: ArgoClient, workflow: str) -> str:
     """The run that a workflow is part of; its own name when it is of none."""
-    from hera_utils.report.record import RUN_LABEL
+    from hera_utils.runs.record import RUN_LABEL
 
     labels = client.get(workflow, fields="metadata.labels").get("metadata", {}).get("labels") or {}
     return str(labels.get(RUN_LABEL) or workflow)
@@ -114,9 +114,9 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     again: as in `follow_to_end`.
     """
     from hera_utils.cli.terminal import note, symbols
+    from hera_utils.execution.reporter import last_lines
     from hera_utils.execution.run import Run
-    from hera_utils.execution.screen import last_lines
-    from hera_utils.report.summary import lines
+    from hera_utils.runs.summary import lines
 
     tell_warning(document)
     run = Run(document["metadata"]["name"], client.namespace, document)
@@ -134,8 +134,8 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
 
 def _what_helps(client: ArgoClient, document: Json, run: Run, again: str) -> list[str]:
     """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
-    from hera_utils.report.cause import Cause, cause_of
-    from hera_utils.report.record import RUN_LABEL
+    from hera_utils.runs.cause import Cause, cause_of
+    from hera_utils.runs.record import RUN_LABEL
 
     command, cause = client.connection.command, cause_of(run.outcome)
     logs, retry = f"read {command('logs', run.name)}", ["retry", run.name, "--watch"]
@@ -170,7 +170,7 @@ def _resume_of(client: ArgoClient, run: str, script: str) -> str:
 def tell_warning(document: Json) -> None:
     """What of the workflow has no effect where it runs: one line, on stderr."""
     from hera_utils.cli.terminal import note
-    from hera_utils.report.summary import warning
+    from hera_utils.runs.summary import warning
 
     if text := warning(document):
         note(f"hera-utils: {document['metadata']['name']}: {text}")

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import click
 
 from hera_utils.argo.faults import platform_fault
-from hera_utils.cli.noting import Made, written_down
 from hera_utils.cli.options import deadline
+from hera_utils.cli.script_recorder import Made, written_down
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
@@ -115,7 +115,7 @@ def execute(
 
 def left_alone(made: Made, stop: KeyboardInterrupt, command: Callable[..., str]) -> KeyboardInterrupt:
     """Ctrl-C while the script waited: what it submitted goes on."""
-    from hera_utils.execution.screen import Detached
+    from hera_utils.execution.reporter import Detached
 
     if isinstance(stop, Detached) or not made.runs:
         return stop
@@ -157,8 +157,8 @@ def _exit_status(stop: SystemExit) -> int:
 
 def told(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for what a script raised; an error of its own code is preceded by its traceback, less our frames."""
+    from hera_utils.settings.excepthook import first_words, users_frames
     from hera_utils.settings.hera_changes import change_behind
-    from hera_utils.settings.mistakes import first_words, users_frames
 
     for kind in type(error).__mro__:
         if kind.__module__.startswith("hera.exceptions"):
@@ -194,7 +194,7 @@ def _fix_of(error: Exception) -> str:
 
 
 def _unreached(error: Exception) -> HeraUtilsError:
-    from hera_utils.platforms.refusals import reason_of
+    from hera_utils.platforms.http_errors import reason_of
 
     parts = urlsplit(str(getattr(getattr(error, "request", None), "url", None) or ""))
     where = f" at {parts.scheme}://{parts.netloc}" if parts.netloc else ""
@@ -218,13 +218,13 @@ def _server_said(error: Exception) -> HeraUtilsError:
     _, marked, message = str(error).partition("with message: ")
     message = message.strip("`") if marked else str(error)
     if type(error).__name__ == "Forbidden":
-        from hera_utils.platforms.refusals import forbidden
+        from hera_utils.platforms.http_errors import forbidden
 
         return forbidden(message)
     if type(error).__name__ == "Unauthorized":
         return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
     if type(error).__name__ == "InternalServerError":
-        from hera_utils.platforms.refusals import SERVER_FAILED, says_nothing
+        from hera_utils.platforms.http_errors import SERVER_FAILED, says_nothing
 
         if says_nothing(message):
             return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)

@@ -31,8 +31,8 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
     Other commands start it by themselves; it ends after 30 idle minutes.
     """
     from hera_utils.cli.terminal import say
-    from hera_utils.platforms.local import daemon
-    from hera_utils.platforms.local.serving import Serving
+    from hera_utils.local_platform import daemon
+    from hera_utils.local_platform.serving import Serving
 
     settings = context()
     state = Path(settings.state)

@@ -51,7 +51,7 @@ def _of_the_platform() -> tuple[str, str, dict[str, str]]:
 
     settings = context()
     if settings.platform == "local":
-        from hera_utils.platforms.local.daemon import status
+        from hera_utils.local_platform.daemon import status
 
         if status(Path(settings.state)) is None:
             return "", "", {"argo": "the local platform does not run", "kubernetes": "the local platform does not run"}

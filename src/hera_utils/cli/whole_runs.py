@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.report.gathering import WholeRun
-    from hera_utils.report.results import Results
+    from hera_utils.results.results import Results
+    from hera_utils.results.whole_run import WholeRun
     from hera_utils.settings.resolve import CLIContext
 
 
@@ -40,7 +40,7 @@ def reached_run(name: str) -> Iterator[Reached]:
     """The run that NAME means: a run's or a workflow's name, @latest, or the folder of a record."""
     from hera_utils.cli import options
     from hera_utils.cli.runs import reached, run_name
-    from hera_utils.report.gathering import gathered
+    from hera_utils.results.whole_run import gathered
 
     context = options.context()
     runs = runs_folders()
@@ -55,7 +55,7 @@ def _whole(client: ArgoClient, found: str, given: str) -> str:
     """@latest names a workflow: the run is the one it is part of."""
     if found == given:
         return found
-    from hera_utils.report.record import RUN_LABEL
+    from hera_utils.runs.record import RUN_LABEL
 
     metadata = client.get(found, fields="metadata.labels").get("metadata") or {}
     return str((metadata.get("labels") or {}).get(RUN_LABEL) or found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hera_utils.errors import RunFailed
 from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
-from hera_utils.report.cause import Cause, cause_of
+from hera_utils.runs.cause import Cause, cause_of
 from hera_utils.settings.command_line import Launch
 
 

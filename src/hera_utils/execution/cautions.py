@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hera_utils.errors import HeraUtilsError, SettingsError
-from hera_utils.execution.files import DeclaredFiles
+from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.plan import Plan
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout

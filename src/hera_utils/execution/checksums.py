@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from hera_utils.execution.files import DeclaredFiles
+from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.experiment.layout import File
 from hera_utils.experiment.points import Point
 from hera_utils.platforms.downloads import digest
-from hera_utils.report.manifest import KnownFile
+from hera_utils.provenance.manifest import KnownFile
 
 MOST_FILES = 1000
 MOST_BYTES = 512 * 1024 * 1024  # read at the end of a run: a second or so

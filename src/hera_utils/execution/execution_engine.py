@@ -13,10 +13,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from hera_utils.errors import RunFailed, SettingsError
-from hera_utils.execution.asked import TIMEOUT, add_flags, check_layout, meant, points_asked_for
 from hera_utils.execution.cautions import cautions
 from hera_utils.execution.cluster_flags import add_cluster_flags
-from hera_utils.execution.picture import picture
+from hera_utils.execution.flags import TIMEOUT, add_flags, check_layout, meant, points_asked_for
+from hera_utils.execution.history import earlier
 from hera_utils.execution.plan import (
     Plan,
     environment_of,
@@ -26,11 +26,11 @@ from hera_utils.execution.plan import (
     refuse_too_large,
     script_folder,
 )
-from hera_utils.execution.realization import Realization, facts_of, runs_folder
+from hera_utils.execution.reporter import Screen, Silence, Told
 from hera_utils.execution.run import Run
-from hera_utils.execution.screen import Screen, Silence, Told
-from hera_utils.execution.standing import earlier
+from hera_utils.execution.session import Realization, facts_of, runs_folder
 from hera_utils.execution.steering import claim_here, standing_run, stop_run
+from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.platforms.argo_client import ArgoClient
@@ -40,7 +40,7 @@ from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.namespace_here import ensure_namespace
 from hera_utils.platforms.provision import Change, Provisioned
-from hera_utils.preflight.check import Finding
+from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, write_role
 from hera_utils.settings.command_line import Launch, python_launch
@@ -237,8 +237,8 @@ class ExecutionEngine:
     def _keep(self, found: Realization, run: Run) -> None:
         """Report, results and manifest, beside the record."""
         from hera_utils.execution.checksums import checksums
-        from hera_utils.platforms.declared import secret_values
-        from hera_utils.report.keeping import keep
+        from hera_utils.platforms.manifests import secret_values
+        from hera_utils.report.run_folder import keep
 
         if run.record is None:
             return

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.execution.belonging import Belonging, Piece, entry_tasks, given_to, items_of
-from hera_utils.execution.python_source import without_comments
 from hera_utils.experiment.values import text
+from hera_utils.provenance.python_source import without_comments
 
 Json = dict[str, Any]
 Print = dict[str, Any]

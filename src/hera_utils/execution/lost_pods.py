@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hera_utils.argo.tree import FAILED
-from hera_utils.report.record import DONE, PointRow, entry_nodes
+from hera_utils.argo.node_tree import FAILED
+from hera_utils.runs.record import DONE, PointRow, entry_nodes
 
 Json = dict[str, Any]
 

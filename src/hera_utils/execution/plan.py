@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import UnsupportedError
+from hera_utils.execution.batches import HERE, ON_A_CLUSTER, Limits, Survey, bytes_of, prints_of, surveyed
+from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition, document_of, environment_of
-from hera_utils.execution.files import DeclaredFiles
 from hera_utils.execution.fingerprints import Print, Prints
-from hera_utils.execution.parts import HERE, ON_A_CLUSTER, Limits, Survey, bytes_of, prints_of, surveyed
-from hera_utils.execution.sources import Sources, packages
-from hera_utils.execution.standing import Earlier, Judge
+from hera_utils.execution.history import Earlier, Judge
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain
+from hera_utils.preflight.concurrency import times
 from hera_utils.preflight.limits import Size, breaches, size
-from hera_utils.preflight.width import times
+from hera_utils.provenance.modules import Sources, packages
 from hera_utils.settings.resolve import CLIContext
 
 __all__ = ["Plan", "document_of", "environment_of", "plan", "refuse_too_large", "task_count"]
@@ -123,7 +123,7 @@ class Plan:
         return count, exact
 
     def _repr_html_(self) -> str:
-        from hera_utils.execution.shown import html_of_plan
+        from hera_utils.execution.notebook import html_of_plan
 
         return html_of_plan(self.lines())
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import ResourceError
-from hera_utils.execution.campaign import Campaign
+from hera_utils.execution.dispatcher import Campaign
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.report.artifacts import download_run
-from hera_utils.report.gathering import gathered
-from hera_utils.report.outcome import Outcome, outcome
-from hera_utils.report.record import DONE
-from hera_utils.report.results import Results
-from hera_utils.report.rows import Row
+from hera_utils.results.artifacts import download_run
+from hera_utils.results.results import Results
+from hera_utils.results.task_results import Row
+from hera_utils.results.whole_run import gathered
+from hera_utils.runs.outcome import Outcome, outcome
+from hera_utils.runs.record import DONE
 
 if TYPE_CHECKING:
     from hera_utils.platforms.downloads import Saved
@@ -80,7 +80,7 @@ class Run:
         return last or [row for row in self.results if row.template == name]
 
     def _repr_html_(self) -> str:
-        from hera_utils.execution.shown import html_of_run
+        from hera_utils.execution.notebook import html_of_run
 
         return html_of_run(self)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.tree import FINISHED
+from hera_utils.argo.node_tree import FINISHED
 from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.execution.history import identity
 from hera_utils.execution.run import Run
-from hera_utils.execution.standing import identity
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.report.gathering import WholeRun, gathered
-from hera_utils.report.outcome import outcome
-from hera_utils.report.record import DONE, RunRecord, records
+from hera_utils.results.whole_run import WholeRun, gathered
+from hera_utils.runs.outcome import outcome
+from hera_utils.runs.record import DONE, RunRecord, records
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

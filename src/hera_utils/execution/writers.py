@@ -15,12 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.tree import FINISHED
+from hera_utils.argo.node_tree import FINISHED
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.report.record import RUN_LABEL, RunRecord, driver_of, label_of, records
+from hera_utils.runs.record import RUN_LABEL, RunRecord, driver_of, label_of, records
 
 Json = dict[str, Any]
 

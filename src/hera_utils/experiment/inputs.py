@@ -218,7 +218,7 @@ class Inputs:
         return self.parameters.axes if isinstance(self.parameters, Sweep) else dict(_attributes(self.parameters))
 
     def _repr_html_(self) -> str:
-        from hera_utils.experiment.shown import html_of_inputs
+        from hera_utils.experiment.notebook import html_of_inputs
 
         return html_of_inputs(dict(_attributes(self.constants)), self.sweep)
 

@@ -152,7 +152,7 @@ class Sweep:
         return f"<{self.told}>"
 
     def _repr_html_(self) -> str:
-        from hera_utils.experiment.shown import html_of_points
+        from hera_utils.experiment.notebook import html_of_points
 
         return html_of_points(self.told, self[:SHOWN], len(self))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hera_utils.expressions import regular
+from hera_utils.expressions import regexp
 from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.gotime import Moment
 from hera_utils.expressions.values import (
@@ -268,7 +268,7 @@ def matches(text: Any, pattern: Any) -> bool:
         text = text.decode("utf-8", "replace")
     if not isinstance(text, str):
         raise Failure(f"interface conversion: interface {{}} is {go_type(text)}, not []uint8")
-    return regular.compiled(pattern).search(text) is not None
+    return regexp.compiled(pattern).search(text) is not None
 
 
 def fetch(value: Any, key: Any) -> Any:

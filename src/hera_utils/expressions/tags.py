@@ -26,8 +26,8 @@ from typing import Any, Literal, NamedTuple
 
 from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program as expr
 from hera_utils.expressions.gotext import quote, quoted_inside, to_json
 
 Variables = Mapping[str, Any]

@@ -8,16 +8,16 @@ from typing import Any
 from hera_utils.argo.annotations import RAN
 from hera_utils.interpreter import (
     arguments,
-    begin,
     cache,
     events,
-    instants,
     killed,
     outcomes,
     outputs,
     phases,
     podgc,
-    requests,
+    start,
+    timestamps,
+    user_events,
 )
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
@@ -36,16 +36,16 @@ def advance(run: Run, event: events.Event) -> list[Command]:
     timers that are no longer wanted, change nothing.
     """
     if isinstance(event, events.Submitted):
-        return begin.submitted(run, event)
+        return start.submitted(run, event)
     if isinstance(event, events.RetryRequested):
-        return begin.again(run, event, _pods_ended_since)
+        return start.again(run, event, _pods_ended_since)
     if run.finished:
         _keep(run, event)
         return []
-    walk = begin.restored(run, event)
+    walk = start.restored(run, event)
     apply = _HANDLERS[type(event)]
     apply(walk, event)
-    begin.settle(walk)
+    start.settle(walk)
     return walk.commands
 
 
@@ -75,7 +75,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     fields: Json = {
         "message": None,
         "hostNodeName": event.host or None,
-        RAN: {"startedAt": instants.precise(event.at)},
+        RAN: {"startedAt": timestamps.precise(event.at)},
     }
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)
@@ -231,7 +231,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     walk.timers.discard(event.key)
     key, _, node_id = event.key.partition(":")
     if key == "deadline":
-        requests.deadline(walk)
+        user_events.deadline(walk)
         return
     if key == killed.TIMER:
         killed.give_up(walk)
@@ -250,7 +250,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         elif key == "suspend":
             leaves.resume_suspended(walk, frame)
         elif key in ("timeout", "pendingTimeout"):
-            requests.pending_too_long(walk, frame, node)
+            user_events.pending_too_long(walk, frame, node)
     except Fault as raised:
         fault = raised
         if not phases.ended(node):
@@ -264,10 +264,10 @@ _HANDLERS: dict[type[events.Event], Callable[[Walk, Any], None]] = {
     events.PodWaiting: _pod_waiting,
     events.PodFinished: _pod_finished,
     events.TimerFired: _timer_fired,
-    events.ShutdownRequested: requests.shutdown,
-    events.SuspendRequested: requests.suspend,
-    events.ResumeRequested: requests.resume,
-    events.SetRequested: requests.set_node,
-    events.LockAnswered: requests.lock_answered,
-    events.ObjectRead: requests.object_read,
+    events.ShutdownRequested: user_events.shutdown,
+    events.SuspendRequested: user_events.suspend,
+    events.ResumeRequested: user_events.resume,
+    events.SetRequested: user_events.set_node,
+    events.LockAnswered: user_events.lock_answered,
+    events.ObjectRead: user_events.object_read,
 }

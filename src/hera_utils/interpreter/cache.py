@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, instants, limits, phases, unopened
+from hera_utils.interpreter import limits, new_nodes, phases, timestamps, unopened
 from hera_utils.interpreter.commands import ReadObject, WriteObject
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -40,12 +40,12 @@ def looked_up(walk: Walk, frame: Frame, node: Json | None) -> bool:
     if entry is None or not entry.get("nodeID") or _too_old(walk, memoize, entry):
         return True
     if node is None:
-        node = births.new_node(walk, frame, births.node_type(walk, frame.template), phases.PENDING)
+        node = new_nodes.new_node(walk, frame, new_nodes.node_type(walk, frame.template), phases.PENDING)
     walk.ledger.change(
         node, outputs=entry.get("outputs"), memoizationStatus={"hit": True, "key": key, "cacheName": name}
     )
     walk.ledger.mark(node, phases.SUCCEEDED)
-    entry["lastHitTimestamp"] = instants.text(walk.ledger.now)
+    entry["lastHitTimestamp"] = timestamps.text(walk.ledger.now)
     _write(walk, name, key, entry)
     return True
 
@@ -77,7 +77,7 @@ def _too_old(walk: Walk, memoize: Json, entry: Json) -> bool:
         allowed = limits.duration(str(memoize["maxAge"]))
     except Fault as fault:
         raise Fault(f"invalid maxAge: {fault.message}") from None
-    return walk.ledger.now - instants.seconds(entry.get("creationTimestamp")) > allowed
+    return walk.ledger.now - timestamps.seconds(entry.get("creationTimestamp")) > allowed
 
 
 def save(walk: Walk, node: Json) -> None:
@@ -85,7 +85,7 @@ def save(walk: Walk, node: Json) -> None:
     status = node.get("memoizationStatus")
     if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
         return
-    now = instants.text(walk.ledger.now)
+    now = timestamps.text(walk.ledger.now)
     outputs = node.get("outputs")
     entry = {"nodeID": node["id"], "outputs": outputs, "creationTimestamp": now, "lastHitTimestamp": now}
     _write(walk, status["cacheName"], status["key"], entry)

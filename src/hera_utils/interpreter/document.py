@@ -12,7 +12,7 @@ from typing import Any
 from hera_utils.argo.faults import not_found
 from hera_utils.argo.names import label_value_faults
 from hera_utils.errors import InvalidWorkflow
-from hera_utils.interpreter.merging import merge
+from hera_utils.interpreter.strategic_merge import merge
 from hera_utils.interpreter.templates import KINDS, kind_of
 
 Json = dict[str, Any]

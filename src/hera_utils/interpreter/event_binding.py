@@ -11,8 +11,8 @@ from typing import Any
 
 from hera_utils.argo.names import generated_name
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import expr
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program
 from hera_utils.expressions.gotext import to_json
 from hera_utils.expressions.values import go_type
 from hera_utils.interpreter.submission import workflow_from
@@ -34,7 +34,7 @@ def matches(binding: Json, event: Json, entropy: Entropy) -> bool:
     """Whether the event is one that the binding waits for. Raises ExpressionError."""
     selector = str((binding["spec"].get("event") or {}).get("selector") or "")
     try:
-        return expr.evaluate_boolean(selector, event, entropy=entropy)
+        return program.evaluate_boolean(selector, event, entropy=entropy)
     except ExpressionError as error:
         raise ExpressionError(f"failed to evaluate workflow template expression: {error}") from None
 
@@ -74,7 +74,7 @@ def workflow(binding: Json, template: Json, event: Json, entropy: Entropy) -> Js
 
 def _text(statement: str, what: str, event: Json, entropy: Entropy) -> str:
     try:
-        value = expr.evaluate(statement, event, entropy=entropy)
+        value = program.evaluate(statement, event, entropy=entropy)
     except ExpressionError as error:
         raise ExpressionError(f"failed to evaluate workflow {what} expression: {error}") from None
     if not isinstance(value, str):
@@ -87,8 +87,8 @@ def _parameter(parameter: Json, event: Json, entropy: Entropy) -> Json:
     if source is None:
         raise ExpressionError(f'malformed workflow template parameter "{name}": valueFrom is nil')
     try:
-        value = expr.parse(source.get("event") or "").evaluate_in(event, entropy=entropy)
-    except expr.CompileError as error:
+        value = program.parse(source.get("event") or "").evaluate_in(event, entropy=entropy)
+    except program.CompileError as error:
         raise ExpressionError(f"failed to compile workflow template parameter {name} expression: {error}") from None
     except ExpressionError as error:
         raise ExpressionError(f'failed to evaluate workflow template parameter "{name}" expression: {error}') from None

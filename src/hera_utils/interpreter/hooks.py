@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.interpreter import graph, limits, phases, substitution, unopened
+from hera_utils.interpreter import limits, outbound, phases, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.scope import Scope
@@ -61,7 +61,7 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
         if not unopened.begun(walk, name) and not substitution.true(hook["expression"], known):
             continue
         arguments = hook.get("arguments") or {}
-        outputs = graph.last_attempt(walk.ledger, node).get("outputs")
+        outputs = outbound.last_attempt(walk.ledger, node).get("outputs")
         if arguments and outputs:
             arguments = fill(walk, owner, arguments, outputs)
         try:
@@ -87,7 +87,7 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
         return True
     arguments = hook.get("arguments") or {}
     if arguments:
-        outputs = graph.last_attempt(walk.ledger, node).get("outputs")
+        outputs = outbound.last_attempt(walk.ledger, node).get("outputs")
         arguments = fill(walk, owner, arguments, outputs)
     try:
         hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=True)

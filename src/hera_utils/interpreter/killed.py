@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, phases
+from hera_utils.interpreter import new_nodes, phases
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.state import Json, Run
 
@@ -26,7 +26,7 @@ def kill(walk: Walk, node: Json, *, exit_code: bool) -> None:
     exit_code: whether its exit code will count. At the deadline of the workflow Argo's controller takes what the executor reports, but
     has not seen how the container ended.
     """
-    walk.say(KillPod(node["id"], births.pod_name(walk, node)))
+    walk.say(KillPod(node["id"], new_nodes.pod_name(walk, node)))
     if node["phase"] == phases.RUNNING and not node.get("daemoned"):
         until = walk.ledger.now + _LONGEST_WAIT
         walk.run.memory.setdefault("killed", {})[node["id"]] = {"until": until, "exitCode": exit_code}

@@ -11,7 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from hera_utils.argo import names
-from hera_utils.interpreter import instants, phases
+from hera_utils.interpreter import phases, timestamps
 from hera_utils.interpreter.progress import LEAVES, Tally, of
 from hera_utils.interpreter.state import Json, Run
 
@@ -83,7 +83,7 @@ class Ledger:
         shown = name
         if boundary is not None:
             shown = _SEPARATOR.sub("", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name)
-        stamp = instants.text(self.now)
+        stamp = timestamps.text(self.now)
         node: Json = {
             "id": node_id,
             "name": name,
@@ -122,7 +122,7 @@ class Ledger:
             fields["message"] = message
         self.change(node, **fields)
         if not node.get("finishedAt") and phases.fulfilled(node):
-            node["finishedAt"] = instants.text(self.now if at is None else at)
+            node["finishedAt"] = timestamps.text(self.now if at is None else at)
             self.run.changed.add(node["id"])
         if phases.ended(node):
             self._sum_up(node)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.argo import durations
 from hera_utils.errors import HeraUtilsError
-from hera_utils.interpreter import instants, phases
+from hera_utils.interpreter import phases, timestamps
 from hera_utils.interpreter.faults import Fault, Full, TimedOut
 from hera_utils.interpreter.state import Json
 
@@ -92,7 +92,7 @@ AFTER = (
 def workflow_deadline(walk: Walk) -> float:
     """When the workflow must be over (seconds since the epoch); 0 when it may take its time."""
     limit = whole(walk.spec.get("activeDeadlineSeconds"))
-    started = instants.seconds(walk.document["status"].get("startedAt"))
+    started = timestamps.seconds(walk.document["status"].get("startedAt"))
     return started + limit if limit is not None and started else 0.0
 
 
@@ -105,7 +105,7 @@ def check_pending(walk: Walk, template: Json, node: Json) -> None:
     """`timeout` and `pendingTimeout` of a node that has not started yet: TimedOut when over, else a timer to look again."""
     if node["phase"] != phases.PENDING:
         return
-    started = instants.seconds(node.get("startedAt"))
+    started = timestamps.seconds(node.get("startedAt"))
     for field in ("timeout", "pendingTimeout"):
         if template.get(field):
             deadline = started + duration(str(template[field]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, instants, phases, unopened
+from hera_utils.interpreter import new_nodes, phases, timestamps, unopened
 from hera_utils.interpreter.commands import AskLock, ReleaseLock
 from hera_utils.interpreter.events import LockAnswered
 from hera_utils.interpreter.faults import Fault
@@ -25,7 +25,7 @@ def ask(walk: Walk, holder: str, synchronization: Json) -> None:
     known: dict[str, str] = walk.run.memory.setdefault("locks", {})
     if holder not in known:
         known[holder] = _ASKED
-        created = instants.seconds(walk.document["metadata"].get("creationTimestamp"))
+        created = timestamps.seconds(walk.document["metadata"].get("creationTimestamp"))
         walk.say(AskLock(holder, synchronization, int(walk.spec.get("priority") or 0), created))
 
 
@@ -59,7 +59,7 @@ def acquired(walk: Walk, frame: Frame, node: Json | None) -> bool:
         raise Fault(str(answer.status["error"]))
     else:
         if node is None:
-            node = births.new_node(walk, frame, births.node_type(walk, frame.template), phases.PENDING)
+            node = new_nodes.new_node(walk, frame, new_nodes.node_type(walk, frame.template), phases.PENDING)
         waiting = {"waiting": answer.status.get("waiting", "")}
         walk.ledger.change(node, synchronizationStatus=waiting, message=answer.message)
     return False

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.interpreter import instants, phases, substitution
+from hera_utils.interpreter import phases, substitution, timestamps
 from hera_utils.interpreter.commands import EmitMetric
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
@@ -54,8 +54,8 @@ def _scope(walk: Walk, node: Json | None) -> substitution.Variables:
     found = {"duration": "0", "status": phases.PENDING, "resourcesDuration.cpu": "0", "resourcesDuration.memory": "0"}
     if node is None:
         return walk.variables.plus(found)
-    started = instants.seconds(node.get("startedAt"))
-    ended = instants.seconds(node.get("finishedAt")) if node.get("finishedAt") else walk.ledger.now
+    started = timestamps.seconds(node.get("startedAt"))
+    ended = timestamps.seconds(node.get("finishedAt")) if node.get("finishedAt") else walk.ledger.now
     found["duration"] = f"{ended - started:.6f}"
     found["status"] = node["phase"]
     if node.get("children"):
@@ -87,8 +87,8 @@ def _clocks(walk: Walk, node: Json | None) -> dict[str, tuple[float, float | Non
 
 
 def _clock(walk: Walk, timed: Mapping[str, Any]) -> tuple[float, float | None]:
-    since = instants.seconds(timed.get("startedAt")) or walk.ledger.now
-    return since, instants.seconds(timed["finishedAt"]) if timed.get("finishedAt") else None
+    since = timestamps.seconds(timed.get("startedAt")) or walk.ledger.now
+    return since, timestamps.seconds(timed["finishedAt"]) if timed.get("finishedAt") else None
 
 
 def _tell(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import selectors
-from hera_utils.interpreter import births, phases
+from hera_utils.interpreter import new_nodes, phases
 from hera_utils.interpreter.commands import DeletePod
 from hera_utils.interpreter.state import Json
 
@@ -21,7 +21,7 @@ def pod_ended(walk: Walk, node: Json, labels: dict[str, str]) -> None:
     if strategy != "OnPodCompletion" and not (strategy == "OnPodSuccess" and succeeded):
         return
     if selectors.label_selector_of(collect.get("labelSelector")).matches(labels):
-        walk.say(DeletePod(births.pod_name(walk, node)))
+        walk.say(DeletePod(new_nodes.pod_name(walk, node)))
 
 
 def run_ended(walk: Walk) -> None:
@@ -31,4 +31,4 @@ def run_ended(walk: Walk) -> None:
     if strategy == "OnWorkflowCompletion" or (strategy == "OnWorkflowSuccess" and succeeded):
         for node in walk.run.nodes.values():
             if node["type"] == "Pod":
-                walk.say(DeletePod(births.pod_name(walk, node)))
+                walk.say(DeletePod(new_nodes.pod_name(walk, node)))

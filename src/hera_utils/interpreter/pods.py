@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import expansion
-from hera_utils.interpreter import archiving, births, instants, limits, phases, podspec, substitution
+from hera_utils.interpreter import archiving, limits, new_nodes, phases, podspec, substitution, timestamps
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
@@ -23,7 +23,7 @@ _LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
 def build(walk: Walk, frame: Frame) -> Json:
     """The pod of a frame. Raises Fault with Argo's message when it cannot be: a volume that is not there, a bad patch."""
     template = frame.template
-    name = births.pod_name_of(walk, frame.call.name, str(template.get("name") or ""))
+    name = new_nodes.pod_name_of(walk, frame.call.name, str(template.get("name") or ""))
     spec: Json = {"restartPolicy": "Never"}
     containers = main_containers(template)
     seconds = _active_deadline(walk, frame, template)
@@ -70,7 +70,7 @@ def _metadata(walk: Walk, frame: Frame, name: str) -> Json:
     }  # fmt: skip
     return {
         "name": name, "namespace": run.namespace, "labels": labels, "annotations": annotations, "ownerReferences": [owner],
-        "creationTimestamp": instants.text(walk.ledger.now),
+        "creationTimestamp": timestamps.text(walk.ledger.now),
     }  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _active_deadline(walk: Walk, frame: Frame, template: Json) -> int | None:
     if template.get("timeout"):
         node = walk.run.nodes[frame.node_id]
         left = int(
-            instants.seconds(node.get("startedAt")) + limits.duration(str(template["timeout"])) - walk.ledger.now
+            timestamps.seconds(node.get("startedAt")) + limits.duration(str(template["timeout"])) - walk.ledger.now
         )
         if left <= 1:
             raise Fault(f"{frame.call.name} exceeded its deadline")

@@ -15,7 +15,7 @@ from hera_utils.argo import names
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter import instants
+from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.submission import with_parameters
 
 Json = dict[str, Any]
@@ -67,7 +67,7 @@ def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
     nodes: dict[str, Json] = status.get("nodes") or {}
     renamed = {node_id: _renamed(node["name"], old_name, new_name) for node_id, node in nodes.items()}
     ids = {node_id: names.node_id(new_name, name) for node_id, name in renamed.items()}
-    stamp = instants.text(at)
+    stamp = timestamps.text(at)
     found: dict[str, Json] = {}
     for node_id, node in nodes.items():
         kept = _kept(node, stamp)

@@ -13,7 +13,7 @@ from typing import Any
 from hera_utils.argo import names, selectors
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter import instants
+from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.commands import Command, DeletePod
 from hera_utils.interpreter.events import RetryRequested
 from hera_utils.interpreter.state import Run
@@ -262,7 +262,7 @@ def _begin_again(node: Json, at: float) -> None:
     if node.get("phase") != "Skipped":
         node["phase"] = "Running"
     node.pop("message", None)
-    node["startedAt"] = instants.text(at)
+    node["startedAt"] = timestamps.text(at)
     node["finishedAt"] = None
 
 
@@ -281,6 +281,6 @@ def _apply_header(run: Run, event: RetryRequested, arguments: Json | None) -> No
             stored["arguments"] = {**(stored.get("arguments") or {}), "parameters": arguments["parameters"]}
     for field in ("phase", "message", "persistentVolumeClaims"):
         status.pop(field, None)
-    status["startedAt"], status["finishedAt"] = instants.text(event.at), None
+    status["startedAt"], status["finishedAt"] = timestamps.text(event.at), None
     others = [one for one in status.get("conditions") or () if one.get("type") != "Completed"]
     status["conditions"] = [*others, {"type": "Completed", "status": "False"}]

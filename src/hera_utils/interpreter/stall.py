@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import closing, killed, limits, locks, phases, unopened
+from hera_utils.interpreter import finish, killed, limits, locks, phases, unopened
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SHOWN = 3
 def end(walk: Walk) -> None:
     """End the run as Error when it can never go on."""
     if stalled(walk):
-        closing.fail(walk, f"{MESSAGE}: {reason(walk)}")
+        finish.fail(walk, f"{MESSAGE}: {reason(walk)}")
 
 
 def stalled(walk: Walk) -> bool:

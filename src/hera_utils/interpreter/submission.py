@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter import instants
+from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.document import location_of
 
 Json = dict[str, Any]
@@ -72,7 +72,7 @@ def cron_workflow(cron: Json, *, at: float, name: str | None = None) -> Json:
     labels.update(wanted.get("labels") or {})
     made: Json = {"name": name} if name is not None else {"generateName": f"{metadata['name']}-"}
     made["labels"] = labels
-    made["annotations"] = {SCHEDULED: instants.text(at), **(wanted.get("annotations") or {})}
+    made["annotations"] = {SCHEDULED: timestamps.text(at), **(wanted.get("annotations") or {})}
     if wanted.get("finalizers"):
         made["finalizers"] = list(wanted["finalizers"])
     made["ownerReferences"] = [

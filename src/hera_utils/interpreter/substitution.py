@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions import condition, expr, tags
+from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program as expr
+from hera_utils.expressions.govaluate import condition
 from hera_utils.interpreter.faults import Fault
 
 

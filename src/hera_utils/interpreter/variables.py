@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from hera_utils.interpreter import instants
+from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json, text_of
@@ -68,7 +68,7 @@ def output_variables(document: Json) -> dict[str, Any]:
 
 
 def _creation(stamp: str | None) -> dict[str, str]:
-    created = datetime.fromtimestamp(instants.seconds(stamp), timezone.utc)
+    created = datetime.fromtimestamp(timestamps.seconds(stamp), timezone.utc)
     base = "workflow.creationTimestamp"
     found = {f"{base}.{letter}": created.strftime(form) for letter, form in _STRFTIME.items()}
     found[f"{base}.Z"] = "UTC"

@@ -11,7 +11,7 @@ import heapq
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import births, commands, graph, instants, limits, locks, metrics, openings, phases
+from hera_utils.interpreter import commands, limits, locks, metrics, new_nodes, open_node, outbound, phases, timestamps
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.ledger import Ledger
@@ -61,8 +61,8 @@ class Walk:
 
         The same whenever it is worked out again: a run that was restored, and one that was not, have the same names and values.
         """
-        stamp = (since or {}).get("startedAt") or instants.text(self.variables.entropy.at)
-        return Entropy(instants.seconds(stamp), f"{self.run.uid}/{what}/{name}/{stamp}")
+        stamp = (since or {}).get("startedAt") or timestamps.text(self.variables.entropy.at)
+        return Entropy(timestamps.seconds(stamp), f"{self.run.uid}/{what}/{name}/{stamp}")
 
     def say(self, command: commands.Command) -> None:
         self.commands.append(command)
@@ -84,7 +84,7 @@ class Walk:
         if frame is None or frame.parent is None:
             return
         parent = frame.parent
-        caller = self.ledger.id_of(graph.hook_owner(frame.call.name)) if frame.call.hooked else node_id
+        caller = self.ledger.id_of(outbound.hook_owner(frame.call.name)) if frame.call.hooked else node_id
         parent.dirty[caller] = None
         fault = None
         try:
@@ -105,7 +105,7 @@ class Walk:
             return node
         frame = self.frames.get(node_id)
         if frame is None:
-            frame = openings.open_call(self, call, parent)
+            frame = open_node.open_call(self, call, parent)
             if frame is not None and frame.kind:
                 self.visit(frame)
         return self.ledger.get(node_id)
@@ -153,7 +153,7 @@ class Walk:
         node = self.ledger.nodes[frame.node_id]
         if phases.ended(node):
             self.close(frame)
-        owner = self.frames.get(self.ledger.id_of(graph.hook_owner(node["name"]))) if phases.hooked(node) else None
+        owner = self.frames.get(self.ledger.id_of(outbound.hook_owner(node["name"]))) if phases.hooked(node) else None
         if owner is not None and owner.kind:  # a DAG waits for the hooks below it, its own included
             try:
                 self.visit(owner)
@@ -253,7 +253,7 @@ class Walk:
             for node_id in sorted(ledger.daemons.get(one) or ()):
                 node = ledger.nodes[node_id]
                 if node["type"] == "Pod":
-                    self.say(commands.KillPod(node_id, births.pod_name(self, node)))
+                    self.say(commands.KillPod(node_id, new_nodes.pod_name(self, node)))
                 ledger.mark(node, phases.SUCCEEDED)
                 ledger.change(node, daemoned=None)
                 frame = self.frames.get(node_id)

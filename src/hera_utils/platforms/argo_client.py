@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
-from hera_utils.platforms import archived_logs, submission
+from hera_utils.platforms import archived_logs, idempotent_submit
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.refusals import strange
+from hera_utils.platforms.http_errors import strange
 
 if TYPE_CHECKING:
     from hera_utils.platforms.downloads import Saved
@@ -72,14 +72,14 @@ class ArgoClient:
         if dry_run or singular != "Workflow":
             return self._object(f"{service}_Create{singular}", body=body, namespace=where)
         given = document.get("metadata") or {}
-        mark = submission.mark()
+        mark = idempotent_submit.mark()
         return self._start(
             f"{service}_Create{singular}",
-            lambda name: {**body, key: submission.marked(document, name, mark)},
-            submission.Wanted(where, given.get("name") or "", given.get("generateName") or "", mark),
+            lambda name: {**body, key: idempotent_submit.marked(document, name, mark)},
+            idempotent_submit.Wanted(where, given.get("name") or "", given.get("generateName") or "", mark),
         )
 
-    def _start(self, operation: str, body: Callable[[str], Json], wanted: submission.Wanted) -> Json:
+    def _start(self, operation: str, body: Callable[[str], Json], wanted: idempotent_submit.Wanted) -> Json:
         """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after."""
         name, lost = wanted.name or wanted.new_name(), False
         taken: Refused | None = None
@@ -111,11 +111,11 @@ class ArgoClient:
                 else:
                     name, renamed = wanted.new_name(), renamed + 1
 
-    def _found(self, name: str, wanted: submission.Wanted) -> Json | None:
+    def _found(self, name: str, wanted: idempotent_submit.Wanted) -> Json | None:
         """The run of that name, when it is the one that was asked for."""
         reply = self._http.try_once("WorkflowService_GetWorkflow", namespace=wanted.namespace, name=name)
         stored = self._checked(reply)
-        return stored if submission.is_marked(stored, wanted.mark) else None
+        return stored if idempotent_submit.is_marked(stored, wanted.mark) else None
 
     def apply(self, document: Json, *, namespace: str | None = None) -> Json:
         """Create a template or a cron workflow, or bring the stored one of that name up to date; returned as stored."""
@@ -157,11 +157,11 @@ class ArgoClient:
         operation = "WorkflowService_SubmitWorkflow"
         if given.get("dryRun") or given.get("serverDryRun"):
             return self._object(operation, body={**body, "submitOptions": given}, namespace=self.namespace)
-        mark, prefix = submission.mark(), given.get("generateName") or f"{resource_name}-"
+        mark, prefix = idempotent_submit.mark(), given.get("generateName") or f"{resource_name}-"
         return self._start(
             operation,
-            lambda name: {**body, "submitOptions": submission.marked_options(given, name, mark)},
-            submission.Wanted(self.namespace, given.get("name") or "", prefix, mark),
+            lambda name: {**body, "submitOptions": idempotent_submit.marked_options(given, name, mark)},
+            idempotent_submit.Wanted(self.namespace, given.get("name") or "", prefix, mark),
         )
 
     def get(self, name: str, *, fields: str | None = None) -> Json:

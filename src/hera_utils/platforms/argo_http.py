@@ -15,12 +15,9 @@ import urllib3.exceptions
 from hera_utils.argo import faults
 from hera_utils.argo.routes import address
 from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.platforms.conflate import newest
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.newest import newest
-from hera_utils.platforms.opened import Opened
-from hera_utils.platforms.own_server import OwnServerAdapter
-from hera_utils.platforms.proxies import proxy_for
-from hera_utils.platforms.refusals import (
+from hera_utils.platforms.http_errors import (
     forbidden,
     not_argo,
     refusal,
@@ -30,6 +27,9 @@ from hera_utils.platforms.refusals import (
     unusable_certificate,
     was_closed,
 )
+from hera_utils.platforms.own_server import OwnServerAdapter
+from hera_utils.platforms.proxies import proxy_for
+from hera_utils.platforms.ranged_download import Opened
 from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]

@@ -25,7 +25,7 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
 from hera_utils.platforms.credentials import expiry, told_moment, told_span
-from hera_utils.platforms.refusals import VERIFY
+from hera_utils.platforms.http_errors import VERIFY
 from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.resolve import CLIContext

@@ -86,7 +86,7 @@ def connect(context: CLIContext) -> Connection:
 
 
 def _local(context: CLIContext) -> Connection:
-    from hera_utils.platforms.local.daemon import start_or_join
+    from hera_utils.local_platform.daemon import start_or_join
 
     server = start_or_join(Path(context.state))
     _refuse_other(context, server)

@@ -27,7 +27,7 @@ from urllib.parse import quote
 from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
 from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.opened import Broken, Opened
+from hera_utils.platforms.ranged_download import Broken, Opened
 
 Json = dict[str, Any]
 
@@ -338,8 +338,8 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     import tarfile
     import tempfile
 
-    from hera_utils.platforms.local.runtimes.pod.archives import untar
-    from hera_utils.platforms.local.runtimes.pod.fault import PodFault
+    from hera_utils.local_platform.pods.pod.archives import untar
+    from hera_utils.local_platform.pods.pod.fault import PodFault
 
     target = file.with_name(file.name.removesuffix(".tgz").removesuffix(".tar.gz"))
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=file.parent) as beside:

@@ -16,10 +16,10 @@ from typing import Any, Literal
 from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms import resources
-from hera_utils.platforms.appliance import Applier, Conflict
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.declared import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
-from hera_utils.platforms.difference import Field, difference
+from hera_utils.platforms.diff import Field, difference
+from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
+from hera_utils.platforms.server_side_apply import Applier, Conflict
 
 Json = dict[str, Any]
 Action = Literal["create", "change", "same", "found", "theirs", "missing", "refused"]

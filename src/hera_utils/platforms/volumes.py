@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError, UnsupportedError
+from hera_utils.local_platform.pods.pod import open_beneath
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.local.runtimes.pod import beneath
 from hera_utils.platforms.provision import claim_folder
 
 
@@ -120,7 +120,7 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
                 with _folder(target.parent, goal_root) as folder:
                     size += _copy_one(source, Path(folder) / target.name, inside)
                 files += 1
-    except beneath.LeadsOut as error:
+    except open_beneath.LeadsOut as error:
         raise LayoutError(
             f"`{error.filename}` leads out of the claim through a link", fix="copy what the link leads to instead"
         ) from None
@@ -137,7 +137,7 @@ def _folder(path: Path, confines: Path | None) -> AbstractContextManager[str]:
     if confines is None:
         path.mkdir(parents=True, exist_ok=True)
         return nullcontext(str(path))
-    return beneath.at(str(confines), os.path.relpath(path, confines), make=True)
+    return open_beneath.at(str(confines), os.path.relpath(path, confines), make=True)
 
 
 def _copy_one(source: Path, target: Path, confines: Path | None) -> int:
@@ -149,7 +149,7 @@ def _copy_one(source: Path, target: Path, confines: Path | None) -> int:
         return source.lstat().st_size
     with ExitStack() as held:
         above = held.enter_context(
-            beneath.at(str(confines), os.path.relpath(source.parent, confines))
+            open_beneath.at(str(confines), os.path.relpath(source.parent, confines))
             if confines
             else nullcontext(source.parent)
         )

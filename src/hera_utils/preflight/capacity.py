@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from hera_utils.platforms.kubernetes_http import Request
-from hera_utils.preflight.asking import Place
-from hera_utils.preflight.check import Finding, good, problem, unknown, warning
+from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
+from hera_utils.preflight.inquiry import Place
 from hera_utils.preflight.needs import PodSize, amount
 
 Json = dict[str, Any]

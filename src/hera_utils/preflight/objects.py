@@ -12,8 +12,8 @@ from typing import Any
 
 from hera_utils.platforms import resources
 from hera_utils.platforms.kubernetes_http import Answer, Request
-from hera_utils.preflight.asking import Place
-from hera_utils.preflight.check import Finding, good, problem, unknown, warning
+from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
+from hera_utils.preflight.inquiry import Place
 from hera_utils.preflight.needs import ClaimUse, Thing
 from hera_utils.preflight.rights import accounts
 

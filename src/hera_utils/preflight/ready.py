@@ -8,8 +8,8 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight.check import Finding, told
-from hera_utils.preflight.here import named_volumes, workflow_findings
+from hera_utils.preflight.finding import Finding, told
+from hera_utils.preflight.local_needs import named_volumes, workflow_findings
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any
 from hera_utils.platforms import roles
 from hera_utils.platforms.kubernetes_http import Answer, Request
 from hera_utils.platforms.roles import Right
-from hera_utils.preflight.asking import Place
-from hera_utils.preflight.check import Finding, good, problem, unknown, warning
+from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
+from hera_utils.preflight.inquiry import Place
 
 Json = dict[str, Any]
 

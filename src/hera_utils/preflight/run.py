@@ -9,11 +9,11 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight import capacity, checks, objects, rights, service
-from hera_utils.preflight.asking import Place, closing, in_parallel
-from hera_utils.preflight.check import Check, Finding, Subject, good, guarded, told
-from hera_utils.preflight.contact import contact
-from hera_utils.preflight.here import OBJECTS
+from hera_utils.preflight import capacity, local_checks, objects, rights, service
+from hera_utils.preflight.connectivity import contact
+from hera_utils.preflight.finding import Check, Finding, Subject, good, guarded, told
+from hera_utils.preflight.inquiry import Place, closing, in_parallel
+from hera_utils.preflight.local_needs import OBJECTS
 from hera_utils.preflight.needs import needs_of
 from hera_utils.preflight.ready import of_workflows
 from hera_utils.settings.resolve import CLIContext
@@ -22,13 +22,13 @@ Json = dict[str, Any]
 Look = Callable[[Place], Iterator[Finding]]
 
 LOCAL: tuple[tuple[str, Check], ...] = (
-    ("state folder", checks.state_folder),
-    ("private mounts", checks.private_mounts),
-    ("python", checks.python),
-    ("images", checks.images),
-    ("claim", checks.volumes),
-    ("secret", checks.described),
-    ("local platform", checks.local_server),
+    ("state folder", local_checks.state_folder),
+    ("private mounts", local_checks.private_mounts),
+    ("python", local_checks.python),
+    ("images", local_checks.images),
+    ("claim", local_checks.volumes),
+    ("secret", local_checks.described),
+    ("local platform", local_checks.local_server),
 )
 OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", service.runs),)
 OF_CLUSTER: tuple[tuple[str, Look], ...] = (

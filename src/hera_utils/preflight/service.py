@@ -11,8 +11,8 @@ from urllib.parse import quote
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.kubernetes_http import Answer, Request
-from hera_utils.preflight.asking import Place
-from hera_utils.preflight.check import Finding, good, problem, told, unknown, warning
+from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
+from hera_utils.preflight.inquiry import Place
 from hera_utils.preflight.limits import breaches
 from hera_utils.preflight.needs import INSTANCE_LABEL
 
@@ -186,7 +186,7 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
 
 def _lease(space: str, lease: Json, answers: list[Answer]) -> Finding:
     # by the cluster's clock: ours may be wrong, and that is told by itself
-    from hera_utils.preflight.contact import server_time
+    from hera_utils.preflight.connectivity import server_time
 
     now = server_time(answers) or time.time()
     silent = now - _renewed(lease)

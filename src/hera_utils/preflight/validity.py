@@ -6,7 +6,7 @@ from typing import Any
 
 from hera_utils.argo.schema import decode
 from hera_utils.interpreter.document import Lookup
-from hera_utils.interpreter.validate import validate
+from hera_utils.interpreter.validation.workflow import validate
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.report.rows import Row
+from hera_utils.results.task_results import Row
 
 Json = dict[str, Any]
 Key = tuple[str, ...]

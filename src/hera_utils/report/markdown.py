@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from hera_utils.report.columns import Column
-from hera_utils.report.gathering import WholeRun
 from hera_utils.report.graph import graph
-from hera_utils.report.reading import sheets
-from hera_utils.report.results import Results
-from hera_utils.report.story import duration, resources, story
+from hera_utils.report.page_data import duration, resources, story
+from hera_utils.results.columns import Column
+from hera_utils.results.results import Results
+from hera_utils.results.terminal_table import sheets
+from hera_utils.results.whole_run import WholeRun
 
 Json = dict[str, Any]
 

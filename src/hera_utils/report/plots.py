@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hera_utils.report.columns import Column, Table
+from hera_utils.results.columns import Column, Table
 
 Picture = Literal["line", "scatter", "heat map", "bars", "parallel", "histogram"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hera_utils.settings.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.fields import BY_NAME
-from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
 from hera_utils.settings.parser import ContextParser
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.sources import read_settings

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
+from hera_utils.settings.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
-from hera_utils.settings.mistakes import tell_mistakes_in_a_sentence
 from hera_utils.settings.own_flags import FlagGroup, OwnFlags, words_of
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.sources import Surroundings, foreign_keys, gather, read_settings

@@ -17,7 +17,7 @@ from hera_utils.errors import SettingsError
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.hera_config import parse_hera_config
-from hera_utils.settings.process_list import hide_from_the_process_list
+from hera_utils.settings.hide_argv import hide_from_the_process_list
 from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, ProjectSource, Said, resolve, without_password
 from hera_utils.settings.trust import concerns, refuse_untrusted
 from hera_utils.settings.values import Place, typed

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hera_utils.argo.tree import FAILED, FINISHED, Branch
+from hera_utils.argo.node_tree import FAILED, FINISHED, Branch
 from hera_utils.watch.progress import Progress, ordered
 from hera_utils.watch.waits import is_ordinary
 

@@ -12,7 +12,7 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-from hera_utils.argo.tree import FAILED
+from hera_utils.argo.node_tree import FAILED
 from hera_utils.watch.display import UNICODE, Watch, awaited, duration, row_text
 from hera_utils.watch.progress import Progress, ordered
 

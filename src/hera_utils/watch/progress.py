@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.argo.tree import FAILED, FINISHED, Branch, timestamp, tree
+from hera_utils.argo.node_tree import FAILED, FINISHED, Branch, timestamp, tree
 from hera_utils.watch.waits import waits
 
 Json = dict[str, Any]

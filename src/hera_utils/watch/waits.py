@@ -1,7 +1,7 @@
 """What the tasks of a run wait for, from its document alone: the same on this machine and on a cluster. Pure.
 
 Pods that cannot start and holders of locks say it themselves, in their nodes' messages (on this machine
-`platforms/local/runtimes/waiting.py` makes these sentences). A limit of parallelism keeps tasks without a node: it is
+`local_platform/pods/waiting.py` makes these sentences). A limit of parallelism keeps tasks without a node: it is
 told here.
 """
 

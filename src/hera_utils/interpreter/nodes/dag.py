@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hera_utils.interpreter import (
     cache,
     depends,
-    graph,
     hooks,
     limits,
     locks,
     loops,
+    outbound,
     outputs,
     phases,
     progress,
@@ -171,7 +171,7 @@ class _Visit:
             ledger.adopt(self.boundary, node_id)
         else:
             for dependency in task.needs.names:
-                for last in graph.outbound(ledger, ledger.nodes[self.state.tasks[dependency].node_id]):
+                for last in outbound.outbound(ledger, ledger.nodes[self.state.tasks[dependency].node_id]):
                     ledger.adopt(ledger.nodes[last], node_id)
 
     def _open_group(self, name: str, several: list[Json]) -> Plan:
@@ -281,7 +281,7 @@ class _Visit:
         self._begin_again(name)
         if not (yield from self._hooks_over(task, node)):
             return
-        if phases.fulfilled(node) and graph.hooks_done(ledger, node):
+        if phases.fulfilled(node) and outbound.hooks_done(ledger, node):
             self._over(name)
 
     def _hooks_over(self, task: Task, node: Json) -> Opened:

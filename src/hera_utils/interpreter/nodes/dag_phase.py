@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from hera_utils.interpreter import depends, graph, phases, unopened
+from hera_utils.interpreter import depends, outbound, phases, unopened
 from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.state import Json
 
@@ -125,6 +125,6 @@ def _overall(dag: Json, targets: dict[str, str], ended: dict[str, str]) -> str:
 def set_outbound(ledger: Ledger, node: Json, targets: list[str]) -> None:
     """Where what follows the DAG is hung: the last nodes of its targets."""
     found = [
-        last for target in targets if target in ledger.nodes for last in graph.outbound(ledger, ledger.nodes[target])
+        last for target in targets if target in ledger.nodes for last in outbound.outbound(ledger, ledger.nodes[target])
     ]
     ledger.change(node, outboundNodes=found)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from hera_utils.interpreter import depends, graph, outputs
+from hera_utils.interpreter import depends, outbound, outputs
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
@@ -72,6 +72,6 @@ def _filled(walk: Walk, frame: Frame, tasks: Mapping[str, Task], names: Iterable
             continue
         if node["type"] == "TaskGroup":
             outputs.add_aggregate(scope, "tasks", name, walk.ledger.children(node))
-        scope.add_node("tasks", name, graph.last_attempt(walk.ledger, node))
+        scope.add_node("tasks", name, outbound.last_attempt(walk.ledger, node))
         scope.add_skipped("tasks", name, node, outputs.declared(walk, task.spec, frame, node), artifacts=False)
     return scope

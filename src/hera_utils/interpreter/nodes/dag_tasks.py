@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import depends, graph, loops, phases
+from hera_utils.interpreter import depends, loops, outbound, phases
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.ledger import Ledger
@@ -102,5 +102,5 @@ def owner(walk: Walk, state: State, child: str) -> tuple[str, str] | None:
     node = walk.ledger.get(child)
     if node is None or not phases.hooked(node):
         return None
-    found = walk.ledger.id_of(graph.hook_owner(node["name"]))
+    found = walk.ledger.id_of(outbound.hook_owner(node["name"]))
     return (state.owners[found], found) if found in state.owners else None

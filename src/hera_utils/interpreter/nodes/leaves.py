@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import births, instants, limits, phases, pods
+from hera_utils.interpreter import limits, new_nodes, phases, pods, timestamps
 from hera_utils.interpreter.commands import LaunchPod
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def open_pod(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A pod: the node is Pending until the pod runs."""
     if node is None:
-        node = births.new_node(walk, frame, "Pod", phases.PENDING)
+        node = new_nodes.new_node(walk, frame, "Pod", phases.PENDING)
     if frame.fresh:
         _launch(walk, frame, node)
 
@@ -29,7 +29,7 @@ def open_agent_task(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A task for an agent: http (and plugin, which no agent here takes)."""
     kind = "HTTP" if frame.template.get("http") is not None else "Plugin"
     if node is None:
-        node = births.new_node(walk, frame, kind, phases.PENDING)
+        node = new_nodes.new_node(walk, frame, kind, phases.PENDING)
     if frame.fresh:
         if kind == "Plugin":
             raise Fault("plugin templates are not supported")
@@ -56,7 +56,7 @@ def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
     """A suspend node runs until somebody resumes it or its duration is over."""
     ledger = walk.ledger
     if node is None:
-        node = births.new_node(walk, frame, "Suspend", phases.PENDING)
+        node = new_nodes.new_node(walk, frame, "Suspend", phases.PENDING)
     if frame.fresh:
         outputs = _supplied(frame.template)
         if outputs:
@@ -66,14 +66,14 @@ def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
         ledger.mark(node, phases.RUNNING)
     wait = (frame.template.get("suspend") or {}).get("duration")
     if wait:
-        walk.timer(f"suspend:{frame.node_id}", instants.seconds(node["startedAt"]) + limits.duration(text_of(wait)))
+        walk.timer(f"suspend:{frame.node_id}", timestamps.seconds(node["startedAt"]) + limits.duration(text_of(wait)))
 
 
 def resume_suspended(walk: Walk, frame: Frame) -> None:
     """The duration of a suspend node is over (Argo: auto resuming)."""
     node = walk.ledger.nodes[frame.node_id]
     wait = limits.duration(text_of(frame.template["suspend"].get("duration", "")))
-    if node["phase"] != phases.RUNNING or walk.ledger.now < instants.seconds(node["startedAt"]) + wait:
+    if node["phase"] != phases.RUNNING or walk.ledger.now < timestamps.seconds(node["startedAt"]) + wait:
         return
     outputs = with_defaults(node.get("outputs"))
     if outputs is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, births, graph, instants, limits, metrics, phases, substitution
+from hera_utils.interpreter import arguments, limits, metrics, new_nodes, outbound, phases, substitution, timestamps
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json
@@ -22,12 +22,12 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Look at the last attempt: take over how it ended, wait, or open another one."""
     ledger = walk.ledger
     node = ledger.nodes[frame.node_id]
-    strategy = births.retry_strategy(walk, frame.template) or {}
+    strategy = new_nodes.retry_strategy(walk, frame.template) or {}
     for fault in dirty.values():
         if fault is not None and _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
             raise fault
     while not phases.ended(node):
-        tried = graph.attempts(ledger, node)
+        tried = outbound.attempts(ledger, node)
         if tried and not phases.ended(tried[-1]):
             yield from _follow(walk, frame, node, tried)
             if not phases.ended(tried[-1]):
@@ -44,7 +44,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
         except Fault:
             if _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
                 raise
-        if len(graph.attempts(ledger, node)) == len(tried):
+        if len(outbound.attempts(ledger, node)) == len(tried):
             return  # it waits for a lock
 
 
@@ -63,7 +63,7 @@ def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | N
     name = f"{node['name']}({number})"
     local = {"retries": str(number)}
     if kind_of(frame.template) in POD_KINDS:
-        local["pod.name"] = births.pod_name_of(walk, name, str(frame.template.get("name") or ""))
+        local["pod.name"] = new_nodes.pod_name_of(walk, name, str(frame.template.get("name") or ""))
     last = before or {}
     local["lastRetry.exitCode"] = (last.get("outputs") or {}).get("exitCode") or "0"
     local["lastRetry.duration"] = _duration(last)
@@ -89,7 +89,7 @@ def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | N
 def _duration(node: Json) -> str:
     if not node.get("finishedAt"):
         return "0"
-    return f"{instants.seconds(node['finishedAt']) - instants.seconds(node.get('startedAt')):g}"
+    return f"{timestamps.seconds(node['finishedAt']) - timestamps.seconds(node.get('startedAt')):g}"
 
 
 def _policy(strategy: Json) -> str:
@@ -154,7 +154,7 @@ def _stopped(walk: Walk, frame: Frame) -> str:
     if strategy:
         return f"Stopped with strategy '{strategy}'"
     if limits.deadline_passed(walk):
-        stamp = instants.text(limits.workflow_deadline(walk)).replace("T", " ").replace("Z", " +0000 UTC")
+        stamp = timestamps.text(limits.workflow_deadline(walk)).replace("T", " ").replace("Z", " +0000 UTC")
         return f"retry exceeded workflow deadline {stamp}"
     return ""
 
@@ -176,7 +176,7 @@ def _backoff(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[J
     now = walk.ledger.now
     ends = 0.0
     if backoff.get("maxDuration"):
-        ends = instants.seconds(tried[0].get("startedAt")) + limits.duration(text_of(backoff["maxDuration"]))
+        ends = timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(backoff["maxDuration"]))
         if now > ends:
             return "Max duration limit exceeded"
     if not backoff.get("duration"):
@@ -187,7 +187,7 @@ def _backoff(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[J
         wait = min(wait * float(factor) ** (len(tried) - 1), _FOREVER)
     if backoff.get("cap"):
         wait = min(wait, limits.duration(text_of(backoff["cap"])))
-    due = instants.seconds(tried[-1].get("finishedAt")) + wait
+    due = timestamps.seconds(tried[-1].get("finishedAt")) + wait
     if ends and due > ends:
         return "Backoff would exceed max duration limit"
     limit = limits.whole(strategy.get("limit"))

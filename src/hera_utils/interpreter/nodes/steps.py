@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import cache, graph, hooks, limits, locks, loops, outputs, phases, substitution, unopened
+from hera_utils.interpreter import cache, hooks, limits, locks, loops, outbound, outputs, phases, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.scope import Scope
@@ -120,7 +120,7 @@ def _begin(walk: Walk, frame: Frame, index: int) -> Group:
     if not before.get("children"):
         ledger.adopt(before, found["id"])
     for child in ledger.children(before):
-        for last in graph.outbound(ledger, child):
+        for last in outbound.outbound(ledger, child):
             ledger.adopt(ledger.nodes[last], found["id"])
     return Group(found)
 
@@ -249,7 +249,7 @@ def _owner(walk: Walk, group: Group, child: str) -> str:
         return child
     node = walk.ledger.get(child)
     if node is not None and phases.hooked(node):
-        return walk.ledger.id_of(graph.hook_owner(node["name"]))
+        return walk.ledger.id_of(outbound.hook_owner(node["name"]))
     return child
 
 
@@ -347,7 +347,7 @@ def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None
                 outputs.add_aggregate(state.scope, "steps", step["name"], items)
             state.scope.add_node("steps", step["name"], group.node)
             continue
-        state.scope.add_node("steps", step["name"], graph.last_attempt(ledger, child))
+        state.scope.add_node("steps", step["name"], outbound.last_attempt(ledger, child))
         state.scope.add_skipped(
             "steps", step["name"], child, outputs.declared(walk, step, frame, child), artifacts=True
         )
@@ -358,5 +358,5 @@ def _set_outbound(walk: Walk, frame: Frame, node: Json) -> None:
     groups = (walk.ledger.named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"]))))
     group = next((one for one in groups if one is not None), None)
     if group is not None:
-        found = [last for child in walk.ledger.children(group) for last in graph.outbound(walk.ledger, child)]
+        found = [last for child in walk.ledger.children(group) for last in outbound.outbound(walk.ledger, child)]
         walk.ledger.change(node, outboundNodes=found)

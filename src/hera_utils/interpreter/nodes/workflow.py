@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import closing, hooks, limits, phases, substitution, unopened
+from hera_utils.interpreter import finish, hooks, limits, phases, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json
@@ -29,13 +29,13 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     except Full:
         return
     except Fault as fault:
-        closing.fail(walk, f"error in entry template execution: {fault.message}")
+        finish.fail(walk, f"error in entry template execution: {fault.message}")
         return
     if node is None:
         return
     walk.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
     if phases.fulfilled(node):
-        walk.variables["workflow.failures"] = closing.failures(walk)
+        walk.variables["workflow.failures"] = finish.failures(walk)
     if not (yield from _lifecycle(walk, frame, node, faults)):
         return
     if not phases.fulfilled(node):
@@ -49,16 +49,16 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
                 handler_id = walk.ledger.id_of(handler_name)
                 if handler_id in faults:
                     raise faults[handler_id]
-                closing.duration_variable(walk)
+                finish.duration_variable(walk)
                 handler = yield _handler(frame, handler_name, hook)
             except Full:
                 return
             except Fault as fault:
-                closing.fail(walk, f"error in exit template execution : {fault.message}")
+                finish.fail(walk, f"error in exit template execution : {fault.message}")
                 return
             if handler is None or not phases.fulfilled(handler):
                 return
-    closing.conclude(walk, node, handler)
+    finish.conclude(walk, node, handler)
 
 
 def _handler(frame: Frame, name: str, hook: Json) -> Call:

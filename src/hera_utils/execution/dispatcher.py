@@ -1,0 +1,300 @@
+"""Carrying a run out: its workflows are recorded and sent one after the other, a few at a time, and followed until all have ended.
+
+What is recorded is always a step ahead of what is sent: a process that is killed anywhere leaves a record from which the next one
+knows which workflows to look for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from hera_utils.argo import faults
+from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
+from hera_utils.argo.node_tree import FAILED, FINISHED
+from hera_utils.errors import AccessError, PlatformError, Refused
+from hera_utils.execution.batches import Part
+from hera_utils.execution.lost_pods import is_lost, lost_points
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.runs.outcome import Failure, outcome
+from hera_utils.runs.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
+from hera_utils.watch.deadline import NEVER, Deadline
+from hera_utils.watch.display import Display
+from hera_utils.watch.follow import follow
+from hera_utils.watch.progress import Progress
+from hera_utils.watch.run_progress import Share, together
+
+Json = dict[str, Any]
+Found = TypeVar("Found")
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
+_PATIENCE = 60.0  # seconds without any answer after which a server is given up
+MOST_FAILURES = 1000  # that are kept of a run, to be told
+
+
+@dataclass
+class Flight:
+    """A workflow that goes on. share: how much of it is done, 0 to 1. joined: whether an earlier process has sent it."""
+
+    row: WorkflowRow
+    phase: str = "Pending"
+    share: float = 0.0
+    joined: bool = False
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How a run's documents are made ready. stamp: on a document; check: refuses what the platform will not take; parallelism: of
+    each workflow, None for its own. labels, annotations: of each workflow.
+    """
+
+    stamp: Callable[[Json], Json]
+    check: Callable[[Json], None]
+    in_flight: int
+    parallelism: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+class Campaign:
+    """A run under way. texts: what the digests of prints stand for, kept with the record. deadline: of whoever waits: WaitTimeout then."""
+
+    def __init__(
+        self,
+        client: ArgoClient,
+        record: RunRecord,
+        sending: Sending,
+        texts: dict[str, str],
+        deadline: Deadline = NEVER,
+    ) -> None:
+        self.client, self.record, self.sending, self.texts = client, record, sending, texts
+        self.deadline = deadline
+        self.flying: dict[str, Flight] = {}
+        self.failures: list[Failure] = []
+        self.last: Json | None = None
+        self.lost: set[str] | None = None
+        self.ended: list[tuple[WorkflowRow, str]] = []
+        self._begun = time.time()
+        self._fruitless = 0
+
+    # --- joining what an earlier process began ---------------------------------------------------------------------------
+    def join(self) -> None:
+        """Take up the record's workflows: what has ended is settled, what runs is followed, what was never sent is forgotten.
+
+        One that had failed is looked at again: it may have been retried since.
+        """
+        for row in self.record.workflows():
+            if row.phase and row.phase not in FAILED:
+                continue
+            try:
+                phase = self._phase(row.name)[0]
+            except Refused as refused:
+                if refused.code != faults.NOT_FOUND:
+                    raise
+                if not row.phase:
+                    self.record.forget(row.name)
+                continue
+            if phase == row.phase:
+                continue
+            self.flying[row.name] = Flight(row, phase, joined=True)
+            if phase in FINISHED:
+                self._settle(row.name)
+        self._fruitless = 0  # what failed before is no sign for what is to come
+        self.failures.clear()
+        self.lost = None  # what is over already is judged with all the rest
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+    def send(self, part: Part) -> str:
+        """Record a part and submit it; its workflow's name."""
+        rows = [
+            PointRow(point.id, 0, "", {}, print=part.prints.get(point.id), tasks=part.pieces.get(point.id, ()))
+            for point in part.points
+        ]
+        name = str(part.document["metadata"]["name"]) if part.sent else self._name(part)
+        row = WorkflowRow(name, part.role, len(rows), print=part.rest)
+        if not part.sent:
+            document = self._ready(part, name)
+            self.sending.check(document)
+        self.record.assign(row, rows, self.texts)
+        if not part.sent:
+            try:
+                self.client.create(document)
+            except Refused:
+                self.record.forget(name)
+                raise
+        if part.made is not None:
+            part.made.name = name
+        self.flying[name] = Flight(row)
+        return name
+
+    def _name(self, part: Part) -> str:
+        """The run's name for its only workflow, else the run's name and a number (or `gather`) of its own."""
+        sent = int(self.record.facts.get("sent") or 0)
+        self.record.facts["sent"] = sent + 1
+        if sent == 0 and self.record.facts.get("single"):
+            return self.record.name
+        again = any(row.role == "gather" for row in self.record.workflows())
+        return f"{self.record.name}-{'gather' if part.role == 'gather' and not again else sent + 1}"
+
+    def _ready(self, part: Part, name: str) -> Json:
+        document = self.sending.stamp(part.document)
+        metadata = dict(document.get("metadata") or {})
+        metadata["name"] = name
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        metadata["labels"] = {**labels, **self.sending.labels, RUN_LABEL: label_of(self.record.name)}
+        metadata["annotations"] = {**annotations, **self.sending.annotations, **self._of_run(part)}
+        spec = dict(document.get("spec") or {})
+        if self.sending.parallelism is not None:
+            spec["parallelism"] = min(self.sending.parallelism, spec.get("parallelism") or self.sending.parallelism)
+        return {**document, "metadata": metadata, "spec": spec}
+
+    def _of_run(self, part: Part) -> dict[str, str]:
+        """What the workflow says of its run, for who has no record of it."""
+        said = {POINTS: str(len(part.points)), RUN_POINTS: str(self.record.to_compute())}
+        return {**said, GATHER: "follows"} if self.record.facts.get("gather") else said
+
+    # --- carrying out ------------------------------------------------------------------------------------------------
+    def carry_out(self, parts: Iterable[Part], display: Display | None, *, total: int) -> None:
+        """Send all parts, never more than a few at a time, and follow them. total: points of this run, for the display."""
+        try:
+            waiting: Iterator[Part] = iter(parts)
+            part = next(waiting, None)
+            while part is not None or self.flying:
+                while part is not None and len(self.flying) < self.sending.in_flight and not self.hopeless:
+                    self.send(part)
+                    part = next(waiting, None)
+                if not self.flying:
+                    break
+                self._wait(display, total)
+        finally:
+            if display is not None:
+                display.close()
+
+    def send_some(self, parts: Iterable[Part]) -> bool:
+        """Send as many parts as may go on at once; whether that was all."""
+        waiting = iter(parts)
+        part = next(waiting, None)
+        while part is not None and len(self.flying) < self.sending.in_flight:
+            self.send(part)
+            part = next(waiting, None)
+        return part is None
+
+    def follow_one(self, name: str, display: Display | None) -> Json:
+        """Follow a single workflow to its end, task by task, and settle it."""
+        document = follow(self.client, name, display, deadline=self.deadline)
+        self._settle(name, document)
+        return document
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the first workflows brought no result at all: then no more are sent."""
+        return self._fruitless >= self.sending.in_flight
+
+    def _wait(self, display: Display | None, total: int) -> None:
+        """Until at least one of the workflows has ended."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            over = []
+            for name, flight in self.flying.items():
+                try:
+                    flight.phase, flight.share = self._phase(name)
+                except Refused as refused:
+                    if refused.code != faults.NOT_FOUND:
+                        raise
+                    flight.phase = "Deleted"
+                if flight.phase in FINISHED or flight.phase == "Deleted":
+                    over.append(name)
+            for name in over:
+                self._settle(name)
+            if display is not None:
+                display.update(self.progress(total))
+            if over:
+                return
+            self.deadline.check(self.record.name)
+            time.sleep(self.deadline.pause(pause))
+            pause = min(_LONGEST_PAUSE, pause * 1.3)
+
+    def _phase(self, name: str) -> tuple[str, float]:
+        """(phase, share of its tasks that are done)."""
+        status = self._asked(lambda: self.client.get(name, fields="status.phase,status.progress")).get("status") or {}
+        done, _, every = str(status.get("progress") or "").partition("/")
+        share = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
+        return str(status.get("phase") or "Pending"), share
+
+    def _asked(self, ask: Callable[[], Found]) -> Found:
+        """Ask until there is an answer: a server may be down for a while, and this machine's is started again."""
+        begun, pause = time.monotonic(), 0.1
+        while True:
+            try:
+                return ask()
+            except (AccessError, PlatformError):
+                if time.monotonic() - begun > _PATIENCE:
+                    raise
+                self.deadline.check(self.record.name)
+                time.sleep(self.deadline.pause(pause))
+                pause = min(5.0, pause * 2)
+                self.client.rejoin()
+
+    def _settle(self, name: str, document: Json | None = None) -> None:
+        """A workflow is over: write down what became of its points."""
+        flight = self.flying.pop(name)
+        rows = list(self.record.points(workflow=name))
+        if flight.phase == "Deleted":
+            phase, statuses = "Deleted", {row.id: "Deleted" for row in rows}
+        else:
+            document = document or self._asked(lambda: self.client.get(name))
+            phase = str((document.get("status") or {}).get("phase") or "")
+            statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
+            if flight.joined and phase in FAILED:
+                self._note_lost(document, rows, statuses)
+            if len(self.failures) < MOST_FAILURES:
+                self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
+            self.last = document
+        self.record.settle(name, phase, statuses)
+        self.ended.append((flight.row, phase))
+        if rows:
+            self._fruitless = 0 if DONE in statuses.values() else self._fruitless + 1
+
+    def _note_lost(self, document: Json, rows: list[PointRow], statuses: dict[str, str]) -> None:
+        lost = lost_points(document, rows, statuses)
+        if lost is not None:
+            self.lost = lost | (self.lost or set())
+
+    def take_lost(self) -> set[str] | None:
+        """The points to compute again as their pods were lost before this process took up their workflows; None when no pod was.
+
+        Asked once: what is lost of workflows that this process sends is a failure.
+        """
+        lost, self.lost = self.lost, None
+        if lost is not None:
+            self.failures = [failure for failure in self.failures if not is_lost(failure.message)]
+            self._fruitless = 0
+        return lost
+
+    def progress(self, total: int) -> Progress:
+        """How far the whole run is, in points."""
+        shares = []
+        for row in self.record.workflows():
+            flight = self.flying.get(row.name)
+            phase = row.phase or (flight.phase if flight is not None else "")
+            shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
+        state = together(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
+        statuses = self.record.statuses()
+        failed = sum(count for status, count in statuses.items() if status in FAILED)
+        if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
+            state = replace(state, phase=DONE)  # what had failed was made up for
+        return replace(state, failed=failed)
+
+
+def _statuses(document: Json, phase: str, rows: list[PointRow], *, unit: bool) -> dict[str, str]:
+    """Point id → how it stands. unit: of a workflow that runs whole; where its tasks are not known a point is as the workflow is, and
+    when it failed though every point succeeded, none is done: the workflow has to run again.
+    """
+    statuses = point_statuses(document, rows)
+    if unit:
+        statuses |= {row.id: phase for row in rows if not row.tasks}
+        if phase != DONE and set(statuses.values()) <= {DONE}:
+            return {row.id: phase for row in rows}
+    return statuses

@@ -1,0 +1,135 @@
+"""What the reader of a script sees of its experiment: where it runs, its claims, its progress, how it ended."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from hera_utils.errors import HeraUtilsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hera_utils.execution.run import Run
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.connection import Connection
+    from hera_utils.platforms.provision import Provisioned
+    from hera_utils.preflight.finding import Finding
+    from hera_utils.settings.resolve import CLIContext
+    from hera_utils.watch.display import Display
+
+
+class Detached(KeyboardInterrupt):
+    """Ctrl-C while a run is followed: the run goes on. Its text says how to come back."""
+
+
+class Told(Protocol):
+    """To whom an engine tells what happens."""
+
+    def where(self, context: CLIContext, connection: Connection, version: str) -> None: ...
+
+    def provisioned(self, made: Sequence[Provisioned]) -> None: ...
+
+    def display(self) -> Display | None: ...
+
+    def ended(self, client: ArgoClient, run: Run) -> None: ...
+
+    def findings(self, findings: Sequence[Finding]) -> None: ...
+
+    def lines(self, lines: Sequence[str]) -> None: ...
+
+
+class Silence:
+    """Nobody is told."""
+
+    def where(self, context: CLIContext, connection: Connection, version: str) -> None:
+        return None
+
+    def provisioned(self, made: Sequence[Provisioned]) -> None:
+        return None
+
+    def display(self) -> Display | None:
+        return None
+
+    def ended(self, client: ArgoClient, run: Run) -> None:
+        return None
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        return None
+
+    def lines(self, lines: Sequence[str]) -> None:
+        return None
+
+
+class Screen:
+    """The reader of a script: rich on a terminal, plain lines in a pipe."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        if console is None:
+            from rich.console import Console
+
+            console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.console = console
+
+    def where(self, context: CLIContext, connection: Connection, version: str) -> None:
+        if connection.local:
+            here = f"python {platform.python_version()} · {os.cpu_count()} cores"
+            self.lines([f"platform  local ({context.origin('platform')})   {here}"])
+        else:
+            self.lines([f"platform  {connection.argo_server} {version}   namespace {connection.namespace}"])
+
+    def provisioned(self, made: Sequence[Provisioned]) -> None:
+        self.lines([f"claim {one.name} is the folder {one.where}" for one in made if one.where])
+
+    def display(self) -> Display | None:
+        from hera_utils.watch.display import shown
+
+        return shown(self.console)
+
+    def ended(self, client: ArgoClient, run: Run) -> None:
+        from hera_utils.runs.summary import lines, warning
+
+        if text := warning(run.workflow):
+            self.lines([f"{run.name}: {text}"])
+        if not run.succeeded:
+            self.lines(lines(run.outcome, last_lines(client, run)))
+        self.lines([run.link])
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        from rich.text import Text
+
+        from hera_utils.preflight.as_text import lines, summary
+
+        if not self.console.is_terminal:
+            self.lines([*(finding.line() for finding in findings), summary(findings)])
+            return
+        colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
+        for line in lines(findings, self.console.width):
+            text = Text(line.text, "bold" if line.verdict is None or (line.fix and line.verdict == "problem") else "")
+            if line.verdict is not None and line.mark:
+                text.stylize(colours[line.verdict], 0, line.mark)
+            self.console.print(text)
+        self.lines([summary(findings)])
+
+    def lines(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.console.print(line)
+
+
+def last_lines(client: ArgoClient, run: Run) -> dict[str, list[str]]:
+    """The last lines that the first failed tasks wrote, by node id."""
+    from hera_utils.argo.names import pod_name
+    from hera_utils.runs.summary import LAST_LINES, first_failures
+
+    found: dict[str, list[str]] = {}
+    for failure in first_failures(run.outcome):
+        workflow = failure.workflow or run.name
+        pod = pod_name(workflow, failure.node_name, failure.template, failure.node_id)
+        try:
+            lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
+        except HeraUtilsError:
+            continue  # no log is no reason to hide the failure
+        found[failure.node_id] = [line for line in lines if "argo=true" not in line]
+    return found

@@ -1,0 +1,551 @@
+"""Walks the tree of an expression over an environment. Bounded: steps, items and text lengths."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import operations as op
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import functions
+from hera_utils.expressions.expr.lexer import located
+from hera_utils.expressions.expr.nodes import (
+    Array,
+    Binary,
+    Builtin,
+    Call,
+    Chain,
+    Conditional,
+    Constant,
+    Let,
+    Map,
+    Member,
+    Name,
+    Node,
+    Pointer,
+    Predicate,
+    Sequence,
+    Slice,
+    Unary,
+)
+from hera_utils.expressions.values import Byte, Failure, Function, Groups, go_type, is_nil
+
+MOST_STEPS = 1_000_000
+MOST_CHARACTERS = 50_000_000
+
+
+class EvaluationError(ExpressionError):
+    """An expression that fails while it is evaluated; the message is expr-lang's, with its place."""
+
+
+class _Nil(Exception):
+    """A nil within an optional chain: it is on the stack."""
+
+
+class _Loop:
+    """A collection that a predicate goes through: what `#`, `#acc`, `#index` mean."""
+
+    __slots__ = ("accumulator", "count", "index", "items", "length")
+
+    def __init__(self, values: Any) -> None:
+        self.items = values.encode("utf-8", "surrogatepass") if isinstance(values, str) else values
+        if not isinstance(self.items, list | tuple | bytes | dict):
+            raise Failure(f"reflect: call of reflect.Value.Len on {_zero_kind(values)} Value")
+        self.length = len(self.items)
+        self.index = 0
+        self.count = 0
+        self.accumulator: Any = None
+
+    def each(self, start: int = 0, *, backwards: bool = False) -> Iterator[None]:
+        """Sets the index to one after the other."""
+        for index in range(self.length - 1, -1, -1) if backwards else range(start, self.length):
+            self.index = index
+            yield
+
+    def item(self) -> Any:
+        if isinstance(self.items, dict):
+            raise Failure("reflect: call of reflect.Value.Index on map Value")
+        found = self.items[self.index]
+        return Byte(found) if isinstance(self.items, bytes) else found
+
+
+def evaluate(node: Node, source: str, environment: Mapping[str, Any], entropy: Entropy) -> Any:
+    """The value of an optimized tree. Raises EvaluationError."""
+    walker = _Walker(environment, entropy)
+    try:
+        walker.run(node)
+        return walker.stack.pop()
+    except Failure as failure:
+        raise EvaluationError(located(failure.message, source, walker.place)) from None
+    except RecursionError:
+        raise EvaluationError("expression is nested too deeply") from None
+
+
+class _Walker:
+    """Values stand on a stack, as in expr-lang's machine: findLast leaves something below its value, which others then take."""
+
+    def __init__(self, environment: Mapping[str, Any], entropy: Entropy) -> None:
+        self.environment = environment
+        self.entropy = entropy
+        self.stack: list[Any] = []
+        self.locals: dict[str, Any] = {}
+        self.loops: list[_Loop] = []
+        self.steps = 0
+        self.items = 0
+        self.characters = 0
+        self.place = 0
+
+    def run(self, node: Node) -> None:
+        """Put the node's value on the stack."""
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Failure("evaluation takes too many steps")
+        _RUNS[type(node)](self, node)
+
+    def taken(self, node: Node) -> Any:
+        """The node's value, taken from the stack at once."""
+        self.run(node)
+        return self.stack.pop()
+
+    def top(self, count: int) -> list[Any]:
+        """The uppermost values, the uppermost last."""
+        at = len(self.stack) - count
+        found = self.stack[at:]
+        del self.stack[at:]
+        return found
+
+    def grow(self, count: int) -> None:
+        self.items += count
+        if self.items >= op.MOST_ITEMS:
+            raise Failure("memory budget exceeded")
+
+    def write(self, value: Any) -> None:
+        """Texts are made anew each time: what all of them cost together is bounded."""
+        if isinstance(value, str):
+            self.characters += len(value)
+            if self.characters > MOST_CHARACTERS:
+                raise Failure("memory budget exceeded")
+
+    # -- leaves
+
+    def constant(self, node: Constant) -> None:
+        self.stack.append(list(node.value) if isinstance(node.value, list) else node.value)
+
+    def name(self, node: Name) -> None:
+        if node.name in self.locals:
+            self.stack.append(self.locals[node.name])
+        elif node.name == "$env":
+            self.stack.append(self.environment)
+        else:
+            self.stack.append(self.environment.get(node.name))
+
+    def pointer(self, node: Pointer) -> None:
+        loop = self.loops[-1]
+        self.place = node.place
+        if node.name == "index":
+            self.stack.append(loop.index)
+        else:
+            self.stack.append(loop.accumulator if node.name == "acc" else loop.item())
+
+    # -- operators
+
+    def unary(self, node: Unary) -> None:
+        self.run(node.operand)
+        self.place = node.place
+        if node.operator in ("!", "not"):
+            self.stack.append(not boolean(self.stack.pop()))
+        elif node.operator == "-":
+            self.stack.append(op.negate(self.stack.pop()))
+
+    def holds(self, node: Node) -> bool:
+        """Whether what is on top of the stack is true; it stays there."""
+        self.place = node.place
+        return boolean(self.stack[-1])
+
+    def binary(self, node: Binary) -> None:
+        spine = [node]  # a + b + c …: as deep as it is long, so not by recursion
+        while isinstance(spine[-1].left, Binary):
+            spine.append(spine[-1].left)
+        self.operand(spine[-1].left, spine[-1])
+        for one in reversed(spine):
+            self.steps += 1
+            operator = one.operator
+            if operator in ("&&", "and", "||", "or"):
+                # expr-lang looks at the left side only
+                if self.holds(one) is not (operator in ("||", "or")):
+                    self.stack.pop()
+                    self.run(one.right)
+            elif operator == "??":
+                if is_nil(self.stack[-1]):
+                    self.stack.pop()
+                    self.operand(one.right, one)
+            else:
+                self.run(one.right)
+                right, left = self.stack.pop(), self.stack.pop()
+                self.place = one.place
+                value = _OPERATIONS[operator](left, right)
+                if operator == "..":
+                    self.grow(len(value))
+                self.write(value)
+                self.stack.append(value)
+
+    def operand(self, node: Node, parent: Binary) -> None:
+        """A chain beside `??` may give a nil list."""
+        if parent.operator == "??" and isinstance(node, Chain):
+            self.chain(node, plain=False)
+        else:
+            self.run(node)
+
+    def conditional(self, node: Conditional) -> None:
+        self.run(node.condition)
+        chosen = node.then if self.holds(node) else node.otherwise
+        self.stack.pop()
+        self.run(chosen)
+
+    def sequence(self, node: Sequence) -> None:
+        for one in node.nodes[:-1]:
+            self.run(one)
+            self.stack.pop()
+        self.run(node.nodes[-1])
+
+    def let(self, node: Let) -> None:
+        value = self.taken(node.value)
+        saved = self.locals
+        self.locals = {**saved, node.name: value}
+        self.run(node.body)
+        self.locals = saved
+
+    # -- members
+
+    def chain(self, node: Chain, *, plain: bool = True) -> None:
+        with suppress(_Nil):
+            self.run(node.node)
+        if plain and is_nil(self.stack[-1]):
+            self.stack[-1] = None
+
+    def member(self, node: Member) -> None:
+        self.run(node.node)
+        if node.optional and is_nil(self.stack[-1]):
+            raise _Nil
+        self.run(node.member)
+        key, value = self.stack.pop(), self.stack.pop()
+        self.place = node.place
+        self.stack.append(op.fetch(value, key))
+
+    def slice(self, node: Slice) -> None:
+        self.run(node.node)
+        whole = self.stack[-1]
+        if node.end is not None:
+            self.run(node.end)
+        else:
+            self.place = node.place
+            self.stack.append(op.length(whole))
+        if node.start is not None:
+            self.run(node.start)
+        else:
+            self.stack.append(0)
+        start, end, value = self.stack.pop(), self.stack.pop(), self.stack.pop()
+        self.place = node.place
+        self.stack.append(op.sliced(value, start, end))
+
+    def array(self, node: Array) -> None:
+        for one in node.nodes:
+            self.run(one)
+        self.place = node.place
+        self.gather(len(node.nodes))
+
+    def gather(self, count: int) -> None:
+        self.grow(count)
+        self.stack.append(self.top(count))
+
+    def map(self, node: Map) -> None:
+        for key, value in node.pairs:
+            self.run(key)
+            self.run(value)
+        self.place = node.place
+        self.grow(len(node.pairs))
+        found: dict[str, Any] = {}
+        pairs = self.top(2 * len(node.pairs))
+        for at in range(len(pairs) - 2, -1, -2):  # of two equal keys the first wins
+            name = pairs[at]
+            if not isinstance(name, str):
+                given = "nil" if name is None else go_type(name)
+                raise Failure(f"interface conversion: interface {{}} is {given}, not string")
+            found[name] = pairs[at + 1]
+        self.stack.append({pairs[at]: found[pairs[at]] for at in range(0, len(pairs), 2)})
+
+    # -- calls
+
+    def call(self, node: Call) -> None:
+        for one in node.arguments:
+            self.run(one)
+        callee = self.taken(node.callee)
+        self.place = node.place
+        if callee is None:
+            raise Failure("invalid operation: cannot call nil")
+        if not isinstance(callee, Function):
+            raise Failure(f"invalid operation: cannot call non-function of type {go_type(callee)}")
+        value = invoke(callee, self.top(len(node.arguments)))
+        self.write(value)
+        self.stack.append(value)
+
+    def builtin(self, node: Builtin) -> None:
+        looped = _LOOPS.get(node.name)
+        if looped is not None:
+            self.looped(node, looped)
+            return
+        for one in node.arguments:
+            self.run(one)
+        self.place = node.place
+        arguments = self.top(len(node.arguments))
+        if node.name == "now":
+            self.stack.append(functions.now(self.entropy, *arguments[:1]))
+            return
+        value = _apply(node.name, functions.BUILTINS[node.name], arguments)
+        if isinstance(value, list):
+            self.grow(len(value))
+        self.write(value)
+        self.stack.append(value)
+
+    # -- predicates
+
+    def looped(self, node: Builtin, how: Callable[[Any, Builtin, _Loop], None]) -> None:
+        first = node.arguments[0]
+        if node.name == "sum" and len(node.arguments) == 1 and isinstance(first, Array) and len(first.nodes) > 1:
+            self.sum_array(node, first)
+            return
+        values = self.taken(first)
+        self.place = node.place
+        loop = _Loop(values)
+        self.loops.append(loop)
+        how(self, node, loop)
+        self.loops.pop()
+
+    def sum_array(self, node: Builtin, array: Array) -> None:
+        """expr-lang's optimizer: a + (b + c)."""
+        for one in array.nodes:
+            self.run(one)
+        self.place = node.place
+        for _ in array.nodes[1:]:
+            right, left = self.stack.pop(), self.stack.pop()
+            self.stack.append(op.add(left, right))
+
+    def judged(self, node: Builtin) -> bool:
+        """What the predicate says of the current item; it stays on the stack."""
+        self.run(node.arguments[1])
+        return self.holds(node)
+
+    def predicate(self, node: Predicate) -> None:
+        self.run(node.node)
+
+    def chosen(self, node: Builtin, loop: _Loop) -> None:
+        if node.mapped is not None:
+            self.run(node.mapped)
+        else:
+            self.stack.append(loop.item())
+
+    def quantifier(self, node: Builtin, loop: _Loop) -> None:
+        for _ in loop.each():
+            verdict = self.judged(node)
+            if node.name == "none":
+                self.stack[-1] = verdict = not verdict
+            if verdict is (node.name == "any"):
+                return
+            self.stack.pop()
+        self.stack.append(node.name != "any")
+
+    def one(self, node: Builtin, loop: _Loop) -> None:
+        for _ in loop.each():
+            loop.count += self.judged(node)
+            self.stack.pop()
+        self.stack.append(loop.count == 1)
+
+    def filter(self, node: Builtin, loop: _Loop) -> None:
+        for _ in loop.each():
+            verdict = self.judged(node)
+            self.stack.pop()
+            if verdict:
+                loop.count += 1
+                self.chosen(node, loop)
+        self.gather(loop.count)
+
+    def mapped(self, node: Builtin, loop: _Loop) -> None:
+        for _ in loop.each():
+            self.run(node.arguments[1])
+        self.gather(loop.length)
+
+    def count(self, node: Builtin, loop: _Loop) -> None:
+        for _ in loop.each():
+            if len(node.arguments) == 2:
+                self.run(node.arguments[1])
+            else:
+                self.stack.append(loop.item())
+            verdict = self.holds(node)
+            self.stack.pop()
+            loop.count += verdict
+            if verdict and node.most is not None and loop.count >= node.most:
+                break
+        self.stack.append(loop.count)
+
+    def sum(self, node: Builtin, loop: _Loop) -> None:
+        loop.accumulator = 0
+        for _ in loop.each():
+            if len(node.arguments) == 2:
+                self.run(node.arguments[1])
+            else:
+                self.stack.append(loop.item())
+            self.place = node.place
+            loop.accumulator = op.add(self.stack.pop(), loop.accumulator)
+        self.stack.append(loop.accumulator)
+
+    def find(self, node: Builtin, loop: _Loop) -> None:
+        backwards = "Last" in node.name
+        for _ in loop.each(backwards=backwards):
+            if backwards:
+                self.stack.append(True)  # expr-lang forgets it there
+            verdict = self.judged(node)
+            self.stack.pop()
+            if verdict:
+                if node.name.endswith("Index"):
+                    self.stack.append(loop.index)
+                else:
+                    self.chosen(node, loop)
+                return
+        if backwards:
+            self.stack.append(False)
+        if node.throws:
+            raise Failure("reflect: slice index out of range")
+        self.stack.append(None)
+
+    def group(self, node: Builtin, loop: _Loop) -> None:
+        groups = Groups()
+        for _ in loop.each():
+            key = self.taken(node.arguments[1])
+            self.place = node.place
+            if isinstance(key, list | dict | bytes):
+                raise Failure(f"runtime error: hash of unhashable type {go_type(key)}")
+            groups.setdefault(key, []).append(loop.item())
+        self.stack.append(groups)
+
+    def sort(self, node: Builtin, loop: _Loop) -> None:
+        order = self.taken(node.arguments[2]) if len(node.arguments) > 2 else "asc"
+        self.place = node.place
+        if not isinstance(order, str):
+            raise Failure("sortBy order argument must be a string")
+        if order not in ("asc", "desc"):
+            raise Failure("unknown order, use asc or desc")
+        items, keys = [], []
+        for _ in loop.each():
+            keys.append(self.taken(node.arguments[1]))
+            items.append(loop.item())
+        self.place = node.place
+        self.grow(loop.length)
+        self.stack.append(functions.ordered(items, keys, order))
+
+    def reduce(self, node: Builtin, loop: _Loop) -> None:
+        start = 0
+        if len(node.arguments) > 2:
+            loop.accumulator = self.taken(node.arguments[2])
+        else:
+            if not loop.length:
+                raise Failure("reduce of empty array with no initial value")
+            loop.accumulator, start = loop.item(), 1
+        for _ in loop.each(start):
+            loop.accumulator = self.taken(node.arguments[1])
+        self.stack.append(loop.accumulator)
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Failure(f"interface conversion: interface {{}} is {'nil' if value is None else go_type(value)}, not bool")
+    return value
+
+
+def invoke(function: Function, arguments: list[Any]) -> Any:
+    """Call a function of the environment as Go's reflection does."""
+    return _apply(function.name, function.call, function.fitted(arguments))
+
+
+def _apply(name: str, function: Callable[..., Any], arguments: list[Any]) -> Any:
+    try:
+        return function(*arguments)
+    except TypeError:
+        try:
+            inspect.signature(function).bind(*arguments)
+        except TypeError:
+            raise Failure(f"invalid number of arguments for {name} (got {len(arguments)})") from None
+        except ValueError:
+            pass
+        raise Failure(f"invalid arguments for {name} ({', '.join(map(go_type, arguments))})") from None
+    except (OverflowError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        raise Failure(f"invalid argument for {name}: {error}") from None
+
+
+def _zero_kind(value: Any) -> str:
+    return "zero" if value is None else go_type(value)
+
+
+_OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": op.equal,
+    "==int": functools.partial(op.equal_typed, "int"),
+    "==string": functools.partial(op.equal_typed, "string"),
+    "!=": lambda left, right: not op.equal(left, right),
+    "<": op.less,
+    ">": op.more,
+    "<=": op.less_or_equal,
+    ">=": op.more_or_equal,
+    "+": op.add,
+    "-": op.subtract,
+    "*": op.multiply,
+    "/": op.divide,
+    "%": op.modulo,
+    "**": op.power,
+    "^": op.power,
+    "..": op.make_range,
+    "in": op.contained,
+    "matches": op.matches,
+    "contains": lambda left, right: op.text_operator("contains", left, right),
+    "startsWith": lambda left, right: op.text_operator("startsWith", left, right),
+    "endsWith": lambda left, right: op.text_operator("endsWith", left, right),
+}
+
+_RUNS: dict[type[Node], Callable[[Any, Any], Any]] = {
+    Constant: _Walker.constant,
+    Name: _Walker.name,
+    Pointer: _Walker.pointer,
+    Unary: _Walker.unary,
+    Binary: _Walker.binary,
+    Conditional: _Walker.conditional,
+    Sequence: _Walker.sequence,
+    Let: _Walker.let,
+    Predicate: _Walker.predicate,
+    Chain: _Walker.chain,
+    Member: _Walker.member,
+    Slice: _Walker.slice,
+    Array: _Walker.array,
+    Map: _Walker.map,
+    Call: _Walker.call,
+    Builtin: _Walker.builtin,
+}
+
+_LOOPS: dict[str, Callable[[Any, Any, Any], None]] = {
+    "all": _Walker.quantifier,
+    "none": _Walker.quantifier,
+    "any": _Walker.quantifier,
+    "one": _Walker.one,
+    "filter": _Walker.filter,
+    "map": _Walker.mapped,
+    "count": _Walker.count,
+    "sum": _Walker.sum,
+    "find": _Walker.find,
+    "findIndex": _Walker.find,
+    "findLast": _Walker.find,
+    "findLastIndex": _Walker.find,
+    "groupBy": _Walker.group,
+    "sortBy": _Walker.sort,
+    "reduce": _Walker.reduce,
+}

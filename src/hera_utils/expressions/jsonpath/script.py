@@ -1,0 +1,285 @@
+"""What stands in `[?(…)]` and `[(…)]`: the script engine of evilmonkeyinc/jsonpath.
+
+It splits a text at the first place of the weakest operator that occurs outside quotes and brackets, and goes on with both
+halves; so `10-3-2` is `10-(3-2)`. Values are compared as numbers where both can be read as numbers, else as texts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from hera_utils.expressions import regexp
+from hera_utils.expressions.expr import functions as builtin
+from hera_utils.expressions.gotext import text_of
+from hera_utils.expressions.jsonpath import query
+from hera_utils.expressions.operations import power
+from hera_utils.expressions.values import Failure
+
+_OPERATORS = (
+    "||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!", "+", "-", "**", "*", "/", "%", "not in", "in", "@", "$",
+)  # fmt: skip
+_LONGEST = 4000
+_NAMES: dict[str, Any] = {"nil": None, "null": None}
+
+
+class _Operation:
+    def __init__(self, apply: Callable[[Any, Any], Any]) -> None:
+        self.apply = apply
+
+
+def compile_script(expression: str) -> query.Evaluate:
+    """A script as a function of (root, current). Raises Failure."""
+    if len(expression) > _LONGEST:
+        raise Failure("invalid expression. it is too long")
+    try:
+        operation = _operation(expression, 0)
+    except RecursionError:
+        raise Failure("invalid expression. it is nested too deeply") from None
+
+    def evaluate(root: Any, current: Any) -> Any:
+        if expression == "":
+            raise Failure("invalid expression. is empty")
+        if operation is not None:
+            return operation.apply(root, current)
+        if expression in _NAMES:
+            return _NAMES[expression]
+        for read in (_number, _boolean):
+            try:
+                return read(expression, root, current)
+            except Failure:
+                continue
+        return expression
+
+    return evaluate
+
+
+def _operation(text: str, level: int) -> _Operation | None:
+    text = text.strip()
+    if text == "":
+        return None
+    if text.startswith("(") and text.endswith(")"):
+        text, level = text[1:-1].strip(), 0
+    for at in range(level, len(_OPERATORS)):
+        operator = _OPERATORS[at]
+        place = _unquoted(text, operator)
+        if place < 0:
+            continue
+        selects = operator in ("@", "$")
+        left, right = text[:place].strip(), text[place + len(operator) :].strip()
+        if (right == "" and not selects) or (left == "" and not selects and operator != "!"):
+            continue
+        if left and (selects or operator == "!"):
+            continue
+        if selects:
+            return _selector(text)
+        first, second = _argument(left, at), _argument(right, at)
+        return _Operation(_applied(_ACTIONS[operator], first, second))
+    return None
+
+
+def _applied(action: Callable[..., Any], first: Any, second: Any) -> Callable[[Any, Any], Any]:
+    return lambda root, current: action(first, second, root, current)
+
+
+def _argument(text: str, level: int) -> Any:
+    operation = _operation(text, level)
+    if operation is not None:
+        return operation
+    if text == "":
+        return None
+    if (text[0] == "[" and text[-1] == "]") or (text[0] == "{" and text[-1] == "}"):
+        try:
+            return json.loads(text, parse_int=float)
+        except ValueError:
+            return text
+    return text
+
+
+def _unquoted(text: str, operator: str) -> int:
+    """The first place of the operator outside quotes and brackets, -1 when there is none."""
+    quote, square, curved = "", 0, 0
+    for at, character in enumerate(text):
+        if character in "'\"" and not square and not curved:
+            if not quote:
+                quote = character
+            elif quote == character:
+                quote = ""
+        elif character in "()" and not quote and not square:
+            curved += 1 if character == "(" else -1
+        elif character in "[]" and not quote and not curved:
+            square += 1 if character == "[" else -1
+        if quote or square > 0 or curved > 0:
+            continue
+        start = at + 1 - len(operator)
+        if start >= 0 and text[start : at + 1] == operator:
+            return start
+    return -1
+
+
+def _selector(path: str) -> _Operation:
+    steps = query.compiled(path)
+
+    def apply(root: Any, current: Any) -> Any:
+        found = query.select(steps, root, current)
+        if isinstance(found, str) and not _quoted(found, "'"):
+            return f"'{found}'"
+        return found
+
+    return _Operation(apply)
+
+
+def _quoted(text: str, quote: str) -> bool:
+    return len(text) > 1 and text[0] == text[-1] == quote
+
+
+# -- reading arguments --------------------------------------------------------------------------------------------------
+
+
+def _value(argument: Any, root: Any, current: Any) -> Any:
+    """What an argument stands for. Texts that are no parameter stay texts."""
+    if isinstance(argument, _Operation):
+        argument = argument.apply(root, current)
+    if isinstance(argument, str) and argument in _NAMES:
+        return _NAMES[argument]
+    return argument
+
+
+def _given(argument: Any) -> None:
+    if argument is None:
+        raise Failure("invalid argument. is nil")
+
+
+def _number(argument: Any, root: Any, current: Any) -> float:
+    _given(argument)
+    found = builtin.parse_float(text_of(_value(argument, root, current)))
+    if found is None:
+        raise Failure("invalid argument. expected number")
+    return found
+
+
+def _integer(argument: Any, root: Any, current: Any) -> int:
+    _given(argument)
+    found = builtin.parse_integer(text_of(_value(argument, root, current)))
+    if found is None:
+        raise Failure("invalid argument. expected integer")
+    return found
+
+
+def _boolean(argument: Any, root: Any, current: Any) -> bool:
+    value = _value(argument, root, current)
+    if value is None:
+        return False
+    shown = text_of(value)
+    if shown in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    if shown in ("0", "f", "F", "false", "FALSE", "False"):
+        return False
+    raise Failure("invalid argument. expected boolean")
+
+
+def _text(argument: Any, root: Any, current: Any) -> str:
+    _given(argument)
+    value = _value(argument, root, current)
+    if not isinstance(value, str):
+        return text_of(value)
+    return f"'{value[1:-1]}'" if _quoted(value, '"') else value
+
+
+def _elements(argument: Any, root: Any, current: Any) -> list[Any]:
+    _given(argument)
+    value = _value(argument, root, current)
+    if isinstance(value, list | tuple):
+        return list(value)
+    if isinstance(value, dict):
+        return list(value.values())
+    raise Failure(
+        "invalid argument. expected array, map, or slice" if value is not None else "invalid argument. is nil"
+    )
+
+
+# -- operators ----------------------------------------------------------------------------------------------------------
+
+
+def _same(first: Any, second: Any, root: Any, current: Any) -> bool:
+    try:
+        return _number(first, root, current) == _number(second, root, current)
+    except Failure:
+        return _text(first, root, current) == _text(second, root, current)
+
+
+def _matched(first: Any, second: Any, root: Any, current: Any) -> bool:
+    text, pattern = _text(first, root, current), _text(second, root, current)
+    text = text[1:-1] if _quoted(text, "'") else text
+    pattern = pattern[1:-1] if _quoted(pattern, "'") else pattern
+    try:
+        return regexp.compiled(pattern).search(text) is not None
+    except Failure:
+        raise Failure("invalid argument. expected a valid regexp") from None
+
+
+def _contained(first: Any, second: Any, root: Any, current: Any) -> bool:
+    item: Any = first
+    for read in (_number, _text, _boolean):
+        try:
+            item = read(first, root, current)
+            break
+        except Failure:
+            continue
+    elements = _elements(second, root, current)
+    return any(type(one) is type(item) and one == item for one in elements)
+
+
+def _both(first: Any, second: Any, root: Any, current: Any) -> bool:
+    left, right = _boolean(first, root, current), _boolean(second, root, current)
+    return left and right
+
+
+def _either(first: Any, second: Any, root: Any, current: Any) -> bool:
+    left, right = _boolean(first, root, current), _boolean(second, root, current)
+    return left or right
+
+
+def _numeric(how: Callable[[float, float], Any]) -> Callable[..., Any]:
+    def apply(first: Any, second: Any, root: Any, current: Any) -> Any:
+        left, right = _number(first, root, current), _number(second, root, current)
+        return how(left, right)
+
+    return apply
+
+
+def _remainder(first: Any, second: Any, root: Any, current: Any) -> int:
+    left, right = _integer(first, root, current), _integer(second, root, current)
+    if right == 0:
+        raise Failure("runtime error: integer divide by zero")
+    return int(math.fmod(left, right)) if abs(left) < 2**53 > abs(right) else left - right * int(left / right)
+
+
+def _divided(left: float, right: float) -> float:
+    if right == 0:
+        return math.nan if left == 0 or math.isnan(left) else math.copysign(math.inf, left) * math.copysign(1, right)
+    return left / right
+
+
+_ACTIONS: dict[str, Callable[..., Any]] = {
+    "||": _either,
+    "&&": _both,
+    "==": _same,
+    "!=": lambda *arguments: not _same(*arguments),
+    "<=": _numeric(lambda left, right: left <= right),
+    ">=": _numeric(lambda left, right: left >= right),
+    "<": _numeric(lambda left, right: left < right),
+    ">": _numeric(lambda left, right: left > right),
+    "=~": _matched,
+    "!": lambda first, second, root, current: not _boolean(second, root, current),
+    "+": _numeric(lambda left, right: left + right),
+    "-": _numeric(lambda left, right: left - right),
+    "**": _numeric(power),
+    "*": _numeric(lambda left, right: left * right),
+    "/": _numeric(_divided),
+    "%": _remainder,
+    "not in": lambda *arguments: not _contained(*arguments),
+    "in": _contained,
+}

@@ -1,0 +1,123 @@
+"""Cases of names as huandu/xstrings changes them: camelcase, snakecase, kebabcase."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from hera_utils.expressions.expr.functions import SPACE
+
+_SPACES = frozenset(SPACE)
+
+
+def _is_connector(character: str) -> bool:
+    return character in "-_" or character in _SPACES
+
+
+def camelcase(value: str) -> str:
+    made: list[str] = []
+    rest = list(value)
+    current, upper = "", False
+    while rest:
+        current = rest.pop(0)
+        if not _is_connector(current):
+            upper, current = current.isupper(), _one(current.upper(), current)
+            break
+        made.append(current)
+    if not rest:
+        return "".join(made) + (current if made or current else "")
+    while rest:
+        previous, current = current, rest.pop(0)
+        if _is_connector(current) and _is_connector(previous):
+            made.append(previous)
+            continue
+        if _is_connector(previous):
+            upper, current = current.isupper(), _one(current.upper(), current)
+        else:
+            if upper:
+                if current.isupper():
+                    current = _one(current.lower(), current)
+                else:
+                    upper = False
+            made.append(previous)
+    return "".join([*made, current])
+
+
+def _one(changed: str, character: str) -> str:
+    return changed if len(changed) == 1 else character
+
+
+_WORD = re.compile(
+    r"(?P<connector>[\s_\-]+)|(?P<punct>[!-#%-*,-/:;?@\[-\]{}\u00a1\u00a7\u00ab\u00b6\u00b7\u00bb\u00bf]+)"
+    r"|(?P<upper>[A-Z\u00c0-\u00d6\u00d8-\u00de](?:[A-Z\u00c0-\u00d6\u00d8-\u00de]*(?![a-z\u00df-\u00f6\u00f8-\u00ff])|[a-z\u00df-\u00f6\u00f8-\u00ff]*))"
+    r"|(?P<alphabet>[^\W\d_A-Z\u00c0-\u00d6\u00d8-\u00de]+)|(?P<number>\d+)|(?P<other>.)",
+    re.DOTALL,
+)
+
+
+def lower_case(connector: str) -> Callable[[str], str]:
+    """snakecase, kebabcase: words joined by the connector, numbers kept with the letters that follow them."""
+
+    def convert(value: str) -> str:
+        return _Joiner(value, connector).run() if value else ""
+
+    return convert
+
+
+class _Joiner:
+    """Goes through the words of a name; `at` is the next one that is not written yet."""
+
+    def __init__(self, value: str, connector: str) -> None:
+        self.words = [(str(found.lastgroup), found.group()) for found in _WORD.finditer(value)]
+        self.words.append(("end", ""))
+        self.connector = connector
+        self.made: list[str] = []
+        self.at = 0
+
+    def run(self) -> str:
+        while self.at < len(self.words) - 2:
+            kind, word = self.words[self.at]
+            if kind != "connector":
+                self.write(kind, word)
+            self.at += 1
+            if kind == "number":
+                self.numbers_and_letters()
+            elif kind == "connector":
+                self.write(kind, word)
+            elif kind != "punct":
+                self.after_letters()
+        for kind, word in self.words[self.at : -1]:
+            self.write(kind, word)
+        return "".join(self.made)
+
+    def write(self, kind: str, word: str) -> None:
+        if kind == "connector":
+            self.made.append(self.connector * len(word))
+        else:
+            self.made.append(word.lower() if kind == "upper" else word)
+
+    def join(self) -> None:
+        """A connector, unless something that separates follows."""
+        if self.words[self.at][0] not in ("end", "connector", "punct"):
+            self.made.append(self.connector)
+
+    def numbers_and_letters(self) -> None:
+        while self.words[self.at][0] in ("alphabet", "number"):
+            self.write(*self.words[self.at])
+            self.at += 1
+        self.join()
+
+    def after_letters(self) -> None:
+        kind, number = self.words[self.at]
+        if kind != "number":
+            self.join()
+            return
+        if self.words[self.at + 1][0] == "end":
+            return
+        self.at += 1
+        if self.words[self.at][0] != "alphabet":
+            self.made.append(number)
+            self.join()
+        else:
+            self.made.append(self.connector + number)
+            self.numbers_and_letters()

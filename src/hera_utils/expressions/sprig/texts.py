@@ -1,0 +1,364 @@
+"""sprig's functions of texts. Lengths and places are counted in bytes, as in Go."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from hera_utils.expressions import regexp
+from hera_utils.expressions.expr import functions as builtin
+from hera_utils.expressions.gotext import quote, text_of
+from hera_utils.expressions.sprig.string_cases import camelcase, lower_case
+from hera_utils.expressions.values import Failure, Nothing, Strings, Texts
+
+Table = dict[str, tuple[str, Callable[..., Any]]]
+LONGEST = builtin.LONGEST_TEXT
+
+
+def text(value: Any) -> str:
+    """sprig's strval."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else text_of(value)
+
+
+def texts(value: Any) -> list[str]:
+    """sprig's toStrings: a list's items without nils, or one text."""
+    if value is None:
+        return []
+    if isinstance(value, list | tuple):
+        return [text(one) for one in value if one is not None]
+    return [text(value)]
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
+
+
+def _cut(value: str, start: int, end: int) -> str:
+    data = _bytes(value)
+    if not 0 <= start <= end <= len(data):
+        if start == 0:
+            raise Failure(
+                f"runtime error: slice bounds out of range [:{end}]" + (f" with length {len(data)}" if end > 0 else "")
+            )
+        raise Failure(f"runtime error: slice bounds out of range [{start}:{end}]")
+    return data[start:end].decode("utf-8", "replace")
+
+
+def _trunc(length: int, value: str) -> str:
+    size = len(_bytes(value))
+    if length < 0 and size + length > 0:
+        return _cut(value, size + length, size)
+    return _cut(value, 0, length) if 0 <= length < size else value
+
+
+def _substring(start: int, end: int, value: str) -> str:
+    size = len(_bytes(value))
+    if start < 0:
+        return _cut(value, 0, end)
+    return _cut(value, start, size if end < 0 or end > size else end)
+
+
+def _abbreviated(value: str, offset: int, width: int) -> str:
+    size = len(_bytes(value))
+    if width < 4:
+        return ""
+    if size <= width:
+        return value
+    offset = min(offset, size)
+    if size - offset < width - 3:
+        offset = size - (width - 3)
+    if offset <= 4:
+        return _cut(value, 0, width - 3) + "..."
+    if width < 7:
+        return ""
+    if offset + width - 3 < size:
+        return "..." + _abbreviated(_cut(value, offset, size), 0, width - 3)
+    return "..." + _cut(value, size - (width - 3), size)
+
+
+def _abbrev(width: int, value: str) -> str:
+    return value if width < 4 else _abbreviated(value, 0, width)
+
+
+def _abbrev_both(left: int, right: int, value: str) -> str:
+    return value if right < 4 or (left > 0 and right < 7) else _abbreviated(value, left, right)
+
+
+_SPACES = frozenset(builtin.SPACE)
+
+
+def _initials(value: str) -> str:
+    kept, gap = [], True
+    for byte in _bytes(value):  # byte by byte, as goutils does
+        character = chr(byte)
+        if character in _SPACES:
+            gap = True
+        elif gap:
+            kept.append(character)
+            gap = False
+    return "".join(kept)
+
+
+def _nospace(value: str) -> str:
+    data = _bytes(value)
+    kept = [chr(byte) for byte in data if chr(byte) not in _SPACES]
+    return value if len(kept) == len(data) else "".join(kept)
+
+
+def _title(value: str) -> str:
+    made, previous = [], " "
+    for character in value:
+        separates = not (previous.isalnum() or previous == "_") and (ord(previous) < 0x80 or previous in _SPACES)
+        made.append(character.title() if separates and len(character.title()) == 1 else character)
+        previous = character
+    return "".join(made)
+
+
+def _untitle(value: str) -> str:
+    made, start = [], True
+    for character in value:
+        if character in _SPACES:
+            start = True
+        elif start:
+            character, start = character.lower(), False
+        made.append(character)
+    return "".join(made)
+
+
+def _swapcase(value: str) -> str:
+    made, space = [], True
+    for character in value:
+        if character.isupper() or character.istitle():
+            character, space = character.lower(), False
+        elif character.islower():
+            character = character.title() if space else character.upper()
+            space = False
+        else:
+            space = character in _SPACES
+        made.append(character)
+    return "".join(made)
+
+
+def _repeat(count: int, value: str) -> str:
+    if count < 0:
+        raise Failure("strings: negative Repeat count")
+    if len(value) * count > LONGEST:
+        raise Failure("memory budget exceeded")
+    return value * count
+
+
+def _indent(spaces: int, value: str) -> str:
+    padding = _repeat(spaces, " ")
+    if spaces * (value.count("\n") + 1) > LONGEST:
+        raise Failure("memory budget exceeded")
+    return padding + value.replace("\n", "\n" + padding)
+
+
+def _wrap(width: int, separator: str, value: str, *, breaking: bool) -> str:
+    """Lines of at most `width` bytes; a longer word is broken or stands alone."""
+    separator = separator or "\n"
+    width = max(width, 1)
+    data, made, at = _bytes(value), bytearray(), 0
+    if len(data) // width * len(separator) > 16 * LONGEST:
+        raise Failure("memory budget exceeded")
+    while len(data) - at > width:
+        if data[at : at + 1] == b" ":
+            at += 1
+            continue
+        end = data.rfind(b" ", at, at + width + 1)
+        blank = 1
+        if end < 0 and breaking:
+            end, blank = at + width, 0
+        elif end < 0:
+            end = data.find(b" ", at + width)
+            if end < 0:
+                break
+        made += data[at:end] + _bytes(separator)
+        at = end + blank
+    return (bytes(made) + data[at:]).decode("utf-8", "replace")
+
+
+def _decoded(how: Callable[[bytes], bytes], name: str) -> Callable[[str], str]:
+    def decode(value: str) -> str:
+        clean = _bytes(value).replace(b"\n", b"").replace(b"\r", b"")
+        try:
+            return how(clean).decode("utf-8", "replace")
+        except (binascii.Error, ValueError):
+            alphabet = rb"[^A-Za-z0-9+/]" if name == "base64" else rb"[^A-Z2-7]"
+            bad = re.search(alphabet, clean)
+            quantum = 4 if name == "base64" else 8
+            return f"illegal {name} data at input byte {bad.start() if bad else len(clean) - len(clean) % quantum}"
+
+    return decode
+
+
+def _split(parts: list[str]) -> Texts:
+    return Texts((f"_{index}", part) for index, part in enumerate(parts))
+
+
+def _plural(one: str, many: str, count: int) -> str:
+    return one if count == 1 else many
+
+
+# -- regular expressions ------------------------------------------------------------------------------------------------
+
+
+def _template(replacement: str) -> Callable[[regexp.Found], str]:
+    """Go's replacement texts: $1, ${name}, $$."""
+
+    def expand(found: regexp.Found) -> str:
+        def written(part: re.Match[str]) -> str:
+            name = part.group(2) or part.group(3)
+            return "$" if part.group(1) else found.group(int(name) if name.isdigit() else name)
+
+        return re.sub(r"\$(?:(\$)|(\w+)|\{(\w+)\})", written, replacement, flags=re.ASCII)
+
+    return expand
+
+
+def _replace_all(pattern: str, value: str, replacement: str) -> str:
+    return _substituted(regexp.compiled(pattern), _template(replacement), value)
+
+
+def _replace_literal(pattern: str, value: str, replacement: str) -> str:
+    return _substituted(regexp.compiled(pattern), lambda _: replacement, value)
+
+
+def _substituted(compiled: regexp.Pattern, write: Callable[[regexp.Found], str], value: str) -> str:
+    made: list[str] = []
+    at = size = 0
+    for found in compiled.all(value):
+        made.append(value[at : found.start()])
+        made.append(write(found))
+        size += len(made[-1])
+        if size > 16 * LONGEST:
+            raise Failure("memory budget exceeded")
+        at = found.end()
+    return "".join(made) + value[at:]
+
+
+def _find_all(pattern: str, value: str, count: int) -> list[str]:
+    matches = [one.group() for one in regexp.compiled(pattern).all(value)]
+    kept = matches if count < 0 else matches[:count]
+    return Strings(kept) if kept else Nothing("[]string")
+
+
+def _find(pattern: str, value: str) -> str:
+    found = regexp.compiled(pattern).search(value)
+    return found.group() if found else ""
+
+
+def _match(pattern: str, value: str) -> bool:
+    try:
+        return regexp.compiled(pattern).search(value) is not None
+    except Failure:
+        return False
+
+
+def _must_match(pattern: str, value: str) -> bool:
+    return regexp.compiled(pattern).search(value) is not None
+
+
+def _split_by(pattern: str, value: str, count: int) -> list[str]:
+    compiled = regexp.compiled(pattern)
+    if count == 0:
+        return Nothing("[]string")
+    if pattern and value == "":
+        return Strings([""])
+    made: list[str] = []
+    start, end = 0, 0
+    for found in compiled.all(value):
+        if count > 0 and len(made) == count - 1:
+            break
+        end = found.start()
+        if found.end() != 0:
+            made.append(value[start:end])
+        start = found.end()
+    if end != len(value):
+        made.append(value[start:])
+    return Strings(made)
+
+
+def _join(separator: str, value: Any) -> str:
+    return separator.join(texts(value))
+
+
+def _sort_alpha(value: Any) -> Strings:
+    if isinstance(value, list | tuple):
+        return Strings(sorted(texts(value), key=_bytes))
+    return Strings([text(value)])
+
+
+def _fail(message: str) -> str:
+    raise Failure(message)
+
+
+TEXTS: Table = {
+    "hello": ("", lambda: "Hello!"),
+    "abbrev": ("is", _abbrev),
+    "abbrevboth": ("iis", _abbrev_both),
+    "trunc": ("is", _trunc),
+    "trim": ("s", lambda value: value.strip(builtin.SPACE)),
+    "upper": ("s", str.upper),
+    "lower": ("s", str.lower),
+    "title": ("s", _title),
+    "untitle": ("s", _untitle),
+    "substr": ("iis", _substring),
+    "repeat": ("is", _repeat),
+    "trimall": ("ss", lambda cut, value: value.strip(cut) if cut else value),
+    "trimAll": ("ss", lambda cut, value: value.strip(cut) if cut else value),
+    "trimSuffix": ("ss", lambda cut, value: value.removesuffix(cut)),
+    "trimPrefix": ("ss", lambda cut, value: value.removeprefix(cut)),
+    "nospace": ("s", _nospace),
+    "initials": ("s", _initials),
+    "swapcase": ("s", _swapcase),
+    "snakecase": ("s", lower_case("_")),
+    "camelcase": ("s", camelcase),
+    "kebabcase": ("s", lower_case("-")),
+    "wrap": ("is", lambda width, value: _wrap(width, "", value, breaking=False)),
+    "wrapWith": ("iss", lambda width, separator, value: _wrap(width, separator, value, breaking=True)),
+    "contains": ("ss", lambda part, value: part in value),
+    "hasPrefix": ("ss", lambda part, value: value.startswith(part)),
+    "hasSuffix": ("ss", lambda part, value: value.endswith(part)),
+    "quote": ("a*", lambda *values: " ".join(quote(text(value)) for value in values if value is not None)),
+    "squote": ("a*", lambda *values: " ".join(f"'{text_of(value)}'" for value in values if value is not None)),
+    "cat": ("a*", lambda *values: " ".join(text_of(value) for value in values if value is not None)),
+    "indent": ("is", _indent),
+    "nindent": ("is", lambda spaces, value: "\n" + _indent(spaces, value)),
+    "replace": ("sss", lambda old, new, value: builtin.replaced(value, old, new)),
+    "plural": ("ssi", _plural),
+    "sha1sum": ("s", lambda value: hashlib.sha1(_bytes(value), usedforsecurity=False).hexdigest()),
+    "sha256sum": ("s", lambda value: hashlib.sha256(_bytes(value)).hexdigest()),
+    "sha512sum": ("s", lambda value: hashlib.sha512(_bytes(value)).hexdigest()),
+    "adler32sum": ("s", lambda value: str(zlib.adler32(_bytes(value)))),
+    "toString": ("a", text),
+    "split": ("ss", lambda separator, value: _split(builtin.split(value, separator))),
+    "splitList": ("ss", lambda separator, value: builtin.split(value, separator)),
+    "splitn": ("sis", lambda separator, count, value: _split(builtin.split(value, separator, count))),
+    "toStrings": ("a", lambda value: Strings(texts(value))),
+    "join": ("sa", _join),
+    "sortAlpha": ("a", _sort_alpha),
+    "b64enc": ("s", lambda value: base64.b64encode(_bytes(value)).decode()),
+    "b64dec": ("s", _decoded(lambda data: base64.b64decode(data, validate=True), "base64")),
+    "b32enc": ("s", lambda value: base64.b32encode(_bytes(value)).decode()),
+    "b32dec": ("s", _decoded(base64.b32decode, "base32")),
+    "fail": ("s", _fail),
+    "regexMatch": ("ss", _match),
+    "mustRegexMatch": ("ss", _must_match),
+    "regexFindAll": ("ssi", _find_all),
+    "mustRegexFindAll": ("ssi", _find_all),
+    "regexFind": ("ss", _find),
+    "mustRegexFind": ("ss", _find),
+    "regexReplaceAll": ("sss", _replace_all),
+    "mustRegexReplaceAll": ("sss", _replace_all),
+    "regexReplaceAllLiteral": ("sss", _replace_literal),
+    "mustRegexReplaceAllLiteral": ("sss", _replace_literal),
+    "regexSplit": ("ssi", _split_by),
+    "mustRegexSplit": ("ssi", _split_by),
+    "regexQuoteMeta": ("s", lambda value: re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", value)),
+}

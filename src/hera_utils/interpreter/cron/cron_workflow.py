@@ -1,0 +1,311 @@
+"""What a cron workflow means: when it is due, whether it then starts a workflow, what becomes of the workflows it started.
+
+Pure: each function takes the cron workflow's document (left as it is) and a time, and gives what is to be done. Source: Argo 4.1's
+workflow/cron (operator.go, controller.go) and docs/cron-workflows.md.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.argo.durations import SECOND
+from hera_utils.errors import ExpressionError
+from hera_utils.expressions import tags
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.expr import program
+from hera_utils.expressions.gotext import to_json
+from hera_utils.expressions.gotime import Moment
+from hera_utils.expressions.govaluate import condition
+from hera_utils.expressions.govaluate.tokens import tokens_of
+from hera_utils.expressions.values import Long
+from hera_utils.interpreter.cron.schedules import Calendar, Every, Schedule, parse
+from hera_utils.interpreter.submission import cron_workflow
+from hera_utils.interpreter.timestamps import seconds, text
+
+Json = dict[str, Any]
+
+COMPLETED_LABEL = "cronworkflows.argoproj.io/completed"
+SCHEDULE_ANNOTATION = "cronworkflows.argoproj.io/last-used-schedule"
+_KEPT = (("Succeeded", "successfulJobsHistoryLimit", 3), ("", "failedJobsHistoryLimit", 1))
+_WINDOWS = (120.0, 3600.0, 86400.0, 31 * 86400.0)
+
+
+@dataclass(frozen=True)
+class Child:
+    """A workflow that a cron workflow owns. labelled: it also has the label with the cron workflow's name."""
+
+    name: str
+    uid: str
+    version: str
+    phase: str
+    finished_at: str
+    labelled: bool = True
+
+    @property
+    def over(self) -> bool:
+        return self.phase in ("Succeeded", "Failed", "Error")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a due time comes to. document: the cron workflow with its new status. start: the workflow to submit, or None.
+
+    terminate: the names of the workflows to end before. policy: the concurrency policy that had its way, else "".
+    """
+
+    document: Json
+    start: Json | None = None
+    terminate: tuple[str, ...] = ()
+    policy: str = ""
+
+
+def enabled(cron: Json) -> bool:
+    """Whether it may still start anything: neither suspended nor stopped for good."""
+    return not (cron.get("spec") or {}).get("suspend") and not completed(cron)
+
+
+def completed(cron: Json) -> bool:
+    return (cron["metadata"].get("labels") or {}).get(COMPLETED_LABEL) == "true"
+
+
+# -- when ---------------------------------------------------------------------------------------------------------------
+
+
+def schedule_texts(cron: Json) -> list[str]:
+    """Its schedules, each with the cron workflow's time zone."""
+    spec = cron.get("spec") or {}
+    prefix = f"CRON_TZ={spec['timezone']} " if spec.get("timezone") else ""
+    return [prefix + schedule for schedule in spec.get("schedules") or ()]
+
+
+def next_time(cron: Json, after: float) -> float | None:
+    """When it is due next; None: never. Raises ScheduleError."""
+    found = [parse(schedule).next(after) for schedule in schedule_texts(cron)]
+    return min((at for at in found if at is not None), default=None)
+
+
+def missed(cron: Json, now: float) -> float | None:
+    """A time that went by unused (no server ran) and may still be made up for: startingDeadlineSeconds. Raises ScheduleError."""
+    last = (cron.get("status") or {}).get("lastScheduledTime")
+    deadline = (cron.get("spec") or {}).get("startingDeadlineSeconds")
+    if _new_schedule(cron) or not last or deadline is None:
+        return None
+    for schedule in schedule_texts(cron):
+        found = _latest(parse(schedule), seconds(last), now)
+        if found is not None and now < found + deadline:
+            return found
+    return None
+
+
+def _latest(schedule: Schedule, after: float, before: float) -> float | None:
+    """The last time of a schedule between two times; looked for near the end first: there may be very many."""
+    if isinstance(schedule, Every):
+        count = int(-((after - before) // schedule.seconds)) - 1
+        return after + count * schedule.seconds if count > 0 else None
+    for start in [*(before - window for window in _WINDOWS if before - window > after), after]:
+        found = _last(schedule, start, before)
+        if found is not None:
+            return found
+    return None
+
+
+def _last(schedule: Calendar, after: float, before: float) -> float | None:
+    found, following = None, schedule.next(after)
+    while following is not None and following < before:
+        found, following = following, schedule.next(following)
+    return found
+
+
+def _new_schedule(cron: Json) -> bool:
+    return (cron["metadata"].get("annotations") or {}).get(SCHEDULE_ANNOTATION) != ",".join(schedule_texts(cron))
+
+
+# -- whether ------------------------------------------------------------------------------------------------------------
+
+
+def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
+    """A scheduled time has come. fault: why the cron workflow is not valid ("" when it is)."""
+    new = _copy(cron)
+    if _new_schedule(cron):
+        new["metadata"].setdefault("annotations", {})[SCHEDULE_ANNOTATION] = ",".join(schedule_texts(cron))
+    if fault:
+        return Decision(_with_condition(new, "SpecError", fault))
+    _without_condition(new, "SpecError")
+    try:
+        _stop_if_done(new, now)
+    except ExpressionError as error:
+        message = f"failed to check CronWorkflow '{cron['metadata']['name']}' stopping condition: {error}"
+        return Decision(_with_condition(new, "SpecError", message))
+    spec, status = new["spec"], new["status"]
+    if spec.get("suspend") or status["phase"] == "Stopped":
+        return Decision(new)
+    try:
+        if not _when(new, now):
+            return Decision(new)
+    except ExpressionError as error:
+        return Decision(refused(new, f"run policy error: {error}"))
+    policy = spec.get("concurrencyPolicy") or "Allow"
+    active = status["active"] or ()
+    if active and policy == "Forbid":
+        return Decision(new, policy=policy)
+    replaced = tuple(one["name"] for one in active) if policy == "Replace" else ()
+    return Decision(new, workflow(cron, scheduled), replaced, policy if replaced else "")
+
+
+def workflow(cron: Json, scheduled: float) -> Json:
+    """The workflow that a cron workflow starts at a scheduled time."""
+    return cron_workflow(cron, at=scheduled, name=f"{cron['metadata']['name']}-{int(scheduled)}")
+
+
+def started(cron: Json, scheduled: float, child: Child) -> Json:
+    """The workflow of a scheduled time was submitted."""
+    new = _copy(cron)
+    status = new["status"]
+    status["active"] = [*(status["active"] or ()), _reference(cron, child)]
+    status |= {"phase": "Active", "lastScheduledTime": text(scheduled)}
+    return _without_condition(new, "SubmissionError")
+
+
+def refused(cron: Json, message: str) -> Json:
+    """The workflow of a scheduled time could not be started: that counts as a failed one."""
+    new = _copy(cron)
+    new["status"]["failed"] += 1
+    return _with_condition(new, "SubmissionError", message)
+
+
+# -- what became of them ------------------------------------------------------------------------------------------------
+
+
+def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:
+    """The cron workflow with those of its workflows counted that are over, and the names of those beyond the history limits."""
+    known = {child.uid: child for child in children}
+    new = _copy(cron)
+    status = new["status"]
+    active = list(status["active"] or ())
+    listed = {one.get("uid") for one in active}
+    active += [_reference(cron, one) for one in known.values() if not one.over and one.uid not in listed]
+    status["active"] = [one for one in active if one.get("uid") in known and not known[one["uid"]].over] or None
+    for one in active:
+        child = known.get(one.get("uid", ""))
+        if child is not None and child.over:
+            status["succeeded" if child.phase == "Succeeded" else "failed"] += 1
+            try:
+                _stop_if_done(new, now)
+            except ExpressionError:
+                break  # the next scheduled time says so in a condition
+    return new, _beyond_limits(cron, known)
+
+
+def _beyond_limits(cron: Json, children: Mapping[str, Child]) -> tuple[str, ...]:
+    names: list[str] = []
+    for phase, field, default in _KEPT:
+        limit = (cron.get("spec") or {}).get(field)
+        limit = default if limit is None or limit < 0 else limit
+        over = [one for one in children.values() if one.over and one.labelled]
+        over = [one for one in over if (one.phase == "Succeeded") == (phase == "Succeeded")]
+        over.sort(key=lambda one: one.finished_at, reverse=True)
+        names += [one.name for one in over[limit:]]
+    return tuple(names)
+
+
+def _reference(cron: Json, child: Child) -> Json:
+    return {
+        "kind": "Workflow",
+        "namespace": cron["metadata"]["namespace"],
+        "name": child.name,
+        "uid": child.uid,
+        "apiVersion": "argoproj.io/v1alpha1",
+        "resourceVersion": child.version,
+    }
+
+
+# -- expressions --------------------------------------------------------------------------------------------------------
+
+
+def _variables(cron: Json) -> Json:
+    """cronworkflow.*; that `annotations` gives the labels is Argo's doing."""
+    metadata, status = cron["metadata"], cron["status"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    last = status.get("lastScheduledTime")
+    return {
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "labels": labels,
+        "annotations": labels,
+        "failed": Long(status["failed"]),
+        "succeeded": Long(status["succeeded"]),
+        "annotations.json": to_json(annotations).encode(),
+        "labels.json": to_json(labels).encode(),
+        "lastScheduledTime": Moment(int(seconds(last) * SECOND)) if last else None,
+    }
+
+
+def _stop_if_done(cron: Json, now: float) -> None:
+    """Mark it as stopped when its stopStrategy says so. Raises ExpressionError."""
+    expression = ((cron.get("spec") or {}).get("stopStrategy") or {}).get("expression")
+    if expression is None:
+        return
+    try:
+        done = program.evaluate_boolean(expression, {"cronworkflow": _variables(cron)}, entropy=_entropy(cron, now))
+    except ExpressionError as error:
+        raise ExpressionError(f"failed to evaluate stop expression: {error}") from None
+    if done:
+        cron["status"]["phase"] = "Stopped"
+        cron["metadata"].setdefault("labels", {})[COMPLETED_LABEL] = "true"
+
+
+def _entropy(cron: Json, now: float) -> Entropy:
+    return Entropy(now, f"{cron['metadata'].get('uid', '')}/{now}")
+
+
+def _when(cron: Json, now: float) -> bool:
+    """The verdict of `when`. Argo evaluates it without variables: a bare word is one that nobody gave."""
+    when = (cron.get("spec") or {}).get("when") or ""
+    variables = {f"cronworkflow.{name}": value for name, value in _variables(cron).items()}
+    replaced = str(tags.replace(when, variables, entropy=_entropy(cron, now), unresolved="refuse"))
+    for token in tokens_of(replaced):
+        if token.kind == "VARIABLE":
+            raise ExpressionError(f"No parameter '{token.value}' found.")
+    return condition.condition(replaced)
+
+
+# -- the document -------------------------------------------------------------------------------------------------------
+
+
+def status_of(cron: Json) -> Json:
+    """Its status with all the fields that Argo writes."""
+    empty = dict.fromkeys(("active", "lastScheduledTime", "conditions")) | {"succeeded": 0, "failed": 0, "phase": ""}
+    return {**empty, **{key: value for key, value in (cron.get("status") or {}).items() if value is not None}}
+
+
+def _copy(cron: Json) -> Json:
+    """A copy whose metadata and status may be changed."""
+    return {**cron, "metadata": copy.deepcopy(cron["metadata"]), "status": copy.deepcopy(status_of(cron))}
+
+
+def _with_condition(cron: Json, kind: str, message: str) -> Json:
+    conditions = cron["status"]["conditions"] or []
+    new = {"type": kind, "status": "True", "message": message}
+    places = [place for place, one in enumerate(conditions) if one.get("type") == kind]
+    cron["status"]["conditions"] = conditions
+    if places:
+        conditions[places[0]] = new
+    else:
+        conditions.append(new)
+    return cron
+
+
+def new_faults(old: Json, new: Json) -> tuple[str, ...]:
+    """The types of the conditions that a decision set, SpecError or SubmissionError."""
+    if new["status"]["failed"] > status_of(old)["failed"]:
+        return ("SubmissionError",)
+    return tuple(one["type"] for one in new["status"]["conditions"] or () if one["type"] == "SpecError")
+
+
+def _without_condition(cron: Json, kind: str) -> Json:
+    kept = [one for one in cron["status"]["conditions"] or () if one.get("type") != kind]
+    cron["status"]["conditions"] = kept or None
+    return cron

@@ -1,0 +1,150 @@
+"""Opening a node: which template, with which values, whether it may start now, and as what type of node (Argo: executeTemplate)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hera_utils.interpreter import arguments, cache, limits, locks, metrics, new_nodes, phases, unopened
+from hera_utils.interpreter.document import with_template_defaults
+from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
+from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.nodes.leaves import OPENERS
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.substitution import Variables
+from hera_utils.interpreter.templates import POD_KINDS, Home, kind_of
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.walk import Walk
+
+MAX_DEPTH = 100
+_TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
+_DISPLAY_NAME = "workflows.argoproj.io/display-name"
+_DISPLAY_RULE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,61}[a-zA-Z0-9]\Z")
+
+
+def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
+    """Open the node that a call names, or find it again after a restore; None while it waits for a lock or a cache.
+
+    Raises Full, TooDeep, TimedOut; a Fault leaves a node in phase Error where there was none.
+    """
+    node = walk.ledger.named(call.name)
+    if call.attempt is not None:
+        return _dispatch(walk, _frame(walk, call, parent, call.attempt, call.home), node)
+    if node is None:
+        _check_room(walk, call)
+    try:
+        if parent.depth + 1 >= MAX_DEPTH:
+            raise TooDeep(_TOO_DEEP)
+        home, template = walk.templates.resolve(call.holder, call.home)
+        template = with_template_defaults(template, walk.spec.get("templateDefaults"))
+        processed = arguments.process(
+            template, call.arguments, walk.variables, _local(walk, call, template), walk.config_maps
+        )
+    except Fault as fault:
+        _error_node(walk, call, node, fault.message)
+        raise
+    frame = _frame(walk, call, parent, processed, home)
+    if node is not None:
+        _check_pending(walk, frame, node)
+    try:
+        if not locks.acquired(walk, frame, node) or not cache.looked_up(walk, frame, walk.ledger.named(call.name)):
+            walk.held[frame.node_id] = frame
+            unopened.note(walk, frame)
+            return None
+    except Fault as fault:
+        unopened.forget(walk, frame.node_id)
+        _error_node(walk, call, walk.ledger.named(call.name), fault.message)
+        raise
+    return _dispatch(walk, frame, walk.ledger.named(call.name))
+
+
+def _check_room(walk: Walk, call: Call) -> None:
+    """Raise Full when there is none."""
+    try:
+        limits.check_open(walk, call.boundary)
+    except Full:
+        locks.release_without_room(walk, walk.ledger.id_of(call.name))
+        raise
+
+
+def _frame(walk: Walk, call: Call, parent: Frame, template: Json, home: Home) -> Frame:
+    return Frame(call, walk.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
+
+
+def _local(walk: Walk, call: Call, template: Json) -> Variables:
+    """What only this node knows: its names, and its time and chance."""
+    name = str(call.holder.get("name") or "")
+    local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
+    if kind_of(template) in POD_KINDS and new_nodes.retry_strategy(walk, template) is None:
+        local["pod.name"] = new_nodes.pod_name_of(walk, call.name, str(template.get("name") or ""))
+    return Variables(local, walk.entropy_of("template", call.name, walk.ledger.named(call.name)))
+
+
+def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:
+    try:
+        limits.check_pending(walk, frame.template, node)
+    except TimedOut as over:
+        walk.ledger.mark(node, phases.FAILED, over.message)
+        raise
+
+
+def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
+    """Make the node what its template says it is."""
+    waited = unopened.forget(walk, frame.node_id)
+    if node is not None and phases.ended(node):  # a cache answered
+        locks.release(walk, frame.node_id)
+        return None
+    fresh = node is None
+    frame.fresh = fresh or waited
+    kind = kind_of(frame.template)
+    template = frame.template
+    if frame.call.attempt is None and new_nodes.retry_strategy(walk, template) is not None:
+        frame.kind = "Retry"
+        if node is None:
+            node = new_nodes.new_node(walk, frame, "Retry", phases.RUNNING)
+    elif kind in ("steps", "dag"):
+        frame.kind = new_nodes.NODE_TYPES[kind]
+        if node is None:
+            node = new_nodes.new_node(walk, frame, frame.kind, phases.RUNNING)
+    walk.frames[frame.node_id] = frame
+    if frame.kind:
+        if node is not None and node["phase"] == phases.PENDING:  # it waited for a lock
+            walk.ledger.mark(node, phases.RUNNING)
+        _show(walk, frame)
+        _tell_metrics(walk, frame, fresh)
+        return frame
+    try:
+        OPENERS[kind](walk, frame, node)
+    except Fault as fault:
+        opened = walk.ledger.nodes[frame.node_id]
+        walk.ledger.mark(opened, phases.ERROR, fault.message)
+        walk.close(frame)
+        raise
+    _show(walk, frame)
+    _tell_metrics(walk, frame, fresh)
+    opened = walk.ledger.nodes[frame.node_id]
+    if phases.ended(opened):
+        walk.close(frame)
+    return frame
+
+
+def _tell_metrics(walk: Walk, frame: Frame, fresh: bool) -> None:
+    """Real-time metrics begin with their node."""
+    if fresh and frame.call.attempt is None and frame.template.get("metrics"):
+        metrics.of_node(walk, frame.template, walk.ledger.nodes[frame.node_id], only_realtime=True)
+
+
+def _show(walk: Walk, frame: Frame) -> None:
+    """The display name that the template asks for."""
+    wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
+    if wanted and _DISPLAY_RULE.match(wanted):
+        walk.ledger.change(walk.ledger.nodes[frame.node_id], displayName=wanted)
+
+
+def _error_node(walk: Walk, call: Call, node: Json | None, message: str) -> None:
+    """Argo: initializeNodeOrMarkError. A node that could not even be opened is Skipped, in phase Error."""
+    if node is None:
+        new_nodes.add_node(walk, call, "Skipped", phases.ERROR, message)
+    elif not phases.ended(node):
+        walk.ledger.mark(node, phases.ERROR, message)

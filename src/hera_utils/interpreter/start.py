@@ -1,0 +1,268 @@
+"""How a run begins, and how it is found again after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from hera_utils.argo import claims
+from hera_utils.errors import HeraUtilsError
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.interpreter import (
+    finish,
+    limits,
+    locks,
+    metrics,
+    phases,
+    retry_in_place,
+    stall,
+    substitution,
+    timestamps,
+    unopened,
+)
+from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
+from hera_utils.interpreter.document import effective_spec, metadata_of
+from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
+from hera_utils.interpreter.faults import Fault
+from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.substitution import Variables
+from hera_utils.interpreter.variables import output_variables, workflow_variables
+from hera_utils.interpreter.walk import Walk
+
+_NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
+_DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
+
+
+def submitted(run: Run, event: Submitted) -> list[Command]:
+    """The first step of a run: what it is made of is fixed, and its entry template opens."""
+    document = run.document
+    document.setdefault("status", {}).setdefault("nodes", {})
+    if event.templates:
+        run.memory["templates"] = [*event.templates]
+    if event.config_maps:
+        run.memory["config_maps"] = event.config_maps
+    try:
+        spec = _spec(run)
+    except HeraUtilsError as error:
+        return _stillborn(run, event, phases.ERROR, error.message)
+    try:
+        walk = _walk(run, spec)
+    except Fault as fault:
+        return _stillborn(run, event, phases.FAILED, f"failed to set global parameters: {fault.message}")
+    run.index = walk
+    walk.begin(event.at, event.seed)
+    document["metadata"].setdefault("annotations", {})[_NAME_FORMAT] = "v2"
+    try:
+        _set_metadata(walk)
+    except HeraUtilsError as error:
+        finish.close(walk, phases.ERROR, error.message)
+        return walk.commands
+    reference = walk.spec.get("artifactRepositoryRef")
+    if reference:
+        name = reference.get("configMap") or "artifact-repositories"
+        walk.ask("repository:", ReadObject("repository:", "ConfigMap", name))
+        return walk.commands
+    if event.repository:
+        walk.document["status"]["artifactRepositoryRef"] = event.repository
+    return begun(walk)
+
+
+def repository_read(walk: Walk, event: ObjectRead) -> None:
+    """The config map that artifactRepositoryRef names: without the key the workflow cannot begin."""
+    reference = walk.spec.get("artifactRepositoryRef") or {}
+    found = event.document or {}
+    default = ((found.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_REPOSITORY, "")
+    key = reference.get("key") or default
+    text = (found.get("data") or {}).get(key)
+    if text is None:
+        shown = f"{reference.get('configMap', '')}#{reference.get('key', '')}"
+        message = f'failed to find any artifact repository for artifact repository ref "{shown}"'
+        finish.close(walk, phases.ERROR, f"failed to resolve artifact repository: {message}")
+        note_totals(walk)
+        return
+    name = reference.get("configMap") or "artifact-repositories"
+    repository = yaml.safe_load(text) or {}
+    walk.document["status"]["artifactRepositoryRef"] = {
+        "configMap": name, "key": key, "namespace": walk.run.namespace, "artifactRepository": repository,
+    }  # fmt: skip
+    begun(walk)
+
+
+def begun(walk: Walk) -> list[Command]:
+    """Ask for the workflow's locks; without any it runs at once."""
+    if walk.spec.get("synchronization"):
+        locks.ask(walk, "", walk.spec["synchronization"])
+        return walk.commands
+    return started(walk)
+
+
+def go_on(walk: Walk) -> None:
+    """The workflow's locks were granted."""
+    if walk.run.phase in ("", phases.PENDING):
+        started(walk)
+
+
+def started(walk: Walk) -> list[Command]:
+    """Nothing holds the workflow back: it runs."""
+    finish.set_phase(walk, phases.RUNNING)
+    walk.variables["workflow.status"] = phases.RUNNING
+    finish.duration_variable(walk)
+    metrics.of_workflow(walk, ended=False)
+    deadline = limits.workflow_deadline(walk)
+    if deadline:
+        walk.timer("deadline", deadline + limits.AFTER)
+    try:
+        create_claims(walk)
+    except Fault as fault:
+        finish.close(walk, phases.ERROR, f"pvc create error: {fault.message}")
+        return walk.commands
+    walk.visit(walk.root)
+    settle(walk)
+    return walk.commands
+
+
+def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
+    """A finished run is retried in place: what failed is taken back, then everything is walked anew.
+
+    catch_up: tells of the nodes that were kept what happened to them since the run finished.
+    """
+    commands = retry_in_place.retry(run, event)
+    run.memory.pop("locks", None)
+    run.memory.pop("asked", None)
+    walk = run.index = _walk(run, _spec(run))
+    walk.begin(event.at, event.seed)
+    walk.commands += commands
+    catch_up(walk)
+    return begun(walk)
+
+
+def _spec(run: Run) -> Json:
+    """The spec that is executed; that of a reference is kept in the status."""
+    document = run.document
+    if not document["spec"].get("workflowTemplateRef"):
+        return document["spec"] or {}
+    stored: Json | None = document["status"].get("storedWorkflowTemplateSpec")
+    if stored is None:
+        stored = document["status"]["storedWorkflowTemplateSpec"] = effective_spec(
+            document, run.memory.get("templates") or ()
+        )
+    return stored
+
+
+def _walk(run: Run, spec: Json) -> Walk:
+    """Everything derived of a run, before any of its nodes is visited."""
+    found = workflow_variables(run.document, spec, run.memory.get("config_maps") or {})
+    # What is said of the workflow as a whole is worked out whenever it is restored, and always means the same.
+    created = timestamps.seconds(run.document["metadata"].get("creationTimestamp"))
+    variables = Variables(found, Entropy(created, run.uid))
+    templates = spec.get("templates")
+    bare = {key: value for key, value in spec.items() if key != "templates"}
+    # Argo: substituteGlobalVariables. Templates are left for later: outputs of the workflow may change what they say.
+    filled = dict(substitution.replace(bare, variables, unresolved=True))
+    if templates is not None:
+        filled["templates"] = templates
+    return Walk(run, filled, variables)
+
+
+def _set_metadata(walk: Walk) -> None:
+    """Labels and annotations that the spec asks for, and the variables that they are."""
+    document = walk.document
+    document["metadata"] = metadata_of(document, walk.spec, lambda text: substitution.evaluate(text, walk.variables))
+    for kind in ("labels", "annotations"):
+        for key, value in (document["metadata"].get(kind) or {}).items():
+            walk.variables[f"workflow.{kind}.{key}"] = value
+
+
+def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:
+    """The workflow cannot even begin."""
+    walk = Walk(run, run.document["spec"], Variables({}, Entropy(event.at, event.seed)))
+    walk.begin(event.at, event.seed)
+    finish.close(walk, phase, message)
+    return walk.commands
+
+
+def restored(run: Run, event: Event) -> Walk:
+    """The walk of a run; one that was read back from its rows is walked once, so that every open node has its frame again."""
+    walk = run.index
+    if not isinstance(walk, Walk):
+        unopened.remember(run)
+        walk = run.index = _walk(run, _spec(run))
+        walk.variables["workflow.status"] = run.phase
+        walk.begin(event.at, event.seed)
+        # Time stands still while the frames are found again: nothing may end by a deadline that no event has told of.
+        walk.ledger.now = 0.0
+        if not walk.spec.get("suspend"):
+            walk.visit(walk.root)
+        # Timers were set when they were first wanted; setting them again would wake those that just fired.
+        kept = [command for command in walk.commands if not isinstance(command, SetTimer)]
+        walk.begin(event.at, event.seed)
+        walk.commands = kept
+    else:
+        walk.begin(event.at, event.seed)
+    finish.duration_variable(walk)
+    return walk
+
+
+def walk_again(walk: Walk) -> None:
+    """Something changed for the whole run: look at every open node again."""
+    run = walk.run
+    commands, now, entropy = walk.commands, walk.ledger.now, walk.variables.entropy
+    fresh = _walk(run, _spec(run))
+    walk.__dict__.update(fresh.__dict__)
+    walk.commands, walk.ledger.now, walk.variables.entropy = commands, now, entropy
+    walk.variables.update(output_variables(run.document))
+    walk.variables["workflow.status"] = run.phase
+    finish.duration_variable(walk)
+    if not walk.spec.get("suspend"):
+        walk.visit(walk.root)
+
+
+def settle(walk: Walk) -> None:
+    """What holds after every event: room is used, who is over holds no lock, something is still to come, totals are right."""
+    walk.open_waiting()
+    locks.release_ended(walk)
+    stall.end(walk)
+    note_totals(walk)
+
+
+def note_totals(walk: Walk) -> None:
+    """Progress and use of resources of the whole, and whether any pod runs."""
+    whole = walk.ledger.tally.whole
+    walk.document["status"]["progress"] = whole.text()
+    walk.document["status"]["resourcesDuration"] = {key: value for key, value in whole.usage.items() if value}
+    running = "True" if walk.ledger.running_pods else "False"
+    conditions = walk.document["status"].setdefault("conditions", [])
+    found = next((one for one in conditions if one["type"] == "PodRunning"), None)
+    if found is None:
+        conditions.insert(0, {"type": "PodRunning", "status": running})
+    else:
+        found["status"] = running
+
+
+def create_claims(walk: Walk) -> None:
+    """The claims of volumeClaimTemplates, named after the workflow. Raises Fault when Kubernetes would refuse one."""
+    status = walk.document["status"]
+    wanted = walk.spec.get("volumeClaimTemplates") or []
+    if not wanted or status.get("persistentVolumeClaims"):
+        return
+    owner = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": walk.run.name, "uid": walk.run.uid, "controller": True,
+        "blockOwnerDeletion": True,
+    }  # fmt: skip
+    volumes: list[Any] = []
+    status["persistentVolumeClaims"] = volumes
+    for claim in wanted:
+        metadata = claim.get("metadata") or {}
+        name = f"{walk.run.name}-{metadata.get('name', '')}"
+        if wrong := claims.complaint(claim.get("spec") or {}):
+            raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
+        labels = {**(metadata.get("labels") or {}), "workflows.argoproj.io/workflow": walk.run.name}
+        made = {**metadata, "name": name, "namespace": walk.run.namespace, "labels": labels, "ownerReferences": [owner]}
+        walk.say(
+            WriteObject(
+                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": made, "spec": claim.get("spec") or {}}
+            )
+        )
+        volumes.append({"name": metadata.get("name", ""), "persistentVolumeClaim": {"claimName": name}})

@@ -1,0 +1,104 @@
+"""The agents' door: a runtime like any other, whose pods are threads of the server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
+from hera_utils.local_platform.controller.clock import now, seed
+from hera_utils.local_platform.pods.runtime import Launch, Report
+
+Json = dict[str, Any]
+AT_ONCE = 16
+"""So many http, resource and data templates run at the same time; they wait much more than they compute."""
+EXECUTOR_FAILED = 64
+
+
+class Failed(Exception):
+    """The template's own end: its message, and the outputs that it has nevertheless."""
+
+    def __init__(self, message: str, outputs: Json | None = None) -> None:
+        super().__init__(message)
+        self.outputs: Json = outputs or {}
+
+
+class Stop(Protocol):
+    """Whether the run wants the template to end early."""
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+    def is_set(self) -> bool: ...
+
+
+Performer = Callable[[Launch, Stop], Json]
+"""What runs a template: returns its outputs (Argo's), raises Failed (its own end) or HeraUtilsError (it could not run)."""
+
+
+class Agents:
+    """performers: template kind → what runs it. A template runs again after a crash of the server in its middle, as with Argo's agent."""
+
+    def __init__(self, report: Report, performers: dict[str, Performer]) -> None:
+        self._report, self._performers = report, performers
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="agent")
+        self._stops: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def launch(self, launch: Launch) -> None:
+        uid = str(launch.pod["metadata"]["uid"])
+        with self._lock:
+            if uid in self._stops:
+                return
+            stop = self._stops[uid] = threading.Event()
+        self._pool.submit(self._run, uid, launch, stop)
+
+    def reattach(self, launch: Launch) -> None:
+        self.launch(launch)
+
+    def _run(self, uid: str, launch: Launch, stop: threading.Event) -> None:
+        self._report(launch.run_uid, PodStarted(now(), seed(), launch.node_id))
+        started = now()
+        message = error = ""
+        outputs: Json = {}
+        try:
+            kind = next(kind for kind in self._performers if kind in launch.template)
+            outputs = self._performers[kind](launch, stop)
+        except Failed as failed:
+            message, outputs = str(failed), failed.outputs
+        except HeraUtilsError as wrong:
+            message = wrong.message
+        except Exception as wrong:  # noqa: BLE001 - the end of a template must be told, whatever it was
+            message = error = f"{type(wrong).__name__}: {wrong}"
+        phase = "Failed" if message or error else "Succeeded"
+        states: tuple[ContainerState, ...] = ()
+        if "http" not in launch.template:
+            # Argo: the executor itself is the main container; 64 is its own exit code.
+            code = EXECUTOR_FAILED if message else 0
+            states = (ContainerState("main", code, "Error" if code else "Completed", message, started, now()),)
+            message = ""
+        event = PodFinished(now(), seed(), launch.node_id, phase, "", message, states, outputs, error)
+        self._report(launch.run_uid, event)
+
+    def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
+        with self._lock:
+            stop = self._stops.get(pod_uid)
+        if stop is not None:
+            stop.set()
+
+    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+        return iter(())
+
+    def waiting(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    def forget(self, pod_uid: str) -> None:
+        with self._lock:
+            self._stops.pop(pod_uid, None)
+
+    def close(self) -> None:
+        with self._lock:
+            for stop in self._stops.values():
+                stop.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)

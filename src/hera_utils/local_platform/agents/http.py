@@ -1,0 +1,142 @@
+"""The http template: one request, its answer is the result. Source: Argo's agent (workflow/executor/agent.go)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hera_utils.errors import HeraUtilsError, UnsupportedError
+from hera_utils.local_platform.agents.agents import Failed, Stop
+from hera_utils.local_platform.controller.clock import now
+from hera_utils.local_platform.pods.runtime import Launch
+from hera_utils.settings.address import is_loopback
+
+if TYPE_CHECKING:
+    import requests
+
+    from hera_utils.local_platform.platform import LocalPlatform
+
+Json = dict[str, Any]
+
+
+class HttpAgent:
+    def __init__(self, platform: LocalPlatform) -> None:
+        self._platform = platform
+
+    def __call__(self, launch: Launch, stop: Stop) -> Json:
+        """Outputs: `result` is the answer's body. Raises Failed with Argo's message."""
+        http: Json = launch.template["http"]
+        method, url, body = str(http.get("method") or "GET"), str(http.get("url", "")), _body(http)
+        headers = [(str(h["name"]), self._header(h, launch)) for h in http.get("headers") or ()]
+        response = _send(http, method, url, headers, body)
+        text = response.content.decode("utf-8", "replace")
+        outputs: Json = {"result": text}
+        condition = str(http.get("successCondition") or "")
+        if not condition:
+            if not 200 <= response.status_code < 300:
+                raise Failed(f"received non-2xx response code: {response.status_code}", outputs)
+            return outputs
+        scope = {
+            "request": {
+                "method": http.get("method", ""),
+                "url": url,
+                "body": http.get("body", ""),
+                "bodyBytes": list(body),
+                "headers": _grouped(headers),
+            },
+            "response": {
+                "statusCode": response.status_code,
+                "body": text,
+                "headers": _grouped(list(response.headers.items())),
+            },
+        }
+        if not _holds(condition, scope):
+            raise Failed(f"successCondition '{condition}' evaluated false", outputs)
+        return outputs
+
+    def _header(self, header: Json, launch: Launch) -> str:
+        reference = (header.get("valueFrom") or {}).get("secretKeyRef")
+        if not reference:
+            return str(header.get("value") or "")
+        namespace = str(launch.pod["metadata"]["namespace"])
+        try:
+            secret = json.loads(self._platform.get("Secret", namespace, str(reference["name"])).text)
+        except HeraUtilsError as error:
+            raise Failed(error.message) from error
+        value = (secret.get("data") or {}).get(reference.get("key"))
+        if value is None:
+            raise Failed(f"secret '{reference['name']}' does not have the key '{reference.get('key')}'")
+        return base64.b64decode(value).decode("utf-8", "replace")
+
+
+def _body(http: Json) -> bytes:
+    source = http.get("bodyFrom")
+    if source:
+        return base64.b64decode(source.get("bytes") or "")
+    return str(http.get("body") or "").encode()
+
+
+def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], body: bytes) -> requests.Response:
+    import requests
+
+    timeout = http.get("timeoutSeconds")
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # a .netrc is the user's, not the workflow's
+            session.proxies = _proxies(url)
+            session.verify = False if http.get("insecureSkipVerify") else _authorities()
+            request = session.prepare_request(requests.Request(method, url, data=body or None))
+            for name, value in headers:
+                request.headers[name] = value
+            return session.send(request, timeout=timeout, allow_redirects=True)
+    except requests.Timeout as error:
+        raise Failed(f'{method.title()} "{url}": context deadline exceeded') from error
+    except requests.RequestException as error:
+        raise Failed(f'{method.title()} "{url}": {_reason(error)}') from error
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the server's environment; none for this machine itself (as Go has it)."""
+    from requests.utils import get_environ_proxies
+
+    if is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    found: dict[str, str] = get_environ_proxies(url)
+    return found
+
+
+def _authorities() -> str | bool:
+    """The file of certificate authorities that the environment names: Go's variable, then those of requests and curl."""
+    return next(filter(None, map(os.environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), True)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, in a few words."""
+    text = str(error)
+    for known in ("Connection refused", "Name or service not known", "Temporary failure in name resolution"):
+        if known in text:
+            return known.lower() if known == "Connection refused" else known
+    return text
+
+
+def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Headers as Go has them: canonical name → values."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)
+    return found
+
+
+def _holds(condition: str, scope: Json) -> bool:
+    from hera_utils.expressions.entropy import Entropy
+    from hera_utils.expressions.expr.program import evaluate_boolean
+
+    try:
+        return evaluate_boolean(condition, scope, entropy=Entropy(now()))
+    except UnsupportedError:
+        raise
+    except HeraUtilsError as error:
+        raise Failed(error.message) from error

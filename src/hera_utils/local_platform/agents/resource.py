@@ -1,0 +1,341 @@
+"""The resource template: kubectl on the local platform's own objects. Source: Argo's workflow/executor/resource.go.
+
+Argo runs `kubectl ACTION -f /tmp/manifest.yaml -o json` and shows its complaints; so do we, in the same words.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo.names import aggregate
+from hera_utils.argo.selectors import LabelSelector, label_selector
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
+from hera_utils.local_platform.agents import queries
+from hera_utils.local_platform.agents.agents import Failed, Stop
+from hera_utils.local_platform.agents.strictness import unknown_fields
+from hera_utils.local_platform.artifacts import remote
+from hera_utils.local_platform.artifacts.store import ArtifactStore
+from hera_utils.local_platform.kubernetes_api.patches import patched
+from hera_utils.local_platform.kubernetes_api.resources import RESOURCES, Resource
+from hera_utils.local_platform.pods.runtime import Launch
+from hera_utils.local_platform.storage import objects
+
+if TYPE_CHECKING:
+    from hera_utils.local_platform.platform import LocalPlatform
+
+Json = dict[str, Any]
+FILE = "/tmp/manifest.yaml"
+POLL_SECONDS = 0.2
+_MEDIA = {
+    "json": "application/json-patch+json",
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+
+
+@dataclass
+class _Flags:
+    """What `flags` say: kubectl's positional arguments and the options that have a meaning here."""
+
+    words: list[str] = field(default_factory=list)
+    selector: str = ""
+    namespace: str = ""
+    ignore_not_found: bool = False
+
+    @classmethod
+    def read(cls, flags: list[str]) -> _Flags:
+        found, rest = cls(), list(flags)
+        while rest:
+            word = rest.pop(0)
+            name, equals, value = word.partition("=")
+            if name in ("--selector", "-l", "--namespace", "-n"):
+                text = value if equals else (rest.pop(0) if rest else "")
+                if name in ("--selector", "-l"):
+                    found.selector = text
+                else:
+                    found.namespace = text
+            elif name == "--ignore-not-found":
+                found.ignore_not_found = value != "false"
+            elif not word.startswith("-"):
+                found.words.append(word)
+        return found
+
+
+class ResourceAgent:
+    def __init__(self, platform: LocalPlatform) -> None:
+        self._platform = platform
+
+    def __call__(self, launch: Launch, stop: Stop) -> Json:
+        """Outputs: the parameters that the template reads of the object."""
+        template: Json = launch.template["resource"]
+        try:
+            found = _Action(self._platform, launch, template).perform()
+            if found is not None:
+                self._wait(template, found, stop)
+            return {"parameters": self._parameters(launch, found)}
+        except Failed as failed:
+            raise Failed(f"no more retries {failed}") from failed
+        except HeraUtilsError as error:
+            raise Failed(error.message) from error
+
+    def _wait(self, template: Json, found: tuple[str, str, str], stop: Stop) -> None:
+        """Until the conditions say how it went."""
+        success, failure = str(template.get("successCondition") or ""), str(template.get("failureCondition") or "")
+        if not success and not failure:
+            return
+        conditions = _condition("success", success), _condition("fail", failure)
+        while True:
+            try:
+                document = json.loads(self._platform.get(*found).text)
+            except Refused as refused:
+                text = "The resource has been deleted while its status was still being checked. Will not be retried: "
+                raise InvalidWorkflow(text + refused.message) from refused
+            if queries.fulfilled(document, *conditions):
+                return
+            if stop.wait(POLL_SECONDS):
+                raise InvalidWorkflow("the wait for the resource was ended")
+
+    def _parameters(self, launch: Launch, found: tuple[str, str, str] | None) -> list[Json]:
+        outputs = (launch.template.get("outputs") or {}).get("parameters") or ()
+        parameters = []
+        document: Json = {}
+        if found is not None and outputs:
+            stored = self._platform.get(*found)
+            document = {**_type_of(found[0]), **json.loads(stored.text)}
+        for parameter in outputs:
+            source = parameter.get("valueFrom") or {}
+            if found is None:
+                value = str(source.get("default") or "")
+            elif source.get("jsonPath"):
+                value = queries.json_path(document, str(source["jsonPath"]))
+            elif source.get("jqFilter"):
+                value = queries.jq(document, str(source["jqFilter"]))
+            else:
+                continue
+            parameters.append({**parameter, "value": value})
+        return parameters
+
+
+def _condition(word: str, text: str) -> LabelSelector:
+    try:
+        return label_selector(text)
+    except Refused as refused:
+        raise InvalidWorkflow(f"{word} condition '{text}' failed to parse: {refused.message}") from refused
+
+
+def _type_of(kind: str) -> Json:
+    resource = next(one for one in RESOURCES if one.kind == kind)
+    return {"apiVersion": resource.group_version, "kind": kind}
+
+
+class _Action:
+    """One kubectl call. `perform` answers (kind, namespace, name) of the object, None when there is none to look at."""
+
+    def __init__(self, platform: LocalPlatform, launch: Launch, template: Json) -> None:
+        self._platform, self._launch, self._template = platform, launch, template
+        self.action = str(template.get("action", ""))
+        self.flags = _Flags.read([str(flag) for flag in template.get("flags") or ()])
+        self.manifest = self._read_manifest()
+        self.namespace = self.flags.namespace or str(launch.pod["metadata"]["namespace"])
+        if isinstance(self.manifest, dict):
+            self.namespace = str((self.manifest.get("metadata") or {}).get("namespace") or self.namespace)
+
+    def perform(self) -> tuple[str, str, str] | None:
+        if self.manifest is None and not self.flags.words and not self.flags.selector:
+            raise InvalidWorkflow("Must provide at least one of flags or manifest.")
+        actions = {
+            "create": self._create,
+            "apply": self._apply,
+            "replace": self._replace,
+            "patch": self._patch,
+            "get": self._get,
+            "delete": self._delete,
+        }
+        if self.action not in actions:
+            raise Failed(f'error: unknown command "{self.action}" for "kubectl"')
+        return actions[self.action]()
+
+    # --- what it is about ---------------------------------------------------------------------------------------------
+    def _read_manifest(self) -> Any:
+        import yaml
+
+        text = str(self._template.get("manifest") or "")
+        source = ((self._template.get("manifestFrom") or {}).get("artifact") or {}).get("name")
+        if source:
+            text = self._manifest_artifact(str(source))
+        if not text.strip():
+            return None
+        try:
+            found = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise Failed(f"error: error parsing {FILE}: {' '.join(str(error).split())}") from error
+        owner = self._template.get("setOwnerReference")
+        return self._owned(found) if owner and isinstance(found, dict) else found
+
+    def _manifest_artifact(self, name: str) -> str:
+        listed = (self._launch.template.get("inputs") or {}).get("artifacts") or ()
+        artifact: Json = next((one for one in listed if one.get("name") == name), {})
+        if artifact.get("raw"):
+            return str(artifact["raw"].get("data") or "")
+        place = self._launch.places.get("inputs", {}).get(name)
+        if place is not None:
+            with tempfile.TemporaryDirectory(prefix="hera-utils-manifest-") as folder:
+                remote.fetch(place, Path(folder) / "manifest")
+                return (Path(folder) / "manifest").read_text()
+        path = ArtifactStore(self._platform.state, str(self._launch.pod["metadata"]["namespace"])).find(artifact)
+        if path is None or path.is_dir():
+            raise Failed(f"the manifest artifact {name} is not in the artifact store")
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def _owned(self, manifest: Json) -> Json:
+        metadata = dict(manifest.get("metadata") or {})
+        references = list(metadata.get("ownerReferences") or ())
+        owners = self._launch.pod["metadata"].get("ownerReferences") or ()
+        known = {reference.get("uid") for reference in references}
+        metadata["ownerReferences"] = references + [owner for owner in owners if owner.get("uid") not in known]
+        return {**manifest, "metadata": metadata}
+
+    def _resource(self) -> Resource:
+        """The kind of the manifest, or of the first word of the flags."""
+        manifest: Json = self.manifest if isinstance(self.manifest, dict) else {}
+        kind, version = str(manifest.get("kind") or ""), str(manifest.get("apiVersion") or "")
+        if not kind and self.flags.words:
+            word = self.flags.words[0].partition("/")[0].partition(".")[0].lower()
+            for one in RESOURCES:
+                if word in (one.plural, one.singular, *one.short):
+                    return one
+            raise Failed(f'error: the server doesn\'t have a resource type "{word}"')
+        if not kind or not version:
+            raise Failed(self._undecodable(manifest))
+        for one in RESOURCES:
+            if (one.kind, one.group_version) == (kind, version):
+                return one
+        name = str((manifest.get("metadata") or {}).get("name") or "")
+        namespace = str((manifest.get("metadata") or {}).get("namespace") or "")
+        raise Failed(
+            f'error: resource mapping not found for name: "{name}" namespace: "{namespace}" from "{FILE}": '
+            f'no matches for kind "{kind}" in version "{version}"\nensure CRDs are installed first'
+        )
+
+    def _undecodable(self, manifest: Json) -> str:
+        """kubectl's words for a manifest that does not say what it is: some of its commands check it first."""
+        missing = [f"{field} not set" for field in ("apiVersion", "kind") if manifest.get(field) is None]
+        if missing and self.action in ("create", "apply", "replace"):
+            return (
+                f'error: error validating "{FILE}": error validating data: {aggregate(missing)}; '
+                "if you choose to ignore these errors, turn validation off with --validate=false"
+            )
+        field = "apiVersion" if manifest.get("kind") else "Kind"
+        text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return f"error: unable to decode \"{FILE}\": Object '{field}' is missing in '{text}'"
+
+    def _name(self) -> str:
+        if isinstance(self.manifest, dict) and (self.manifest.get("metadata") or {}).get("name"):
+            return str(self.manifest["metadata"]["name"])
+        if self.flags.words and "/" in self.flags.words[0]:
+            return self.flags.words[0].partition("/")[2]
+        return self.flags.words[1] if len(self.flags.words) > 1 else ""
+
+    def _document(self) -> Json:
+        manifest: Json = self.manifest if isinstance(self.manifest, dict) else {}
+        return manifest
+
+    # --- the actions --------------------------------------------------------------------------------------------------
+    def _create(self) -> tuple[str, str, str]:
+        resource = self._resource()
+        self._check_strictly(resource)
+        try:
+            if resource.kind == "Workflow":
+                stored = self._platform.submit(self.namespace, self._document())
+            elif "list" not in resource.verbs:
+                raise Failed(f"error: the local platform creates no {resource.plural} by itself")
+            else:
+                stored = self._platform.create(resource.kind, self.namespace, self._document())
+        except HeraUtilsError as error:
+            raise Failed(_refusal(error, f'error when creating "{FILE}": ')) from error
+        return resource.kind, stored.namespace, stored.name
+
+    def _check_strictly(self, resource: Resource) -> None:
+        unknown = unknown_fields(self._document(), resource.kind) if resource.kind in objects.ARGO_KINDS else []
+        if unknown:
+            complaint = ", ".join(f'unknown field "{path}"' for path in unknown)
+            raise Failed(
+                f'Error from server (BadRequest): error when creating "{FILE}": {resource.kind} in version '
+                f'"{resource.version}" cannot be handled as a {resource.kind}: strict decoding error: {complaint}'
+            )
+
+    def _apply(self) -> tuple[str, str, str]:
+        resource, name = self._resource(), self._name()
+        try:
+            old = json.loads(self._platform.get(resource.kind, self.namespace, name).text)
+        except Refused as refused:
+            if refused.reason != "NotFound":
+                raise
+            return self._create()
+        return self._store(
+            resource, patched(old, self._document(), _MEDIA["strategic"]), f'error when applying "{FILE}": '
+        )
+
+    def _replace(self) -> tuple[str, str, str]:
+        return self._store(self._resource(), self._document(), f'error when replacing "{FILE}": ')
+
+    def _patch(self) -> tuple[str, str, str]:
+        strategy = str(self._template.get("mergeStrategy") or "strategic")
+        resource, name = self._resource(), self._name()
+        try:
+            old = json.loads(self._platform.get(resource.kind, self.namespace, name).text)
+        except Refused as refused:
+            raise Failed(_refusal(refused)) from refused
+        patch: Json = {"patch": self.manifest} if strategy == "json" else self._document()
+        patch = {key: value for key, value in patch.items() if key not in ("apiVersion", "kind")}
+        new = patched(old, patch, _MEDIA.get(strategy, strategy))
+        (new.get("metadata") or {}).pop("resourceVersion", None)
+        return self._store(resource, new, "")
+
+    def _store(self, resource: Resource, document: Json, where: str) -> tuple[str, str, str]:
+        try:
+            stored = self._platform.update(resource.kind, self.namespace, document)
+        except HeraUtilsError as error:
+            raise Failed(_refusal(error, where)) from error
+        return resource.kind, stored.namespace, stored.name
+
+    def _get(self) -> tuple[str, str, str] | None:
+        resource = self._resource()
+        if self.flags.selector:
+            found = self._selected(resource)
+            return (resource.kind, found[0].namespace, found[0].name) if found else None
+        try:
+            stored = self._platform.get(resource.kind, self.namespace, self._name())
+        except Refused as refused:
+            if self.flags.ignore_not_found and refused.reason == "NotFound":
+                return None
+            raise Failed(_refusal(refused)) from refused
+        return resource.kind, stored.namespace, stored.name
+
+    def _delete(self) -> None:
+        resource = self._resource()
+        names = [stored.name for stored in self._selected(resource)] if self.flags.selector else [self._name()]
+        for name in names:
+            try:
+                self._platform.delete(resource.kind, self.namespace, name)
+            except Refused as refused:
+                if refused.reason != "NotFound":  # Argo: delete --ignore-not-found
+                    raise Failed(_refusal(refused)) from refused
+
+    def _selected(self, resource: Resource) -> list[Any]:
+        selector = _condition("selector", self.flags.selector)
+        namespace = "" if resource.kind in objects.CLUSTER_WIDE else self.namespace
+        every = self._platform.list(resource.kind, namespace)[0]
+        return [s for s in every if selector.matches(json.loads(s.text)["metadata"].get("labels"))]
+
+
+def _refusal(error: HeraUtilsError, where: str = "") -> str:
+    """As kubectl shows what the API server says."""
+    if isinstance(error, Refused) and error.reason == "Invalid":
+        return f"The {error.message[:1].upper()}{error.message[1:]}"
+    reason = error.reason if isinstance(error, Refused) and error.reason else "BadRequest"
+    return f"Error from server ({reason}): {where}{error.message}"

@@ -1,0 +1,180 @@
+"""Argo's server, HTTP side: from a request to the handler that the table of operations names, and back.
+
+request → Host and Origin → (page | operation) → token → handler in a worker thread → reply
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hera_utils.argo.faults import INTERNAL, PERMISSION_DENIED, UNAUTHENTICATED, UNIMPLEMENTED, fault_of, stream_body
+from hera_utils.argo.routes import Route, match
+from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.local_platform.argo_api.answers import (
+    KEEP_ALIVE,
+    KEEP_ALIVE_SECONDS,
+    Reply,
+    Stream,
+    Text,
+    encode,
+    fault_response,
+    frame,
+    json_response,
+    stream_headers,
+)
+from hera_utils.local_platform.argo_api.request import Call, parse_body
+from hera_utils.local_platform.credentials import Address, Gate
+from hera_utils.local_platform.http import EventResponse, lifespan, raw_path_of, read_body
+from hera_utils.local_platform.page import page_response
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.storage.stream import History
+
+log = logging.getLogger("hera_utils.server")
+
+Handler = Callable[[Call], Reply]
+
+_ARTIFACTS = ("/artifacts/", "/input-artifacts/", "/artifacts-by-uid/", "/input-artifacts-by-uid/", "/artifact-files/")
+_WATCHED = ("Workflow", "Event")
+_ANY_VALUE = "EventService_ReceiveEvent"
+"""The operation whose body need not be an object."""
+
+
+def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
+    """The ASGI application that speaks Argo's REST API for a platform; `token` is what its clients must show."""
+    return ArgoServer(platform, Gate(token), History(platform, _WATCHED))
+
+
+@dataclass(frozen=True)
+class ArgoServer:
+    platform: LocalPlatform
+    gate: Gate
+    history: History
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+        elif scope["type"] == "http":
+            request = Request(scope, receive)
+            response = await self.answer(request)
+            await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        raw_path = raw_path_of(request)
+        verdict = self.gate.check_address(request.headers, request.url.scheme)
+        if not verdict.passed:
+            return fault_response(Refused(PERMISSION_DENIED, verdict.message))
+        api = raw_path.startswith("/api/")
+        artifact = raw_path.startswith(_ARTIFACTS)
+        if raw_path == "/metrics":
+            return await self.metrics(request)
+        if not api and not artifact:
+            return page_response(request.method, raw_path)
+        found = match("GET" if request.method == "HEAD" else request.method, raw_path)
+        sse = "text/event-stream" in request.headers.get("accept", "")
+        stream = found is not None and found[0].stream
+        refusal = self.refusal(request)
+        if refusal is not None:
+            if artifact:
+                return PlainTextResponse("Unauthorized\n", 401)
+            return fault_response(refusal, sse=sse, stream=stream)
+        if found is None or not found[0].supported:
+            if artifact:
+                return PlainTextResponse("Bad Request\n", 400)
+            return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
+        try:
+            data = await read_body(request)
+            body = {} if found[0].operation == _ANY_VALUE else parse_body(data)
+            headers = {name: request.headers.getlist(name) for name in request.headers}
+            call = Call(
+                self.platform, found[1], dict(request.query_params), body, raw_path, self.history, headers, data
+            )
+            reply = await asyncio.to_thread(handler_of(found[0]), call)
+        except HeraUtilsError as error:
+            return fault_response(fault_of(error), sse=sse, stream=stream)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:
+            log.exception("%s %s", request.method, raw_path)
+            return fault_response(
+                Refused(INTERNAL, f"the server failed: {type(error).__name__}"), sse=sse, stream=stream
+            )
+        return _response(reply, sse)
+
+    async def metrics(self, request: Request) -> Response:
+        refusal = self.refusal(request)
+        if refusal is not None:
+            return fault_response(refusal)
+        from hera_utils.local_platform.argo_api import metrics
+
+        text = await asyncio.to_thread(metrics.exposition, self.platform)
+        return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
+
+    def refusal(self, request: Request) -> Refused | None:
+        """Why the caller may not speak, or None: a token, or our own page in this user's browser."""
+        verdict = self.gate.check_token(request.headers.get("authorization"))
+        if verdict.passed:
+            return None
+        if "authorization" not in request.headers:
+            client, server = request.scope.get("client"), request.scope.get("server")
+            if self.gate.check_browser(request.headers, cast("Address", client), cast("Address", server)):
+                return None
+        return Refused(UNAUTHENTICATED, verdict.message)
+
+
+_HANDLERS: dict[str, Handler] = {}
+
+
+def handler_of(route: Route) -> Handler:
+    """The function that the table names; its module is loaded with the first request for it."""
+    handler = _HANDLERS.get(route.handler)
+    if handler is None:
+        module, _, function = route.handler.partition(".")
+        loaded = importlib.import_module(f"hera_utils.local_platform.argo_api.{module}")
+        handler = _HANDLERS.setdefault(route.handler, getattr(loaded, function))
+    return handler
+
+
+def _response(reply: Reply, sse: bool) -> Response:
+    if isinstance(reply, Response):
+        return reply
+    if isinstance(reply, Stream):
+        return EventResponse(_framed(reply.results, sse), stream_headers(sse))
+    if isinstance(reply, Text):
+        return json_response(reply)
+    return json_response(reply)
+
+
+async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator[bytes]:
+    """Events as bytes; server-sent events breathe every 15 s; a failure on the way is the last event."""
+    following: asyncio.Task[list[str]] | None = None
+    try:
+        while True:
+            if following is None:
+                following = asyncio.ensure_future(cast("Any", results.__anext__()))
+            done, _ = await asyncio.wait({following}, timeout=KEEP_ALIVE_SECONDS if sse else None)
+            if not done:
+                yield KEEP_ALIVE
+                continue
+            texts, following = following.result(), None
+            yield b"".join(frame(f'{{"result":{text}}}', sse) for text in texts)
+    except StopAsyncIteration:
+        pass
+    except HeraUtilsError as error:
+        fault = fault_of(error, default=INTERNAL)
+        yield frame(encode(stream_body(fault.code, fault.message)), sse)
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.wait({following})
+        close = getattr(results, "aclose", None)
+        if close is not None:
+            await close()

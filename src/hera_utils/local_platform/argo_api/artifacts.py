@@ -1,0 +1,233 @@
+"""Downloading artifacts: five routes, one meaning. Errors are plain text, as Argo's artifact server has them.
+
+A folder, and whatever was kept under a `.tgz` key, is sent as a gzipped tar; `artifact-files` shows a folder as a page of links and
+gives the files below it. Symbolic links that lead out of an artifact are not followed. Source: server/artifacts/artifact_server.go.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import mimetypes
+import os
+import posixpath
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote, urlsplit
+
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+
+from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
+from hera_utils.errors import PlatformError, Refused
+from hera_utils.local_platform.argo_api.answers import Reply
+from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.platform import Stored
+from hera_utils.local_platform.pods.pod.store import key_of
+
+Json = dict[str, Any]
+
+_CHUNK = 1 << 18
+_SAFETY = {
+    # Argo's own: scripts of an artifact must not run with this origin.
+    "content-security-policy": "sandbox allow-same-origin; base-uri 'none'; default-src 'none'; img-src 'self'; "
+    "style-src 'self' 'unsafe-inline'",
+    "x-frame-options": "SAMEORIGIN",
+    "x-content-type-options": "nosniff",
+}
+
+
+def output(call: Call) -> Reply:
+    return _by_name(call, True)
+
+
+def input_(call: Call) -> Reply:
+    return _by_name(call, False)
+
+
+def output_by_uid(call: Call) -> Reply:
+    return _by_uid(call, True)
+
+
+def input_by_uid(call: Call) -> Reply:
+    return _by_uid(call, False)
+
+
+def file(call: Call) -> Reply:
+    """`…/workflows/{name}/{node}/outputs/{artifact}[/file]` (the uid instead of the name below `archived-workflows`)."""
+    where, direction = call.path["idDiscriminator"], call.path["artifactDiscriminator"]
+    if direction not in ("inputs", "outputs") or where not in ("workflows", "archived-workflows"):
+        return failure(400)
+    try:
+        run = _run(call, uid=call.path["id"]) if where == "archived-workflows" else _run(call, name=call.path["id"])
+        place = _place(call, run, direction == "outputs")
+    except Refused as error:
+        # Argo answers 500 for whatever it cannot find here.
+        return failure(404 if where == "archived-workflows" and error.code == NOT_FOUND else 500)
+    try:
+        return _file(call, place)
+    finally:
+        place.close()
+
+
+def _file(call: Call, place: _Place) -> Reply:
+    below = call.path.get("file", "")
+    target = inside(place.path, below)
+    if target is None:
+        return failure(404)
+    if target.is_dir():
+        if not call.raw_path.endswith("/"):
+            return RedirectResponse(quote(posixpath.basename(call.raw_path.rstrip("/")), safe="%") + "/", 307)
+        if not below and (target / "index.html").is_file():
+            return RedirectResponse("index.html", 307)
+        return Response(_listing(target), 200, _SAFETY, "text/html")
+    return _send(target, target.name)
+
+
+def _by_name(call: Call, output: bool) -> Reply:
+    try:
+        run = _run(call, name=call.name)
+    except Refused as error:
+        return failure(http_status(error.code))
+    return _download(call, run, output)
+
+
+def _by_uid(call: Call, output: bool) -> Reply:
+    try:
+        run = _run(call, uid=call.path["uid"])
+    except Refused as error:
+        return failure(http_status(error.code))
+    return _download(call, run, output)
+
+
+def _run(call: Call, *, name: str = "", uid: str = "") -> Stored:
+    if not uid:
+        return call.platform.get("Workflow", call.namespace, name)
+    for stored in call.platform.list("Workflow", call.namespace, nodes=False)[0]:
+        if stored.uid == uid:
+            return call.platform.get("Workflow", stored.namespace, stored.name)
+    raise Refused(NOT_FOUND, "workflow not yet archived")
+
+
+class _Place:
+    """path: where the artifact is on this machine. file_name: what it is called when it is sent. folder: of a copy made for this answer."""
+
+    def __init__(self, path: Path, file_name: str, folder: str) -> None:
+        self.path = path
+        self.file_name = file_name
+        self._folder = folder
+
+    def close(self) -> None:
+        """What is sent is open already: a copy need not stay."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _place(call: Call, run: Stored, output: bool) -> _Place:
+    node_id, name = call.path["nodeId"], call.path["artifactName"]
+    nodes = (json.loads(run.text).get("status") or {}).get("nodes") or {}
+    found = ((nodes.get(node_id) or {}).get("outputs" if output else "inputs") or {}).get("artifacts") or []
+    artifact = next((one for one in found if one.get("name") == name), None)
+    if artifact is None:
+        raise Refused(NOT_FOUND, f"artifact not found: {name}")
+    folder = tempfile.mkdtemp(prefix="hera-utils-artifact-")
+    try:
+        path = Path(call.platform.artifact(run.namespace, run.name, node_id, name, output=output, folder=folder))
+        if not path.is_file() and not path.is_dir():
+            raise Refused(NOT_FOUND, f"artifact not found: {name}")
+    except PlatformError as error:  # its key leads out of the store, or its store does not give it
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Refused(NOT_FOUND, error.message) from None
+    except Refused:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _Place(path, posixpath.basename(_key(artifact).rstrip("/")) or path.name, folder)
+
+
+def _key(artifact: Json) -> str:
+    web = urlsplit(str((artifact.get("http") or {}).get("url") or "")).path
+    return key_of(artifact) or web
+
+
+def _download(call: Call, run: Stored, output: bool) -> Reply:
+    try:
+        place = _place(call, run, output)
+    except Refused:
+        return failure(500)
+    try:
+        return _whole(place.path, place.file_name)
+    finally:
+        place.close()
+
+
+def _whole(path: Path, file_name: str) -> Reply:
+    if path.is_dir() or (file_name.endswith((".tgz", ".tar.gz")) and not _is_gzip(path)):
+        stem = file_name.removesuffix(".tgz").removesuffix(".tar.gz")
+        packed = pack(path, stem)
+        return StreamingResponse(_chunks(packed), 200, _headers(f"{stem}.tgz", _size(packed)), "application/gzip")
+    return _send(path, file_name)
+
+
+def _send(path: Path, file_name: str) -> Response:
+    try:
+        opened = path.open("rb")
+    except OSError:
+        return failure(500)
+    kind = mimetypes.guess_type(file_name)
+    media = "application/gzip" if kind[1] == "gzip" else kind[0] or "application/octet-stream"
+    return StreamingResponse(_chunks(opened), 200, _headers(file_name, _size(opened)), media)
+
+
+def _headers(file_name: str, size: int) -> dict[str, str]:
+    safe = "".join(c for c in file_name if c.isprintable() and c not in '"\\').encode("ascii", "replace").decode()
+    return {"content-disposition": f'filename="{safe}"', "content-length": str(size), **_SAFETY}
+
+
+def _size(opened: IO[bytes]) -> int:
+    return os.fstat(opened.fileno()).st_size
+
+
+def _chunks(opened: IO[bytes]) -> Iterator[bytes]:
+    with opened:
+        while chunk := opened.read(_CHUNK):
+            yield chunk
+
+
+def pack(path: Path, name: str) -> IO[bytes]:
+    """A gzipped tar of a file or a folder, in a file that vanishes when it is closed. Symbolic links stay links."""
+    target = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
+    with tarfile.open(fileobj=target, mode="w:gz", compresslevel=1) as archive:
+        archive.add(path, arcname=name or path.name)
+    target.flush()
+    target.seek(0)
+    return target
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as opened:
+        return opened.read(2) == b"\x1f\x8b"
+
+
+def inside(root: Path, below: str) -> Path | None:
+    """The file or folder below an artifact, or None when there is none or it lies (or links) outside."""
+    try:
+        real_root = root.resolve(strict=True)
+        target = (root / below.strip("/")).resolve(strict=True) if below.strip("/") else real_root
+    except (OSError, RuntimeError, ValueError):  # not there, links in a circle, a name that no file can have
+        return None
+    if target != real_root and real_root not in target.parents:
+        return None
+    return target if target.is_dir() or target.is_file() else None
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
+    shown = [(quote(os.fsencode(name)), os.fsencode(name).decode("utf-8", "replace")) for name in names]
+    links = [f'<li><a href="./{link}">{html.escape(name)}</a></li>' for link, name in shown]
+    return "<html><body><ul>\n" + "\n".join(['<li><a href="..">..</a></li>', *links]) + "\n</ul></body></html>"
+
+
+def failure(status: int) -> Response:
+    return PlainTextResponse(f"{status_text(status)}\n", status, {"x-content-type-options": "nosniff"})

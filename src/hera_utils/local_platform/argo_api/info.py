@@ -1,0 +1,37 @@
+"""What the server says of itself, and the calls that Argo answers and nobody waits for."""
+
+from __future__ import annotations
+
+import platform as machine
+
+from hera_utils.local_platform.argo_api.answers import VERSION, Reply
+from hera_utils.local_platform.argo_api.request import Call
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def version(call: Call) -> Reply:
+    """The version of Argo whose behaviour this is: clients compare it with their own. `gitCommit` says who really answers."""
+    architecture = _ARCHITECTURES.get(machine.machine(), machine.machine())
+    return {
+        "version": VERSION,
+        "buildDate": "2026-01-01T00:00:00Z",
+        "gitCommit": "hera-utils",
+        "gitTag": VERSION,
+        "gitTreeState": "clean",
+        "goVersion": f"python{machine.python_version()}",
+        "compiler": machine.python_implementation().lower(),
+        "platform": f"{machine.system().lower()}/{architecture}",
+    }
+
+
+def info(call: Call) -> Reply:
+    return {"modals": {"feedback": True, "firstTimeUser": True, "newVersion": True}}
+
+
+def userinfo(call: Call) -> Reply:
+    return {}
+
+
+def track(call: Call) -> Reply:
+    return {}

@@ -1,0 +1,126 @@
+"""Logs of a workflow, or of one of its pods: lines merged over pods in the order of time; followed until the run is over.
+
+Source: Argo's util/logs/workflow-logger.go, measured on 4.1.2: tail, since and byte limits hold for each pod; without a container's name
+there are no lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Any
+
+from hera_utils.argo.faults import INTERNAL
+from hera_utils.argo.selectors import LabelSelector, label_selector
+from hera_utils.errors import Refused
+from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
+from hera_utils.local_platform.argo_api.following import Follower
+from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.workflows import find
+from hera_utils.local_platform.platform import LocalPlatform, Stored
+from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, merged
+
+Json = dict[str, Any]
+
+_BATCH = 500
+"""Lines that are written at once."""
+
+
+def workflow(call: Call) -> Reply:
+    return _logs(call, call.query.get("podName", ""))
+
+
+def pod(call: Call) -> Reply:
+    return _logs(call, call.path.get("podName", ""))
+
+
+def _logs(call: Call, pod_name: str) -> Reply:
+    run = find(call.platform, call.namespace, call.name)
+    options = options_of(call)
+    wanted = PodChoice(
+        run.namespace, run.name, pod_name, label_selector(call.query.get("selector", "")), options.container
+    )
+    if options.follow:
+        return Stream(Follower(call.platform, run, wanted.log_of, options).results())
+    return Stream(_at_rest(call.platform, wanted, options))
+
+
+def options_of(call: Call) -> LogOptions:
+    """The `logOptions.…` of the query and `grep`."""
+    pattern = call.query.get("grep", "")
+    try:
+        compiled = re.compile(pattern) if pattern else None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise Refused(INTERNAL, f'failed to compile "{pattern}": error parsing regexp: {error}') from None
+    since = float(call.number("logOptions.sinceTime.seconds"))
+    if seconds := call.number("logOptions.sinceSeconds"):
+        since = time.time() - seconds
+    return LogOptions(
+        container=call.query.get("logOptions.container", ""),
+        follow=call.flag("logOptions.follow"),
+        timestamps=call.flag("logOptions.timestamps"),
+        tail=call.number("logOptions.tailLines") if call.query.get("logOptions.tailLines") else None,
+        since=since,
+        limit_bytes=call.number("logOptions.limitBytes"),
+        pattern=compiled,
+    )
+
+
+class PodChoice:
+    """Which pods of a run are read."""
+
+    def __init__(self, namespace: str, run: str, pod: str, labels: LabelSelector, container: str) -> None:
+        self.namespace = namespace
+        self.run = run
+        self.pod = pod
+        self.labels = labels
+        self.container = container
+
+    def log_of(self, stored: Stored) -> PodLog | None:
+        """The log of a pod, or None when it is not wanted, has no such container or has not begun."""
+        if stored.namespace != self.namespace or (self.pod and stored.name != self.pod):
+            return None
+        document = json.loads(stored.text)
+        labels = document["metadata"].get("labels") or {}
+        if labels.get("workflows.argoproj.io/workflow") != self.run or not self.labels.matches(labels):
+            return None
+        spec, status = document.get("spec") or {}, document.get("status") or {}
+        names = {c.get("name") for key in ("initContainers", "containers") for c in spec.get(key) or ()}
+        phase = status.get("phase", "Pending")
+        if self.container not in names or phase == "Pending":
+            return None
+        started = status.get("startTime") or document["metadata"].get("creationTimestamp") or ""
+        return PodLog(self.namespace, stored.name, _seconds(started), phase == "Running", stored.uid)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+async def _at_rest(platform: LocalPlatform, wanted: PodChoice, options: LogOptions) -> AsyncIterator[list[str]]:
+    """What the logs hold now."""
+
+    def entries() -> Iterator[str]:
+        pods = filter(None, map(wanted.log_of, platform.pods(wanted.namespace, wanted.run)))
+        for at, pod, text in merged(pods, lambda pod: pod.lines(platform, options)):
+            yield encode({"content": options.text((at, text)), "podName": pod.pod})
+
+    lines = entries()
+    while batch := await asyncio.to_thread(_take, lines):
+        yield batch
+
+
+def _take(lines: Iterator[str]) -> list[str]:
+    taken = []
+    for line in lines:
+        taken.append(line)
+        if len(taken) >= _BATCH:
+            break
+    return taken

@@ -1,0 +1,105 @@
+"""Metrics for Prometheus at `/metrics`: those of Argo's controller that mean something on one machine, by their documented names, and
+those that workflows define (metrics.prometheus).
+
+Gauges are counted when they are asked for; counters begin anew with the server, as a controller's do. Argo's own are served without a
+token, by the controller and on a port of its own; here the one server asks for its token. Source: docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+
+from hera_utils.local_platform.argo_api.answers import VERSION
+from hera_utils.local_platform.controller.metrics import OWN, Family
+from hera_utils.local_platform.platform import LocalPlatform
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PHASES = ("Error", "Failed", "Pending", "Running", "Succeeded")
+_POD_PHASES = ("Pending", "Running", "Succeeded", "Failed")
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def exposition(platform: LocalPlatform) -> str:
+    """All metrics in Prometheus' text format."""
+    runs, pods, cron = platform.phases("Workflow"), platform.phases("Pod"), platform.cron_counts()
+    held, pending = platform.lock_counts()
+    families = [
+        _family("gauge", "gauge", (({"phase": phase}, runs.get(phase, 0)) for phase in _PHASES)),
+        _family("pods_gauge", "gauge", (({"phase": phase}, pods.get(phase, 0)) for phase in _POD_PHASES)),
+        _family("cronworkflows_triggered_total", "counter",
+                (({"name": name, "namespace": place}, count) for (place, name), count in sorted(cron.triggered.items()))),
+        _family("cronworkflows_concurrencypolicy_triggered", "counter",
+                (({"name": name, "namespace": place, "concurrency_policy": policy}, count)
+                 for (place, name, policy), count in sorted(cron.limited.items()))),
+        _family("error_count", "counter", (({"cause": cause}, count) for cause, count in sorted(cron.errors.items()))),
+        _family("locks_held", "gauge", ((_lock(name), count) for name, count in sorted(held.items()))),
+        _family("locks_pending", "gauge", ((_lock(name), count) for name, count in sorted(pending.items()))),
+        _family("is_leader", "gauge", [({}, 1)]),
+        _family("version", "gauge", [({"version": VERSION, "git_tag": VERSION, "git_commit": "hera-utils"}, 1)]),
+    ]  # fmt: skip
+    now = time.time()
+    platform.meters.each(lambda name, family: families.append(_kept(name, family, now)))
+    return "".join(families)
+
+
+def _lock(name: str) -> dict[str, str]:
+    """`namespace/Mutex/name` or `namespace/ConfigMap/name/key`, as locks are named."""
+    namespace, kind, rest = (name.split("/", 2) + ["", ""])[:3]
+    type_ = "mutex" if kind == "Mutex" else "semaphore"
+    return {"type": type_, "storage": "configmap", "lock_name": rest, "namespace": namespace}
+
+
+def _family(name: str, kind: str, samples: Iterable[Sample]) -> str:
+    lines = [_line(name, labels, value) for labels, value in samples]
+    return _head(name, kind, OWN[name]) + "".join(lines) if lines else ""
+
+
+def _kept(name: str, family: Family, now: float) -> str:
+    if not family.series:
+        return ""
+    lines = [_head(name, family.kind, family.help)]
+    for labels, one in sorted(family.series.items()):
+        given = dict(labels)
+        if family.kind != "histogram":
+            lines.append(_line(name, given, one.shown(now)))
+            continue
+        for limit, count in zip((*family.buckets, math.inf), (*one.counts, one.observed), strict=True):
+            lines.append(_line(f"{name}_bucket", {**given, "le": _number(limit)}, count))
+        lines += [_line(f"{name}_sum", given, one.value), _line(f"{name}_count", given, one.observed)]
+    return "".join(lines)
+
+
+def _head(name: str, kind: str, help_text: str) -> str:
+    full = f"argo_workflows_{name}"
+    return f"# HELP {full} {_in_one_line(help_text)}\n# TYPE {full} {kind}\n"
+
+
+def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+    return f"argo_workflows_{name}{_labels(labels)} {_number(value)}\n"
+
+
+def _number(value: float) -> str:
+    """As Go prints it: no `.0`, the shortest text that means the value."""
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if math.isnan(value):
+        return "NaN"
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
+    return f"{{{pairs}}}"
+
+
+def _escaped(text: str) -> str:
+    return _in_one_line(text).replace('"', '\\"')
+
+
+def _in_one_line(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")

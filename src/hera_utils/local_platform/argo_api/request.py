@@ -1,0 +1,181 @@
+"""One request to Argo's REST API as its handlers see it: path values, query, body. Handlers are plain functions Call -> Reply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from hera_utils.argo import gojson
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.argo.fields import FieldFilter, field_filter
+from hera_utils.errors import Refused
+from hera_utils.local_platform.http import read_json, whole_number
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.storage.stream import History
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """Kubernetes' list options as they stand in a query (`listOptions.…`)."""
+
+    label_selector: str = ""
+    field_selector: str = ""
+    limit: int = 0
+    continue_: str = ""
+    resource_version: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
+
+    headers: all values of each name, in lower case. data: the body of a call that takes any JSON value, as it came.
+    """
+
+    platform: LocalPlatform
+    path: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Json = field(default_factory=dict)
+    raw_path: str = ""
+    history: History | None = None
+    headers: Mapping[str, list[str]] = field(default_factory=dict)
+    data: bytes = b""
+
+    @property
+    def namespace(self) -> str:
+        return self.path.get("namespace", "")
+
+    @property
+    def name(self) -> str:
+        return self.path.get("name", "")
+
+    @property
+    def fields(self) -> FieldFilter:
+        return field_filter(self.query.get("fields", ""))
+
+    @property
+    def list_options(self) -> ListOptions:
+        return ListOptions(
+            label_selector=self.query.get("listOptions.labelSelector", ""),
+            field_selector=self.query.get("listOptions.fieldSelector", ""),
+            limit=self.number("listOptions.limit"),
+            continue_=self.query.get("listOptions.continue", ""),
+            resource_version=self.query.get("listOptions.resourceVersion", ""),
+        )
+
+    def flag(self, name: str) -> bool:
+        """A boolean of the query as Go reads it (Hera writes `True`)."""
+        text = self.query.get(name, "")
+        if text == "" or text in ("0", "f", "F", "false", "FALSE", "False"):
+            return False
+        if text in ("1", "t", "T", "true", "TRUE", "True"):
+            return True
+        raise _unreadable(name, text, "ParseBool")
+
+    def number(self, name: str, default: int = 0) -> int:
+        text = self.query.get(name, "")
+        if text == "":
+            return default
+        number = whole_number(text)
+        if number is None:
+            raise _unreadable(name, text, "ParseInt")
+        return number
+
+    def option(self, name: str) -> str:
+        """A text field of the body ("" when absent or null)."""
+        value = self.body.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            raise wrong_type(value, name, "string")
+        return value
+
+    def switch(self, name: str) -> bool:
+        """A boolean field of the body."""
+        value = self.body.get(name)
+        if value is None:
+            return False
+        if not isinstance(value, bool):
+            raise wrong_type(value, name, "bool")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A field of the body that is a list of texts."""
+        value = self.body.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise wrong_type(value, name, "[]string")
+        return tuple(value)
+
+    def document(self, key: str) -> Json | None:
+        """A whole object in the body (`workflow`, `template`, `cronWorkflow`), or None."""
+        value = self.body.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise wrong_type(value, key, "object")
+        return value
+
+
+def untyped(document: Json) -> Json:
+    """A document as Argo answers it: the gateway speaks protocol buffers to its server, and these carry no apiVersion or kind."""
+    return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
+
+
+def wrong_type(value: object, name: str, wanted: str) -> Refused:
+    return Refused(
+        INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go struct field .{name} of type {wanted}"
+    )
+
+
+def json_type(value: object) -> str:
+    """What Go's decoder calls a JSON value."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return "number"
+    for kind, name in ((str, "string"), (list, "array"), (dict, "object")):
+        if isinstance(value, kind):
+            return name
+    return "null"
+
+
+def _unreadable(name: str, text: str, function: str) -> Refused:
+    return Refused(INVALID_ARGUMENT, f'parsing field "{name}": strconv.{function}: parsing "{text}": invalid syntax')
+
+
+def parse_body(data: bytes) -> Json:
+    """The JSON object of a request; no body at all is {}. Raises Refused with Go's words for what is wrong."""
+    if not data.strip():
+        return {}
+    value = parse_value(data)
+    if not isinstance(value, dict):
+        raise Refused(INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go value of type object")
+    return cast("Json", value)
+
+
+def parse_value(data: bytes) -> Any:
+    """The JSON value of a request, whatever it is; no body at all is None. Raises Refused."""
+    if not data.strip():
+        return None
+    try:
+        return read_json(data)
+    except json.JSONDecodeError as error:
+        raise Refused(INVALID_ARGUMENT, _syntax_fault(error)) from None
+    except ValueError as error:
+        raise Refused(INVALID_ARGUMENT, str(error)) from None
+    except RecursionError:
+        raise Refused(INVALID_ARGUMENT, "exceeded max depth") from None
+
+
+def _syntax_fault(error: json.JSONDecodeError) -> str:
+    """A body is read as a stream, which ends otherwise than a text."""
+    if error.pos >= len(error.doc.rstrip()):
+        return "unexpected EOF"
+    found = gojson.complaint(error.doc) or str(error)
+    return "unexpected EOF" if found == gojson.END else found

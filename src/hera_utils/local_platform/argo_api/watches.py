@@ -1,0 +1,61 @@
+"""Watching workflows, and the Kubernetes events that runs leave."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hera_utils.argo.faults import INTERNAL
+from hera_utils.argo.fields import FieldFilter
+from hera_utils.argo.selectors import field_selector, label_selector
+from hera_utils.errors import Refused
+from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
+from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.workflows import find
+from hera_utils.local_platform.http import whole_number
+from hera_utils.local_platform.platform import Stored
+from hera_utils.local_platform.storage.stream import Render, Wanted, Watch
+
+Json = dict[str, Any]
+
+
+def workflows(call: Call) -> Reply:
+    """Without a resource version, and with 0, the present state comes first; a named workflow must exist."""
+    options = call.list_options
+    fields = field_selector(options.field_selector)
+    name = fields.required_value("metadata.name")
+    if name:
+        stored = find(call.platform, call.namespace, name)
+        fields = field_selector(f"metadata.name={stored.name}")
+    nodes = not call.fields.without_prefix("result.object.").will_exclude("status.nodes")
+    wanted = Wanted("Workflow", call.namespace, label_selector(options.label_selector), fields, nodes)
+    return _stream(call, wanted, _workflow(call.fields))
+
+
+def events(call: Call) -> Reply:
+    options = call.list_options
+    wanted = Wanted(
+        "Event", call.namespace, label_selector(options.label_selector), field_selector(options.field_selector)
+    )
+    return _stream(call, wanted, lambda change, stored: stored.text if change != "DELETED" else None)
+
+
+def _workflow(fields: FieldFilter) -> Render:
+    below = fields.without_prefix("result.object.")
+
+    def render(change: str, stored: Stored) -> str:
+        text = stored.text or "{}"
+        if fields:
+            text = encode(below.workflow(json.loads(text)))
+        return f'{{"type":"{change}","object":{text}}}'
+
+    return render
+
+
+def _stream(call: Call, wanted: Wanted, render: Render) -> Reply:
+    if call.history is None:
+        raise Refused(INTERNAL, "this server keeps no history of changes")
+    version = whole_number(call.list_options.resource_version) or 0
+    since = version if version > 0 else None
+    watch = Watch(call.platform, call.history, wanted, render).open(since)
+    return Stream(watch.batches())

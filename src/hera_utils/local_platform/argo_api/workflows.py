@@ -1,0 +1,208 @@
+"""Workflows: create, get, list, delete, lint. Source of the rules: Argo's server/workflow/workflow_server.go, measured on 4.1.2."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
+from hera_utils.argo.selectors import LabelSelector, label_selector
+from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
+from hera_utils.local_platform.argo_api.answers import Reply, Text
+from hera_utils.local_platform.argo_api.request import Call, ListOptions, untyped
+from hera_utils.local_platform.controller.clock import instant_of
+from hera_utils.local_platform.http import whole_number
+from hera_utils.local_platform.platform import LocalPlatform, Stored
+from hera_utils.local_platform.storage.stream import metadata_of
+
+Json = dict[str, Any]
+
+
+def create(call: Call) -> Reply:
+    document = call.document("workflow")
+    if document is None:
+        raise Refused(INVALID_ARGUMENT, "workflow body not specified")
+    check_namespace(call.namespace, document)
+    options = call.document("createOptions") or {}
+    if options.get("dryRun"):
+        return untyped(call.platform.lint(call.namespace, document))
+    return Text(call.platform.submit(call.namespace, document, dry_run=call.switch("serverDryRun")).text)
+
+
+def check_namespace(namespace: str, document: Json) -> None:
+    """The path decides; a document that names another namespace is refused."""
+    metadata = document.get("metadata")
+    own = metadata.get("namespace") if isinstance(metadata, dict) else None
+    if own and own != namespace:
+        raise Refused(
+            INVALID_ARGUMENT, "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def lint(call: Call) -> Reply:
+    document = call.document("workflow")
+    if document is None:
+        raise Refused(UNKNOWN, "unable to get a workflow")
+    check_namespace(call.namespace, document)
+    try:
+        return untyped(call.platform.lint(call.namespace, document))
+    except (InvalidWorkflow, ExpressionError) as error:
+        raise fault_of(error, default=UNKNOWN) from error  # Argo: lint of a workflow answers 500, of anything else 400
+
+
+def get(call: Call) -> Reply:
+    nodes = not call.fields.will_exclude("status.nodes")
+    stored = find(call.platform, call.namespace, call.name, uid=call.query.get("uid", ""), nodes=nodes)
+    if not call.fields:
+        return Text(stored.text)
+    return call.fields.workflow(json.loads(stored.text))
+
+
+def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> Stored:
+    """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only if asked for."""
+    if name == "@latest":
+        every = platform.list("Workflow", namespace, nodes=False)[0]
+        if not every:
+            raise Refused(NOT_FOUND, "no workflows found")
+        name = max(every, key=lambda stored: str(metadata_of(stored.text).get("creationTimestamp", ""))).name
+    if not name:
+        raise Refused(INTERNAL, "resource name may not be empty")
+    stored = platform.get("Workflow", namespace, name, nodes=nodes)
+    if uid and stored.uid != uid:
+        raise Refused(NOT_FOUND, f'workflows.argoproj.io "{name}" not found', reason="NotFound")
+    return stored
+
+
+def delete(call: Call) -> Reply:
+    call.platform.delete("Workflow", call.namespace, find(call.platform, call.namespace, call.name).name)
+    return {}
+
+
+# --- lists ---------------------------------------------------------------------------------------------------------------
+
+
+def enumerate(call: Call) -> Reply:
+    options = call.list_options
+    offset = _offset(options)
+    chosen = _Choice(call, options)
+    nodes = not call.fields.will_exclude("items.status.nodes")
+    every, version = call.platform.list("Workflow", call.namespace or chosen.namespace, nodes=nodes)
+    found: list[tuple[Json, str]] = []
+    for stored in every:
+        if chosen.by_name(stored) and chosen.by_metadata(metadata := metadata_of(stored.text)):
+            found.append((metadata, stored.text))
+    documents = [(metadata, json.loads(text)) for metadata, text in found]
+    documents = [one for one in documents if chosen.by_status(one[1].get("status") or {})]
+    # Argo pages through workflows youngest first and sorts only each page.
+    documents.sort(
+        key=lambda one: (str(one[1].get("status", {}).get("startedAt") or "9"), one[0].get("name", "")), reverse=True
+    )
+    total = len(documents)
+    page = documents[offset : offset + options.limit] if options.limit > 0 else documents[offset:]
+    items = sorted((document for _, document in page), key=_age, reverse=True)
+    remaining = max(total - offset - len(items), 0)
+    head: Json = {"resourceVersion": str(version)}
+    if remaining:
+        head["continue"] = str(offset + len(items))
+    if chosen.count_remaining:
+        head["remainingItemCount"] = remaining
+    return call.fields.workflow_list({"metadata": head, "items": items or None})
+
+
+def _age(workflow: Json) -> tuple[int, str]:
+    """Argo's order of a page: what goes on first, youngest first; then what ended last."""
+    finished = (workflow.get("status") or {}).get("finishedAt")
+    return (0, str(finished)) if finished else (1, str(workflow["metadata"].get("creationTimestamp", "")))
+
+
+def _offset(options: ListOptions) -> int:
+    offset = whole_number(options.continue_ or "0")
+    if offset is None:
+        raise Refused(INVALID_ARGUMENT, "listOptions.continue must be int")
+    if offset < 0:
+        raise Refused(INVALID_ARGUMENT, "listOptions.continue must >= 0")
+    return offset
+
+
+class _Choice:
+    """Which workflows a list wants. The field selector knows only what Argo's does (server/utils/list_options.go)."""
+
+    def __init__(self, call: Call, options: ListOptions) -> None:
+        self.labels: LabelSelector = label_selector(options.label_selector)
+        self.name_filter = call.query.get("nameFilter", "") or "Exact"
+        self.created_after = _instant(call.query.get("createdAfter", ""))
+        self.finished_before = _instant(call.query.get("finishedBefore", ""))
+        self.namespace = self.name = ""
+        self.other_namespace = ""
+        self.started: tuple[datetime | None, datetime | None] = (None, None)
+        self.count_remaining = False
+        for term in filter(None, options.field_selector.split(",")):
+            self._read(term, call.namespace)
+
+    def _read(self, term: str, namespace: str) -> None:
+        found = re.fullmatch(r"(metadata\.namespace|metadata\.name)(!=|==|=)(.*)", term)
+        if found and found.group(1) == "metadata.namespace":
+            self._read_namespace(found.group(2), found.group(3), namespace)
+        elif found:
+            self.name = found.group(3)
+            if found.group(2) == "!=":
+                self.name_filter = "NotEquals"
+        elif term.startswith(("spec.startedAt>", "spec.startedAt<")):
+            bound = _instant(term[len("spec.startedAt>") :])
+            self.started = (bound, self.started[1]) if ">" in term else (self.started[0], bound)
+        elif term.startswith("ext.showRemainingItemCount"):
+            self.count_remaining = term.removeprefix("ext.showRemainingItemCount=").lower() in ("1", "t", "true")
+        else:
+            raise Refused(INVALID_ARGUMENT, f"unsupported requirement {term}")
+
+    def _read_namespace(self, operator: str, value: str, namespace: str) -> None:
+        if operator == "!=":
+            self.other_namespace = value
+        elif namespace and value != namespace:
+            raise Refused(
+                INVALID_ARGUMENT,
+                f"'namespace' query param (\"{namespace}\") and fieldselector 'metadata.namespace' (\"{value}\") "
+                "are both specified and contradict each other",
+            )
+        else:
+            self.namespace = value
+
+    def by_name(self, stored: Stored) -> bool:
+        if self.other_namespace and stored.namespace == self.other_namespace:
+            return False
+        if not self.name:
+            return True
+        tests = {
+            "Contains": self.name in stored.name,
+            "Prefix": stored.name.startswith(self.name),
+            "NotEquals": stored.name != self.name,
+        }
+        return tests.get(self.name_filter, stored.name == self.name)
+
+    def by_metadata(self, metadata: Json) -> bool:
+        return self.labels.matches(metadata.get("labels"))
+
+    def by_status(self, status: Json) -> bool:
+        started, finished = _instant(status.get("startedAt") or ""), _instant(status.get("finishedAt") or "")
+        after, before = self.started
+        if (after or before or self.created_after) and started is None:
+            return False
+        if after and started and not started > after:
+            return False
+        if before and started and not started < before:
+            return False
+        if self.created_after and started and not started > self.created_after:
+            return False
+        return not (self.finished_before and not (finished and finished < self.finished_before))
+
+
+def _instant(text: str) -> datetime | None:
+    if not text:
+        return None
+    found = instant_of(text)
+    if found is None:
+        wrong = f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
+        raise Refused(INTERNAL, wrong)
+    return found

@@ -1,0 +1,120 @@
+"""Where an artifact really is: in a store on the network, or in the platform's own. Pure; secrets are looked up by a function given.
+
+| the artifact names | it is |
+| --- | --- |
+| http, artifactory | there, with the secrets that it names |
+| a whole place in s3, gcs or azure, and its secrets exist in the namespace | there |
+| the same with `useSDKCreds: true` (azure: an endpoint with a signature, too) | there, with this machine's own credentials |
+| a place in hdfs, and the extra `hdfs` is installed | there |
+| any of these without the secrets, or with none named (Argo: the node's own) | in the platform's own store, with a warning |
+| only a key, or nothing | where the template's archiveLocation or the artifact repository says; else in the platform's own store |
+
+So a workflow written for a cluster runs here with nothing configured, and uses its real stores as soon as their secrets are there.
+Source: Argo's Artifact.Relocate, ArtifactRepository.ToArtifactLocation, artifacts.go newDriver.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hera_utils.interpreter.archiving import KEY_FIELDS
+from hera_utils.local_platform.pods.pod.store import KEYED, key_of
+
+Json = dict[str, Any]
+SecretValue = Callable[[str, str], str | None]
+"""(secret, key) → its value, None when there is none."""
+WEB = ("http", "artifactory")
+STORES = ("s3", "gcs", "azure", "hdfs", "oss")
+_WHOLE = {
+    "s3": ("endpoint", "bucket"),
+    "oss": ("endpoint", "bucket"),
+    "gcs": ("bucket",),
+    "azure": ("endpoint", "container"),
+    "hdfs": ("addresses",),
+    "artifactory": ("url", "usernameSecret"),
+    "http": ("url",),
+}
+CREDENTIALS = {
+    "s3": ("accessKeySecret", "secretKeySecret"),
+    "oss": ("accessKeySecret", "secretKeySecret"),
+    "gcs": ("serviceAccountKeySecret",),
+    "azure": ("accountKeySecret",),
+}
+"""Without these an artifact is not looked for in its store; the others that it names must be there once these are."""
+
+
+def with_key(kind: str, location: Json, key: str) -> Json:
+    """The location of a kind with its key."""
+    return {**location, KEY_FIELDS.get(kind, "key"): key}
+
+
+def relocated(artifact: Json, archive: Json | None) -> tuple[str, Json] | None:
+    """(kind, whole location) of an artifact; None when neither it nor the archive location names a place."""
+    own = next((kind for kind in (*WEB, *KEYED) if artifact.get(kind) is not None), None)
+    if own in _WHOLE and all(artifact[own].get(field) for field in _WHOLE[own]):
+        return own, artifact[own]
+    above = next((kind for kind in KEYED if (archive or {}).get(kind) is not None), None)
+    if above is None or above not in _WHOLE or (own is not None and own not in KEYED):
+        return None
+    if artifact.get("raw") is not None or artifact.get("git") is not None:
+        return None
+    key = key_of(artifact) or ""
+    return above, with_key(above, (archive or {})[above], key)
+
+
+def selectors(location: Json, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """(path in the location, secret, key) of each secret that a location names."""
+    for field, value in location.items():
+        if not isinstance(value, dict):
+            continue
+        if field.endswith("Secret") and value.get("name"):
+            yield f"{prefix}{field}", str(value["name"]), str(value.get("key") or "")
+        else:
+            yield from selectors(value, f"{prefix}{field}.")
+
+
+def is_remote(kind: str, location: Json, secret: SecretValue) -> bool:
+    """Whether an artifact is looked for in the place that it names: see the table above."""
+    if kind in WEB:
+        return True
+    if kind not in STORES:
+        return False
+    if kind == "hdfs":
+        return importlib.util.find_spec("hdfs_native") is not None
+    if location.get("useSDKCreds") or (kind == "azure" and "sig=" in str(location.get("endpoint"))):
+        return True
+    named = [location.get(field) or {} for field in CREDENTIALS[kind]]
+    return all(one.get("name") and secret(str(one["name"]), str(one.get("key") or "")) is not None for one in named)
+
+
+def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json | None:
+    """`{"kind", "at", "key", "secrets"}` of an artifact that is elsewhere, None for one in the platform's own store.
+
+    Raises LookupError with a sentence when it names a secret that is not there.
+    """
+    found = relocated(artifact, archive)
+    if found is None or not is_remote(*found, secret):
+        return None
+    kind, location = found
+    values: dict[str, str] = {}
+    for path, name, key in selectors(location):
+        value = secret(name, key)
+        if value is None:
+            raise LookupError(f"couldn't find key {key} in Secret {name}")
+        values[path] = value
+    return {"kind": kind, "at": location, "key": key_of({kind: location}) or "", "secrets": values}
+
+
+def required(template: Json) -> Iterator[tuple[str, str]]:
+    """(secret, key) of each secret without which a template's artifacts cannot be had (those at web addresses)."""
+    for artifact in artifacts(template):
+        for kind in WEB:
+            for _, name, key in selectors(artifact.get(kind) or {}):
+                yield name, key
+
+
+def artifacts(template: Json) -> Iterator[Json]:
+    for side in ("inputs", "outputs"):
+        yield from (template.get(side) or {}).get("artifacts") or ()

@@ -1,0 +1,60 @@
+"""The local artifact store from the server's side: `artifacts/<namespace>/<key>` of the state folder.
+
+Pods read and write it by themselves (pods/pod/store.py, whose keys these are): with Argo's default key format,
+`<workflow>/<pod>/<artifact>`, what a task leaves behind is reported as `{"name", "path", "s3": {"key": …}}`, as Argo does with a
+default repository. Whatever store an artifact names (s3, gcs…), on this machine it is this folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import PlatformError
+from hera_utils.local_platform.pods.pod.fault import PodFault
+from hera_utils.local_platform.pods.pod.store import key_of, path_of
+
+Json = dict[str, Any]
+
+
+class ArtifactStore:
+    """The store of a namespace. state: the state folder."""
+
+    def __init__(self, state: Path, namespace: str) -> None:
+        self.root = state / "artifacts" / namespace
+
+    def find(self, artifact: Json) -> Path | None:
+        """Where an artifact of a node stands, or None when it has no key or nothing is there."""
+        key = key_of(artifact)
+        path = self.path(key) if key else None
+        return path if path is not None and path.exists() else None
+
+    def path(self, key: str) -> Path:
+        """A key's place; one that leads out of the store is refused (PlatformError)."""
+        try:
+            return Path(path_of(str(self.root), key))
+        except PodFault as fault:
+            raise PlatformError(str(fault)) from None
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """The keys of all files below a prefix, in a store's order: that of their bytes, whatever the folders."""
+        yield from sorted(self._keys(prefix), key=os.fsencode)
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        start = self.path(prefix) if prefix.strip("/") else self.root
+        if start.is_file():
+            yield str(start.relative_to(self.root))
+            return
+        for folder, _, files in os.walk(start):
+            for name in files:
+                yield str((Path(folder) / name).relative_to(self.root))
+
+    def remove(self, key: str) -> None:
+        path = self.path(key)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

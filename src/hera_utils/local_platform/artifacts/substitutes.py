@@ -1,0 +1,67 @@
+"""Where the platform's own store stands in for the one that a workflow names: said before it runs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hera_utils.errors import UnsupportedError
+from hera_utils.interpreter.archiving import repository_location
+from hera_utils.local_platform.artifacts import locations
+from hera_utils.local_platform.artifacts.locations import SecretValue
+
+Json = dict[str, Any]
+
+
+def remarks(document: Json, templates: Iterable[Json], repository: Json, secret: SecretValue) -> list[str]:
+    """One sentence a store for which the platform's own stands in. Raises UnsupportedError for one that is meant and cannot be used."""
+    found: dict[str, list[str]] = {}
+    for path, kind, location in _named(document, templates, repository):
+        if kind in locations.WEB or kind not in locations.STORES:
+            continue
+        if not locations.is_remote(kind, location, secret):
+            found.setdefault(f"{_why(kind, location)}; the platform's own store stands in for it", []).append(path)
+        elif kind == "oss":
+            raise UnsupportedError(
+                f"{path}.oss cannot be executed on this machine: there is no driver for Alibaba's object store here",
+                fix="name the same bucket as s3 (its endpoint speaks S3 too), or remove the secret to use the platform's own store",
+            )
+    return [
+        f"{paths[0]}{f' (and {len(paths) - 1} more)' if len(paths) > 1 else ''}: {reason}"
+        for reason, paths in found.items()
+    ]
+
+
+def _named(document: Json, templates: Iterable[Json], repository: Json) -> Iterator[tuple[str, str, Json]]:
+    """(path, kind, location) of each whole place that a workflow, what it refers to or its repository names."""
+    location = repository_location(repository.get("artifactRepository") or {})
+    if location:
+        kind = next(iter(location))
+        yield f"config map {repository['configMap']}, key {repository['key']}", kind, location[kind]
+    for home, spec in [("", document.get("spec") or {}), *((_home(one), one.get("spec") or {}) for one in templates)]:
+        for index, template in enumerate(spec.get("templates") or ()):
+            path = f"{home}spec.templates[{index}]"
+            yield from _places(template.get("archiveLocation") or {}, f"{path}.archiveLocation")
+            for side in ("inputs", "outputs"):
+                for number, artifact in enumerate((template.get(side) or {}).get("artifacts") or ()):
+                    yield from _places(artifact, f"{path}.{side}.artifacts[{number}]")
+
+
+def _home(document: Json) -> str:
+    return f"{document.get('kind')}/{(document.get('metadata') or {}).get('name')} "
+
+
+def _places(artifact: Json, path: str) -> Iterator[tuple[str, str, Json]]:
+    found = locations.relocated(artifact, None)
+    if found is not None:
+        yield path, *found
+
+
+def _why(kind: str, location: Json) -> str:
+    if kind == "hdfs":
+        return "the extra `hdfs` is not installed"
+    for field in locations.CREDENTIALS[kind]:
+        named = location.get(field) or {}
+        if named.get("name"):
+            return f'this namespace has no secret "{named["name"]}" with the key "{named.get("key", "")}"'
+    return "it names no secret, and pods have no identity of their own here"

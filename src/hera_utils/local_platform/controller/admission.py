@@ -1,0 +1,135 @@
+"""Before a workflow becomes a run: its document is normalised and validated, and what it refers to is gathered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from hera_utils.argo import support
+from hera_utils.argo.schema import decode
+from hera_utils.errors import InvalidWorkflow
+from hera_utils.interpreter.document import Lookup, templates_reached
+from hera_utils.interpreter.remarks import remarks
+from hera_utils.interpreter.resubmit import resubmit
+from hera_utils.interpreter.validation.stored import check_stored
+from hera_utils.interpreter.validation.workflow import validate
+from hera_utils.local_platform.artifacts import substitutes
+from hera_utils.local_platform.controller.clock import now, seed
+from hera_utils.local_platform.storage.read_model import Published
+
+Json = dict[str, Any]
+PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
+SPEC_WARNING = "SpecWarning"
+REPOSITORIES = "artifact-repositories"
+DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A workflow that may run: its document, and what it needs of its namespace.
+
+    templates: those that it can reach, whole. config_maps: those that may hold parameters. warnings: what of it has no effect on
+    this machine, a sentence each. repository: the namespace's default artifact repository (see Submitted).
+    """
+
+    document: Json
+    templates: tuple[Json, ...]
+    config_maps: dict[str, dict[str, str]]
+    warnings: tuple[str, ...]
+    repository: Json = field(default_factory=dict)
+
+    def born(self, document: Json) -> Json:
+        """The document as it is stored, once it has its name: with the warnings. Raises Refused for what Kubernetes does not store."""
+        check_stored(document)
+        status = document.setdefault("status", {})
+        if self.warnings:
+            # Argo's own condition for this: every client that shows conditions shows it.
+            warning = {"type": SPEC_WARNING, "status": "True", "message": "; ".join(self.warnings)}
+            status["conditions"] = [*(status.get("conditions") or ()), warning]
+        return document
+
+
+class Admission:
+    def __init__(self, published: Published) -> None:
+        self._published = published
+
+    def admit(self, namespace: str, document: Json) -> Admitted:
+        """A workflow as it will be run. Raises InvalidWorkflow, Refused or UnsupportedError."""
+        decoded = self._checked("Workflow", namespace, document, lint=False)
+        templates = self._templates(namespace, decoded)
+        found = support.findings_of_run(decoded, templates)
+        support.refuse_unsupported(found)
+        repository = self._repository(namespace)
+        secret = self._published.secrets_of(namespace)
+        places = substitutes.remarks(decoded, templates, repository, secret)
+        warnings = (*support.warnings(found), *remarks(decoded, templates), *places)
+        return Admitted(decoded, templates, self._config_maps(namespace), warnings, repository)
+
+    def _repository(self, namespace: str) -> Json:
+        """Argo: the config map `artifact-repositories` of the namespace, at the key that its annotation names."""
+        found = self._published.object(("ConfigMap", namespace, REPOSITORIES))
+        if found is None:
+            return {}
+        document = json.loads(found.text)
+        key = (document["metadata"].get("annotations") or {}).get(DEFAULT_REPOSITORY) or ""
+        text = (document.get("data") or {}).get(key)
+        if text is None:
+            return {}
+        try:
+            repository = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise InvalidWorkflow(
+                f'failed to unmarshall config map key "{key}" for artifact repository ref "{namespace}/{REPOSITORIES}"',
+                fix=f"mend the YAML of config map {REPOSITORIES}: {error}",
+            ) from None
+        return {"configMap": REPOSITORIES, "key": key, "namespace": namespace, "artifactRepository": repository}
+
+    def again(self, document: Json, *, memoized: bool, parameters: tuple[str, ...]) -> Json:
+        """The workflow that runs an old one again. Raises Refused with Argo's message."""
+        return resubmit(document, at=now(), seed=seed(), memoized=memoized, parameters=parameters)
+
+    def lint(self, kind: str, namespace: str, document: Json) -> Json:
+        """The document as Argo's server keeps it, once it was found to be valid; a workflow: once it could be run here as well."""
+        decoded = self._checked(kind, namespace, document, lint=True)
+        if kind == "Workflow":
+            support.refuse_unsupported(support.findings_of_run(decoded, self._templates(namespace, decoded)))
+        return decoded
+
+    def _checked(self, kind: str, namespace: str, document: Json, *, lint: bool) -> Json:
+        decoded = decode(document, kind)
+        metadata = decoded.setdefault("metadata", {})
+        if kind != "ClusterWorkflowTemplate":
+            metadata["namespace"] = namespace
+        validate(decoded, self._lookup(namespace), kind=kind, lint=lint)
+        return decoded
+
+    def _templates(self, namespace: str, document: Json) -> tuple[Json, ...]:
+        """The stored templates that a workflow can reach."""
+
+        def everything(kind: str) -> Iterable[Json]:
+            place = "" if kind == "ClusterWorkflowTemplate" else namespace
+            return [{**json.loads(s.text), "kind": kind} for s in self._published.objects(kind, place)]
+
+        return templates_reached(document, self._lookup(namespace), everything)
+
+    def _lookup(self, namespace: str) -> Lookup:
+        def lookup(kind: str, name: str) -> Json | None:
+            place = "" if kind == "ClusterWorkflowTemplate" else namespace
+            found = self._published.object((kind, place, name))
+            return {**json.loads(found.text), "kind": kind} if found is not None else None
+
+        return lookup
+
+    def _config_maps(self, namespace: str) -> dict[str, dict[str, str]]:
+        """The config maps that may hold parameters, by name: those with the label Parameter."""
+        found: dict[str, dict[str, str]] = {}
+        for stored in self._published.objects("ConfigMap", namespace):
+            if PARAMETER_LABEL in stored.text:
+                document = json.loads(stored.text)
+                if (document["metadata"].get("labels") or {}).get(PARAMETER_LABEL) == "Parameter":
+                    found[stored.name] = dict(document.get("data") or {})
+        return found

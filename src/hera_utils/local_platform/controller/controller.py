@@ -1,0 +1,428 @@
+"""The controller: one thread, one inbox, the only writer. Each turn takes all that waits, and is one transaction.
+
+    events and requests → runs advance → commands become rows → the turn is written → readers see it → pods are launched or killed
+
+A turn that cannot be written leaves nothing behind: requests are refused with the reason, events are kept and tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.interpreter.commands import Command
+from hera_utils.interpreter.events import (
+    Event,
+    LockAnswered,
+    ObjectRead,
+    PodFinished,
+    PodProgressed,
+    PodStarted,
+    PodWaiting,
+    TimerFired,
+)
+from hera_utils.interpreter.state import Run
+from hera_utils.local_platform.artifacts import gc
+from hera_utils.local_platform.controller import bare_pods, census, deletion
+from hera_utils.local_platform.controller.clock import now, seed, stamp
+from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Answers, Orders, about
+from hera_utils.local_platform.controller.inbox import Act, Item, Poison, Request, Told, perform, resolve
+from hera_utils.local_platform.controller.restoring import restored
+from hera_utils.local_platform.controller.turn import Active, PodRecord, RunRecord, Turn
+from hera_utils.local_platform.pods import pod_object
+from hera_utils.local_platform.pods.launcher import Launcher
+from hera_utils.local_platform.storage.journal import Journal, encode, failure, is_full
+from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.reserve import Reserve
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+T = TypeVar("T")
+Advance = Callable[[Run, Event], "list[Command]"]
+POD_EVENTS = (PodStarted, PodProgressed, PodWaiting, PodFinished)
+MACHINE_EVENTS = (*POD_EVENTS, TimerFired, LockAnswered, ObjectRead)
+MOST_IN_A_TURN = 400
+LONGEST_WAIT = 3600.0
+AGAIN_SECONDS = 1.0
+"""After a turn that could not be written."""
+
+
+class Controller:
+    """advance: the interpreter. The launcher's runtimes must be set before `start`."""
+
+    def __init__(self, state: Path, journal: Journal, published: Published, advance: Advance) -> None:
+        self.state = state
+        self._journal, self.published, self._advance_run = journal, published, advance
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._later: list[Item] = []
+        self._again_at: float | None = None
+        self._runs: dict[str, Active] = {}
+        self._loaded: set[str] = set()
+        self._reserve = Reserve(state)
+        self._waited_for: dict[str, str] = {}
+        """Run → what its pods last said that they wait for."""
+        self._spare = False
+        """Whether the journal's file may be larger than what it holds."""
+        self.doomed: dict[tuple[str, str], str] = {}
+        """(run, node) of pods whose run was deleted while they ran → pod uid."""
+        self.launcher: Launcher
+        self.orders: Orders
+        self._thread = threading.Thread(target=self._loop, name="controller", daemon=True)
+        self.failure: PlatformError | None = None
+        self.last_activity = now()
+
+    def start(self, launcher: Launcher) -> None:
+        """Rebuild what the journal has, take up what was under way, and begin."""
+        self.launcher = launcher
+        self.orders = Orders(self._journal, self.published, launcher)
+        self.orders.collected = self._collected
+        for record in self.published.runs():
+            if record.finished is None:
+                self._load(record)
+        self._perform_outbox()
+        self._thread.start()
+
+    def _perform_outbox(self) -> None:
+        for pod, command, run, node, _, text in self._journal.read("all_outbox"):
+            known = self.orders.outstanding.get((run, node))
+            if command == "forget":
+                deletion.take_up(self, pod, (run, node), json.loads(text))
+            elif known is None or known.uid != pod:
+                continue
+            elif command == "launch":
+                self.launcher.reattach(known, json.loads(text))
+            else:
+                self.launcher.kill(known, force=bool(json.loads(text).get("force")))
+
+    def stop(self) -> None:
+        """End the thread after what it is doing; the journal has everything."""
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        self.launcher.close()
+
+    # --- from other threads -------------------------------------------------------------------------------------------
+    def report(self, run: str, event: Event) -> None:
+        """Something happened to a pod of a run."""
+        self._inbox.put(Told(run, event))
+
+    def call(self, act: Act[T]) -> T:
+        """Have the controller do something in its next turn; returns, or raises, when that turn is written."""
+        request = Request(act)
+        self._inbox.put(request)
+        found: T = request.future.result()
+        return found
+
+    def settle_later(self, pod_uid: str) -> None:
+        """What the outbox wanted for a pod is done; the next turn writes that down."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            turn.say("settle_pod", pod_uid)
+            return lambda: None
+
+        self._inbox.put(Request(act))
+
+    def _collected(self, uid: str, outcome: dict[tuple[str, str], str]) -> None:
+        """What became of a run's artifacts in stores on the network is written down."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            active = self.active(uid)
+            if active is not None and uid not in turn.deleted:
+                changed, text = gc.note(active.run.document, outcome, gc.COMPLETION)
+                active.run.changed.update(changed)
+                turn.touched[uid] = active
+                if text:
+                    self.orders.record_event(turn, about(active.run), "Warning", "ArtifactGCFailed", text)
+            return lambda: None
+
+        self._inbox.put(Request(act))
+
+    def drop_run(self, uid: str) -> None:
+        self._waited_for.pop(uid, None)
+        self._runs.pop(uid, None)
+
+    def busy(self) -> bool:
+        """Whether any run goes on, or a pod that no run made."""
+        return bare_pods.NO_RUN in self.orders.per_run or any(
+            not active.run.finished for active in list(self._runs.values())
+        )
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+    def _loop(self) -> None:
+        while True:
+            items = self._gather()
+            if items is None:
+                return
+            try:
+                self._take_turn(items)
+            except Poison as poison:
+                self._undo([item for item in items if item is not poison.item], None)
+                poison.item.future.set_exception(poison.fault)
+            except Exception as error:  # noqa: BLE001 - the only writer must not end; whoever asked is told
+                self._undo(
+                    items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
+                )
+
+    def _gather(self) -> list[Item] | None:
+        """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
+        items: list[Item] = []
+        if self._spare and self._inbox.empty():
+            with contextlib.suppress(sqlite3.Error):  # it is only about space: the next deletion tries again
+                self._spare = not self._journal.give_back(self._inbox.empty)
+        due = [at for at in (self.orders.timers.next(), self._again_at) if at is not None]
+        try:
+            # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
+            first = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
+            if first is None:
+                return None
+            items.append(first)
+            while len(items) < MOST_IN_A_TURN:
+                following = self._inbox.get_nowait()
+                if following is None:
+                    self._inbox.put(None)
+                    break
+                items.append(following)
+        except queue.Empty:
+            pass
+        if self._again_at is not None and self._again_at <= now():
+            items, self._later, self._again_at = self._later + items, [], None
+        return items
+
+    def _take_turn(self, items: list[Item]) -> None:
+        turn = Turn(self.published.version + 1, now(), self.published.object)
+        answers: list[tuple[Future[Any], Callable[[], Any]]] = []
+        for item in items:
+            if isinstance(item, Told):
+                self._tell(turn, item)
+                continue
+            try:
+                answers.append((item.future, item.act(turn)))
+            except HeraUtilsError as error:
+                item.future.set_exception(error)
+            except Exception as error:
+                raise Poison(item, error) from error
+        for run, key in self.orders.timers.due(turn.at):
+            self._fire(turn, run, key)
+        turn.seal()
+        try:
+            self._write(turn)
+        except sqlite3.Error as error:
+            self._undo(
+                [item for item in items if isinstance(item, Told) or not item.future.done()],
+                failure(self._journal.path, error),
+            )
+            return
+        self.failure = None
+        self.published.publish(turn)
+        self._spare = self._spare or bool(turn.deleted)
+        for act in turn.then:
+            perform(act)
+        for future, answer in answers:
+            resolve(future, answer)
+        for uid in {*turn.touched, *self._loaded}:
+            self._let_go(uid)
+        self._loaded.clear()
+
+    def _write(self, turn: Turn) -> None:
+        """On a full disk with the room that is kept for this. Raises sqlite3.Error: nothing is written then."""
+        try:
+            turn.write(self._journal)
+        except sqlite3.Error as error:
+            if not is_full(self._journal.path, error) or not self._reserve.give_up():
+                raise
+            turn.write(self._journal)
+        else:
+            self._reserve.keep()
+
+    def _undo(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
+        """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second.
+
+        Without an error another one's request was at fault: all that is not answered yet comes again at once.
+        """
+        self.failure = error
+        self._runs.clear()
+        self.orders.restore()
+        for record in self.published.runs():
+            if record.finished is None:
+                self._load(record)
+        for item in items:
+            if isinstance(item, Told):
+                if not lost:
+                    self._later.append(item)
+            elif not item.future.done():
+                if error is None:
+                    self._later.append(item)
+                else:
+                    item.future.set_exception(error)
+        self._again_at = now() + (AGAIN_SECONDS if error is not None else 0.0)
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+    def _load(self, record: RunRecord) -> Active | None:
+        active = restored(self._journal, self.published, record)
+        if active is not None:
+            self._runs[record.uid] = active
+            self._loaded.add(record.uid)
+            self.published.hold(active.record)
+        return active
+
+    def active(self, uid: str) -> Active | None:
+        """A run in memory, loaded if need be; None when there is no such run."""
+        known = self._runs.get(uid)
+        if known is None:
+            record = self.published.run_of_uid(uid)
+            known = self._load(record) if record is not None else None
+        return known
+
+    def enter(self, turn: Turn, run: Run, event: Event, *, warnings: tuple[str, ...] = ()) -> None:
+        """A new run and its first event (Submitted); warnings: what of it has no effect here."""
+        record = RunRecord(run.uid, run.namespace, run.name, turn.version, turn.at, None)
+        run.changed.update(run.nodes)  # a memoized one begins with nodes
+        active = Active(run, record, {}, fresh=True)
+        self._runs[run.uid] = active
+        for text in warnings:
+            self.orders.record_event(turn, about(run), "Warning", "NoEffect", text)
+        self.advance(turn, active, event)
+
+    def taken(self, namespace: str, name: str) -> bool:
+        """Whether a workflow of that name exists, those of this turn included."""
+        if self.published.run(namespace, name) is not None:
+            return True
+        return any(
+            active.fresh and (active.run.namespace, active.run.name) == (namespace, name)
+            for active in self._runs.values()
+        )
+
+    def give(self, turn: Turn, answers: Answers) -> None:
+        """Give runs what others' doings mean for them (a lock that became free…)."""
+        for uid, event in answers:
+            active = self.active(uid)
+            if active is not None:
+                self.advance(turn, active, event)
+
+    def advance(self, turn: Turn, active: Active, event: Event, *, refusable: bool = False) -> None:
+        """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).
+
+        refusable: the event is a user's; what the interpreter refuses (before it changes anything) is raised to the user.
+        """
+        waiting: deque[tuple[str, Event]] = deque([(active.run.uid, event)])
+        while waiting:
+            uid, event = waiting.popleft()
+            one = self.active(uid)
+            if one is None or uid in turn.deleted:
+                continue
+            try:
+                with census.of_run(self.orders.meters, one.run):
+                    commands = self._advance_run(one.run, event)
+            except Exception as error:
+                if refusable and isinstance(error, HeraUtilsError):
+                    raise
+                self._note(turn, one, event)
+                waiting.extend(self._broken(turn, one, error))
+                continue
+            finally:
+                refusable = False
+            self._note(turn, one, event)
+            for command in commands:
+                waiting.extend(self.orders.carry_out(turn, one, command))
+
+    def _note(self, turn: Turn, active: Active, event: Event) -> None:
+        if not isinstance(event, MACHINE_EVENTS):
+            active.spec_mark = ""  # a user may change anything of a spec (the parameters of a retry…)
+        turn.touched[active.run.uid] = active
+        # The same text as encode(events.to_json(event)) gives, at a tenth of its cost.
+        turn.say("add_event", active.run.uid, encode({"event": type(event).__name__, **vars(event)}))
+
+    def _broken(self, turn: Turn, active: Active, error: Exception) -> Answers:
+        """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
+        run = active.run
+        log.error("the run %s/%s cannot go on", run.namespace, run.name, exc_info=error)
+        message = str(error) if isinstance(error, HeraUtilsError) else f"{type(error).__name__}: {error}"
+        status = run.document.setdefault("status", {})
+        status |= {"phase": "Error", "message": message, "finishedAt": stamp(turn.at)}
+        status.setdefault("startedAt", stamp(turn.at))
+        labels = run.document["metadata"].setdefault("labels", {})
+        labels |= {"workflows.argoproj.io/phase": "Error", "workflows.argoproj.io/completed": "true"}
+        for pod in self.pods_of(run.uid):
+            self.orders.kill(turn, pod)
+        return self.orders.release_all(turn, run.uid)
+
+    def pods_of(self, run: str) -> list[Any]:
+        if run not in self.orders.per_run:
+            return []
+        return [pod for (owner, _), pod in self.orders.outstanding.items() if owner == run]
+
+    def _let_go(self, uid: str) -> None:
+        """A run to which nothing will happen any more is kept in the journal only."""
+        active = self._runs.get(uid)
+        if active is not None and active.run.finished and uid not in self.orders.per_run:
+            del self._runs[uid]
+            self.published.release(uid)
+
+    # --- what happened ------------------------------------------------------------------------------------------------
+    def _tell(self, turn: Turn, told: Told) -> None:
+        # What a runtime tells has no seed of its own: without one, what is drawn then would be the same in every run.
+        event = told.event if told.event.seed else replace(told.event, seed=seed())
+        if isinstance(event, POD_EVENTS):
+            key = (told.run, event.node_id)
+            if key in self.doomed and isinstance(event, PodFinished):
+                deletion.bury(self, turn, self.doomed.pop(key))
+                return
+            pod = self.orders.outstanding.get(key)
+            if pod is None:
+                return  # its end is stored already: the runtime says it again after a restart
+            pod = turn.pods.get(pod.uid, pod)
+            self._note_status(turn, pod, event)
+            if isinstance(event, PodFinished):
+                self.orders.settled(turn, key)
+                bare_pods.ended(self, turn, pod, event)
+        active = self.active(told.run)
+        if active is not None:
+            if isinstance(event, PodWaiting):
+                self._warn_of_waiting(turn, active, event.message)
+            for text in event.warnings if isinstance(event, PodFinished) else ():
+                self.orders.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
+            self.advance(turn, active, event)
+
+    def _warn_of_waiting(self, turn: Turn, active: Active, message: str) -> None:
+        """The scheduler's event: once for all pods of a run that wait for the same."""
+        ordinary = "Insufficient cpu" in message  # every run with more tasks than cores would say it
+        if message.startswith("Unschedulable: ") and not ordinary and self._waited_for.get(active.run.uid) != message:
+            self._waited_for[active.run.uid] = message
+            self.orders.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
+
+    def _note_status(self, turn: Turn, pod: PodRecord, event: Event) -> None:
+        body: Json = json.loads(pod.body)
+        status = pod_object.status_after(body, pod.status, event)
+        if status is None:
+            return
+        census.of_pod(self.orders.meters, pod, status)
+        changed = replace(pod, status=encode(status))
+        turn.put_pod(changed)
+        if not isinstance(event, PodFinished):
+            self.orders.outstanding[pod.run, pod.node] = changed
+
+    def _fire(self, turn: Turn, run: str, key: str) -> None:
+        turn.say("delete_timer", run, key)
+        if key == DELETE_KEY:
+            record = self.published.run_of_uid(run)
+            if record is not None:
+                deletion.delete_run(self, turn, record)
+            return
+        if key.startswith(COLLECT_KEY):
+            for pod in [PodRecord(*row) for row in self._journal.read("get_pod", key.removeprefix(COLLECT_KEY))]:
+                turn.hide_pod(pod)
+            return
+        active = self.active(run)
+        if active is not None:
+            self.advance(turn, active, TimerFired(turn.at, seed(), key))

@@ -1,0 +1,287 @@
+"""The clock of cron workflows: starts what is due, counts what has ended, ends what the history limits do not keep.
+
+What each moment means is interpreter.cron's to say; here is one thread that waits for it and asks the platform to do it. It knows
+the workflows that cron workflows own from their changes: nothing is listed but once, when the server begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo.faults import ALREADY_EXISTS
+from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.interpreter.cron import cron_workflow
+from hera_utils.interpreter.events import ShutdownRequested
+from hera_utils.interpreter.submission import CRON_LABEL
+from hera_utils.local_platform.controller.clock import now
+from hera_utils.local_platform.storage import objects
+from hera_utils.local_platform.storage.stored import Change, Stored
+
+if TYPE_CHECKING:
+    from hera_utils.local_platform.controller.controller import Controller
+    from hera_utils.local_platform.controller.turn import Turn
+    from hera_utils.local_platform.platform import LocalPlatform
+    from hera_utils.local_platform.storage.read_model import Published
+
+log = logging.getLogger(__name__)
+Json = dict[str, Any]
+Key = tuple[str, str]
+"""(namespace, name) of a cron workflow."""
+LONGEST_WAIT = 10.0
+"""Seconds: a machine that slept, or whose clock was set, is noticed within these."""
+
+
+@dataclass
+class _Entry:
+    """A cron workflow: when it is due (None: never), and the workflows it owns by uid."""
+
+    uid: str
+    next: float | None = None
+    children: dict[str, cron_workflow.Child] = field(default_factory=dict)
+
+
+@dataclass
+class CronCounts:
+    """What the clock did since the server began: workflows started, policies that had their way, errors by cause."""
+
+    triggered: Counter[Key] = field(default_factory=Counter)
+    limited: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+class CronClock:
+    def __init__(self, platform: LocalPlatform, controller: Controller, published: Published) -> None:
+        self._platform, self._controller, self._published = platform, controller, published
+        self.counts = CronCounts()
+        self._entries: dict[Key, _Entry] = {}
+        self._owners: dict[str, Key] = {}
+        """uid of a workflow → the cron workflow that owns it."""
+        self._inbox: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="cron", daemon=True)
+
+    def start(self) -> None:
+        self._platform.subscribe("CronWorkflow", self._inbox.put)
+        self._platform.subscribe("Workflow", self._notice)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _notice(self, change: Change) -> None:
+        """A workflow changed (the controller's thread says so): only new ones and those of cron workflows are looked at."""
+        if self._entries and (change.type == "ADDED" or change.stored.uid in self._owners):
+            self._inbox.put(change)
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+    def _loop(self) -> None:
+        self._guarded(self._begin)
+        while True:
+            changes = self._gather()
+            if changes is None:
+                return
+            for key in [key for key, entry in self._entries.items() if entry.next is not None and entry.next <= now()]:
+                self._guarded(lambda key=key: self._fire(key))  # type: ignore[misc]
+            for change in changes:
+                self._guarded(lambda change=change: self._take(change))  # type: ignore[misc]
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception:
+            log.exception("a cron workflow could not be looked after")
+
+    def _gather(self) -> list[Change] | None:
+        """The changes that wait, the last one of each object, after waiting for one or for a time that is due."""
+        found: dict[tuple[str, str], Change] = {}
+        due = [entry.next for entry in self._entries.values() if entry.next is not None]
+        try:
+            change = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
+            while change is not None:
+                first = found.pop((change.stored.kind, change.stored.uid), change)
+                kept = first.type == "ADDED" and change.type == "MODIFIED"
+                found[change.stored.kind, change.stored.uid] = Change("ADDED", change.stored) if kept else change
+                change = self._inbox.get_nowait()
+            return None
+        except queue.Empty:
+            return list(found.values())
+
+    def _begin(self) -> None:
+        known = self._published.objects("CronWorkflow")
+        if not known:
+            return
+        for stored in known:
+            self._entries[stored.namespace, stored.name] = _Entry(stored.uid)
+        for record in self._published.runs():
+            self._know(record.uid)
+        for stored in known:
+            self._guarded(lambda stored=stored: self._settle((stored.namespace, stored.name)))  # type: ignore[misc]
+            self._guarded(lambda stored=stored: self._schedule((stored.namespace, stored.name)))  # type: ignore[misc]
+
+    def _take(self, change: Change) -> None:
+        stored = change.stored
+        if stored.kind == "Workflow":
+            key = self._forget(stored.uid) if change.type == "DELETED" else self._know(stored.uid)
+            if key is not None and key in self._entries:
+                self._settle(key)
+            return
+        key = (stored.namespace, stored.name)
+        entry = self._entries.get(key)
+        if entry is not None and entry.uid != stored.uid or change.type == "DELETED":
+            self._remove(key)
+        if change.type != "DELETED":
+            self._entries.setdefault(key, _Entry(stored.uid))
+            self._schedule(key)
+
+    def _remove(self, key: Key) -> None:
+        """A cron workflow was deleted: what it owns goes with it, as Kubernetes has it."""
+        entry = self._entries.pop(key, None)
+        for child in entry.children.values() if entry is not None else ():
+            self._owners.pop(child.uid, None)
+            with contextlib.suppress(Refused):
+                self._platform.delete("Workflow", key[0], child.name)
+
+    # --- its workflows ------------------------------------------------------------------------------------------------
+    def _know(self, uid: str) -> Key | None:
+        """Look at a workflow; the cron workflow that owns it, when something of interest about it is new."""
+        record = self._published.run_of_uid(uid)
+        key = self._owners.get(uid)
+        if record is None or (key is not None and record.finished is None):
+            return None
+        stored = self._published.workflow(uid, with_nodes=False)
+        if stored is None or f'"{CRON_LABEL}"' not in stored.text and key is None and "CronWorkflow" not in stored.text:
+            return None
+        document = json.loads(stored.text)
+        key = key or self._owner_of(document["metadata"])
+        entry = self._entries.get(key) if key is not None else None
+        if key is None or entry is None:
+            return None
+        status, labels = document.get("status") or {}, document["metadata"].get("labels") or {}
+        self._owners[uid] = key
+        entry.children[uid] = cron_workflow.Child(
+            stored.name,
+            uid,
+            str(stored.resource_version),
+            str(status.get("phase") or ""),
+            str(status.get("finishedAt") or ""),
+            labels.get(CRON_LABEL) == key[1],
+        )
+        return key
+
+    def _owner_of(self, metadata: Json) -> Key | None:
+        for reference in metadata.get("ownerReferences") or ():
+            key = (str(metadata["namespace"]), str(reference.get("name")))
+            entry = self._entries.get(key)
+            if reference.get("controller") and entry is not None and entry.uid == reference.get("uid"):
+                return key
+        return None
+
+    def _forget(self, uid: str) -> Key | None:
+        key = self._owners.pop(uid, None)
+        if key is not None and key in self._entries:
+            self._entries[key].children.pop(uid, None)
+        return key
+
+    def _settle(self, key: Key) -> None:
+        document = self._document(key)
+        if document is None:
+            return
+        new, doomed = cron_workflow.settled(document, self._entries[key].children.values(), now())
+        self._write(key, new)
+        for name in doomed:
+            with contextlib.suppress(Refused):
+                self._platform.delete("Workflow", key[0], name)
+
+    # --- its times ----------------------------------------------------------------------------------------------------
+    def _schedule(self, key: Key) -> None:
+        """It is new, or changed: a time that was missed is made up for, and the next one is counted from now."""
+        document = self._document(key)
+        entry = self._entries[key]
+        entry.next = None
+        if document is None or cron_workflow.completed(document) or self._fault(key, document):
+            return
+        missed = cron_workflow.missed(document, now())
+        if missed is not None:
+            self._run(key, document, missed)
+        entry.next = cron_workflow.next_time(document, now())
+
+    def _fire(self, key: Key) -> None:
+        entry, document = self._entries[key], self._document(key)
+        scheduled, entry.next = entry.next, None
+        if document is None or scheduled is None:
+            return
+        self._run(key, document, scheduled)
+        entry.next = cron_workflow.next_time(document, now())
+
+    def _run(self, key: Key, document: Json, scheduled: float) -> None:
+        decision = cron_workflow.decide(document, scheduled, now(), self._fault(key, document))
+        if decision.policy:
+            self.counts.limited[(*key, decision.policy)] += 1
+        for name in decision.terminate:
+            with contextlib.suppress(Refused):  # it is over, or being ended, or gone
+                self._platform.act(key[0], name, ShutdownRequested(0.0, strategy="Terminate"))
+        new = decision.document
+        if decision.start is not None:
+            self.counts.triggered[key] += 1
+            try:
+                stored = self._platform.submit(key[0], decision.start)
+                new = cron_workflow.started(new, scheduled, _child(stored))
+            except Refused as refused:
+                if refused.code != ALREADY_EXISTS:  # else it was started for that time already
+                    new = cron_workflow.refused(new, f"Failed to submit Workflow: {refused}")
+            except HeraUtilsError as error:
+                new = cron_workflow.refused(new, f"Failed to submit Workflow: {error}")
+        for kind in cron_workflow.new_faults(document, new):
+            self.counts.errors[f"CronWorkflow{kind}"] += 1
+        self._write(key, new)
+
+    def _fault(self, key: Key, document: Json) -> str:
+        try:
+            self._platform.lint(key[0], document, "CronWorkflow")
+        except HeraUtilsError as error:
+            return error.message
+        return ""
+
+    # --- its document -------------------------------------------------------------------------------------------------
+    def _document(self, key: Key) -> Json | None:
+        stored = self._published.object(("CronWorkflow", *key))
+        document: Json | None = json.loads(stored.text) if stored is not None else None
+        return document
+
+    def _write(self, key: Key, new: Json) -> None:
+        """Store the status, the label and the annotation that are the clock's; what users change meanwhile stays."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            known = turn.look("CronWorkflow", *key)
+            old = json.loads(known.text) if known is not None else {}
+            if known is None or old["metadata"]["uid"] != new["metadata"]["uid"]:
+                return lambda: None
+            document = {**old, "metadata": dict(old["metadata"])}
+            if cron_workflow.status_of(old) != new["status"]:
+                document["status"] = new["status"]
+            for part, name in (
+                ("labels", cron_workflow.COMPLETED_LABEL),
+                ("annotations", cron_workflow.SCHEDULE_ANNOTATION),
+            ):
+                value = (new["metadata"].get(part) or {}).get(name)
+                if value is not None:
+                    document["metadata"][part] = {**(old["metadata"].get(part) or {}), name: value}
+            if document != old:
+                replaced = objects.replaced("CronWorkflow", old, document, turn.at)
+                turn.put(objects.stored("CronWorkflow", replaced, turn.version))
+            return lambda: None
+
+        self._controller.call(act)
+
+
+def _child(stored: Stored) -> cron_workflow.Child:
+    return cron_workflow.Child(stored.name, stored.uid, str(stored.resource_version), "", "")

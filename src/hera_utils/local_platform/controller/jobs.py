@@ -1,0 +1,153 @@
+"""Kubernetes' Jobs: so many pods to success, some at a time. Source of the rules: the Job API (batch/v1), its controller's messages.
+
+What differs: a failed pod is replaced at once instead of after 10 s, 20 s…, also where restartPolicy says OnFailure. What a Job
+asks for beyond completions, parallelism and backoffLimit is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import UnsupportedError
+from hera_utils.local_platform.controller import bare_pods
+from hera_utils.local_platform.controller.clock import new_uid, seed, stamp
+from hera_utils.local_platform.controller.turn import PodRecord, Turn
+from hera_utils.local_platform.storage import objects
+from hera_utils.local_platform.storage.stored import Stored
+
+if TYPE_CHECKING:
+    from hera_utils.local_platform.controller.controller import Controller
+
+Json = dict[str, Any]
+_MEANT = ("backoffLimit", "completionMode", "completions", "parallelism", "selector", "template")
+_DEFAULTS = {"backoffLimit": 6, "completionMode": "NonIndexed", "parallelism": 1}
+
+
+def create(controller: Controller, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+    """Enter a Job and its first pods into the turn. Raises Refused or UnsupportedError."""
+    born = objects.born("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
+    metadata, spec = born["metadata"], born["spec"]
+    uid, name = metadata["uid"], metadata["name"]
+    labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
+    labels |= {"controller-uid": uid, "job-name": name}
+    template = dict(spec["template"])
+    inner = dict(template.get("metadata") or {})
+    inner["labels"] = {**(inner.get("labels") or {}), **labels}
+    template["metadata"] = inner
+    selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    born["spec"] = {**_DEFAULTS, **spec, "template": template, "selector": selector}
+    if "completions" not in spec and "parallelism" not in spec:
+        born["spec"]["completions"] = 1
+    born["status"] = {"startTime": stamp(turn.at), "uncountedTerminatedPods": {}}
+    stored = objects.stored("Job", born, turn.version)
+    if turn.look("Job", stored.namespace, stored.name) is not None:
+        raise objects.already_exists("Job", stored.name)
+    return stored if dry_run else _go_on(controller, turn, born)
+
+
+def _checked(document: Json) -> Json:
+    name = str((document.get("metadata") or {}).get("name") or "")
+    spec = document.get("spec")
+    template = spec.get("template") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(template, dict):
+        raise objects.invalid("Job", name, "spec.template: Required value")
+    pod = bare_pods.checked_spec("Job", name, template.get("spec"), "spec.template.spec")
+    inner = template.get("metadata") or {}
+    for one in ("labels", "annotations"):
+        if not isinstance(inner, dict) or not isinstance(inner.get(one) or {}, dict):
+            raise objects.invalid("Job", name, f"spec.template.metadata.{one}: Invalid value: it is not an object")
+    policy = pod.get("restartPolicy", "Always")
+    if policy not in ("Never", "OnFailure"):
+        text = (
+            f'spec.template.spec.restartPolicy: Unsupported value: "{policy}": supported values: "OnFailure", "Never"'
+        )
+        raise objects.invalid("Job", name, text)
+    for field in ("backoffLimit", "completions", "parallelism"):
+        value = spec.get(field, 0)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            text = f"spec.{field}: Invalid value: {json.dumps(value)}: must be greater than or equal to 0"
+            raise objects.invalid("Job", name, text)
+    for field, value in spec.items():
+        if (field not in _MEANT and value not in (None, False)) or (field, value) == ("completionMode", "Indexed"):
+            raise UnsupportedError(
+                f"spec.{field} of a Job cannot be executed on this machine: a Job here knows completions, parallelism and backoffLimit",
+                fix="leave the field out, or run the workflow on an Argo server (--argo_server)",
+            )
+    return {key: value for key, value in document.items() if key != "status"}
+
+
+def pod_ended(controller: Controller, turn: Turn, pod: PodRecord, *, succeeded: bool) -> None:
+    """A pod is over; if a Job made it, the Job counts it and goes on."""
+    owners = json.loads(pod.body)["metadata"].get("ownerReferences") or ()
+    job = next((one for one in owners if one.get("kind") == "Job" and one.get("controller")), None)
+    found = turn.look("Job", pod.namespace, str(job["name"])) if job else None
+    if found is None or job is None or found.uid != job["uid"]:
+        return
+    document = json.loads(found.text)
+    status = document["status"]
+    word = "succeeded" if succeeded else "failed"
+    status[word] = status.get(word, 0) + 1
+    status["active"] = max(0, status.get("active", 0) - 1)
+    _go_on(controller, turn, document)
+
+
+def _go_on(controller: Controller, turn: Turn, document: Json) -> Stored:
+    """Say how the Job stands, and start the pods that it still needs."""
+    spec, status = document["spec"], document["status"]
+    succeeded, failed, active = (int(status.get(word, 0)) for word in ("succeeded", "failed", "active"))
+    over = {one["type"] for one in status.get("conditions") or ()} & {"Complete", "Failed"}
+    wanted = spec.get("completions")
+    new = 0
+    if over:
+        pass
+    elif failed > spec["backoffLimit"]:
+        _end(turn, status, "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+        _stop(controller, turn, document)
+        status["active"] = 0
+    elif succeeded >= wanted if wanted is not None else succeeded and not active:
+        _end(turn, status, "Complete", "CompletionsReached", "Reached expected number of succeeded pods")
+        status["completionTime"] = stamp(turn.at)
+    else:
+        # Without completions, the first success means that no new pod starts.
+        missing = wanted - succeeded if wanted is not None else (0 if succeeded else spec["parallelism"])
+        new = max(0, min(missing, spec["parallelism"]) - active)
+        status["active"] = active + new
+    for word in ("active", "ready"):
+        if not status.get("active"):
+            status.pop(word, None)
+        else:
+            status[word] = status["active"]
+    for _ in range(new):  # first of all: a template that is refused leaves no Job behind
+        bare_pods.create(controller, turn, document["metadata"]["namespace"], _pod_of(document))
+    stored = objects.stored("Job", document, turn.version)
+    turn.put(stored)
+    return stored
+
+
+def _end(turn: Turn, status: Json, kind: str, reason: str, message: str) -> None:
+    time = stamp(turn.at)
+    first = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
+    status["conditions"] = [
+        {
+            "type": one, "status": "True", "reason": reason, "message": message,
+            "lastProbeTime": time, "lastTransitionTime": time,
+        }
+        for one in (first, kind)
+    ]  # fmt: skip
+
+
+def _stop(controller: Controller, turn: Turn, document: Json) -> None:
+    """A Job that failed ends its other pods."""
+    for pod in bare_pods.of_owner(controller, document["metadata"]["uid"]):
+        if (pod.run, pod.node) in controller.orders.outstanding:
+            controller.orders.kill(turn, pod)
+
+
+def _pod_of(document: Json) -> Json:
+    metadata, template = document["metadata"], document["spec"]["template"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+    inner = {key: value for key, value in template["metadata"].items() if key in ("labels", "annotations")}
+    inner["generateName"] = f"{metadata['name']}-"
+    inner["ownerReferences"] = [{**owner, "controller": True, "blockOwnerDeletion": True}]
+    return {"metadata": inner, "spec": template["spec"]}

@@ -1,0 +1,249 @@
+"""One server a state folder: start it or join it, find it, stop it.
+
+The lock on server.lock says whether a server lives (the kernel gives it back when its process ends, however it ends); server.json
+says how to reach it. A client of another version replaces an idle server, else it says which version runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.local_platform.serving import Serving
+from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
+
+Json = dict[str, Any]
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+LOG_LIMIT = 4 * 2**20
+_STARTED: list[subprocess.Popen[bytes]] = []  # kept, so that nobody complains that we do not wait for them
+
+
+def start_or_join(state: Path, serving: Serving | None = None) -> Json:
+    """What server.json says of the server of a state folder, which is started in the background when none runs.
+
+    serving: what a server that is started shall listen to (a running one is joined as it is). Raises PlatformError.
+    """
+    state = state.absolute()
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        known = status(state)
+        if known is not None:
+            if known.get("version") == _version():
+                return known
+            _replace(state, known)
+        elif _is_locked(state):
+            time.sleep(0.01)  # another client is starting it
+        else:
+            started = _start(state, serving or Serving())
+            if started is not None:
+                return started
+    raise PlatformError(
+        f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {state / 'server.log'}"
+    )
+
+
+def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json], None]) -> None:
+    """Serve in the foreground, until a signal. `ready` is told what server.json says, once clients may come.
+
+    Raises PlatformError when it cannot start, or when another server has the folder.
+    """
+    state = state.absolute()
+    open_state_folder(state)
+    lock = _take_lock(state)
+    if lock is None:
+        known = status(state)
+        pid = f" (process {known['pid']})" if known is not None else ""
+        raise PlatformError(
+            f"a server runs on the state folder {state} already{pid}",
+            fix="stop it with `hera-utils serve --stop`, or choose another folder with HERA_UTILS_STATE",
+        )
+    with lock:
+        from hera_utils.local_platform.serving import run
+
+        (state / "server.json").unlink(missing_ok=True)  # what a killed server left behind
+        run(state, serving or Serving(), version=_version(), ready=ready)
+
+
+def status(state: Path) -> Json | None:
+    """What server.json says, if that server lives and is ready. PlatformError for a folder in which others could write."""
+    check_state_folder(state)
+    try:
+        known = json.loads((state / "server.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError as error:
+        raise unusable(state, error) from error
+    except (OSError, ValueError):
+        return None
+    if not isinstance(known, dict) or not _is_locked(state):
+        return None
+    try:
+        os.kill(int(known["pid"]), 0)  # a killed server's file may still stand there while the next one starts
+    except (ProcessLookupError, PermissionError, KeyError, ValueError):
+        return None
+    return known
+
+
+def stop(state: Path) -> bool:
+    """End the server of a state folder; what it runs goes on, and the next server finds it. False: none ran."""
+    known = status(state)
+    if known is None:
+        return False
+    pid = int(known["pid"])
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _is_locked(state):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            deadline = time.monotonic() + STOP_SECONDS
+        time.sleep(0.005)
+    return True
+
+
+# --- the lock ------------------------------------------------------------------------------------------------------------
+
+
+def _is_locked(state: Path) -> bool:
+    try:
+        with (state / "server.lock").open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise unusable(state, error) from error
+
+
+def _take_lock(state: Path) -> IO[bytes] | None:
+    """The lock of a state folder as an open file, or None when another process has it."""
+    try:
+        file = open(state / "server.lock", "a+b", opener=private)  # noqa: SIM115  held as long as the server lives
+    except OSError as error:
+        raise unusable(state, error) from error
+    for _ in range(20):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            time.sleep(0.01)  # perhaps only a client that looks whether a server lives: it does not hold it for long
+    file.close()
+    return None
+
+
+# --- in the background ---------------------------------------------------------------------------------------------------
+
+
+def _start(state: Path, serving: Serving) -> Json | None:
+    """Start a server that outlives us and wait until it is ready; None when another process was quicker."""
+    open_state_folder(state)
+    try:
+        log_path = state / "server.log"
+        if log_path.exists() and log_path.stat().st_size > LOG_LIMIT:
+            log_path.replace(state / "server.log.1")
+        log = open(log_path, "ab", opener=private)  # noqa: SIM115  closed below
+    except OSError as error:
+        raise unusable(state, error) from error
+    begin = log.tell()
+    receiver, sender = os.pipe()
+    code = "from hera_utils.local_platform.daemon import background; background()"
+    command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving)), str(sender)]
+    with log, open(receiver, "rb", closefd=True) as told:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(sender,),
+                cwd=state,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise PlatformError(f"the local server cannot be started: {error}") from error
+        finally:
+            os.close(sender)
+        _STARTED.append(process)
+        if not select.select([told], [], [], START_SECONDS)[0]:
+            raise PlatformError(f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {log_path}")
+        answer = told.readline()
+    if not answer:
+        raise PlatformError(f"the local server ended at once: {_last_words(log_path, begin)}", fix=f"see {log_path}")
+    said: Json = json.loads(answer)
+    if "error" in said:
+        raise PlatformError(said["error"], fix=said["fix"])
+    return said.get("ready")
+
+
+def _last_words(log: Path, begin: int) -> str:
+    """The last line that a server wrote, after `begin` bytes."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(begin)
+        lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        if lines:
+            return lines[-1]
+    return "it gave no reason"
+
+
+def background() -> None:
+    """The process that `_start` began: argv is the state folder, the settings and the pipe on which it says how it went."""
+    state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
+
+    def tell(message: Json) -> None:
+        with contextlib.suppress(OSError), open(pipe, "w", encoding="utf-8") as starter:  # the starter may be gone
+            starter.write(json.dumps(message) + "\n")
+
+    _log_to_stderr()
+    try:
+        serve(state, serving, ready=lambda known: tell({"ready": known}))
+    except HeraUtilsError as error:
+        tell({"taken": True} if _is_locked(state) else {"error": error.message, "fix": error.fix})
+        raise SystemExit(error.exit_status) from None
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _replace(state: Path, known: Json) -> None:
+    """Stop an idle server of another version; PlatformError when it is executing something."""
+    import sqlite3
+
+    uri = f"{(state / 'journal.sqlite').as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as journal:
+        going_on = journal.execute("SELECT count(*) FROM runs WHERE finished IS NULL").fetchone()[0]
+    if going_on:
+        raise PlatformError(
+            f"the local server on {state} is of version {known.get('version')}, this is {_version()}, and it is executing"
+            f" {going_on} workflow(s)",
+            fix="wait until they have ended, or stop it with `hera-utils serve --stop`: the next server goes on with them",
+        )
+    stop(state)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("hera_utils")
+    except PackageNotFoundError:
+        return "0"

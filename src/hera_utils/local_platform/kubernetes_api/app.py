@@ -1,0 +1,131 @@
+"""Kubernetes' API, HTTP side: from a request to its verb on a resource, and back as JSON, a table, a watch or a log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hera_utils.argo.faults import INTERNAL, NOT_FOUND, UNAUTHENTICATED, fault_of, kubernetes_status
+from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.local_platform.credentials import Gate, Verdict
+from hera_utils.local_platform.http import EventResponse, lifespan, raw_path_of, read_body
+from hera_utils.local_platform.kubernetes_api import logs, objects, reviews, watches
+from hera_utils.local_platform.kubernetes_api.discovery import document as discovered
+from hera_utils.local_platform.kubernetes_api.request import UNKNOWN_PATH, Asked, Target, parse_body, target_of, verb_of
+from hera_utils.local_platform.kubernetes_api.resources import STORED
+from hera_utils.local_platform.kubernetes_api.tables import table
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.storage.stream import History
+
+Json = dict[str, Any]
+log = logging.getLogger("hera_utils.server")
+
+_VERBS = {
+    "get": objects.get,
+    "list": objects.enumerate,
+    "create": objects.create,
+    "update": objects.update,
+    "patch": objects.patch,
+    "delete": objects.delete,
+    "deletecollection": objects.delete_collection,
+}
+
+
+def kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
+    """The ASGI application that speaks the subset of Kubernetes' API; `token` is what its clients must show."""
+    history = History(platform, [resource.kind for resource in STORED])
+    return KubernetesServer(platform, Gate(token), history)
+
+
+@dataclass(frozen=True)
+class KubernetesServer:
+    platform: LocalPlatform
+    gate: Gate
+    history: History
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+        elif scope["type"] == "http":
+            response = await self.answer(Request(scope, receive))
+            await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        verdict = self.gate.check_address(request.headers, request.url.scheme)
+        if verdict.passed:
+            verdict = self.gate.check_token(request.headers.get("authorization"))
+        if not verdict.passed:
+            return _refused_entry(verdict)
+        path = raw_path_of(request)
+        if request.method in ("GET", "HEAD"):
+            found = discovered(path, request.headers.get("host", ""))
+            if found is not None:
+                return PlainTextResponse(found) if isinstance(found, str) else _json(200, found)
+        target: Target | None = None
+        try:
+            target = target_of(path)
+            query = dict(request.query_params)
+            verb = verb_of(request.method, target, query)
+            body, media_type = parse_body(await read_body(request), request.headers.get("content-type", ""))
+            accept = request.headers.get("accept", "")
+            asked = Asked(verb, target, query, body, media_type, table="as=Table" in accept)
+            return await self.perform(asked)
+        except HeraUtilsError as error:
+            return _fault(error, target)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:
+            log.exception("%s %s", request.method, path)
+            return _fault(Refused(INTERNAL, f"the server failed: {type(error).__name__}"), target)
+
+    async def perform(self, asked: Asked) -> Response:
+        target = asked.target
+        if asked.verb == "watch":
+            events = await asyncio.to_thread(watches.watch, self.platform, self.history, asked)
+            return EventResponse(events, {"content-type": "application/json"})
+        if target.subresource == "log":
+            lines = await asyncio.to_thread(logs.log, self.platform, asked)
+            return EventResponse(lines, {"content-type": "text/plain; charset=utf-8"})
+        if target.subresource == "token":
+            return _json(201, await asyncio.to_thread(reviews.token, self.platform, asked, self.gate.token))
+        if target.resource.kind in reviews.REVIEWS:
+            return _json(201, reviews.REVIEWS[target.resource.kind](asked))
+        if target.subresource and asked.verb != "get":
+            raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
+        return await asyncio.to_thread(self._perform, asked)
+
+    def _perform(self, asked: Asked) -> Response:
+        status, answer = _VERBS[asked.verb](self.platform, asked)
+        if asked.table and asked.verb in ("get", "list"):
+            document = json.loads(answer) if isinstance(answer, str) else answer
+            listed = document["items"] if asked.verb == "list" else [document]
+            head = document["metadata"] if asked.verb == "list" else {}
+            answer = table(asked.target.resource, listed, head)
+        return _json(status, answer)
+
+
+def _refused_entry(verdict: Verdict) -> Response:
+    reason = "Unauthorized" if verdict.status == 401 else "Forbidden"
+    message = "Unauthorized" if verdict.status == 401 else verdict.message
+    return _json(verdict.status, kubernetes_status(Refused(UNAUTHENTICATED, message, reason=reason)))
+
+
+def _fault(error: HeraUtilsError, target: Target | None) -> Response:
+    refused = fault_of(error)
+    details = {"group": target.resource.group, "kind": target.resource.plural, "name": target.name} if target else {}
+    body = kubernetes_status(refused, **details)
+    return _json(int(body["code"]), body)
+
+
+def _json(status: int, body: Json | str) -> Response:
+    text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return Response(
+        text.encode("utf-8", "surrogatepass"), status, {"cache-control": "no-cache, private"}, "application/json"
+    )

@@ -1,0 +1,125 @@
+"""What a client reads before it asks for anything: version, groups, resources, and a description small enough to be written here."""
+
+from __future__ import annotations
+
+import platform as machine
+from typing import Any
+
+from hera_utils.local_platform.kubernetes_api.resources import RESOURCES, Resource, groups
+
+Json = dict[str, Any]
+
+VERSION = "v1.34.4"
+"""The Kubernetes whose behaviour this is."""
+
+
+def document(path: str, host: str) -> Json | str | None:
+    """The answer to a path that names no object (text for the health checks), or None."""
+    path = path.rstrip("/") or "/"
+    if path in ("/healthz", "/livez", "/readyz"):
+        return "ok"
+    if path == "/version":
+        return _version()
+    if path == "/":
+        return {
+            "paths": [
+                "/api",
+                "/api/v1",
+                "/apis",
+                *_group_paths(),
+                "/healthz",
+                "/livez",
+                "/openapi/v3",
+                "/readyz",
+                "/version",
+            ]
+        }
+    if path == "/api":
+        address = [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}]
+        return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": address}
+    if path == "/apis":
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in groups() if name]}
+    if path == "/openapi/v3":
+        return {
+            "paths": {
+                p.lstrip("/"): {"serverRelativeURL": f"/openapi/v3{p}?hash=1"} for p in ("/api/v1", *_group_paths())
+            }
+        }
+    for group, version in groups().items():
+        root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        if path == root:
+            return _resources(group, version)
+        if path == f"/openapi/v3{root}":
+            return _openapi(group, version)
+        if group and path == f"/apis/{group}":
+            return {"kind": "APIGroup", "apiVersion": "v1", **_group(group)}
+    return None
+
+
+def _version() -> Json:
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine.machine(), machine.machine())
+    major, minor = VERSION.lstrip("v").split(".")[:2]
+    return {
+        "major": major, "minor": minor, "gitVersion": f"{VERSION}+hera-utils", "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z", "goVersion": f"python{machine.python_version()}", "compiler": "python",
+        "platform": f"{machine.system().lower()}/{architecture}",
+    }  # fmt: skip
+
+
+def _group_paths() -> list[str]:
+    return [f"/apis/{group}/{version}" for group, version in groups().items() if group]
+
+
+def _group(name: str) -> Json:
+    version = {"groupVersion": f"{name}/{groups()[name]}", "version": groups()[name]}
+    return {"name": name, "versions": [version], "preferredVersion": version}
+
+
+def _resources(group: str, version: str) -> Json:
+    listed: list[Json] = []
+    for resource in RESOURCES:
+        if (resource.group, resource.version) != (group, version):
+            continue
+        one: Json = {
+            "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
+            "kind": resource.kind, "verbs": list(resource.verbs),
+        }  # fmt: skip
+        if resource.kind in ("Pod", "Workflow"):
+            one["categories"] = ["all"]
+        if resource.short:
+            one["shortNames"] = list(resource.short)
+        listed.append(one)
+        listed += [_subresource(resource, name) for name in resource.subresources]
+    name = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
+
+
+def _subresource(resource: Resource, name: str) -> Json:
+    one: Json = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
+    if name == "token":
+        return {**one, "group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"]}
+    return {**one, "kind": resource.kind, "verbs": ["get"]}
+
+
+def _openapi(group: str, version: str) -> Json:
+    """Just enough for kubectl to see that the server validates by itself and knows dry runs."""
+    parameters = [
+        {"name": name, "in": "query", "schema": {"type": "string"}}
+        for name in ("dryRun", "fieldManager", "fieldValidation")
+    ]
+    paths: Json = {}
+    for resource in RESOURCES:
+        if (resource.group, resource.version) != (group, version) or "patch" not in resource.verbs:
+            continue
+        root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        middle = "/namespaces/{namespace}" if resource.namespaced else ""
+        operation = {
+            "operationId": f"patch{resource.kind}",
+            "parameters": parameters,
+            "responses": {"200": {"description": "OK"}},
+            "x-kubernetes-action": "patch",
+            "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": resource.kind},
+        }
+        paths[f"{root}{middle}/{resource.plural}/{{name}}"] = {"patch": operation}
+    return {"openapi": "3.0.0", "info": {"title": "hera-utils local platform", "version": VERSION}, "paths": paths,
+            "components": {"schemas": {}}}  # fmt: skip

@@ -1,0 +1,71 @@
+"""A container's log as Kubernetes gives it: plain text, a line each, followed if asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
+from hera_utils.local_platform.controller.clock import instant_of
+from hera_utils.local_platform.http import from_thread
+from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat
+
+
+def log(platform: LocalPlatform, asked: Asked) -> AsyncIterator[bytes]:
+    target = asked.target
+    pod = json.loads(platform.get("Pod", target.namespace, target.name).text)
+    options = _options(asked, _container(pod, asked.query.get("container", "")))
+    if (pod.get("status") or {}).get("phase") == "Pending":
+        message = f'container "{options.container}" in pod "{target.name}" is waiting to start: ContainerCreating'
+        raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
+    found = PodLog(target.namespace, target.name).lines(platform, options, follow=options.follow)
+    return _bytes(found, options)
+
+
+async def _bytes(lines: Iterator[tuple[float, str]], options: LogOptions) -> AsyncIterator[bytes]:
+    async for batch in from_thread(lines):
+        text = "".join(options.text(line) + "\n" for line in batch if not is_heartbeat(line))
+        if text:
+            yield text.encode("utf-8", "replace")
+
+
+def _container(pod: dict[str, object], name: str) -> str:
+    spec = pod.get("spec") or {}
+    assert isinstance(spec, dict)
+    names = [str(one["name"]) for one in spec.get("containers") or ()]
+    others = [str(one["name"]) for one in spec.get("initContainers") or ()]
+    metadata = pod.get("metadata")
+    pod_name = metadata.get("name") if isinstance(metadata, dict) else ""
+    if name:
+        if name not in names + others:
+            raise Refused(INVALID_ARGUMENT, f"container {name} is not valid for pod {pod_name}", reason="BadRequest")
+        return name
+    if len(names) == 1:
+        return names[0]
+    if "main" in names:
+        return "main"  # Argo's pods name it as their default container
+    message = f"a container name must be specified for pod {pod_name}, choose one of: [{' '.join(names)}]"
+    raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
+
+
+def _options(asked: Asked, container: str) -> LogOptions:
+    since = 0.0
+    if asked.query.get("sinceTime"):
+        at = instant_of(asked.query["sinceTime"])
+        if at is None:
+            raise Refused(INVALID_ARGUMENT, "sinceTime: Invalid value: not a time", reason="BadRequest")
+        since = at.timestamp()
+    if seconds := asked.number("sinceSeconds"):
+        since = time.time() - seconds
+    return LogOptions(
+        container=container,
+        follow=asked.flag("follow"),
+        timestamps=asked.flag("timestamps"),
+        tail=asked.number("tailLines") if asked.query.get("tailLines") else None,
+        since=since,
+        limit_bytes=asked.number("limitBytes"),
+    )

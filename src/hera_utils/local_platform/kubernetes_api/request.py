@@ -1,0 +1,154 @@
+"""What a request to Kubernetes' API asks: which resource, namespace, name, subresource, and with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+import yaml
+
+from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
+from hera_utils.errors import Refused
+from hera_utils.local_platform.http import read_json, whole_number
+from hera_utils.local_platform.kubernetes_api import protobuf
+from hera_utils.local_platform.kubernetes_api.resources import Resource, resource_at
+
+Json = dict[str, Any]
+
+UNKNOWN_PATH = "the server could not find the requested resource"
+
+
+@dataclass(frozen=True)
+class Target:
+    """name: "" for the collection. subresource: log, status, token or ""."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request: verb as in Kubernetes' rules (get, list, watch, create, update, patch, delete, deletecollection).
+
+    body: the parsed body ({} when there is none); a JSON patch is {"patch": [operations]}.
+    """
+
+    verb: str
+    target: Target
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Json = field(default_factory=dict)
+    media_type: str = ""
+    table: bool = False
+
+    @property
+    def dry_run(self) -> bool:
+        given = self.body.get("dryRun") or [""]
+        value = self.query.get("dryRun") or (given[0] if isinstance(given, list) else given)
+        if value not in ("", "All"):
+            raise Refused(INVALID_ARGUMENT, f'dryRun: Invalid value: "{value}"', reason="BadRequest")
+        return value == "All"
+
+    def number(self, name: str, default: int = 0) -> int:
+        text = self.query.get(name, "")
+        number = whole_number(text) if text else default
+        if number is None:
+            message = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+            raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
+        return number
+
+    def part(self, name: str) -> Json:
+        """A field of the body that is an object ({} when absent or null)."""
+        value = self.body.get(name)
+        if not isinstance(value or {}, dict):
+            raise Refused(INVALID_ARGUMENT, f"{name}: Invalid value: it is not an object", reason="BadRequest")
+        return value or {}
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in ("1", "t", "true")
+
+
+def target_of(raw_path: str) -> Target:
+    """The target of `/api/v1/…` or `/apis/{group}/{version}/…`. Raises Refused (NotFound) for what is not served."""
+    parts = [unquote(part) for part in raw_path.strip("/").split("/")]
+    if parts[0] == "api" and len(parts) > 2:
+        group, version, rest = "", parts[1], parts[2:]
+    elif parts[0] == "apis" and len(parts) > 3:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    else:
+        raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    resource = resource_at(group, version, rest[0])
+    if resource is None or len(rest) > 3 or (namespace and not resource.namespaced):
+        raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
+    subresource = rest[2] if len(rest) == 3 else ""
+    if subresource and subresource not in resource.subresources:
+        raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
+    return Target(resource, namespace, rest[1] if len(rest) > 1 else "", subresource)
+
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
+    if method in ("GET", "HEAD"):
+        if query.get("watch", "").lower() in ("1", "t", "true"):
+            return "watch"
+        return "get" if target.name else "list"
+    verb = _VERBS.get(method, "")
+    if verb == "delete" and not target.name:
+        verb = "deletecollection"
+    known = verb in target.resource.verbs or (target.subresource == "token" and verb == "create")
+    if not known or (verb in ("update", "patch") and not target.name):
+        raise Refused(
+            INVALID_ARGUMENT,
+            "the server does not allow this method on the requested resource",
+            reason="MethodNotAllowed",
+        )
+    return verb
+
+
+_TYPES = ("", "application/json", "application/yaml", "application/json-patch+json", "application/merge-patch+json",
+          "application/strategic-merge-patch+json", "application/apply-patch+yaml")  # fmt: skip
+
+
+def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
+    """(body, media type). JSON or YAML; a JSON patch, which is a list, comes as {"patch": […]}."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not data.strip():
+        return {}, media_type
+    if media_type == protobuf.MEDIA_TYPE or data.startswith(protobuf.MAGIC):
+        try:
+            return protobuf.decode(data), media_type
+        except ValueError as error:
+            message = f"the body of the request was in an unknown format: {error}"
+            raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType") from None
+    if media_type not in _TYPES:
+        accepted = ", ".join(_TYPES[1:])
+        message = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        raise Refused(INVALID_ARGUMENT, message, reason="UnsupportedMediaType")
+    try:
+        value = yaml.load(data, _Loader) if media_type.endswith("yaml") else read_json(data)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {said}", reason="BadRequest") from None
+    if isinstance(value, list) and media_type == "application/json-patch+json":
+        return {"patch": value}, media_type
+    if not isinstance(value, dict):
+        raise Refused(INVALID_ARGUMENT, "the object provided is unrecognized: it is not an object", reason="BadRequest")
+    return value, media_type
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: a date stays a text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

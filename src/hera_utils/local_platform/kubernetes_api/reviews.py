@@ -1,0 +1,116 @@
+"""Questions that are asked by creating an object: may I?, who am I?, a token for a service account."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
+from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.credentials import issue_token
+from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.kubernetes_api.resources import ALL, ARGO_GROUP, STORED
+from hera_utils.local_platform.platform import LocalPlatform
+
+Json = dict[str, Any]
+
+USER = "hera-utils"
+SHORTEST_TOKEN = 600
+"""Seconds; Kubernetes refuses less."""
+LONGEST_TOKEN = 1 << 32
+
+
+def access(asked: Asked) -> Json:
+    """Whoever has the token may do whatever is served here; what is not served is denied, so that a check fails early."""
+    spec = asked.part("spec")
+    wanted = spec.get("resourceAttributes")
+    if not isinstance(wanted or {}, dict):
+        message = "spec.resourceAttributes: Invalid value: it is not an object"
+        raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
+    allowed = True
+    if wanted:
+        plural, group = wanted.get("resource", ""), wanted.get("group", "")
+        verb, sub = wanted.get("verb", ""), wanted.get("subresource", "")
+        known = [r for r in STORED if plural in ("*", r.plural) and group in ("*", r.group)]
+        allowed = any(verb in ("*", *r.verbs) or sub in r.subresources for r in known)
+        if asked.target.resource.kind == "SubjectAccessReview" and group == ARGO_GROUP:
+            allowed = True  # what an executor in a cluster must be allowed, none here has to ask for
+    status: Json = {"allowed": allowed}
+    status["reason"] = (
+        "the local platform belongs to whoever holds its token"
+        if allowed
+        else "the local platform has no such resource"
+    )
+    kind = asked.target.resource.kind
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "metadata": {"creationTimestamp": None},
+            "spec": spec, "status": status}  # fmt: skip
+
+
+def rules(asked: Asked) -> Json:
+    found = [
+        {
+            "verbs": list(resource.verbs if resource.verbs != ALL else ALL),
+            "apiGroups": [resource.group],
+            "resources": [resource.plural],
+        }
+        for resource in STORED
+    ]
+    status = {
+        "resourceRules": found,
+        "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}],
+        "incomplete": False,
+    }
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {"creationTimestamp": None},
+            "spec": asked.part("spec"), "status": status}  # fmt: skip
+
+
+def subject(asked: Asked) -> Json:
+    status = {"userInfo": {"username": USER, "groups": ["system:authenticated"]}}
+    return {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"creationTimestamp": None},
+            "status": status}  # fmt: skip
+
+
+REVIEWS = {
+    "SelfSubjectAccessReview": access,
+    "SubjectAccessReview": access,
+    "SelfSubjectRulesReview": rules,
+    "SelfSubjectReview": subject,
+}
+
+
+def token(platform: LocalPlatform, asked: Asked, key: str) -> Json:
+    """TokenRequest: a token that both APIs take until it expires."""
+    target = asked.target
+    account = platform.get("ServiceAccount", target.namespace, target.name)
+    spec = asked.part("spec")
+    seconds = spec.get("expirationSeconds") or 3600
+    if not isinstance(seconds, int) or not SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
+        long = isinstance(seconds, int) and seconds > LONGEST_TOKEN
+        message = (
+            f'TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: {seconds}: '
+            + (
+                "may not specify a duration larger than 2^32 seconds"
+                if long
+                else "may not specify a duration less than 10 minutes"
+            )
+        )
+        raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
+    now = time.time()
+    audiences = spec.get("audiences") or ["https://kubernetes.default.svc"]
+    claims: Json = {
+        "aud": audiences,
+        "exp": int(now) + seconds,
+        "iat": int(now),
+        "iss": "hera-utils",
+        "sub": f"system:serviceaccount:{target.namespace}:{target.name}",
+        "kubernetes.io": {"namespace": target.namespace, "serviceaccount": {"name": target.name, "uid": account.uid}},
+    }
+    status = {"token": issue_token(claims, key), "expirationTimestamp": stamp(claims["exp"])}
+    return {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "metadata": {"name": target.name, "namespace": target.namespace, "creationTimestamp": stamp(now)},
+        "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": None},
+        "status": status,
+    }

@@ -1,0 +1,67 @@
+"""Tables: how `kubectl get` prints objects."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from hera_utils.local_platform.kubernetes_api.resources import Resource
+
+Json = dict[str, Any]
+
+
+def table(resource: Resource, documents: list[Json], metadata: Json) -> Json:
+    """The objects as meta.k8s.io/v1 Table; each row carries the object's metadata."""
+    columns = [("Name", "metadata.name"), *resource.columns, ("Age", "")]
+    definitions = [
+        {"name": name, "type": "string", "format": "name" if name == "Name" else "", "description": name, "priority": 0}
+        for name, _ in columns
+    ]
+    rows = [
+        {"cells": [_cell(document, path) for _, path in columns], "object": _partial(document)}
+        for document in documents
+    ]
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "columnDefinitions": definitions,
+        "rows": rows,
+    }
+
+
+def _partial(document: Json) -> Json:
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": document["metadata"]}
+
+
+def _cell(document: Json, path: str) -> str:
+    if not path:
+        return age(document["metadata"].get("creationTimestamp", ""))
+    value: Any = document
+    for part in path.split("."):
+        if part == "#":
+            return str(len(value) if value else 0)
+        value = value.get(part) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def age(created: str, now: float | None = None) -> str:
+    """`3d4h`, `5m10s`, `42s`: the largest unit, and the next one while the number is small."""
+    try:
+        seconds = int(
+            (time.time() if now is None else now) - datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp()
+        )
+    except ValueError:
+        return "<unknown>"
+    seconds = max(seconds, 0)
+    for unit, size, below, smaller in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if seconds >= 2 * size:
+            count, rest = divmod(seconds, size)
+            more = rest // smaller
+            return f"{count}{unit}{more}{below}" if count < 8 and more else f"{count}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,82 @@
+"""Watches of Kubernetes' API: a JSON document a line, {"type", "object"}; bookmarks; 410 Gone for a version that is too old."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from hera_utils.local_platform.http import whole_number
+from hera_utils.local_platform.kubernetes_api.objects import typed_text, wanted
+from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.kubernetes_api.resources import Resource
+from hera_utils.local_platform.platform import LocalPlatform, Stored
+from hera_utils.local_platform.storage.stream import History, Watch
+
+Json = dict[str, Any]
+
+BOOKMARK_SECONDS = 30.0
+LONGEST = 3600.0
+"""Seconds after which a watch ends by itself when the client sets no limit: clients come back, as with Kubernetes."""
+
+
+def watch(platform: LocalPlatform, history: History, asked: Asked) -> AsyncIterator[bytes]:
+    """The events of a watch. Raises Refused (Expired) at once when the version is too old."""
+    resource = asked.target.resource
+    initial = asked.flag("sendInitialEvents")
+    version = whole_number(asked.query.get("resourceVersion", "")) or 0
+    since = version if version > 0 and not initial else None
+
+    def render(change: str, stored: Stored) -> str:
+        return f'{{"type":"{change}","object":{typed_text(resource, stored)}}}\n'
+
+    opened = Watch(platform, history, wanted(asked), render).open(since)
+    seconds = min(float(asked.number("timeoutSeconds") or LONGEST), LONGEST)
+    return _events(opened, platform, resource, (seconds, initial, asked.flag("allowWatchBookmarks") or initial))
+
+
+async def _events(
+    opened: Watch, platform: LocalPlatform, resource: Resource, options: tuple[float, bool, bool]
+) -> AsyncIterator[bytes]:
+    """options: (seconds until the end, whether the end of the initial events is marked, whether bookmarks are wanted)."""
+    seconds, initial, bookmarks = options
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    batches = opened.batches()
+    following: asyncio.Future[list[str]] | None = None
+    try:
+        if initial:
+            first = await asyncio.to_thread(opened.serve_now)
+            yield "".join(first).encode("utf-8", "surrogatepass") + _bookmark(resource, opened.version, initial=True)
+        while True:
+            following = following or asyncio.ensure_future(anext_of(batches))
+            pause = min(end - loop.time(), BOOKMARK_SECONDS)
+            if pause <= 0:
+                return
+            done, _ = await asyncio.wait({following}, timeout=pause)
+            if done:
+                texts, following = following.result(), None
+                yield "".join(texts).encode("utf-8", "surrogatepass")
+            elif bookmarks and pause == BOOKMARK_SECONDS:
+                # Only after a pause: everything up to this version has been sent.
+                yield _bookmark(resource, opened.seen, initial=False)
+    finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.wait({following})
+        await batches.aclose()  # type: ignore[attr-defined]
+
+
+async def anext_of(batches: AsyncIterator[list[str]]) -> list[str]:
+    return await batches.__anext__()
+
+
+def _bookmark(resource: Resource, version: int, *, initial: bool) -> bytes:
+    metadata: Json = {"resourceVersion": str(version), "creationTimestamp": None}
+    if initial:
+        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+    event = {"apiVersion": resource.group_version, "kind": resource.kind, "metadata": metadata}
+    if resource.kind in ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"):
+        event["spec"] = {}
+    return (json.dumps({"type": "BOOKMARK", "object": event}, separators=(",", ":")) + "\n").encode()

@@ -1,0 +1,431 @@
+"""The local platform as its two APIs see it: objects with resource versions, runs, pods. Thread-safe.
+
+Handlers never touch the journal or a run: they read through here and hand changes to the controller, the single writer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo import faults
+from hera_utils.errors import Refused
+from hera_utils.interpreter.cron.cron_workflow import enabled
+from hera_utils.interpreter.events import Event, RetryRequested, Submitted
+from hera_utils.interpreter.state import Run
+from hera_utils.interpreter.validation.stored import check_stored
+from hera_utils.local_platform.artifacts import remote
+from hera_utils.local_platform.artifacts.store import ArtifactStore
+from hera_utils.local_platform.controller import bare_pods, deletion, edits, jobs
+from hera_utils.local_platform.controller.admission import Admission
+from hera_utils.local_platform.controller.clock import new_uid, seed
+from hera_utils.local_platform.controller.controller import Advance, Controller
+from hera_utils.local_platform.controller.cron_clock import CronClock, CronCounts
+from hera_utils.local_platform.controller.metrics import Meters
+from hera_utils.local_platform.controller.turn import Turn
+from hera_utils.local_platform.pods.launcher import Launcher
+from hera_utils.local_platform.pods.pod.disk_room import shortage
+from hera_utils.local_platform.pods.runtime import Report, Runtime
+from hera_utils.local_platform.storage import objects
+from hera_utils.local_platform.storage.archive import Archive, forget
+from hera_utils.local_platform.storage.journal import Journal, failure
+from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.reserve import Reserve
+from hera_utils.local_platform.storage.stored import Change, Stored
+from hera_utils.local_platform.this_machine import NODE, node
+
+__all__ = ["Change", "LocalPlatform", "Stored"]
+
+Json = dict[str, Any]
+Found = list[Stored]
+RuntimeOf = Callable[[Path, Report], Runtime]
+NAMESPACES = ("default", "argo")
+"""These exist from the start, each with its service account `default`."""
+
+
+class LocalPlatform:
+    """state: the state folder. Every method raises errors.Refused (gRPC code, Kubernetes reason) when the answer is no.
+
+    advance, runtime, agents: the interpreter, what runs pods, and what runs templates without pods; by default the real ones.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        advance: Advance | None = None,
+        runtime: RuntimeOf | None = None,
+        agents: RuntimeOf | None = None,
+    ) -> None:
+        self.state = state
+        _make_folder(state)
+        if shortage(str(state)):
+            Reserve(state).give_up()
+        self._journal = Journal(state / "journal.sqlite")
+        self._published = Published(self._journal)
+        self.admission = Admission(self._published)
+        self.archive = Archive(self._published)
+        self._controller = Controller(state, self._journal, self._published, advance or _interpreter())
+        launcher = Launcher(state, self._published, self._controller.report)
+        launcher.runtime = (runtime or _process_runtime)(state, self._controller.report)
+        launcher.agents = agents(state, self._controller.report) if agents else self._agents()
+        self._launcher = launcher
+        self._controller.start(launcher)
+        self._begin()
+        self._cron = CronClock(self, self._controller, self._published)
+        self._cron.start()
+
+    def _agents(self) -> Runtime:
+        from hera_utils.local_platform.agents import Agents, performers
+
+        return Agents(self._controller.report, performers(self))
+
+    def _begin(self) -> None:
+        for name in NAMESPACES:
+            if self._published.object(("Namespace", "", name)) is None:
+                self.create("Namespace", "", {"metadata": {"name": name}})
+        self._show_this_machine()
+
+    def _show_this_machine(self) -> None:
+        """The one node, as it is now: a state folder may have been moved to another machine, or this one given more memory."""
+        document = node(time.time())
+        if self._published.object(("Node", "", NODE)) is None:
+            self.create("Node", "", document)
+        else:
+            self.update("Node", "", document)
+
+    def close(self) -> None:
+        """End the controller; what runs goes on by itself and is found again by the next server."""
+        self._cron.stop()
+        self._controller.stop()
+        self._journal.close()
+
+    def busy(self) -> bool:
+        """Whether any run goes on, or an enabled cron workflow may start one."""
+        if self._controller.busy():
+            return True
+        return any(enabled(json.loads(stored.text)) for stored in self._published.objects("CronWorkflow"))
+
+    def forget_archived(self, uid: str) -> None:
+        """Delete the archive's record of a run; the run itself, if it is there, stays."""
+
+        def act(turn: Turn) -> Callable[[], None]:
+            forget(turn, uid, self._published.run_of_uid(uid))
+            return lambda: None
+
+        self._controller.call(act)
+
+    def retry_archived(self, document: Json, **how: Any) -> Stored:
+        """Take an archived run that was deleted up again under a new uid: what failed of it runs again."""
+        namespace = str(document["metadata"]["namespace"])
+        self._check_namespace("Workflow", namespace)
+        rest = {key: document[key] for key in ("spec", "status")}
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            born = objects.born("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            run = Run({**born, **rest})
+            if self._controller.taken(run.namespace, run.name):
+                raise objects.already_exists("Workflow", run.name)
+            self._controller.enter(turn, run, RetryRequested(turn.at, seed(), **how))
+            return lambda: self._workflow(run.uid)
+
+        return self._controller.call(act)
+
+    def phases(self, kind: str) -> dict[str, int]:
+        """How many workflows, or pods that are shown, are in each phase."""
+        statement = {"Workflow": "phases_of_runs", "Pod": "phases_of_pods"}[kind]
+        return {str(phase or "Pending"): int(count) for phase, count in self._published.rows(statement)}
+
+    def cron_counts(self) -> CronCounts:
+        return self._cron.counts
+
+    def lock_counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many hold each lock, and how many wait for it."""
+        return self._controller.orders.locks.counts()
+
+    @property
+    def meters(self) -> Meters:
+        return self._controller.orders.meters
+
+    # --- reading -------------------------------------------------------------------------------------------------
+    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:
+        """nodes=False leaves `status.nodes` out of a workflow, as in `list`."""
+        if kind == "Workflow":
+            record = self._published.run(namespace, name)
+            waiting = self._launcher.waiting() if nodes and record is not None else {}
+            stored = self._run(record.uid, waiting, nodes=nodes) if record is not None else None
+        elif kind == "Pod":
+            found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown == 1]
+            stored = found[-1].stored() if found else None
+        else:
+            stored = self._published.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
+        if stored is None:
+            raise objects.not_found(kind, name)
+        return stored
+
+    def _run(self, uid: str, waiting: dict[str, dict[str, str]], *, nodes: bool) -> Stored | None:
+        return self._published.workflow(uid, with_nodes=nodes, messages=waiting.get(uid))
+
+    def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[Found, int]:
+        """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole.
+
+        nodes=False leaves `status.nodes` out of workflows: a list of large runs then costs as little as one of small ones.
+        """
+        waiting = self._launcher.waiting() if nodes and kind == "Workflow" else {}
+        with self._published.quiet():
+            version = self._published.version
+            if kind == "Workflow":
+                runs = self._published.runs(namespace)
+                texts = [self._run(record.uid, waiting, nodes=nodes) for record in runs]
+                return [stored for stored in texts if stored is not None], version
+            if kind == "Pod":
+                found = [pod.stored() for pod in self._published.pods(namespace)]
+                return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
+            return self._published.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
+
+    def subscribe(self, kind: str, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` (from the writer's thread; it must return at once) for each change; returns how to stop."""
+        return self._published.subscribe(kind, listener)
+
+    # --- writing: through the controller -------------------------------------------------------------------------
+    def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+        """Create any object but a workflow: name or generateName, uid, creationTimestamp are filled in."""
+        self._check_namespace(kind, namespace)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            if kind == "Pod":
+                return bare_pods.create(self._controller, turn, namespace, document, dry_run=dry_run).stored
+            if kind == "Job":
+                job = jobs.create(self._controller, turn, namespace, document, dry_run=dry_run)
+                return lambda: job
+            born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            if kind in objects.ARGO_KINDS:
+                check_stored(born, kind)
+            stored = objects.stored(kind, born, turn.version)
+            if turn.look(kind, stored.namespace, stored.name) is not None:
+                raise objects.already_exists(kind, stored.name)
+            if not dry_run:
+                turn.put(stored)
+                self._follow(turn, stored)
+            return lambda: stored
+
+        return self._controller.call(act)
+
+    def update(self, kind: str, namespace: str, document: Json) -> Stored:
+        """Replace an object; a stale metadata.resourceVersion is refused (Conflict)."""
+        name = str((document.get("metadata") or {}).get("name") or "")
+        place = "" if kind in objects.CLUSTER_WIDE else namespace
+        objects.check_namespace(kind, namespace, document)
+        if kind in ("Workflow", "Pod"):
+            return self._update_execution(kind, namespace, name, document)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            known = turn.look(kind, place, name)
+            if known is None:
+                raise objects.not_found(kind, name)
+            stored = objects.stored(
+                kind, objects.replaced(kind, json.loads(known.text), document, turn.at), turn.version
+            )
+            turn.put(stored)
+            self._follow(turn, stored)
+            return lambda: stored
+
+        return self._controller.call(act)
+
+    def _update_execution(self, kind: str, namespace: str, name: str, document: Json) -> Stored:
+        """What a user may change of a workflow or a pod that is executed: labels, annotations; to suspend or stop a workflow."""
+        stored = self.get(kind, namespace, name)
+        old = json.loads(stored.text)
+        new = objects.replaced(kind, old, document, 0.0)["metadata"]
+        labels, annotations = new.get("labels") or {}, new.get("annotations") or {}
+        if kind == "Workflow":
+            for event in edits.events_of(old.get("spec") or {}, document.get("spec") or {}, name):
+                self.act(namespace, name, event)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            if kind == "Pod":
+                pod = self._published.pods_named(namespace, name)[-1]
+                changed = bare_pods.update(self._controller, turn, pod, labels, annotations)
+                return changed.stored
+            active = self._controller.active(stored.uid)
+            if active is None or stored.uid in turn.deleted:
+                raise objects.not_found(kind, name)
+            active.run.document["metadata"] |= {"labels": labels, "annotations": annotations}
+            turn.touched[stored.uid] = active
+            return lambda: self._workflow(stored.uid)
+
+        return self._controller.call(act)
+
+    def _follow(self, turn: Turn, stored: Stored) -> None:
+        """What the creation or change of an object leads to."""
+        if stored.kind == "Namespace" and turn.look("ServiceAccount", stored.name, "default") is None:
+            account = {"metadata": {"name": "default"}}
+            born = objects.born("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
+            turn.put(objects.stored("ServiceAccount", born, turn.version))
+        elif stored.kind in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
+            turn.then.append(lambda: self._launcher.objects_changed(stored.kind, stored.namespace))
+            if stored.kind == "ConfigMap":
+                self._controller.give(turn, self._controller.orders.limits_changed(turn))
+
+    def delete(self, kind: str, namespace: str, name: str) -> Stored:
+        """Delete an object (a workflow: its pods are killed, its claims of volumeClaimTemplates released)."""
+        stored = self.get(kind, namespace, name)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            if kind == "Workflow":
+                record = self._published.run(namespace, name)
+                if record is None or record.uid != stored.uid:
+                    raise objects.not_found(kind, name)
+                deletion.delete_run(self._controller, turn, record)
+            elif kind == "Pod":
+                bare_pods.delete(self._controller, turn, stored.uid)
+            elif turn.look(kind, stored.namespace, name) is None:
+                raise objects.not_found(kind, name)
+            else:
+                deletion.delete_object(self._controller, turn, stored)
+            return lambda: stored
+
+        return self._controller.call(act)
+
+    def lint(self, namespace: str, document: Json, kind: str = "Workflow") -> Json:
+        """The normalised document, or InvalidWorkflow with Argo's message."""
+        if kind not in objects.CLUSTER_WIDE:
+            self._check_namespace(kind, namespace)
+        return self.admission.lint(kind, namespace, document)
+
+    def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+        """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET."""
+        self._check_namespace("Workflow", namespace)
+        admitted = self.admission.admit(namespace, document)
+        first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            born = objects.born("Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed())
+            run = Run(admitted.born(born))
+            if self._controller.taken(run.namespace, run.name):
+                raise objects.already_exists("Workflow", run.name)
+            if dry_run:
+                answer = objects.stored("Workflow", born, turn.version)
+                return lambda: answer
+            started = dataclasses.replace(first, at=turn.at, seed=seed())
+            self._controller.enter(turn, run, started, warnings=admitted.warnings)
+            return lambda: self._workflow(run.uid)
+
+        return self._controller.call(act)
+
+    def act(self, namespace: str, name: str, event: Event) -> Stored:
+        """Give a run a user's event (stop, suspend, resume, retry, set…); `at` and `seed` are filled in here."""
+
+        def act(turn: Turn) -> Callable[[], Stored]:
+            record = self._published.run(namespace, name)
+            active = self._controller.active(record.uid) if record is not None else None
+            if record is None or active is None or record.uid in turn.deleted:
+                raise objects.not_found("Workflow", name)
+            edits.check_alive(active.run, event)
+            self._controller.advance(turn, active, dataclasses.replace(event, at=turn.at, seed=seed()), refusable=True)
+            return lambda: self._workflow(record.uid)
+
+        return self._controller.call(act)
+
+    def _workflow(self, uid: str) -> Stored:
+        stored = self._published.workflow(uid)
+        if stored is None:
+            raise objects.not_found("Workflow", uid)
+        return stored
+
+    def resubmit(
+        self, namespace: str, name: str, *, memoized: bool = False, parameters: tuple[str, ...] = ()
+    ) -> Stored:
+        """Run a workflow again as a new one; memoized: what succeeded is not computed again."""
+        document = json.loads(self.get("Workflow", namespace, name).text)
+        return self.submit(namespace, self.admission.again(document, memoized=memoized, parameters=parameters))
+
+    def _check_namespace(self, kind: str, namespace: str) -> None:
+        if kind in objects.CLUSTER_WIDE:
+            return
+        if self._published.object(("Namespace", "", namespace)) is None:
+            raise objects.not_found("Namespace", namespace)
+
+    # --- pods ----------------------------------------------------------------------------------------------------
+    def pods(self, namespace: str, workflow: str = "") -> Found:
+        """The pods of a namespace or of one run, as Kubernetes Pod objects with status, oldest first.
+
+        Those of one run: also the ones that podGC took away, because their logs are still there.
+        """
+        if not workflow:
+            return [pod.stored() for pod in self._published.pods(namespace)]
+        record = self._published.run(namespace, workflow)
+        if record is None:
+            return []
+        return [pod.stored() for pod in self._published.pods_of_run(record.uid) if pod.shown >= 0]
+
+    def pod_log(
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+    ) -> Iterator[tuple[float, str]]:
+        """(time, line) of a container of a pod, also after the pod is gone as long as its run is kept.
+
+        uid: which of the pods of that name (a retried task has several); the newest when empty.
+        """
+        found = [one for one in self._published.pods_named(namespace, pod) if uid in ("", one.uid)]
+        if not found:
+            raise objects.not_found("Pod", pod)
+        runtime = self._launcher.runtime_of(found[-1])
+        return runtime.logs(found[-1].uid, container, follow=follow)
+
+    def artifact(
+        self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True, folder: str = ""
+    ) -> str:
+        """The path, on this machine, of the file or folder that holds a node's artifact; one that is elsewhere is fetched to `folder`."""
+        document = json.loads(self.get("Workflow", namespace, workflow).text)
+        node = (document.get("status", {}).get("nodes") or {}).get(node_id)
+        if node is None:
+            raise Refused(faults.NOT_FOUND, f'node "{node_id}" of workflow "{workflow}" not found', reason="NotFound")
+        listed = (node.get("outputs" if output else "inputs") or {}).get("artifacts") or ()
+        artifact = next((one for one in listed if one.get("name") == name), None)
+        if artifact is None:
+            raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
+        archive = remote.archive_of(document, str(node.get("templateName") or ""))
+        place = remote.place_of(artifact, archive, self._published.secrets_of(namespace))
+        if place is not None and folder:
+            fetched = Path(folder) / "fetched"
+            remote.fetch(place, fetched)
+            return str(fetched)
+        path = ArtifactStore(self.state, namespace).find(artifact)
+        if path is None:
+            raise Refused(faults.NOT_FOUND, f'artifact "{name}" is not in the store', reason="NotFound")
+        return str(path)
+
+    def events(self, namespace: str, workflow: str) -> Iterator[Json]:
+        """Every event that a run was given, as JSON data, in order: what a bug report needs."""
+        record = self._published.run(namespace, workflow)
+        if record is None:
+            raise objects.not_found("Workflow", workflow)
+        return (json.loads(text) for (text,) in self._published.rows("run_events", record.uid))
+
+
+def _make_folder(state: Path) -> None:
+    try:
+        for folder in (state, state / "pods", state / "artifacts", state / "claims"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise failure(state / "journal.sqlite", error) from error
+    if not os.access(state, os.W_OK | os.X_OK):
+        raise failure(state / "journal.sqlite", PermissionError("Permission denied"))
+
+
+def _interpreter() -> Advance:
+    from hera_utils.interpreter.advance import advance
+
+    return advance
+
+
+def _process_runtime(state: Path, report: Report) -> Runtime:
+    from hera_utils.local_platform.pods.images import ImageTable
+    from hera_utils.local_platform.pods.process import ProcessRuntime
+
+    return ProcessRuntime(state, report, images=ImageTable.from_environment(os.environ))

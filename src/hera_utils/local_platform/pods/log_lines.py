@@ -1,0 +1,131 @@
+"""Which lines of a container's log a reader wants, and lines of many pods in the order of time. Lines are (time, text)."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from hera_utils.argo.faults import INVALID_ARGUMENT
+from hera_utils.errors import Refused
+from hera_utils.local_platform.platform import LocalPlatform
+
+Line = tuple[float, str]
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """Kubernetes' pod log options. tail: how many of the last lines, None for all. since: seconds since the epoch; 0 for all.
+
+    limit_bytes: 0 for all. pattern: only lines in which it is found (Argo's grep).
+    """
+
+    container: str = ""
+    follow: bool = False
+    timestamps: bool = False
+    tail: int | None = None
+    since: float = 0.0
+    limit_bytes: int = 0
+    pattern: re.Pattern[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("tailLines", self.tail or 0), ("limitBytes", self.limit_bytes)):
+            if value < 0:
+                message = f"{name}: Invalid value: {value}: must be greater than or equal to 0"
+                raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
+
+    def text(self, line: Line) -> str:
+        return f"{instant(line[0])} {line[1]}" if self.timestamps else line[1]
+
+
+def instant(seconds: float) -> str:
+    """RFC 3339 with nanoseconds and without trailing zeros, as Kubernetes stamps log lines."""
+    whole, nanoseconds = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
+    text = datetime.fromtimestamp(whole, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + "Z"
+
+
+def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
+    """The wanted lines of one container. Heartbeats of a followed log, (0.0, ""), pass through for whoever waits."""
+    if options.since:
+        lines = (line for line in lines if line[0] >= options.since or is_heartbeat(line))
+    if options.tail is not None:
+        lines = _tail(lines, options)
+    left = options.limit_bytes
+    for line in lines:
+        if options.limit_bytes and not is_heartbeat(line):
+            size = len(options.text(line).encode("utf-8", "replace")) + 1
+            if size > left:
+                return
+            left -= size
+        yield line
+
+
+def _tail(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
+    """The last lines of what is there now, then what comes (a followed log tells by its first heartbeat that it is at its end)."""
+    last: deque[Line] = deque(maxlen=options.tail)
+    following = iter(lines)
+    for line in following:
+        if is_heartbeat(line):
+            break
+        last.append(line)
+    yield from last
+    yield from following
+
+
+def is_heartbeat(line: Line) -> bool:
+    return line[0] == 0.0 and not line[1]
+
+
+def grep(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
+    """The lines that the pattern is found in; it sees the time stamp too when that is asked for, as Argo's does."""
+    if options.pattern is None:
+        yield from lines
+        return
+    for line in lines:
+        if is_heartbeat(line) or options.pattern.search(options.text(line)):
+            yield line
+
+
+@dataclass(frozen=True)
+class PodLog:
+    """One pod of a run: where its log is and when it began (no line of it is older)."""
+
+    namespace: str
+    pod: str
+    started: float = 0.0
+    live: bool = False
+    uid: str = field(default="", compare=False)
+
+    def lines(self, platform: LocalPlatform, options: LogOptions, *, follow: bool = False) -> Iterator[Line]:
+        found = platform.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
+        return grep(chosen(found, options), options)
+
+
+def merged(pods: Iterable[PodLog], read: Callable[[PodLog], Iterator[Line]]) -> Iterator[tuple[float, PodLog, str]]:
+    """All lines of several pods in the order of time. A log is opened only when its pod's start is reached, closed at its end:
+    of thousands of pods that ran one after the other, few are open at once."""
+    waiting = deque(sorted(pods, key=lambda pod: pod.started))
+    heap: list[tuple[float, int, str, Iterator[Line], PodLog]] = []
+    opened = 0
+    while heap or waiting:
+        while waiting and (not heap or waiting[0].started <= heap[0][0]):
+            pod = waiting.popleft()
+            lines = read(pod)
+            first = next(lines, None)
+            if first is not None:
+                opened += 1
+                heapq.heappush(heap, (first[0], opened, first[1], lines, pod))
+        if not heap:
+            continue
+        at, order, text, lines, pod = heap[0]
+        yield at, pod, text
+        line = next(lines, None)
+        if line is None:
+            heapq.heappop(heap)
+        else:
+            # A log is in order by itself; a clock that was set back must not turn it round.
+            heapq.heapreplace(heap, (max(line[0], at), order, line[1], lines, pod))

@@ -1,0 +1,223 @@
+"""Tar and zip as Argo's executor makes and reads them. Nothing that is unpacked can land outside its folder."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import stat
+import tarfile
+from typing import IO, TYPE_CHECKING
+
+from . import file_trees
+from .fault import PodFault
+
+if TYPE_CHECKING:
+    from zipfile import ZipInfo
+
+_ZIP_UTF8 = 0x800
+"""The flag of an entry whose name is UTF-8."""
+_ZIP_FIRST_DAY = (1980, 1, 1, 0, 0, 0)
+_ZIP_LAST_DAY = (2107, 12, 31, 23, 59, 58)
+
+
+def pack_tar(top: int, name: str, shown: str, target: str, level: int) -> None:
+    """A file or folder as a gzipped tar whose entries begin with `name`. top: its descriptor. shown: how a message calls it.
+
+    A file that has several names is written under each, as Argo does: who reads the archive need not know of hard links.
+    """
+    with (
+        open(target, "wb") as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as packed,
+        tarfile.open(fileobj=packed, mode="w|") as archive,
+    ):
+        for entry in file_trees.entries(top, shown):
+            archive.addfile(_tar_header(entry, name), entry.file)
+
+
+def _tar_header(entry: file_trees.Entry, top: str) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(f"{top}/{entry.name}" if entry.name else top)
+    found = entry.found
+    header.mode, header.mtime = stat.S_IMODE(found.st_mode), found.st_mtime
+    header.uid, header.gid = found.st_uid, found.st_gid
+    if entry.is_folder:
+        header.type = tarfile.DIRTYPE
+    elif entry.is_link:
+        header.type, header.linkname = tarfile.SYMTYPE, entry.target
+    else:
+        header.size = found.st_size
+    return header
+
+
+def pack_zip(top: int, name: str, shown: str, target: str) -> None:
+    """A file or folder as a zip whose entries begin with `name`; links are kept as links. The rest as pack_tar."""
+    import zipfile  # not at the top: it brings threading, which makes every fork slower
+
+    class Header(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+            """A name that is no UTF-8 is written as it is, and not marked as UTF-8."""
+            raw = os.fsencode(self.filename)
+            try:
+                raw.decode()
+            except UnicodeDecodeError:
+                return raw, self.flag_bits
+            return raw, self.flag_bits if raw.isascii() else self.flag_bits | _ZIP_UTF8
+
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in file_trees.entries(top, shown):
+            inner = f"{name}/{entry.name}" if entry.name else name
+            header = Header(inner + ("/" if entry.is_folder else ""), _zip_date(entry.found.st_mtime))
+            header.compress_type = zipfile.ZIP_DEFLATED
+            header.external_attr = (entry.found.st_mode & 0xFFFF) << 16 | (0x10 if entry.is_folder else 0)
+            if entry.file is None:
+                archive.writestr(header, os.fsencode(entry.target))
+                continue
+            header.file_size = entry.found.st_size
+            with archive.open(header, "w") as packed:
+                shutil.copyfileobj(entry.file, packed, 1 << 20)
+
+
+def _unzipped_name(entry: ZipInfo) -> str:
+    """The name as it was written: the library takes bytes that are not marked as UTF-8 for an old encoding of DOS."""
+    return entry.filename if entry.flag_bits & _ZIP_UTF8 else os.fsdecode(entry.filename.encode("cp437"))
+
+
+def _zip_date(at: float) -> tuple[int, int, int, int, int, int]:
+    """A zip knows the years from 1980 to 2107."""
+    import time
+
+    year, month, day, hour, minute, second = time.localtime(at)[:6]
+    return min(max((year, month, day, hour, minute, second), _ZIP_FIRST_DAY), _ZIP_LAST_DAY)
+
+
+def is_tar(path: str) -> bool:
+    """Whether the file is a gzipped tar (Argo looks, when an input artifact does not say)."""
+    if os.path.isdir(path):
+        return False
+    with open(path, "rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return False
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            return archive.next() is not None
+    except (tarfile.TarError, OSError, EOFError):
+        return False
+
+
+def unpack(path: str, target: str, kind: str) -> None:
+    """Unpack a tar or zip to `target`: its only entry, or a folder of all when there are several."""
+    folder = target + ".unpacking"
+    os.makedirs(folder)
+    if kind == "zip":
+        _unzip(path, folder)
+    else:
+        untar(path, folder)
+    names = os.listdir(folder)
+    if len(names) == 1:
+        os.rename(f"{folder}/{names[0]}", target)
+        os.rmdir(folder)
+    else:
+        os.rename(folder, target)
+
+
+def untar(path: str, folder: str) -> None:
+    """Everything in a tar into `folder`: files, folders and links that stay inside. PodFault for what would lead out of it.
+
+    Python's own filters do this too, but Debian 12's Python has none. Pipes and devices are left out, as Argo does.
+    """
+    with tarfile.open(path, "r:*") as archive:
+        for entry in archive:
+            place = _inside(folder, entry.name)
+            if place == folder:
+                continue
+            if entry.isdir():
+                _prepare(folder, place, entry.name, is_folder=True)
+                os.makedirs(place, exist_ok=True)
+            elif entry.issym():
+                _prepare(folder, place, entry.name)
+                _link(folder, place, entry.name, entry.linkname)
+            elif entry.islnk():
+                _prepare(folder, place, entry.name)
+                _second_name(folder, place, entry.name, entry.linkname)
+            elif entry.isfile() and (source := archive.extractfile(entry)) is not None:
+                _prepare(folder, place, entry.name)
+                _write(source, place, entry.mode)
+                os.utime(place, (entry.mtime, entry.mtime))
+
+
+def _unzip(path: str, folder: str) -> None:
+    import zipfile
+
+    try:
+        opened = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise PodFault(f"zip: {error}") from None
+    with opened as archive:
+        for entry in archive.infolist():
+            name = _unzipped_name(entry)
+            place = _inside(folder, name)
+            if place == folder:
+                continue
+            _prepare(folder, place, name, is_folder=entry.is_dir())
+            mode = entry.external_attr >> 16
+            if entry.is_dir():
+                os.makedirs(place, exist_ok=True)
+            elif stat.S_ISLNK(mode):
+                _link(folder, place, name, os.fsdecode(archive.read(entry)))
+            else:
+                with archive.open(entry) as source:
+                    _write(source, place, mode or 0o644)
+
+
+def _write(source: IO[bytes], place: str, mode: int) -> None:
+    file_trees.write(source, place)
+    os.chmod(place, mode & 0o777)
+
+
+def _link(folder: str, place: str, name: str, target: str) -> None:
+    """A symbolic link, when it leads to nothing outside of the folder."""
+    refusal = f"illegal symlink target: {name} -> {target}"
+    _inside(folder, os.path.join(os.path.dirname(name.lstrip("/")), target), refusal)
+    # Where the link really stands may be less deep than its name says, when a folder of the name is a link.
+    end = os.path.realpath(os.path.join(os.path.dirname(place), target))
+    if not (end + "/").startswith(os.path.realpath(folder) + "/"):
+        raise PodFault(refusal)
+    os.symlink(target, place)
+
+
+def _second_name(folder: str, place: str, name: str, target: str) -> None:
+    """One more name of a file (or link) that the archive had before. Where the disk knows no hard links, a copy."""
+    refusal = f"illegal hard link target: {name} -> {target}"
+    source = _inside(folder, target.lstrip("/"), refusal)
+    parent = os.path.realpath(os.path.dirname(source))
+    if not (parent + "/").startswith(os.path.realpath(folder) + "/") or not os.path.lexists(source):
+        raise PodFault(refusal)
+    if os.path.islink(source):
+        _link(folder, place, name, os.readlink(source))
+    elif not os.path.isfile(source):
+        raise PodFault(refusal)
+    else:
+        try:
+            os.link(source, place)
+        except OSError:
+            with open(source, "rb") as file:
+                file_trees.write(file, place, os.fstat(file.fileno()))
+
+
+def _inside(folder: str, name: str, message: str = "") -> str:
+    place = os.path.normpath(os.path.join(folder, name.lstrip("/") if not message else name))
+    if "\0" in name or (place != folder and not place.startswith(folder + "/")):
+        raise PodFault(message or f"illegal file path: {name}")
+    return place
+
+
+def _prepare(folder: str, place: str, name: str, *, is_folder: bool = False) -> None:
+    """The folders above an entry; of several entries with one name the last counts, but none is written through a link."""
+    parent = os.path.dirname(place)
+    os.makedirs(parent, exist_ok=True)
+    if not (os.path.realpath(parent) + "/").startswith(os.path.realpath(folder) + "/") or os.path.islink(place):
+        raise PodFault(f"illegal file path after symlink resolution: {name} resolves outside destination")
+    if not is_folder and os.path.lexists(place):
+        if os.path.isdir(place):
+            raise PodFault(f"illegal file path: {name} is a folder and a file")
+        os.unlink(place)

@@ -1,0 +1,176 @@
+"""Input artifacts: fetched into the pod's folder before anything starts (Argo: the init container)."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zlib
+from typing import Any
+
+from . import archives, disk_room, file_trees, open_beneath, remote
+from .discard import discard
+from .fault import PodFault
+from .store import KEYED, key_of, located, path_of
+
+Json = dict[str, Any]
+
+
+def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> None:
+    """Fetch every input artifact to `folder/<name>`, and from there to its path when that lies in a volume.
+
+    overlapping: name → (the volume's folder on this machine, path below it).
+    """
+    _remove(folder)  # what an earlier try left
+    for artifact in (job["template"].get("inputs") or {}).get("artifacts") or []:
+        target = f"{folder}/{artifact['name']}"
+        _stage_one(job, artifact, target)
+        if artifact["name"] in overlapping and os.path.lexists(target):
+            _move(artifact, target, *overlapping[artifact["name"]])
+
+
+def _move(artifact: Json, source: str, volume: str, path: str) -> None:
+    """Into a volume, where a task may have put links: none may lead the artifact out of it."""
+    if not path:
+        raise PodFault(f"artifact {artifact['name']} failed to load: {artifact['path']} is where a volume is mounted")
+    try:
+        with open_beneath.at(volume, os.path.dirname(path), make=True) as parent:
+            name = os.path.basename(path)
+            if os.stat(source, follow_symlinks=False).st_dev != os.stat(parent).st_dev:
+                source = _copied(source, parent, f".{name}.{os.getpid()}.partial")
+            _remove(f"{parent}/{name}")
+            os.rename(source, f"{parent}/{name}")
+    except open_beneath.LeadsOut:
+        raise PodFault(
+            f"artifact {artifact['name']} failed to load: a symbolic link in {artifact['path']} leads out of the volume"
+        ) from None
+    except OSError as error:
+        raise _failure(artifact["name"], error) from error
+
+
+def _failure(name: str, error: Exception) -> Exception:
+    """What is told of an artifact that cannot be had; a full disk is no failure: the pod waits."""
+    return error if disk_room.is_full(error) else PodFault(f"artifact {name} failed to load: {error}")
+
+
+def _copy(source: str, folder: str, name: str) -> None:
+    top = os.open(source, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        file_trees.copy(top, source, folder, name)
+    finally:
+        os.close(top)
+
+
+def _copied(source: str, folder: str, name: str) -> str:
+    """A copy on another file system, whole or not at all."""
+    target = f"{folder}/{name}"
+    _remove(target)
+    try:
+        _copy(source, folder, name)
+    except BaseException:
+        _remove(target)
+        raise
+    _remove(source)
+    return target
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        discard(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _stage_one(job: Json, artifact: Json, target: str) -> None:
+    name = artifact["name"]
+    kind = located(artifact)
+    if kind is None or (kind in KEYED and not key_of(artifact)):
+        if artifact.get("optional"):
+            return
+        raise PodFault(f"required artifact '{name}' not supplied")
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    fetched = target + ".fetched"
+    try:
+        _fetch(job, artifact, kind, fetched)
+    except FileNotFoundError as error:
+        if artifact.get("optional"):
+            return
+        raise PodFault(f"artifact {name} failed to load: {error.strerror}") from error
+    except (OSError, PodFault) as error:
+        raise _failure(name, error) from error
+    try:
+        _unpack(artifact, fetched, target)
+    except (OSError, PodFault, tarfile.TarError, EOFError, zlib.error) as error:
+        raise _failure(name, error) from error
+    if (mode := artifact.get("mode")) is not None:
+        _change_mode(target, int(mode), bool(artifact.get("recurseMode")))
+
+
+def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
+    place = (job.get("places") or {}).get("inputs", {}).get(artifact["name"])
+    if place is not None and place["kind"] not in ("http", "artifactory"):
+        remote.fetch(job, place, target)
+    elif kind == "raw":
+        with open(target, "wb") as file:
+            file.write(str(artifact["raw"].get("data") or "").encode())
+    elif place is not None or kind == "http":
+        from . import web  # not at the top: a fork of a bigger process takes longer
+
+        web.download(place or {"kind": "http", "at": artifact["http"]}, target)
+    elif kind == "git":
+        _clone(artifact["git"], target)
+    else:
+        key = str(key_of(artifact))
+        source = path_of(job["store"], key)
+        if not os.path.exists(source):
+            raise FileNotFoundError(2, "The specified key does not exist.", key)
+        _copy(source, *os.path.split(target))
+
+
+def _clone(place: Json, target: str) -> None:
+    import subprocess
+
+    command = ["git", "clone", "--quiet"]
+    if place.get("depth"):
+        command += ["--depth", str(place["depth"])]
+    if place.get("branch"):
+        command += ["--branch", str(place["branch"])]
+    if place.get("singleBranch"):
+        command.append("--single-branch")
+    done = subprocess.run([*command, "--", str(place.get("repo")), target], capture_output=True, text=True, check=False)
+    if done.returncode == 0 and place.get("revision"):
+        done = subprocess.run(
+            ["git", "-C", target, "checkout", "--quiet", str(place["revision"])],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise PodFault(f"git: {done.stderr.strip() or 'failed'}")
+
+
+def _unpack(artifact: Json, fetched: str, target: str) -> None:
+    archive = artifact.get("archive") or {}
+    if archive.get("none") is not None:
+        kind = ""
+    elif archive.get("tar") is not None:
+        kind = "tar"
+    elif archive.get("zip") is not None:
+        kind = "zip"
+    else:
+        kind = "tar" if archives.is_tar(fetched) else ""
+    if kind:
+        archives.unpack(fetched, target, kind)
+        os.unlink(fetched)
+    else:
+        _remove(target)
+        os.rename(fetched, target)
+
+
+def _change_mode(path: str, mode: int, recurse: bool) -> None:
+    if not os.path.islink(path):
+        os.chmod(path, mode)
+    if recurse:
+        for folder, folders, files in os.walk(path):
+            for path in (os.path.join(folder, name) for name in (*folders, *files)):
+                if not os.path.islink(path):  # what it leads to is not the artifact's
+                    os.chmod(path, mode)

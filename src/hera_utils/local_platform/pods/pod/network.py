@@ -1,0 +1,234 @@
+"""An address per pod: two pods that listen on one port are two servers, as on a cluster.
+
+Every pod has an address of its own among 127.64.0.0 – 127.127.255.255, and the machine's network otherwise. A thread of the worker
+sees the pod's bind and connect calls (see seccomp.py) and leads those that would meet another pod to the pod's own address:
+
+    bind 0.0.0.0, [::], 127.0.0.1 with a port      the pod's address, that port
+    bind [::1], or [::] for IPv6 only              [::1], a free port, which only this pod knows
+    connect 127.0.0.1, [::1] with such a port      the same place: containers of one pod meet at localhost
+    anything else                                  as it was called: other pods' addresses, this machine's servers, the network
+
+Port 0 (any free one) is left alone: no other pod can have what the kernel gives. Only TCP is led; UDP is the machine's.
+A user who may not listen on ports below 1024 has those of pods at 61000 + port; whoever connects to a pod's address is led there.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import errno
+import os
+import signal
+import socket
+import struct
+import zlib
+
+from . import seccomp, syscalls
+
+LOOPBACK = "127.0.0.1"
+_FIRST, _BITS = 0x7F400000, 22  # 127.64.0.0/10
+_SHIFT = 61000  # above the ports that the kernel gives away
+_ANY, _ANY6, _LOOPBACK6 = bytes(4), bytes(16), bytes(15) + b"\1"
+_MAPPED = bytes(10) + b"\xff\xff"
+_MOST_TRIES = 1000
+
+
+class Network:
+    """The addresses of the pods of one worker, one after the other. Its own thread answers; `begin` and `end` are the worker's.
+
+    address: of the present pod; LOOPBACK when it has none of its own.
+    """
+
+    def __init__(self, proc: str) -> None:
+        self._proc = proc
+        self._fd = -1
+        self._lock = _thread.allocate_lock()
+        self._claim: socket.socket | None = None
+        self._shifted: bool | None = None
+        self._reset(LOOPBACK)
+
+    def open(self) -> None:
+        """From now on this thread, and what it starts, has its calls answered by another one. Raises OSError where that cannot be."""
+        ready = _thread.allocate_lock()
+        ready.acquire()
+        _thread.start_new_thread(self._serve, (ready,))  # before the filter: it must not ask itself
+        try:
+            # threads share root and working folder, and the kernel refuses setns to such
+            syscalls.unshare(syscalls.CLONE_FS)
+            self._fd = seccomp.install([seccomp.BIND, seccomp.CONNECT])
+        finally:
+            ready.release()
+
+    def begin(self, uid: str) -> None:
+        """A pod starts; it gets an address that no other pod of this machine has."""
+        if self._fd < 0:  # the kernel cannot: pods share the machine's addresses
+            return
+        number = zlib.crc32(uid.encode())
+        for step in range(_MOST_TRIES):
+            address = socket.inet_ntoa(struct.pack("!I", _FIRST | ((number + step) & ((1 << _BITS) - 1))))
+            claim = socket.socket(socket.AF_UNIX)
+            try:
+                # names without a file belong to the network namespace, as addresses do, and go with the process
+                claim.bind(f"\0hera-utils/pod/{address}")
+            except OSError:
+                claim.close()
+                continue
+            self._claim = claim
+            self._reset(address)
+            return
+
+    def end(self) -> None:
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
+        self._reset(LOOPBACK)
+
+    def _reset(self, address: str) -> None:
+        with self._lock:
+            self.address = address
+            self._own = socket.inet_aton(address)
+            self._ports: dict[int, int] = {}  # what the pod calls a port → where it is at its address
+            self._ports6: dict[int, int] = {}  # the same of [::1]
+
+    # --- the thread that answers --------------------------------------------------------------------------------------
+
+    def _serve(self, ready: _thread.LockType) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        with ready:
+            fd = self._fd
+        while fd >= 0:
+            try:
+                call = seccomp.receive(fd)
+            except OSError:
+                # without a listener the kernel refuses the calls; with one that is not served they would wait for ever
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+                return
+            if call is None:
+                continue
+            try:
+                result = self._result(call)
+            except Exception:  # noqa: BLE001 - whatever cannot be read or done here the kernel will do, or say why not
+                result = None
+            if result is None:
+                seccomp.go_on(fd, call)
+            else:
+                seccomp.answer(fd, call, result)
+
+    def _result(self, call: seccomp.Call) -> int | None:
+        """The error number of the call (0: it is done); None: the kernel does it as it was called."""
+        if self._claim is None:
+            return None
+        raw = seccomp.memory(call.thread, call.arguments[1], min(call.arguments[2], 28))
+        (family,) = struct.unpack_from("=H", raw)
+        if family == socket.AF_INET:
+            (port,), host = struct.unpack_from("!H", raw, 2), raw[4:8]
+        elif family == socket.AF_INET6 and len(raw) >= 24:
+            (port,), host = struct.unpack_from("!H", raw, 2), raw[8:24]
+        else:
+            return None
+        if port == 0:
+            return None
+        with self._lock:
+            if call.number == seccomp.BIND:
+                return self._bind(call, port, host) if _names_here(host) else None
+            target = self._target(port, host)
+        return self._connect(call, *target) if target is not None else None
+
+    def _socket(self, call: seccomp.Call) -> socket.socket:
+        return socket.socket(fileno=seccomp.descriptor(call.thread, call.arguments[0] & 0xFFFFFFFF, self._proc))
+
+    def _bind(self, call: seccomp.Call, port: int, host: bytes) -> int | None:
+        with contextlib.closing(self._socket(call)) as end:
+            if end.type != socket.SOCK_STREAM:
+                return None
+            if len(host) == 4:
+                return self._bind_at(end, self.address, port)
+            if host == _LOOPBACK6 or (host == _ANY6 and end.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)):
+                error = _attempt(end, "::1", 0)
+                if error == 0:
+                    self._ports6[port] = end.getsockname()[1]
+                return error
+            return self._bind_at(end, f"::ffff:{self.address}", port)
+
+    def _bind_at(self, end: socket.socket, address: str, port: int) -> int | None:
+        error = _attempt(end, address, port)
+        if error == errno.EADDRNOTAVAIL:  # in a network namespace that the pod made for itself
+            return None
+        if error == errno.EACCES and port < 1024:
+            self._shifted = True
+            error = _attempt(end, address, _SHIFT + port)
+        if error == 0:
+            self._ports[port] = end.getsockname()[1]
+        return error
+
+    def _target(self, port: int, host: bytes) -> tuple[bytes, int] | None:
+        """Where a connection is led to; None: to where it was called."""
+        if host in (_LOOPBACK6, _ANY6) and port in self._ports6:
+            return _LOOPBACK6, self._ports6[port]
+        if _names_here(host):
+            return (self._own, self._ports[port]) if port in self._ports else None
+        bare = host[12:] if host.startswith(_MAPPED) else host
+        if port < 1024 and len(bare) == 4 and _is_pods(bare) and self._is_shifted():
+            return bare, _SHIFT + port
+        return None
+
+    def _connect(self, call: seccomp.Call, host: bytes, port: int) -> int | None:
+        with contextlib.closing(self._socket(call)) as end:
+            if end.type != socket.SOCK_STREAM:
+                return None
+            if len(host) == 16:
+                address = "::1"
+            else:
+                address = ("::ffff:" if end.family == socket.AF_INET6 else "") + socket.inet_ntoa(host)
+            blocks = os.get_blocking(end.fileno())
+            try:
+                os.set_blocking(end.fileno(), False)
+                error = end.connect_ex((address, port))
+            finally:
+                if blocks:
+                    os.set_blocking(end.fileno(), True)
+            # Under way: the kernel goes on with it, and waits as long as the caller wishes.
+            return None if blocks and error == errno.EINPROGRESS else error
+
+    def _is_shifted(self) -> bool:
+        if self._shifted is None:
+            with socket.socket() as end:
+                self._shifted = _attempt(end, self.address, 1) == errno.EACCES
+        return self._shifted
+
+
+def works() -> bool:
+    """Whether this kernel can do it: this process tries. (A filter stays for as long as the process lives.)"""
+    network = Network("/proc")
+    try:
+        network.open()
+        network.begin(str(os.getpid()))
+        with socket.socket() as end, socket.socket() as other:
+            end.bind((LOOPBACK, _SHIFT))
+            end.listen()
+            other.connect((LOOPBACK, _SHIFT))
+            return network.address != LOOPBACK and other.getpeername() == end.getsockname() == (network.address, _SHIFT)
+    except OSError:
+        return False
+
+
+def _names_here(host: bytes) -> bool:
+    """Whether an address means "this machine", from within a pod the pod itself: 0.0.0.0, 127.0.0.1 and its like, :: and ::1."""
+    if len(host) == 16:
+        return host in (_ANY6, _LOOPBACK6) or (host.startswith(_MAPPED) and _names_here(host[12:]))
+    return host == _ANY or (host[0] == 127 and host[1] < 64)
+
+
+def _is_pods(host: bytes) -> bool:
+    return host[0] == 127 and 64 <= host[1] < 128
+
+
+def _attempt(end: socket.socket, address: str, port: int) -> int:
+    try:
+        end.bind((address, port))
+    except OSError as error:
+        if error.errno == errno.EINVAL and end.getsockname()[:2] == (address, port):
+            return 0  # the call was interrupted after this thread had done it, and comes again
+        return error.errno or errno.EINVAL
+    return 0

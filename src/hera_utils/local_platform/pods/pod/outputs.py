@@ -1,0 +1,310 @@
+"""Output parameters and artifacts, read in the container's own view after its command ended.
+
+In Argo two processes do this: the emissary in the main container takes what lies in the container's own file system (what it cannot take
+is an error of `main`, exit code 64), then the wait container takes what lies in volumes, and sends everything off.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from typing import Any
+
+from . import archives, disk_room, file_trees, remote, store
+from .discard import discard
+from .fault import PodFault
+from .logs import plain
+
+Json = dict[str, Any]
+
+
+class Collected:
+    """What was found: parameters and artifacts as Argo reports them, and what could not be done.
+
+    refusal: why `main` failed although its command may have succeeded. warnings: what of an artifact is lost on its way.
+    """
+
+    def __init__(self) -> None:
+        self.parameters: list[Json] = []
+        self.artifacts: list[Json] = []
+        self.errors: list[str] = []
+        self.parcels: list[tuple[Json, str]] = []
+        self.problems = ""
+        self.refusal = ""
+        self.warnings: list[str] = []
+
+
+def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Collected:
+    """Seen from within the container. folders: the artifact store, and where parcels for other stores wait, as this process reaches
+    them. mount_paths: where the template mounts volumes. What belongs elsewhere is only packed: `deliver` sends it.
+    """
+    found = Collected()
+    outputs = job["template"].get("outputs") or {}
+    _parameters(outputs.get("parameters") or [], mount_paths, found)
+    for artifact in outputs.get("artifacts") or []:
+        if not artifact.get("path"):
+            continue
+        try:
+            _save(job, artifact, folders, mount_paths, found)
+        except (OSError, PodFault) as error:
+            if disk_room.is_full(error):
+                raise
+            found.problems += f"{_text(error)}; "
+    return found
+
+
+class _Refusal(Exception):
+    """What the emissary says of an output in the container's own file system."""
+
+
+def deliver(job: Json, found: Collected, waiting: str) -> None:
+    """Seen from the machine again: send the parcels off. waiting: the folder where they wait."""
+    places = (job.get("places") or {}).get("outputs", {})
+    sent = [(places[one["name"]], key, f"{waiting}/{one['name']}", str(one["path"])) for one, key in found.parcels]
+    for (artifact, key), problem in zip(found.parcels, _send(job, sent), strict=True):
+        if problem:
+            found.problems += f"{problem}; "
+        else:
+            found.artifacts.append(_reported(job, artifact, key))
+    if found.problems:
+        found.errors.append(found.problems)
+
+
+def _send(job: Json, parcels: list[tuple[Json, str, str, str]]) -> list[str]:
+    """(place, key, source, what the source is called) each; what was wrong with each, "" for nothing."""
+    stored = [(number, one) for number, one in enumerate(parcels) if one[0]["kind"] not in ("http", "artifactory")]
+    problems = [""] * len(parcels)
+    if stored:
+        answers = remote.save(job, [({**place, "key": key}, source) for _, (place, key, source, _) in stored])
+        for (number, _), problem in zip(stored, answers, strict=True):
+            problems[number] = problem
+    for number, (place, key, source, shown) in enumerate(parcels):
+        if place["kind"] in ("http", "artifactory"):
+            problems[number] = _put(place, key, source, shown)
+    return problems
+
+
+def _put(place: Json, key: str, source: str, shown: str) -> str:
+    from . import web  # not at the top: a fork of a bigger process takes longer
+
+    if os.path.isdir(source):
+        return f"read {shown}: is a directory"
+    at = {**place["at"], "url": key} if place["kind"] == "artifactory" else place["at"]
+    try:
+        web.upload({**place, "at": at}, source, shown)
+    except (OSError, PodFault) as error:
+        return _text(error)
+    return ""
+
+
+def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> None:
+    """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's. Raises OSError on a full disk."""
+    kept = {one["name"] for one in found.artifacts}
+    for name in names:
+        lines = f"{folder}/logs/{name}.log"
+        if not os.path.exists(lines) or f"{name}-logs" in kept:
+            continue
+        key = store.default_key(job, f"{name}.log")
+        place = (job.get("places") or {}).get("logs")
+        text = f"{folder}/logs/{name}.txt"
+        try:
+            plain(lines, text)
+            if place is None:
+                target = store.path_of(job["store"], key)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                partial = f"{target}.{os.getpid()}.partial"
+                try:
+                    shutil.copyfile(text, partial)
+                    os.rename(partial, target)
+                finally:
+                    if os.path.exists(partial):
+                        os.unlink(partial)
+            else:
+                (problem,) = _send(job, [(place, key, text, text)])
+                if problem:
+                    raise PodFault(problem)
+            found.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
+        except (OSError, PodFault) as error:
+            if disk_room.is_full(error):
+                raise
+            found.errors.append(_text(error))
+        finally:
+            if os.path.exists(text):
+                os.unlink(text)
+
+
+def _reported(job: Json, artifact: Json, key: str) -> Json:
+    return store.with_key(artifact, key, job["template"].get("archiveLocation") or {})
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"open {error.filename}: {(error.strerror or '').lower()}"
+    return str(error)
+
+
+def _parameters(parameters: list[Json], mount_paths: list[str], found: Collected) -> None:
+    """Argo stops at the first one that is missing and has no default."""
+    for parameter in parameters:
+        source = parameter.get("valueFrom") or {}
+        path = source.get("path")
+        if not path:
+            continue
+        try:
+            value = _value(path, _covered(path, mount_paths), found)
+        except (OSError, PodFault) as error:
+            if source.get("default") is None:
+                found.errors.append(_text(error))
+                return
+            value = str(source["default"])
+        found.parameters.append({"name": parameter["name"], "value": value[:-1] if value.endswith("\n") else value})
+
+
+def _value(path: str, covered: bool, found: Collected) -> str:
+    """The text of an output parameter's file. covered: it lies in a volume. Raises OSError, PodFault."""
+    place = f"/mainctrfs{path}" if covered else os.path.normpath(f"/var/run/argo/outputs/parameters/{path}")
+    if found.refusal and not covered:  # the emissary stopped before it came to this one
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
+    try:
+        top = file_trees.top_of(path)
+    except OSError as error:
+        error.filename = place
+        raise
+    try:
+        if stat.S_ISDIR(os.fstat(top).st_mode):
+            if covered:
+                raise PodFault(f"read {place}: is a directory")
+            copy = f"/var/run/argo/outputs/parameters/{path}"
+            found.refusal = f"failed to copy {path} to {copy}: write {copy}: copy_file_range: is a directory"
+            return ""  # the copy was begun
+        try:
+            with file_trees.readable(top, path) as file:
+                return file.read().decode(errors="replace")
+        except file_trees.Odd as odd:
+            if covered:
+                raise
+            found.refusal = f"failed to copy {path} to /var/run/argo/outputs/parameters/{path}: {odd}"
+            return ""
+    finally:
+        os.close(top)
+
+
+def _covered(path: str, mount_paths: list[str]) -> bool:
+    return any(path == m or path.startswith(m.rstrip("/") + "/") for m in mount_paths)
+
+
+def _save(job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list[str], found: Collected) -> None:
+    """Keep the artifact in the local store, or pack it for another one; nothing when it is optional and not there."""
+    path = os.path.normpath(artifact["path"])
+    archive = artifact.get("archive") or {}
+    kind = next((k for k in ("none", "zip", "tar") if archive.get(k) is not None), "tar")
+    covered = _covered(path, mount_paths)
+    try:
+        if found.refusal and not covered:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        top = file_trees.top_of(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if artifact.get("optional"):
+            return
+        raise PodFault(_missing(path, kind, covered=covered)) from None
+    try:
+        _check(path, top, covered)
+        name = {"none": os.path.basename(path), "zip": f"{artifact['name']}.zip", "tar": f"{artifact['name']}.tgz"}[
+            kind
+        ]
+        key = store.key_of(artifact) or store.default_key(job, name)
+        elsewhere = artifact["name"] in (job.get("places") or {}).get("outputs", {})
+        if elsewhere:
+            target = f"{folders[1]}/{artifact['name']}"
+        else:
+            target = store.path_of(folders[0], key)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+        left_out = _pack(top, artifact, path, target, kind, covered=covered)
+    except (file_trees.Odd, _Refusal) as odd:
+        if covered:
+            raise PodFault(str(odd)) from None
+        copy = f"/var/run/argo/outputs/artifacts{path}.tgz"
+        found.refusal = f"failed to tarball the output {path} to {copy}: {odd}"
+        return
+    finally:
+        os.close(top)
+    if left_out:
+        found.warnings.append(_incomplete(artifact["name"], left_out))
+    if kind == "none" and not elsewhere and os.path.isdir(target) and not os.listdir(target):
+        os.rmdir(target)
+        found.warnings.append(
+            f"artifact {artifact['name']}: a folder with `archive: none` that holds no file is nothing in a store: leave `archive` out"
+        )
+    if elsewhere:
+        found.parcels.append((artifact, key))
+    else:
+        found.artifacts.append(_reported(job, artifact, key))
+
+
+def _missing(path: str, kind: str, *, covered: bool) -> str:
+    if not covered:
+        return f"open /var/run/argo/outputs/artifacts{path.rstrip('/')}.tgz: no such file or directory"
+    if kind == "none":
+        return f"{path} no such file or directory"
+    return f"stat /mainctrfs{path}: no such file or directory"
+
+
+def _check(path: str, top: int, covered: bool) -> None:
+    """Raises _Refusal, in Argo's words, for what is neither a file nor a folder."""
+    if file_trees.kind_of(os.fstat(top).st_mode):
+        raise _Refusal(f"{'/mainctrfs' if covered else ''}{path} is not a regular file or directory")
+
+
+def _incomplete(name: str, left_out: list[str]) -> str:
+    shown = ", ".join(os.fsencode(one).decode("utf-8", "replace") for one in left_out[:5])
+    more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    return (
+        f"artifact {name}: a folder with `archive: none` is kept as one object a file, so links and empty folders are left out"
+        f" ({shown}{more}): leave `archive` out to keep them in a tar"
+    )
+
+
+def _pack(top: int, artifact: Json, path: str, target: str, kind: str, *, covered: bool) -> list[str]:
+    """Pack what `top` is a descriptor of as the file or folder `target`, which appears whole. Returns what is left out."""
+    partial = f"{target}.{os.getpid()}.partial"
+    left_out: list[str] = []
+    try:
+        if kind == "tar":
+            level = ((artifact.get("archive") or {}).get("tar") or {}).get("compressionLevel")
+            gzip_level = 6 if level is None or int(level) < 0 else min(int(level), 9)
+            archives.pack_tar(top, os.path.basename(path) or "root", path, partial, gzip_level)
+        elif kind == "zip":
+            archives.pack_zip(top, _name_in_zip(top, artifact["name"], path, covered=covered), path, partial)
+        else:
+            left_out = file_trees.copy(top, path, *os.path.split(partial), only_files=True)
+        _replace(partial, target)
+    finally:
+        if os.path.isdir(partial):
+            discard(partial)
+        elif os.path.lexists(partial):
+            os.unlink(partial)
+    return left_out
+
+
+def _name_in_zip(top: int, name: str, path: str, *, covered: bool) -> str:
+    """What the entries of a zip begin with. Argo names a single file by where its executor had it, so it comes back as a folder.
+
+    Before that the executor renames the file to the last part of its path, and looks for it by the artifact's name.
+    """
+    if stat.S_ISDIR(os.fstat(top).st_mode):
+        return os.path.basename(path) if covered else name
+    if covered:
+        return f"mainctrfs{path}"
+    if name != os.path.basename(path):
+        raise PodFault(f"stat /tmp/argo/outputs/artifacts/{name}: no such file or directory")
+    return f"tmp/argo/outputs/artifacts/{name}"
+
+
+def _replace(partial: str, target: str) -> None:
+    if os.path.isdir(target) and not os.path.islink(target):
+        discard(target)
+    elif os.path.isdir(partial) and os.path.lexists(target):
+        os.unlink(target)
+    os.rename(partial, target)

@@ -1,0 +1,126 @@
+"""From a Pod document to what each of its containers needs. Reads and writes nothing but the pod's own folder."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import environment, ports, python
+from .fault import PodFault
+from .root_fs import Mount
+from .volumes import Volumes
+
+Json = dict[str, Any]
+SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's source
+
+
+class ContainerPlan(NamedTuple):
+    """kind: init | main | sidecar | wait (no command: only collects outputs)."""
+
+    name: str
+    kind: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    cwd: str
+    mounts: tuple[Mount, ...]
+    written: dict[str, tuple[bytes, int]]
+    hidden: tuple[str, ...]
+    exposed: tuple[str, ...]
+    dependencies: tuple[str, ...] = ()
+    retries: int = 0
+    retry_pause: float = 0.0
+    memory_limit: int = 0
+    readiness: Json | None = None
+    port_names: dict[str, int] = {}
+    terminal: bool = False
+
+
+def container_plans(job: Json, folder: str) -> list[ContainerPlan]:
+    """The containers of a pod, in the order of its document. Raises PodFault."""
+    pod, template = job["pod"], job["template"]
+    spec = pod["spec"]
+    volumes = Volumes(job, folder)
+    members = {c.get("name"): c for c in (template.get("containerSet") or {}).get("containers") or []}
+    sidecars = {c.get("name") for c in template.get("sidecars") or []}
+    plans = [_plan(job, volumes, c, "init") for c in spec.get("initContainers") or []]
+    for container in spec.get("containers") or []:
+        kind = "sidecar" if container.get("name") in sidecars else "main"
+        plan = _plan(job, volumes, container, kind)
+        if plan.name in members:
+            plan = _with_containerset(plan, members[plan.name], template["containerSet"])
+        plans.append(plan)
+    return plans
+
+
+def _with_containerset(plan: ContainerPlan, member: Json, container_set: Json) -> ContainerPlan:
+    strategy = container_set.get("retryStrategy") or {}
+    retries = strategy.get("retries")
+    pause = strategy.get("duration") or ""
+    return plan._replace(
+        dependencies=tuple(member.get("dependencies") or ()),
+        retries=int(retries) if retries not in (None, "") else 0,
+        retry_pause=environment.seconds(pause) if pause else 0.0,
+    )
+
+
+def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerPlan:
+    template = job["template"]
+    image = container.get("image") or ""
+    settings = (job.get("images") or {}).get(image)
+    if settings is None:
+        raise PodFault(
+            f'no stand-in for the image "{image}" on this machine: write the line  "{image}": {{python: current}}  '
+            "(with {} alone it is this machine's programs) into a file and run with --images FILE",
+            "ErrImagePull",
+        )
+    env = environment.variables(job, container, settings)
+    argv = _argv(container, settings, image)
+    written: dict[str, tuple[bytes, int]] = {}
+    if kind == "main" and template.get("script") is not None:
+        written[SCRIPT] = (str(template["script"].get("source") or "").encode(), 0o755)
+    argv = tuple(environment.expand(a, env) for a in argv)
+    needed: list[str] = []
+    if settings.get("python"):
+        interpreter = python.interpreter(job, settings)
+        written.update(python.files(interpreter))
+        needed = python.folders(job, interpreter)
+        if python.runs_hera(container):
+            argv, more, files = python.runner(job, argv)
+            env.update(more)
+            written.update(files)
+    mounts = volumes.mounts(container, env)
+    mounts += [Mount(source, path, True) for path, source in (settings.get("files") or {}).items()]
+    mounts += volumes.hosts()
+    if kind == "main" and container.get("name") == "main":
+        mounts += volumes.input_mounts(container)
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return ContainerPlan(
+        name=str(container.get("name") or "main"),
+        kind=kind,
+        argv=argv,
+        env=env,
+        cwd=str(container.get("workingDir") or settings.get("workdir") or "/"),
+        mounts=tuple(sorted(mounts, key=lambda m: len(m.target))),
+        written=written,
+        hidden=tuple(settings.get("hide") or ()),
+        exposed=environment.exposed(job, settings, needed),
+        memory_limit=int(environment.quantity(limits["memory"])) if limits.get("memory") else 0,
+        readiness=container.get("readinessProbe"),
+        port_names=ports.by_name(container),
+        terminal=bool(container.get("tty")),
+    )
+
+
+def _argv(container: Json, settings: Json, image: str) -> tuple[str, ...]:
+    """Kubernetes' rule: a command replaces the image's entrypoint and its cmd; args replace the cmd."""
+    command = [str(a) for a in container.get("command") or []]
+    args = [str(a) for a in container.get("args") or []]
+    if not command:
+        command = [str(a) for a in settings.get("entrypoint") or []]
+        args = args or [str(a) for a in settings.get("cmd") or []]
+    argv = tuple(command + args)
+    if not argv:
+        raise PodFault(
+            f'the image "{image}" has no command of its own on this machine: give the template a command, or the image an '
+            "entrypoint or cmd in the table that HERA_UTILS_IMAGES names"
+        )
+    return argv

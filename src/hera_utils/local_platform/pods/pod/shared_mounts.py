@@ -1,0 +1,241 @@
+"""What all containers of this machine share, prepared once by the spawner in its own mount namespace.
+
+    ground/skeleton    the lowest own layer of every root: mount points
+    ground/probe       to try things out
+    ground/dev         a small /dev          ground/sys   /sys, read-only
+    ground/layers      of single roots: absent programs, mount points
+    ground/read-only   folders and file systems of this machine that are shown read-only
+
+A privileged server overlays "/" as a whole. In an unprivileged user namespace the kernel refuses that (the folder covers
+mounts of a more privileged namespace), so there the root is the skeleton, and the top-level folders are shown in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import NamedTuple
+
+from . import syscalls
+from .discard import discard
+
+OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # every container has its own, empty
+_EMPTY = ("/mnt", "/media", "/root")  # with an unprivileged server: empty and writable
+_SKIPPED_TYPES = frozenset(
+    (
+        "proc",
+        "sysfs",
+        "devtmpfs",
+        "devpts",
+        "mqueue",
+        "cgroup",
+        "cgroup2",
+        "securityfs",
+        "debugfs",
+        "tracefs",
+        "pstore",
+        "bpf",
+    )
+    + (
+        "configfs",
+        "hugetlbfs",
+        "fusectl",
+        "efivarfs",
+        "binfmt_misc",
+        "autofs",
+        "rpc_pipefs",
+        "nsfs",
+        "selinuxfs",
+        "squashfs",
+    )
+)
+_SYSTEM = ("/proc", "/sys", "/dev", "/boot")
+_READ_ONLY = frozenset(
+    [
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
+        "/etc",
+        "/boot",
+        "/snap",
+        "/nix",
+        "/gnu",
+        "/opt",
+        "/srv",
+        "/var",
+    ]
+)
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_ACCELERATORS = ("nvidia", "kfd", "dri")
+
+
+class Ground(NamedTuple):
+    """folder: holds what the module's text names. whole: "/" is overlaid as one. overlaid, read_only: paths of this machine.
+
+    resolver: where /etc/resolv.conf really lies, when that is below /run. options: for every overlay. in_memory: the state
+    folder cannot hold an overlay's upper layer, so a tmpfs does.
+    """
+
+    folder: str
+    whole: bool
+    overlaid: tuple[str, ...]
+    read_only: tuple[str, ...]
+    resolver: tuple[str, ...]
+    options: str
+    in_memory: bool
+
+
+def prepare(folder: str, *, nested: bool) -> Ground:
+    """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
+
+    nested: in a user namespace that is not the machine's own.
+    """
+    mounts = _real_mounts()
+    os.makedirs(folder, exist_ok=True)
+    syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID, "mode=755,size=16m")
+    for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers"):
+        os.mkdir(f"{folder}/{name}")
+    _devices(f"{folder}/dev")
+    syscalls.bind("/sys", f"{folder}/sys", recursive=True)
+    with contextlib.suppress(OSError):  # a kernel before 5.12: as writable as it is to this user
+        syscalls.set_read_only(f"{folder}/sys")
+    probe = _Probe(folder, nested)
+    whole = probe.works(["/"])
+    _skeleton(f"{folder}/skeleton", whole=whole)
+    if whole:
+        overlaid = ["/", *(p for p, fixed in mounts.items() if p != "/" and not fixed)]
+        shown = [p for p, fixed in mounts.items() if p != "/" and fixed]
+    else:
+        overlaid, shown = _tops()
+    return Ground(folder, whole, tuple(overlaid), _show(shown, folder), _resolver(), probe.options, probe.in_memory)
+
+
+def _show(paths: list[str], folder: str) -> tuple[str, ...]:
+    """Bind each path read-only below ground/read-only; those that this user may see."""
+    ready = []
+    for path in paths:
+        place = f"{folder}/read-only{path}"
+        with contextlib.suppress(OSError):  # not ours to see: an empty folder in the container
+            if os.path.isdir(path):
+                os.makedirs(place)
+            else:
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
+            syscalls.bind(path, place, recursive=True, read_only=True)
+            ready.append(path)
+    return tuple(ready)
+
+
+def _resolver() -> tuple[str, ...]:
+    real = os.path.realpath("/etc/resolv.conf")
+    return (real,) if real.startswith("/run/") and os.path.exists(real) else ()
+
+
+def _real_mounts() -> dict[str, bool]:
+    """The mount points of this machine that hold files, shortest first, and whether each is read-only."""
+    found: dict[str, bool] = {}
+    with open("/proc/self/mountinfo") as lines:
+        for line in lines:
+            before, _, after = line.partition(" - ")
+            fields = before.split()
+            path = fields[4].encode().decode("unicode_escape")
+            kind, _, options = after.split()[:3]
+            if (
+                kind in _SKIPPED_TYPES
+                or kind.startswith("fuse")
+                or any((path + "/").startswith(s + "/") for s in _SYSTEM)
+            ):
+                found.pop(path, None)
+            elif not any((path + "/").startswith(f + "/") for f in OWN):
+                found[path] = "ro" in fields[5].split(",") or "ro" in options.split(",") or not os.path.isdir(path)
+    return dict(sorted(found.items(), key=lambda item: len(item[0])))
+
+
+def _devices(folder: str) -> None:
+    for name in (*_DEVICES, *(e for e in os.listdir("/dev") if e.startswith(_ACCELERATORS))):
+        with contextlib.suppress(OSError):  # a device that cannot be shown is a device that is not there
+            if os.path.isdir(f"/dev/{name}"):
+                os.mkdir(f"{folder}/{name}")
+            else:
+                os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY, 0o666))
+            syscalls.bind(f"/dev/{name}", f"{folder}/{name}", recursive=True)
+    for name in ("pts", "shm", "mqueue"):
+        os.mkdir(f"{folder}/{name}")
+    if os.path.isdir("/dev/pts"):
+        with contextlib.suppress(OSError):
+            syscalls.bind("/dev/pts", f"{folder}/pts", recursive=True)
+    links = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+    for name, target in {**links, "termination-log": "/argo/termination-log"}.items():
+        os.symlink(target, f"{folder}/{name}")
+
+
+def _skeleton(folder: str, *, whole: bool) -> None:
+    for path in OWN:
+        os.makedirs(folder + path)
+    if whole:
+        return
+    for path in ("/proc", "/sys", "/dev", *_EMPTY):
+        os.makedirs(folder + path, exist_ok=True)
+    for top in ("/", "/var"):
+        for entry in os.scandir(top):
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), folder + entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                os.makedirs(folder + entry.path, exist_ok=True)
+
+
+def _tops() -> tuple[list[str], list[str]]:
+    """(overlaid, read-only): how an unprivileged container is shown each top-level folder of this machine."""
+    overlaid: list[str] = []
+    shown: list[str] = []
+    for entry in sorted(os.scandir("/"), key=lambda e: e.name):
+        path = entry.path
+        if entry.is_symlink() or not entry.is_dir() or path in (*_SYSTEM, *_EMPTY, *OWN, "/lost+found"):
+            continue
+        if path == "/var":
+            shown += [e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False) and e.path != "/var/tmp"]
+        elif path in _READ_ONLY:
+            shown.append(path)
+        else:
+            overlaid.append(path)
+    return overlaid, shown
+
+
+class _Probe:
+    """Which overlays this kernel allows, found by trying. options, in_memory: as in Ground."""
+
+    def __init__(self, folder: str, nested: bool) -> None:
+        self._folder = folder
+        self._on_disk = f"{os.path.dirname(folder)}/.probe-{os.getpid()}"
+        self.in_memory = False
+        plain = ",userxattr" if nested else ""
+        # volatile: what a task writes outside claims need not survive a power failure, and must not be synced at its end
+        for self.options, self.in_memory in ((f"{plain},volatile", False), (plain, False), (plain, True)):
+            if self.works([]):
+                return
+        raise OSError(1, "this kernel allows no overlay", folder)
+
+    def works(self, lower: list[str]) -> bool:
+        """Whether `lower` can be overlaid with these options. (A file system that is an overlay or NFS cannot hold the changes.)"""
+        changes = f"{self._folder}/probe/changes" if self.in_memory else self._on_disk
+        target = f"{self._folder}/probe"
+        try:
+            if self.in_memory:
+                syscalls.mount("tmpfs", target, "tmpfs")
+            for name in ("upper", "work"):
+                os.makedirs(f"{changes}/{name}")
+            syscalls.overlay([f"{self._folder}/skeleton", *lower], changes, target, self.options)
+            syscalls.unmount(target)
+        except OSError:
+            return False
+        finally:
+            if self.in_memory:
+                with contextlib.suppress(OSError):
+                    syscalls.unmount(target)
+            else:
+                discard(changes)
+        return True

@@ -1,0 +1,109 @@
+"""The small process that makes workers. It holds nothing: when it is killed, pods go on and the server starts another.
+
+Any packet asks for a worker; the answer is its process id, with the descriptor of a socket that the worker listens to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import select
+import signal
+import socket
+
+from . import network, shared_mounts, syscalls, worker
+from .discard import discard
+from .processes import born
+
+_PATIENCE = 5.0  # seconds for the kernel to show that it can
+
+
+def main(state: str, fd: int) -> None:
+    """state: the state folder. fd: the socket to the server; the end of the connection ends this process."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = socket.socket(fileno=fd)
+    try:
+        shared = prepare(state)
+    except OSError as error:
+        why = "no user namespace may be made" if error.errno in (errno.ENOSPC, errno.EUSERS) else error.strerror
+        link.send(f"! {why}: {error.filename}".encode())
+        return
+    _sweep(f"{state}/pods/.roots")
+    gc.disable()
+    gc.freeze()  # a fork shares pages until one of the two writes to them
+    apart = _has_own_addresses()
+    link.send(b"ready" if apart else b"ready, pods share ports")
+    flags = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
+    while link.recv(64):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = syscalls.clone(flags)
+        if pid == 0:
+            link.close()
+            theirs.close()
+            gc.enable()
+            worker.main(ours, state, shared, apart=apart)
+        ours.close()
+        socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
+        theirs.close()
+
+
+def _has_own_addresses() -> bool:
+    """Whether this kernel lets pods have addresses of their own, found by trying in a process of its own."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(write, b"1" if network.works() else b"0")
+        finally:
+            os._exit(0)
+    os.close(write)
+    try:
+        return bool(select.select([read], [], [], _PATIENCE)[0]) and os.read(read, 1) == b"1"
+    finally:
+        os.close(read)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _sweep(folder: str) -> None:
+    """Remove what workers that were killed had left, in a process of its own."""
+    if not os.path.isdir(folder) or os.fork():
+        return
+    try:
+        for name in os.listdir(folder):
+            pid, _, age = name.partition("-")
+            if born(pid) != age:
+                discard(f"{folder}/{name}")
+    finally:
+        os._exit(0)
+
+
+def prepare(state: str) -> shared_mounts.Ground:
+    """Namespaces of its own, and what all containers share. Raises OSError."""
+    nested = not _is_machines_own()
+    try:
+        if os.getuid() != 0:
+            raise PermissionError
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+    except PermissionError:
+        _enter_user_namespace()
+        nested = True
+    syscalls.mount("none", "/", None, syscalls.MS_SLAVE | syscalls.MS_REC)
+    return shared_mounts.prepare(f"{state}/pods/.ground", nested=nested)
+
+
+def _is_machines_own() -> bool:
+    """Whether the user namespace of this process is the machine's."""
+    with open("/proc/self/uid_map") as file:
+        return file.read().split() == ["0", "0", "4294967295"]
+
+
+def _enter_user_namespace() -> None:
+    user, group = os.getuid(), os.getgid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)

@@ -1,0 +1,462 @@
+"""Supervises one pod from its claim to its outcome: kubelet and Argo's executor in one. Files in pods/<uid>:
+
+supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time, "ip": address}
+outcome.json       what PodFinished will say; appears by a rename, once
+secrets.json       what of the launch holds values of secrets (0600); gone when the pod is over
+kill.json          a wish of the server ({"grace", "force"}), announced by SIGTERM
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import disk_room, inputs, outputs, ports, probes, processes, syscalls
+from .container import NOT_STARTED, Container, settled
+from .containers import Cell
+from .fault import PodFault
+from .plan import ContainerPlan, container_plans
+from .volumes import Volumes
+
+if TYPE_CHECKING:
+    from .worker import Place
+
+Json = dict[str, Any]
+T = TypeVar("T")
+SECRETS = "secrets.json"
+DEADLINE = "Pod was active on the node longer than the specified deadline"
+_KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
+_TICK = 0.5  # seconds between looks at the progress file
+_ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
+_MORE_ROOM = 1 << 16  # bytes
+_MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
+_SILENCE = 2.0  # seconds before the reason why a container is not ready is told: most are ready soon
+_PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
+
+
+def failure(message: str, reason: str = "") -> Json:
+    """The outcome of a pod that did not run."""
+    return {
+        "at": time.time(),
+        "phase": "Failed",
+        "reason": reason,
+        "message": message,
+        "containers": [],
+        "outputs": {},
+        "error": "",
+        "warnings": [],
+    }
+
+
+class Pod(Cell):
+    """folder: pods/<uid>. claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
+
+    def __init__(self, folder: str, place: Place, claim: int, tell: Callable[[Json], None]) -> None:
+        super().__init__(folder, place)
+        self.claim, self.tell = claim, tell
+        self.collected: outputs.Collected | None = None
+        self.errors: list[str] = []
+        self.message = self.reason = ""
+        self.kill_at = 0.0
+        self.deadline = 0.0
+        self.progress = self.short_of_room = ""
+        self.announced = False
+        self.probe_at = self.probed_since = 0.0
+        self.unready = ""
+        self.job: Json = {}
+
+    # --- the walk --------------------------------------------------------------------------------------------------
+
+    def run(self) -> Json:
+        """Everything; returns the outcome."""
+        try:
+            self._walk()
+        except PodFault as fault:
+            self.message, self.reason = self.message or str(fault), self.reason or fault.reason
+        except OSError as error:
+            self.message = self.message or f"the pod could not be run: {error}"
+        self.kill_all()
+        try:
+            while (full := self.catch_up()) is not None:
+                self._wait_for_room(full)
+        except OSError as error:
+            self.message = self.message or f"the pod's log could not be written: {error}"
+        outcome = self._outcome()
+        if self.job.get("secrets") or self.job.get("places"):
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self.folder}/{SECRETS}")
+        return outcome
+
+    def _walk(self) -> None:
+        with open(f"{self.folder}/launch.json", "rb") as file:
+            self.job = json.loads(file.read())
+        if "secrets" not in self.job or "places" not in self.job:
+            with open(f"{self.folder}/{SECRETS}", "rb") as file:
+                self.job |= json.loads(file.read())
+        if os.path.exists(f"{self.folder}/kill.json"):
+            self._wish()
+        spec = self.job["pod"]["spec"]
+        if spec.get("activeDeadlineSeconds"):
+            self.deadline = time.time() + float(spec["activeDeadlineSeconds"]) + _KUBELET
+        with contextlib.suppress(OSError):
+            syscalls.set_host_name(self.job["pod"]["metadata"]["name"])
+        if not ports.uses_host(self.job["pod"]):
+            self.place.network.begin(self.job["pod"]["metadata"]["uid"])
+        self.job["address"] = self.place.network.address
+        self._with_room(lambda: os.makedirs(f"{self.folder}/logs", 0o700, exist_ok=True))
+        if not self._stage_inputs():
+            return
+        plans = self._with_room(lambda: container_plans(self.job, self.folder))
+        for plan in plans:
+            if plan.kind == "init" and not self._run_init(plan):
+                return
+        self._run_main([p for p in plans if p.kind != "init"])
+
+    def _stage_inputs(self) -> bool:
+        artifacts = (self.job["template"].get("inputs") or {}).get("artifacts") or []
+        try:
+            self._with_room(lambda: inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts)))
+        except PodFault as fault:
+            self.errors.append(
+                f"init: Error (exit code {NOT_STARTED}): {fault}"
+            )  # as Argo says it of its own init container
+            return False
+        return True
+
+    def _overlapping(self, artifacts: list[Json]) -> dict[str, tuple[str, str]]:
+        """Input artifacts whose path lies in a volume of `main`: name → (folder of this machine, path below it)."""
+        mains = [c for c in self.job["pod"]["spec"].get("containers") or [] if c.get("name") == "main"]
+        if not mains or not mains[0].get("volumeMounts"):
+            return {}
+        volumes = Volumes(self.job, self.folder)
+        found = {
+            a["name"]: volumes.cover(mains[0], {}, os.path.normpath(a["path"])) for a in artifacts if a.get("path")
+        }
+        return {name: path for name, path in found.items() if path}
+
+    def _run_init(self, plan: ContainerPlan) -> bool:
+        container = self._begin(plan)
+        while not container.over:
+            self.turn()
+        return container.code == 0 and not self.stopping
+
+    def _run_main(self, plans: list[ContainerPlan]) -> None:
+        waiting = list(plans)
+        while True:
+            waiting = [p for p in waiting if not self._try_start(p)]
+            mains = [self.containers.get(p.name) for p in plans if p.kind == "main"]
+            if all(c is not None and c.over for c in mains):
+                break
+            self._announce(plans, waiting)
+            self.turn()
+        if self.collected is None and self._has_outputs():
+            main = self.containers.get("main")
+            if main is not None and main.root is not None:
+                self._collect(main)
+            else:
+                self._collect_alone()
+        self._save_logs([p.name for p in plans if p.kind == "main"])
+        self._end_sidecars(
+            [self.containers[p.name] for p in plans if p.kind == "sidecar" and p.name in self.containers]
+        )
+
+    def _try_start(self, plan: ContainerPlan) -> bool:
+        """Start a container when its dependencies succeeded; settle it when it never will (Argo: the emissary waits for them)."""
+        needed = [self.containers.get(d) for d in plan.dependencies]
+        failed = next((c for c in needed if c is not None and c.over and c.code != 0), None)
+        if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
+            self.containers[plan.name] = settled(plan, 143, "")
+        elif failed is not None:
+            message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
+            self.containers[plan.name] = settled(plan, NOT_STARTED, message)
+        elif all(c is not None and c.over for c in needed):
+            self._begin(plan)
+        else:
+            return False
+        return True
+
+    def _end_sidecars(self, sidecars: list[Container]) -> None:
+        until = time.time() + self._grace()
+        for container in sidecars:
+            container.signal(signal.SIGTERM)
+        while any(not c.over for c in sidecars):
+            self.turn(until)
+            if time.time() >= until:
+                until = time.time() + 5
+                for container in sidecars:
+                    self.kill(container)
+
+    def _grace(self) -> float:
+        given = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
+        return 30.0 if given is None else float(given)
+
+    def _begin(self, plan: ContainerPlan) -> Container:
+        capture = bool(self.job.get("include_script_output")) and plan.name == "main"
+        return self._with_room(lambda: self.start(plan, capture=capture))
+
+    # --- room on the disk ------------------------------------------------------------------------------------------
+
+    def _with_room(self, action: Callable[[], T]) -> T:
+        """What the action answers, tried again as long as the disk is full. A pod that is to end does not wait: OSError."""
+        while True:
+            try:
+                done = action()
+            except OSError as error:
+                if not disk_room.is_full(error) or self.stopping:
+                    raise
+                self._wait_for_room(error)
+                continue
+            self._say_room(None)
+            return done
+
+    def _wait_for_room(self, error: OSError | None) -> None:
+        """Until more is free than now, in which everything else of the pod goes on; some seconds at most: it may be another disk."""
+        self._say_room(error)
+        then, until = disk_room.free(self.place.state), time.time() + _ROOM_TICK
+        while time.time() < until and not self.stopping and disk_room.free(self.place.state) < then + _MORE_ROOM:
+            self.turn(time.time() + _TICK)
+
+    def _say_room(self, error: OSError | None) -> None:
+        """Tell the server that the pod waits for room, or no longer."""
+        message = disk_room.shortage(self.place.state, error) if error is not None else ""
+        if bool(message) != bool(self.short_of_room):
+            self.tell({"is": "waiting", "message": message})
+        self.short_of_room = message
+
+    # --- outputs ---------------------------------------------------------------------------------------------------
+
+    def _has_outputs(self) -> bool:
+        found = self.job["template"].get("outputs") or {}
+        return bool(
+            found.get("artifacts") or any((p.get("valueFrom") or {}).get("path") for p in found.get("parameters") or [])
+        )
+
+    def _collect(self, container: Container) -> None:
+        self._with_room(lambda: self._collect_now(container))
+        if self.collected is not None and self.collected.refusal:
+            self._refuse(container, self.collected.refusal)
+
+    def _collect_now(self, container: Container) -> None:
+        waiting = f"{self.folder}/outgoing"
+        opened = []
+        try:
+            for folder in (self.job["store"], waiting):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                opened.append(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+            store, parcels = (f"/proc/self/fd/{fd}" for fd in opened)
+            with self.inside(container):
+                self.collected = outputs.collect(self.job, (store, parcels), self._mount_paths())
+        finally:
+            for fd in opened:
+                os.close(fd)
+        outputs.deliver(self.job, self.collected, waiting)
+
+    def _refuse(self, container: Container, refusal: str) -> None:
+        """The emissary could not take an output: the container fails, whatever its command answered."""
+        if self.stopping or container.plan.kind == "wait":
+            self.errors.append(refusal)
+            return
+        container.code, container.message, container.reason = NOT_STARTED, refusal, "Error"
+        if container.log is not None:
+            container.log.take(2, f"Error: {refusal}\n{refusal}\n".encode(errors="replace"))
+
+    def _collect_alone(self) -> None:
+        """Outputs of a containerSet without a `main`: only what lies in its volumes can be there."""
+        template = self.job["template"]
+        pseudo = {"name": "wait", "volumeMounts": (template.get("containerSet") or {}).get("volumeMounts") or []}
+        mounts = tuple(Volumes(self.job, self.folder).mounts(pseudo, {}))
+        container = settled(ContainerPlan("wait", "wait", (), {}, "/", mounts, {}, (), ()), 0, "")
+        container.root = self.place.roots.take((), list(mounts))
+        self.containers["wait"] = container
+        self._collect(container)
+
+    def _save_logs(self, names: list[str]) -> None:
+        if (self.job["template"].get("archiveLocation") or {}).get("archiveLogs"):
+            self._with_room(self._finish_logs)
+            self.collected = collected = self.collected or outputs.Collected()
+            self._with_room(lambda: outputs.save_logs(self.job, collected, self.folder, names))
+
+    def _finish_logs(self) -> None:
+        """Everything that was read from the pipes is in the logs. Raises OSError."""
+        error = self.catch_up()
+        if error is not None:
+            raise error
+
+    def _mount_paths(self) -> list[str]:
+        template = self.job["template"]
+        for kind in ("container", "script", "containerSet"):
+            if template.get(kind):
+                return [m["mountPath"] for m in template[kind].get("volumeMounts") or []]
+        return []
+
+    # --- listening -------------------------------------------------------------------------------------------------
+
+    def turn(self, until: float = 0.0) -> None:
+        for key, _ in self.selector.select(self._pause(until)):
+            if key.data is None:
+                happened = os.read(self.place.wakeup, 4096)
+                if signal.SIGTERM in happened:
+                    self._wish()
+                self.reap()
+            elif key.fd in key.data[0].open:  # not closed by what came before it in this turn
+                self.read(key.data[0], key.fd, key.data[1])
+        self._watch_clock()
+        if self.unread or any(c.log is not None and c.log.behind for c in self.containers.values()):
+            self._say_room(self.catch_up())
+
+    def _pause(self, until: float) -> float:
+        now = time.time()
+        times = [t for t in (self.deadline, self.kill_at, until) if t]
+        live = [c for c in self.containers.values() if not c.over]
+        times += [c.retry_at for c in live if c.retry_at]
+        times.append(now + (_MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK))
+        if not self.announced and any(c.plan.readiness for c in live):
+            times.append(self.probe_at)
+        return max(0.0, min(times) - now)
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def _watch_clock(self) -> None:
+        now = time.time()
+        if self.deadline and now >= self.deadline:
+            self.deadline = 0.0
+            self.message, self.reason = DEADLINE, "DeadlineExceeded"
+            self._stop(self._grace())
+        if self.kill_at and now >= self.kill_at:
+            self.kill_at = now + 5
+            with contextlib.suppress(OSError):
+                os.kill(-1, signal.SIGKILL)
+        for container in list(self.containers.values()):
+            self._watch_container(container, now)
+        self._look_at_progress()
+
+    def _watch_container(self, container: Container, now: float) -> None:
+        if container.over:
+            return
+        limit = container.plan.memory_limit
+        if (
+            limit
+            and container.pid
+            and container.root is not None
+            and processes.resident(self.place.proc, container.root.namespace) > limit
+        ):
+            container.reason = "OOMKilled"
+            self.kill(container)
+        if container.retry_at and self.stopping:
+            container.end(143)
+        elif container.retry_at and now >= container.retry_at:
+            container.retry_at = 0.0
+            try:
+                self.spawn(container)
+            except OSError as error:
+                if not disk_room.is_full(error):
+                    raise
+                container.retry_at = now + _TICK
+
+    def _look_at_progress(self) -> None:
+        main = self.containers.get("main")
+        written = main.root.text("/run/argo/progress", 1 << 16) if main is not None and main.root is not None else None
+        if written is None:
+            return
+        lines = written.decode(errors="replace").strip().split("\n")
+        text = lines[-1].strip()
+        done, slash, total = text.partition("/")
+        if text != self.progress and slash and done.isdigit() and total.isdigit() and int(done) <= int(total) != 0:
+            self.progress = text
+            self.tell({"is": "progress", "at": time.time(), "progress": text})
+
+    def _announce(self, plans: list[ContainerPlan], waiting: list[ContainerPlan]) -> None:
+        """Tell that the pod runs: every container that waits for no other one does, and is ready if it says how to know."""
+        if self.announced:
+            return
+        free = [p for p in plans if not p.dependencies]
+        if any(p in waiting or not self.containers[p.name].up for p in free):
+            return
+        if not self._all_ready([self.containers[p.name] for p in free if p.readiness]):
+            return
+        self.announced = True
+        at = time.time()
+        news = {"at": at, "ip": self.place.network.address}
+        line = json.dumps({"started": at, **news}).encode() + b"\n"
+        try:
+            size = os.fstat(self.claim).st_size
+            if os.write(self.claim, line) != len(line):
+                os.ftruncate(self.claim, size)
+        except OSError:  # a later server believes that it starts again: better than half a line
+            pass
+        self.tell({"is": "started", **news})
+
+    def _all_ready(self, containers: list[Container]) -> bool:
+        """Asked less often the longer it takes: probes must not be what keeps the pod busy."""
+        now = time.time()
+        if now < self.probe_at:
+            return False
+        self.probed_since = self.probed_since or now
+        problem = next(filter(None, map(self._unready, containers)), "")
+        waited = now - self.probed_since
+        if problem not in ("", self.unready) and waited > _SILENCE:
+            self.unready = problem
+            self.tell({"is": "waiting", "at": now, "message": problem})
+        shortest, longest = _PROBE_PAUSES
+        self.probe_at = time.time() + min(longest, max(shortest, waited / 10))
+        return not problem
+
+    def _unready(self, container: Container) -> str:
+        if container.over:
+            return ""
+        way = probes.Way(functools.partial(self.probe, container), self.place.network.address, self.place.proc)
+        problem = probes.problem(container.plan, way)
+        return f"Readiness probe of {container.plan.name} failed: {problem}" if problem else ""
+
+    def _wish(self) -> None:
+        """The server (or its user) wants the pod ended."""
+        try:
+            with open(f"{self.folder}/kill.json") as file:
+                wish = json.load(file)
+        except (OSError, ValueError):
+            return  # meant for the pod before this one
+        self._stop(0.0 if wish.get("force") else float(wish.get("grace", 30.0)))
+
+    def _stop(self, grace: float) -> None:
+        self.stopping = True
+        self.kill_at = time.time() + grace
+        if grace > 0:
+            for container in self.containers.values():
+                container.signal(signal.SIGTERM)
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    def _outcome(self) -> Json:
+        containers = [c for c in self.containers.values() if c.plan.kind != "wait"]
+        found: Json = {}
+        main = self.containers.get("main")
+        if main is not None and main.code is not None:
+            found["exitCode"] = str(main.code)
+            if self.job.get("include_script_output") and main.log is not None:
+                found["result"] = main.log.result()
+        states = [c.state() for c in containers]
+        if self.collected is not None:
+            found.update(
+                {
+                    k: v
+                    for k, v in (("parameters", self.collected.parameters), ("artifacts", self.collected.artifacts))
+                    if v
+                }
+            )
+            self.errors += [f"wait: Error (exit code {NOT_STARTED}): {error}" for error in self.collected.errors]
+        forgiven = all(c.code == 0 or (c.plan.kind == "sidecar" and c.code in (137, 143)) for c in containers)
+        good = bool(containers) and forgiven and not self.message and not self.errors
+        return {
+            **failure(self.message, self.reason),
+            "phase": "Succeeded" if good else "Failed",
+            "containers": states,
+            "outputs": found,
+            "error": self.errors[0] if self.errors else "",
+            "warnings": self.collected.warnings if self.collected is not None else [],
+        }

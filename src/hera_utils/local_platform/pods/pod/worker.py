@@ -1,0 +1,170 @@
+"""A worker: a process that supervises one pod after another, as process 1 of a process-id namespace of its own.
+
+Everything that a pod starts is below it, so when the worker ends, however it ends, the kernel ends the pod; and between two
+pods it kills whatever is left. It belongs to no session of the server: when the server or the spawner is killed, it
+finishes its pod, records the outcome, finds the connection closed and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+from . import disk_room, supervisor, syscalls
+from .network import Network
+from .processes import born
+from .root_fs import Roots
+from .shared_mounts import Ground
+
+Json = dict[str, Any]
+T = TypeVar("T")
+_PAUSE = 0.5  # seconds between looks whether there is room
+_MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
+
+
+class Place(NamedTuple):
+    """What a worker gives to the pods it runs. proc: its own /proc. namespace: descriptor of its mount namespace. wakeup: signals."""
+
+    state: str
+    ground: Ground
+    roots: Roots
+    network: Network
+    proc: str
+    namespace: int
+    wakeup: int
+
+
+def main(link: socket.socket, state: str, ground: Ground, *, apart: bool) -> NoReturn:
+    """link: the server's end asks with the uid of a pod whose folder is ready. apart: pods have own addresses. Never returns."""
+    try:
+        os.setsid()
+        identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
+        proc = f"{ground.folder}/proc"
+        syscalls.mount("proc", proc, "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+        folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
+        home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        roots = Roots(folder, ground, proc, state, home)
+        network = Network(proc)
+        if apart:
+            network.open()
+        place = Place(state, ground, roots, network, proc, home, _signals())
+        for _ in range(_MOST_PODS):
+            try:
+                packet = link.recv(4096)
+            except OSError:
+                break  # the server closed with an answer unread
+            if not packet:
+                break
+            if not _supervise(packet.decode(), identity, place):
+                break
+            with contextlib.suppress(OSError):  # the server has gone
+                link.send(b".")  # clean again, and free
+        link.close()
+        roots.close()
+    finally:
+        os._exit(0)
+
+
+def _signals() -> int:
+    """Signals that matter arrive as bytes in a pipe."""
+    wakeup, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda number, frame: None)
+    return wakeup
+
+
+def _supervise(uid: str, identity: Json, place: Place) -> bool:
+    """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
+    folder = f"{place.state}/pods/{uid}"
+    wire = f"{place.state}/pods/.wire"
+
+    def tell(message: Json) -> None:
+        _tell(wire, {"uid": uid, **message})
+
+    try:
+        claim = _until_written(place.state, tell, lambda: _claim(folder, identity))
+    except OSError:
+        return True  # another supervisor has it, or it was forgotten
+
+    fit = True
+    pod = supervisor.Pod(folder, place, claim, tell)
+    try:
+        outcome = pod.run()
+    except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
+        outcome = supervisor.failure(f"the supervisor failed: {error!r}")
+        fit = False
+    place.network.end()
+    with contextlib.suppress(FileNotFoundError):  # it was forgotten meanwhile
+        _until_written(place.state, tell, lambda: _record(folder, outcome))
+    tell({"is": "finished"})
+    os.close(claim)
+    try:
+        pod.give_back()
+    except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
+        fit = False
+    return fit
+
+
+def _claim(folder: str, identity: Json) -> int:
+    """Own the pod: a file that appears whole, and only once. Its descriptor. Raises OSError."""
+    partial = f"{folder}/supervisor.jsonl.{identity['pid']}"
+    claim = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(claim, json.dumps(identity).encode() + b"\n")
+        os.link(partial, f"{folder}/supervisor.jsonl")
+    except BaseException:
+        os.close(claim)
+        raise
+    finally:
+        os.unlink(partial)
+    return claim
+
+
+def _record(folder: str, outcome: Json) -> None:
+    """The outcome appears whole or not at all."""
+    partial = f"{folder}/outcome.json.partial"
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(json.dumps(outcome))
+    os.rename(partial, f"{folder}/outcome.json")
+
+
+def _until_written(state: str, tell: Callable[[Json], None], write: Callable[[], T]) -> T:
+    """Do it as soon as the disk has room; while it has none, say so. Nothing of the pod runs meanwhile."""
+    waits = False
+    while True:
+        try:
+            done = write()
+        except OSError as error:
+            if not disk_room.is_full(error):
+                raise
+            if not waits:
+                tell({"is": "waiting", "message": disk_room.shortage(state, error)})
+            waits = True
+            time.sleep(_PAUSE)
+            continue
+        if waits:
+            tell({"is": "waiting", "message": ""})
+        return done
+
+
+def _tell(wire: str, message: Json) -> None:
+    """One line to the server if one listens; a pipe takes lines of up to 4 kB whole."""
+    try:
+        fd = os.open(wire, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # no server: a later one reads the folder
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            try:
+                os.write(fd, json.dumps(message).encode() + b"\n")
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+    os.close(fd)

@@ -1,0 +1,173 @@
+"""Pods as Kubernetes shows them: the document that a launch begins with, and its status as the kubelet would write it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from hera_utils.interpreter.events import (
+    ContainerState,
+    Event,
+    PodFinished,
+    PodProgressed,
+    PodStarted,
+    PodWaiting,
+)
+from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.this_machine import NODE
+
+Json = dict[str, Any]
+IP = "127.0.0.1"
+
+
+def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at: float) -> Json:
+    """A pod as it is created. owner: (name, uid) of its workflow. Its metadata stands first, and never has a resourceVersion."""
+    given = dict(pod.get("metadata") or {})
+    given.pop("resourceVersion", None)
+    metadata = {
+        **given,
+        "namespace": namespace,
+        "uid": uid,
+        "creationTimestamp": stamp(at),
+        "ownerReferences": [
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "Workflow",
+                "name": owner[0],
+                "uid": owner[1],
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+    spec = {"nodeName": NODE, "restartPolicy": "Never", "serviceAccountName": "default", **(pod.get("spec") or {})}
+    return {"metadata": metadata, "spec": spec}
+
+
+def status_after(body: Json, status: str, event: Event) -> Json | None:
+    """The pod's status after an event of its runtime, given its status text before it; None: it is the same."""
+    if isinstance(event, PodFinished):
+        return finished(body, event, start_of(status), ip=_ip_of(status))
+    if isinstance(event, PodWaiting):
+        if json.loads(status).get("phase") == "Running":
+            return None
+        return pending(body, event.at, message=event.message)
+    if isinstance(event, PodStarted):
+        return running(body, event.at, ip=event.ip)
+    if isinstance(event, PodProgressed) and event.containers:
+        started = {"startTime": start} if (start := start_of(status)) else {}
+        return running(body, event.at, ip=_ip_of(status), states=event.containers) | started
+    return None
+
+
+def pending(body: Json, at: float, *, message: str = "") -> Json:
+    """The status of a pod that has not started; message says what it waits for."""
+    condition: Json = {
+        "type": "PodScheduled",
+        "status": "True" if not message else "False",
+        "lastTransitionTime": stamp(at),
+    }
+    if message:
+        condition |= {"reason": "Unschedulable", "message": message}
+    waiting = {"waiting": {"reason": "ContainerCreating" if not message else "PodInitializing"}}
+    return {
+        "phase": "Pending",
+        "conditions": [condition],
+        "qosClass": "BestEffort",
+        "containerStatuses": [_container(c, waiting, ready=False) for c in body["spec"].get("containers") or ()],
+    }
+
+
+def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerState] = ()) -> Json:
+    """The status of a pod whose containers run, or have ended as `states` says."""
+    known = {state.name: state for state in states}
+    status = _common(at, ip, ready=True)
+    status["phase"] = "Running"
+    _fill(status, body, known, at, over=False)
+    return status
+
+
+def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = IP) -> Json:
+    """The status of a pod that is over. started: its startTime, if it ever started."""
+    known = {state.name: state for state in event.containers}
+    status = _common(event.at, ip, ready=False)
+    if started:
+        status["startTime"] = started
+    status["phase"] = event.phase if event.phase in ("Succeeded", "Failed") else "Failed"
+    for key, text in (("reason", event.reason), ("message", event.message)):
+        if text:
+            status[key] = text
+    _fill(status, body, known, event.at, over=True)
+    return status
+
+
+def _common(at: float, ip: str, *, ready: bool) -> Json:
+    def condition(kind: str, value: bool) -> Json:
+        return {"type": kind, "status": "True" if value else "False", "lastTransitionTime": stamp(at)}
+
+    return {
+        "phase": "",
+        "conditions": [
+            condition("Initialized", True),
+            condition("Ready", ready),
+            condition("ContainersReady", ready),
+            condition("PodScheduled", True),
+        ],
+        "hostIP": IP,
+        "podIP": ip or IP,
+        "podIPs": [{"ip": ip or IP}],
+        "startTime": stamp(at),
+        "qosClass": "BestEffort",
+    }
+
+
+def _fill(status: Json, body: Json, known: dict[str, ContainerState], at: float, *, over: bool) -> None:
+    for field, key in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
+        found = []
+        for container in body["spec"].get(field) or ():
+            state = known.get(str(container.get("name", "")))
+            if state is not None and state.exit_code is not None:
+                found.append(_container(container, {"terminated": _terminated(state, at)}, ready=False))
+            elif over and state is None and status["phase"] == "Failed":  # it never came so far
+                found.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
+            elif over:
+                ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")
+                found.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
+            else:
+                since = stamp(state.started_at if state is not None and state.started_at else at)
+                found.append(_container(container, {"running": {"startedAt": since}}, ready=True))
+        if found:
+            status[key] = found
+
+
+def _terminated(state: ContainerState, at: float) -> Json:
+    ended: Json = {"exitCode": state.exit_code, "reason": state.reason or ("Error" if state.exit_code else "Completed")}
+    if state.message:
+        ended["message"] = state.message
+    ended["startedAt"] = stamp(state.started_at or at)
+    ended["finishedAt"] = stamp(state.finished_at or at)
+    return ended
+
+
+def _container(container: Json, state: Json, *, ready: bool) -> Json:
+    image = str(container.get("image", ""))
+    return {
+        "name": container.get("name", ""),
+        "state": state,
+        "lastState": {},
+        "ready": ready,
+        "restartCount": 0,
+        "image": image,
+        "imageID": "",
+        "started": "running" in state,
+    }
+
+
+def _ip_of(status_text: str) -> str:
+    return str(json.loads(status_text).get("podIP") or IP)
+
+
+def start_of(status_text: str) -> str | None:
+    started = json.loads(status_text).get("startTime")
+    return str(started) if started else None

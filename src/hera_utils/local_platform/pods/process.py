@@ -1,0 +1,509 @@
+"""Pods as processes of this Linux machine, with private mounts. See `pod/` for what runs beside the server.
+
+One thread owns everything here: it admits pods, hands them to workers, hears from these through a pipe (`pods/.wire`) and
+through their ends, and reports. A pod's folder holds all that a later server needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import selectors
+import shutil
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
+from hera_utils.local_platform import this_machine
+from hera_utils.local_platform.certificate import write_private
+from hera_utils.local_platform.state_folder import private
+
+from . import follow_log as follow
+from . import waiting
+from .disk_pressure import DiskPressure
+from .images import ANNOTATION, ImageTable
+from .node_fit import Ports, host_ports, misfit
+from .pod import disk_room
+from .pod.processes import born, descendants
+from .pod.supervisor import SECRETS
+from .resource_queue import Need, ResourceQueue, need_of
+from .runtime import Launch, Report
+from .workers import Workers
+
+Json = dict[str, Any]
+_log = logging.getLogger(__name__)
+_SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LAUNCH = tuple(field.name for field in fields(Launch))
+_APART = (
+    "secrets",
+    "places",
+)  # of these, what holds values of secrets: in a file of its own, which goes with the pod's end
+_SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
+_IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
+_TELL = 1.0  # seconds that a pod waits before it says so, and between two looks at who waits
+_LATE = 15.0  # seconds after its grace that a killed pod has to be over
+_TRIES = 3  # workers that a pod may lose before it has begun
+
+
+@dataclass
+class _Pod:
+    launch: Launch
+    need: Need
+    ports: frozenset[int] = frozenset()
+    started: bool = False
+    cpu: float = -1.0
+    looked_at: float = 0.0
+    queued_at: float = 0.0
+    lost: int = 0
+
+
+class ProcessRuntime:
+    """state: the server's state folder. report: called from this runtime's thread. cores, memory (bytes): None = the machine's."""
+
+    def __init__(
+        self,
+        state: Path,
+        report: Report,
+        *,
+        images: ImageTable,
+        cores: float | None = None,
+        memory: float | None = None,
+    ) -> None:
+        self._state = state.resolve()
+        self._pods_folder = self._state / "pods"
+        self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._report = report
+        self._images = images
+        self._host = socket.gethostname()
+        self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
+        self._pods: dict[str, _Pod] = {}
+        self._disk = DiskPressure(self._state)
+        self._to_end: dict[str, float] = {}  # pods that were killed, and when their worker is killed too
+        self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
+        self._ports = Ports()
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+        self._open_wire()
+        spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
+        self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
+        self._waits: dict[str, dict[str, str]] = {}
+        self._waits_until = 0.0
+        self._told: dict[str, tuple[str, int]] = {}  # run → what its first waiting pod said last, without its numbers
+        self._closing = False
+        self._swept = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="process-runtime", daemon=True)
+        self._thread.start()
+
+    # --- the protocol -------------------------------------------------------------------------------------------------
+
+    def launch(self, launch: Launch) -> None:
+        self._call(lambda: self._queue_pod(launch))
+
+    def reattach(self, launch: Launch) -> None:
+        self._call(lambda: self._find_again(launch))
+
+    def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
+        self._call(lambda: self._kill(pod_uid, grace, force))
+
+    def waiting(self) -> dict[str, dict[str, str]]:
+        if time.monotonic() < self._waits_until:
+            return self._waits
+        answer: Future[dict[str, dict[str, str]]] = Future()
+        self._call(lambda: answer.set_result(self._find_waits()))
+        try:
+            return answer.result(timeout=_TELL)
+        except TimeoutError:  # the thread is busy: what it found last will do
+            return self._waits
+
+    def forget(self, pod_uid: str) -> None:
+        self._call(lambda: self._forget(pod_uid))
+
+    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+        return _follow(self._pods_folder / pod_uid, container, wait=follow)
+
+    def close(self) -> None:
+        self._closing = True
+        self._call(lambda: None)
+        self._thread.join(timeout=10)
+
+    # --- the thread ---------------------------------------------------------------------------------------------------
+
+    def _call(self, action: Callable[[], None]) -> None:
+        self._calls.put(action)
+        with contextlib.suppress(OSError):  # it is awake already, or closed
+            os.write(self._wake_write, b"x")
+
+    def _run(self) -> None:
+        try:
+            self._workers.prepare()
+        except HeraUtilsError as error:
+            _log.error("%s", error)
+        while not self._closing:
+            for key, _ in self._selector.select(self._pause()):
+                self._attempt(key.data)
+            self._attempt(self._admit)
+            self._attempt(self._sweep)
+        self._shut()
+
+    def _attempt(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception:  # noqa: BLE001 - one bad pod must not stop the others
+            _log.exception("the process runtime could not handle something")
+
+    def _pause(self) -> float:
+        return _IDLE if len(self._queue) else _SWEEP
+
+    def _woken(self) -> None:
+        os.read(self._wake_read, 65536)
+        while True:
+            try:
+                self._calls.get_nowait()()
+            except queue.Empty:
+                return
+
+    def _shut(self) -> None:
+        self._workers.close()
+        self._selector.close()
+        for fd in (self._wake_read, self._wake_write, self._wire):
+            os.close(fd)
+
+    # --- launching ----------------------------------------------------------------------------------------------------
+
+    def _queue_pod(self, launch: Launch) -> None:
+        uid = launch.pod["metadata"]["uid"]
+        if uid in self._pods:
+            return
+        if os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
+            self._find_again(launch)
+            return
+        pod = self._pods[uid] = self._pod_of(launch)
+        if never := misfit(launch.pod):
+            self._held_back[uid] = None
+            self._wait(pod, never)
+        elif not self._ports.free(launch.run_uid, pod.ports):
+            self._held_back[uid] = None
+            numbers = self._ports.taken(launch.run_uid, pod.ports)
+            shared = self._workers.pods_share_ports
+            self._wait(pod, waiting.for_shared_ports(numbers) if shared else waiting.for_ports(numbers))
+        else:
+            self._enqueue(uid, pod)
+
+    def _pod_of(self, launch: Launch) -> _Pod:
+        return _Pod(launch, need_of(launch.pod), host_ports(launch.pod, shared=self._workers.pods_share_ports))
+
+    def _enqueue(self, uid: str, pod: _Pod) -> None:
+        self._ports.take(pod.launch.run_uid, pod.ports)
+        pod.queued_at = time.monotonic()
+        self._queue.add(uid, pod.need)
+
+    def _wait(self, pod: _Pod, message: str) -> None:
+        event = PodWaiting(at=time.time(), node_id=pod.launch.node_id, message=message)
+        self._report(pod.launch.run_uid, event)
+
+    def _release_ports(self, pod: _Pod) -> None:
+        """Pods that waited for these ports may have them."""
+        if not pod.ports:
+            return
+        self._ports.give(pod.launch.run_uid, pod.ports)
+        for uid in list(self._held_back):
+            other = self._pods[uid]
+            if not other.ports & pod.ports or misfit(other.launch.pod):
+                continue
+            if self._ports.free(other.launch.run_uid, other.ports):
+                del self._held_back[uid]
+                self._enqueue(uid, other)
+
+    def _admit(self) -> None:
+        while not self._is_disk_full() and (uid := self._queue.next()) is not None:
+            self._start(uid)
+
+    def _is_disk_full(self) -> bool:
+        """Whether no pod may start for that."""
+        return bool(len(self._queue) and self._disk.shortage())
+
+    def _start(self, uid: str) -> None:
+        launch = self._pods[uid].launch
+        try:
+            self._write_job(uid, launch)
+            self._workers.give(uid)
+        except (HeraUtilsError, OSError) as error:
+            if isinstance(error, OSError) and disk_room.is_full(error):
+                self._disk.failed(error)
+                self._queue.release(uid)
+                self._queue.add(uid, self._pods[uid].need)
+                return
+            fix = getattr(error, "fix", None)
+            self._finish(uid, _failed(launch, f"{error}: {fix}" if fix else str(error)))
+        except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
+            _log.exception("a pod could not be started")
+            self._finish(uid, _failed(launch, f"the pod could not be started: {type(error).__name__}: {error}"))
+
+    def _write_job(self, uid: str, launch: Launch) -> None:
+        pod = launch.pod
+        images = {}
+        for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
+            image = container.get("image") or ""
+            images[image] = self._images.lookup(image, launch.annotations.get(ANNOTATION, ""))
+        apart = {field: value for field in _APART if (value := getattr(launch, field))}
+        job = {
+            **{field: getattr(launch, field) for field in _LAUNCH if field not in apart},  # asdict would copy it all
+            "images": images,
+            "environment": self._environment(),
+            "state": str(self._state),
+            "store": str(self._state / "artifacts" / str(pod["metadata"].get("namespace") or "default")),
+            "python": sys.executable,
+            "host": self._host,
+        }
+        folder = f"{self._pods_folder}/{uid}"
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if apart:
+            write_private(Path(folder) / SECRETS, json.dumps(apart).encode())
+        partial = f"{folder}/launch.json.partial"
+        with open(partial, "w", opener=private) as file:
+            file.write(json.dumps(job))
+        os.rename(partial, f"{folder}/launch.json")
+
+    def _environment(self) -> dict[str, str]:
+        """What tasks see of this server's own environment: nothing that could be a secret."""
+        found = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
+        found.setdefault("PATH", _PATH)
+        return found
+
+    # --- hearing from supervisors -------------------------------------------------------------------------------------
+
+    def _open_wire(self) -> None:
+        wire = self._pods_folder / ".wire"
+        if not wire.exists():
+            os.mkfifo(wire, 0o600)
+        self._wire = os.open(wire, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._wire_rest = b""
+        self._selector.register(self._wire, selectors.EVENT_READ, self._heard)
+
+    def _heard(self) -> None:
+        data = self._wire_rest + os.read(self._wire, 1 << 16)
+        *lines, self._wire_rest = data.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            pod = self._pods.get(message["uid"])
+            if pod is None:
+                continue
+            if message["is"] == "started":
+                self._started(message["uid"], pod, message["at"], message["ip"])
+            elif message["is"] == "waiting":
+                self._wait(pod, message["message"])
+            elif message["is"] == "progress":
+                event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
+                self._report(pod.launch.run_uid, event)
+            elif message["is"] == "finished":
+                self._look(message["uid"])
+
+    def _started(self, uid: str, pod: _Pod, at: float, ip: str) -> None:
+        if pod.started:
+            return
+        pod.started = True
+        if pod.launch.template.get("daemon"):
+            self._queue.serves(uid)
+        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host, ip=ip))
+
+    def _look(self, uid: str, *, ended: bool = False) -> None:
+        """See whether the pod has an outcome. ended: its supervisor is no more, so it must have one."""
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        try:
+            with open(f"{self._pods_folder}/{uid}/outcome.json", "rb") as file:
+                record = json.loads(file.read())
+        except OSError:
+            if ended:
+                self._lost(uid, pod)
+            return
+        self._finish(uid, _finished(pod.launch, record))
+
+    def _lost(self, uid: str, pod: _Pod) -> None:
+        """The worker is no more. A pod that it had not begun goes to another one."""
+        pod.lost += 1
+        if pod.lost < _TRIES and not os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
+            self._start(uid)
+        else:
+            self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))
+
+    def _finish(self, uid: str, event: PodFinished) -> None:
+        pod = self._pods.pop(uid)
+        self._workers.done(uid)
+        self._queue.release(uid)
+        if uid in self._held_back:
+            del self._held_back[uid]
+        else:
+            self._release_ports(pod)
+        if pod.launch.secrets or pod.launch.places:  # one that never ran has them still
+            (self._pods_folder / uid / SECRETS).unlink(missing_ok=True)
+        self._report(pod.launch.run_uid, event)
+
+    # --- again, kill, forget ------------------------------------------------------------------------------------------
+
+    def _find_again(self, launch: Launch) -> None:
+        uid = launch.pod["metadata"]["uid"]
+        if uid in self._pods:
+            return
+        folder = self._pods_folder / uid
+        try:
+            lines = [json.loads(line) for line in (folder / "supervisor.jsonl").read_text().splitlines()]
+        except (OSError, ValueError):
+            lines = []
+        if not lines and not (folder / "outcome.json").exists():
+            self._queue_pod(launch)
+            return
+        pod = self._pods[uid] = self._pod_of(launch)
+        self._ports.take(launch.run_uid, pod.ports)
+        self._queue.hold(uid, pod.need)
+        for line in lines:
+            if "started" in line:
+                self._started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
+        claim = lines[0] if lines else {}
+        alive = bool(claim) and born(claim["pid"]) == claim["born"]
+        if (folder / "outcome.json").exists() or not alive or not self._workers.adopt(uid, claim["pid"]):
+            self._look(uid, ended=True)
+
+    def _kill(self, uid: str, grace: float, force: bool) -> None:
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        if uid in self._held_back or self._queue.remove(uid):
+            self._finish(uid, _failed(pod.launch, ""))
+            return
+        wish = self._pods_folder / uid / "kill.json"
+        partial = wish.with_suffix(".partial")
+        worker = self._workers.of(uid)
+        try:
+            with open(partial, "w", opener=private) as file:
+                file.write(json.dumps({"grace": grace, "force": force}))
+            partial.rename(wish)
+        except OSError:
+            if worker is not None:
+                worker.end()  # a full disk must keep nobody from ending a pod
+            return
+        if worker is not None:
+            worker.wake()
+            self._to_end[uid] = time.monotonic() + (0.0 if force else grace) + _LATE
+
+    def _forget(self, uid: str) -> None:
+        if uid in self._pods:
+            self._kill(uid, 0.0, True)
+        shutil.rmtree(self._pods_folder / uid, ignore_errors=True)
+
+    # --- sweeping -----------------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        if len(self._queue):
+            self._find_idle(now)
+            self._find_waits()
+        elif self._waits:
+            self._waits, self._told = {}, {}
+        if now - self._swept >= _SWEEP:
+            self._swept = now
+            self._end_the_stuck(now)
+            for uid in [u for u in self._pods if self._workers.of(u) is not None]:
+                if (self._pods_folder / uid / "outcome.json").exists():
+                    self._look(uid)
+
+    def _end_the_stuck(self, now: float) -> None:
+        """A worker that does not end its pod (it waits for a store that does not answer) goes with it; one that waits for room may wait."""
+        for uid, at in list(self._to_end.items()):
+            worker = self._workers.of(uid)
+            if uid not in self._pods or worker is None:
+                del self._to_end[uid]
+            elif now >= at and not self._disk.shortage():
+                del self._to_end[uid]
+                worker.end()
+
+    def _find_waits(self) -> dict[str, dict[str, str]]:
+        """Why each pod of the queue waits. The first one of a run also reports it, so that who watches the run learns of it.
+
+        What is reported is written down and sent to all that watch: only what differs by more than a few places is worth that.
+        """
+        now = time.monotonic()
+        if now < self._waits_until:
+            return self._waits
+        found: dict[str, dict[str, str]] = {}
+        total = Need(self._queue.cores, self._queue.memory)
+        disk = self._disk.shortage()
+        for uid, shortage in self._queue.shortages().items():
+            pod = self._pods[uid]
+            message = waiting.for_disk(disk) if disk else waiting.for_room(shortage, pod.need, total)
+            of_run = found.setdefault(pod.launch.run_uid, {})
+            news = ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())
+            if not of_run and now - pod.queued_at >= _TELL and self._told.get(pod.launch.run_uid) != news:
+                self._told[pod.launch.run_uid] = news
+                self._wait(pod, message)
+            of_run[pod.launch.node_id] = message
+        self._waits = found
+        self._waits_until = time.monotonic() + max(_TELL, 20 * (time.monotonic() - now))
+        return found
+
+    def _find_idle(self, now: float) -> None:
+        """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
+        changed = False
+        for uid, pod in self._pods.items():
+            worker = self._workers.of(uid)
+            serves = pod.started and pod.launch.template.get("daemon")
+            if worker is None or serves or now - pod.looked_at < _IDLE:
+                continue
+            cpu, eager = _effort(worker.pid)
+            if pod.cpu >= 0:
+                works = eager or cpu - pod.cpu > 0.1 * (now - pod.looked_at)
+                self._queue.works(uid, works)
+                changed = changed or not works
+            pod.cpu, pod.looked_at = cpu, now
+        if changed:
+            self._admit()
+
+
+def _follow(folder: Path, container: str, *, wait: bool) -> Iterator[tuple[float, str]]:
+    return follow.lines(folder, container, wait=wait)
+
+
+def _finished(launch: Launch, record: Json) -> PodFinished:
+    return PodFinished(
+        at=record["at"],
+        node_id=launch.node_id,
+        phase=record["phase"],
+        reason=record["reason"],
+        message=record["message"],
+        containers=tuple(ContainerState(**c) for c in record["containers"]),
+        outputs=record["outputs"],
+        error=record["error"],
+        warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
+    )
+
+
+def _failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
+    return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
+
+
+def _effort(pid: int) -> tuple[float, bool]:
+    """Processor time of a worker and all under it, seconds; and whether one of them would use more if it were given more."""
+    ticks, eager = 0, False
+    for process in descendants(pid):
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(f) for f in fields[11:15])  # its own, and of children that it has waited for
+            eager = eager or fields[0] == "R"
+        except (OSError, IndexError, ValueError):
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK"), eager

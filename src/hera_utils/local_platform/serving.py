@@ -1,0 +1,274 @@
+"""The server's process in the foreground: sockets, the platform, its applications, and when to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import PlatformError
+from hera_utils.local_platform.certificate import Certificate, certificate, write_private
+from hera_utils.local_platform.controller.clock import stamp
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from hera_utils.local_platform.platform import LocalPlatform
+
+Json = dict[str, Any]
+ARGO_PORT = 2746
+"""Argo's own port: the default when it is free."""
+IDLE_SECONDS = 30 * 60.0
+HANDLER_THREADS = 24
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the server listens to. port, kubernetes_port: None means any free one (Argo's own for `port`, if it is free)."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    kubernetes_port: int | None = None
+    namespace: str = "default"
+    idle_seconds: float = IDLE_SECONDS
+
+
+def run(state: Path, serving: Serving, *, version: str, ready: Callable[[Json], None]) -> None:
+    """Serve until a signal or until nothing has happened for a while. `ready` is told what server.json says.
+
+    The caller holds the lock of the state folder. Raises PlatformError when the server cannot start.
+    """
+    sockets = _listen(serving)
+    from hera_utils.local_platform.platform import LocalPlatform
+
+    platform = LocalPlatform(state)
+    try:
+        known = _write_files(state, serving, sockets, version)
+        asyncio.run(_serve(platform, serving, sockets, known, ready))
+    finally:
+        (state / "server.json").unlink(missing_ok=True)
+        platform.close()
+        for one in sockets:
+            one.close()
+
+
+def _listen(serving: Serving) -> list[socket.socket]:
+    """Sockets for Argo, Kubernetes in plain HTTP, Kubernetes in TLS."""
+    if serving.host not in ("127.0.0.1", "localhost"):
+        raise PlatformError(
+            f"the local platform listens to this machine only, not to {serving.host}",
+            fix="use 127.0.0.1, or leave it out",
+        )
+    found: list[socket.socket] = []
+    try:
+        if serving.port is None:
+            try:
+                found.append(_bind(ARGO_PORT))
+            except OSError:
+                found.append(_bind(0))
+        else:
+            found.append(_bind_exactly(serving.port, "--port"))
+        wanted = serving.kubernetes_port
+        found.append(_bind(0) if wanted is None else _bind_exactly(wanted, "--kubernetes-port"))
+        found.append(_bind(0))
+    except BaseException:
+        for one in found:
+            one.close()
+        raise
+    return found
+
+
+def _bind(port: int) -> socket.socket:
+    # With its protocol named: asyncio turns off Nagle's algorithm (40 ms for each answer) only for sockets that say they are TCP.
+    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", port))
+        one.listen(256)
+    except BaseException:
+        one.close()
+        raise
+    return one
+
+
+def _bind_exactly(port: int, flag: str) -> socket.socket:
+    try:
+        return _bind(port)
+    except PermissionError as error:
+        raise PlatformError(
+            f"port {port} needs the rights of an administrator", fix=f"choose one above 1023 with {flag}"
+        ) from error
+    except (OSError, OverflowError) as error:
+        raise PlatformError(
+            f"port {port} of 127.0.0.1 is in use", fix=f"choose another one with {flag}, or leave it out for a free one"
+        ) from error
+
+
+def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], version: str) -> Json:
+    """What clients need to know. The token is new with each start: whoever took a dead server's port, and was sent one, has nothing."""
+    from hera_utils.local_platform.pods.images import ImageTable
+
+    argo, plain, tls = (one.getsockname()[1] for one in sockets)
+    token = secrets.token_urlsafe(32)
+    try:
+        (state / "token").unlink(missing_ok=True)  # an older version kept its token there
+        paths = certificate(state / "tls")
+        kubeconfig = state / "kubeconfig"
+        write_private(kubeconfig, _kubeconfig(f"https://127.0.0.1:{tls}", paths, token, serving.namespace).encode())
+    except OSError as error:
+        from hera_utils.local_platform.storage.journal import failure
+
+        raise failure(state / "journal.sqlite", error) from error
+    return {
+        "pid": os.getpid(),
+        "started": stamp(time.time()),
+        "version": version,
+        "argo_server": f"http://127.0.0.1:{argo}",
+        "images": ImageTable.own(os.environ),
+        "kubernetes": f"http://127.0.0.1:{plain}",
+        "kubernetes_tls": f"https://127.0.0.1:{tls}",
+        "namespace": serving.namespace,
+        "token": token,
+        "kubeconfig": str(kubeconfig),
+    }
+
+
+def _kubeconfig(address: str, paths: Certificate, token: str, namespace: str) -> str:
+    """A kubeconfig; JSON is YAML too."""
+    import base64
+
+    authority = base64.b64encode(paths.authority.read_bytes()).decode("ascii")
+    name = "hera-utils"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": address, "certificate-authority-data": authority}}],
+        "users": [{"name": name, "user": {"token": token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace}}],
+        "current-context": name,
+    }
+    return json.dumps(config, indent=2) + "\n"
+
+
+class Attention:
+    """When a client last called, and how many calls are being answered. Wraps the applications."""
+
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+        self.open = 0
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        async def attentive(scope: Scope, receive: Receive, send: Send) -> None:
+            self.open += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.open -= 1
+                self.last = time.monotonic()
+
+        return attentive
+
+    def idle_since(self) -> float:
+        """Seconds since a client was last here."""
+        return 0.0 if self.open else time.monotonic() - self.last
+
+
+async def _serve(
+    platform: LocalPlatform,
+    serving: Serving,
+    sockets: list[socket.socket],
+    known: Json,
+    ready: Callable[[Json], None],
+) -> None:
+    from hera_utils.local_platform.argo_api.app import argo_app
+
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler"))
+    attention = Attention()
+    state = platform.state
+    token = str(known["token"])
+    tls = certificate(state / "tls")
+    argo = attention.around(argo_app(platform, token))
+    kubernetes = attention.around(_kubernetes_app(platform, token))
+    servers = [_server(argo, tls, plain_too=True), _server(kubernetes), _server(kubernetes, tls)]
+
+    def stop() -> None:
+        for server in servers:
+            if server.should_exit:
+                server.force_exit = True
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with contextlib.suppress(NotImplementedError, ValueError):
+            loop.add_signal_handler(number, stop)
+    tasks = [asyncio.ensure_future(server.serve(sockets=[one])) for server, one in zip(servers, sockets, strict=True)]
+    while not all(server.started for server in servers):
+        await asyncio.sleep(0.002)
+        for task in tasks:
+            if task.done():
+                task.result()
+    write_private(state / "server.json", (json.dumps(known, indent=2) + "\n").encode())
+    ready(known)
+    watcher = asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop))
+    await asyncio.gather(*tasks)
+    watcher.cancel()
+
+
+async def _watch_idleness(
+    platform: LocalPlatform, attention: Attention, idle_seconds: float, stop: Callable[[], None]
+) -> None:
+    """End the server when neither a client nor a run has needed it for so long."""
+    last_busy = time.monotonic()
+    while True:
+        await asyncio.sleep(min(10.0, idle_seconds / 4))
+        if platform.busy():
+            last_busy = time.monotonic()
+        if min(attention.idle_since(), time.monotonic() - last_busy) >= idle_seconds:
+            stop()
+            return
+
+
+def _kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
+    from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
+
+    app: ASGIApp = kubernetes_app(platform, token)
+    return app
+
+
+def _server(app: ASGIApp, tls: Certificate | None = None, *, plain_too: bool = False) -> uvicorn.Server:
+    """plain_too: a client that begins without TLS is answered without."""
+    import uvicorn
+
+    options: Json = {"ssl_certfile": str(tls.server), "ssl_keyfile": str(tls.key)} if tls is not None else {}
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, ws="none", server_header=False, loop="asyncio",
+        timeout_graceful_shutdown=1, timeout_keep_alive=75, **options,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    if plain_too:
+        server.startup = partial(_startup_of_both, server)
+    server.capture_signals = contextlib.nullcontext  # one server among several in a loop: signals are the process's
+    return server
+
+
+async def _startup_of_both(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    """As uvicorn's own, for a port that speaks TLS and plain HTTP."""
+    from hera_utils.local_platform.tls_or_plain import TlsOrPlain
+
+    config = server.config
+    assert config.ssl is not None
+    speaks = partial(config.http_protocol_class, config=config, server_state=server.server_state, app_state={})
+    server.servers = [TlsOrPlain(one, speaks, config.ssl, config.backlog) for one in sockets]
+    server.started = True

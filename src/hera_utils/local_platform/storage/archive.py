@@ -1,0 +1,72 @@
+"""The workflow archive: every run that ended is in it, and stays when the run itself is deleted, until its record is.
+
+While the run is there, its own rows are its record: nothing is written twice. When it is deleted, one compressed row is written.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.local_platform.controller.turn import RunRecord, Turn
+
+if TYPE_CHECKING:
+    from hera_utils.local_platform.storage.read_model import Published
+
+Json = dict[str, Any]
+
+
+class Archive:
+    def __init__(self, published: Published) -> None:
+        self._published = published
+
+    def records(self, namespace: str = "") -> list[RunRecord]:
+        """Those of all runs that ended, youngest first; names and times only."""
+        rows = self._published.rows("archived", namespace, namespace)
+        gone = {uid for uid, _, _, _, _, kept in rows if not kept}
+        found = [
+            RunRecord(uid, place, name, 0, created, finished)
+            for uid, place, name, created, finished, kept in rows
+            if kept
+        ]
+        found += [one for one in self._published.runs(namespace) if one.finished is not None and one.uid not in gone]
+        return sorted(found, key=lambda one: one.created, reverse=True)
+
+    def document(self, uid: str, *, nodes: bool = True) -> Json | None:
+        """The workflow of a record, with the label that says where it comes from; None when there is no such record."""
+        rows = self._published.rows("get_archived", uid)
+        record = self._published.run_of_uid(uid)
+        if rows:
+            if rows[0][0] is None:
+                return None
+            document: Json = json.loads(zlib.decompress(rows[0][0]))
+        elif record is not None and record.finished is not None:
+            stored = self._published.workflow(uid, with_nodes=nodes)
+            if stored is None:
+                return None
+            document = json.loads(stored.text)
+        else:
+            return None
+        document["metadata"].setdefault("labels", {})["workflows.argoproj.io/workflow-archiving-status"] = "Persisted"
+        return document
+
+    def named(self, namespace: str, name: str) -> str:
+        """The uid of the youngest record of that name, "" when there is none."""
+        return next((one.uid for one in self.records(namespace) if one.name == name), "")
+
+
+def keep(turn: Turn, record: RunRecord, text: str) -> None:
+    """A run is deleted: its record stays, unless it was deleted before."""
+    if record.finished is None:
+        return
+    packed = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+    turn.say("archive_run", record.uid, record.namespace, record.name, record.created, record.finished, packed)
+    turn.say("bury_archived", record.uid)
+
+
+def forget(turn: Turn, uid: str, record: RunRecord | None) -> None:
+    """Delete a record; where the run itself is still there, that it has none is noted."""
+    turn.say("delete_archived", uid)
+    if record is not None:
+        turn.say("archive_run", uid, record.namespace, record.name, record.created, record.finished, None)

@@ -1,0 +1,179 @@
+"""The journal: what the local platform remembers, in one SQLite file. One writer; any thread reads.
+
+Everything that follows from a batch of events (event, header, changed node rows, objects, pods, outbox) is one transaction: after
+kill -9 the file says what had happened up to one moment, never half of it. Statements live in journal.sql, by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import json
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import PlatformError
+from hera_utils.local_platform.pods.pod.disk_room import FIX
+from hera_utils.local_platform.state_folder import private
+
+Json = dict[str, Any]
+Row = tuple[Any, ...]
+
+LEAST_FREE = 2**20
+"""Bytes: a disk with less is full for a journal."""
+PAGES_AT_ONCE = 250
+"""Given back to the disk in one go: some milliseconds' work."""
+SCHEMA = 2
+"""The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
+
+encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=vars).encode
+"""A value as compact JSON text. ASCII only: a lone surrogate in a task's output must not be able to stop the journal. A dataclass
+inside (an event's containers) becomes an object."""
+
+
+def _statements() -> dict[str, str]:
+    text = importlib.resources.files(__package__).joinpath("journal.sql").read_text(encoding="utf-8")
+    found: dict[str, str] = {}
+    for part in text.split("-- name:")[1:]:
+        name, _, statement = part.partition("\n")
+        found[name.strip()] = statement.strip()
+    return found
+
+
+SQL = _statements()
+
+
+class Journal:
+    """path: the file; created, with its schema, when it is not there. Raises PlatformError when it cannot be opened or is newer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with open(path, "ab", opener=private):  # SQLite gives its mode to the files beside it
+                pass
+            self._writing = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            # NORMAL: a crash of the server loses nothing; a loss of power may lose the last moments, never the file's consistency.
+            for pragma in (
+                "auto_vacuum = INCREMENTAL",
+                "journal_mode = WAL",
+                "synchronous = NORMAL",
+                "busy_timeout = 5000",
+                "wal_autocheckpoint = 2000",
+            ):
+                self._writing.execute(f"PRAGMA {pragma}")
+            self._migrate()
+            self._reading = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        except (sqlite3.Error, OSError) as error:
+            raise failure(path, error) from error
+        self._reader = threading.Lock()
+
+    def _migrate(self) -> None:
+        found = int(self._writing.execute("PRAGMA user_version").fetchone()[0])
+        if found > SCHEMA:
+            raise PlatformError(
+                f"{self.path} was written by a newer hera_utils (journal schema {found}, this version knows {SCHEMA})",
+                fix="update hera_utils, or choose another state folder with HERA_UTILS_STATE",
+            )
+        for number in range(found + 1, SCHEMA + 1):
+            with self.transaction():
+                for statement in SQL[f"schema_{number}"].split(";\n"):
+                    if statement.strip():
+                        self._writing.execute(statement)
+                self._writing.execute(f"PRAGMA user_version = {number}")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction of the writer: all of it or nothing (then sqlite3.Error is raised)."""
+        self._writing.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writing.execute("COMMIT")
+        except BaseException:
+            if self._writing.in_transaction:
+                self._writing.execute("ROLLBACK")
+            raise
+
+    def put(self, name: str, *values: Any) -> None:
+        """Execute a statement of journal.sql inside a transaction."""
+        self._writing.execute(SQL[name], values)
+
+    def put_named(self, name: str, values: Json) -> None:
+        self._writing.execute(SQL[name], values)
+
+    def put_many(self, name: str, rows: list[Row] | list[Json]) -> None:
+        if rows:
+            self._writing.executemany(SQL[name], rows)
+
+    def read(self, name: str, *values: Any) -> list[Row]:
+        """The rows of a query of journal.sql, from any thread; committed state only."""
+        with self._reader:
+            return self._reading.execute(SQL[name], values).fetchall()
+
+    def meta(self, name: str, default: str = "") -> str:
+        rows = self.read("get_meta", name)
+        return str(rows[0][0]) if rows else default
+
+    def give_back(self, idle: Callable[[], bool]) -> bool:
+        """Make the file smaller by what was deleted, a little at a time as long as the writer is idle. False when more is left."""
+        if not self._free_pages():
+            return True
+        while self._free_pages():
+            if not idle():
+                return False
+            self._writing.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
+        with self._reader:  # nobody reads: the checkpoint may cut both files
+            self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return True
+
+    def _free_pages(self) -> int:
+        return int(self._writing.execute("PRAGMA freelist_count").fetchone()[0])
+
+    def close(self) -> None:
+        """Give back the space of what was deleted, and close the file."""
+        with self._reader:
+            with contextlib.suppress(sqlite3.Error):
+                self._writing.execute("PRAGMA incremental_vacuum").fetchall()
+            self._reading.close()
+            self._writing.close()
+
+
+def failure(path: Path, error: BaseException) -> PlatformError:
+    """What an error of SQLite or of the disk means to the user, in one sentence with its fix."""
+    text = str(error)
+    folder = path.parent
+    if "quota" in text:
+        return PlatformError(f"the quota of the disk that holds {folder} is used up", fix=FIX)
+    if is_full(path, error):
+        return PlatformError(f"the disk that holds {folder} is full", fix=FIX)
+    if "readonly" in text or "read-only" in text.lower() or "Permission" in text or "unable to open" in text:
+        return PlatformError(
+            f"the state folder {folder} cannot be written to",
+            fix="make it writable, or choose another one with HERA_UTILS_STATE",
+        )
+    if "malformed" in text or "not a database" in text or "corrupt" in text:
+        return PlatformError(
+            f"the journal {path} is damaged ({text})",
+            fix="move it away to start with an empty one, or choose another state folder with HERA_UTILS_STATE",
+        )
+    if "locked" in text:
+        return PlatformError(f"the journal {path} is held by another program ({text})", fix="end that program")
+    return PlatformError(
+        f"the journal {path} cannot be used: {text}",
+        fix="look at the disk, or choose another state folder with HERA_UTILS_STATE",
+    )
+
+
+def is_full(path: Path, error: BaseException) -> bool:
+    """Whether an error of SQLite or of the disk is for lack of room. SQLite calls some of its troubles with a full disk I/O errors."""
+    text = str(error)
+    if "full" in text or "No space" in text or "quota" in text:
+        return True
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return False
+    return free < LEAST_FREE and ("I/O" in text or "unable to open" in text)

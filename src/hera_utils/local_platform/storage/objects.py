@@ -1,0 +1,273 @@
+"""What Kubernetes does to an object before it stores it: names, uid, time, versions; and what it says when it will not. Pure.
+
+Sources: the Kubernetes API conventions; messages of apiserver 1.34 and of Argo 4.1's controller and server.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from hera_utils.argo import claims, faults, names
+from hera_utils.errors import Refused
+from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.storage.stored import Stored
+
+Json = dict[str, Any]
+
+ARGO_KINDS = {
+    "Workflow": "workflows",
+    "WorkflowTemplate": "workflowtemplates",
+    "ClusterWorkflowTemplate": "clusterworkflowtemplates",
+    "CronWorkflow": "cronworkflows",
+}
+CORE_KINDS = {
+    "ConfigMap": "configmaps",
+    "Secret": "secrets",
+    "PersistentVolumeClaim": "persistentvolumeclaims",
+    "PersistentVolume": "persistentvolumes",
+    "ServiceAccount": "serviceaccounts",
+    "Namespace": "namespaces",
+    "Pod": "pods",
+    "Event": "events",
+    "Service": "services",
+    "Node": "nodes",
+}
+OTHER_KINDS = {
+    "Job": "jobs.batch",
+    "Role": "roles.rbac.authorization.k8s.io",
+    "RoleBinding": "rolebindings.rbac.authorization.k8s.io",
+    "StorageClass": "storageclasses.storage.k8s.io",
+    "WorkflowEventBinding": "workfloweventbindings.argoproj.io",
+    "WorkflowArtifactGCTask": "workflowartifactgctasks.argoproj.io",
+}
+CLUSTER_WIDE = frozenset({"ClusterWorkflowTemplate", "Namespace", "PersistentVolume", "Node", "StorageClass"})
+IMMUTABLE = ("uid", "creationTimestamp", "generateName", "namespace", "name")
+
+
+def resource(kind: str) -> str:
+    """The resource of a kind as it stands in messages: workflows.argoproj.io, configmaps…"""
+    if kind in ARGO_KINDS:
+        return f"{ARGO_KINDS[kind]}.argoproj.io"
+    return CORE_KINDS.get(kind) or OTHER_KINDS.get(kind) or f"{kind.lower()}s"
+
+
+def qualified(kind: str) -> str:
+    """The kind as it stands in messages about an invalid object: Workflow.argoproj.io, ConfigMap…"""
+    return f"{kind}.argoproj.io" if kind in ARGO_KINDS else "Job.batch" if kind == "Job" else kind
+
+
+def not_found(kind: str, name: str) -> Refused:
+    return Refused(faults.NOT_FOUND, f'{resource(kind)} "{name}" not found', reason="NotFound")
+
+
+def already_exists(kind: str, name: str) -> Refused:
+    return Refused(faults.ALREADY_EXISTS, f'{resource(kind)} "{name}" already exists', reason="AlreadyExists")
+
+
+def conflict(kind: str, name: str) -> Refused:
+    text = "the object has been modified; please apply your changes to the latest version and try again"
+    return Refused(
+        faults.ALREADY_EXISTS, f'Operation cannot be fulfilled on {resource(kind)} "{name}": {text}', reason="Conflict"
+    )
+
+
+def invalid(kind: str, name: str, complaint: str) -> Refused:
+    return Refused(faults.INVALID_ARGUMENT, f'{qualified(kind)} "{name}" is invalid: {complaint}', reason="Invalid")
+
+
+def check_namespace(kind: str, namespace: str, document: Json) -> None:
+    """Refuse a document whose own namespace is not that of the request."""
+    own = (document.get("metadata") or {}).get("namespace")
+    if kind not in CLUSTER_WIDE and own and own != namespace:
+        message = "the namespace of the provided object does not match the namespace sent on the request"
+        raise Refused(faults.INVALID_ARGUMENT, message, reason="BadRequest")
+
+
+def born(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed: str) -> Json:
+    """The document as it is first stored: checked, named, with uid, creationTimestamp and generation. Raises Refused (Invalid)."""
+    if kind not in CLUSTER_WIDE and not namespace:
+        raise Refused(faults.INVALID_ARGUMENT, "an empty namespace may not be set during creation", reason="BadRequest")
+    check_namespace(kind, namespace, document)
+    given = dict(document.get("metadata") or {})
+    _check_metadata(kind, given)
+    names.check_metadata(qualified(kind), given, label_name=kind == "Namespace")
+    name = given.get("name") or names.generated_name(str(given["generateName"]), seed)
+    metadata: Json = {"name": name}
+    if given.get("generateName"):
+        metadata["generateName"] = given["generateName"]
+    if kind not in CLUSTER_WIDE:
+        metadata["namespace"] = namespace
+    metadata |= {"uid": uid, "resourceVersion": "", "generation": 1, "creationTimestamp": stamp(at)}
+    if kind not in ARGO_KINDS:
+        del metadata["generation"]  # Kubernetes counts generations only of what has a spec that is reconciled
+    for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):
+        if given.get(key):
+            metadata[key] = given[key]
+    rest = {key: value for key, value in document.items() if key != "metadata"}
+    return completed(kind, {"metadata": metadata, **rest}, at)
+
+
+def _check_metadata(kind: str, metadata: Json) -> None:
+    """Refuse metadata whose fields are of other types than Kubernetes'; what is null is as absent."""
+    shapes = {"name": str, "generateName": str, "namespace": str, "uid": str, "resourceVersion": str, "labels": dict,
+              "annotations": dict, "ownerReferences": list, "finalizers": list}  # fmt: skip
+    wrong = [key for key, shape in shapes.items() if not isinstance(metadata.get(key) or shape(), shape)]
+    for key, inner in (("labels", str), ("annotations", str), ("ownerReferences", dict), ("finalizers", str)):
+        if key not in wrong:
+            found = metadata.get(key) or []
+            inside = found.values() if isinstance(found, dict) else found
+            wrong += [key for one in inside if not isinstance(one, inner) and one is not None]
+    for key in wrong:
+        text = f"json: cannot unmarshal {_go_kind(metadata[key])} into Go struct field ObjectMeta.metadata.{key}"
+        raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
+
+
+def completed(kind: str, document: Json, at: float) -> Json:
+    """What Kubernetes adds by itself: a secret's stringData joined into data, a claim's and a namespace's status."""
+    name = document["metadata"]["name"]
+    if kind in ARGO_KINDS:
+        document.pop("apiVersion", None)
+        document.pop("kind", None)
+    elif kind == "Secret":
+        _complete_secret(document)
+    elif kind == "ConfigMap":
+        _check_objects(kind, document, "data", "binaryData")
+        for key in [*(document.get("data") or {}), *(document.get("binaryData") or {})]:
+            for fault in names.config_key_faults(key):
+                raise invalid(kind, name, f'data[{key}]: Invalid value: "{key}": {fault}')
+        _check_texts(kind, name, document.get("data") or {})
+    elif kind == "PersistentVolumeClaim":
+        _complete_claim(document)
+    elif kind == "Namespace":
+        document["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+        document.setdefault("spec", {"finalizers": ["kubernetes"]})
+        document.setdefault("status", {"phase": "Active"})
+    return document
+
+
+def _check_texts(kind: str, name: str, data: Json) -> None:
+    for key, value in data.items():
+        if not isinstance(value, str):
+            text = f"json: cannot unmarshal {_go_kind(value)} into Go struct field {kind}.data of type string"
+            raise Refused(faults.INVALID_ARGUMENT, f"{text} (key {key} of {name})", reason="BadRequest")
+
+
+def _go_kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def _complete_secret(document: Json) -> None:
+    name = document["metadata"]["name"]
+    _check_objects("Secret", document, "data", "stringData")
+    data = dict(document.get("data") or {})
+    _check_texts("Secret", name, data)
+    for key, value in data.items():
+        try:
+            base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as error:
+            message = f'Secret in version "v1" cannot be handled as a Secret: illegal base64 data (key {key} of {name})'
+            raise Refused(faults.INVALID_ARGUMENT, message, reason="BadRequest") from error
+    plain = document.pop("stringData", None) or {}
+    _check_texts("Secret", name, plain)
+    for key, value in plain.items():
+        data[key] = base64.b64encode(value.encode("utf-8", "surrogatepass")).decode("ascii")
+    for key in data:
+        for fault in names.config_key_faults(key):
+            raise invalid("Secret", name, f'data[{key}]: Invalid value: "{key}": {fault}')
+    if data:
+        document["data"] = data
+    document.setdefault("type", "Opaque")
+
+
+def _check_objects(kind: str, document: Json, *keys: str) -> None:
+    """Refuse a document in which one of these (dotted) fields is there and is no object."""
+    for key in keys:
+        value: Any = document
+        for part in key.split("."):
+            value = value.get(part) or {}
+        if not isinstance(value, dict):
+            text = f"json: cannot unmarshal {_go_kind(value)} into Go struct field {kind}.{key}"
+            raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
+
+
+def _complete_claim(document: Json) -> None:
+    name = document["metadata"]["name"]
+    _check_objects("PersistentVolumeClaim", document, "spec", "spec.resources", "spec.resources.requests")
+    spec = document.setdefault("spec", {})
+    if wrong := claims.complaint(spec):
+        raise invalid("PersistentVolumeClaim", name, wrong)
+    requests = spec["resources"]["requests"]
+    spec.setdefault("volumeMode", "Filesystem")
+    spec.setdefault("storageClassName", "local")
+    spec.setdefault("volumeName", f"pvc-{document['metadata']['uid']}")
+    document["status"] = {
+        "phase": "Bound",
+        "accessModes": spec["accessModes"],
+        "capacity": {"storage": str(requests["storage"])},
+    }
+
+
+def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
+    """What an update stores: the new document under the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
+    new = dict(document.get("metadata") or {})
+    _check_metadata(kind, new)
+    name = str(old["metadata"]["name"])
+    given = str(new.get("resourceVersion") or "")
+    if given and given != str(old["metadata"].get("resourceVersion", "")):
+        raise conflict(kind, name)
+    if new.get("uid") and new["uid"] != old["metadata"]["uid"]:
+        raise conflict(kind, name)
+    names.check_metadata(qualified(kind), {**new, "name": name})
+    metadata = {key: old["metadata"][key] for key in IMMUTABLE if key in old["metadata"]}
+    metadata["resourceVersion"] = ""
+    for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):
+        if new.get(key):
+            metadata[key] = new[key]
+    if kind in ARGO_KINDS:
+        changed = document.get("spec") != old.get("spec")
+        metadata["generation"] = int(old["metadata"].get("generation", 1)) + int(changed)
+    rest = {key: value for key, value in document.items() if key != "metadata"}
+    if kind == "Job":
+        if rest.get("spec") != old["spec"]:
+            raise invalid(kind, name, "spec: Invalid value: field is immutable")
+        rest["status"] = old["status"]
+    if kind in ("ConfigMap", "Secret") and old.get("immutable") and rest.get("data") != old.get("data"):
+        raise invalid(kind, name, "data: Forbidden: field is immutable when `immutable` is set")
+    return completed(kind, {"metadata": metadata, **rest}, at)
+
+
+def merged(old: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(old) if isinstance(old, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def stored(kind: str, document: Json, version: int) -> Stored:
+    """The document under a resource version."""
+    metadata = document["metadata"]
+    metadata["resourceVersion"] = str(version)
+    namespace = "" if kind in CLUSTER_WIDE else str(metadata["namespace"])
+    text = json.dumps(document, separators=(",", ":"))
+    return Stored(kind, namespace, str(metadata["name"]), str(metadata["uid"]), version, text)
+
+
+def owners(document: Json) -> list[str]:
+    """The uids of those whose end is the object's end too."""
+    references = (document.get("metadata") or {}).get("ownerReferences") or []
+    return [str(reference.get("uid", "")) for reference in references]

@@ -1,0 +1,234 @@
+"""What readers see: the committed state, kept in memory where it is small or in use, read from the journal where it is not.
+
+The controller publishes a turn after it was written; readers of any thread see all of a turn or nothing of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import Any
+
+from hera_utils.local_platform.controller.turn import Key, PodRecord, RunRecord, RunUpdate, Turn, with_children
+from hera_utils.local_platform.storage.journal import Journal, encode, failure
+from hera_utils.local_platform.storage.stored import Change, Stored
+
+Listener = Callable[[Change], None]
+CACHED_RUNS = 8
+"""So many finished runs keep their text in memory (the ones asked for last)."""
+
+
+class Published:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._listeners: dict[str, list[Listener]] = {}
+        self.version = int(journal.meta("version", "1"))
+        self._objects: dict[Key, Stored] = {}
+        for kind, namespace, name, uid, version, text in journal.read("all_objects"):
+            self._objects[kind, namespace, name] = Stored(kind, namespace, name, uid, version, text)
+        self._index: dict[tuple[str, str], RunRecord] = {}
+        self._by_uid: dict[str, RunRecord] = {}
+        for uid, namespace, name, version, created, finished in journal.read("run_names"):
+            self._enter(RunRecord(uid, namespace, name, version, created, finished))
+        self._full: dict[str, RunRecord] = {}
+        """Runs that go on: their records are kept up to date here."""
+        self._cache: OrderedDict[str, RunRecord] = OrderedDict()
+
+    def _enter(self, record: RunRecord) -> None:
+        self._index[record.namespace, record.name] = record
+        self._by_uid[record.uid] = record
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+    def object(self, key: Key) -> Stored | None:
+        with self._lock:
+            return self._objects.get(key)
+
+    def objects(self, kind: str, namespace: str = "") -> list[Stored]:
+        with self._lock:
+            found = [s for k, s in self._objects.items() if k[0] == kind and (not namespace or k[1] == namespace)]
+        return sorted(found, key=lambda stored: (stored.namespace, stored.name))
+
+    def everything(self) -> list[Stored]:
+        with self._lock:
+            return list(self._objects.values())
+
+    def run(self, namespace: str, name: str) -> RunRecord | None:
+        """Names and versions only; `text` gives the rest."""
+        with self._lock:
+            return self._index.get((namespace, name))
+
+    def annotations(self, uid: str) -> dict[str, str]:
+        """The annotations of a run; {} when there is no such run."""
+        with self._lock:
+            full = self._full.get(uid) or self._cache.get(uid)
+        if full is None:
+            full = self.load(uid, with_nodes=False)
+        return dict(json.loads(full.metadata).get("annotations") or {}) if full is not None else {}
+
+    def secrets_of(self, namespace: str) -> Callable[[str, str], str | None]:
+        """Looks up (secret, key) of a namespace: the value, its bytes as latin-1; None when there is no such key."""
+
+        def value(name: str, key: str) -> str | None:
+            found = self.object(("Secret", namespace, name))
+            text = (json.loads(found.text).get("data") or {}).get(key) if found is not None else None
+            return base64.b64decode(text).decode("latin-1") if text is not None else None
+
+        return value
+
+    def run_of_uid(self, uid: str) -> RunRecord | None:
+        with self._lock:
+            return self._by_uid.get(uid)
+
+    def runs(self, namespace: str = "") -> list[RunRecord]:
+        with self._lock:
+            found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
+        return sorted(found, key=lambda record: (record.namespace, record.name))
+
+    def workflow(self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> Stored | None:
+        """A run as a Workflow, of its latest published state; None when there is no such run. messages: as in RunRecord.text."""
+        with self._lock:
+            full = self._full.get(uid) or self._cache.get(uid)
+            if full is not None:
+                if uid in self._cache:
+                    self._cache.move_to_end(uid)
+                return full.stored(with_nodes=with_nodes, messages=messages)
+            known = self._by_uid.get(uid)
+        if known is None:
+            return None
+        record = self.load(uid, with_nodes=with_nodes)
+        if record is None:
+            return None
+        with self._lock:
+            # Only a finished run, and only if no turn has changed it since, may be remembered as it was read.
+            if (
+                with_nodes
+                and uid not in self._full
+                and self._by_uid.get(uid) is known
+                and known.version == record.version
+            ):
+                self._cache[uid] = record
+                while len(self._cache) > CACHED_RUNS:
+                    self._cache.popitem(last=False)
+        return record.stored(with_nodes=with_nodes)
+
+    def load(self, uid: str, *, with_nodes: bool = True) -> RunRecord | None:
+        """A run's record from the journal."""
+        rows = self.rows("get_run", uid)
+        if not rows:
+            return None
+        record = RunRecord(*rows[0][:10])
+        if with_nodes:
+            record.nodes = dict(self.rows("run_nodes", uid))
+            for node, group in itertools.groupby(self.rows("run_children", uid), key=itemgetter(0)):
+                if node in record.nodes:
+                    children = encode([child for _, child in group])[1:-1]
+                    record.nodes[node] = with_children(record.nodes[node], children)
+        return record
+
+    def pods_of_run(self, run: str) -> list[PodRecord]:
+        return [PodRecord(*row) for row in self.rows("run_pods", run)]
+
+    def pods(self, namespace: str = "") -> list[PodRecord]:
+        return [PodRecord(*row) for row in self.rows("all_pods", namespace, namespace)]
+
+    def pods_named(self, namespace: str, name: str) -> list[PodRecord]:
+        """The pods that had a name, oldest first, those included that podGC took away."""
+        return [PodRecord(*row) for row in self.rows("named_pods", namespace, name)]
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._journal.read(statement, *values)
+        except sqlite3.Error as error:
+            raise failure(self._journal.path, error) from error
+
+    def subscribe(self, kind: str, listener: Listener) -> Callable[[], None]:
+        with self._lock:
+            self._listeners.setdefault(kind, []).append(listener)
+
+        def stop() -> None:
+            with self._lock, contextlib.suppress(ValueError):
+                self._listeners[kind].remove(listener)
+
+        return stop
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Hold the published state still: what is read inside belongs to one version."""
+        with self._lock:
+            yield
+
+    # --- publishing: the controller's thread -------------------------------------------------------------------------
+    def watched(self, kind: str) -> bool:
+        return bool(self._listeners.get(kind))
+
+    def publish(self, turn: Turn) -> None:
+        """Let readers see a turn that was written, and tell the listeners."""
+        changes = list(turn.changes)
+        with self._lock:
+            self.version = turn.version
+            for key, stored in turn.objects.items():
+                if stored is None:
+                    self._objects.pop(key, None)
+                else:
+                    self._objects[key] = stored
+            for update in turn.updates.values():
+                if update.record.uid not in turn.deleted:
+                    changes.append(Change("ADDED" if update.fresh else "MODIFIED", self._publish_run(update)))
+            for uid, record in turn.deleted.items():
+                self.release(uid)
+                self._cache.pop(uid, None)
+                if self._by_uid.pop(uid, None) is not None:
+                    del self._index[record.namespace, record.name]
+            listeners = {kind: list(found) for kind, found in self._listeners.items() if found}
+        if listeners.get("Pod"):
+            for pod in (
+                pod
+                for pod in turn.pods.values()
+                if pod.shown == 1 and pod.uid not in turn.hidden and pod.run not in turn.deleted
+            ):
+                changes.append(Change("ADDED" if pod.uid in turn.new_pods else "MODIFIED", pod.stored()))
+        for change in changes:
+            for listener in listeners.get(change.stored.kind, ()):
+                listener(change)
+
+    def _publish_run(self, update: RunUpdate) -> Stored:
+        record = update.record
+        full = self._full.get(record.uid)
+        if full is None:
+            full = self._full[record.uid] = record
+            self._cache.pop(record.uid, None)
+        known = full.nodes
+        for name in ("version", "finished", "metadata", "spec", "status", "kept"):
+            setattr(full, name, getattr(record, name))
+        for node, text in update.nodes.items():
+            if text is None:
+                known.pop(node, None)
+            else:
+                known[node] = update.shown.get(node, text)
+        self._enter(full)
+        return full.stored(with_text=False)
+
+    def hold(self, record: RunRecord) -> None:
+        """Keep a run in memory: it goes on (or goes on again)."""
+        with self._lock:
+            self._cache.pop(record.uid, None)
+            self._full[record.uid] = record
+            self._enter(record)
+
+    def release(self, uid: str) -> None:
+        """Keep a run in the journal only: nothing happens to it any more."""
+        with self._lock:
+            full = self._full.pop(uid, None)
+            if full is not None and uid in self._by_uid:
+                self._enter(RunRecord(full.uid, full.namespace, full.name, full.version, full.created, full.finished))
+                self._cache[uid] = full
+                while len(self._cache) > CACHED_RUNS:
+                    self._cache.popitem(last=False)

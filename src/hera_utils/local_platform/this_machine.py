@@ -1,0 +1,55 @@
+"""This machine as Kubernetes describes a node: the one on which every pod runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.kubernetes_api.discovery import VERSION
+
+Json = dict[str, Any]
+
+NODE = "local"
+"""Its name, which is also what pods say of where they are (spec.nodeName)."""
+_MOST_PODS = "110"  # a kubelet's limit
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def node(at: float) -> Json:
+    """The node, ready since `at` (seconds)."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    system = platform.system().lower()
+    room = {"cpu": str(cores()), "memory": f"{memory() // 1024}Ki", "pods": _MOST_PODS}
+    ready = {
+        "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the local platform runs pods here",
+        "lastHeartbeatTime": stamp(at), "lastTransitionTime": stamp(at),
+    }  # fmt: skip
+    info = {
+        "architecture": architecture, "operatingSystem": system, "kernelVersion": platform.release(), "osImage": platform.system(),
+        "kubeletVersion": VERSION, "kubeProxyVersion": VERSION, "containerRuntimeVersion": f"hera-utils://python{platform.python_version()}",
+        "machineID": "", "systemUUID": "", "bootID": "",
+    }  # fmt: skip
+    labels = {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": architecture, "kubernetes.io/os": system}
+    addresses = [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NODE}]
+    return {
+        "metadata": {"name": NODE, "labels": labels},
+        "spec": {},
+        "status": {
+            "capacity": room,
+            "allocatable": room,
+            "conditions": [ready],
+            "addresses": addresses,
+            "nodeInfo": info,
+        },
+    }

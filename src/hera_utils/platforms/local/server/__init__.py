@@ -1,5 +1,0 @@
-"""Argo's REST API for the local platform: `argo_app`. One file for each of Argo's services; `argo.routes` says who answers what."""
-
-from hera_utils.platforms.local.server.app import argo_app
-
-__all__ = ["argo_app"]

@@ -1,0 +1,189 @@
+"""Server-side apply and deletion of a handful of kinds, by the Kubernetes API of a Cluster.
+
+Everybody applies under a name of their own (`hera-utils/ana`): two people who want the same share it, two who want different things are
+told about each other instead of undoing each other's work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+from hera_utils.argo import faults
+from hera_utils.errors import AccessError, HeraUtilsError, Refused, ResourceError
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.kubernetes_http import APPLY, Answer, KubernetesHttp, Request
+from hera_utils.platforms.manifests import WORDS
+
+Json = dict[str, Any]
+
+_CORE = ("api/v1", "")
+_RBAC = ("apis/rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io")
+PLURALS = {
+    "PersistentVolumeClaim": (*_CORE, "persistentvolumeclaims"),
+    "ConfigMap": (*_CORE, "configmaps"),
+    "Secret": (*_CORE, "secrets"),
+    "ServiceAccount": (*_CORE, "serviceaccounts"),
+    "Role": (*_RBAC, "roles"),
+    "RoleBinding": (*_RBAC, "rolebindings"),
+}
+MANAGER = "hera-utils"
+_LONGEST_MANAGER = 128
+_LACKS = re.compile(r'cannot (\w+) resource "([^"]+)"')
+_CONFLICT = re.compile(r'conflicts? with "([^"]+)"[^\n]*?using [^:]*(?::\d\d:\d\dZ?)?: ?((?:\.\S+)?(?:\n- \.\S+)*)')
+
+
+class Conflict(ResourceError):
+    """Somebody else has set a field to another value. owners: field manager → fields."""
+
+    def __init__(self, word: str, name: str, owners: dict[str, list[str]]) -> None:
+        told = "; ".join(f"{', '.join(fields)} by {_person(manager)}" for manager, fields in owners.items())
+        super().__init__(
+            f"is set otherwise: {told or 'by somebody else'}",
+            fix=f"agree with them on the {word} {name}, or take it over with --force (their values are lost)",
+        )
+        self.owners = owners
+
+
+class Applier:
+    """Objects of a cluster's namespace. AccessError when nothing answers or a right lacks, Refused for any other no."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._http = KubernetesHttp(cluster)
+        self._manager = ""
+
+    @property
+    def local(self) -> bool:
+        return self._cluster.local
+
+    @property
+    def manager(self) -> str:
+        """Under which name we apply: whoever the cluster takes us for."""
+        if not self._manager:
+            user = "" if self._cluster.local else self._user()
+            name = f"{MANAGER}/{user}" if user else MANAGER
+            if len(name) > _LONGEST_MANAGER:
+                name = f"{name[: _LONGEST_MANAGER - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+            self._manager = name
+        return self._manager
+
+    def _user(self) -> str:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = self._http.ask(Request("POST", "apis/authentication.k8s.io/v1/selfsubjectreviews", body=body))
+        name = str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "") if answer.ok else ""
+        return "".join(character for character in name if character.isprintable())
+
+    def get_all(self, wanted: Sequence[tuple[str, str]]) -> list[Json | AccessError | None]:
+        """The objects (kind, name), asked for at the same time; None for one that is not there, AccessError for one that may not be
+        looked at.
+        """
+
+        def one(pair: tuple[str, str]) -> Json | AccessError | None:
+            answer = self._http.ask(Request("GET", self._path(*pair)))
+            if answer.reason == "NotFound":
+                return None
+            if answer.status == 403:
+                return self._forbidden(answer, *pair, "look at")
+            return self._yes(answer, *pair, "look at")
+
+        with ThreadPoolExecutor(max(1, min(16, len(wanted))), "provision") as threads:
+            return list(threads.map(one, wanted))
+
+    def apply(self, document: Json, *, dry_run: bool = False, force: bool = False) -> Json:
+        """The object as it is (or would be) after the document was applied. Conflict when somebody else's fields would change."""
+        kind, name = str(document["kind"]), str(document["metadata"]["name"])
+        query = {"fieldManager": self.manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        answer = self._http.ask(Request("PATCH", self._path(kind, name), query, document, APPLY))
+        if answer.reason == "Conflict":
+            raise Conflict(WORDS[kind], name, _owners(answer))
+        return self._yes(answer, kind, name, "provision")
+
+    def owners(self, live: Json) -> tuple[bool, list[str]]:
+        """(whether we have applied an object, the other people who have)."""
+        records = (live.get("metadata") or {}).get("managedFields") or []
+        names = {str(record.get("manager")) for record in records if record.get("operation") == "Apply"}
+        others = {_person(name) for name in names - {self.manager} if name.partition("/")[0] == MANAGER}
+        return self.manager in names, sorted(others)
+
+    def relinquish(self, kind: str, name: str) -> None:
+        """Own nothing of an object any more; what others own stays."""
+        prefix = PLURALS[kind][1]
+        version = f"{prefix}/v1" if prefix else "v1"
+        self.apply({"apiVersion": version, "kind": kind, "metadata": {"name": name}})
+
+    def delete(self, kind: str, live: Json) -> None:
+        """Delete exactly the object that was looked at."""
+        metadata = live["metadata"]
+        conditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": conditions,
+            "propagationPolicy": "Background",
+        }
+        answer = self._http.ask(Request("DELETE", self._path(kind, metadata["name"]), body=body))
+        if answer.reason not in ("NotFound",):
+            self._yes(answer, kind, metadata["name"], "remove")
+
+    def _path(self, kind: str, name: str) -> str:
+        root, _, plural = PLURALS[kind]
+        return f"{root}/namespaces/{quote(self._cluster.namespace, safe='')}/{plural}/{quote(name, safe='')}"
+
+    def _yes(self, answer: Answer, kind: str, name: str, verb: str) -> Json:
+        if answer.ok:
+            return answer.body
+        raise self._no(answer, kind, name, verb)
+
+    def _no(self, answer: Answer, kind: str, name: str, verb: str) -> HeraUtilsError:
+        what = f"{WORDS[kind]} `{name}`"
+        if answer.status == 401:
+            return AccessError(
+                f"the Kubernetes cluster refuses the credential of {self._cluster.kubeconfig()}",
+                fix="renew it, or name another kubeconfig",
+            )
+        if answer.status == 403:
+            return self._forbidden(answer, kind, name, verb)
+        if answer.reason == "Invalid" and ("immutable" in answer.message or "can not be less" in answer.message):
+            return ResourceError(
+                f"cannot be changed so: {answer.message.partition(': ')[2] or answer.message}",
+                fix=f"keep its old value, or release the {what} (--with-data: its data are lost) and provision it anew",
+            )
+        return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
+
+    def _forbidden(self, answer: Answer, kind: str, name: str, verb: str) -> AccessError:
+        if "attempting to grant" in answer.message:
+            why, fix = "a role may only give what its maker may do", "ask the cluster's owner to provision it"
+        else:
+            lacks = _LACKS.search(answer.message)
+            why = f"no right to {lacks[1]} {lacks[2]}" if lacks else answer.message.splitlines()[0]
+            fix = "ask the cluster's owner for these rights, or to provision it for you"
+        return AccessError(f"cannot be {_past(verb)} by you ({why})", fix=fix)
+
+
+def _past(verb: str) -> str:
+    return {"provision": "provisioned", "remove": "removed", "look at": "looked at"}[verb]
+
+
+def _person(manager: str) -> str:
+    """`hera-utils/ana` is ana to people; another program is named as it is."""
+    head, slash, user = manager.partition("/")
+    return user if slash and head == MANAGER else manager
+
+
+def _owners(answer: Answer) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for cause in (answer.body.get("details") or {}).get("causes") or []:
+        named = re.search(r'conflict with "([^"]+)"', str(cause.get("message")))
+        if named:
+            found.setdefault(named[1], []).append(str(cause.get("field", "")).lstrip("."))
+    if not found:
+        for manager, fields in _CONFLICT.findall(answer.message):
+            found[manager] = [one.strip().removeprefix("- ").lstrip(".") for one in fields.split("\n") if one.strip()]
+    return found

@@ -1,0 +1,284 @@
+"""The first round trip of a preflight: do the Argo server and the cluster answer, whose clock is wrong, is the token one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
+from hera_utils.experiment.environment import Environment
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.credentials import told_span
+from hera_utils.platforms.http_errors import strange
+from hera_utils.platforms.kubernetes_http import Answer, KubernetesHttp, Request
+from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
+from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
+from hera_utils.preflight.inquiry import Asker, Place, in_parallel
+from hera_utils.preflight.needs import Needs
+from hera_utils.preflight.tokens import Token, read_token
+from hera_utils.settings.resolve import CLIContext
+
+SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
+"""Seconds that two clocks may differ before it is told, and before it is a problem: tokens are then refused or live too long
+(Kubernetes allows no leeway beyond its own), and times of logs and tasks do not fit.
+"""
+LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
+RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
+USUAL_RUN = 1800  # seconds, of a workflow that says no activeDeadlineSeconds
+
+_WHO = Request(
+    "POST",
+    "apis/authentication.k8s.io/v1/selfsubjectreviews",
+    body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
+)
+
+
+def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Place, list[Finding]]:
+    """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
+    connection = connect(context)
+    place = Place(context, connection, environment or Environment(), needs, Token("opaque"))
+    try:
+        current = connection.current_token()
+    except HeraUtilsError:
+        current = ""  # whoever sends it says so
+    place.token = read_token(current)
+    # One that Kubernetes made says who one is there as well; any other is for the Argo server's eyes alone.
+    shown = current if place.token.of_kubernetes and not place.token.wrong else ""
+    asker, lost = _asker(connection, shown)
+    calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
+    if asker is not None:
+        calls += [
+            lambda: asker.get("version"),
+            lambda: asker(_WHO)[0],
+            lambda: asker(replace(_WHO, by_token=True))[0] if shown else None,
+        ]
+    said = in_parallel(calls)
+    findings = [*_told_argo(place, said[0], said[1], current)]
+    if asker is not None:
+        findings += _told_cluster(place, asker, said[2:])
+    else:
+        findings += lost
+    dates = [said[0], *said[2:3]]
+    findings += _clock([one for one in dates if isinstance(one, Answer)])
+    return place, findings
+
+
+def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Finding]]:
+    cluster = Cluster(connection)
+    try:
+        if cluster.leads_somewhere():
+            return Asker(KubernetesHttp(cluster, token)), []
+    except (SettingsError, AccessError) as error:
+        return None, [told("cluster", error)]
+    return None, [
+        unknown(
+            "cluster",
+            "no kubeconfig: claims, config maps, secrets, accounts and rights are not checked",
+            "name one with --k8s_config_file or KUBECONFIG",
+        )
+    ]
+
+
+# --- the Argo server -----------------------------------------------------------------------------------------------------
+
+
+def _argo(connection: Connection) -> Answer:
+    from hera_utils.platforms.argo_http import ArgoHttp
+
+    http = ArgoHttp(connection)
+    try:
+        asked = time.time()
+        body, date = http.dated("InfoService_GetVersion")
+        if not isinstance(body, dict) or not isinstance(body.get("version"), str):
+            raise strange(connection)
+        return Answer(200, body, date, asked, time.time())
+    finally:
+        http.close()
+
+
+def _runs(connection: Connection) -> object:
+    """The newest runs: who may see them has a token that is taken. (The version is told to any.)"""
+    from hera_utils.platforms.argo_client import ArgoClient
+
+    with ArgoClient(connection) as client:
+        return client.list(limit=20, fields=RUN_FIELDS)
+
+
+def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterator[Finding]:
+    token = _token(place, current)
+    refusal = next((one for one in (said, runs) if isinstance(one, AccessError) and "token" in one.message), None)
+    if isinstance(said, HeraUtilsError) and said is not refusal:
+        yield told("argo server", said)
+        if token is not None and not token.ok:
+            yield token
+        return
+    url = place.connection.argo_server
+    if isinstance(said, Answer):
+        place.version = str(said.body.get("version") or "")
+    if refusal is not None:
+        yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
+        yield from _versions(place.version)
+        # why it is refused is known better here
+        yield token if token is not None and not token.ok else told("token", refusal)
+        return
+    place.trusted, place.runs = True, runs
+    answers = " ".join(filter(None, ["argo server", url, place.version, "answers"]))
+    if isinstance(runs, AccessError):
+        yield unknown("argo server", f"{answers}, but does not show its runs: see the rights")
+    else:
+        yield good("argo server", answers)
+    yield from _versions(place.version)
+    if not place.context.verify_tls:
+        origin = place.context.origin("verify_tls")
+        yield warning("argo server", f"certificates are not checked ({origin})", "remove --no_verify_tls")
+    if token is not None:
+        yield token
+    else:
+        yield warning(
+            "token",
+            "no token is given, and the server wants none: whoever reaches it may do what it may",
+            "ask its owner for --auth-mode=client",
+        )
+
+
+def _versions(argo: str) -> Iterator[Finding]:
+    if not argo:
+        return
+    if numbers(argo) and numbers(argo) < numbers(OLDEST_ARGO):
+        yield problem(
+            "version",
+            f"Argo {short(argo)} is older than what hera_utils speaks with ({OLDEST_ARGO} and later)",
+            f"ask the cluster's owner to upgrade Argo to {OLDEST_ARGO} or later",
+        )
+        return
+    for fit in fits(hera_version(), argo):
+        yield Finding("version", fit.verdict, fit.message, fit.fix)
+
+
+def _token(place: Place, current: str) -> Finding | None:
+    if not current:
+        return None
+    token, refreshed = place.token, place.connection.fresh_token is not None
+    origin = _origin(place)
+    if token.wrong:
+        return problem(
+            "token", f"the token is malformed: {token.wrong} ({origin})", "copy it anew, whole and on one line"
+        )
+    if token.kind == "sso":
+        return good("token", f"a token of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
+    if token.expires is None:
+        return good("token", f"a token that says no end ({origin})")
+    left = token.expires - time.time()
+    if left < LEAST_LEFT:
+        when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
+        ago = f" {told_span(-left)} ago" if left <= 0 else ""
+        return problem("token", f"the token {when}{ago} ({origin})", _new_token(place))
+    if refreshed:
+        return good("token", f"token valid for {told_span(left)}, refreshed by itself ({origin})")
+    wanted = place.needs.deadline or USUAL_RUN
+    if left < wanted:
+        told_run = "the run may take" if place.needs.deadline else "a run may take"
+        return warning(
+            "token",
+            f"the token is valid for {told_span(left)} only, {told_run} {told_span(wanted)}: following it would end, the run goes on",
+            f"{_new_token(place)}; one of a service account is refreshed by itself (--argo_service_account, without a token)",
+        )
+    return good("token", f"token valid for {told_span(left)} ({origin})")
+
+
+def _origin(place: Place) -> str:
+    """Who gave the token, as the settings tell it."""
+    context = place.context
+    for name in ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring"):
+        if context.given(name):
+            return context.origin(name)
+    account = place.connection.service_account
+    return f"service account {account}" if account else "the kubeconfig's user"
+
+
+def _new_token(place: Place) -> str:
+    token = place.token
+    if token.of_kubernetes and token.subject.count(":") == 3:
+        _, _, namespace, name = token.subject.split(":")
+        return f'export ARGO_TOKEN="Bearer $(kubectl -n {namespace} create token {name} --duration=8h)"'
+    return "take a new one into ARGO_TOKEN"
+
+
+# --- the cluster ---------------------------------------------------------------------------------------------------------
+
+
+def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Finding]:
+    version, mine, theirs = said
+    if isinstance(version, HeraUtilsError):
+        asker.close()
+        yield told("cluster", version)
+        return
+    if isinstance(mine, AccessError) or (isinstance(mine, Answer) and mine.status == 401):
+        asker.close()
+        where = place.connection.kubeconfig or "~/.kube/config"
+        yield problem(
+            "cluster",
+            f"the cluster refuses the credential of {where}",
+            "renew it (log in again, or ask the cluster's owner for a new kubeconfig), or name another with --k8s_config_file",
+        )
+        return
+    place.asker = asker
+    place.kubernetes = str(version.body.get("gitVersion") or "")
+    if not any(numbers(place.kubernetes)):
+        place.kubernetes = ""  # v0.0.0-master: one that was built by hand
+    place.user = _name(mine)
+    if isinstance(theirs, Answer) and theirs.ok:
+        place.by_token, place.user = True, _name(theirs)
+    as_whom = f", you are {_name(mine)}" if _name(mine) else ""
+    yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of no known version)'} answers{as_whom}")
+    if place.version:
+        for fit in fits("", place.version, place.kubernetes):
+            yield Finding("version", fit.verdict, fit.message, fit.fix)
+
+
+def _name(answer: Any) -> str:
+    if not isinstance(answer, Answer) or not answer.ok:
+        return ""
+    return str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "")
+
+
+# --- clocks --------------------------------------------------------------------------------------------------------------
+
+
+def _clock(answers: list[Answer]) -> Iterator[Finding]:
+    """The largest difference that cannot be explained by the way there and back."""
+    skews = [skew for answer in answers if (skew := _skew(answer)) is not None]
+    if not skews:
+        return
+    worst = max(skews, key=abs)
+    if abs(worst) < SKEW_TOLD:
+        yield good("clock", "this machine's clock and the cluster's agree")
+        return
+    behind = "behind" if worst > 0 else "ahead of"
+    message = f"this machine's clock is {told_span(abs(worst))} {behind} the cluster's"
+    fix = "set it: sudo timedatectl set-ntp true (where it is right: tell the cluster's owner)"
+    if abs(worst) < SKEW_WRONG:
+        yield warning("clock", message, fix)
+    else:
+        yield problem("clock", f"{message}: tokens are refused or taken for valid", fix)
+
+
+def server_time(answers: list[Answer]) -> float | None:
+    """Now, by the cluster's clock; None when no answer says it."""
+    dated = [(answer, skew) for answer in answers if (skew := _skew(answer)) is not None]
+    return time.time() + dated[0][1] if dated else None
+
+
+def _skew(answer: Answer) -> float | None:
+    """How far the server's clock is ahead of ours, seconds; 0 when it may agree. HTTP's dates have whole seconds."""
+    try:
+        there = parsedate_to_datetime(answer.date).timestamp()
+    except (TypeError, ValueError):
+        return None
+    if there + 1 < answer.asked:
+        return there + 1 - answer.asked
+    return max(0.0, there - answer.answered)

@@ -1,0 +1,178 @@
+"""The questions to this machine, one function each: can the local platform run here?"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from hera_utils.preflight.finding import Finding, Subject, good, problem, warning
+
+LEAST_FREE = 200 * 1024 * 1024  # bytes: below it a few runs' logs and artifacts fill the disk
+
+
+def state_folder(subject: Subject) -> Iterator[Finding]:
+    """The local platform must write there; so must SQLite, which wants a disk with room."""
+    from hera_utils.local_platform.pods.pod.disk_room import is_full, shortage
+
+    folder = Path(subject.context.state)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    fix = "name another folder with --state or HERA_UTILS_STATE, or make this one writable"
+    if not existing.is_dir():
+        yield problem("state folder", f"the state folder {folder} cannot be made: {existing} is a file", fix)
+        return
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        if is_full(error):
+            full = shortage(str(existing), error)
+            yield problem("state folder", f"no task starts: {full.partition(': ')[0]}", full.partition(": ")[2])
+            return
+        yield problem(
+            "state folder", f"the state folder {folder} cannot be written ({(error.strerror or '').lower()})", fix
+        )
+        return
+    if full := shortage(str(existing)):
+        yield problem("state folder", f"no task starts: {full.partition(': ')[0]}", full.partition(": ")[2])
+    elif free < LEAST_FREE:
+        yield warning(
+            "state folder",
+            f"only {free // 2**20} MiB are free for the state folder {folder}",
+            "free some with: hera-utils gc; or name another with --state",
+        )
+    else:
+        yield good("state folder", f"state folder {folder} is writable, {free / 2**30:.1f} GiB free")
+
+
+# Tried in a process of its own: what it does to itself cannot be undone.
+_TRY_NAMESPACES = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
+flags = CLONE_NEWNS | (0 if os.geteuid() == 0 else CLONE_NEWUSER)
+if libc.unshare(flags) and libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
+    raise SystemExit(os.strerror(ctypes.get_errno()))
+"""
+
+
+def private_mounts(subject: Subject) -> Iterator[Finding]:
+    """Tasks see private files at the paths they declare: the kernel must let us have mounts of our own."""
+    if not sys.platform.startswith("linux"):
+        yield problem(
+            "private mounts",
+            "this system has no private mounts: tasks run as processes on Linux only",
+            "name an Argo server with --argo_server, or use a virtual machine with Linux; on Windows run inside WSL",
+        )
+        return
+    tried = subprocess.run([sys.executable, "-c", _TRY_NAMESPACES], capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        yield good("private mounts", "the kernel allows private mounts")
+        return
+    why = (tried.stderr.strip().splitlines() or ["refused"])[-1].lower()
+    knob = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    fix = "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000"
+    if knob.is_file() and knob.read_text().strip() == "1":
+        fix = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    yield problem("private mounts", f"the kernel refuses private mounts ({why})", fix + "; or use containers")
+
+
+def python(subject: Subject) -> Iterator[Finding]:
+    """The interpreter of script tasks: it must be there, and know Hera for tasks of Hera's runner."""
+    program = subject.context.python or sys.executable
+    fix = "correct --python or HERA_UTILS_PYTHON, or leave it out to use the Python that submits"
+    question = (
+        "import importlib.metadata as m, importlib.util as u, json, platform;"
+        "print(json.dumps([platform.python_version(), m.version('hera') if u.find_spec('hera') else None]))"
+    )
+    try:
+        answer = subprocess.run([program, "-c", question], capture_output=True, text=True, timeout=60, check=True)
+        version, hera = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        yield problem("python", f"{program} cannot run script tasks: it is no Python that starts", fix)
+        return
+    if hera is None:
+        yield warning(
+            "python",
+            f"Python {version} ({program}) has no Hera: plain script tasks run, tasks of Hera's runner do not",
+            f"{program} -m pip install hera",
+        )
+    else:
+        yield good("python", f"Python {version} with Hera {hera} runs script tasks ({program})")
+
+
+def images(subject: Subject) -> Iterator[Finding]:
+    """What the image table names must be on this machine."""
+    for pattern, entry in subject.context.images.items():
+        paths = [*entry.get("path", []), *entry.get("files", {}).values()]
+        program = entry.get("python")
+        if isinstance(program, str) and "/" in program:
+            paths.append(program)
+        for path in paths:
+            if not os.path.exists(path):
+                origin = subject.context.origin("images")
+                yield problem(
+                    "images", f"the image `{pattern}` needs {path}, which does not exist", f"correct it ({origin})"
+                )
+    from hera_utils.local_platform.pods.images import defaults
+
+    count = len(subject.context.images)
+    told_table = (
+        f"{count} image{'s' if count != 1 else ''} in the settings' table"
+        if count
+        else "no image table in the settings"
+    )
+    yield good("images", f"{told_table}; always stood in for: {', '.join(defaults())}; others are refused")
+
+
+def volumes(subject: Subject) -> Iterator[Finding]:
+    """Folders that stand for claims."""
+    for claim, folder in subject.context.volumes.items():
+        path = Path(folder)
+        if path.is_dir() and os.access(path, os.W_OK):
+            yield good("claim", f"claim {claim} is the folder {folder}")
+        elif path.exists():
+            yield problem(
+                "claim", f"claim {claim}: {folder} is not a folder that can be written", "name another in `volumes`"
+            )
+        else:
+            yield good("claim", f"claim {claim} will be the folder {folder}, made when it is needed")
+
+
+def described(subject: Subject) -> Iterator[Finding]:
+    """What the experiment's environment needs to be made here: values of secrets."""
+    from hera_utils.platforms.manifests import declared
+
+    if subject.environment is None:
+        return
+    for one in declared(subject.environment, subject.context.argo_namespace, local=True):
+        if one.lacking is not None:
+            message = f"{one.lacking}; a run makes it where it is not there yet"
+            yield warning(one.word, message, one.lacking.fix)
+
+
+def local_server(subject: Subject) -> Iterator[Finding]:
+    """Whether the local platform runs: it need not."""
+    file = Path(subject.context.state) / "server.json"
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+        os.kill(int(said["pid"]), 0)
+    except FileNotFoundError:
+        yield good("local platform", "the local platform is not running; it starts when it is needed")
+    except (OSError, ValueError, KeyError, TypeError):
+        yield good(
+            "local platform", "the local platform is not running; it starts when it is needed (it was not stopped)"
+        )
+    else:
+        mode = file.stat().st_mode & 0o077
+        if mode:
+            yield problem("local platform", f"{file} holds a token and others can read it", f"chmod 600 {file}")
+        yield good(
+            "local platform", f"the local platform runs at {said.get('argo_server')}, version {said.get('version')}"
+        )

@@ -1,0 +1,363 @@
+"""What a workflow needs of the local platform: images that this machine stands in for, packages, programs, and the objects it names.
+
+The objects are asked of the local platform's server, as a cluster's are (objects.py); the rest is looked at on this machine. Every
+run is looked at: what only some need is imported by them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
+from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.connection import Connection, connect
+from hera_utils.preflight.finding import Finding, good, problem, told, warning
+from hera_utils.preflight.limits import argument_breaches, breaches
+from hera_utils.preflight.needs import Needs, amount, needs_of
+from hera_utils.preflight.reachable_templates import Called, called
+from hera_utils.settings.resolve import CLIContext
+
+if TYPE_CHECKING:
+    from hera_utils.local_platform.pods.images import ImageTable
+
+Json = dict[str, Any]
+OBJECTS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
+
+
+def workflow_findings(
+    context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool
+) -> Iterator[Finding]:
+    """Everything that workflows lack on this machine. The platform's server is asked where they name objects or stored templates.
+
+    documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run makes before
+    it begins. thorough: look as well at what submitting tells by itself: whether the server takes them.
+    """
+    platform, table = _Platform(context, documents), table_of(context)
+    try:
+        for document in documents:
+            kind = document.get("kind", "Workflow")
+            if kind in OBJECTS or (kind != "Workflow" and not thorough):
+                continue  # what is stored may be stored; it is looked at when it runs
+            reach = called(document, platform.template)
+            needs = needs_of({"kind": "Workflow", "spec": reach.spec})
+            yield from _templates(reach)
+            yield from _images(table, needs)
+            yield from _programs(table, reach)
+            yield from _packages(context, table, reach)
+            yield from _ports(reach)
+            yield from _host_paths(needs)
+            yield from _sizes(needs)
+            yield from _limits(document, thorough=thorough)
+            yield from _objects(platform, environment, needs, thorough=thorough)
+            if thorough and not reach.unknown:
+                yield from _taken(platform, document)
+    finally:
+        platform.close()
+
+
+class _Platform:
+    """The local platform's server, started or joined when something of it is asked for; before it, what is stored with the workflows."""
+
+    def __init__(self, context: CLIContext, documents: Sequence[Json]) -> None:
+        self.context = context
+        self.siblings = {
+            (document.get("kind", "Workflow"), str((document.get("metadata") or {}).get("name") or "")): document
+            for document in documents
+        }
+        self._connection: Connection | None = None
+        self._client: ArgoClient | None = None
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            self._connection = connect(self.context)
+        return self._connection
+
+    @property
+    def client(self) -> ArgoClient:
+        if self._client is None:
+            self._client = ArgoClient(self.connection)
+        return self._client
+
+    def template(self, kind: str, name: str) -> Json | None:
+        return self.siblings.get((kind, name)) or self.client.template(kind, name)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+
+def _templates(reach: Called) -> Iterator[Finding]:
+    for (kind, name), where in reach.unknown.items():
+        yield problem(
+            "template",
+            f'{kind} "{name}" does not exist ({where} refers to it)',
+            "store it with: hera-utils run FILE, or call create() on it in its script",
+        )
+
+
+# --- images, programs, packages --------------------------------------------------------------------------------------------
+
+
+def table_of(context: CLIContext) -> ImageTable:
+    """How this machine stands in for images: the settings' table, that of the server that runs, the defaults."""
+    from hera_utils.local_platform.pods.images import ImageTable
+
+    return ImageTable({**_table_of_server(context), **context.images})
+
+
+def _table_of_server(context: CLIContext) -> dict[str, Json]:
+    """What the running server was started with (its own HERA_UTILS_IMAGES)."""
+    try:
+        known = json.loads((Path(context.state) / "server.json").read_text(encoding="utf-8"))
+        return dict(known.get("images") or {})
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _images(table: ImageTable, needs: Needs) -> Iterator[Finding]:
+    for image, where in needs.images.items():
+        if table.lookup(image) is None:
+            yield problem(
+                "images",
+                f'no stand-in for the image "{image}" on this machine ({where})',
+                f'write the line  "{image}": {{python: current}}  (with {{}} alone it is this machine\'s programs) into a file and run '
+                "with --images FILE",
+            )
+
+
+def _containers(reach: Called) -> Iterator[tuple[str, Json]]:
+    """(template, container) of every container of every template."""
+    for template in reach.spec.get("templates") or ():
+        name = str(template.get("name") or "")
+        for part in ("container", "script"):
+            if isinstance(template.get(part), dict):
+                yield name, template[part]
+        inside = (template.get("containerSet") or {}).get("containers") or ()
+        for container in (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ())):
+            yield name, container
+
+
+def _programs(table: ImageTable, reach: Called) -> Iterator[Finding]:
+    """Commands that this machine lacks where it stands in for an image. A volume or an artifact may bring one: then nothing is said."""
+    for name, container in _containers(reach):
+        command = next(iter(container.get("command") or ()), "")
+        entry = table.lookup(str(container.get("image") or ""))
+        if entry is None or not command or "{{" in command or (entry.get("python") and "python" in command):
+            continue
+        if command in (entry.get("files") or {}):
+            continue
+        folders = os.pathsep.join([*(entry.get("path") or ()), os.environ.get("PATH", os.defpath)])
+        if "/" in command:
+            lacking = command.startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")) and not os.path.exists(command)
+        else:
+            lacking = shutil.which(command, path=folders) is None
+        if lacking:
+            yield warning(
+                "programs",
+                f'the program {command}, which {name} runs, is not on this machine, which stands in for the image "{container["image"]}"',
+                "install it, or name a folder that holds it as `path` in the image table",
+            )
+
+
+def _packages(context: CLIContext, table: ImageTable, reach: Called) -> Iterator[Finding]:
+    """Modules that inline Python scripts import and their interpreter has not."""
+    from hera_utils.preflight.imports import imported, missing, remedy
+
+    wanted: dict[str, dict[str, str]] = {}
+    for name, container in _containers(reach):
+        command = next(iter(container.get("command") or ()), "")
+        source = container.get("source")
+        entry = table.lookup(str(container.get("image") or "")) or {}
+        if not isinstance(source, str) or "python" not in os.path.basename(command) or not entry.get("python"):
+            continue
+        python = context.python or sys.executable if entry["python"] == "current" else str(entry["python"])
+        for module in imported(source) - sys.stdlib_module_names:
+            wanted.setdefault(python, {}).setdefault(module, name)
+    for python, modules in wanted.items():
+        for module in missing(python, modules):
+            yield warning(
+                "packages",
+                f"{modules[module]} imports {module}, which the Python of its tasks does not have ({python})",
+                remedy(python, module, _folder_of_script()),
+            )
+
+
+def _folder_of_script() -> Path:
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return Path(main).resolve().parent if main else Path.cwd()
+
+
+# --- ports, folders, sizes and limits --------------------------------------------------------------------------------------
+
+
+def _ports(reach: Called) -> Iterator[Finding]:
+    """Ports of the machine itself (`hostPort`, `hostNetwork`) that another program has: nothing would answer, or the wrong one."""
+    whole = bool(reach.spec.get("hostNetwork"))
+    for name, container in _containers(reach):
+        for port in container.get("ports") or ():
+            number = port.get("hostPort") or (port.get("containerPort") if whole else None)
+            if isinstance(number, int) and _is_taken(number):
+                yield warning(
+                    "ports",
+                    f"{name} wants port {number} of this machine, which another program has",
+                    "end that program, or leave out hostPort and hostNetwork: then every pod has an address of its own",
+                )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports of connections that were closed are free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+        return False
+
+
+def _host_paths(needs: Needs) -> Iterator[Finding]:
+    """What of this machine a workflow mounts by its path: what is not there, or not of the type that the workflow says."""
+    from hera_utils.local_platform.pods.pod import host_paths
+
+    for path, (kind, volume) in needs.host_paths.items():
+        path = host_paths.located(path)
+        if any(path.startswith(f"{other.rstrip('/')}/") for other in needs.host_paths):
+            continue  # an earlier task may put it there
+        obstacle = host_paths.unfit(path, kind, volume)
+        absent = obstacle is None and not os.path.exists(path)
+        if absent:
+            obstacle = host_paths.unmakeable(path, kind, volume)
+        if obstacle is not None:
+            yield problem("host path", obstacle.message, obstacle.fix)
+        elif absent:
+            what = "an empty file" if kind == "FileOrCreate" else "an empty folder"
+            yield warning(
+                "host path",
+                f'hostPath "{path}" of the volume "{volume}" does not exist on this machine: {what} is made there',
+                "if tasks read from it, put there what they read, or correct the path",
+            )
+
+
+def _sizes(needs: Needs) -> Iterator[Finding]:
+    machine = {"cpu": Fraction(os.cpu_count() or 1), "memory": Fraction(_memory())}
+    for size in needs.sizes:
+        for what, there in machine.items():
+            wanted = sum((amount(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
+            if wanted > there:
+                yield warning(
+                    "size",
+                    f"{size.template} asks for {_amount(what, wanted)}, this machine has {_amount(what, there)}: "
+                    "it runs with what there is",
+                    "make its request smaller, or send it to a cluster: --argo_server",
+                )
+
+
+def _amount(what: str, value: Fraction) -> str:
+    return f"{float(value):g} CPUs" if what == "cpu" else f"{float(value / 2**30):.3g} GiB of memory"
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
+    """What no kernel takes; and, when asked for, what a cluster would not take of what runs here."""
+    here = list(argument_breaches(document))
+    for what, fix in here:
+        yield problem("limits", what, fix)
+    if thorough:
+        for what, fix in breaches(document):
+            if (what, fix) not in here:
+                yield warning("limits", f"it runs here, but on no cluster: {what}", fix)
+
+
+# --- objects ---------------------------------------------------------------------------------------------------------------
+
+
+def _objects(platform: _Platform, environment: Environment, needs: Needs, *, thorough: bool) -> Iterator[Finding]:
+    """Claims, config maps, secrets and accounts that the workflow names and nobody makes before it runs."""
+    needs = _less(needs, environment, platform.siblings)
+    accounts = thorough and (needs.service_accounts or needs.pull_secrets)
+    if not (needs.claims or needs.config_maps or needs.secrets or accounts):
+        return
+    from hera_utils.platforms.cluster import Cluster
+    from hera_utils.platforms.kubernetes_http import KubernetesHttp
+    from hera_utils.preflight import objects
+    from hera_utils.preflight.inquiry import Asker, Place, closing
+    from hera_utils.preflight.tokens import Token
+
+    context, connection = platform.context, platform.connection
+    cluster = Cluster(connection)
+    asker = Asker(KubernetesHttp(cluster))
+    with closing(asker):
+        place = Place(context, connection, Environment(), needs, Token("opaque"), asker)
+        for look in (objects.claims, objects.config_maps, objects.secrets):
+            try:
+                yield from look(place)
+            except HeraUtilsError as error:
+                yield told("local platform", error)
+        if accounts:
+            yield from map(_of_a_cluster, objects.service_accounts(place))
+
+
+def _of_a_cluster(finding: Finding) -> Finding:
+    """Pods of this machine need neither an account nor a pull secret; those of a cluster will."""
+    if finding.ok:
+        return finding
+    message = finding.message.partition(":")[0]
+    return warning(finding.check, f"{message}: nothing needs it here, pods of a cluster will", finding.fix)
+
+
+def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, str]]) -> Needs:
+    """Without what the environment or the file of the workflow describes: a run on this machine makes it."""
+    created = {name: {one for kind, one in siblings if kind == name} for name in OBJECTS}
+    claims = created["PersistentVolumeClaim"] | {volume.claim_name for volume in environment.volumes}
+    config_maps = created["ConfigMap"] | {one.name for one in environment.config_maps}
+    secrets = created["Secret"] | {one.name for one in environment.secrets}
+    if environment.image_pull_secret is not None:
+        secrets.add(environment.image_pull_secret.name)
+    accounts = {environment.service_account.name} if environment.service_account is not None else set()
+
+    def without(needed: dict[str, Any], names: set[str]) -> dict[str, Any]:
+        return {name: use for name, use in needed.items() if name not in names}
+
+    return replace(
+        needs,
+        claims=without(needs.claims, claims),
+        config_maps=without(needs.config_maps, config_maps),
+        secrets=without(needs.secrets, secrets),
+        service_accounts=without(needs.service_accounts, accounts),
+        pull_secrets=without(needs.pull_secrets, secrets),
+    )
+
+
+def named_volumes(context: CLIContext, documents: Iterable[Json]) -> Environment:
+    """The claims of workflows that the settings give a folder (`volumes`): a run on this machine makes them."""
+    names = {name for document in documents for name in needs_of(document).claims}
+    return Environment(more_volumes=tuple(PersistedVolume(name) for name in sorted(names & set(context.volumes))))
+
+
+def _taken(platform: _Platform, document: Json) -> Iterator[Finding]:
+    from hera_utils.preflight.validity import check_with
+
+    try:
+        if len(platform.siblings) > 1:
+            check_with(document, platform.template)
+        else:
+            platform.client.lint(document)
+    except (InvalidWorkflow, Refused) as error:
+        fix = "correct the workflow; hera-utils lint checks it without running it"
+        yield problem("workflow", f"the workflow would be refused: {error.message}", error.fix or fix)
+    else:
+        yield good("workflow", "the workflow would be taken")

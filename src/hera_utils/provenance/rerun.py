@@ -1,0 +1,210 @@
+"""A manifest read again: what it takes to repeat its run, and what is not as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.provenance.manifest import NAME
+from hera_utils.runs.record import RUN_LABEL
+from hera_utils.settings.secret import MASK
+
+Json = dict[str, Any]
+
+_ONCE = (
+    "--resume",
+    "--explain",
+    "--detach",
+    "--keep-done",
+    "--keep_done",
+)  # what was asked for then, and is not what a repetition means
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a manifest says of its run.
+
+    folder: of the crate. script: where the script was when it ran, None when no script is known; arguments: its command line, None when
+    that is not known. sources: path relative to the script's folder → sha256. workflows: documents, in order; last: names of those that
+    ran after all others (gather). versions: software → version; packages: name → version.
+    """
+
+    run: str
+    folder: Path
+    script: Path | None
+    arguments: tuple[str, ...] | None
+    sources: Mapping[str, str]
+    workflows: tuple[Json, ...]
+    last: frozenset[str]
+    versions: Mapping[str, str]
+    packages: Mapping[str, str]
+
+
+def read(path: Path) -> Recorded:
+    """A manifest (ro-crate-metadata.json, or its folder). SettingsError for what is none, ResourceError for one that cannot be read."""
+    path = path / NAME if path.is_dir() else path
+    try:
+        told = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ResourceError(
+            f"the manifest {path} cannot be read ({(error.strerror or str(error)).lower()})",
+            fix="name a ro-crate-metadata.json; hera-utils report NAME --crate writes one",
+        ) from None
+    except (ValueError, RecursionError):
+        raise SettingsError(f"{path} is no JSON", fix="name a ro-crate-metadata.json") from None
+    graph = told.get("@graph") if isinstance(told, dict) else None
+    found = graph if isinstance(graph, list) else []
+    entities = {str(one["@id"]): one for one in found if isinstance(one, dict) and "@id" in one}
+    action = entities.get("#run")
+    if action is None:
+        raise SettingsError(
+            f"{path} is no manifest of a run of hera_utils", fix="hera-utils report NAME --crate writes one"
+        )
+    try:
+        return _recorded(path.parent.resolve(), entities, action)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise SettingsError(f"the manifest {path} is damaged", fix="take the one that the run wrote") from None
+
+
+def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recorded:
+    facts = {str(one.get("name")): str(one.get("value")) for key, one in entities.items() if key.startswith("#fact-")}
+    main = str((action.get("instrument") or {}).get("@id", ""))
+    origin = folder / facts["script"] if main.startswith("script/") and facts.get("script") else None
+    arguments = json.loads(facts["arguments"]) if "arguments" in facts else None
+    return Recorded(
+        run=str(action.get("name", "")).removeprefix("Run "),
+        folder=folder,
+        script=origin.resolve() if origin is not None else None,
+        arguments=None if arguments is None else tuple(str(word) for word in arguments if word not in _ONCE),
+        sources={
+            key.removeprefix("script/"): str(one.get("sha256", ""))
+            for key, one in entities.items()
+            if key.startswith("script/")
+        },
+        workflows=tuple(
+            _document(folder, key) for key in entities if key.startswith("workflows/") and key.endswith(".json")
+        ),
+        last=_after_all_others(folder),
+        versions={
+            str(one["name"]): str(one.get("softwareVersion", ""))
+            for one in entities.values()
+            if one.get("@type") == "SoftwareApplication"
+        },
+        packages=_packages(folder),
+    )
+
+
+def _document(folder: Path, key: str) -> Json:
+    path = (folder / key).resolve()
+    if not path.is_relative_to(folder):
+        raise SettingsError(f"the manifest names a file outside its folder: {key}", fix="do not trust it")
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise ResourceError(f"the recorded workflow {path} cannot be read", fix="restore the crate") from None
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        raise SettingsError(f"{path} is no workflow", fix="restore the crate")
+    return document
+
+
+def _after_all_others(folder: Path) -> frozenset[str]:
+    try:
+        facts = json.loads((folder / "run.json").read_bytes())
+        return frozenset(str(one["name"]) for one in facts.get("workflows") or () if one.get("role") == "gather")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return frozenset()
+
+
+def _packages(folder: Path) -> dict[str, str]:
+    try:
+        lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return {}
+    return {name: number for name, sign, number in (line.partition("==") for line in lines) if sign}
+
+
+def changed_sources(recorded: Recorded) -> list[str]:
+    """The files of the script that are gone or not as they were."""
+    if recorded.script is None:
+        return []
+    return [name for name in recorded.sources if not _as_it_was(recorded, name, recorded.script.parent / name)]
+
+
+def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
+    kept = recorded.folder / "script" / name
+    try:
+        now, then = path.read_bytes(), kept.read_bytes()
+    except (OSError, ValueError):
+        return False
+    # the second: the crate itself was changed
+    return now == then and hashlib.sha256(then).hexdigest() == recorded.sources[name]
+
+
+def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
+    """What is of another version now: software first, then packages, each in words."""
+    told = [
+        f"{name} {versions.get(name) or 'none'}, recorded with {number}"
+        for name, number in recorded.versions.items()
+        if versions.get(name, number) != number
+    ]
+    now = {_canonical(name): number for name, number in packages.items()}
+    others = sorted(
+        name
+        for name, number in recorded.packages.items()
+        if _canonical(name) not in ("hera", "hera-utils") and now.get(_canonical(name)) != number
+    )
+    if others:
+        shown = ", ".join(
+            f"{name} {recorded.packages[name]} → {now.get(_canonical(name), 'none')}" for name in others[:5]
+        )
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        told.append(f"other packages: {shown}{more}")
+    return told
+
+
+def _canonical(name: str) -> str:
+    """A package's name as all its spellings have it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def as_new(document: Json, given: Mapping[str, str]) -> Json:
+    """A recorded workflow to be submitted again: under a new name of the same prefix, with parameters that are given now.
+
+    SettingsError where a manifest of an older version has stars in the place of a value.
+    """
+    metadata = dict(document.get("metadata") or {})
+    name = str(metadata.pop("name", "run"))
+    metadata.setdefault("generateName", f"{name[:50].rstrip('-.')}-")
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != RUN_LABEL}
+    metadata["labels"] = labels
+    spec = dict(document.get("spec") or {})
+    arguments = dict(spec.get("arguments") or {})
+    parameters = [
+        {**one, "value": given[one["name"]]} if one.get("name") in given else one
+        for one in arguments.get("parameters") or ()
+    ]
+    if parameters:
+        spec["arguments"] = {**arguments, "parameters": parameters}
+    masked = _masked_names(spec)
+    if masked:
+        raise SettingsError(
+            f"the manifest does not hold the value of {masked[0]}, which is secret",
+            fix=f"give it: -p {masked[0]}=VALUE (a parameter of the workflow), or run the script anew",
+        )
+    return {**document, "metadata": {k: v for k, v in metadata.items() if v}, "spec": spec}
+
+
+def _masked_names(value: Any) -> list[str]:
+    """The parameters and variables whose value an older version masked."""
+    if isinstance(value, list):
+        return [name for one in value for name in _masked_names(one)]
+    if not isinstance(value, dict):
+        return []
+    own = [str(value["name"])] if value.get("value") == MASK and "name" in value else []
+    return own + [name for one in value.values() for name in _masked_names(one)]

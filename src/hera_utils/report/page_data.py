@@ -1,0 +1,263 @@
+"""All that a report tells, as one JSON document for its page: summary, tables by column, timeline, graph, resources, failures. Pure.
+
+Bounded: at most MOST_ROWS rows a table, LONGEST characters a cell, MOST_FAILURES failures; what is left out is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hera_utils.argo.annotations import RAN
+from hera_utils.argo.node_tree import FAILED, FINISHED, timestamp
+from hera_utils.report.graph import graph
+from hera_utils.report.plots import axes_of, chosen
+from hera_utils.results.columns import Column, Table
+from hera_utils.results.results import Results
+from hera_utils.results.task_results import Row
+from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.outcome import outcome
+
+Json = dict[str, Any]
+
+MOST_ROWS = 20_000
+LONGEST = 400
+MOST_FAILURES = 100
+_HIDDEN = ("started", "finished")
+
+
+def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> Json:
+    """facts: what else is worth telling of the run, label and text."""
+    begun, ended = span(run.own)
+    phase = run.phase
+    tasks = results.tasks[:MOST_ROWS]
+    shown = Results(tasks, results.points[:MOST_ROWS], results.name)
+    return {
+        "run": run.name,
+        "experiment": run.experiment,
+        "phase": phase,
+        "message": next((end.message for end in map(outcome, run.own) if end.message), ""),
+        "begun": begun,
+        "ended": ended if phase in FINISHED else None,
+        "facts": [list(pair) for pair in facts],
+        "constants": _constants(run, results),
+        "counts": _counts(row.status for row in results.tasks),
+        "points": _counts(one.status for one in results.points),
+        "waiting": any(map(_counts_waiting, run.documents)),
+        "seconds": sum(row.seconds or 0.0 for row in results.tasks),
+        "retried": sum(row.attempts > 1 for row in results.tasks),
+        "workflows": [_workflow(document, run) for document in run.documents],
+        "tables": [_table(table, shown, begun) for table in _tables(shown)],
+        "timeline": _timeline(tasks, begun),
+        "graph": _graph(run, results),
+        "resources": resources(results.tasks),
+        "plots": _plots(shown),
+        "failures": [_failure(row) for row in results.failures[:MOST_FAILURES]],
+        "left_out": _left_out(results),
+    }
+
+
+def _counts_waiting(document: Json) -> bool:
+    """Whether the times of some tasks are those of Argo's nodes, in which they also wait for their place."""
+    nodes = ((document.get("status") or {}).get("nodes") or {}).values()
+    return any(node.get("type") == "Pod" and node.get("finishedAt") and not node.get(RAN) for node in nodes)
+
+
+def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
+    """Seconds since the epoch of the first start and the last end."""
+    times = [document.get("status") or {} for document in documents]
+    begun = [found for one in times if (found := timestamp(one.get("startedAt"))) is not None]
+    ended = [found for one in times if (found := timestamp(one.get("finishedAt"))) is not None]
+    return min(begun, default=None), max(ended, default=None)
+
+
+def resources(tasks: Sequence[Row]) -> list[Json]:
+    """By template: how many tasks, how long, what they asked for over time (Argo's resourcesDuration)."""
+    found: dict[str, Json] = {}
+    for row in tasks:
+        one = found.setdefault(
+            row.template, {"template": row.template, "tasks": 0, "seconds": 0.0, "longest": 0.0, "usage": {}}
+        )
+        one["tasks"] += 1
+        one["seconds"] += row.seconds or 0.0
+        one["longest"] = max(one["longest"], row.seconds or 0.0)
+        for name, amount in row.usage.items():
+            one["usage"][name] = one["usage"].get(name, 0) + amount
+    return sorted(found.values(), key=lambda one: -one["seconds"])
+
+
+def _counts(statuses: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for status in statuses:
+        counts[status or "Pending"] = counts.get(status or "Pending", 0) + 1
+    return counts
+
+
+def _constants(run: WholeRun, results: Results) -> list[list[str]]:
+    """What was the same for all: the experiment's constants, else the inputs that never differ."""
+    recorded = (run.facts.get("inputs") or {}).get("constants") or {}
+    if recorded:
+        return [[name, _cut(str(value))] for name, value in recorded.items()]
+    shown = []
+    for column in results.task_table.by_role("input"):
+        cells = [cell for cell in column.cells if cell is not None]
+        if len(cells) > 1 and len(set(cells)) == 1:
+            shown.append([column.name, _cut(str(cells[0]))])
+    return shown
+
+
+def _workflow(document: Json, run: WholeRun) -> Json:
+    roles = {str(one.get("name")): one for one in run.facts.get("workflows") or ()}
+    name, status = str(document["metadata"]["name"]), document.get("status") or {}
+    return {
+        "name": name,
+        "phase": str(status.get("phase") or "Pending"),
+        "role": "of an earlier run" if name in run.earlier else str(roles.get(name, {}).get("role") or ""),
+        "progress": str(status.get("progress") or ""),
+        "begun": timestamp(status.get("startedAt")),
+        "ended": timestamp(status.get("finishedAt")),
+    }
+
+
+def _tables(results: Results) -> list[Table]:
+    return [results.point_table, results.task_table] if results.points else [results.task_table]
+
+
+def _table(table: Table, results: Results, begun: float | None) -> Json:
+    columns = [_column(column) for column in table.columns if column.name not in _HIDDEN and not _blank(column)]
+    starts = [timestamp(cell) if cell else None for cell in table.column("started").cells]
+    after = [None if one is None or begun is None or one < begun else round(one - begun, 3) for one in starts]
+    place = next((n for n, column in enumerate(columns) if column["name"] == "seconds"), len(columns))
+    columns.insert(place, {"name": "start", "role": "measure", "kind": "number", "values": after})
+    if table.title == "tasks":
+        columns.append(
+            {
+                "name": "\0log",
+                "role": "log",
+                "kind": "text",
+                **_encoded(["\n".join(row.log) or None for row in results.tasks]),
+            }
+        )
+    return {"title": table.title, "rows": len(table), "columns": columns}
+
+
+def _blank(column: Column) -> bool:
+    return all(cell is None or cell == "" for cell in column.cells)
+
+
+def _column(column: Column) -> Json:
+    head: Json = {"name": column.name, "role": column.role, "kind": column.kind}
+    if column.numeric:
+        # JSON knows no nan and no infinity: they go as texts
+        values = [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in column.values]
+        return {**head, "values": values}
+    return {**head, **_encoded([None if value is None else _cut(str(value)) for value in column.values])}
+
+
+def _encoded(cells: list[str | None]) -> Json:
+    """Texts: each once with its places where they repeat."""
+    words = list(dict.fromkeys(cells))
+    if len(words) > len(cells) / 2:
+        return {"values": cells}
+    numbers = {word: number for number, word in enumerate(words)}
+    return {"words": words, "at": [numbers[cell] for cell in cells]}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _timeline(tasks: Sequence[Row], begun: float | None) -> Json:
+    """By task, in the order of the task table: start and length in seconds since the run began (-1: not started), template, status."""
+    templates = {name: number for number, name in enumerate(dict.fromkeys(row.template for row in tasks))}
+    statuses = {name: number for number, name in enumerate(dict.fromkeys(row.status for row in tasks))}
+    starts, lengths = [], []
+    for row in tasks:
+        start, end = timestamp(row.started), timestamp(row.finished)
+        # what an earlier run computed is not of this one's time
+        starts.append(-1 if start is None or begun is None or start < begun else round(start - begun, 3))
+        lengths.append(None if start is None or end is None else round(max(0.0, end - start), 3))
+    return {
+        "templates": list(templates),
+        "statuses": list(statuses),
+        "start": starts,
+        "length": lengths,
+        "template": [templates[row.template] for row in tasks],
+        "status": [statuses[row.status] for row in tasks],
+    }
+
+
+def _graph(run: WholeRun, results: Results) -> Json:
+    drawn = graph(run.documents, results.tasks, last=run.last)
+    return {
+        "boxes": [
+            {"title": box.title, "template": box.template, "counts": box.counts, "seconds": round(box.seconds, 3)}
+            for box in drawn.boxes
+        ],
+        "edges": [list(edge) for edge in drawn.edges],
+    }
+
+
+def _plots(results: Results) -> Json:
+    """The table that is plotted, of tasks the template with most to show, and the pictures to begin with."""
+    if results.points:
+        table, template = results.point_table, ""
+        found = chosen(table)
+    else:
+        template, table, found = "", results.task_table, ()
+        for name in sorted({row.template for row in results.tasks}):
+            one = results.of_template(name).task_table
+            pictures = chosen(one)
+            if pictures and (
+                not found or (pictures[0].output != "seconds", len(one)) > (found[0].output != "seconds", len(table))
+            ):
+                template, table, found = name, one, pictures
+    axes = [column.name for column in axes_of(table)]
+    return {
+        "table": "points" if results.points else "tasks",
+        "template": template,
+        "axes": axes,
+        "plots": [{"kind": one.kind, "output": one.output, "x": one.x, "series": one.series} for one in found],
+    }
+
+
+def _failure(row: Row) -> Json:
+    return {
+        "task": row.task,
+        "workflow": row.workflow,
+        "template": row.template,
+        "status": row.status,
+        "message": _cut(row.message),
+        "attempts": row.attempts,
+        "inputs": [[name, _cut(value)] for name, value in row.inputs.items()],
+        "log": [_cut(line) for line in row.log],
+    }
+
+
+def _left_out(results: Results) -> list[str]:
+    told = []
+    for what, count in (("points", len(results.points)), ("tasks", len(results.tasks))):
+        if count > MOST_ROWS:
+            more = f"hera-utils results {results.name} --{what} -o csv"
+            told.append(f"the first {MOST_ROWS:,} of {count:,} {what} are here; all of them: {more}")
+    failed = sum(row.status in FAILED for row in results.tasks)
+    if failed > MOST_FAILURES:
+        told.append(f"the first {MOST_FAILURES} of {failed:,} failures are told")
+    return told
+
+
+def duration(seconds: float | None) -> str:
+    """`12 s`, `3 min 05 s`, `2 h 05 min`."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 and seconds != int(seconds) else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def usage_text(usage: Mapping[str, int]) -> str:
+    """Argo's resourcesDuration in words: cpu in core seconds, memory in 100 MiB seconds."""
+    return ", ".join(f"{name} {amount:,} s" for name, amount in usage.items() if amount)

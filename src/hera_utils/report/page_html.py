@@ -1,0 +1,60 @@
+"""The report as one page that needs nothing else: style and scripts are inside, a policy forbids the browser everything besides them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from hera_utils.report.page_data import duration, story
+from hera_utils.results.results import Results
+from hera_utils.results.whole_run import WholeRun
+
+Json = dict[str, Any]
+
+# in the order in which they build upon each other
+_SCRIPTS = ("elements.js", "table.js", "timeline.js", "graph.js", "plots.js", "start.js")
+
+
+def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
+    """The HTML page. Nothing of a run is read as HTML or script: it is a JSON document inside the page, put into texts."""
+    return page_of(story(run, results, facts))
+
+
+def page_of(told: Json) -> str:
+    style, script = _part("style.css"), "\n".join(_part(name) for name in _SCRIPTS)
+    # in JSON a `<` may be written as an escape: then no `</script>` and no comment can begin inside of the element
+    data = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    pieces = {
+        "policy": (
+            f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
+        ),
+        "title": escape(f"{told['run']} · {told['phase']}"),
+        "plain": escape(_plain(told)),
+        "style": style,
+        "script": script,
+        "story": data.encode("utf-8", "replace").decode("utf-8"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: pieces[match[1]], _part("page.html"))
+
+
+@cache
+def _part(name: str) -> str:
+    return (files("hera_utils.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _plain(told: Json) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in told["counts"].items())
+    took = "" if told["ended"] is None else f" in {duration(told['ended'] - told['begun'])}"
+    return f"{told['run']}: {told['phase']}{took}; tasks: {counts}."

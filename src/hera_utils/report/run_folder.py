@@ -1,0 +1,101 @@
+"""What a run leaves in the folder of its record when it has ended: the report, the results, the manifest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.provenance.crate import Around, write_crate
+from hera_utils.provenance.facts import facts_of
+from hera_utils.provenance.manifest import KnownFile
+from hera_utils.report.page_data import story
+from hera_utils.report.page_html import page
+from hera_utils.results.results import Results
+from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, secrets_of, without_secrets
+from hera_utils.results.whole_run import WholeRun, gathered
+from hera_utils.settings.secret import Secret
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
+MOST_POINTS = 20_000  # of a larger run they are written when they are asked for: they take its workflows into memory
+
+
+def keep(
+    client: ArgoClient,
+    folder: Path,
+    secrets: Iterable[str | Secret | None] = (),
+    checksums: Callable[[], tuple[KnownFile, ...]] = tuple,
+) -> str:
+    """Write them; "" when that went well, else a sentence. What went wrong here never makes a run fail.
+
+    checksums: of the files that the run read and wrote.
+    """
+    known = tuple(secrets)
+    try:
+        run = gathered(client, folder.name, [folder.parent])
+        if len(run.points) > MOST_POINTS:
+            return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
+        results = run.results_with_logs(client)
+        write_report(folder / "report.html", report_page(client, run, results, known))
+    except (HeraUtilsError, OSError) as error:
+        return f"the report of {folder.name} is not written: {_with_fix(error)}"
+    try:
+        write_crate(run, run.results(), folder, replace(around(client, known), known=checksums()))
+    except (HeraUtilsError, OSError) as error:
+        return f"the manifest of {folder.name} is not written: {_with_fix(error)}"
+    return ""
+
+
+def _with_fix(error: Exception) -> str:
+    fix = getattr(error, "fix", None)
+    return f"{error}; {fix}" if fix else str(error)
+
+
+def around(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> Around:
+    connection = client.connection
+    return Around(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
+
+
+def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
+    connection = client.connection
+    where = "local: this machine, no cluster" if connection.local else f"the Argo server {connection.argo_server}"
+    return facts_of(run, where, argo=client.version())
+
+
+def report_page(
+    client: ArgoClient, run: WholeRun, results: Results, secrets: Iterable[str | Secret | None] = ()
+) -> str:
+    """The HTML page."""
+    return told(client, run, results, secrets, page)
+
+
+def told(
+    client: ArgoClient,
+    run: WholeRun,
+    results: Results,
+    secrets: Iterable[str | Secret | None],
+    form: Callable[[WholeRun, Results, list[tuple[str, str]]], str],
+) -> str:
+    """A run told in some form (page, Markdown): secrets are masked in messages and logs. ResourceError when another place holds one."""
+    known = (client.connection.token, *secrets)
+    refuse_secret_literals(run.documents)
+    shown, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
+    # looked at before it is written in a form that escapes some signs
+    refuse_secrets(f"the report of {run.name}", json.dumps(story(run, shown, facts), ensure_ascii=False), known)
+    return form(run, shown, facts)
+
+
+def write_report(path: Path, text: str) -> None:
+    """ResourceError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ResourceError(f"cannot write {path} ({why})", fix="name another file with -o") from None

@@ -1,0 +1,43 @@
+"""The output artifacts of a whole run: of its gather, and of the points that an earlier run computed, as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import ResourceError
+from hera_utils.platforms import downloads
+from hera_utils.results.whole_run import WholeRun
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.platforms.downloads import Artifact, Saved
+
+
+def artifacts_of_run(run: WholeRun) -> list[Artifact]:
+    """Each under TASK/NAME once: of a task that ran again in a later workflow of the run, those of the later one."""
+    taken = {(row.workflow, row.task) for row in run.results() if row.point} if run.earlier else set()
+    found: dict[tuple[str, str], Artifact] = {}
+    documents = sorted(run.documents, key=lambda one: one["metadata"]["name"] not in run.earlier)
+    for one in (artifact for document in documents for artifact in downloads.artifacts_of(document)):
+        if one.workflow not in run.earlier or (one.workflow, one.task) in taken:
+            found[one.task, one.name] = one
+    return list(found.values())
+
+
+def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError:
+    """The error for a run that has no artifact `rest` (TASK or TASK/NAME), or none at all."""
+    names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10])
+    what = f"no output artifact `{rest}`" if rest else "no output artifacts"
+    return ResourceError(f"{run} has {what}", fix=f"it has: {names}" if names else None)
+
+
+def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str = "", artifact: str = "") -> list[Saved]:
+    """Bring the artifacts of a run (all, a task's, one) into a folder, as TASK/NAME. ResourceError when there is none."""
+    there = artifacts_of_run(run)
+    found = downloads.wanted(there, task, artifact)
+    if not found:
+        raise absent(run.name, there, "/".join(filter(None, (task, artifact))))
+    return downloads.download(replace(client.connection, namespace=client.namespace), run.name, found, folder)

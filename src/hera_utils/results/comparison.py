@@ -1,0 +1,217 @@
+"""Two runs side by side: points (or tasks) matched by what they were given, and what differs in what they gave. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.experiment.values import text
+from hera_utils.results.columns import kind_of, typed
+from hera_utils.results.point_results import PointResult
+from hera_utils.results.results import Results
+from hera_utils.results.task_results import Row
+
+Json = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Two numbers are the same when they differ by at most `absolute`, or by `relative` times the larger one."""
+
+    relative: float = 0.0
+    absolute: float = 0.0
+
+    def same(self, one: str | None, other: str | None) -> bool:
+        if one == other or one is None or other is None:
+            return one == other
+        pair = _numbers(one, other)
+        if pair is None:
+            return False
+        if math.isnan(pair[0]) or math.isnan(pair[1]):
+            return math.isnan(pair[0]) and math.isnan(pair[1])
+        return pair[0] == pair[1] or math.isclose(*pair, rel_tol=self.relative, abs_tol=self.absolute)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs. name: an output, or `status`, `inputs.NAME`, `artifacts`. None: it is not there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+    @property
+    def difference(self) -> float | None:
+        """after - before of two numbers."""
+        pair = _numbers(self.before, self.after)
+        return None if pair is None or not all(map(math.isfinite, pair)) else pair[1] - pair[0]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A point or a task that both runs have and that differs. title: how a person knows it."""
+
+    title: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """first, second: the runs' names. what: points or tasks. same: how many are alike. only_first, only_second: titles."""
+
+    first: str
+    second: str
+    what: str
+    same: int
+    changed: tuple[Changed, ...]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
+
+    @property
+    def equal(self) -> bool:
+        return not (self.changed or self.only_first or self.only_second)
+
+    def lines(self) -> list[str]:
+        """As a diff is read."""
+        text = [f"--- {self.first}", f"+++ {self.second}"] if not self.equal else []
+        for one in self.changed:
+            text.append(f"  {one.title}")
+            for change in one.changes:
+                amount = "" if change.difference is None else f"  ({change.difference:+.6g}{_relative(change)})"
+                text.append(f"    {change.name}: {_shown(change.before)} → {_shown(change.after)}{amount}")
+        text += [f"- {title}" for title in self.only_first] + [f"+ {title}" for title in self.only_second]
+        what = self.what[:-1] if self.same == 1 else self.what
+        text.append(
+            f"{self.same} {what} alike, {len(self.changed)} differ{'s' if len(self.changed) == 1 else ''}, "
+            f"{len(self.only_first)} only in {self.first}, {len(self.only_second)} only in {self.second}"
+        )
+        return text
+
+    def as_json(self) -> Json:
+        return {
+            "first": self.first,
+            "second": self.second,
+            "what": self.what,
+            "same": self.same,
+            "changed": [
+                {
+                    "title": one.title,
+                    "changes": [
+                        {"name": c.name, "before": c.before, "after": c.after, "difference": c.difference}
+                        for c in one.changes
+                    ],
+                }
+                for one in self.changed
+            ],
+            "only_first": list(self.only_first),
+            "only_second": list(self.only_second),
+        }
+
+
+def compare(first: Results, second: Results, tolerance: Tolerance | None = None) -> Comparison:
+    """Points are matched by their values where both runs have points, else tasks by template and inputs.
+
+    A task whose inputs changed (it was given what another one computed) is matched by its path, and that is told as a change.
+    Times, attempts and messages are no results: they are not compared.
+    """
+    tolerance = tolerance or Tolerance()
+    points = bool(first.points and second.points)
+    ones, others = (_points(first), _points(second)) if points else (_tasks(first), _tasks(second))
+    pairs = [(ones.pop(key), others.pop(key)) for key in list(ones) if key in others]
+    if not points:
+        pairs += _by_path(ones, others)
+    changed = [Changed(_title(one), changes) for one, other in pairs if (changes := _changes(one, other, tolerance))]
+    return Comparison(
+        first=first.name,
+        second=second.name,
+        what="points" if points else "tasks",
+        same=len(pairs) - len(changed),
+        changed=tuple(changed),
+        only_first=tuple(_title(one) for one in ones.values()),
+        only_second=tuple(_title(one) for one in others.values()),
+    )
+
+
+def _points(results: Results) -> dict[Key, Any]:
+    return {tuple(sorted((name, text(value)) for name, value in one.values.items())): one for one in results.points}
+
+
+def _tasks(results: Results) -> dict[Key, Any]:
+    """By template and inputs; where these do not tell two tasks apart, by their path as well."""
+    groups: dict[Key, list[Row]] = {}
+    for row in results.tasks:
+        groups.setdefault((row.template, *sorted(row.inputs.items())), []).append(row)
+    found: dict[Key, Any] = {}
+    for key, members in groups.items():
+        for row in members:
+            found[key if len(members) == 1 else (*key, _path(row))] = row
+    return found
+
+
+def _path(row: Row) -> str:
+    """The task's path; the entry template's own node is named as its run."""
+    return "" if row.task == row.workflow else row.task
+
+
+def _by_path(ones: dict[Key, Any], others: dict[Key, Any]) -> list[tuple[Any, Any]]:
+    there = {(row.template, _path(row)): key for key, row in others.items()}
+    pairs = []
+    for key, row in list(ones.items()):
+        partner = there.get((row.template, _path(row)))
+        if partner is not None:
+            pairs.append((ones.pop(key), others.pop(partner)))
+    return pairs
+
+
+def _changes(one: Row | PointResult, other: Row | PointResult, tolerance: Tolerance) -> tuple[Change, ...]:
+    found = []
+    if one.status != other.status:
+        found.append(Change("status", one.status, other.status))
+    if isinstance(one, Row) and isinstance(other, Row):
+        found += [
+            Change(f"inputs.{name}", one.inputs.get(name), other.inputs.get(name))
+            for name in _names(one.inputs, other.inputs)
+            if one.inputs.get(name) != other.inputs.get(name)
+        ]
+    found += [
+        Change(name, one.outputs.get(name), other.outputs.get(name))
+        for name in _names(one.outputs, other.outputs)
+        if not tolerance.same(one.outputs.get(name), other.outputs.get(name))
+    ]
+    if set(one.artifacts) != set(other.artifacts):
+        found.append(Change("artifacts", " ".join(one.artifacts), " ".join(other.artifacts)))
+    return tuple(found)
+
+
+def _names(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]:
+    return dict.fromkeys([*one, *other])
+
+
+def _title(one: Row | PointResult) -> str:
+    if isinstance(one, PointResult):
+        return ", ".join(f"{name}={text(value)}" for name, value in one.values.items()) or one.name or one.id
+    told = ", ".join(f"{name}={_shown(value)}" for name, value in one.inputs.items())
+    return f"{one.task} ({told})" if told and "(" not in one.task else one.task
+
+
+def _numbers(one: str | None, other: str | None) -> tuple[float, float] | None:
+    if one is None or other is None or kind_of((one, other)) not in ("integer", "number"):
+        return None
+    return float(typed(one, "number")), float(typed(other, "number"))
+
+
+def _relative(change: Change) -> str:
+    pair = _numbers(change.before, change.after)
+    if pair is None or pair[0] == 0 or change.difference is None:
+        return ""
+    return f", {100 * change.difference / abs(pair[0]):+.3g} %"
+
+
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "(none)"
+    line = " ".join(value.split())
+    return line if len(line) <= 60 else line[:59] + "…"

@@ -1,0 +1,157 @@
+"""Results as others read them: CSV, JSON, Parquet, and the frames of pandas and polars (extras, imported when asked for)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hera_utils.errors import ResourceError
+from hera_utils.results.columns import Column, Kind, Table
+from hera_utils.results.point_results import PointResult
+from hera_utils.results.task_results import Row
+
+if TYPE_CHECKING:
+    from hera_utils.results.results import Results
+
+Json = dict[str, Any]
+
+_PANDAS: dict[Kind, str] = {"integer": "Int64", "number": "float64", "boolean": "boolean", "text": "object"}
+
+
+def csv_text(table: Table) -> str:
+    """A header, then a line a row; cells as the tasks wrote them."""
+    lines = [table.names, *([_cell(cell) for cell in line] for line in table.lines())]
+    # a lone carriage return is not quoted by itself when lines end with \n
+    quoting: Literal[0, 1] = (
+        csv.QUOTE_ALL if any("\r" in cell for line in lines for cell in line) else csv.QUOTE_MINIMAL
+    )
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(lines)
+    return text.getvalue()
+
+
+def _cell(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return cell if isinstance(cell, str) else str(cell)
+
+
+def json_text(results: Results, by: str | None = None) -> str:
+    """A list with an object a row, numbers as numbers."""
+    return json.dumps(json_rows(results, by), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def json_rows(results: Results, by: str | None = None) -> list[Json]:
+    """The rows of `results.table(by)` with inputs and outputs as objects of their own; what is no number in JSON is a text."""
+    table = results.table(by)
+    inputs = {_plain(column, "input"): column for column in table.by_role("input")}
+    outputs = {_plain(column, "output"): column for column in table.by_role("output")}
+    found: Sequence[Row | PointResult] = results.points if table.title == "points" else results.tasks
+    return [_json_row(one, _at(inputs, number), _at(outputs, number)) for number, one in enumerate(found)]
+
+
+def _at(columns: dict[str, Column], number: int) -> Json:
+    return {
+        name: _sayable(column.values[number]) for name, column in columns.items() if column.cells[number] is not None
+    }
+
+
+def _plain(column: Column, role: str) -> str:
+    prefix = f"{role}s."
+    return column.name[len(prefix) :] if column.name.startswith(prefix) else column.name
+
+
+def _json_row(one: Row | PointResult, inputs: Json, outputs: Json) -> Json:
+    head: Json
+    if isinstance(one, PointResult):
+        head = {"point": one.id, "name": one.name, "values": inputs}
+    else:
+        head = {"task": one.task, "template": one.template, "workflow": one.workflow, "inputs": inputs}
+        if one.point:
+            head = {"point": one.point, **head}
+    row = {
+        **head,
+        "outputs": outputs,
+        "artifacts": list(one.artifacts),
+        "status": one.status,
+        "started": one.started or None,
+        "finished": one.finished or None,
+        "seconds": one.seconds,
+        "attempts": one.attempts,
+        "message": one.message,
+    }
+    if isinstance(one, PointResult):
+        row["tasks"] = [task.task for task in one.tasks]
+        log = [line for task in one.tasks for line in task.log]
+    else:
+        log = list(one.log)
+    if log:
+        row["log"] = log
+    return row
+
+
+def _sayable(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def written(text: str, path: str | os.PathLike[str] | None) -> str:
+    """The text, also put into a file when one is named. ResourceError when that cannot be."""
+    if path is not None:
+        try:
+            Path(path).write_text(text, encoding="utf-8", newline="")
+        except OSError as error:
+            raise _unwritable(path, error) from None
+    return text
+
+
+def pandas_frame(table: Table) -> Any:
+    pandas = _extra("pandas", "to_pandas()", "pandas")
+    return pandas.DataFrame(
+        {column.name: pandas.array(_listed(column), dtype=_PANDAS[column.kind]) for column in table.columns}
+    )
+
+
+def polars_frame(table: Table) -> Any:
+    polars = _extra("polars", "to_polars()", "polars")
+    kinds = {"integer": polars.Int64, "number": polars.Float64, "boolean": polars.Boolean, "text": polars.String}
+    return polars.DataFrame(
+        [polars.Series(column.name, _listed(column), dtype=kinds[column.kind]) for column in table.columns]
+    )
+
+
+def parquet_file(table: Table, path: str | os.PathLike[str]) -> None:
+    arrow = _extra("pyarrow", "a Parquet file", "parquet")
+    parquet = import_module("pyarrow.parquet")
+    kinds = {"integer": arrow.int64(), "number": arrow.float64(), "boolean": arrow.bool_(), "text": arrow.string()}
+    columns = {column.name: arrow.array(_listed(column), type=kinds[column.kind]) for column in table.columns}
+    try:
+        parquet.write_table(arrow.table(columns), os.fspath(path))
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _listed(column: Column) -> list[Any]:
+    return list(column.values)
+
+
+def _extra(module: str, what: str, extra: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ResourceError(
+            f"{what} needs {module}, which is not installed here", fix=f"pip install 'hera_utils[{extra}]'"
+        ) from None
+
+
+def _unwritable(path: str | os.PathLike[str], error: OSError) -> ResourceError:
+    why = (error.strerror or str(error)).lower()
+    return ResourceError(f"cannot write {os.fspath(path)} ({why})", fix="name another file or folder")

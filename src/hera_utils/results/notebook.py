@@ -1,0 +1,35 @@
+"""Results as a notebook shows them: a plain HTML table, every text escaped. Pure."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from hera_utils.results.terminal_table import sheets
+
+if TYPE_CHECKING:
+    from hera_utils.results.results import Results
+
+MOST_ROWS = 60
+
+
+def results_html(results: Results) -> str:
+    """The points and tasks of a run as HTML tables, at most MOST_ROWS rows each; nothing of a run is read as HTML."""
+    parts = []
+    for sheet in sheets(results, exact=False):
+        head = "".join(f"<th>{escape(name)}</th>" for name in sheet.header)
+        lines = []
+        for line in sheet.lines[:MOST_ROWS]:
+            cells = zip(line, sheet.numeric, strict=True)
+            lines.append("<tr>" + "".join(f"<td{_right(right)}>{escape(cell)}</td>" for cell, right in cells) + "</tr>")
+        left_out = len(sheet.lines) - MOST_ROWS
+        more = f"<p>and {left_out} more: <code>.to_pandas()</code> has them all</p>" if left_out > 0 else ""
+        parts.append(
+            f"<table><caption>{escape(sheet.title)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{''.join(lines)}</tbody></table>{more}"
+        )
+    return f"<div>{''.join(parts) or '<p>no task has started</p>'}</div>"
+
+
+def _right(numeric: bool) -> str:
+    return ' style="text-align:right"' if numeric else ""

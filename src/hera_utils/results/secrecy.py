@@ -1,0 +1,140 @@
+"""Secrets where a run is told: masked in what people read, refused in what is read again. Pure.
+
+Masked are messages, the last lines of failed tasks, and the command line. Results, tables, paths, and the files of a record or a manifest
+are never changed: a file with stars in it says what is not true. A secret that would come to stand there is an error.
+
+A secret is what we know to be one (the settings' tokens, what the experiment's environment declares), a text that looks like a key
+under a name that says that it is one, and what somebody wrote under the name of a password and is no mere word. In a variable of the
+environment, a common word, a path or a number is none, whatever its name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.results.results import Results
+from hera_utils.results.task_results import Row
+from hera_utils.settings.secret import Secret, looks_like_a_key, mask
+
+Json = dict[str, Any]
+Secrets = Iterable[str | Secret | None]
+
+_SECRET_NAME = re.compile(r"(?i)(^|[_\W])(token|secret|password|passwd|api_?key|access_?key|private_?key)s?($|[_\W\d])")
+_PASSWORD_NAME = re.compile(r"(?i)(^|[_\W])(password|passwd)$")
+_MOST_VALUES = 8  # a name with more values is no secret's, but that of what is swept over (`token`, word by word)
+_FIX = "take it from a Kubernetes secret (Secret(…) in environment.py, SecretEnv in the template) or from a variable"
+
+
+def is_secret(name: str, value: Any) -> bool:
+    """Whether a name says that its value is a secret, and the value may be one."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
+    return isinstance(value, str) and bool(_SECRET_NAME.search(words)) and looks_like_a_key(value)
+
+
+def is_written_secret(name: str, value: Any) -> bool:
+    """Whether somebody wrote a secret as plain text under this name: what is called a password is one, unless it is a mere word."""
+    if is_secret(name, value):
+        return True
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
+    return isinstance(value, str) and bool(value) and not value.isalpha() and bool(_PASSWORD_NAME.search(words))
+
+
+def secrets_of(environ: Mapping[str, str]) -> list[str]:
+    """The variables that are secret by name and look."""
+    return [value for name, value in environ.items() if is_secret(name, value)]
+
+
+def without_secrets(results: Results, secrets: Secrets) -> Results:
+    """The results with the secrets masked in the messages and the last lines of tasks, and nowhere else."""
+    known = _revealed(secrets)
+
+    def masked(row: Row) -> Row:
+        message, log = mask(row.message, known), tuple(mask(line, known) for line in row.log)
+        return row if (message, log) == (row.message, row.log) else replace(row, message=message, log=log)
+
+    return replace(
+        results,
+        tasks=tuple(map(masked, results.tasks)),
+        points=tuple(replace(one, tasks=tuple(map(masked, one.tasks))) for one in results.points),
+    )
+
+
+def refuse_secrets(where: str, text: str, secrets: Secrets) -> None:
+    """ResourceError when a text that shall be written to a file holds one of the secrets that can be told from a common word."""
+    for word in _words(secrets):
+        for form in _as_written(word):
+            if form in text and re.search(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", text):
+                raise ResourceError(f"{where} would hold a secret (a token or a password that is known here)", fix=_FIX)
+
+
+def refuse_secret_literals(documents: Iterable[Json]) -> None:
+    """ResourceError when a workflow holds a key as plain text: a parameter, a variable, what a task was given or gave."""
+    for document in documents:
+        found: dict[str, set[str]] = {}
+        _literals(document.get("spec"), found)
+        for node in ((document.get("status") or {}).get("nodes") or {}).values():
+            _literals([node.get("inputs"), node.get("outputs")], found)
+        for name, values in found.items():
+            if len(values) <= _MOST_VALUES:
+                run = (document.get("metadata") or {}).get("name", "")
+                raise ResourceError(f"the workflow {run} holds the secret `{name}` as plain text", fix=_FIX)
+
+
+def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
+    """SettingsError when a constant or a swept value of an experiment is a secret: inputs are kept in the record of a run."""
+    known = set(_words(secrets))
+    swept = {name: values for name, values in inputs.get("parameters", {}).items() if len(values) <= _MOST_VALUES}
+    for name, value in _named({**inputs.get("constants", {}), **swept}):
+        if is_written_secret(name, value) or value in known:
+            raise SettingsError(
+                f"the input `{name}` holds a secret, and the inputs of a run are kept in its record", fix=_FIX
+            )
+
+
+def _revealed(secrets: Secrets) -> list[str]:
+    values = [secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets]
+    return sorted({value for value in values if value}, key=len, reverse=True)
+
+
+def _words(secrets: Secrets) -> list[str]:
+    """The words of secrets (`Bearer x` is two) that cannot be taken for a common word."""
+    words = {word for secret in _revealed(secrets) for word in secret.split() if len(word) >= 8}
+    return [word for word in words if any(map(str.isdigit, word)) and any(map(str.isalpha, word))]
+
+
+def _as_written(word: str) -> set[str]:
+    """A text as plain text, JSON, a page's JSON, CSV and HTML have it."""
+    as_json = json.dumps(word, ensure_ascii=False)[1:-1]
+    return {word, as_json, as_json.replace("<", "\\u003c"), word.replace('"', '""'), escape(word)}
+
+
+def _literals(value: Any, found: dict[str, set[str]]) -> None:
+    """Note the keys that stand as plain text under a name that says so: name → values."""
+    if isinstance(value, list):
+        for one in value:
+            _literals(one, found)
+    elif isinstance(value, dict):
+        literal = value.get("value")
+        if isinstance(literal, str) and "{{" not in literal and is_written_secret(str(value.get("name", "")), literal):
+            found.setdefault(str(value["name"]), set()).add(literal)
+        for one in value.values():
+            if isinstance(one, list | dict):
+                _literals(one, found)
+
+
+def _named(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each value with the name that is nearest to it."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _named(value)
+        elif isinstance(value, list | tuple):
+            for one in value:
+                yield from _named(one if isinstance(one, Mapping) else {name: one})
+        else:
+            yield name, value

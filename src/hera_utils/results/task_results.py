@@ -1,0 +1,111 @@
+"""The single tasks of a run, each a row: what it was given, what it answered, how it went. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.argo.names import pod_name
+from hera_utils.argo.node_tree import Branch, seconds, span, tree
+from hera_utils.runs.outcome import short_name, values
+
+Json = dict[str, Any]
+
+_LONGEST = 40  # characters of a value in a short text
+
+
+@dataclass(frozen=True, repr=False)
+class Row:
+    """A task that the run has reached.
+
+    task: its path in the run (`A.collect(3:value)`). outputs: its output parameters, and `result` for what a script printed. artifacts:
+    names of its output artifacts. seconds: of its last attempt, None while it runs. started, finished: RFC 3339 in UTC, "" before
+    (argo.tree.span says of what). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last attempt, ""
+    for what runs in none. point: the id of the point it belongs to, "" for none. log: the last lines that it wrote, of a failed one.
+    """
+
+    task: str
+    template: str
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    status: str
+    seconds: float | None
+    attempts: int
+    message: str = ""
+    artifacts: tuple[str, ...] = ()
+    started: str = ""
+    finished: str = ""
+    workflow: str = ""
+    node_id: str = ""
+    pod: str = ""
+    point: str = ""
+    usage: dict[str, int] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        took = None if self.seconds is None else f"{self.seconds:g} s"
+        said = filter(None, (self.status, self.message, pairs(self.outputs), took))
+        return f"<{' '.join(filter(None, ('task', self.task, pairs(self.inputs))))}: {', '.join(said)}>"
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """`a=1 b=svm`; long values are cut."""
+    texts = ((name, " ".join(str(value).split())) for name, value in values.items())
+    return " ".join(f"{name}={text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}" for name, text in texts)
+
+
+def rows(document: Json) -> tuple[Row, ...]:
+    """The single tasks of a run in the order of its tree (fan-outs in the order of their items)."""
+    metadata = document["metadata"]
+    workflow = str(metadata.get("name", ""))
+    version = str((metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2"))
+    return tuple(_row(leaf, workflow, version) for branch in tree(document) for leaf in branch.leaves())
+
+
+def _row(leaf: Branch, workflow: str, version: str) -> Row:
+    node = leaf.node or {}
+    last = leaf.attempts[-1] if leaf.attempts else node
+    outputs = {**(last.get("outputs") or {}), **(node.get("outputs") or {})}
+    given = values(node.get("outputs")) or values(last.get("outputs"))
+    if outputs.get("result") is not None:
+        given["result"] = str(outputs["result"])
+    template = str(node.get("templateName") or (node.get("templateRef") or {}).get("template") or "")
+    pod = ""
+    if last.get("type") == "Pod":
+        pod = pod_name(workflow, str(last.get("name", "")), template, str(last.get("id", "")), version=version)
+    took = seconds(last)
+    started = next((text for text, _ in map(span, leaf.attempts or (node,)) if text), "")
+    finished = span(last)[1] if node.get("finishedAt") else ""
+    return Row(
+        task=short_name(str(node.get("name", "")), workflow),
+        template=template,
+        inputs=values(node.get("inputs") or last.get("inputs")),
+        outputs=given,
+        status=str(node.get("phase", "")),
+        seconds=None if took is None else round(took, 3),
+        attempts=max(1, len(leaf.attempts)),
+        message=leaf.message,
+        artifacts=tuple(str(a["name"]) for a in outputs.get("artifacts") or ()),
+        started=_milliseconds(started),
+        finished=_milliseconds(finished),
+        workflow=workflow,
+        node_id=str(last.get("id", "")),
+        pod=pod,
+        usage=usage(leaf.attempts or (node,)),
+    )
+
+
+def _milliseconds(text: str) -> str:
+    """`2026-11-23T09:00:00.250Z` of a time with microseconds; whole seconds stay."""
+    head, point, rest = text.partition(".")
+    return f"{head}.{rest[:3]}Z" if point else text
+
+
+def usage(nodes: tuple[Json, ...]) -> dict[str, int]:
+    """What all attempts together asked for, over time."""
+    total: dict[str, int] = {}
+    for node in nodes:
+        for name, amount in (node.get("resourcesDuration") or {}).items():
+            total[name] = total.get(name, 0) + int(amount)
+    return total

@@ -1,0 +1,123 @@
+"""Results as a person reads them in a terminal: the inputs that tell rows apart, outputs, how it went; cells abridged. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.results.columns import Column, Table
+from hera_utils.results.results import Results
+from hera_utils.results.task_results import Row
+from hera_utils.runs.summary import MOST_FAILURES, same_way
+
+LONGEST_CELL = 48
+_DIGITS = 6  # of a number in a terminal
+_BRIEF = ("status", "seconds", "attempts")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of texts. header: column names; lines: as many cells each; numeric: which columns hold numbers only."""
+
+    title: str
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+
+def sheets(results: Results, *, by: str | None = None, wide: bool = False, exact: bool = True) -> tuple[Sheet, ...]:
+    """The points in one sheet (and the tasks that belong to none), or a sheet a template.
+
+    wide: every column, unabridged. exact: numbers as the tasks wrote them, else with six digits.
+    """
+    exact = exact or wide
+    if by == "points" or (by is None and results.points):
+        made = [_sheet(results.point_table, "points", wide=wide, exact=exact)]
+        others = Results(tuple(row for row in results.tasks if not row.point), name=results.name)
+        return (*made, *(_by_template(others, wide=wide, exact=exact) if by is None else ()))
+    return _by_template(results, wide=wide, exact=exact)
+
+
+def _by_template(results: Results, *, wide: bool, exact: bool) -> tuple[Sheet, ...]:
+    templates = dict.fromkeys(row.template for row in results.tasks)
+    members: dict[str, list[Any]] = {template: [] for template in templates}
+    for row in results.tasks:
+        members[row.template].append(row)
+    return tuple(
+        _sheet(Results(tuple(found), name=results.name).task_table, template, wide=wide, exact=exact)
+        for template, found in members.items()
+    )
+
+
+def _sheet(table: Table, title: str, *, wide: bool, exact: bool) -> Sheet:
+    columns = [column for column in table.columns if wide or _worth(column, table)]
+    if not wide and table.title == "tasks" and not _told_apart(columns):
+        columns.insert(0, table.column("task"))
+    if not wide and table.title == "points" and not any(column.role == "input" for column in columns):
+        columns.insert(0, table.column("point"))
+    numeric = tuple(column.numeric for column in columns)
+    cells = [_texts(column, wide=wide, exact=exact) for column in columns]
+    return Sheet(title, tuple(column.name for column in columns), tuple(zip(*cells, strict=True)), numeric)
+
+
+def _worth(column: Column, table: Table) -> bool:
+    """Whether a column says something: an input that differs, an output, an artifact, how it went."""
+    if column.role == "input":
+        return table.title == "points" or len(set(column.cells)) > 1
+    if column.role == "output":
+        return any(cell not in (None, "") for cell in column.cells)
+    return column.role == "artifact" or column.name in _BRIEF
+
+
+def _told_apart(columns: Sequence[Column]) -> bool:
+    inputs = [column.cells for column in columns if column.role == "input"]
+    return bool(inputs) and len(set(zip(*inputs, strict=True))) == len(inputs[0])
+
+
+def _texts(column: Column, *, wide: bool, exact: bool) -> tuple[str, ...]:
+    if column.kind == "number" and not exact:
+        return tuple("" if value is None else number(value) for value in column.values)
+    return tuple(_text(cell, column.name, wide=wide) for cell in column.cells)
+
+
+def _text(cell: Any, name: str, *, wide: bool) -> str:
+    if cell is None:
+        return ""
+    if name == "seconds":
+        return number(cell)
+    line = printable(" ".join(str(cell).split()))
+    return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"
+
+
+def number(value: float) -> str:
+    """A number with the digits that a reader wants: 0.123457, 1.23e-07, 12; an integer as it is."""
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+        return str(int(value))
+    return f"{value:.{_DIGITS}g}"
+
+
+def failure_lines(results: Results, *, mark: str = "✘") -> list[str]:
+    """The first failures with the last lines that they wrote, as the end of a run tells them."""
+    failed = results.failures
+    text: list[str] = []
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for row in failed:  # without its lines, nobody knows whether the cause was the same
+        alike.setdefault((row.message, *(row.log or (row.workflow, row.task))), []).append(row)
+    told = list(alike.values())[:MOST_FAILURES]
+    for row, *others in told:
+        given = ", ".join(f"{name}={_text(value, name, wide=False)}" for name, value in row.inputs.items())
+        tries = f" ({row.attempts} attempts)" if row.attempts > 1 else ""
+        title = f"{row.task} ({given})" if given and "(" not in row.task else row.task
+        text.append(f"{mark} {printable(title)}: {printable(row.message or row.status)}{tries}")
+        text += [f"    {printable(line)}" for line in row.log]
+        text += [f"  and {same_way([printable(one.task) for one in others])}"] if others else []
+    left_out = len(failed) - sum(map(len, told))
+    if left_out:
+        text.append(f"  and {left_out} more that failed")
+    return text
+
+
+def printable(line: str) -> str:
+    """What a task wrote may not steer the reader's terminal: a mark in the place of each character that shows nothing."""
+    return line if line.isprintable() else "".join(one if one.isprintable() or one == "\t" else "�" for one in line)

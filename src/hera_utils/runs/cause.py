@@ -1,0 +1,47 @@
+"""Why a run failed, as far as it decides what helps: running the same again, or something else first. Pure."""
+
+from __future__ import annotations
+
+import enum
+
+from hera_utils.runs.outcome import Failure, Outcome
+
+_NO_IMAGE = ("no stand-in for the image", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+# Argo's words for what no other moment makes right: the workflow itself must change.
+_IN_THE_WORKFLOW = (
+    "failed to resolve",
+    "failed to evaluate",
+    "failed to unmarshal",
+    "invalid spec",
+    "template reference",
+)
+_KILLED = frozenset({137, 143})  # by a signal: too little memory, a node that went away
+
+
+class Cause(enum.Enum):
+    """IMAGE: an image is not there. CODE: a program of the workflow, or the workflow itself, is wrong. PASSING: anything else, which may
+    not recur.
+    """
+
+    IMAGE = "image"
+    CODE = "code"
+    PASSING = "passing"
+
+
+def cause_of(outcome: Outcome) -> Cause:
+    """Of the first failure: the later ones often follow from it."""
+    if outcome.failures:
+        return _cause(outcome.failures[0])
+    return Cause.CODE if _is_of_the_workflow(outcome.message) else Cause.PASSING
+
+
+def _cause(failure: Failure) -> Cause:
+    if any(word in failure.message for word in _NO_IMAGE):
+        return Cause.IMAGE
+    if _is_of_the_workflow(failure.message):
+        return Cause.CODE
+    return Cause.CODE if failure.exit_code not in (None, 0, *_KILLED) else Cause.PASSING
+
+
+def _is_of_the_workflow(message: str) -> bool:
+    return any(word in message for word in _IN_THE_WORKFLOW)

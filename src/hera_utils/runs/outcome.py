@@ -1,0 +1,96 @@
+"""How a run ended, from its document alone: what failed first, why, and where to look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.argo.node_tree import FAILED, Branch, timestamp, tree
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed.
+
+    task: its path in the run (`A.collect(3:value)`). node_id: of the attempt that failed last. phase: Failed or Error.
+    exit_code: None when no process ended (a pod that was evicted, an expression that could not be read).
+    workflow: which one of a run's several.
+    """
+
+    task: str
+    node_id: str
+    node_name: str
+    template: str
+    phase: str
+    message: str
+    exit_code: int | None
+    attempts: int
+    inputs: dict[str, str]
+    workflow: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended (or stands). seconds: None while it runs. failures: in the order in which they ended."""
+
+    name: str
+    namespace: str
+    phase: str
+    message: str
+    seconds: float | None
+    failures: tuple[Failure, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.phase == "Succeeded"
+
+
+def outcome(document: Json) -> Outcome:
+    metadata, status = document["metadata"], document.get("status") or {}
+    start, end = timestamp(status.get("startedAt")), timestamp(status.get("finishedAt"))
+    failed = [leaf for branch in tree(document) for leaf in branch.leaves() if leaf.phase in FAILED]
+    failed.sort(key=lambda leaf: str(_last(leaf).get("finishedAt") or ""))
+    workflow = str(metadata.get("name", ""))
+    return Outcome(
+        name=workflow,
+        namespace=str(metadata.get("namespace", "")),
+        phase=str(status.get("phase") or "Pending"),
+        message=str(status.get("message") or ""),
+        seconds=None if start is None or end is None else end - start,
+        failures=tuple(_failure(leaf, workflow) for leaf in failed),
+    )
+
+
+def short_name(node_name: str, workflow: str) -> str:
+    """A node's name without the workflow's: `A.collect(3:value)`; the entry template's own node keeps its name."""
+    rest = node_name[len(workflow) :] if node_name.startswith(workflow) else node_name
+    return rest.lstrip(".") or node_name
+
+
+def _last(leaf: Branch) -> Json:
+    return leaf.attempts[-1] if leaf.attempts else leaf.node or {}
+
+
+def _failure(leaf: Branch, workflow: str) -> Failure:
+    last, node = _last(leaf), leaf.node or {}
+    code = str((last.get("outputs") or {}).get("exitCode", ""))
+    return Failure(
+        task=short_name(str(node.get("name", "")), workflow),
+        node_id=str(last.get("id", "")),
+        node_name=str(last.get("name", "")),
+        template=str(last.get("templateName") or (last.get("templateRef") or {}).get("template") or ""),
+        phase=leaf.phase,
+        message=leaf.message,
+        exit_code=int(code) if code.lstrip("-").isdigit() else None,
+        attempts=max(1, len(leaf.attempts)),
+        inputs=values(node.get("inputs") or last.get("inputs")),
+        workflow=workflow,
+    )
+
+
+def values(slot: Json | None) -> dict[str, str]:
+    """The parameters of a node's inputs or outputs as name → value."""
+    parameters = (slot or {}).get("parameters") or ()
+    return {str(p["name"]): str(p["value"]) for p in parameters if p.get("value") is not None}

@@ -1,0 +1,410 @@
+"""The record of a run: a folder `runs/<run>/` that says what was asked for, and point by point what became of it.
+
+    run.json        what the run is: format, run, experiment, script, platform, namespace, created, ended, phase, inputs (constants,
+                    axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
+                    the points), git, versions
+    points.sqlite   one row a point, the workflows, and the texts that many rows share (`prints`)
+    lock            held by the process that drives the run; it falls with the process
+
+Everything is written before it is sent, in transactions or by replacing a file, so a kill at any moment loses nothing.
+A point's status: "" (not submitted yet), "Submitted", then Argo's phase of its tasks; `run` names the earlier run that computed
+a point which this one took over as done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo.node_tree import FAILED
+from hera_utils.errors import ResourceError, SettingsError
+
+Json = dict[str, Any]
+
+FORMAT = 1
+RUN_LABEL = "hera-utils/run"
+WAITING, SUBMITTED, DONE = "", "Submitted", "Succeeded"
+
+_TABLES = """
+create table if not exists points (
+    id text primary key, number integer not null, name text not null, given text not null, workflow text not null default '',
+    print text not null default '{}', tasks text not null default '[]', status text not null default '', run text not null default '',
+    why text not null default ''
+) without rowid;
+create table if not exists workflows (
+    name text primary key, number integer not null, role text not null, points integer not null, phase text not null default '',
+    print text not null default ''
+);
+create table if not exists prints (digest text primary key, text text not null) without rowid;
+create index if not exists by_workflow on points (workflow);
+"""
+
+
+@dataclass(frozen=True)
+class WorkflowRow:
+    """A workflow of a run. role: points, gather or whole (one that cannot be told apart into points).
+
+    phase: "" until it is known to have ended. print: the digest of what of it belongs to no point.
+    """
+
+    name: str
+    role: str
+    points: int
+    phase: str = ""
+    print: str = ""
+
+
+@dataclass(frozen=True)
+class PointRow:
+    """A point of a run. values: as JSON gives them back. print: part → digest. tasks: (task, item or None) in its workflow.
+
+    run: the earlier run that computed it, "" for this one. why: the reason for which it runs, in words.
+    """
+
+    id: str
+    number: int
+    name: str
+    values: Json
+    workflow: str = ""
+    print: Json | None = None
+    tasks: tuple[tuple[str, int | None], ...] = ()
+    status: str = WAITING
+    run: str = ""
+    why: str = ""
+
+
+class RunRecord:
+    """One run's record. `create` begins it, `open` takes it up again; reading needs no lock, driving does (`drive`)."""
+
+    def __init__(self, folder: Path, facts: Json) -> None:
+        self.folder, self.facts = folder, facts
+        self._lock: int | None = None
+        self.driven_since: tuple[float, int] | None = None
+        try:
+            self._base = sqlite3.connect(folder / "points.sqlite", timeout=30.0, isolation_level=None)
+            self._base.execute("pragma synchronous = normal")
+            self._base.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise ResourceError(f"the record {folder} cannot be used ({error})", fix="remove that folder") from None
+
+    @classmethod
+    def create(cls, runs: Path, name: str, facts: Json) -> RunRecord:
+        """A new record; its folder is `<name>.2` when a run of that name is recorded already. ResourceError when it cannot be written."""
+        folder, number = runs / name, 1
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            while True:
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                    break
+                number += 1
+                folder = runs / f"{name}.{number}"
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise ResourceError(
+                f"the run's record {folder} cannot be written ({why})", fix="name another folder with --runs"
+            ) from None
+        made = cls(folder, {"format": FORMAT, "run": name, "created": time.time(), "ended": None, "phase": "", **facts})
+        made._write()
+        return made
+
+    @classmethod
+    def open(cls, folder: Path) -> RunRecord:
+        """The record in a folder. ResourceError for none, SettingsError for one of a newer hera_utils."""
+        try:
+            facts = json.loads((folder / "run.json").read_bytes())
+        except (OSError, ValueError):
+            raise ResourceError(f"there is no record of a run in {folder}", fix="see --runs") from None
+        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+            raise SettingsError(f"{folder}/run.json has a format that this hera_utils does not know", fix="update it")
+        return cls(folder, facts)
+
+    def __enter__(self) -> RunRecord:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._base.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def name(self) -> str:
+        return str(self.facts["run"])
+
+    def drive(self) -> None:
+        """Become the one process that submits for this run. SettingsError while another one is."""
+        if self._lock is not None:
+            return
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not _taken(lock):
+            owner = os.read(lock, 64).decode("ascii", "replace").partition(" ")[0]
+            os.close(lock)
+            raise SettingsError(
+                f"the run {self.name} is still being driven by the process {owner or '?'}",
+                fix=f"wait for it, or end that process; see it with: hera-utils watch {self.name}",
+            ) from None
+        self.driven_since = (time.time(), os.getpid())
+        os.truncate(lock, 0)
+        os.pwrite(lock, f"{self.driven_since[1]} {self.driven_since[0]!r}".encode(), 0)
+        self._lock = lock
+
+    def discard(self) -> None:
+        """Remove the record of a run of which nothing was sent."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._base.execute("begin immediate")
+            yield self._base
+            self._base.execute("commit")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._base.execute("rollback")
+            raise ResourceError(
+                f"the record {self.folder} cannot be written ({error})", fix="check free space and rights"
+            ) from None
+
+    def _write(self) -> None:
+        """run.json, replaced as a whole."""
+        facts = {**self.facts, "workflows": [_shown(row) for row in self.workflows()]}
+        target = self.folder / "run.json"
+        fresh = target.with_suffix(f".{os.getpid()}")
+        try:
+            with open(fresh, "w") as file:
+                json.dump(facts, file, indent=1, default=str)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(fresh, target)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and rights") from None
+
+    def update(self, **facts: Any) -> None:
+        self.facts.update(facts)
+        self._write()
+
+    def add_points(self, rows: Iterable[PointRow]) -> None:
+        """Points of the sweep, before anything of them is sent. Those that are known already stay as they are, but that one which waits
+        here may be done by another run.
+        """
+        with self._transaction() as base:
+            base.executemany(
+                "insert into points (id, number, name, given, workflow, print, tasks, status, run, why)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " on conflict (id) do update set workflow = excluded.workflow, print = excluded.print, tasks = excluded.tasks,"
+                " status = excluded.status, run = excluded.run where status = '' and excluded.status <> ''",
+                (
+                    (
+                        row.id,
+                        row.number,
+                        row.name,
+                        encoded(row.values),
+                        row.workflow,
+                        encoded(row.print or {}),
+                        encoded(row.tasks),
+                        row.status,
+                        row.run,
+                        row.why,
+                    )
+                    for row in rows
+                ),
+            )
+
+    def assign(self, workflow: WorkflowRow, rows: Iterable[PointRow], texts: Mapping[str, str] | None = None) -> None:
+        """A workflow that is about to be sent, and the points it computes. texts: digest → what it stands for."""
+        with self._transaction() as base:
+            number = base.execute("select count(*) from workflows").fetchone()[0]
+            base.execute(
+                "insert or replace into workflows (name, number, role, points, phase, print) values (?, ?, ?, ?, ?, ?)",
+                (workflow.name, number, workflow.role, workflow.points, workflow.phase, workflow.print),
+            )
+            base.executemany(
+                "update points set workflow = ?, print = ?, tasks = ?, status = ?, run = '' where id = ?",
+                ((workflow.name, encoded(row.print or {}), encoded(row.tasks), SUBMITTED, row.id) for row in rows),
+            )
+            base.executemany("insert or ignore into prints (digest, text) values (?, ?)", (texts or {}).items())
+        self._write()
+
+    def settle(self, workflow: str, phase: str, statuses: Mapping[str, str]) -> None:
+        """A workflow has ended: its phase, and the status of each of its points."""
+        with self._transaction() as base:
+            base.execute("update workflows set phase = ? where name = ?", (phase, workflow))
+            base.executemany(
+                "update points set status = ? where id = ? and workflow = ?",
+                ((status, point, workflow) for point, status in statuses.items()),
+            )
+        self._write()
+
+    def forget(self, workflow: str) -> None:
+        """A workflow that the platform does not have: it was never sent (or was deleted), its points wait again."""
+        with self._transaction() as base:
+            base.execute("delete from workflows where name = ?", (workflow,))
+            base.execute(
+                "update points set workflow = '', status = '' where workflow = ? and status = ?", (workflow, SUBMITTED)
+            )
+        self._write()
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+    def workflows(self) -> list[WorkflowRow]:
+        """In the order in which they were submitted."""
+        found = self._base.execute("select name, role, points, phase, print from workflows order by number, name")
+        return [WorkflowRow(*row) for row in found]
+
+    def points(self, *, workflow: str | None = None, status: str | None = None) -> Iterator[PointRow]:
+        """The points in the order of the sweep; of one workflow, or with one status."""
+        asked = {"workflow": workflow, "status": status}
+        chosen = {name: value for name, value in asked.items() if value is not None}
+        where = " and ".join(f"{name} = ?" for name in chosen)
+        query = "select id, number, name, given, workflow, print, tasks, status, run, why from points"
+        query += f" where {where}" if where else ""
+        for row in self._base.execute(f"{query} order by number", tuple(chosen.values())):
+            point, number, name, given, owner, prints, tasks, state, run, why = row
+            pieces = tuple((str(task), item) for task, item in json.loads(tasks))
+            values, parts = json.loads(given), json.loads(prints)
+            yield PointRow(point, number, name, values, owner, parts, pieces, state, run, why)
+
+    def statuses(self) -> dict[str, int]:
+        """status → how many points."""
+        return dict(self._base.execute("select status, count(*) from points group by status"))
+
+    def to_compute(self) -> int:
+        """How many points are this run's own: those that no earlier run has computed."""
+        return int(self._base.execute("select count(*) from points where run = ''").fetchone()[0])
+
+    def standing(self) -> Iterator[tuple[str, str, str, str, str, str]]:
+        """(id, status, print as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
+        yield from self._base.execute("select id, status, print, workflow, run, tasks from points")
+
+    def text(self, digest: str) -> str:
+        """What a digest of a print stands for; "" when it is not known."""
+        row = self._base.execute("select text from prints where digest = ?", (digest,)).fetchone()
+        return str(row[0]) if row else ""
+
+
+def _taken(lock: int) -> bool:
+    """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again."""
+    import fcntl
+
+    for pause in (0.01, 0.02, 0.05, 0.1, 0.0):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+def driver_of(folder: Path) -> tuple[float, int] | None:
+    """(since when, its process) of who submits for the run that is recorded in the folder; None when nobody does."""
+    if is_driven(folder):
+        with contextlib.suppress(OSError, ValueError):
+            process, _, since = (folder / "lock").read_text().partition(" ")
+            return float(since), int(process)
+    return None
+
+
+def is_driven(folder: Path) -> bool:
+    """Whether a process submits for the run that is recorded in the folder."""
+    import fcntl
+
+    try:
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def damaged(runs: Path) -> list[Path]:
+    """The folders of records that cannot be read any more."""
+    found = []
+    with contextlib.suppress(OSError):
+        for folder in sorted(runs.iterdir()):
+            if (folder / "run.json").is_file() or (folder / "points.sqlite").is_file():
+                try:
+                    RunRecord.open(folder).close()
+                except (ResourceError, SettingsError):
+                    found.append(folder)
+    return found
+
+
+def records(runs: Path) -> list[Path]:
+    """The folders of all recorded runs, the newest first."""
+    found = []
+    with contextlib.suppress(OSError):
+        for folder in runs.iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                facts = json.loads((folder / "run.json").read_bytes())
+                found.append((float(facts["created"]), folder.name, folder))
+    return [folder for _, _, folder in sorted(found, reverse=True)]
+
+
+def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
+    """Point id → how it stands in a workflow: the worst phase of its tasks; "Omitted" for what the workflow never began."""
+    nodes = entry_nodes(document)
+    return {
+        row.id: _worst([str((nodes.get(piece) or {}).get("phase") or "Omitted") for piece in row.tasks]) for row in rows
+    }
+
+
+def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
+    """(task, item or None) → node, for the tasks of the entry template: how a point's `tasks` are found in a workflow."""
+    name = str(document["metadata"].get("name", ""))
+    found: dict[tuple[str, int | None], Json] = {}
+    for node in ((document.get("status") or {}).get("nodes") or {}).values():
+        if node.get("boundaryID") != name or (node.get("nodeFlag") or {}).get("retried"):
+            continue
+        path = str(node.get("name", ""))[len(name) :]
+        if path.startswith("["):
+            path = path.partition("]")[2]
+        task, bracket, item = path.lstrip(".").partition("(")
+        if not task:
+            continue
+        number = item.partition(":")[0].rstrip(")") if bracket else ""
+        found[task, int(number) if number.isdecimal() else None] = node
+    return found
+
+
+def _worst(phases: list[str]) -> str:
+    for phase in (*sorted(FAILED), "Omitted", "Running", "Pending"):
+        if phase in phases:
+            return phase
+    return "Succeeded" if "Succeeded" in phases else "Skipped"
+
+
+def label_of(run: str) -> str:
+    """The run's name as a label's value: itself, unless it is longer than a label may be."""
+    if len(run) <= 63:
+        return run
+    return f"{run[:52].rstrip('-.')}-{hashlib.blake2b(run.encode(), digest_size=5).hexdigest()}"
+
+
+def encoded(value: Any) -> str:
+    """Short JSON."""
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _shown(row: WorkflowRow) -> Json:
+    return {"name": row.name, "role": row.role, "points": row.points, "phase": row.phase}

@@ -1,0 +1,89 @@
+"""What of a run is still to be submitted: by its script, while a process of it drives the run, else by the same script with --resume.
+
+The run's record knows it. Where there is none (another machine, a removed folder), the workflows' annotations say what follows them, and
+it is awaited for a minute: nobody can tell there whether the script lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
+from hera_utils.argo.node_tree import FAILED, FINISHED, timestamp
+from hera_utils.errors import HeraUtilsError
+from hera_utils.runs.record import RunRecord, is_driven
+
+Json = dict[str, Any]
+
+PATIENCE = 60.0  # seconds for which the next workflow of a run is awaited where its record is not known
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """what: in words, "" when nothing is missing. awaited: whether somebody is there (or may be) who submits it."""
+
+    what: str = ""
+    awaited: bool = False
+
+    @property
+    def phase(self) -> str:
+        """Of a run whose workflows have all ended well: "" where they are all of it."""
+        return "" if not self.what else "Running" if self.awaited else "Pending"
+
+
+NOTHING = Remaining()
+
+
+def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
+    """workflows: a run's documents (without nodes) in the order in which they were submitted. folder: of its record, if there is one."""
+    phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in workflows]
+    failed = any(phase in FAILED for phase in phases)
+    if any(phase not in FINISHED for phase in phases):
+        return NOTHING
+    if folder is not None:
+        try:
+            return _by_record(folder, workflows, failed=failed)
+        except HeraUtilsError:
+            pass  # a record that cannot be read counts as none
+    found = _by_annotations(workflows, failed=failed)
+    ends = [timestamp((one.get("status") or {}).get("finishedAt")) for one in workflows]
+    last = max((end for end in ends if end is not None), default=0.0)
+    return Remaining(found, bool(found) and now - last < PATIENCE)
+
+
+def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Remaining:
+    driven = is_driven(folder)
+    with RunRecord.open(folder) as record:
+        if record.facts.get("ended") and record.facts.get("phase") == "Succeeded":
+            return NOTHING
+        points, rows = record.statuses().get("", 0), record.workflows()
+        gathered = (rows and rows[-1].role == "gather") or _is_gather(workflows[-1])
+        gather = bool(record.facts.get("gather")) and not gathered
+    if failed and not (driven and points):
+        return NOTHING  # nothing comes after a failure, but the parts that were under way
+    what = _words(points, gather=gather and not failed)
+    return Remaining(what, bool(what) and driven)
+
+
+def _by_annotations(workflows: Sequence[Json], *, failed: bool) -> str:
+    notes = [one["metadata"].get("annotations") or {} for one in workflows]
+    total = max((_number(note.get(RUN_POINTS)) for note in notes), default=0)
+    counts = [_number(note.get(POINTS)) for note in notes]
+    gather = any(note.get(GATHER) for note in notes) and not failed and not _is_gather(workflows[-1])
+    return _words(0 if failed else max(0, total - sum(counts)), gather=gather)
+
+
+def _is_gather(workflow: Json) -> bool:
+    return (workflow["metadata"].get("annotations") or {}).get(POINTS) == "0"
+
+
+def _words(points: int, *, gather: bool) -> str:
+    what = [f"{points} point{'' if points == 1 else 's'}"] if points else []
+    return " and ".join(what + (["gather"] if gather else []))
+
+
+def _number(text: Any) -> int:
+    return int(text) if str(text or "").isdecimal() else 0

@@ -1,0 +1,74 @@
+"""What to tell of a run that ended: which tasks failed, why, the last lines they wrote, what to do next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hera_utils.runs.outcome import Failure, Outcome
+
+MOST_FAILURES = 5
+LAST_LINES = 10
+_MOST_NAMES = 5
+_RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a function without its head
+
+
+def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
+    """The failures worth telling in full: the first ones, as the later ones often follow from them."""
+    return outcome.failures[:MOST_FAILURES]
+
+
+def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "✘") -> list[str]:
+    """The text for a run that did not succeed; empty for one that did.
+
+    logs: node id → the last lines that the task wrote, for as many failures as there are.
+    """
+    if outcome.succeeded:
+        return []
+    text: list[str] = []
+    # a run of one task says what the task says
+    if outcome.message and outcome.message not in {failure.message for failure in first_failures(outcome)}:
+        text.append(f"{outcome.name}: {outcome.message}")
+    alike: dict[tuple[str, ...], list[Failure]] = {}
+    for failure in first_failures(outcome):
+        said = tuple(logs.get(failure.node_id, ()))  # without it, nobody knows whether the cause was the same
+        alike.setdefault((failure.message, *(said or (failure.node_id, failure.task))), []).append(failure)
+    for failure, *others in alike.values():
+        said = tuple(logs.get(failure.node_id, ()))
+        text.append(f"{mark} {failure.task}{_given(failure)}: {failure.message or failure.phase}{_attempts(failure)}")
+        text += [f"    {line}" for line in said]
+        if any(line.endswith(_RETURN) for line in said):
+            text.append(
+                '  of an inline @script() only the body runs: print what it gives, or write constructor="runner"'
+            )
+        text += [f"  and {same_way([one.task for one in others])}"] if others else []
+    left_out = len(outcome.failures) - MOST_FAILURES
+    if left_out > 0:
+        text.append(f"  and {left_out} more: hera-utils results {outcome.name}")
+    return text
+
+
+def same_way(tasks: Sequence[str]) -> str:
+    """`3 more the same way: a, b, c`; the first few of many."""
+    shown = ", ".join(tasks[:_MOST_NAMES])
+    return f"{len(tasks)} more the same way: {shown}{', …' if len(tasks) > _MOST_NAMES else ''}"
+
+
+def warning(document: Mapping[str, Any]) -> str:
+    """What of a workflow its platform warned about, "" for nothing: Argo's condition SpecWarning."""
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    return "; ".join(one.get("message") or "" for one in conditions if one.get("type") == "SpecWarning")
+
+
+def _given(failure: Failure) -> str:
+    """The inputs that tell a task of a fan-out from its brothers; an item says it already in the task's name."""
+    if not failure.inputs or "(" in failure.task:
+        return ""
+    shown = ", ".join(
+        f"{name}={value if len(value) <= 30 else value[:29] + '…'}" for name, value in failure.inputs.items()
+    )
+    return f" ({shown})"
+
+
+def _attempts(failure: Failure) -> str:
+    return f" ({failure.attempts} attempts)" if failure.attempts > 1 else ""

@@ -1,0 +1,128 @@
+"""Several workflows that are one run: how far they are together, and following all of them to their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hera_utils.argo.annotations import POINTS, RUN_POINTS
+from hera_utils.argo.node_tree import FAILED, FINISHED, Branch, timestamp
+from hera_utils.watch.deadline import NEVER, Deadline
+from hera_utils.watch.display import Display
+from hera_utils.watch.progress import Progress
+
+Json = dict[str, Any]
+
+FIELDS = ",".join(
+    [
+        f"metadata.{name}"
+        for name in ("name", "namespace", "annotations", "labels", "creationTimestamp", "resourceVersion")
+    ]
+    + [f"status.{name}" for name in ("phase", "message", "progress", "startedAt", "finishedAt")]
+)
+"""What of a workflow is read here: not its nodes."""
+LEFT = "Pending"
+"""The phase of a run that nobody drives, before all of it was submitted."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class Share:
+    """One workflow of a run. points: that it computes. done: how much of it is over, 0 to 1."""
+
+    name: str
+    phase: str
+    points: int
+    done: float
+
+
+def share_of(workflow: Json) -> Share:
+    """From a workflow's document; its nodes are not needed."""
+    metadata, status = workflow["metadata"], workflow.get("status") or {}
+    done, _, every = str(status.get("progress") or "").partition("/")
+    part = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
+    points = str((metadata.get("annotations") or {}).get(POINTS) or "")
+    phase = str(status.get("phase") or "Pending")
+    return Share(
+        str(metadata["name"]), phase, int(points) if points.isdecimal() else 1, 1.0 if phase in FINISHED else part
+    )
+
+
+def together(
+    name: str, namespace: str, shares: Iterable[Share], *, total: int = 0, started: float | None = None
+) -> Progress:
+    """The workflows of a run as one: a row each, counted in points. total: of the run, where more are to come."""
+    rows = tuple(
+        Branch(one.name, one.phase, tasks=one.points, done=int(one.done * one.points), failed=int(one.phase in FAILED))
+        for one in shares
+    )
+    done, points = sum(row.done for row in rows), sum(row.tasks for row in rows)
+    over = all(row.phase in FINISHED for row in rows) and points >= total
+    failed = sum(row.failed for row in rows)
+    return Progress(
+        name=name,
+        namespace=namespace,
+        phase="Running" if not over else "Failed" if failed else "Succeeded",
+        message="",
+        rows=rows,
+        done=done,
+        total=max(total, points),
+        running=sum(row.tasks - row.done for row in rows if row.phase not in FINISHED),
+        failed=failed,
+        retried=0,
+        started=started,
+        finished=None,
+        unit="points",
+    )
+
+
+def follow_together(
+    name: str,
+    ask: Callable[[], list[Json]],
+    display: Display | None = None,
+    *,
+    more: Callable[[list[Json]], str] = lambda workflows: "",
+    deadline: Deadline = NEVER,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Progress:
+    """Ask for the run's workflows until it has ended, or nobody submits what is missing of it; the last state.
+
+    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `standing`). WaitTimeout at the
+    deadline; KeyboardInterrupt passes through.
+    """
+    pause = _SHORTEST_PAUSE
+    try:
+        while True:
+            found = ask()
+            state = standing(name, found, more(found))
+            if display is not None:
+                display.update(state)
+            if state.over or state.phase == LEFT:
+                return state
+            deadline.check(name)
+            sleep(deadline.pause(pause))
+            pause = min(_LONGEST_PAUSE, pause * 1.3)
+    finally:
+        if display is not None:
+            display.close()
+
+
+def standing(name: str, workflows: Sequence[Json], more: str = "") -> Progress:
+    """How a run stands, from its workflows' documents.
+
+    more: its phase when all of these have ended and they are not all of it: Running where somebody submits the rest, else LEFT.
+    """
+    times = [timestamp((one.get("status") or {}).get("startedAt")) for one in workflows]
+    ends = [timestamp((one.get("status") or {}).get("finishedAt")) for one in workflows]
+    namespace = str(workflows[0]["metadata"].get("namespace", "")) if workflows else ""
+    started = min((moment for moment in times if moment is not None), default=None)
+    state = together(name, namespace, map(share_of, workflows), started=started)
+    finished = max((moment for moment in ends if moment is not None), default=None)
+    if more and state.over:
+        state = replace(state, phase=more)
+    notes = [str((one["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for one in workflows]
+    total = max([state.total, *(int(note) for note in notes if note.isdecimal())])
+    state = replace(state, total=total if not state.over else state.total)
+    return replace(state, finished=None if state.phase == "Running" else finished)

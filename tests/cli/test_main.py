@@ -1,0 +1,101 @@
+"""The command line as typed: helps, mistakes, exit statuses, what is imported."""
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from hera_utils.cli.commands import SECTIONS
+from hera_utils.cli.main import complain, enter
+from hera_utils.errors import SettingsError
+
+COMMANDS = [name for commands in SECTIONS.values() for name in commands]
+
+
+def test_help_names_every_command(capsys):
+    assert enter(["--help"]) == 0
+    said = capsys.readouterr().out
+    for name in COMMANDS:
+        assert f"  {name} " in said
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in COMMANDS if name not in ("init", "completion")]
+)  # these write files and texts, wherever runs will be
+def test_every_command_has_a_help_with_the_settings(name, capsys):
+    assert enter([name, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--argo_server" in said
+    assert "--profile" in said
+
+
+def test_help_costs_no_heavy_import():
+    code = "import sys; from hera_utils.cli.main import enter; enter(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    for heavy in ("hera", "pydantic", "requests", "rich", "yaml", "lightkube", "starlette"):
+        assert f"'{heavy}'" not in modules
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        (["nonsense"], "nonsense"),
+        (["hello.py"], "hera-utils run hello.py"),
+        (["get"], "NAME"),
+        (["ls", "--output", "csv"], "csv"),
+        (["settings", "--platform", "moon"], "moon"),
+        (["run", "absent.py"], "absent.py"),
+        (["run", "absent.yaml"], "absent.yaml"),
+        (["ls", "--argo_server", "ftp://x"], "ftp"),
+        (["gc", "--older-than", "soon"], "soon"),
+    ],
+)
+def test_mistakes_are_sentences(typed, word, capsys):
+    assert enter(typed) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("hera-utils: ")
+    assert word in said
+    assert "Traceback" not in said
+
+
+def test_an_error_and_its_fix(capsys):
+    complain(SettingsError("it is wrong", fix="first do this\nthen that"))
+    assert capsys.readouterr().err == "hera-utils: it is wrong\n  fix: first do this\n       then that\n"
+
+
+def test_interrupted(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(click.Group, "main", interrupted)
+    assert enter(["ls"]) == 130
+
+
+def test_settings_hide_the_token(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert enter(["settings", "--argo_server", "argo.example.org", "--argo_token", "planted-token", "-o", "json"]) == 0
+    said = capsys.readouterr()
+    assert "planted-token" not in said.out + said.err
+    rows = {row["name"]: row for row in json.loads(said.out)}
+    assert rows["argo_server"]["origin"] == "flag --argo_server"
+    assert rows["platform"]["value"] == "remote"
+
+
+def test_a_reader_who_leaves(tmp_path):
+    command = f"{sys.executable} -m hera_utils settings | head -1"
+    answer = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, cwd=tmp_path)
+    assert answer.stdout.startswith("setting")
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_terminal_that_knows_only_ascii(tmp_path):
+    answer = subprocess.run(
+        [sys.executable, "-m", "hera_utils", "doctor"],
+        capture_output=True,
+        env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        cwd=tmp_path,
+    )
+    assert b"Traceback" not in answer.stderr
+    assert b"+ platform local" in answer.stdout

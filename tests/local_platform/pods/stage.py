@@ -1,0 +1,109 @@
+"""A real process runtime in a folder, and a way to run one pod and see what it reports."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hera_utils.interpreter.events import Event, PodFinished, PodProgressed, PodStarted
+from hera_utils.local_platform.pods.images import ImageTable
+from hera_utils.local_platform.pods.process import ProcessRuntime
+from hera_utils.local_platform.pods.runtime import Launch
+
+Json = dict[str, Any]
+
+
+class Stage:
+    """state: the runtime's folder. `run` waits for the end of a pod; `events` holds everything that was reported."""
+
+    def __init__(
+        self, state: Path, *, images: ImageTable | None = None, cores: float | None = 4, memory: float | None = None
+    ) -> None:
+        self.state = state
+        self.images = images or ImageTable()
+        self.cores, self.memory = cores, memory
+        self.events: dict[str, list[Event]] = {}
+        self.order: list[tuple[str, str]] = []
+        self._changed = threading.Condition()
+        self._numbers = itertools.count()
+        self.runtime = self._open()
+
+    def _open(self) -> ProcessRuntime:
+        return ProcessRuntime(self.state, self._report, images=self.images, cores=self.cores, memory=self.memory)
+
+    def restart(self) -> None:
+        self.runtime.close()
+        self.runtime = self._open()
+
+    def _report(self, run: str, event: Event) -> None:
+        with self._changed:
+            node = event.node_id  # type: ignore[attr-defined]
+            self.events.setdefault(node, []).append(event)
+            self.order.append((node, type(event).__name__))
+            self._changed.notify_all()
+
+    def wait(self, condition: Callable[[], object], timeout: float = 20.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout), f"nothing of the sort in {timeout} s: {self.events}"
+
+    def launch(self, pod: Launch) -> str:
+        self.runtime.launch(pod)
+        return pod.node_id
+
+    def started(self, node: str) -> PodStarted:
+        self.wait(lambda: any(isinstance(e, PodStarted) for e in self.events.get(node, [])))
+        return next(e for e in self.events[node] if isinstance(e, PodStarted))
+
+    def finished(self, node: str, timeout: float = 20.0) -> PodFinished:
+        self.wait(lambda: any(isinstance(e, PodFinished) for e in self.events.get(node, [])), timeout)
+        found = [e for e in self.events[node] if isinstance(e, PodFinished)]
+        assert len(found) == 1
+        return found[0]
+
+    def progress(self, node: str) -> list[str]:
+        return [e.progress for e in self.events.get(node, []) if isinstance(e, PodProgressed)]
+
+    def run(self, pod: Launch, timeout: float = 20.0) -> PodFinished:
+        return self.finished(self.launch(pod), timeout)
+
+    def log(self, pod: Launch, container: str = "main") -> list[str]:
+        return [line for _, line in self.runtime.logs(uid(pod), container)]
+
+    def shell(self, script: str, **more: Any) -> Launch:
+        """A pod whose `main` runs a shell script. more: as for `pod`."""
+        main = {"command": ["sh", "-c"], "args": [script], **more.pop("main", {})}
+        return self.pod(main, **more)
+
+    def pod(self, main: Json, *, template: Json | None = None, spec: Json | None = None, **launch: Any) -> Launch:
+        """main: the container; template: beside it; spec: beside containers; launch: fields of Launch."""
+        number = next(self._numbers)
+        container = {"name": "main", "image": "alpine:3.20", **main}
+        metadata = {
+            "name": f"wf-{number}", "namespace": "default", "uid": f"uid-{number}",
+            "labels": {"workflows.argoproj.io/workflow": "wf", "colour": "red"},
+        }  # fmt: skip
+        spec = {"containers": [container], **(spec or {})}
+        return Launch(
+            run_uid="run", node_id=f"node-{number}", pod={"metadata": metadata, "spec": spec},
+            template={"name": "t", "container": container, **(template or {})}, **launch,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.runtime.close()
+
+
+def uid(pod: Launch) -> str:
+    return str(pod.pod["metadata"]["uid"])
+
+
+def eventually(condition: Callable[[], object], timeout: float = 10.0) -> bool:
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())

@@ -1,0 +1,72 @@
+"""Workers that end while they wait for a pod cost nothing but themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from stage import Stage
+
+from hera_utils.local_platform.pods import workers
+
+
+def test_workers_killed_while_idle(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "state")
+    try:
+        for n in range(30):
+            pods = [stage.shell("true") for _ in range(4)]
+            for pod in pods:
+                stage.launch(pod)
+            for pod in pods:
+                assert stage.finished(pod.node_id).phase == "Succeeded"
+            idle = list(stage.runtime._workers._idle)
+            for worker in idle if n % 2 else idle[:1]:
+                with contextlib.suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
+    finally:
+        stage.runtime.close()
+
+
+def test_a_worker_that_closed_its_connection_gets_no_pod(tmp_path: Path) -> None:
+    """The end of the connection may be seen before the end of the process: the next pod goes to another worker."""
+    stage = Stage(tmp_path / "state")
+    try:
+        assert stage.run(stage.shell("true")).phase == "Succeeded"
+        workers = stage.runtime._workers
+        stage.wait(lambda: workers._idle, 5) if not workers._idle else None
+        worker = workers._idle[0]
+        stage.runtime._call(lambda: workers._unlink(worker))
+        assert stage.run(stage.shell("true")).phase == "Succeeded"
+    finally:
+        stage.runtime.close()
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "sys.exit(1)"])
+def test_a_spawner_that_ends_while_it_starts_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The first one is started with the server, the second one for the pod."""
+    count = tmp_path / "count"
+    dies = f"import os, sys; open({str(count)!r}, 'a').write('.'); os.path.getsize({str(count)!r}) > 2 or {end}; "
+    monkeypatch.setattr(workers, "_START", dies + workers._START)
+    stage = Stage(tmp_path / "state")
+    try:
+        end_of_pod = stage.run(stage.shell("true"))
+        assert (end_of_pod.phase, end_of_pod.message) == ("Succeeded", "")
+        assert count.read_text() == "..."
+    finally:
+        stage.runtime.close()
+
+
+def test_a_spawner_that_never_starts_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_START", "raise SystemExit(1)")
+    stage = Stage(tmp_path / "state")
+    try:
+        message = stage.run(stage.shell("true")).message
+        assert message.startswith("the process that starts tasks does not answer: it was ended before it was ready")
+        assert "kernel" not in message
+    finally:
+        stage.runtime.close()

@@ -1,0 +1,251 @@
+"""Templates without a process: http, resource, data; what they give and what they say when they fail."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import ssl
+import threading
+
+import pytest
+import toy_parts as toys
+
+from hera_utils.errors import InvalidWorkflow
+from hera_utils.local_platform.agents import queries
+from hera_utils.local_platform.agents.strictness import unknown_fields
+from hera_utils.local_platform.certificate import certificate
+from hera_utils.local_platform.platform import LocalPlatform
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    platform = LocalPlatform(tmp_path_factory.mktemp("agents") / "state")
+    yield platform
+    platform.close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        code = int(self.path.rpartition("/")[2] or 200)
+        body = f"{self.headers.get('X-Word')}".encode()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[::-1])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def url():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def run(platform, template):
+    document = {
+        "metadata": {"generateName": "agent-"},
+        "spec": {"entrypoint": "main", "templates": [{"name": "main", **template}]},
+    }
+    stored = platform.submit("default", document)
+    last = toys.wait(platform, "default", stored.name)
+    (node,) = last["status"]["nodes"].values()
+    return node
+
+
+def test_http_gives_the_body_as_its_result(platform, url):
+    node = run(platform, {"http": {"url": url, "headers": [{"name": "X-Word", "value": "hello"}]}})
+    assert (node["type"], node["phase"], node["outputs"]["result"]) == ("HTTP", "Succeeded", "hello")
+    assert "Pod" not in [
+        pod.kind for pod in platform.pods("default", node["name"])
+    ]  # the agent's work has no pod of its own
+
+
+def test_http_sends_a_body_and_a_header_from_a_secret(platform, url):
+    platform.create("Secret", "default", {"metadata": {"name": "word"}, "stringData": {"it": "sesame"}})
+    header = {"name": "X-Word", "valueFrom": {"secretKeyRef": {"name": "word", "key": "it"}}}
+    assert run(platform, {"http": {"url": url, "headers": [header]}})["outputs"]["result"] == "sesame"
+    assert run(platform, {"http": {"url": url, "method": "POST", "body": "abc"}})["outputs"]["result"] == "cba"
+
+
+def test_http_says_why_it_failed(platform, url):
+    node = run(platform, {"http": {"url": f"{url}/404"}})
+    assert (node["phase"], node["message"]) == ("Failed", "received non-2xx response code: 404")
+    condition = "response.statusCode == 404 && response.body contains 'None'"
+    assert run(platform, {"http": {"url": f"{url}/404", "successCondition": condition}})["phase"] == "Succeeded"
+    node = run(platform, {"http": {"url": url, "successCondition": "response.statusCode == 201"}})
+    assert node["message"] == "successCondition 'response.statusCode == 201' evaluated false"
+    node = run(platform, {"http": {"url": "http://127.0.0.1:1", "timeoutSeconds": 2}})
+    assert (node["phase"], "connection refused" in node["message"]) == ("Failed", True)
+
+
+def test_http_goes_through_the_proxy_of_the_environment_but_not_to_this_machine(platform, url, monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", url)  # to it the address of the request is no path: the whole URL comes
+    node = run(platform, {"http": {"url": "http://nowhere.example/", "successCondition": "response.statusCode == 200"}})
+    assert node["phase"] == "Succeeded"
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert run(platform, {"http": {"url": f"{url}/200"}})["phase"] == "Succeeded"
+    monkeypatch.setenv("no_proxy", "nowhere.invalid")
+    node = run(platform, {"http": {"url": "http://nowhere.invalid/", "timeoutSeconds": 5}})
+    assert "127.0.0.1" not in node["message"]
+
+
+def test_http_trusts_whom_the_environment_says(platform, tmp_path, monkeypatch):
+    made = certificate(tmp_path / "tls")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.server, made.key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    template = {"http": {"url": f"https://localhost:{server.server_port}/"}}
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    assert run(platform, template)["phase"] == "Failed"
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+    assert run(platform, template)["phase"] == "Succeeded"
+    server.shutdown()
+
+
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value}\n"
+
+
+def test_resource_creates_patches_reads_and_deletes(platform):
+    parameter = {"name": "value", "valueFrom": {"jsonPath": "{.data.key}"}}
+    jq = {"name": "kind", "valueFrom": {"jqFilter": ".kind"}}
+    manifest = MAP.format(name="made", value="one")
+    node = run(
+        platform, {"resource": {"action": "create", "manifest": manifest}, "outputs": {"parameters": [parameter, jq]}}
+    )
+    assert node["phase"] == "Succeeded"
+    assert {p["name"]: p["value"] for p in node["outputs"]["parameters"]} == {"value": "one", "kind": "ConfigMap"}
+    again = run(platform, {"resource": {"action": "create", "manifest": manifest}})
+    assert again["message"] == (
+        "main: Error (exit code 64): no more retries Error from server (AlreadyExists): "
+        'error when creating "/tmp/manifest.yaml": configmaps "made" already exists'
+    )
+    patch = {
+        "action": "patch",
+        "mergeStrategy": "merge",
+        "flags": ["configmap", "made"],
+        "manifest": "data:\n  key: two\n",
+    }
+    assert run(platform, {"resource": patch})["phase"] == "Succeeded"
+    assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "two"}
+    apply = {"action": "apply", "manifest": MAP.format(name="made", value="three")}
+    assert run(platform, {"resource": apply})["phase"] == "Succeeded"
+    assert json.loads(platform.get("ConfigMap", "default", "made").text)["data"] == {"key": "three"}
+    assert run(platform, {"resource": {"action": "delete", "flags": ["configmap", "made"]}})["phase"] == "Succeeded"
+    assert run(platform, {"resource": {"action": "delete", "manifest": manifest}})["phase"] == "Succeeded"
+
+
+def test_resource_waits_for_a_workflow(platform):
+    inner = json.dumps(
+        {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **toys.workflow("sh", "-c", "exit 1")}
+    )
+    conditions = {
+        "successCondition": "status.phase == Succeeded",
+        "failureCondition": "status.phase in (Failed, Error)",
+    }
+    node = run(platform, {"resource": {"action": "create", "manifest": inner, "setOwnerReference": True, **conditions}})
+    assert node["phase"] == "Failed"
+    assert (
+        node["message"]
+        == "main: Error (exit code 64): failure condition 'status.phase in (Error,Failed)' evaluated true"
+    )
+
+
+def test_resource_refuses_what_it_does_not_know(platform):
+    deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n"
+    node = run(platform, {"resource": {"action": "create", "manifest": deployment}})
+    assert 'no matches for kind "Deployment" in version "apps/v1"' in node["message"]
+    wrong = {"spec": {"templates": [{"name": "a", "resources": {}}]}}
+    assert unknown_fields(wrong, "Workflow") == ["spec.templates[0].resources"]
+
+
+def test_what_is_drawn_when_a_pod_ends_is_of_that_run(platform):
+    """A runtime tells its events without a seed."""
+    outputs = {"parameters": [{"name": "id", "valueFrom": {"expression": "sprig.uuidv4()"}}]}
+    steps = {"name": "main", "steps": [[{"name": "a", "template": "say"}]], "outputs": outputs}
+    say = {"name": "say", "container": {"image": "busybox", "command": ["true"]}}
+    drawn = set()
+    for _ in range(2):
+        document = {"metadata": {"generateName": "draw-"}, "spec": {"entrypoint": "main", "templates": [steps, say]}}
+        stored = platform.submit("default", document)
+        nodes = toys.wait(platform, "default", stored.name)["status"]["nodes"]
+        drawn.add(nodes[stored.name]["outputs"]["parameters"][0]["value"])
+    assert len(drawn) == 2
+
+
+@pytest.mark.parametrize(
+    ("action", "manifest", "message"),
+    [
+        ("create", "apiVersion: v1\nmetadata: {name: x}\n",
+         'error: error validating "/tmp/manifest.yaml": error validating data: kind not set; '
+         "if you choose to ignore these errors, turn validation off with --validate=false"),
+        ("apply", "metadata: {name: x}\n",
+         'error: error validating "/tmp/manifest.yaml": error validating data: [apiVersion not set, kind not set]; '
+         "if you choose to ignore these errors, turn validation off with --validate=false"),
+        ("get", "metadata: {name: x}\napiVersion: v1\n",
+         'error: unable to decode "/tmp/manifest.yaml": Object \'Kind\' is missing in '
+         '\'{"apiVersion":"v1","metadata":{"name":"x"}}\''),
+    ],
+)  # fmt: skip
+def test_resource_without_a_kind(platform, action, manifest, message):
+    node = run(platform, {"resource": {"action": action, "manifest": manifest}})
+    assert message in node["message"]
+
+
+def test_data_lists_and_transforms_keys(platform):
+    folder = platform.state / "artifacts" / "default" / "bucket"
+    folder.mkdir(parents=True)
+    for name in ("a.txt", "b.log", "c.txt", "c/d.txt", "c-e.txt", "C.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+    source = {"artifactPaths": {"name": "all", "s3": {"bucket": "x", "key": "bucket"}}}
+    data = {"source": source, "transformation": [{"expression": "filter(data, {# endsWith '.txt'})"}]}
+    node = run(platform, {"data": data})
+    assert (node["phase"], json.loads(node["outputs"]["result"])) == (
+        "Succeeded",
+        [f"bucket/{name}.txt" for name in ("C", "a", "c-e", "c", "c/d")],  # by key, not by folder
+    )
+    data = {"source": source, "transformation": [{"expression": "[now().Year() > 2000]"}]}
+    assert json.loads(run(platform, {"data": data})["outputs"]["result"]) == [True]
+
+
+def test_queries():
+    document = {"metadata": {"name": "x"}, "items": [{"n": 1}, {"n": 2}], "a.b": {"c": True}}
+    assert queries.json_path(document, "{.metadata.name}-{.items[*].n}-{.items[1].n}") == "x-1 2-2"
+    assert queries.json_path(document, "{['a.b'].c}") == "true"
+    with pytest.raises(InvalidWorkflow):
+        queries.json_path(document, "{.absent}")
+    assert queries.jq(document, ".items[].n") == "1\n2"
+    assert queries.jq(document, '.["a.b"] | .c') == "true"
+    assert queries.jq(document, ".absent") == "null"
+    with pytest.raises(InvalidWorkflow):
+        queries.jq(document, "map(.x)")
+    fields = queries.Fields(document)
+    assert (fields["items.#"], fields["items.1.n"], "status.phase" in fields) == ("2", "2", False)
+
+
+def test_secrets_are_checked(platform):
+    stored = platform.create(
+        "Secret",
+        "default",
+        {"metadata": {"name": "both"}, "data": {"a": base64.b64encode(b"1").decode()}, "stringData": {"b": "2"}},
+    )
+    document = json.loads(stored.text)
+    assert {k: base64.b64decode(v) for k, v in document["data"].items()} == {"a": b"1", "b": b"2"}
+    assert "stringData" not in document

@@ -1,0 +1,159 @@
+"""The local platform through its own door: runs, objects, restarts."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+
+import pytest
+import toy_parts as toys
+
+from hera_utils.errors import Refused
+from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendRequested
+from hera_utils.local_platform.platform import LocalPlatform
+
+
+@pytest.fixture
+def platform(tmp_path):
+    platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=toys.ToyRuntime)
+    yield platform
+    platform.close()
+
+
+def test_a_workflow_is_submitted_runs_and_succeeds(platform):
+    stored = platform.submit("default", toys.workflow("echo", "hello"))
+    first = json.loads(stored.text)
+    assert first["status"]["phase"] == "Running"
+    assert first["metadata"]["name"].startswith("toy-")
+    assert set(first) == {"metadata", "spec", "status"}
+    last = toys.wait(platform, "default", stored.name)
+    assert last["status"]["phase"] == "Succeeded"
+    assert [node["phase"] for node in last["status"]["nodes"].values()] == ["Succeeded"]
+    (pod,) = platform.pods("default", stored.name)
+    status = json.loads(pod.text)["status"]
+    assert (status["phase"], status["containerStatuses"][0]["state"]["terminated"]["exitCode"]) == ("Succeeded", 0)
+    assert list(platform.pod_log("default", pod.name, "main")) == [(0.0, "hello")]
+
+
+def test_a_failed_command_fails_the_run(platform):
+    stored = platform.submit("default", toys.workflow("sh", "-c", "exit 3"))
+    last = toys.wait(platform, "default", stored.name)
+    assert last["status"]["phase"] == "Failed"
+    assert int(last["metadata"]["resourceVersion"]) > stored.resource_version
+
+
+def test_after_a_restart_everything_is_there(tmp_path):
+    state = tmp_path / "state"
+    first = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
+    done = first.submit("default", toys.workflow("true"))
+    before = toys.wait(first, "default", done.name)
+    going = first.submit("default", toys.workflow("sh", "-c", "sleep 0.5", count=3))
+    first.close()
+    second = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
+    try:
+        assert json.loads(second.get("Workflow", "default", done.name).text) == before
+        after = toys.wait(second, "default", going.name)
+        assert after["status"]["phase"] == "Succeeded"
+        assert len(list((state / "pods").iterdir())) == 4  # nothing was launched twice
+    finally:
+        second.close()
+
+
+def test_an_unknown_namespace_or_name_is_not_found(platform):
+    with pytest.raises(Refused, match='namespaces "nowhere" not found') as refused:
+        platform.submit("nowhere", toys.workflow("true"))
+    assert (refused.value.code, refused.value.reason) == (5, "NotFound")
+    with pytest.raises(Refused, match='workflows.argoproj.io "nothing" not found'):
+        platform.get("Workflow", "default", "nothing")
+
+
+def fan_out(run, event):
+    """Grows a node's children one by one, then (a user's event) takes most of them away."""
+    status = run.document.setdefault("status", {})
+    root = run.nodes.setdefault(run.name, {"id": run.name, "name": run.name, "type": "TaskGroup", "children": []})
+    run.changed.add(run.name)
+    status.setdefault("phase", "Running")
+    if isinstance(event, Submitted):
+        return []
+    if isinstance(event, SuspendRequested):
+        root["children"] = root["children"][:3]
+        return []
+    for _ in range(40):
+        child = f"{run.name}-{len(root['children'])}"
+        root["children"].append(child)
+        run.nodes[child] = {"id": child, "name": child, "type": "Pod", "phase": "Succeeded"}
+        run.changed.add(child)
+    return []
+
+
+def test_the_children_of_a_node_that_has_many_are_stored_one_by_one(tmp_path):
+    state = tmp_path / "state"
+    platform = LocalPlatform(state, advance=fan_out, runtime=toys.ToyRuntime)
+    stored = platform.submit("default", toys.workflow("true"))
+    for number in range(1, 6):
+        seen = json.loads(platform.act("default", stored.name, ResumeRequested(0.0)).text)
+        assert seen["status"]["nodes"][stored.name]["children"] == [f"{stored.name}-{n}" for n in range(40 * number)]
+        (row,) = (text for node, text in platform._published.rows("run_nodes", stored.uid) if node == stored.name)
+        assert ("children" in row) == (40 * number < 64)
+        again = platform._published.load(stored.uid)
+        assert json.loads(again.text())["status"]["nodes"] == seen["status"]["nodes"]
+        platform.close()
+        platform = LocalPlatform(state, advance=fan_out, runtime=toys.ToyRuntime)
+    seen = json.loads(platform.act("default", stored.name, SuspendRequested(0.0)).text)
+    assert len(seen["status"]["nodes"][stored.name]["children"]) == 3
+    assert platform._published.rows("run_children", stored.uid) == []
+    platform.close()
+
+
+def test_the_journal_shrinks_when_runs_are_deleted(platform):
+    documents = []
+    for _ in range(20):
+        document = toys.workflow("true")
+        document["metadata"]["annotations"] = {"note": "x" * 100_000}
+        documents.append(platform.submit("default", document).name)
+    for name in documents:
+        toys.wait(platform, "default", name)
+    file = platform.state / "journal.sqlite"
+    with sqlite3.connect(file) as reader:
+        reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reader.close()
+    before = file.stat().st_size
+    for name in documents:
+        platform.delete("Workflow", "default", name)
+    deadline = time.monotonic() + 10
+    while file.stat().st_size + (platform.state / "journal.sqlite-wal").stat().st_size > before / 4:
+        assert time.monotonic() < deadline, (before, file.stat().st_size)
+        time.sleep(0.05)
+
+
+class Full(toys.ToyRuntime):
+    """A machine without room: nothing starts."""
+
+    def launch(self, launch) -> None:
+        self.says = {launch.run_uid: {launch.node_id: 'waits for "room"'}}
+
+    def waiting(self):
+        return getattr(self, "says", {})
+
+
+def test_why_a_pod_waits_is_told_whenever_its_run_is_read_and_not_written_down(tmp_path):
+    platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=Full)
+    try:
+        stored = platform.submit("default", toys.workflow("echo", "hello"))
+
+        def messages(one):
+            return [node.get("message") for node in json.loads(one.text)["status"]["nodes"].values()]
+
+        read = platform.get("Workflow", "default", stored.name)
+        assert messages(read) == ['waits for "room"']
+        assert messages(platform.list("Workflow")[0][0]) == ['waits for "room"']
+        assert read.resource_version == stored.resource_version
+        runtime = platform._launcher.runtime
+        (run,) = runtime.says
+        runtime.says = {run: dict.fromkeys(runtime.says[run], "waits still")}
+        assert messages(platform.get("Workflow", "default", stored.name)) == ["waits still"]
+        runtime.says = {}
+        assert messages(platform.get("Workflow", "default", stored.name)) == [None]
+    finally:
+        platform.close()

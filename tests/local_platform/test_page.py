@@ -1,0 +1,199 @@
+"""The page in a real browser: live, safe against what workflows contain, quick with thousands of nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from browser import Tab, chromium
+from memory_platform import MemoryPlatform
+from serving import served
+
+from hera_utils.interpreter.events import ShutdownRequested
+from hera_utils.local_platform.argo_api import argo_app
+from hera_utils.local_platform.credentials import Gate
+
+TOKEN = "s3cret-token"
+EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+STARTED = "2026-11-23T10:00:00Z"
+
+
+def node(name: str, kind: str = "Pod", phase: str = "Succeeded", **more: object) -> dict:
+    number = sum(map(ord, name)) + len(name)
+    return {
+        "id": f"big-{number}-{name}" if name != "big" else "big", "name": name, "displayName": name.rpartition(".")[2] or name,
+        "type": kind,
+        "phase": phase, "templateName": "say", "startedAt": STARTED,
+        "finishedAt": "2026-11-23T10:00:02Z" if phase == "Succeeded" else None, **more,
+    }  # fmt: skip
+
+
+def fan_out(count: int) -> dict:
+    """A DAG with one fan-out and a task after it."""
+    items = [
+        node(
+            f"big.work({i}:x)",
+            boundaryID="big",
+            displayName=f"work({i}:x)",
+            phase="Succeeded" if i < count // 2 else "Running",
+        )
+        for i in range(count)
+    ]
+    group = node("big.work", "TaskGroup", "Running", boundaryID="big", children=[one["id"] for one in items])
+    failed = node("big.check", phase="Failed", boundaryID="big", message=EVIL)
+    failed["inputs"] = {"parameters": [{"name": "html", "value": EVIL}]}
+    failed["outputs"] = {"exitCode": "4", "artifacts": [{"name": "table"}]}
+    root = node("big", "DAG", "Running", children=[group["id"], failed["id"]])
+    return {one["id"]: one for one in (root, group, failed, *items)}
+
+
+@pytest.fixture
+def platform() -> MemoryPlatform:
+    return MemoryPlatform()
+
+
+@pytest.fixture
+def url(platform: MemoryPlatform) -> Iterator[str]:
+    with served(argo_app(platform, TOKEN)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+def big(platform: MemoryPlatform, count: int) -> dict:
+    spec = {
+        "entrypoint": "m",
+        "templates": [{"name": "m", "dag": {"tasks": []}}, {"name": "say", "container": {"image": "busybox"}}],
+        "arguments": {"parameters": [{"name": "city", "value": EVIL}]},
+    }
+    document = json.loads(platform.submit("argo", {"metadata": {"name": "big"}, "spec": spec}).text)
+    document["status"]["nodes"] = fan_out(count)
+    document["status"]["progress"] = f"{count // 2}/{count + 1}"
+    platform.put("Workflow", document)
+    return document
+
+
+def test_the_page_carries_no_data_and_needs_no_token(url):
+    answer = requests.get(f"{url}/workflows/argo/some-name-7f3a?tab=workflow", timeout=5)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "some-name-7f3a" not in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http:" not in answer.text
+    assert "https:" not in answer.text
+    assert "src=" not in answer.text
+    assert requests.post(f"{url}/workflows", timeout=5).status_code == 405
+
+
+@pytest.mark.browser
+def test_a_run_is_shown_live(url, platform, tab, tmp_path):
+    document = big(platform, 30)
+    tab.open(f"{url}/workflows/argo/big?tab=workflow")
+    tab.until("document.querySelectorAll('.item').length > 20")
+    text = tab.text()
+    for expected in ("big", "Running", "15/31", "work", "check", "Failed 1", "33 nodes"):
+        assert expected in text, expected
+    assert tab.run("document.title") == "● big"  # nothing of the workflow was read as HTML
+    tab.run("[...document.querySelectorAll('.item')].find((e) => e.textContent.includes('check')).click()")
+    details = tab.run("document.querySelector('.panel').innerText")
+    assert EVIL in details
+    assert "exit code" in details
+    assert tab.run("document.querySelector('.panel a').getAttribute('href')").startswith("/artifacts/argo/big/")
+    document["status"] |= {"phase": "Succeeded", "finishedAt": "2026-11-23T10:00:09Z", "progress": "31/31"}
+    platform.put("Workflow", document)
+    tab.until("document.body.innerText.includes('31/31')")
+    assert "9 s" in tab.text()
+    if folder := os.environ.get("HERA_UTILS_PICTURES"):
+        tab.picture(Path(folder) / "run.png")
+
+
+@pytest.mark.browser
+def test_logs_follow_and_buttons_act(url, platform, tab):
+    document = big(platform, 2)
+    check = next(one for one in document["status"]["nodes"].values() if one["displayName"] == "check")
+    pod = f"big-say-{check['id'].rpartition('-')[2]}"
+    platform.add_pod("argo", "big", pod, 1000)
+    platform.lines[pod, "main"] = [(1000.0, "first line"), (1001.0, EVIL)]
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.querySelectorAll('.item').length >= 5")
+    tab.run("[...document.querySelectorAll('.item')].find((e) => e.textContent.includes('check')).click()")
+    tab.until("(document.querySelector('pre.log') || {}).textContent?.includes('first line')")
+    assert EVIL in tab.run("document.querySelector('pre.log').textContent")
+    assert tab.run("document.title") == "● big"
+    tab.run(
+        "window.confirm = () => true; [...document.querySelectorAll('button')].find((b) => b.textContent === 'Stop').click()"
+    )
+    end = time.monotonic() + 5
+    while not platform.acted and time.monotonic() < end:
+        time.sleep(0.02)
+    assert platform.acted == [("big", ShutdownRequested(0.0, strategy="Stop"))]
+
+
+@pytest.mark.browser
+def test_a_wide_run_is_open_and_a_log_without_lines_says_so(url, platform, tab):
+    big(platform, 500)
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.body.innerText.includes('503 nodes') && !document.body.innerText.includes('of 503')")
+    tab.until("document.querySelector('pre.log').textContent.startsWith('(no lines')")
+
+
+@pytest.mark.browser
+def test_two_thousand_nodes(url, platform, tab):
+    document = big(platform, 2000)
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.body.innerText.includes('2000 below')")
+    tab.run("document.querySelectorAll('.item .fold')[2].click()")
+    tab.until("document.body.innerText.includes('2003 nodes') && !document.body.innerText.includes('of 2003')")
+    assert tab.run("document.querySelectorAll('.item').length") < 100
+    tab.run("document.querySelector('.tree').scrollTop = 26 * 1500")
+    tab.until("document.body.innerText.includes('work(1500:x)')")
+    began = time.monotonic()
+    for one in document["status"]["nodes"].values():
+        one["phase"] = "Succeeded"
+    document["status"]["progress"] = "2001/2001"
+    platform.put("Workflow", document)
+    tab.until("document.body.innerText.includes('2001/2001')")
+    assert time.monotonic() - began < 3
+    tab.run(
+        "const s = document.querySelector('input[type=search]'); s.value = '(1234:'; s.dispatchEvent(new Event('input'))"
+    )
+    tab.until("document.body.innerText.includes('1 of 2003 nodes')")
+
+
+@pytest.mark.browser
+def test_a_browser_that_cannot_be_told_is_asked_for_the_token(url, platform, tab, monkeypatch):
+    monkeypatch.setattr(Gate, "check_browser", lambda *_: False)
+    big(platform, 3)
+    tab.open(f"{url}/workflows/argo/big")
+    tab.until("document.body.innerText.includes('Token needed')")
+    enter = "document.querySelector('input').value = '{}'; document.querySelector('form').requestSubmit()"
+    tab.run(enter.format("wrong"))
+    tab.until("document.body.innerText.includes('Token needed') && !document.querySelector('input').value")
+    tab.run(enter.format(f"Bearer {TOKEN}"))
+    tab.until("document.querySelectorAll('.item').length >= 6")
+    tab.open("about:blank")
+    tab.run("1")
+    tab.open(f"{url}/workflows/argo/big?again#token={TOKEN}")
+    tab.until("document.querySelectorAll('.item').length >= 6")
+    assert tab.run("location.hash") == ""
+    tab.run("sessionStorage.clear()")
+
+
+@pytest.mark.browser
+def test_the_list_and_a_missing_run(url, platform, tab):
+    big(platform, 1)
+    tab.open(f"{url}/")
+    tab.until("document.querySelector('td a') && document.querySelector('td a').textContent === 'big'")
+    tab.open(f"{url}/workflows/argo/nobody")
+    tab.until("document.body.innerText.includes('\"nobody\" not found')")

@@ -1,0 +1,185 @@
+"""kill -9 at any moment, disks that refuse, interpreters that raise: nothing is lost, nothing runs twice, the server lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toy_parts as toys
+
+from hera_utils.errors import PlatformError
+from hera_utils.interpreter.commands import LaunchPod
+from hera_utils.interpreter.events import PodFinished
+from hera_utils.local_platform.controller.turn import Turn
+from hera_utils.local_platform.platform import LocalPlatform
+
+HERE = Path(__file__).parent
+TASKS = 40
+
+
+class Flaky:
+    """Every other write of a turn fails, as on a disk that is full for a moment."""
+
+    def __init__(self, monkeypatch, message, chance):
+        self.dice, self.failed, self.write = random.Random(7), 0, Turn.write
+        flaky = self
+
+        def write(turn, journal):
+            if flaky.dice.random() < chance:
+                flaky.failed += 1
+                raise sqlite3.OperationalError(message)
+            flaky.write(turn, journal)
+
+        monkeypatch.setattr(Turn, "write", write)
+
+
+def launches(state):
+    return [json.loads(path.read_text()) for path in (state / "pods").glob("*/launch")]
+
+
+def test_a_disk_that_is_full_at_times_loses_nothing(tmp_path, monkeypatch):
+    platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=toys.ToyRuntime)
+    monkeypatch.setattr("hera_utils.local_platform.controller.controller.AGAIN_SECONDS", 0.02)
+    try:
+        stored = platform.submit("default", toys.workflow("true", count=TASKS))
+        flaky = Flaky(monkeypatch, "database or disk is full", 0.6)
+        last = toys.wait(platform, "default", stored.name)
+        assert flaky.failed > 0
+        assert last["status"]["phase"] == "Succeeded"
+        assert len(list((tmp_path / "state/pods").iterdir())) == TASKS
+    finally:
+        platform.close()
+
+
+def test_a_request_on_a_full_disk_is_refused_whole(tmp_path, monkeypatch):
+    platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=toys.ToyRuntime)
+    try:
+        with monkeypatch.context() as patch:
+            Flaky(patch, "database or disk is full", 1.0)
+            with pytest.raises(PlatformError, match="is full") as refused:
+                platform.submit("default", toys.workflow("true"))
+            assert "hera-utils gc" in str(refused.value.fix)
+            with pytest.raises(PlatformError, match="is full"):
+                platform.create("ConfigMap", "default", {"metadata": {"name": "a"}})
+        assert platform.list("Workflow")[0] == []
+        assert platform.list("ConfigMap")[0] == []
+        assert list((tmp_path / "state/pods").iterdir()) == []
+        assert toys.wait(platform, "default", platform.submit("default", toys.workflow("true")).name)
+    finally:
+        platform.close()
+
+
+def test_an_interpreter_that_raises_ends_the_run_alone(tmp_path):
+    def advance(run, event):
+        if isinstance(event, PodFinished) and run.document["spec"].get("hostNetwork"):
+            raise ZeroDivisionError("a bug")
+        return toys.advance(run, event)
+
+    platform = LocalPlatform(tmp_path / "state", advance=advance, runtime=toys.ToyRuntime)
+    try:
+        bad = platform.submit("default", toys.workflow("true", hostNetwork=True))
+        good = platform.submit("default", toys.workflow("true"))
+        status = toys.wait(platform, "default", bad.name)["status"]
+        assert (status["phase"], status["message"]) == ("Error", "ZeroDivisionError: a bug")
+        assert toys.wait(platform, "default", good.name)["status"]["phase"] == "Succeeded"
+    finally:
+        platform.close()
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {here!r})
+import toy_parts as toys
+from hera_utils.local_platform.platform import LocalPlatform
+platform = LocalPlatform(Path({state!r}), advance=toys.advance, runtime=toys.ToyRuntime)
+if not platform.list("Workflow")[0]:
+    platform.submit("default", toys.workflow("sh", "-c", "echo ran >> {out}/$$", count={tasks}))
+while platform.busy():
+    time.sleep(0.005)
+print("over")
+"""
+
+
+def test_kill_9_at_any_moment(tmp_path):
+    """The toy runtime's tasks die with the server or live on; whatever it knew, the journal knows."""
+    state, out = tmp_path / "state", tmp_path / "out"
+    out.mkdir()
+    code = SERVER.format(here=str(HERE), state=str(state), out=str(out), tasks=TASKS)
+    dice = random.Random(20261123)
+    for _ in range(12):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        time.sleep(dice.uniform(0.25, 0.7))
+        os.kill(process.pid, signal.SIGKILL)
+        said, _ = process.communicate()
+        if not (state / "journal.sqlite").exists():
+            continue
+        with sqlite3.connect(state / "journal.sqlite") as journal:
+            assert journal.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+            if not journal.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'outbox'").fetchone()[0]:
+                continue
+            unsettled = {row[0] for row in journal.execute("SELECT node FROM outbox WHERE command = 'launch'")}
+            for run, finished in journal.execute("SELECT uid, finished FROM runs").fetchall():
+                nodes = journal.execute("SELECT id, text FROM nodes WHERE run = ?", (run,)).fetchall()
+                assert len(nodes) == TASKS
+                open_ones = {node for node, text in nodes if json.loads(text)["phase"] not in ("Succeeded", "Failed")}
+                assert open_ones == unsettled, "a node is open as long as its launch is in the outbox"
+                assert (finished is None) == bool(open_ones)
+        journal.close()
+        if "over" in said:
+            break
+    runs = [path.read_text() for path in out.iterdir()]
+    assert set(runs) <= {"ran\n"}, "nothing ran twice"
+
+
+def test_the_stored_events_give_the_same_run(tmp_path):
+    platform = LocalPlatform(tmp_path / "state", advance=toys.advance, runtime=toys.ToyRuntime)
+    try:
+        stored = platform.submit("default", toys.workflow("true", count=3))
+        last = toys.wait(platform, "default", stored.name)
+        replayed = replay(platform, "default", stored.name, last)
+        assert replayed["nodes"] == last["status"]["nodes"]
+        assert replayed["phase"] == last["status"]["phase"]
+    finally:
+        platform.close()
+
+
+def replay(platform, namespace, name, last):
+    from hera_utils.interpreter.events import from_json
+    from hera_utils.interpreter.state import Run
+
+    run = Run({"metadata": {**last["metadata"]}, "spec": last["spec"], "status": {}})
+    launched = 0
+    for data in platform.events(namespace, name):
+        commands = toys.advance(run, from_json(data))
+        launched += sum(isinstance(command, LaunchPod) for command in commands)
+    assert launched == 3
+    return run.document["status"]
+
+
+def test_a_deleted_runs_pods_are_ended_by_the_next_server(tmp_path, monkeypatch):
+    state = tmp_path / "state"
+    first = LocalPlatform(state)  # the real runtime: its tasks outlive the server
+    stored = first.submit("default", toys.workflow("sleep", "600"))
+    while json.loads(first.pods("default", stored.name)[0].text)["status"]["phase"] != "Running":
+        time.sleep(0.01)
+    (pod,) = first.pods("default", stored.name)
+    monkeypatch.setattr(first._launcher, "kill", lambda *_, **__: None)  # the server dies before it could
+    first.delete("Workflow", "default", stored.name)
+    first.close()
+    second = LocalPlatform(state)
+    try:
+        deadline = time.monotonic() + 15
+        while (state / "pods" / pod.uid).exists() or second._journal.read("all_outbox"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        second.close()

@@ -1,0 +1,275 @@
+"""Watches and logs: both formats on the wire, order, coalescing, and that nothing grows with a slow or vanished reader."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from memory_platform import MemoryPlatform
+from serving import served
+
+from hera_utils.local_platform.argo_api import argo_app
+
+TOKEN = "s3cret-token"
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def platform() -> MemoryPlatform:
+    return MemoryPlatform()
+
+
+@pytest.fixture
+def url(platform: MemoryPlatform) -> Iterator[str]:
+    with served(argo_app(platform, TOKEN)) as address:
+        yield address
+
+
+def submit(platform: MemoryPlatform, name: str = "one", namespace: str = "argo", **labels: str) -> dict:
+    spec = {"entrypoint": "m", "templates": [{"name": "m"}]}
+    stored = platform.submit(namespace, {"metadata": {"name": name, "labels": labels}, "spec": spec})
+    return json.loads(stored.text)
+
+
+def finish(platform: MemoryPlatform, document: dict) -> None:
+    document["status"]["phase"] = "Succeeded"
+    document["metadata"]["labels"]["workflows.argoproj.io/completed"] = "true"
+    platform.put("Workflow", document)
+
+
+class Events:
+    """A stream being read in the background."""
+
+    def __init__(self, address: str, accept: str = "*/*") -> None:
+        parts = urlsplit(address)
+        self.connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        self.connection.request("GET", f"{parts.path}?{parts.query}", headers={**HEADERS, "Accept": accept})
+        self.socket = self.connection.sock
+        self.answer = self.connection.getresponse()
+        self.raw = b""
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            while chunk := self.answer.read1(1 << 16):
+                self.raw += chunk
+
+    def hang_up(self) -> None:
+        self.socket.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def results(self) -> list[dict]:
+        return [json.loads(line)["result"] for line in self.raw.split(b"\n")[:-1] if line.strip()]
+
+    def wait(self, count: int) -> list[dict]:
+        end = time.monotonic() + 5
+        while len(self.results) < count and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.results
+
+
+def watch(url: str, query: str = "", accept: str = "*/*") -> Events:
+    return Events(f"{url}/api/v1/workflow-events/argo?{query}", accept)
+
+
+def test_a_watch_begins_with_the_present_state(url, platform):
+    made = submit(platform)
+    submit(platform, "other")
+    events = watch(url, "listOptions.fieldSelector=metadata.name%3Done&listOptions.resourceVersion=0")
+    assert events.answer.headers["content-type"] == "application/json"
+    assert events.wait(1) == [{"type": "ADDED", "object": made}]
+    finish(platform, made)
+    assert events.wait(2)[1]["type"] == "MODIFIED"
+    assert events.results[1]["object"]["status"]["phase"] == "Succeeded"
+    platform.delete("Workflow", "argo", "one")
+    assert events.wait(3)[2]["type"] == "DELETED"
+
+
+def test_server_sent_events_as_argo_writes_them(url, platform):
+    submit(platform)
+    events = watch(url, accept="text/event-stream")
+    assert events.answer.headers["content-type"].startswith("text/event-stream")
+    end = time.monotonic() + 5
+    while not events.raw and time.monotonic() < end:
+        time.sleep(0.01)
+    assert events.raw.startswith(b'data: {"result":{"type":"ADDED","object":{')
+    assert events.raw.endswith(b"}} \n\n\n")
+
+
+def test_a_watch_on_a_missing_workflow(url):
+    address = f"{url}/api/v1/workflow-events/argo?listOptions.fieldSelector=metadata.name%3Dnobody"
+    body = {
+        "error": {
+            "grpc_code": 5,
+            "http_code": 404,
+            "message": 'workflows.argoproj.io "nobody" not found',
+            "http_status": "Not Found",
+        }
+    }
+    answer = requests.get(address, headers=HEADERS, timeout=5)
+    assert (answer.status_code, answer.json()) == (404, body)
+    sse = requests.get(address, headers={**HEADERS, "Accept": "text/event-stream"}, timeout=5)
+    assert sse.text == f"data: {json.dumps(body, separators=(',', ':'))} \n\n\n"
+
+
+def test_changes_are_coalesced_and_the_last_is_never_lost(url, platform):
+    made = submit(platform)
+    events = watch(url)
+    events.wait(1)
+    began = time.monotonic()
+    for number in range(2000):
+        made["status"]["progress"] = f"{number}/2000"
+        platform.put("Workflow", made)
+    finish(platform, made)
+    end = time.monotonic() + 5
+    while events.results[-1]["object"]["status"]["phase"] == "Running" and time.monotonic() < end:
+        time.sleep(0.01)
+    took = time.monotonic() - began
+    assert events.results[-1]["object"]["status"] == made["status"]
+    assert len(events.results) <= 2 + took * 10
+
+
+def test_selectors_fields_and_versions_of_a_watch(url, platform):
+    one = submit(platform, team="a")
+    submit(platform, "two", team="b")
+    submit(platform, "elsewhere", namespace="default", team="a")
+    version = platform.version
+    labelled = watch(url, "listOptions.labelSelector=team%3Da&fields=result.object.metadata.name,result.type")
+    assert [e["object"]["metadata"] for e in labelled.wait(1)] == [{"name": "one"}]
+    later = watch(url, f"listOptions.resourceVersion={version}")
+    one["metadata"]["labels"]["team"] = "c"
+    platform.put("Workflow", one)
+    assert labelled.wait(2)[1]["type"] == "DELETED"  # it does not fit any more
+    assert [e["type"] for e in later.wait(1)] == ["MODIFIED"]
+    submit(platform, "three")
+    assert [e["type"] for e in later.wait(2)] == ["MODIFIED", "ADDED"]
+    platform.delete("Workflow", "argo", "two")
+    again = watch(url, f"listOptions.resourceVersion={version}")
+    assert {(e["type"], e["object"]["metadata"]["name"]) for e in again.wait(3)} == {
+        ("MODIFIED", "one"), ("ADDED", "three"), ("DELETED", "two"),
+    }  # fmt: skip
+    old = requests.get(f"{url}/api/v1/workflow-events/argo?listOptions.resourceVersion=3", headers=HEADERS, timeout=5)
+    assert old.status_code == 400
+    assert "too old resource version" in old.json()["error"]["message"]
+
+
+def test_a_reader_that_leaves_is_forgotten(url, platform):
+    before = len(platform.listeners["Workflow"])
+    submit(platform)
+    events = [watch(url) for _ in range(5)]
+    for one in events:
+        one.wait(1)
+    assert len(platform.listeners["Workflow"]) == before + 5
+    for one in events:
+        one.hang_up()
+    end = time.monotonic() + 5
+    while len(platform.listeners["Workflow"]) > before and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(platform.listeners["Workflow"]) == before
+
+
+# --- logs
+
+
+@pytest.fixture
+def logged(platform: MemoryPlatform) -> dict:
+    made = submit(platform)
+    platform.add_pod("argo", "one", "one-a", 1000)
+    platform.add_pod("argo", "one", "one-b", 1001)
+    platform.add_pod("argo", "other", "other-c", 1001)
+    platform.lines["one-a", "main"] = [(1000.0, "a1"), (1002.5, "a2 warm"), (1004.0, "a3")]
+    platform.lines["one-b", "main"] = [(1001.25, "b1"), (1003.0, "b2 warm")]
+    platform.lines["other-c", "main"] = [(1001.0, "no")]
+    platform.lines["one-a", "init"] = [(999.0, "set up")]
+    return made
+
+
+def log(url: str, query: str, path: str = "one/log") -> list[str]:
+    answer = requests.get(f"{url}/api/v1/workflows/argo/{path}?{query}", headers=HEADERS, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line)["result"]["content"] for line in answer.text.splitlines()]
+
+
+def test_logs_of_a_run_in_the_order_of_time(url, logged):
+    main = "logOptions.container=main"
+    assert log(url, main) == ["a1", "b1", "a2 warm", "b2 warm", "a3"]
+    assert log(url, f"{main}&podName=one-b") == ["b1", "b2 warm"]
+    assert log(url, main, "one/one-b/log") == ["b1", "b2 warm"]
+    assert log(url, f"{main}&grep=w.rm") == ["a2 warm", "b2 warm"]
+    assert log(url, f"{main}&grep=zzz") == []
+    assert log(url, "") == []  # the server does not choose a container
+    assert log(url, "logOptions.container=init") == ["set up"]
+    assert log(url, f"{main}&logOptions.tailLines=1") == ["b2 warm", "a3"]
+    assert log(url, f"{main}&selector=step%3Da") == ["a1", "a2 warm", "a3"]
+    assert log(url, f"{main}&logOptions.timestamps=True&podName=one-b")[0] == "1970-01-01T00:16:41.25Z b1"
+    assert log(url, f"{main}&logOptions.sinceSeconds=60") == []
+    assert log(url, f"{main}&logOptions.sinceTime.seconds=1003") == ["b2 warm", "a3"]
+    bad = requests.get(f"{url}/api/v1/workflows/argo/one/log?grep=(", headers=HEADERS, timeout=5)
+    assert bad.status_code == 500
+    assert "failed to compile" in bad.json()["error"]["message"]
+    missing = requests.get(f"{url}/api/v1/workflows/argo/nobody/log?{main}", headers=HEADERS, timeout=5)
+    assert missing.json()["error"]["grpc_code"] == 5
+
+
+def test_following_ends_with_the_run(url, platform, logged):
+    platform.live = {"one-b"}
+    document = json.loads(platform.get("Pod", "argo", "one-b").text)
+    document["status"]["phase"] = "Running"
+    platform.put("Pod", document)
+    events = Events(f"{url}/api/v1/workflows/argo/one/log?logOptions.container=main&logOptions.follow=true")
+    events.wait(5)
+    platform.lines["one-b", "main"].append((1005.0, "b3"))
+    assert events.wait(6)[5] == {"content": "b3", "podName": "one-b"}
+    platform.add_pod("argo", "one", "one-d", 1006, "Running")
+    platform.lines["one-d", "main"] = [(1006.0, "d1")]
+    platform.put("Pod", json.loads(platform.get("Pod", "argo", "one-d").text))
+    events.wait(7)
+    platform.live = set()
+    finish(platform, logged)
+    events.thread.join(5)
+    assert not events.thread.is_alive()
+    assert [e["content"] for e in events.results][5:] == ["b3", "d1"]
+
+
+def test_following_readers_leave_with_their_client(url, platform, logged):
+    platform.live = {"one-b"}
+    document = json.loads(platform.get("Pod", "argo", "one-b").text)
+    document["status"]["phase"] = "Running"
+    platform.put("Pod", document)
+    events = Events(f"{url}/api/v1/workflows/argo/one/log?logOptions.container=main&logOptions.follow=true")
+    events.wait(5)
+    readers = [thread for thread in threading.enumerate() if thread.name == "log reader"]
+    assert readers
+    events.hang_up()
+    for reader in readers:
+        reader.join(5)
+        assert not reader.is_alive()
+
+
+def test_server_sent_events_breathe(url, platform, monkeypatch):
+    from hera_utils.local_platform.argo_api import app
+
+    monkeypatch.setattr(app, "KEEP_ALIVE_SECONDS", 0.2)
+    submit(platform)
+    events = watch(url, accept="text/event-stream")
+    end = time.monotonic() + 5
+    while not events.raw.endswith(b":\n:\n") and time.monotonic() < end:
+        time.sleep(0.02)
+    assert events.raw.endswith(b" \n\n\n:\n:\n")
+
+
+def test_a_watch_may_leave_the_nodes_out(url, platform):
+    made = submit(platform)
+    made["status"]["nodes"] = {"n": {"id": "n", "phase": "Running"}}
+    platform.put("Workflow", made)
+    events = watch(url, "fields=result.object.metadata.name,result.object.status.phase")
+    assert events.wait(1)[0]["object"]["status"] == {"phase": "Running", "startedAt": None, "finishedAt": None}

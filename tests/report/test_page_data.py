@@ -1,0 +1,195 @@
+"""What a report tells, before any of it is drawn."""
+
+import json
+import re
+
+import pytest
+from documents import pod, run, sweep
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hera_utils.report.graph import graph
+from hera_utils.report.markdown import markdown
+from hera_utils.report.page_data import MOST_FAILURES, story
+from hera_utils.report.page_html import page, page_of
+from hera_utils.report.plots import chosen
+from hera_utils.results.results import Results
+from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.record import PointRow
+
+EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+def told(*nodes, phase="Succeeded", **facts):
+    whole = WholeRun("wf", "default", (run(*nodes, phase=phase),), facts=facts)
+    return whole, whole.results()
+
+
+def pictures(values, outputs=None):
+    outputs = outputs or [{"y": str(number * 1.5)} for number in range(len(values))]
+    text = [{name: str(value) for name, value in one.items()} for one in values]
+    document = sweep([(one, "Succeeded", two) for one, two in zip(text, outputs, strict=True)])
+    points = [PointRow(f"p{n}", n, "", one) for n, one in enumerate(values)]
+    return [(p.kind, p.output, p.x, p.series) for p in chosen(Results.of([document], points).point_table)]
+
+
+@pytest.mark.parametrize(
+    ("values", "picture"),
+    [
+        ([{"n": n} for n in range(9)], ("line", "y", "n", "")),
+        ([{"city": c} for c in "abc"], ("bars", "y", "city", "")),
+        ([{"n": n, "city": c} for n in range(9) for c in "abc"], ("line", "y", "n", "city")),
+        ([{"a": a, "b": b} for a in range(15) for b in range(15)], ("heat map", "y", "a", "b")),
+        ([{"a": n * 0.37 % 1, "b": n * 0.73 % 1} for n in range(50)], ("scatter", "y", "a", "b")),
+        (
+            [{"a": n % 5, "b": n * 0.73 % 1, "c": n % 7, "d": "xyz"[n % 3]} for n in range(90)],
+            ("parallel", "y", "a", ""),
+        ),
+        ([{"a": n % 5, "b": n * 0.73 % 1, "c": "xyz"[n % 3]} for n in range(20)], ("scatter", "y", "a", "c")),
+    ],
+)
+def test_a_picture_that_fits_the_kinds(values, picture):
+    assert pictures(values) == [picture]
+
+
+def test_without_inputs_that_vary_how_often():
+    document = run(*(pod(f"wf.c({n}:)", outputs={"y": str(n)}) for n in range(5)))
+    assert [one.kind for one in chosen(Results.of([document]).task_table)] == ["histogram"]
+
+
+def test_a_text_that_another_input_decides_is_no_axis():
+    values = [{"year": y, "folder": f"/r/{y}", "city": c} for y in (1, 2, 3) for c in "ab"]
+    assert pictures(values) == [("line", "y", "year", "city")]
+
+
+def test_outputs_that_are_no_numbers_are_not_drawn():
+    assert pictures([{"n": 1}, {"n": 2}], [{"y": "a"}, {"y": "b"}]) == []
+
+
+def titles(drawn):
+    return {(drawn.boxes[a].title, drawn.boxes[b].title) for a, b in drawn.edges}
+
+
+def test_a_fan_out_is_one_box():
+    items = [pod(f"wf.c({n}:x)", children=["id-wf.end"]) for n in range(3)]
+    document = run(
+        pod("wf.start", children=["id-wf.c"]),
+        pod("wf.c", type="TaskGroup", children=[one["id"] for one in items]),
+        *items,
+        pod("wf.end"),
+    )
+    drawn = graph([document], Results.of([document]).tasks)
+    assert {box.title: box.counts for box in drawn.boxes} == {
+        "start": {"Succeeded": 1},
+        "c": {"Succeeded": 3},
+        "end": {"Succeeded": 1},
+    }
+    assert titles(drawn) == {("start", "c"), ("c", "end")}
+
+
+def test_steps_and_nested_templates_are_passed_through():
+    document = run(
+        pod("wf[0]", type="StepGroup", children=["id-wf[0].inner"]),
+        pod("wf[0].inner", type="DAG", children=["id-wf[0].inner.a"]),
+        pod("wf[0].inner.a", children=["id-wf[1]"]) | {"boundaryID": "id-wf[0].inner"},
+        pod("wf[1]", type="StepGroup", children=["id-wf[1].b"]),
+        pod("wf[1].b"),
+    )
+    assert titles(graph([document], Results.of([document]).tasks)) == {("inner.a", "b")}
+
+
+def test_many_boxes_become_one_a_template_and_workflows_share_them():
+    documents = [sweep([({"n": str(n)}, "Succeeded", {}) for n in range(70)], name) for name in ("one", "two")]
+    (box,) = graph(documents, Results.of(documents).tasks).boxes
+    assert (box.title, box.counts) == ("collect", {"Succeeded": 140})
+
+
+def test_failures_are_told_and_bounded():
+    whole, results = told(*(pod(f"wf.c({n}:x)", "Failed", message="boom") for n in range(150)), phase="Failed")
+    found = story(whole, results)
+    assert (found["phase"], len(found["failures"])) == ("Failed", MOST_FAILURES)
+    assert found["left_out"] == ["the first 100 of 150 failures are told"]
+
+
+def embedded(html):
+    return json.loads(re.search(r'<script type="application/json" id="story">(.*?)</script>', html, re.DOTALL)[1])
+
+
+@given(st.text())
+@settings(max_examples=60, deadline=None)
+def test_no_text_of_a_run_can_leave_its_place(text):
+    whole, results = told(pod("wf.a", inputs={text: text}, outputs={text: text}, message=text), experiment=text)
+    html = page(whole, results, [(text, text)])
+    assert html.count("<script") == 2
+    assert embedded(html)["facts"][0][0].encode("utf-8", "replace") == text.encode("utf-8", "replace")
+
+
+def test_the_page_needs_nothing_else_and_is_the_same_twice():
+    whole, results = told(pod("wf.a", inputs={"x": EVIL}, outputs={"{{style}}": "{{script}}"}, message=EVIL))
+    html = page(whole, results)
+    assert html == page_of(story(whole, results))
+    assert "<script>document.title" not in html
+    for reference in ('src="', 'href="http', "@import", "url(h", "fetch(", "XMLHttpRequest", "eval(", "innerHTML"):
+        assert reference not in html, reference
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_numbers_that_json_has_not_go_as_texts():
+    whole, results = told(pod("wf.a", outputs={"y": "nan"}), pod("wf.b", outputs={"y": "-inf"}))
+    json.dumps(story(whole, results), allow_nan=False)
+
+
+def test_markdown_for_an_appendix():
+    whole, results = told(
+        pod("wf.c(0:x)", inputs={"b": "x|y"}, outputs={"n": "1"}),
+        pod("wf.c(1:y)", "Failed", inputs={"b": "<i>"}, message="main: Error (exit code 1)"),
+        phase="Failed",
+        experiment="incomes",
+    )
+    results = results.with_logs({"id-wf.c(1:y)": ["boom `x`"]})
+    text = markdown(whole, results, [("commit", "abc"), ("images", "a\nb")])
+    assert text.startswith(
+        "# incomes: run wf\n\n**Failed**, 2026-01-01 00:00 UTC: tasks: 1 succeeded, 1 failed. It took 9 s.\n"
+    )
+    assert "| x\\|y | 1 | Succeeded | 3 | 1 |" in text
+    assert "&lt;i&gt;" in text
+    assert "      boom `x`" in text
+    assert "- images: a, b" in text
+
+
+def test_a_loop_in_the_users_own_python_is_one_box_and_gather_comes_after_it():
+    points = run(
+        pod("wf.stage", templateName="stage", children=[f"id-wf.p{n}" for n in range(20)]),
+        *(pod(f"wf.p{n}") for n in range(20)),
+    )
+    after = run(name="after")
+    after["status"]["nodes"] = {"after": pod("after", templateName="sum") | {"id": "after", "boundaryID": ""}}
+    documents = [points, after]
+    drawn = graph(documents, Results.of(documents).tasks, last=["after"])
+    assert [(box.title, sum(box.counts.values())) for box in drawn.boxes] == [("stage", 1), ("collect", 20), ("sum", 1)]
+    assert titles(drawn) == {("stage", "collect"), ("collect", "sum")}
+
+
+def test_of_earlier_runs_only_the_points_that_were_taken_over():
+    now = sweep([({"y": "2"}, "Succeeded", {"n": "2"})], "now")
+    past = sweep([({"y": "1"}, "Succeeded", {"n": "1"}), ({"y": "2"}, "Failed", {})], "past")
+    past["status"] |= {"phase": "Failed", "startedAt": "2025-01-01T00:00:00Z"}
+    points = (
+        PointRow("p1", 0, "1", {"y": 1}, "past", tasks=(("collect-0", None),), status="Succeeded", run="past"),
+        PointRow("p2", 1, "2", {"y": 2}, "now", tasks=(("collect-0", None),)),
+    )
+    whole = WholeRun("now", "default", (now, past), points=points, earlier=frozenset({"past"}))
+    results = whole.results()
+    assert [(one.status, dict(one.outputs), one.run) for one in results.points] == [
+        ("Succeeded", {"n": "1"}, "past"),
+        ("Succeeded", {"n": "2"}, ""),
+    ]
+    told = story(whole, results)
+    assert (told["phase"], told["counts"], told["ended"] - told["begun"]) == ("Succeeded", {"Succeeded": 2}, 9)
+
+
+def test_an_exit_handler_comes_last():
+    document = run(pod("wf.a"), pod("wf.onExit", templateName="bye") | {"boundaryID": ""})
+    assert titles(graph([document], Results.of([document]).tasks)) == {("a", "onExit")}

@@ -1,0 +1,67 @@
+"""How long a task took: without the time for which it waited, where that is known."""
+
+from hera.workflows import DAG, Workflow, script
+
+from hera_utils.argo.annotations import RAN
+from hera_utils.interpreter.events import ContainerState
+from hera_utils.interpreter.outcomes import ran
+from hera_utils.results.results import Results
+
+WAITED = {"startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:10Z"}
+TIMES = {"startedAt": "2026-01-01T00:00:08.250000Z", "finishedAt": "2026-01-01T00:00:09.500000Z"}
+
+
+def document(**nodes):
+    found = {
+        name: {
+            "id": name,
+            "name": f"w.{name}",
+            "type": "Pod",
+            "phase": "Succeeded",
+            "boundaryID": "w",
+            "templateName": "t",
+            **fields,
+        }
+        for name, fields in nodes.items()
+    }
+    root = {"id": "w", "name": "w", "type": "DAG", "phase": "Running", "templateName": "main"}
+    return {"metadata": {"name": "w"}, "spec": {}, "status": {"phase": "Running", "nodes": {"w": root, **found}}}
+
+
+def test_the_queue_does_not_count():
+    waiting = {"phase": "Pending", "startedAt": WAITED["startedAt"], "finishedAt": None}
+    rows = {row.task: row for row in Results.of([document(a={**WAITED, RAN: TIMES}, b=WAITED, c=waiting)])}
+    assert (rows["a"].seconds, rows["a"].started, rows["a"].finished) == (
+        1.25,
+        "2026-01-01T00:00:08.250Z",
+        "2026-01-01T00:00:09.500Z",
+    )
+    assert (rows["b"].seconds, rows["b"].started) == (10, WAITED["startedAt"])
+    assert (rows["c"].seconds, rows["c"].started, rows["c"].finished) == (None, "", "")
+
+
+def test_the_containers_that_do_the_work_count():
+    states = [
+        ContainerState("wait", exit_code=0, started_at=1.0, finished_at=9.0),
+        ContainerState("main", exit_code=0, started_at=2.5, finished_at=4.0),
+    ]
+    assert ran(states, {"script": {}}) == {
+        "startedAt": "1970-01-01T00:00:02.500000Z",
+        "finishedAt": "1970-01-01T00:00:04.000000Z",
+    }
+    assert ran(states[:1], {"script": {}}) is None
+
+
+@script(image="python:3.11")
+def work():
+    print("done")
+
+
+def test_the_local_platform_knows_them(local_platform):
+    with Workflow(generate_name="times-", entrypoint="main") as w, DAG(name="main"):
+        work(name="work")
+    run = local_platform.run(w)
+    (node,) = [node for node in run.workflow["status"]["nodes"].values() if node["type"] == "Pod"]
+    assert sorted(node[RAN]) == ["finishedAt", "startedAt"]
+    assert "." in run["work"].started
+    assert len(node["startedAt"]) == len("2026-01-01T00:00:00Z")

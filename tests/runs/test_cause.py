@@ -1,0 +1,36 @@
+"""What was at fault decides what helps: the same again, or a change."""
+
+import pytest
+from documents import pod, run
+
+from hera_utils.runs.cause import Cause, cause_of
+from hera_utils.runs.outcome import outcome
+
+
+@pytest.mark.parametrize(
+    ("message", "exit_code", "cause"),
+    [
+        ('ErrImagePull: no stand-in for the image "x" on this machine', None, Cause.IMAGE),
+        ("main: Error (exit code 3)", "3", Cause.CODE),
+        ("main: Error (exit code 137)", "137", Cause.PASSING),
+        ("failed to resolve {{item.b}}", None, Cause.CODE),
+        ("pod deleted", None, Cause.PASSING),
+    ],
+)
+def test_of_the_first_failure(message, exit_code, cause):
+    task = pod("wf.a", "Failed", message=message) | ({"outputs": {"exitCode": exit_code}} if exit_code else {})
+    assert cause_of(outcome(run(task, phase="Failed"))) is cause
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("failed to resolve references: failed to evaluate expression: steps.a is missing", Cause.CODE),
+        ("Max duration limit exceeded", Cause.PASSING),
+        ("", Cause.PASSING),
+    ],
+)
+def test_of_a_run_without_a_failed_task(message, cause):
+    document = run(pod("wf.a"), phase="Error")
+    document["status"]["message"] = message
+    assert cause_of(outcome(document)) is cause
