@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_sweeps import sweeps, task, workflow, written
 
-from hera_utils.execution.belonging import belonging
 from hera_utils.execution.fingerprints import Prints, changes
 from hera_utils.experiment.sweeps import grid
+from hera_utils.experiment.task_ownership import task_ownership
 
 
 def container(name, image="alpine", **inputs):
@@ -23,7 +23,7 @@ def with_templates(document, *templates):
 
 def prints(document, sweep, points=None, **more):
     made = Prints(more.pop("sources", lambda template: {}), **more)
-    found = belonging(document, sweep.axes, sweep if points is None else points)
+    found = task_ownership(document, sweep.axes, sweep if points is None else points)
     assert found.whole == ""
     return dict(made.of(document, found)), made.texts
 

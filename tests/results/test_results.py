@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
-from hera_utils.experiment.task_ownership import TaskOwner
+from hera_utils.experiment.point_matching import PointMatcher
 from hera_utils.results import formats
 from hera_utils.results.columns import kind_of, typed
 from hera_utils.results.results import Results
@@ -146,11 +146,11 @@ def test_what_a_nested_template_was_given_tells_its_tasks_point():
 
 def test_values_tell_where_names_do_not():
     known = points({"vintages": 2009, "boroughs": "a"}, {"vintages": 2012, "boroughs": "b"})
-    find = TaskOwner([(point.id, point.values) for point in known])
-    assert find.of({"vintage": "2009", "borough": "a", "out": "/x"}) == "p0"
-    assert find.of({"vintage": "2009", "borough": "b"}) == ""  # no such point
-    assert find.of({"one": "2009", "two": "2012", "borough": "a"}) == ""  # which of the two?
-    assert find.of({}) == ""
+    find = PointMatcher([(point.id, point.values) for point in known])
+    assert find.point_of({"vintage": "2009", "borough": "a", "out": "/x"}) == "p0"
+    assert find.point_of({"vintage": "2009", "borough": "b"}) == ""  # no such point
+    assert find.point_of({"one": "2009", "two": "2012", "borough": "a"}) == ""  # which of the two?
+    assert find.point_of({}) == ""
 
 
 def test_outputs_of_one_name_are_told_apart_by_their_template():

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 from hera_utils.errors import SettingsError, UnsupportedError
-from hera_utils.execution.belonging import Belonging, Piece, belonging, pruned
 from hera_utils.execution.definition import Defined, Definition
 from hera_utils.execution.fingerprints import Print, Prints
 from hera_utils.experiment.points import Point
+from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef, prune, task_ownership
 from hera_utils.preflight.limits import size
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ class Part:
     role: str
     document: Json
     points: Sequence[Point] = ()
-    pieces: Mapping[str, tuple[Piece, ...]] = field(default_factory=dict)
+    pieces: Mapping[str, tuple[TaskRef, ...]] = field(default_factory=dict)
     prints: Mapping[str, Print] = field(default_factory=dict)
     rest: str = ""
     made: Any = None
@@ -65,7 +65,7 @@ class Survey:
 
     shown: Defined
     full: Defined | None
-    belonging: Belonging
+    belonging: TaskOwnership
     each: tuple[float, float]
     fixed: float
 
@@ -74,7 +74,7 @@ class Survey:
         """Why it is one workflow, whatever its size; "" when it may be split."""
         if self.shown.sent:
             return "its function submits it by itself (w.create())"
-        return self.belonging.whole or self.belonging.joint
+        return self.belonging.whole or self.belonging.unsplittable
 
     def points_a_part(self, limits: Limits) -> int:
         grown, tasks = self.each
@@ -99,7 +99,7 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
     if count > limits.nodes:
         first = list(islice(inputs.points, SAMPLE))
         sample = definition.workflow(first)
-        survey = _measured(definition, sample, belonging(sample.document, axes, first), first)
+        survey = _measured(definition, sample, task_ownership(sample.document, axes, first), first)
         if not survey.unit:
             return survey
         if sample.sent:
@@ -109,14 +109,14 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
             )
     full = definition.workflow()
     points = list(inputs.points)
-    found = belonging(full.document, axes, points)
+    found = task_ownership(full.document, axes, points)
     survey = Survey(full, full, found, (0.0, 1.0), 0.0)
     if survey.unit or survey.fits(limits):
         return survey
     return replace(_measured(definition, full, found, points), full=full)
 
 
-def _measured(definition: Definition, shown: Defined, found: Belonging, points: Sequence[Point]) -> Survey:
+def _measured(definition: Definition, shown: Defined, found: TaskOwnership, points: Sequence[Point]) -> Survey:
     half = points[: max(1, len(points) // 2)]
     larger, smaller = bytes_of(shown.document), bytes_of(definition.workflow(half).document)
     grown = max(1.0, (larger - smaller) / max(1, len(points) - len(half)))
@@ -164,7 +164,7 @@ def _single(definition: Definition, survey: Survey, prints: Prints, wanted: Sequ
             sent=full.sent,
         )
     printed_all = dict(prints.of(full.document, found))
-    document, pieces = pruned(full.document, found, [point.id for point in wanted])
+    document, pieces = prune(full.document, found, [point.id for point in wanted])
     chosen = {point.id: printed_all[point.id] for point in wanted}
     rest = prints.rest(full.document, found)
     return Part("points", document, wanted, pieces, chosen, rest, made=full.made)
@@ -172,14 +172,14 @@ def _single(definition: Definition, survey: Survey, prints: Prints, wanted: Sequ
 
 def _split(definition: Definition, prints: Prints, wanted: Sequence[Point]) -> Part:
     defined = definition.workflow(wanted)
-    found = belonging(defined.document, definition.axes, wanted)
-    if found.whole or found.joint or defined.sent:
+    found = task_ownership(defined.document, definition.axes, wanted)
+    if found.whole or found.unsplittable or defined.sent:
         raise UnsupportedError(
-            f"the workflow cannot be split: {found.whole or found.joint or 'its function submits it by itself'}",
+            f"the workflow cannot be split: {found.whole or found.unsplittable or 'its function submits it by itself'}",
             fix="let the function define the same tasks whatever points it is given",
         )
     printed = dict(prints.of(defined.document, found))
-    document, pieces = pruned(defined.document, found, [point.id for point in wanted])
+    document, pieces = prune(defined.document, found, [point.id for point in wanted])
     return Part("points", document, wanted, pieces, printed, made=defined.made)
 
 
@@ -199,7 +199,7 @@ def prints_of(definition: Definition, survey: Survey, prints: Prints, limits: Li
     every, axes = iter(definition.inputs.points), definition.axes
     while chunk := list(islice(every, limits.nodes)):
         defined = definition.workflow(chunk)
-        found = belonging(defined.document, axes, chunk)
+        found = task_ownership(defined.document, axes, chunk)
         known = dict(prints.of(defined.document, found))
         for point in chunk:
             yield point, known[point.id]

@@ -13,8 +13,8 @@ from hera_utils.errors import SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.inputs import Inputs
+from hera_utils.experiment.point_matching import Axes
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.task_ownership import Axes
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

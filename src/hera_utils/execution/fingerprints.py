@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.execution.belonging import Belonging, Piece, entry_tasks, given_to, items_of
+from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
+from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef
 from hera_utils.experiment.values import text
 from hera_utils.provenance.python_source import without_comments
 
@@ -48,7 +49,7 @@ class Prints:
     texts: dict[str, str] = field(default_factory=dict)
     code_counts: bool = True
 
-    def of(self, document: Json, found: Belonging) -> Iterator[tuple[str, Print]]:
+    def of(self, document: Json, found: TaskOwnership) -> Iterator[tuple[str, Print]]:
         """(point id, print) of every point that the document computes, but for its files."""
         reader = _Reader(document, self)
         for point, pieces in found.tasks.items():
@@ -64,7 +65,7 @@ class Prints:
         begins = {key: spec[key] for key in ("entrypoint", "workflowTemplateRef") if spec.get(key)}
         return {**made, "spec": digest([made["spec"], begins])}
 
-    def rest(self, document: Json, found: Belonging) -> str:
+    def rest(self, document: Json, found: TaskOwnership) -> str:
         """The digest of the shared tasks that come after points: what a run does besides them."""
         owners = {task for pieces in found.tasks.values() for task, _ in pieces}
         reader = _Reader(document, self)
@@ -100,7 +101,7 @@ class _Reader:
         self._before: dict[str, frozenset[str]] = {}
         self._arguments: dict[str, dict[str, str]] = {}
 
-    def print(self, pieces: Iterable[Piece], found: Belonging) -> Print:
+    def print(self, pieces: Iterable[TaskRef], found: TaskOwnership) -> Print:
         given: dict[str, list[str]] = {}
         names: frozenset[str] = frozenset()
         own = {task for task, _ in pieces}
@@ -147,7 +148,7 @@ class _Reader:
         items = self.items[task]
         label = called.get("template") or (called.get("templateRef") or {}).get("template") or task
         value = None if item is None or items is None else items[item]
-        for name, words in given_to(called, value).items():
+        for name, words in arguments_of(called, value).items():
             given.setdefault(f"{label}.{name}", []).append(digest(words)[:10])
         others = {key: called[key] for key in ("arguments", "withSequence", "when", "hooks") if called.get(key)}
         if item is None and items is not None:

@@ -149,8 +149,8 @@ class Plan:
         too_large = self.survey.full is None or not self.survey.fits(self.limits)
         if self.points > 1 and found.whole:
             lines.append(f"one unit, run whole: {found.whole}")
-        elif found.joint and (explain or too_large):
-            lines.append(f"one unit, never split: {found.joint}")
+        elif found.unsplittable and (explain or too_large):
+            lines.append(f"one unit, never split: {found.unsplittable}")
         if self.verdict is not None:
             lines += self._standing(self.verdict, explain)
         return lines

@@ -353,11 +353,11 @@ class Realization:
 
     def _only_what_comes_after(self) -> Iterator[Part]:
         """Every point is done, and the tasks after them are not."""
-        from hera_utils.execution.belonging import pruned
+        from hera_utils.experiment.task_ownership import prune
 
         full, found = self.plan.survey.full, self.plan.survey.belonging
         if full is not None and self._last_print() and self.campaign is not None and not self.campaign.flying:
-            yield Part("points", pruned(full.document, found, ())[0], rest=self._last_print())
+            yield Part("points", prune(full.document, found, ())[0], rest=self._last_print())
 
     def _gather_part(self) -> Part:
         defined = self.plan.definition.gather()

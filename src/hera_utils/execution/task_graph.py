@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hera_utils.execution.belonging import Belonging, entry_tasks, items_of
 from hera_utils.execution.plan import task_count
+from hera_utils.experiment.entry_tasks import entry_tasks, items_of
+from hera_utils.experiment.task_ownership import TaskOwnership
 
 Json = dict[str, Any]
 
 
-def picture(document: Json, found: Belonging, kind: str = "ascii") -> list[str]:
+def picture(document: Json, found: TaskOwnership, kind: str = "ascii") -> list[str]:
     """kind: `ascii` (a list, indented by what comes before), or `mermaid` (for a README or a notebook)."""
     boxes, arrows = _boxes(document, found)
     return _mermaid(boxes, arrows) if kind == "mermaid" else _ascii(boxes, arrows)
 
 
-def _boxes(document: Json, found: Belonging) -> tuple[dict[str, int], set[tuple[str, str]]]:
+def _boxes(document: Json, found: TaskOwnership) -> tuple[dict[str, int], set[tuple[str, str]]]:
     """(template → how many tasks run it, (template, the one it waits for))."""
     tasks = {task["name"]: task for task in entry_tasks(document)}
     if not tasks:

@@ -1,169 +1,269 @@
-"""Whose task is it? A task belongs to the point of a sweep whose values it is given (decision 5). Pure.
+"""Which task of a workflow document is of which point of a sweep; and the document without some points. Pure.
 
-An argument that bears an axis' name says it outright; so does such a name inside an argument that is a JSON object (a task that takes
-its parameters as one mapping). Else the values say it:
+A task (an item of a loop) is of the point whose values it has as arguments (point_matching.py). A task that fits several points, or
+none, is shared.
 
-- `owners_of` has all tasks of a document. Those that have arguments of the same names are the rows of a table, and a column whose
-  values are all values of one axis, and not always the same one, gives that axis.
-- `TaskOwner` has one task of a run at a time, as others may not have begun: an axis whose values occur once among what it is given.
+Where ownership is not clear, the workflow is one unit (`whole` says why); where it is clear but the workflow cannot be split,
+`unsplittable` says why.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.experiment.entry_tasks import (
+    arguments_of,
+    entry_tasks,
+    entry_template,
+    entrypoint_of,
+    items_of,
+    step_groups,
+    with_entry_tasks,
+)
+from hera_utils.experiment.point_matching import Axes, match_tasks
+from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import text
 
-Given = Mapping[str, str]
-"""Argument → its text, as a task is given it."""
-Points = Sequence[tuple[str, Mapping[str, Any]]]
-"""(id, values) of points."""
+Json = dict[str, Any]
+TaskRef = tuple[str, int | None]
+"""(name of a task of the entry template, number of the item in its loop); None for a task without items."""
+
+_REFERENCE = re.compile(r"\b(?:tasks|steps)(?:\.([\w-]+)\.|\[['\"]([\w-]+)['\"]\])")
+_AWAITED = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z]+))?")
 
 
-class Axes:
-    """The axes of a whole sweep as tasks are given them: name → the texts of all values. Made once, as a sweep may be long."""
+@dataclass(frozen=True)
+class TaskOwnership:
+    """tasks: point id → its tasks; {} where that is not clear. shared: names of the tasks of no single point.
 
-    def __init__(self, axes: Mapping[str, Sequence[Any]]) -> None:
-        self.texts = {axis: frozenset(map(text, values)) for axis, values in axes.items()}
-        self.several = frozenset(axis for axis, values in axes.items() if len(values) > 1)
-
-
-def opened(given: Given, axes: Mapping[str, object]) -> dict[str, str]:
-    """What a task is given, and the values that bear an axis' name in its JSON objects, where these are of one mind."""
-    inside: dict[str, set[str]] = {}
-    for words in given.values():
-        if not words.lstrip().startswith("{"):
-            continue
-        try:
-            held = json.loads(words)
-        except ValueError:
-            continue  # a text that begins like an object, or a {{tag}}
-        for name, value in _members(held):
-            if name in axes and name not in given:
-                inside.setdefault(name, set()).add(text(value))
-    return {**given, **{name: words.pop() for name, words in inside.items() if len(words) == 1}}
-
-
-def _members(held: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(held, Mapping):
-        for name, value in held.items():
-            yield str(name), value
-            yield from _members(value)
-
-
-def owners_of(rows: Sequence[Given], axes: Axes, points: Points) -> tuple[list[str | None], str]:
-    """The id of the point of each task ("" for a task of no single point, None for a point that is not among `points`); and what could
-    not be decided, "" for nothing.
+    unrequested: tasks of points that the document was not defined for. after: task → the tasks that it waits for. whole: why the
+    workflow is one unit, "" when it is not. unsplittable: why it cannot become several workflows though points can be left out one by
+    one, "" when it can.
     """
-    tasks = [opened(given, axes.texts) for given in rows]
-    columns, doubt = _columns(tasks, axes, points)
-    if doubt:
-        return [], doubt
-    index = _Index(points, axes)
-    return [index.owner({axis: given[name] for axis, name in columns[frozenset(given)].items()}) for given in tasks], ""
+
+    tasks: Mapping[str, tuple[TaskRef, ...]] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
+    unrequested: frozenset[TaskRef] = frozenset()
+    after: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    whole: str = ""
+    unsplittable: str = ""
+
+    def ancestors(self, task: str) -> frozenset[str]:
+        """Every task that must have ended before this one begins."""
+        ancestors: set[str] = set()
+        waiting = list(self.after.get(task, ()))
+        while waiting:
+            name = waiting.pop()
+            if name not in ancestors:
+                ancestors.add(name)
+                waiting += self.after.get(name, ())
+        return frozenset(ancestors)
 
 
-class TaskOwner:
-    """Finds the point of a task of a run, by what it is given and what the templates around it are."""
+def task_ownership(document: Json, axes: Axes | Mapping[str, Sequence[Any]], points: Iterable[Point]) -> TaskOwnership:
+    """axes: every value of the whole sweep; points: those that the document was defined for."""
+    requested = list(points)
+    axes = axes if isinstance(axes, Axes) else Axes(axes)
+    if not axes.several:
+        return TaskOwnership(whole="there is one point only")
+    tasks = entry_tasks(document)
+    if not tasks:
+        return TaskOwnership(whole=f"its entrypoint `{entrypoint_of(document)}` is no DAG and has no steps")
+    rows = [row for task in tasks for row in _rows(task)]
+    matches, ambiguity = match_tasks(
+        [arguments for _, arguments in rows], axes, [(point.id, point) for point in requested]
+    )
+    if ambiguity:
+        return TaskOwnership(whole=ambiguity)
+    owned: dict[str, list[TaskRef]] = {point.id: [] for point in requested}
+    unrequested: set[TaskRef] = set()
+    owners: dict[str, set[str]] = {}
+    for ((task, item), _), owner in zip(rows, matches, strict=True):
+        if owner is None:
+            unrequested.add((task, item))
+            owners.setdefault(task, set()).add("")
+        elif owner:
+            owned[owner].append((task, item))
+            owners.setdefault(task, set()).add(owner)
+    ownership = TaskOwnership(
+        tasks={point: tuple(refs) for point, refs in owned.items()},
+        shared=tuple(task["name"] for task in tasks if task["name"] not in owners),
+        unrequested=frozenset(unrequested),
+        after=_after(document, tasks),
+    )
+    whole = _ownerless_point(ownership, requested)
+    if whole:
+        return TaskOwnership(whole=whole)
+    whole = _bound(document, tasks, owners)
+    if whole:
+        return TaskOwnership(ownership.tasks, whole=whole)
+    unsplittable = _unsplittable(document, tasks, ownership, owners)
+    return TaskOwnership(
+        ownership.tasks, ownership.shared, ownership.unrequested, ownership.after, unsplittable=unsplittable
+    )
 
-    def __init__(self, points: Points) -> None:
-        names = list(dict.fromkeys(name for _, values in points for name in values))
-        self.axes = {name: {text(values.get(name)) for _, values in points} for name in names}
-        self.ids = {tuple(text(values.get(name)) for name in names): point for point, values in points}
 
-    def of(self, given: Given) -> str:
-        """The id of the point; "" when none or several fit."""
-        if not self.axes:
-            return ""
-        given = opened(given, self.axes)
-        texts = set(given.values())
-        key: list[str] = []
-        for name, known in self.axes.items():
-            if given.get(name) in known:
-                key.append(given[name])
-                continue
-            found = texts & known if len(texts) < len(known) else known & texts
-            if len(found) != 1:
-                return ""
-            key.append(found.pop())
-        return self.ids.get(tuple(key), "")
+def _rows(task: Json) -> Iterator[tuple[TaskRef, dict[str, str]]]:
+    items = items_of(task)
+    if items is None:
+        yield (task["name"], None), arguments_of(task)
+        return
+    for number, item in enumerate(items):
+        yield (task["name"], number), arguments_of(task, item)
 
 
-Columns = dict[frozenset[str], dict[str, str]]
-"""The arguments that a task has → axis → the argument that gives it."""
+# --- what makes one unit of it -----------------------------------------------------------------------------------------
 
 
-def _columns(rows: Sequence[dict[str, str]], axes: Axes, points: Points) -> tuple[Columns, str]:
-    """Which argument gives which axis; and what could not be decided, "" for nothing."""
-    known = axes.texts
-    spread = {axis: len({text(point[axis]) for _, point in points if axis in point}) for axis in known}
-    members: dict[frozenset[str], list[dict[str, str]]] = {}
-    for given in rows:
-        members.setdefault(frozenset(given), []).append(given)
-    columns: Columns = {}
-    for names, group in members.items():
-        named = {axis: axis for axis in known if axis in names and any(given[axis] in known[axis] for given in group)}
-        candidates: dict[str, dict[tuple[str, ...], str]] = {}
-        for axis in known:
-            if axis in named or axis not in axes.several:
-                continue
-            for name in sorted(names - set(known)):
-                column = tuple(given[name] for given in group)
-                different = set(column)
-                if different <= known[axis] and len(different) >= min(2, spread[axis]):
-                    candidates.setdefault(axis, {}).setdefault(column, name)
-        chosen = _assignments(candidates)
-        if len(chosen) > 1:
-            told = ", ".join(f"`{name}`" for axis in candidates.values() for name in axis.values())
-            axis = next(iter(candidates))
-            return {}, (
-                f"of the arguments {told} more than one could be the axis `{axis}`: name the parameter after the axis"
+def _after(document: Json, tasks: Sequence[Json]) -> dict[str, frozenset[str]]:
+    names = {task["name"] for task in tasks}
+    template = entry_template(document)
+    if not template.get("dag"):
+        before: frozenset[str] = frozenset()
+        after: dict[str, frozenset[str]] = {}
+        for group in step_groups(template):
+            steps = [step["name"] for step in group]
+            after |= dict.fromkeys(steps, before)
+            before = before | frozenset(steps)
+        return after
+    return {
+        task["name"]: frozenset(
+            name
+            for name in (
+                *(match[1] for match in _AWAITED.finditer(task.get("depends") or "")),
+                *(task.get("dependencies") or ()),
             )
-        columns[names] = named | (chosen[0] if chosen else {})
-    return columns, ""
+            if name in names
+        )
+        for task in tasks
+    }
 
 
-def _assignments(candidates: Mapping[str, Mapping[tuple[str, ...], str]]) -> list[dict[str, str]]:
-    """Every way to give each axis a column of its own; at most two, as more are as bad."""
-    axes = list(candidates)
-    found: list[dict[str, str]] = []
-    for choice in itertools.product(*(candidates[axis].items() for axis in axes)):
-        if len({column for column, _ in choice}) == len(axes):
-            found.append({axis: name for axis, (_, name) in zip(axes, choice, strict=True)})
-            if len(found) > 1:
-                break
-    return found
+def _ownerless_point(ownership: TaskOwnership, points: Sequence[Point]) -> str:
+    """Why a point has no task of its own; "" when every point has one."""
+    bare = next((point for point in points if not ownership.tasks[point.id]), None)
+    if bare is None:
+        return ""
+    texts = {axis: text(value) for axis, value in bare.items()}
+    twin = next((point for point in points if point != bare and {a: text(v) for a, v in point.items()} == texts), None)
+    if twin is not None:
+        return f"the values of the points {bare.name} and {twin.name} are the same text to a task"
+    return f"no task is given the values of the point {bare.name}: give them as arguments (`point.arguments`)"
 
 
-class _Index:
-    """Finds the point that has some values."""
+def _unsplittable(
+    document: Json, tasks: Sequence[Json], ownership: TaskOwnership, owners: Mapping[str, set[str]]
+) -> str:
+    if (document.get("spec") or {}).get("onExit"):
+        return "its exit handler runs once, after all points: make it the experiment's `gather`"
+    for task in tasks:
+        name = task["name"]
+        own = owners.get(name)
+        if own is None and not ownership.ancestors(name).isdisjoint(owners):
+            return f"the task `{name}` comes after the points: make it the experiment's `gather`"
+        if own is not None:
+            other = next((before for before in sorted(ownership.after[name]) if owners.get(before, own) != own), "")
+            if other:
+                return f"the task `{name}` of one point waits for `{other}` of another"
+    return ""
 
-    def __init__(self, points: Points, axes: Axes) -> None:
-        self._points = points
-        self._known, self._several = axes.texts, axes.several
-        self._by: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}
 
-    def owner(self, values: dict[str, str]) -> str | None:
-        """The id of the only point that fits; "" when several do, or nothing is given; None for a point of others."""
-        values = {axis: value for axis, value in values.items() if value in self._known[axis]}
-        if not self._several & set(values):
-            return ""
-        axes = tuple(sorted(values))
-        if axes not in self._by:
-            self._by[axes] = self._table(axes)
-        return self._by[axes].get(tuple(values[axis] for axis in axes))
+def _bound(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]) -> str:
+    """Why leaving a point out would change what another task means; "" when it would not."""
+    looped = {
+        task["name"]
+        for task in tasks
+        if any(task.get(key) is not None for key in ("withItems", "withParam", "withSequence"))
+    }
 
-    def _table(self, axes: tuple[str, ...]) -> dict[tuple[str, ...], str]:
-        exact: dict[tuple[str, ...], str] = {}
-        table: dict[tuple[str, ...], str] = {}
-        for point, given in self._points:
-            if not all(axis in given for axis in axes):
-                continue
-            key = tuple(text(given[axis]) for axis in axes)
-            if self._several & set(given) <= set(axes):
-                exact[key] = point
-            table[key] = "" if key in table else point
-        return {**table, **exact}
+    def of_one_point(task: str, other: str) -> bool:
+        return (
+            owners.get(task) == owners.get(other)
+            and task not in looped
+            and other not in looped
+            and len(owners[task]) == 1
+        )
+
+    for task in tasks:
+        name = task["name"]
+        for read in _read(task):
+            if read in owners and not of_one_point(name, read):
+                return f"the task `{name}` reads what `{read}` answers"
+        for awaited in _AWAITED.finditer(task.get("depends") or ""):
+            if awaited[2] and awaited[1] in owners and not of_one_point(name, awaited[1]):
+                return f"the task `{name}` waits for `{awaited[0]}`"
+    for read in _read(entry_template(document).get("outputs") or {}):
+        if read in owners:
+            return f"the workflow answers what `{read}` does"
+    return ""
+
+
+def _read(part: Json) -> set[str]:
+    """The tasks that a part of the document reads from."""
+    return {match[1] or match[2] for match in _REFERENCE.finditer(json.dumps(part, default=str))}
+
+
+# --- leaving points out ------------------------------------------------------------------------------------------------
+
+
+def prune(
+    document: Json, ownership: TaskOwnership, points: Iterable[str]
+) -> tuple[Json, dict[str, tuple[TaskRef, ...]]]:
+    """The document with these points alone (by id), and their tasks as they are numbered in it.
+
+    Items of the others are dropped. A whole task of them goes too, unless something that stays waits for it: then it stays with
+    `when: "false"`, as a skipped task satisfies what depends on it. A shared task that only dropped ones waited for goes as well.
+    """
+    points = list(points)
+    staying = {ref for point in points for ref in ownership.tasks[point]}
+    dropped = {ref for refs in ownership.tasks.values() for ref in refs} - staying | ownership.unrequested
+    if not dropped:
+        return document, {point: ownership.tasks[point] for point in points}
+    numbers: dict[TaskRef, TaskRef] = {}
+    changed: dict[str, Json] = {}
+    skipped: set[str] = set()
+    for task in entry_tasks(document):
+        name, items = task["name"], items_of(task)
+        if items is None:
+            if (name, None) in dropped:
+                skipped.add(name)
+                changed[name] = {**task, "when": "false"}
+            continue
+        stay = [number for number in range(len(items)) if (name, number) not in dropped]
+        numbers |= {(name, number): (name, place) for place, number in enumerate(stay)}
+        if len(stay) == len(items):
+            continue
+        if not stay:
+            skipped.add(name)
+        rest = [items[number] for number in stay] or items[:1]
+        looped = {"withItems": rest} if task.get("withItems") is not None else {"withParam": json.dumps(rest)}
+        changed[name] = {**task, **looped, **({} if stay else {"when": "false"})}
+    refs = {point: tuple(numbers.get(ref, ref) for ref in ownership.tasks[point]) for point in points}
+    return with_entry_tasks(document, changed, _removable(document, ownership, skipped)), refs
+
+
+def _removable(document: Json, ownership: TaskOwnership, skipped: set[str]) -> set[str]:
+    """The skipped tasks, and shared ones that served them alone, which nothing that stays waits for."""
+    template = entry_template(document)
+    if (template.get("dag") or {}).get("target"):
+        return set()
+    if not template.get("dag"):
+        return skipped
+    waited_by: dict[str, set[str]] = {}
+    for name, awaited in ownership.after.items():
+        for other in awaited:
+            waited_by.setdefault(other, set()).add(name)
+    removable: set[str] = set()
+    waiting = [name for name in skipped if not waited_by.get(name)]
+    while waiting:
+        name = waiting.pop()
+        removable.add(name)
+        for other in ownership.after.get(name, ()):
+            serves = other in skipped or other in ownership.shared
+            if serves and other not in removable and waited_by[other] <= removable:
+                waiting.append(other)
+    return removable

@@ -1,8 +1,8 @@
 """The points of a sweep and the tasks that each of them had: one row a point. Pure.
 
-Which tasks a point has, its run's record says. Where it does not, a task belongs to the point whose values it is given (decision 5):
-by an argument that bears the axis' name, else by its values where only one point fits; what a task is not given itself, the
-templates it is part of may have been.
+Which tasks a point has, the record of the run says. Where it does not, the workflow's document says it, as it does for the plan
+(experiment/task_ownership.py). Where that is not clear either, a task is of the only point that fits its arguments, or those of the
+templates around it (experiment/point_matching.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.experiment.task_ownership import TaskOwner
+from hera_utils.experiment.point_matching import PointMatcher, axes_of
+from hera_utils.experiment.points import Point
+from hera_utils.experiment.task_ownership import TaskRef, task_ownership
 from hera_utils.results.task_results import Row, pairs
 from hera_utils.runs.outcome import values
 from hera_utils.runs.record import SUBMITTED, PointRow, entry_nodes
@@ -53,61 +55,72 @@ class PointResult:
         return f"<point {given or self.name}: {', '.join(said)}>"
 
 
-def belonging(document: Json, rows: Iterable[Row], points: Sequence[PointRow]) -> dict[str, str]:
-    """node id → id of the point it belongs to, for the rows of a workflow that belong to one."""
+def points_of_nodes(document: Json, rows: Iterable[Row], points: Sequence[PointRow]) -> dict[str, str]:
+    """node id → id of the point that it is of, for the rows of a workflow that are of one. points: of the whole sweep."""
     nodes: dict[str, Json] = (document.get("status") or {}).get("nodes") or {}
     workflow = str(document["metadata"].get("name", ""))
-    recorded = _recorded(document, [point for point in points if point.tasks and point.workflow == workflow])
-    find = None if recorded else TaskOwner([(point.id, point.values) for point in points])
-    above: dict[str, dict[str, str]] = {}
+    candidates = [point for point in points if point.workflow in ("", workflow)]
+    recorded = [point for point in candidates if point.tasks and point.workflow]
+    tasks = {ref: point.id for point in recorded for ref in point.tasks} or _owned(document, points, candidates)
+    if tasks:
+        entries = _entries(document, tasks)
+        owners = {row.node_id: _of_ancestor(nodes.get(row.node_id, {}), nodes, entries, workflow) for row in rows}
+    else:
+        owners = _matched(nodes, rows, PointMatcher([(point.id, point.values) for point in candidates]))
+    return {node: point for node, point in owners.items() if point}
 
-    def around(boundary: str) -> dict[str, str]:
-        """What a template and those around it were given; the innermost wins."""
+
+def _owned(document: Json, points: Sequence[PointRow], candidates: Iterable[PointRow]) -> dict[TaskRef, str]:
+    """task → point, as the document itself tells it; {} where it does not."""
+    ids = {Point(point.values).id: point.id for point in candidates}
+    axes = axes_of([(point.id, point.values) for point in points])
+    ownership = task_ownership(document, axes, [Point(point.values) for point in candidates])
+    return {ref: ids[point] for point, refs in ownership.tasks.items() for ref in refs}
+
+
+def _matched(nodes: Mapping[str, Json], rows: Iterable[Row], matcher: PointMatcher) -> dict[str, str]:
+    """node id → point, by the arguments of each task and of the templates around it."""
+    around: dict[str, dict[str, str]] = {}
+
+    def arguments_around(boundary: str) -> dict[str, str]:
+        """The inputs of a template and of those around it; the innermost wins."""
         chain = []
-        while boundary in nodes and boundary not in above:
+        while boundary in nodes and boundary not in around:
             chain.append(boundary)
             boundary = str(nodes[boundary].get("boundaryID") or "")
-        given = above.get(boundary, {})
-        for one in reversed(chain):
-            above[one] = given = {**given, **values(nodes[one].get("inputs"))}
-        return given
+        arguments = around.get(boundary, {})
+        for template in reversed(chain):
+            around[template] = arguments = {**arguments, **values(nodes[template].get("inputs"))}
+        return arguments
 
-    found = {}
+    owners = {}
     for row in rows:
-        node = nodes.get(row.node_id, {})
-        if find is None:
-            point = _of_ancestor(node, nodes, recorded, workflow)
-        else:
-            given = around(str(node.get("boundaryID") or ""))
-            point = find.of(row.inputs) or (find.of({**given, **row.inputs}) if given else "")
-        if point:
-            found[row.node_id] = point
-    return found
+        outer = arguments_around(str(nodes.get(row.node_id, {}).get("boundaryID") or ""))
+        owners[row.node_id] = matcher.point_of(row.inputs) or (
+            matcher.point_of({**outer, **row.inputs}) if outer else ""
+        )
+    return owners
 
 
-def _recorded(document: Json, points: Sequence[PointRow]) -> dict[str, str]:
-    """id of a node of the entry template → the point that the record says it is of."""
-    if not points:
-        return {}
-    entries = entry_nodes(document)
-    owners = {piece: point.id for point in points for piece in point.tasks}
+def _entries(document: Json, tasks: Mapping[TaskRef, str]) -> dict[str, str]:
+    """id of a node of the entry template → the point that it is of."""
     # a task that is wholly a point's own may be a fan-out inside the point
     return {
         str(node["id"]): owner
-        for (task, item), node in entries.items()
-        if (owner := owners.get((task, item)) or owners.get((task, None)))
+        for (task, item), node in entry_nodes(document).items()
+        if (owner := tasks.get((task, item)) or tasks.get((task, None)))
     }
 
 
-def _of_ancestor(node: Json, nodes: Mapping[str, Json], recorded: Mapping[str, str], workflow: str) -> str:
+def _of_ancestor(node: Json, nodes: Mapping[str, Json], entries: Mapping[str, str], workflow: str) -> str:
     """The point of a node, or of the task of the entry template that it is a part of. An attempt is a part of what is retried."""
     while node:
-        if node.get("id") in recorded:
-            return recorded[node["id"]]
+        if node.get("id") in entries:
+            return entries[node["id"]]
         boundary = str(node.get("boundaryID") or "")
         if (node.get("nodeFlag") or {}).get("retried") and boundary in ("", workflow):
             name = str(node.get("name", "")).rpartition("(")[0]
-            return next((recorded[i] for i in recorded if nodes[i].get("name") == name), "")
+            return next((entries[i] for i in entries if nodes[i].get("name") == name), "")
         node = nodes.get(boundary, {})
     return ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from hera_utils.argo.node_tree import FAILED, timestamp
 from hera_utils.results.columns import Column, Role, Table
-from hera_utils.results.point_results import PointResult, belonging, point_rows
+from hera_utils.results.point_results import PointResult, point_rows, points_of_nodes
 from hera_utils.results.task_results import Row, rows
 from hera_utils.runs.record import PointRow
 
@@ -44,7 +44,7 @@ class Results(Sequence[Row]):
             name = name or str(document["metadata"].get("name", ""))
             found = rows(document)
             if known:
-                ids = belonging(document, found, known)
+                ids = points_of_nodes(document, found, known)
                 found = tuple(replace(row, point=ids[row.node_id]) if row.node_id in ids else row for row in found)
             tasks += found
         return cls(tuple(tasks), point_rows(known, tasks), name)

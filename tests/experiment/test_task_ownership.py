@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_sweeps import parameters, sweeps, task, workflow, written
 
-from hera_utils.execution.belonging import belonging, entry_tasks, given_to, items_of, pruned
+from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
 from hera_utils.experiment.inputs import Inputs, grid
 from hera_utils.experiment.sweeps import listed
+from hera_utils.experiment.task_ownership import prune, task_ownership
 from hera_utils.experiment.values import text
 
 SWEEP = grid(vintages=[2009, 2012], boroughs=["a", "b", "c"])
@@ -31,26 +32,26 @@ def seed(inputs, *, axis="vintage", **more):
     return workflow(task("stage", "stage", {"dir": "/results"}), fan_in, *tasks, **more)
 
 
-def told(document, sweep, points=None):
-    return belonging(document, sweep.axes, sweep if points is None else points)
+def ownership(document, sweep, points=None):
+    return task_ownership(document, sweep.axes, sweep if points is None else points)
 
 
 def test_the_seeds_style():
-    found = told(seed(Inputs(parameters=SWEEP)), SWEEP)
+    found = ownership(seed(Inputs(parameters=SWEEP)), SWEEP)
     pieces = {(point.vintages, point.boroughs): found.tasks[point.id] for point in SWEEP}
     assert pieces[2012, "b"] == (("collect-2012", 1),)
     assert found.shared == ("stage", "gather")
-    assert (found.whole, found.foreign) == ("", frozenset())
-    assert "`gather` comes after the points" in found.joint
+    assert (found.whole, found.unrequested) == ("", frozenset())
+    assert "`gather` comes after the points" in found.unsplittable
 
 
 def test_a_narrowed_axis_still_builds_more_than_wanted():
     wanted = [SWEEP[1], SWEEP[5]]  # 2009 b, 2012 c
     inputs = Inputs(parameters=SWEEP).narrowed(wanted)
     document = seed(inputs)
-    found = told(document, SWEEP, inputs.points)
-    assert found.foreign == {("collect-2009", 1), ("collect-2012", 0)}
-    smaller, pieces = pruned(document, found, [point.id for point in wanted])
+    found = ownership(document, SWEEP, inputs.points)
+    assert found.unrequested == {("collect-2009", 1), ("collect-2012", 0)}
+    smaller, pieces = prune(document, found, [point.id for point in wanted])
     assert {one["name"]: items_of(one) for one in entry_tasks(smaller) if items_of(one)} == {
         "collect-2009": ["b"],
         "collect-2012": ["c"],
@@ -60,9 +61,9 @@ def test_a_narrowed_axis_still_builds_more_than_wanted():
 
 def test_a_whole_task_that_something_waits_for_is_skipped():
     document = seed(Inputs(parameters=SWEEP))
-    found = told(document, SWEEP)
+    found = ownership(document, SWEEP)
     keep = [point.id for point in SWEEP if point.vintages == 2012]
-    tasks = {one["name"]: one for one in entry_tasks(pruned(document, found, keep)[0])}
+    tasks = {one["name"]: one for one in entry_tasks(prune(document, found, keep)[0])}
     assert tasks["collect-2009"]["when"] == "false"
     assert len(tasks["collect-2009"]["withItems"]) == 1
     assert "when" not in tasks["collect-2012"]
@@ -78,20 +79,20 @@ def test_what_served_dropped_tasks_alone_is_dropped():
             tasks.append(task(f"c-{vintage}-{borough}", "collect", given, depends=f"stage-{vintage}"))
     sweep = grid(vintages=[2009, 2012], boroughs=["a", "b"])
     document = workflow(*tasks)
-    found = told(document, sweep)
-    assert (found.whole, found.joint) == ("", "")
-    smaller, _ = pruned(document, found, [sweep[3].id])
+    found = ownership(document, sweep)
+    assert (found.whole, found.unsplittable) == ("", "")
+    smaller, _ = prune(document, found, [sweep[3].id])
     assert [one["name"] for one in entry_tasks(smaller)] == ["stage-2012", "c-2012-b"]
 
 
 def test_equal_values_of_two_axes_need_names():
     sweep = grid(width=[1, 2], height=[1, 2])
     tasks = [task(f"t{n}", "area", {"w": str(point.width), "h": str(point.height)}) for n, point in enumerate(sweep)]
-    assert "name the parameter after the axis" in told(workflow(*tasks), sweep).whole
+    assert "name the parameter after the axis" in ownership(workflow(*tasks), sweep).whole
     tasks = [
         task(f"t{n}", "area", {"width": str(point.width), "h": str(point.height)}) for n, point in enumerate(sweep)
     ]
-    found = told(workflow(*tasks), sweep)
+    found = ownership(workflow(*tasks), sweep)
     assert [found.tasks[point.id] for point in sweep] == [((f"t{n}", None),) for n in range(4)]
 
 
@@ -99,7 +100,7 @@ def test_a_constant_that_happens_to_be_a_value_tells_nothing():
     sweep = grid(n=[1, 2, 3])
     tasks = [task("stage", "stage", {"digits": "2"})]
     tasks += [task(f"t{point.n}", "work", {"n": str(point.n), "digits": "2"}) for point in sweep]
-    found = told(workflow(*tasks), sweep)
+    found = ownership(workflow(*tasks), sweep)
     assert found.shared == ("stage",)
     assert [found.tasks[point.id] for point in sweep] == [((f"t{n}", None),) for n in (1, 2, 3)]
 
@@ -115,32 +116,34 @@ def test_a_constant_that_happens_to_be_a_value_tells_nothing():
 def test_what_depends_on_a_points_answer_makes_one_unit(more, why):
     sweep = grid(n=[1, 2])
     tasks = [task("a", "work", {"n": "1"}), task("b", "work", {"n": "2"})]
-    found = told(workflow(*tasks, {"name": "last", "template": "last", "depends": "a", **more}), sweep)
+    found = ownership(workflow(*tasks, {"name": "last", "template": "last", "depends": "a", **more}), sweep)
     assert why in found.whole
     chain = {**task("c", "more", {"n": "1"}), **{key: value for key, value in more.items() if key != "arguments"}}
     other = task("d", "more", {"n": "2"})
-    assert told(workflow(*tasks, chain, other), sweep).whole == "", "a task of the same point may"
+    assert ownership(workflow(*tasks, chain, other), sweep).whole == "", "a task of the same point may"
 
 
 def test_values_that_no_task_is_given():
     sweep = grid(n=[1, 2])
-    found = told(workflow(task("a", "one", {}), task("b", "two", {})), sweep)
+    found = ownership(workflow(task("a", "one", {}), task("b", "two", {})), sweep)
     assert "no task is given the values of the point 1" in found.whole
-    assert "no DAG" in told({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).whole
-    assert told(workflow(task("a", "one", {})), grid(n=[1])).whole == "there is one point only"
+    assert (
+        "no DAG" in ownership({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).whole
+    )
+    assert ownership(workflow(task("a", "one", {})), grid(n=[1])).whole == "there is one point only"
 
 
 def test_a_chain_over_points_is_not_split():
     sweep = grid(n=[1, 2])
     tasks = [task("a", "work", {"n": "1"}), task("b", "work", {"n": "2"}, depends="a")]
-    found = told(workflow(*tasks), sweep)
-    assert (found.whole, found.joint) == ("", "the task `b` of one point waits for `a` of another")
+    found = ownership(workflow(*tasks), sweep)
+    assert (found.whole, found.unsplittable) == ("", "the task `b` of one point waits for `a` of another")
 
 
 def test_points_that_are_no_product():
     sweep = listed([{"tol": 0.1, "solver": "cg"}, {"tol": 0.01, "solver": "lu"}])
     tasks = [task(f"t{n}", "solve", {"tol": json.dumps(point.tol)}) for n, point in enumerate(sweep)]
-    found = told(workflow(*tasks), sweep)
+    found = ownership(workflow(*tasks), sweep)
     assert [found.tasks[point.id] for point in sweep] == [(("t0", None),), (("t1", None),)]
 
 
@@ -148,12 +151,12 @@ def test_steps_and_items_that_are_mappings():
     sweep = grid(n=[1, 2], m=["x"])
     step = task("t", "work", {"n": "{{item.n}}", "m": "{{item.m}}"}, withItems=[{"n": n, "m": "x"} for n in (1, 2)])
     document = {"spec": {"entrypoint": "s", "templates": [{"name": "s", "steps": [[step]]}]}}
-    found = told(document, sweep)
+    found = ownership(document, sweep)
     assert [found.tasks[point.id] for point in sweep] == [(("t", 0),), (("t", 1),)]
-    smaller, pieces = pruned(document, found, [sweep[1].id])
+    smaller, pieces = prune(document, found, [sweep[1].id])
     assert entry_tasks(smaller)[0]["withItems"] == [{"n": 2, "m": "x"}]
     assert pieces == {sweep[1].id: (("t", 0),)}
-    assert entry_tasks(pruned(document, found, [])[0]) == []
+    assert entry_tasks(prune(document, found, [])[0]) == []
 
 
 @settings(max_examples=150, deadline=None)
@@ -162,18 +165,18 @@ def test_every_point_owns_its_tasks_and_pruning_keeps_the_others(made, data):
     sweep, style, named, fan_in = made
     points = list(sweep)
     document, owned = written(points, sweep.axes, style, named, fan_in)
-    found = told(document, sweep)
+    found = ownership(document, sweep)
     assert found.whole == ""
     assert {point: set(pieces) for point, pieces in found.tasks.items()} == owned
-    assert bool(found.joint) == fan_in
+    assert bool(found.unsplittable) == fan_in
     keep = data.draw(st.lists(st.sampled_from([point.id for point in points]), unique=True))
-    smaller, pieces = pruned(document, found, keep)
+    smaller, pieces = prune(document, found, keep)
     tasks = {one["name"]: one for one in entry_tasks(smaller)}
     before = {one["name"]: one for one in entry_tasks(document)}
 
     def values(which, piece):
         items = items_of(which[piece[0]])
-        return given_to(which[piece[0]], None if piece[1] is None else items[piece[1]])
+        return arguments_of(which[piece[0]], None if piece[1] is None else items[piece[1]])
 
     for point in keep:
         assert [values(tasks, piece) for piece in pieces[point]] == [
@@ -201,9 +204,9 @@ def test_a_definition_that_ignores_its_points_is_cut_down(made, data):
     points = list(sweep)
     document, owned = written(points, sweep.axes, style, named, False)
     wanted = data.draw(st.lists(st.sampled_from(points), min_size=1, unique=True))
-    found = told(document, sweep, wanted)
+    found = ownership(document, sweep, wanted)
     assert found.whole == ""
-    assert found.foreign == {piece for point in points if point not in wanted for piece in owned[point.id]}
+    assert found.unrequested == {piece for point in points if point not in wanted for piece in owned[point.id]}
 
 
 @pytest.mark.parametrize(
@@ -217,22 +220,22 @@ def test_a_definition_that_ignores_its_points_is_cut_down(made, data):
 def test_a_task_that_takes_its_parameters_as_one_mapping(given):
     sweep = grid(depth=[None, 3], rate=[0.1, 1e-05])
     tasks = [task(f"fit-{number}", "fit", given(point)) for number, point in enumerate(sweep)]
-    found = told(workflow(*tasks), sweep)
+    found = ownership(workflow(*tasks), sweep)
     assert found.whole == ""
     assert [found.tasks[point.id] for point in sweep] == [((f"fit-{number}", None),) for number in range(4)]
     items = [json.loads(given(point)["options"]) for point in sweep]
     if len(given(sweep[0])) == 1:
-        looped = told(workflow(task("fit", "fit", {"options": "{{item}}"}, withItems=items)), sweep)
+        looped = ownership(workflow(task("fit", "fit", {"options": "{{item}}"}, withItems=items)), sweep)
         assert [looped.tasks[point.id] for point in sweep] == [(("fit", number),) for number in range(4)]
 
 
 def test_mappings_that_contradict_each_other_tell_nothing():
     sweep = grid(n=[1, 2])
     both = {"one": json.dumps({"n": 1}), "other": json.dumps({"n": 2})}
-    assert "no task is given the values" in told(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole
+    assert "no task is given the values" in ownership(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole
 
 
 def test_values_that_are_the_same_text_are_told():
     sweep = grid(n=[None, 1, "null"])
-    found = told(workflow(*(task(f"t{k}", "work", {"n": text(p.n)}) for k, p in enumerate(sweep))), sweep)
+    found = ownership(workflow(*(task(f"t{k}", "work", {"n": text(p.n)}) for k, p in enumerate(sweep))), sweep)
     assert "the values of the points none and null are the same text to a task" in found.whole
