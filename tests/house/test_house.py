@@ -4,13 +4,9 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
+from source_tree import PACKAGE, ROOT, SOURCES, relative, tree
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "src" / "hera_utils"
-SOURCES = sorted(PACKAGE.rglob("*.py"))
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "base", "impl", "misc"}
 
 
@@ -18,27 +14,23 @@ def identity(path):
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=identity)
-def test_a_file_is_short_enough_to_be_read(path):
-    assert len(path.read_text().splitlines()) <= 600
+def test_a_file_is_short_enough_to_be_read():
+    assert not [identity(path) for path in SOURCES if len(path.read_text().splitlines()) > 600]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=identity)
-def test_a_function_fits_on_a_screen(path):
-    long = [
-        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
-        for node in ast.walk(ast.parse(path.read_text()))
+def test_a_function_fits_on_a_screen():
+    assert not [
+        f"{identity(path)}: {node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno - node.lineno + 1 > 60
     ]
-    assert not long
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=identity)
-def test_names_come_from_the_field(path):
-    if path == PACKAGE / "utils.py":
-        return  # the first users' scripts import it by this name
-    words = set(re.split(r"[_/.]", str(path.relative_to(PACKAGE))))
-    assert not words & NAMES_THAT_SAY_NOTHING
+def test_names_come_from_the_field():
+    # utils.py: the first users' scripts import it by this name
+    paths = [path for path in SOURCES if path != PACKAGE / "utils.py"]
+    assert not [path for path in paths if set(re.split(r"[_/.]", relative(path))) & NAMES_THAT_SAY_NOTHING]
 
 
 # Each of these is where a process of ours begins or, for a user's own script, ends.
@@ -64,7 +56,7 @@ def test_library_code_never_ends_the_process():
         f"{identity(path)}:{node.lineno}"
         for path in SOURCES
         if str(path.relative_to(PACKAGE)) not in DOORS and "cli" not in path.parts and "pod" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if ends_the_process(node)
     ]
     assert not exits
@@ -74,7 +66,7 @@ def test_no_bare_except():
     bare = [
         f"{identity(path)}:{node.lineno}"
         for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
     assert not bare
