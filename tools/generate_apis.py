@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 from hera_utils.argo.routes import ROUTES
-from hera_utils.local_platform.kubernetes_api.resources import RESOURCES
+from hera_utils.local_platform.storage.resources import RESOURCES
 
 TARGET = Path(__file__).resolve().parent.parent / "docs/apis.md"
 
 HEAD = """\
 # The two APIs of the local platform
 
-Made by `tools/generate_apis.py` from `argo/routes.py` and `local_platform/kubernetes_api/resources.py`; edit these, not this page.
+Made by `tools/generate_apis.py` from `argo/routes.py` and `local_platform/storage/resources.py`; edit these, not this page.
 
 Both listen on 127.0.0.1 only. Every call needs the bearer token (`hera-utils connection`), except from the platform's own page in this
 user's browser (`docs/decisions/0002-page-without-token.md`). Foreign clients that are tested against them: Hera, the official

@@ -82,7 +82,7 @@ class Keeper:
 
     def _local(self, stack: ExitStack) -> dict[str, Any]:
         from hera_utils.local_platform import daemon
-        from hera_utils.local_platform.serving import Serving
+        from hera_utils.local_platform.server import Serving
 
         state = self.own / "local"
         stack.callback(daemon.stop, state)

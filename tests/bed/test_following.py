@@ -16,7 +16,7 @@ import pytest
 
 from hera_utils.errors import AccessError
 from hera_utils.local_platform import daemon
-from hera_utils.local_platform.serving import Serving
+from hera_utils.local_platform.server import Serving
 from hera_utils.platforms.argo_client import ArgoClient, phase_of
 from hera_utils.platforms.connection import Connection
 

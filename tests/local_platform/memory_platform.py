@@ -14,7 +14,8 @@ from hera_utils.argo import faults
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.interpreter.events import Event
-from hera_utils.local_platform.platform import Change, LocalPlatform, Stored
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 Json = dict[str, Any]
 
@@ -50,8 +51,8 @@ class MemoryPlatform(LocalPlatform):
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.version = 100
-        self.objects: dict[tuple[str, str, str], Stored] = {}
-        self.listeners: dict[str, list[Callable[[Change], None]]] = {}
+        self.objects: dict[tuple[str, str, str], StoredObject] = {}
+        self.listeners: dict[str, list[Callable[[ObjectChange], None]]] = {}
         self.acted: list[tuple[str, Event]] = []
         self.lines: dict[tuple[str, str], list[tuple[float, str]]] = {}
         self.live: set[str] = set()
@@ -60,43 +61,43 @@ class MemoryPlatform(LocalPlatform):
             self.create("Namespace", "", {"metadata": {"name": name}})
 
     # --- reading
-    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:
+    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> StoredObject:
         with self.lock:
             found = self.objects.get((kind, namespace, name))
         if found is None:
             raise faults.not_found(RESOURCES.get(kind, kind.lower() + "s"), name)
         return found
 
-    def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[list[Stored], int]:
+    def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[list[StoredObject], int]:
         with self.lock:
             found = [s for k, s in sorted(self.objects.items()) if k[0] == kind and namespace in ("", k[1])]
             return found, self.version
 
-    def subscribe(self, kind: str, listener: Callable[[Change], None]) -> Callable[[], None]:
+    def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]:
         self.listeners.setdefault(kind, []).append(listener)
         return lambda: self.listeners[kind].remove(listener)
 
     # --- writing
-    def put(self, kind: str, document: Json, change: str = "MODIFIED") -> Stored:
+    def put(self, kind: str, document: Json, change: str = "MODIFIED") -> StoredObject:
         with self.lock:
             self.version += 1
             metadata = document["metadata"]
             metadata["resourceVersion"] = str(self.version)
-            stored = Stored(
+            stored = StoredObject(
                 kind, metadata.get("namespace", ""), metadata["name"], metadata["uid"], self.version,
                 json.dumps(document, separators=(",", ":")),
             )  # fmt: skip
             self.objects[kind, stored.namespace, stored.name] = stored
             shown = (
-                Stored(kind, stored.namespace, stored.name, stored.uid, self.version, "")
+                StoredObject(kind, stored.namespace, stored.name, stored.uid, self.version, "")
                 if kind == "Workflow"
                 else stored
             )
         for listener in list(self.listeners.get(kind, ())):
-            listener(Change(change, shown))
+            listener(ObjectChange(change, shown))
         return stored
 
-    def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+    def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         metadata = dict(document.get("metadata") or {})
         metadata.setdefault("name", f"{metadata.get('generateName', 'x-')}{uuid.uuid4().hex[:5]}")
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -106,7 +107,7 @@ class MemoryPlatform(LocalPlatform):
             raise faults.already_exists(RESOURCES[kind], metadata["name"])
         return self.put(kind, {"metadata": metadata, **{k: v for k, v in document.items() if k != "metadata"}}, "ADDED")
 
-    def update(self, kind: str, namespace: str, document: Json) -> Stored:
+    def update(self, kind: str, namespace: str, document: Json) -> StoredObject:
         name = document["metadata"]["name"]
         old = json.loads(self.get(kind, namespace, name).text)["metadata"]
         given = document["metadata"].get("resourceVersion")
@@ -117,14 +118,14 @@ class MemoryPlatform(LocalPlatform):
             {**document, "metadata": {**document["metadata"], **{k: old[k] for k in ("uid", "creationTimestamp")}}},
         )
 
-    def delete(self, kind: str, namespace: str, name: str) -> Stored:
+    def delete(self, kind: str, namespace: str, name: str) -> StoredObject:
         stored = self.get(kind, namespace, name)
         with self.lock:
             del self.objects[kind, namespace, name]
             self.version += 1
-            stored = Stored(kind, namespace, name, stored.uid, self.version, stored.text)
+            stored = StoredObject(kind, namespace, name, stored.uid, self.version, stored.text)
         for listener in list(self.listeners.get(kind, ())):
-            listener(Change("DELETED", stored))
+            listener(ObjectChange("DELETED", stored))
         return stored
 
     def lint(self, namespace: str, document: Json, kind: str = "Workflow") -> Json:
@@ -135,7 +136,7 @@ class MemoryPlatform(LocalPlatform):
             raise InvalidWorkflow(f"template name '{spec.get('entrypoint')}' undefined")
         return decoded
 
-    def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+    def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         document = self.lint(namespace, document)
         for key in ("apiVersion", "kind"):
             document.pop(key, None)
@@ -146,13 +147,13 @@ class MemoryPlatform(LocalPlatform):
         }  # fmt: skip
         return self.create("Workflow", namespace, document)
 
-    def act(self, namespace: str, name: str, event: Event) -> Stored:
+    def act(self, namespace: str, name: str, event: Event) -> StoredObject:
         self.acted.append((name, event))
         return self.get("Workflow", namespace, name)
 
     def resubmit(
         self, namespace: str, name: str, *, memoized: bool = False, parameters: tuple[str, ...] = ()
-    ) -> Stored:
+    ) -> StoredObject:
         if memoized:
             raise Refused(faults.INVALID_ARGUMENT, "workflow must be Failed/Error to resubmit in memoized mode")
         document = json.loads(self.get("Workflow", namespace, name).text)
@@ -160,7 +161,9 @@ class MemoryPlatform(LocalPlatform):
         return self.submit(namespace, document)
 
     # --- pods
-    def add_pod(self, namespace: str, workflow: str, name: str, started: float, phase: str = "Succeeded") -> Stored:
+    def add_pod(
+        self, namespace: str, workflow: str, name: str, started: float, phase: str = "Succeeded"
+    ) -> StoredObject:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
         return self.create(
             "Pod",
@@ -172,7 +175,7 @@ class MemoryPlatform(LocalPlatform):
             },
         )
 
-    def pods(self, namespace: str, workflow: str = "") -> list[Stored]:
+    def pods(self, namespace: str, workflow: str = "") -> list[StoredObject]:
         found = [s for s in MemoryPlatform.list(self, "Pod", namespace)[0]]
         if workflow:
             found = [

@@ -14,8 +14,8 @@ import toy_parts as toys
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.agents.strictness import unknown_fields
-from hera_utils.local_platform.certificate import certificate
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.certificate import certificate
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_a_record_can_go_while_its_run_is_there(platform, argo):
     assert platform.get("Workflow", "default", run["metadata"]["name"])
     platform.delete("Workflow", "default", run["metadata"]["name"])
     assert argo("GET", f"{ARCHIVE}/{uid}").status_code == 404
-    assert platform._published.rows("archived", "", "") == []
+    assert platform._read_model.rows("archived", "", "") == []
 
 
 def test_a_deleted_run_is_retried_from_the_archive(platform, argo, tmp_path):

@@ -16,9 +16,9 @@ import pytest
 from serving import served
 
 from hera_utils.local_platform.argo_api import argo_app
-from hera_utils.local_platform.certificate import certificate
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.certificate import certificate
 
 TOKEN = "s3cret-token"
 pytestmark = pytest.mark.timeout(90)

@@ -19,7 +19,7 @@ import pytest
 
 from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon
-from hera_utils.local_platform.serving import Serving
+from hera_utils.local_platform.server import Serving
 
 
 @pytest.fixture

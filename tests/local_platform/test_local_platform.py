@@ -94,15 +94,15 @@ def test_the_children_of_a_node_that_has_many_are_stored_one_by_one(tmp_path):
     for number in range(1, 6):
         seen = json.loads(platform.act("default", stored.name, ResumeRequested(0.0)).text)
         assert seen["status"]["nodes"][stored.name]["children"] == [f"{stored.name}-{n}" for n in range(40 * number)]
-        (row,) = (text for node, text in platform._published.rows("run_nodes", stored.uid) if node == stored.name)
+        (row,) = (text for node, text in platform._read_model.rows("run_nodes", stored.uid) if node == stored.name)
         assert ("children" in row) == (40 * number < 64)
-        again = platform._published.load(stored.uid)
+        again = platform._read_model.load(stored.uid)
         assert json.loads(again.text())["status"]["nodes"] == seen["status"]["nodes"]
         platform.close()
         platform = LocalPlatform(state, advance=fan_out, runtime=toys.ToyRuntime)
     seen = json.loads(platform.act("default", stored.name, SuspendRequested(0.0)).text)
     assert len(seen["status"]["nodes"][stored.name]["children"]) == 3
-    assert platform._published.rows("run_children", stored.uid) == []
+    assert platform._read_model.rows("run_children", stored.uid) == []
     platform.close()
 
 

@@ -16,7 +16,7 @@ from serving import served
 
 from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.argo_api import argo_app
-from hera_utils.local_platform.credentials import Gate
+from hera_utils.local_platform.serving.credentials import Gate
 
 TOKEN = "s3cret-token"
 EVIL = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"

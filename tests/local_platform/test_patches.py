@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api import protobuf
-from hera_utils.local_platform.kubernetes_api.patches import json_patch, merge_patch, patched, strategic_merge
+from hera_utils.local_platform.storage.patches import json_patch, merge_patch, patched, strategic_merge
 
 # RFC 7386, appendix A (the cases whose target is an object)
 MERGES = [

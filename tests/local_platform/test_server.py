@@ -367,7 +367,7 @@ def test_the_servers_sockets_say_that_they_are_tcp():
     """Otherwise asyncio leaves Nagle's algorithm on, and every answer on a kept connection takes 40 ms."""
     import socket
 
-    from hera_utils.local_platform import serving as real
+    from hera_utils.local_platform import server as real
 
     with real._bind(0) as listener:
         assert listener.proto == socket.IPPROTO_TCP

@@ -16,8 +16,8 @@ from serving import served
 from hera_utils.argo.routes import ROUTES, address
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
-from hera_utils.local_platform.kubernetes_api.resources import STORED
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.storage.resources import STORED
 
 TOKEN = "t"
 

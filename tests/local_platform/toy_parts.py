@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hera_utils.interpreter.commands import Finish, LaunchPod
 from hera_utils.interpreter.events import PodFinished, PodStarted, Submitted
-from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.clock import stamp
 
 
 def advance(run, event):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused
-from hera_utils.local_platform.certificate import certificate
+from hera_utils.local_platform.serving.certificate import certificate
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import bare_token

@@ -50,7 +50,9 @@ def json_type(value: Any) -> str:
         return "number"
     if isinstance(value, str):
         return "string"
-    return "array" if isinstance(value, list) else "object"
+    if isinstance(value, list):
+        return "array"
+    return "null" if value is None else "object"
 
 
 def _integer(go_type: str, bits: int, *, signed: bool = True) -> Decoder:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
-from hera_utils.local_platform.serving import Serving
+from hera_utils.local_platform.server import Serving
 from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
 
 Json = dict[str, Any]
@@ -71,7 +71,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
             fix="stop it with `hera-utils serve --stop`, or choose another folder with HERA_UTILS_STATE",
         )
     with lock:
-        from hera_utils.local_platform.serving import run
+        from hera_utils.local_platform.server import run
 
         (state / "server.json").unlink(missing_ok=True)  # what a killed server left behind
         run(state, serving or Serving(), version=_version(), ready=ready)
@@ -226,11 +226,9 @@ def _log_to_stderr() -> None:
 
 def _replace(state: Path, known: Json) -> None:
     """Stop an idle server of another version; PlatformError when it is executing something."""
-    import sqlite3
+    from hera_utils.local_platform.storage.journal import count_unfinished_runs
 
-    uri = f"{(state / 'journal.sqlite').as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as journal:
-        going_on = journal.execute("SELECT count(*) FROM runs WHERE finished IS NULL").fetchone()[0]
+    going_on = count_unfinished_runs(state / "journal.sqlite")
     if going_on:
         raise PlatformError(
             f"the local server on {state} is of version {known.get('version')}, this is {_version()}, and it is executing"

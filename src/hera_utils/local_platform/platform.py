@@ -21,9 +21,9 @@ from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validation.stored import check_stored
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
+from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller import bare_pods, deletion, edits, jobs
 from hera_utils.local_platform.controller.admission import Admission
-from hera_utils.local_platform.controller.clock import new_uid, seed
 from hera_utils.local_platform.controller.controller import Advance, Controller
 from hera_utils.local_platform.controller.cron_clock import CronClock, CronCounts
 from hera_utils.local_platform.controller.metrics import Meters
@@ -34,15 +34,15 @@ from hera_utils.local_platform.pods.runtime import Report, Runtime
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.archive import Archive, forget
 from hera_utils.local_platform.storage.journal import Journal, failure
-from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 from hera_utils.local_platform.storage.reserve import Reserve
-from hera_utils.local_platform.storage.stored import Change, Stored
 from hera_utils.local_platform.this_machine import NODE, node
 
-__all__ = ["Change", "LocalPlatform", "Stored"]
+__all__ = ["ObjectChange", "LocalPlatform", "StoredObject"]
 
 Json = dict[str, Any]
-Found = list[Stored]
+Found = list[StoredObject]
 RuntimeOf = Callable[[Path, Report], Runtime]
 NAMESPACES = ("default", "argo")
 """These exist from the start, each with its service account `default`."""
@@ -67,17 +67,17 @@ class LocalPlatform:
         if shortage(str(state)):
             Reserve(state).give_up()
         self._journal = Journal(state / "journal.sqlite")
-        self._published = Published(self._journal)
-        self.admission = Admission(self._published)
-        self.archive = Archive(self._published)
-        self._controller = Controller(state, self._journal, self._published, advance or _interpreter())
-        launcher = Launcher(state, self._published, self._controller.report)
+        self._read_model = ReadModel(self._journal)
+        self.admission = Admission(self._read_model)
+        self.archive = Archive(self._read_model)
+        self._controller = Controller(state, self._journal, self._read_model, advance or _interpreter())
+        launcher = Launcher(state, self._read_model, self._controller.report)
         launcher.runtime = (runtime or _process_runtime)(state, self._controller.report)
         launcher.agents = agents(state, self._controller.report) if agents else self._agents()
         self._launcher = launcher
         self._controller.start(launcher)
         self._begin()
-        self._cron = CronClock(self, self._controller, self._published)
+        self._cron = CronClock(self, self._controller, self._read_model)
         self._cron.start()
 
     def _agents(self) -> Runtime:
@@ -87,14 +87,14 @@ class LocalPlatform:
 
     def _begin(self) -> None:
         for name in NAMESPACES:
-            if self._published.object(("Namespace", "", name)) is None:
+            if self._read_model.object(("Namespace", "", name)) is None:
                 self.create("Namespace", "", {"metadata": {"name": name}})
         self._show_this_machine()
 
     def _show_this_machine(self) -> None:
         """The one node, as it is now: a state folder may have been moved to another machine, or this one given more memory."""
         document = node(time.time())
-        if self._published.object(("Node", "", NODE)) is None:
+        if self._read_model.object(("Node", "", NODE)) is None:
             self.create("Node", "", document)
         else:
             self.update("Node", "", document)
@@ -109,24 +109,24 @@ class LocalPlatform:
         """Whether any run goes on, or an enabled cron workflow may start one."""
         if self._controller.busy():
             return True
-        return any(enabled(json.loads(stored.text)) for stored in self._published.objects("CronWorkflow"))
+        return any(enabled(json.loads(stored.text)) for stored in self._read_model.objects("CronWorkflow"))
 
     def forget_archived(self, uid: str) -> None:
         """Delete the archive's record of a run; the run itself, if it is there, stays."""
 
         def act(turn: Turn) -> Callable[[], None]:
-            forget(turn, uid, self._published.run_of_uid(uid))
+            forget(turn, uid, self._read_model.run_of_uid(uid))
             return lambda: None
 
         self._controller.call(act)
 
-    def retry_archived(self, document: Json, **how: Any) -> Stored:
+    def retry_archived(self, document: Json, **how: Any) -> StoredObject:
         """Take an archived run that was deleted up again under a new uid: what failed of it runs again."""
         namespace = str(document["metadata"]["namespace"])
         self._check_namespace("Workflow", namespace)
         rest = {key: document[key] for key in ("spec", "status")}
 
-        def act(turn: Turn) -> Callable[[], Stored]:
+        def act(turn: Turn) -> Callable[[], StoredObject]:
             born = objects.born("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             run = Run({**born, **rest})
             if self._controller.taken(run.namespace, run.name):
@@ -139,7 +139,7 @@ class LocalPlatform:
     def phases(self, kind: str) -> dict[str, int]:
         """How many workflows, or pods that are shown, are in each phase."""
         statement = {"Workflow": "phases_of_runs", "Pod": "phases_of_pods"}[kind]
-        return {str(phase or "Pending"): int(count) for phase, count in self._published.rows(statement)}
+        return {str(phase or "Pending"): int(count) for phase, count in self._read_model.rows(statement)}
 
     def cron_counts(self) -> CronCounts:
         return self._cron.counts
@@ -153,23 +153,23 @@ class LocalPlatform:
         return self._controller.orders.meters
 
     # --- reading -------------------------------------------------------------------------------------------------
-    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> Stored:
+    def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> StoredObject:
         """nodes=False leaves `status.nodes` out of a workflow, as in `list`."""
         if kind == "Workflow":
-            record = self._published.run(namespace, name)
+            record = self._read_model.run(namespace, name)
             waiting = self._launcher.waiting() if nodes and record is not None else {}
             stored = self._run(record.uid, waiting, nodes=nodes) if record is not None else None
         elif kind == "Pod":
-            found = [pod for pod in self._published.pods_named(namespace, name) if pod.shown == 1]
+            found = [pod for pod in self._read_model.pods_named(namespace, name) if pod.shown == 1]
             stored = found[-1].stored() if found else None
         else:
-            stored = self._published.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
+            stored = self._read_model.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
         if stored is None:
             raise objects.not_found(kind, name)
         return stored
 
-    def _run(self, uid: str, waiting: dict[str, dict[str, str]], *, nodes: bool) -> Stored | None:
-        return self._published.workflow(uid, with_nodes=nodes, messages=waiting.get(uid))
+    def _run(self, uid: str, waiting: dict[str, dict[str, str]], *, nodes: bool) -> StoredObject | None:
+        return self._read_model.workflow(uid, with_nodes=nodes, messages=waiting.get(uid))
 
     def list(self, kind: str, namespace: str = "", *, nodes: bool = True) -> tuple[Found, int]:
         """All objects of a kind (namespace "" = of every namespace), sorted by name, and the resource version of the whole.
@@ -177,27 +177,27 @@ class LocalPlatform:
         nodes=False leaves `status.nodes` out of workflows: a list of large runs then costs as little as one of small ones.
         """
         waiting = self._launcher.waiting() if nodes and kind == "Workflow" else {}
-        with self._published.quiet():
-            version = self._published.version
+        with self._read_model.quiet():
+            version = self._read_model.version
             if kind == "Workflow":
-                runs = self._published.runs(namespace)
+                runs = self._read_model.runs(namespace)
                 texts = [self._run(record.uid, waiting, nodes=nodes) for record in runs]
                 return [stored for stored in texts if stored is not None], version
             if kind == "Pod":
-                found = [pod.stored() for pod in self._published.pods(namespace)]
+                found = [pod.stored() for pod in self._read_model.pods(namespace)]
                 return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
-            return self._published.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
+            return self._read_model.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
 
-    def subscribe(self, kind: str, listener: Callable[[Change], None]) -> Callable[[], None]:
+    def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]:
         """Call `listener` (from the writer's thread; it must return at once) for each change; returns how to stop."""
-        return self._published.subscribe(kind, listener)
+        return self._read_model.subscribe(kind, listener)
 
     # --- writing: through the controller -------------------------------------------------------------------------
-    def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+    def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         """Create any object but a workflow: name or generateName, uid, creationTimestamp are filled in."""
         self._check_namespace(kind, namespace)
 
-        def act(turn: Turn) -> Callable[[], Stored]:
+        def act(turn: Turn) -> Callable[[], StoredObject]:
             if kind == "Pod":
                 return bare_pods.create(self._controller, turn, namespace, document, dry_run=dry_run).stored
             if kind == "Job":
@@ -216,7 +216,7 @@ class LocalPlatform:
 
         return self._controller.call(act)
 
-    def update(self, kind: str, namespace: str, document: Json) -> Stored:
+    def update(self, kind: str, namespace: str, document: Json) -> StoredObject:
         """Replace an object; a stale metadata.resourceVersion is refused (Conflict)."""
         name = str((document.get("metadata") or {}).get("name") or "")
         place = "" if kind in objects.CLUSTER_WIDE else namespace
@@ -224,7 +224,7 @@ class LocalPlatform:
         if kind in ("Workflow", "Pod"):
             return self._update_execution(kind, namespace, name, document)
 
-        def act(turn: Turn) -> Callable[[], Stored]:
+        def act(turn: Turn) -> Callable[[], StoredObject]:
             known = turn.look(kind, place, name)
             if known is None:
                 raise objects.not_found(kind, name)
@@ -237,7 +237,7 @@ class LocalPlatform:
 
         return self._controller.call(act)
 
-    def _update_execution(self, kind: str, namespace: str, name: str, document: Json) -> Stored:
+    def _update_execution(self, kind: str, namespace: str, name: str, document: Json) -> StoredObject:
         """What a user may change of a workflow or a pod that is executed: labels, annotations; to suspend or stop a workflow."""
         stored = self.get(kind, namespace, name)
         old = json.loads(stored.text)
@@ -247,9 +247,9 @@ class LocalPlatform:
             for event in edits.events_of(old.get("spec") or {}, document.get("spec") or {}, name):
                 self.act(namespace, name, event)
 
-        def act(turn: Turn) -> Callable[[], Stored]:
+        def act(turn: Turn) -> Callable[[], StoredObject]:
             if kind == "Pod":
-                pod = self._published.pods_named(namespace, name)[-1]
+                pod = self._read_model.pods_named(namespace, name)[-1]
                 changed = bare_pods.update(self._controller, turn, pod, labels, annotations)
                 return changed.stored
             active = self._controller.active(stored.uid)
@@ -261,7 +261,7 @@ class LocalPlatform:
 
         return self._controller.call(act)
 
-    def _follow(self, turn: Turn, stored: Stored) -> None:
+    def _follow(self, turn: Turn, stored: StoredObject) -> None:
         """What the creation or change of an object leads to."""
         if stored.kind == "Namespace" and turn.look("ServiceAccount", stored.name, "default") is None:
             account = {"metadata": {"name": "default"}}
@@ -272,13 +272,13 @@ class LocalPlatform:
             if stored.kind == "ConfigMap":
                 self._controller.give(turn, self._controller.orders.limits_changed(turn))
 
-    def delete(self, kind: str, namespace: str, name: str) -> Stored:
+    def delete(self, kind: str, namespace: str, name: str) -> StoredObject:
         """Delete an object (a workflow: its pods are killed, its claims of volumeClaimTemplates released)."""
         stored = self.get(kind, namespace, name)
 
-        def act(turn: Turn) -> Callable[[], Stored]:
+        def act(turn: Turn) -> Callable[[], StoredObject]:
             if kind == "Workflow":
-                record = self._published.run(namespace, name)
+                record = self._read_model.run(namespace, name)
                 if record is None or record.uid != stored.uid:
                     raise objects.not_found(kind, name)
                 deletion.delete_run(self._controller, turn, record)
@@ -298,13 +298,13 @@ class LocalPlatform:
             self._check_namespace(kind, namespace)
         return self.admission.lint(kind, namespace, document)
 
-    def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+    def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         """Validate and start a workflow; when it returns, the run is stored and already `Running` for the next GET."""
         self._check_namespace("Workflow", namespace)
         admitted = self.admission.admit(namespace, document)
         first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
 
-        def act(turn: Turn) -> Callable[[], Stored]:
+        def act(turn: Turn) -> Callable[[], StoredObject]:
             born = objects.born("Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed())
             run = Run(admitted.born(born))
             if self._controller.taken(run.namespace, run.name):
@@ -318,11 +318,11 @@ class LocalPlatform:
 
         return self._controller.call(act)
 
-    def act(self, namespace: str, name: str, event: Event) -> Stored:
+    def act(self, namespace: str, name: str, event: Event) -> StoredObject:
         """Give a run a user's event (stop, suspend, resume, retry, set…); `at` and `seed` are filled in here."""
 
-        def act(turn: Turn) -> Callable[[], Stored]:
-            record = self._published.run(namespace, name)
+        def act(turn: Turn) -> Callable[[], StoredObject]:
+            record = self._read_model.run(namespace, name)
             active = self._controller.active(record.uid) if record is not None else None
             if record is None or active is None or record.uid in turn.deleted:
                 raise objects.not_found("Workflow", name)
@@ -332,15 +332,15 @@ class LocalPlatform:
 
         return self._controller.call(act)
 
-    def _workflow(self, uid: str) -> Stored:
-        stored = self._published.workflow(uid)
+    def _workflow(self, uid: str) -> StoredObject:
+        stored = self._read_model.workflow(uid)
         if stored is None:
             raise objects.not_found("Workflow", uid)
         return stored
 
     def resubmit(
         self, namespace: str, name: str, *, memoized: bool = False, parameters: tuple[str, ...] = ()
-    ) -> Stored:
+    ) -> StoredObject:
         """Run a workflow again as a new one; memoized: what succeeded is not computed again."""
         document = json.loads(self.get("Workflow", namespace, name).text)
         return self.submit(namespace, self.admission.again(document, memoized=memoized, parameters=parameters))
@@ -348,7 +348,7 @@ class LocalPlatform:
     def _check_namespace(self, kind: str, namespace: str) -> None:
         if kind in objects.CLUSTER_WIDE:
             return
-        if self._published.object(("Namespace", "", namespace)) is None:
+        if self._read_model.object(("Namespace", "", namespace)) is None:
             raise objects.not_found("Namespace", namespace)
 
     # --- pods ----------------------------------------------------------------------------------------------------
@@ -358,11 +358,11 @@ class LocalPlatform:
         Those of one run: also the ones that podGC took away, because their logs are still there.
         """
         if not workflow:
-            return [pod.stored() for pod in self._published.pods(namespace)]
-        record = self._published.run(namespace, workflow)
+            return [pod.stored() for pod in self._read_model.pods(namespace)]
+        record = self._read_model.run(namespace, workflow)
         if record is None:
             return []
-        return [pod.stored() for pod in self._published.pods_of_run(record.uid) if pod.shown >= 0]
+        return [pod.stored() for pod in self._read_model.pods_of_run(record.uid) if pod.shown >= 0]
 
     def pod_log(
         self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
@@ -371,7 +371,7 @@ class LocalPlatform:
 
         uid: which of the pods of that name (a retried task has several); the newest when empty.
         """
-        found = [one for one in self._published.pods_named(namespace, pod) if uid in ("", one.uid)]
+        found = [one for one in self._read_model.pods_named(namespace, pod) if uid in ("", one.uid)]
         if not found:
             raise objects.not_found("Pod", pod)
         runtime = self._launcher.runtime_of(found[-1])
@@ -390,7 +390,7 @@ class LocalPlatform:
         if artifact is None:
             raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
         archive = remote.archive_of(document, str(node.get("templateName") or ""))
-        place = remote.place_of(artifact, archive, self._published.secrets_of(namespace))
+        place = remote.place_of(artifact, archive, self._read_model.secrets_of(namespace))
         if place is not None and folder:
             fetched = Path(folder) / "fetched"
             remote.fetch(place, fetched)
@@ -402,10 +402,10 @@ class LocalPlatform:
 
     def events(self, namespace: str, workflow: str) -> Iterator[Json]:
         """Every event that a run was given, as JSON data, in order: what a bug report needs."""
-        record = self._published.run(namespace, workflow)
+        record = self._read_model.run(namespace, workflow)
         if record is None:
             raise objects.not_found("Workflow", workflow)
-        return (json.loads(text) for (text,) in self._published.rows("run_events", record.uid))
+        return (json.loads(text) for (text,) in self._read_model.rows("run_events", record.uid))
 
 
 def _make_folder(state: Path) -> None:

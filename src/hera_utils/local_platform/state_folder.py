@@ -39,6 +39,15 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only this user can read, all of it or nothing."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+    os.replace(fresh, path)
+
+
 def check_state_folder(state: Path) -> None:
     """Whether what stands in the folder may be believed; nothing to say of one that is not there."""
     try:

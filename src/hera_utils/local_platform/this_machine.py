@@ -6,11 +6,12 @@ import os
 import platform
 from typing import Any
 
-from hera_utils.local_platform.controller.clock import stamp
-from hera_utils.local_platform.kubernetes_api.discovery import VERSION
+from hera_utils.local_platform.clock import stamp
 
 Json = dict[str, Any]
 
+KUBERNETES_VERSION = "v1.34.4"
+"""The Kubernetes whose behaviour this is."""
 NODE = "local"
 """Its name, which is also what pods say of where they are (spec.nodeName)."""
 _MOST_PODS = "110"  # a kubelet's limit
@@ -37,7 +38,7 @@ def node(at: float) -> Json:
     }  # fmt: skip
     info = {
         "architecture": architecture, "operatingSystem": system, "kernelVersion": platform.release(), "osImage": platform.system(),
-        "kubeletVersion": VERSION, "kubeProxyVersion": VERSION, "containerRuntimeVersion": f"hera-utils://python{platform.python_version()}",
+        "kubeletVersion": KUBERNETES_VERSION, "kubeProxyVersion": KUBERNETES_VERSION, "containerRuntimeVersion": f"hera-utils://python{platform.python_version()}",
         "machineID": "", "systemUUID": "", "bootID": "",
     }  # fmt: skip
     labels = {"kubernetes.io/hostname": NODE, "kubernetes.io/arch": architecture, "kubernetes.io/os": system}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
-from hera_utils.local_platform.controller.clock import now, seed
+from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.pods.runtime import Launch, Report
 
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.local_platform.agents.agents import Failed, Stop
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
-from hera_utils.local_platform.controller.clock import now
+from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.pods.pod.store import key_of
 from hera_utils.local_platform.pods.runtime import Launch
 

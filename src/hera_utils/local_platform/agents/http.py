@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from hera_utils.errors import HeraUtilsError, UnsupportedError
 from hera_utils.local_platform.agents.agents import Failed, Stop
-from hera_utils.local_platform.controller.clock import now
+from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.settings.address import is_loopback
 

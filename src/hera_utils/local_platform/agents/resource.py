@@ -19,10 +19,10 @@ from hera_utils.local_platform.agents.agents import Failed, Stop
 from hera_utils.local_platform.agents.strictness import unknown_fields
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
-from hera_utils.local_platform.kubernetes_api.patches import patched
-from hera_utils.local_platform.kubernetes_api.resources import RESOURCES, Resource
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import objects
+from hera_utils.local_platform.storage.patches import patched
+from hera_utils.local_platform.storage.resources import RESOURCES, Resource
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.platform import LocalPlatform

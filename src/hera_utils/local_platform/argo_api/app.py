@@ -32,11 +32,11 @@ from hera_utils.local_platform.argo_api.answers import (
     stream_headers,
 )
 from hera_utils.local_platform.argo_api.request import Call, parse_body
-from hera_utils.local_platform.credentials import Address, Gate
-from hera_utils.local_platform.http import EventResponse, lifespan, raw_path_of, read_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.storage.stream import History
+from hera_utils.local_platform.serving.credentials import Address, Gate
+from hera_utils.local_platform.serving.http import EventResponse, lifespan, raw_path_of, read_body
+from hera_utils.local_platform.serving.watch import WatchHistory
 
 log = logging.getLogger("hera_utils.server")
 
@@ -50,14 +50,14 @@ _ANY_VALUE = "EventService_ReceiveEvent"
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
     """The ASGI application that speaks Argo's REST API for a platform; `token` is what its clients must show."""
-    return ArgoServer(platform, Gate(token), History(platform, _WATCHED))
+    return ArgoServer(platform, Gate(token), WatchHistory(platform, _WATCHED))
 
 
 @dataclass(frozen=True)
 class ArgoServer:
     platform: LocalPlatform
     gate: Gate
-    history: History
+    history: WatchHistory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

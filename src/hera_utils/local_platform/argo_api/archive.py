@@ -9,7 +9,7 @@ from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text
 from hera_utils.local_platform.argo_api.request import Call
-from hera_utils.local_platform.http import whole_number
+from hera_utils.local_platform.serving.http import whole_number
 
 Json = dict[str, Any]
 

@@ -25,8 +25,8 @@ from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
 from hera_utils.errors import PlatformError, Refused
 from hera_utils.local_platform.argo_api.answers import Reply
 from hera_utils.local_platform.argo_api.request import Call
-from hera_utils.local_platform.platform import Stored
 from hera_utils.local_platform.pods.pod.store import key_of
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -103,7 +103,7 @@ def _by_uid(call: Call, output: bool) -> Reply:
     return _download(call, run, output)
 
 
-def _run(call: Call, *, name: str = "", uid: str = "") -> Stored:
+def _run(call: Call, *, name: str = "", uid: str = "") -> StoredObject:
     if not uid:
         return call.platform.get("Workflow", call.namespace, name)
     for stored in call.platform.list("Workflow", call.namespace, nodes=False)[0]:
@@ -125,7 +125,7 @@ class _Place:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _place(call: Call, run: Stored, output: bool) -> _Place:
+def _place(call: Call, run: StoredObject, output: bool) -> _Place:
     node_id, name = call.path["nodeId"], call.path["artifactName"]
     nodes = (json.loads(run.text).get("status") or {}).get("nodes") or {}
     found = ((nodes.get(node_id) or {}).get("outputs" if output else "inputs") or {}).get("artifacts") or []
@@ -151,7 +151,7 @@ def _key(artifact: Json) -> str:
     return key_of(artifact) or web
 
 
-def _download(call: Call, run: Stored, output: bool) -> Reply:
+def _download(call: Call, run: StoredObject, output: bool) -> Reply:
     try:
         place = _place(call, run, output)
     except Refused:

@@ -13,7 +13,7 @@ from hera_utils.interpreter import event_binding
 from hera_utils.local_platform.argo_api.answers import Reply
 from hera_utils.local_platform.argo_api.request import Call, parse_value
 from hera_utils.local_platform.argo_api.templates import enumerate_kind
-from hera_utils.local_platform.controller.clock import now, seed, stamp
+from hera_utils.local_platform.clock import now, seed, stamp
 
 Json = dict[str, Any]
 

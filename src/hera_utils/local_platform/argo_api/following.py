@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.local_platform.argo_api.answers import encode
-from hera_utils.local_platform.platform import Change, LocalPlatform, Stored
+from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import Line, LogOptions, PodLog, is_heartbeat, merged
-from hera_utils.local_platform.storage.stream import metadata_of
+from hera_utils.local_platform.serving.watch import metadata_of
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 PAUSE = 0.25
 """Seconds between batches."""
@@ -27,7 +28,11 @@ class Follower:
     """run: the workflow. log_of: the log of a pod, None when it is not wanted (yet)."""
 
     def __init__(
-        self, platform: LocalPlatform, run: Stored, log_of: Callable[[Stored], PodLog | None], options: LogOptions
+        self,
+        platform: LocalPlatform,
+        run: StoredObject,
+        log_of: Callable[[StoredObject], PodLog | None],
+        options: LogOptions,
     ) -> None:
         self._platform = platform
         self._run = run
@@ -35,7 +40,7 @@ class Follower:
         self._options = options
         self._lock = threading.Condition()
         self._lines: list[tuple[float, str, str]] = []
-        self._changed_pods: dict[str, Stored] = {}
+        self._changed_pods: dict[str, StoredObject] = {}
         self._followed: set[str] = set()
         self._readers = 0
         self._closed = False
@@ -61,7 +66,7 @@ class Follower:
                 self._closed = True
                 self._lock.notify_all()
 
-    def _note(self, change: Change) -> None:
+    def _note(self, change: ObjectChange) -> None:
         """In the writer's thread: remember that the pod changed."""
         if change.type != "DELETED" and change.stored.namespace == self._run.namespace:
             with self._lock:

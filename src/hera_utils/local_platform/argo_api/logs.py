@@ -21,8 +21,9 @@ from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.following import Follower
 from hera_utils.local_platform.argo_api.request import Call
 from hera_utils.local_platform.argo_api.workflows import find
-from hera_utils.local_platform.platform import LocalPlatform, Stored
+from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, merged
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -80,7 +81,7 @@ class PodChoice:
         self.labels = labels
         self.container = container
 
-    def log_of(self, stored: Stored) -> PodLog | None:
+    def log_of(self, stored: StoredObject) -> PodLog | None:
         """The log of a pod, or None when it is not wanted, has no such container or has not begun."""
         if stored.namespace != self.namespace or (self.pod and stored.name != self.pod):
             return None

@@ -10,10 +10,11 @@ from typing import Any, cast
 from hera_utils.argo import gojson
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.fields import FieldFilter, field_filter
+from hera_utils.argo.scalars import json_type
 from hera_utils.errors import Refused
-from hera_utils.local_platform.http import read_json, whole_number
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.storage.stream import History
+from hera_utils.local_platform.serving.http import read_json, whole_number
+from hera_utils.local_platform.serving.watch import WatchHistory
 
 Json = dict[str, Any]
 
@@ -41,7 +42,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Json = field(default_factory=dict)
     raw_path: str = ""
-    history: History | None = None
+    history: WatchHistory | None = None
     headers: Mapping[str, list[str]] = field(default_factory=dict)
     data: bytes = b""
 
@@ -131,18 +132,6 @@ def wrong_type(value: object, name: str, wanted: str) -> Refused:
     return Refused(
         INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go struct field .{name} of type {wanted}"
     )
-
-
-def json_type(value: object) -> str:
-    """What Go's decoder calls a JSON value."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    for kind, name in ((str, "string"), (list, "array"), (dict, "object")):
-        if isinstance(value, kind):
-            return name
-    return "null"
 
 
 def _unreadable(name: str, text: str, function: str) -> Refused:

@@ -14,7 +14,7 @@ from hera_utils.errors import Refused
 from hera_utils.interpreter.submission import submitted_kind, with_options, workflow_from
 from hera_utils.local_platform.argo_api.answers import Reply, Text
 from hera_utils.local_platform.argo_api.request import Call
-from hera_utils.local_platform.controller.clock import now
+from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.platform import LocalPlatform
 
 Json = dict[str, Any]

@@ -11,9 +11,9 @@ from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text
 from hera_utils.local_platform.argo_api.request import Call, untyped
 from hera_utils.local_platform.argo_api.workflows import check_namespace
-from hera_utils.local_platform.http import whole_number
-from hera_utils.local_platform.platform import Stored
-from hera_utils.local_platform.storage.stream import Wanted
+from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.serving.watch import ObjectSelector
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -73,7 +73,7 @@ def delete_cluster(call: Call) -> Reply:
 
 def enumerate_kind(call: Call, kind: str, pattern: str = "") -> Reply:
     options = call.list_options
-    wanted = Wanted(
+    wanted = ObjectSelector(
         kind, call.namespace, label_selector(options.label_selector), field_selector(options.field_selector)
     )
     every, version = call.platform.list(kind, call.namespace)
@@ -106,7 +106,7 @@ def update_kind(call: Call, kind: str, key: str, missing: str) -> Reply:
     return Text(call.platform.update(kind, call.namespace, document).text)
 
 
-def find_kind(call: Call, kind: str) -> Stored:
+def find_kind(call: Call, kind: str) -> StoredObject:
     if not call.name:
         raise Refused(INTERNAL, "resource name may not be empty")
     return call.platform.get(kind, call.namespace, call.name)

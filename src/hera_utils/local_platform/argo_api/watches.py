@@ -12,9 +12,9 @@ from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.request import Call
 from hera_utils.local_platform.argo_api.workflows import find
-from hera_utils.local_platform.http import whole_number
-from hera_utils.local_platform.platform import Stored
-from hera_utils.local_platform.storage.stream import Render, Wanted, Watch
+from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -28,13 +28,13 @@ def workflows(call: Call) -> Reply:
         stored = find(call.platform, call.namespace, name)
         fields = field_selector(f"metadata.name={stored.name}")
     nodes = not call.fields.without_prefix("result.object.").will_exclude("status.nodes")
-    wanted = Wanted("Workflow", call.namespace, label_selector(options.label_selector), fields, nodes)
+    wanted = ObjectSelector("Workflow", call.namespace, label_selector(options.label_selector), fields, nodes)
     return _stream(call, wanted, _workflow(call.fields))
 
 
 def events(call: Call) -> Reply:
     options = call.list_options
-    wanted = Wanted(
+    wanted = ObjectSelector(
         "Event", call.namespace, label_selector(options.label_selector), field_selector(options.field_selector)
     )
     return _stream(call, wanted, lambda change, stored: stored.text if change != "DELETED" else None)
@@ -43,7 +43,7 @@ def events(call: Call) -> Reply:
 def _workflow(fields: FieldFilter) -> Render:
     below = fields.without_prefix("result.object.")
 
-    def render(change: str, stored: Stored) -> str:
+    def render(change: str, stored: StoredObject) -> str:
         text = stored.text or "{}"
         if fields:
             text = encode(below.workflow(json.loads(text)))
@@ -52,10 +52,10 @@ def _workflow(fields: FieldFilter) -> Render:
     return render
 
 
-def _stream(call: Call, wanted: Wanted, render: Render) -> Reply:
+def _stream(call: Call, wanted: ObjectSelector, render: Render) -> Reply:
     if call.history is None:
         raise Refused(INTERNAL, "this server keeps no history of changes")
     version = whole_number(call.list_options.resource_version) or 0
     since = version if version > 0 else None
-    watch = Watch(call.platform, call.history, wanted, render).open(since)
+    watch = ObjectWatch(call.platform, call.history, wanted, render).open(since)
     return Stream(watch.batches())

@@ -12,10 +12,11 @@ from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text
 from hera_utils.local_platform.argo_api.request import Call, ListOptions, untyped
-from hera_utils.local_platform.controller.clock import instant_of
-from hera_utils.local_platform.http import whole_number
-from hera_utils.local_platform.platform import LocalPlatform, Stored
-from hera_utils.local_platform.storage.stream import metadata_of
+from hera_utils.local_platform.clock import instant_of
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.serving.watch import metadata_of
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -60,7 +61,7 @@ def get(call: Call) -> Reply:
     return call.fields.workflow(json.loads(stored.text))
 
 
-def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> Stored:
+def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> StoredObject:
     """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only if asked for."""
     if name == "@latest":
         every = platform.list("Workflow", namespace, nodes=False)[0]
@@ -169,7 +170,7 @@ class _Choice:
         else:
             self.namespace = value
 
-    def by_name(self, stored: Stored) -> bool:
+    def by_name(self, stored: StoredObject) -> bool:
         if self.other_namespace and stored.namespace == self.other_namespace:
             return False
         if not self.name:

@@ -18,8 +18,8 @@ from hera_utils.interpreter.resubmit import resubmit
 from hera_utils.interpreter.validation.stored import check_stored
 from hera_utils.interpreter.validation.workflow import validate
 from hera_utils.local_platform.artifacts import substitutes
-from hera_utils.local_platform.controller.clock import now, seed
-from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.clock import now, seed
+from hera_utils.local_platform.storage.read_model import ReadModel
 
 Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
@@ -54,8 +54,8 @@ class Admitted:
 
 
 class Admission:
-    def __init__(self, published: Published) -> None:
-        self._published = published
+    def __init__(self, read_model: ReadModel) -> None:
+        self._read_model = read_model
 
     def admit(self, namespace: str, document: Json) -> Admitted:
         """A workflow as it will be run. Raises InvalidWorkflow, Refused or UnsupportedError."""
@@ -64,14 +64,14 @@ class Admission:
         found = support.findings_of_run(decoded, templates)
         support.refuse_unsupported(found)
         repository = self._repository(namespace)
-        secret = self._published.secrets_of(namespace)
+        secret = self._read_model.secrets_of(namespace)
         places = substitutes.remarks(decoded, templates, repository, secret)
         warnings = (*support.warnings(found), *remarks(decoded, templates), *places)
         return Admitted(decoded, templates, self._config_maps(namespace), warnings, repository)
 
     def _repository(self, namespace: str) -> Json:
         """Argo: the config map `artifact-repositories` of the namespace, at the key that its annotation names."""
-        found = self._published.object(("ConfigMap", namespace, REPOSITORIES))
+        found = self._read_model.object(("ConfigMap", namespace, REPOSITORIES))
         if found is None:
             return {}
         document = json.loads(found.text)
@@ -112,14 +112,14 @@ class Admission:
 
         def everything(kind: str) -> Iterable[Json]:
             place = "" if kind == "ClusterWorkflowTemplate" else namespace
-            return [{**json.loads(s.text), "kind": kind} for s in self._published.objects(kind, place)]
+            return [{**json.loads(s.text), "kind": kind} for s in self._read_model.objects(kind, place)]
 
         return templates_reached(document, self._lookup(namespace), everything)
 
     def _lookup(self, namespace: str) -> Lookup:
         def lookup(kind: str, name: str) -> Json | None:
             place = "" if kind == "ClusterWorkflowTemplate" else namespace
-            found = self._published.object((kind, place, name))
+            found = self._read_model.object((kind, place, name))
             return {**json.loads(found.text), "kind": kind} if found is not None else None
 
         return lookup
@@ -127,7 +127,7 @@ class Admission:
     def _config_maps(self, namespace: str) -> dict[str, dict[str, str]]:
         """The config maps that may hold parameters, by name: those with the label Parameter."""
         found: dict[str, dict[str, str]] = {}
-        for stored in self._published.objects("ConfigMap", namespace):
+        for stored in self._read_model.objects("ConfigMap", namespace):
             if PARAMETER_LABEL in stored.text:
                 document = json.loads(stored.text)
                 if (document["metadata"].get("labels") or {}).get(PARAMETER_LABEL) == "Parameter":

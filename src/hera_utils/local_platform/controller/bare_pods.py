@@ -11,12 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.interpreter.events import PodFinished
+from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller import deletion, jobs
-from hera_utils.local_platform.controller.clock import new_uid, seed
-from hera_utils.local_platform.controller.turn import PodRecord, Turn
+from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.journal import encode
+from hera_utils.local_platform.storage.records import StoredPod
 from hera_utils.local_platform.this_machine import NODE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Json = dict[str, Any]
 NO_RUN = ""
 
 
-def create(controller: Controller, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> PodRecord:
+def create(controller: Controller, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredPod:
     """Enter a pod into the turn; it is launched once that is written. Raises Refused as Kubernetes does."""
     body = _born(turn, namespace, document)
     metadata = body["metadata"]
@@ -34,7 +35,7 @@ def create(controller: Controller, turn: Turn, namespace: str, document: Json, *
     if any(pod.shown == 1 and pod.uid not in turn.hidden for pod in controller.orders.named(turn, namespace, name)):
         raise objects.already_exists("Pod", name)
     status = encode(pod_object.pending(body, turn.at))
-    pod = PodRecord(uid, NO_RUN, uid, namespace, name, turn.version, 1, 0, encode(body), status)
+    pod = StoredPod(uid, NO_RUN, uid, namespace, name, turn.version, 1, 0, encode(body), status)
     if dry_run:
         return pod
     policy = body["spec"]["restartPolicy"]
@@ -70,15 +71,15 @@ def _controlled(body: Json) -> bool:
     return any(owner.get("controller") for owner in body["metadata"].get("ownerReferences") or ())
 
 
-def ended(controller: Controller, turn: Turn, pod: PodRecord, event: PodFinished) -> None:
+def ended(controller: Controller, turn: Turn, pod: StoredPod, event: PodFinished) -> None:
     """A pod that no workflow made is over: a Job may go on."""
     if pod.run == NO_RUN:
         jobs.pod_ended(controller, turn, pod, succeeded=event.phase == "Succeeded")
 
 
-def of_owner(controller: Controller, uid: str) -> list[PodRecord]:
+def of_owner(controller: Controller, uid: str) -> list[StoredPod]:
     """The pods whose owner references name that uid."""
-    every = controller.published.pods_of_run(NO_RUN)
+    every = controller.read_model.pods_of_run(NO_RUN)
     return [pod for pod in every if uid in pod.body and uid in objects.owners(json.loads(pod.body))]
 
 
@@ -88,7 +89,7 @@ def delete_owned(controller: Controller, turn: Turn, uid: str) -> None:
 
 
 def delete_in_namespace(controller: Controller, turn: Turn, namespace: str) -> None:
-    for pod in controller.published.pods_of_run(NO_RUN):
+    for pod in controller.read_model.pods_of_run(NO_RUN):
         if pod.namespace == namespace:
             _remove(controller, turn, pod)
 
@@ -99,7 +100,7 @@ def delete(controller: Controller, turn: Turn, pod_uid: str) -> None:
         if pod.uid == pod_uid and pod.run != NO_RUN:
             controller.orders.kill(turn, pod)
             return
-    for pod in [PodRecord(*row) for row in controller.published.rows("get_pod", pod_uid)]:
+    for pod in [StoredPod(*row) for row in controller.read_model.rows("get_pod", pod_uid)]:
         if pod.run == NO_RUN:
             going = _remove(controller, turn, pod)
             if going:
@@ -108,7 +109,7 @@ def delete(controller: Controller, turn: Turn, pod_uid: str) -> None:
             turn.hide_pod(pod)
 
 
-def _remove(controller: Controller, turn: Turn, pod: PodRecord) -> bool:
+def _remove(controller: Controller, turn: Turn, pod: StoredPod) -> bool:
     """Whether it still went on. Removing it twice does nothing more."""
     if pod.uid in turn.hidden:
         return False
@@ -120,7 +121,7 @@ def _remove(controller: Controller, turn: Turn, pod: PodRecord) -> bool:
     return going
 
 
-def update(controller: Controller, turn: Turn, pod: PodRecord, labels: Json, annotations: Json) -> PodRecord:
+def update(controller: Controller, turn: Turn, pod: StoredPod, labels: Json, annotations: Json) -> StoredPod:
     """A user changes a pod's labels and annotations."""
     outstanding = controller.orders.outstanding
     known = outstanding.get((pod.run, pod.node))

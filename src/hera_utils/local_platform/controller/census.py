@@ -11,7 +11,7 @@ from typing import Any
 from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.controller.metrics import RUNTIME_BUCKETS, Meters
-from hera_utils.local_platform.controller.turn import PodRecord
+from hera_utils.local_platform.storage.records import StoredPod
 
 Json = dict[str, Any]
 
@@ -38,7 +38,7 @@ def of_run(meters: Meters, run: Run) -> Iterator[None]:
         meters.observe("workflowtemplate_runtime", took, RUNTIME_BUCKETS, **which)
 
 
-def of_pod(meters: Meters, pod: PodRecord, status: Json) -> None:
+def of_pod(meters: Meters, pod: StoredPod, status: Json) -> None:
     """A pod's next status: the phase that it enters, if it enters one."""
     phase = status.get("phase")
     if phase and json.loads(pod.status).get("phase") != phase:

@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import queue
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -34,16 +33,17 @@ from hera_utils.interpreter.events import (
 )
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
+from hera_utils.local_platform.clock import now, seed, stamp
 from hera_utils.local_platform.controller import bare_pods, census, deletion
-from hera_utils.local_platform.controller.clock import now, seed, stamp
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Answers, Orders, about
 from hera_utils.local_platform.controller.inbox import Act, Item, Poison, Request, Told, perform, resolve
 from hera_utils.local_platform.controller.restoring import restored
-from hera_utils.local_platform.controller.turn import Active, PodRecord, RunRecord, Turn
+from hera_utils.local_platform.controller.turn import Active, Turn
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
-from hera_utils.local_platform.storage.journal import Journal, encode, failure, is_full
-from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure, is_full
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import StoredPod, StoredRun
 from hera_utils.local_platform.storage.reserve import Reserve
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,9 @@ AGAIN_SECONDS = 1.0
 class Controller:
     """advance: the interpreter. The launcher's runtimes must be set before `start`."""
 
-    def __init__(self, state: Path, journal: Journal, published: Published, advance: Advance) -> None:
+    def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance) -> None:
         self.state = state
-        self._journal, self.published, self._advance_run = journal, published, advance
+        self._journal, self.read_model, self._advance_run = journal, read_model, advance
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._later: list[Item] = []
         self._again_at: float | None = None
@@ -85,9 +85,9 @@ class Controller:
     def start(self, launcher: Launcher) -> None:
         """Rebuild what the journal has, take up what was under way, and begin."""
         self.launcher = launcher
-        self.orders = Orders(self._journal, self.published, launcher)
+        self.orders = Orders(self._journal, self.read_model, launcher)
         self.orders.collected = self._collected
-        for record in self.published.runs():
+        for record in self.read_model.runs():
             if record.finished is None:
                 self._load(record)
         self._perform_outbox()
@@ -178,7 +178,7 @@ class Controller:
         """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
         items: list[Item] = []
         if self._spare and self._inbox.empty():
-            with contextlib.suppress(sqlite3.Error):  # it is only about space: the next deletion tries again
+            with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
         due = [at for at in (self.orders.timers.next(), self._again_at) if at is not None]
         try:
@@ -200,7 +200,7 @@ class Controller:
         return items
 
     def _take_turn(self, items: list[Item]) -> None:
-        turn = Turn(self.published.version + 1, now(), self.published.object)
+        turn = Turn(self.read_model.version + 1, now(), self.read_model.object)
         answers: list[tuple[Future[Any], Callable[[], Any]]] = []
         for item in items:
             if isinstance(item, Told):
@@ -217,14 +217,14 @@ class Controller:
         turn.seal()
         try:
             self._write(turn)
-        except sqlite3.Error as error:
+        except JournalError as error:
             self._undo(
                 [item for item in items if isinstance(item, Told) or not item.future.done()],
                 failure(self._journal.path, error),
             )
             return
         self.failure = None
-        self.published.publish(turn)
+        self.read_model.publish(turn)
         self._spare = self._spare or bool(turn.deleted)
         for act in turn.then:
             perform(act)
@@ -235,10 +235,10 @@ class Controller:
         self._loaded.clear()
 
     def _write(self, turn: Turn) -> None:
-        """On a full disk with the room that is kept for this. Raises sqlite3.Error: nothing is written then."""
+        """On a full disk with the room that is kept for this. Raises JournalError: nothing is written then."""
         try:
             turn.write(self._journal)
-        except sqlite3.Error as error:
+        except JournalError as error:
             if not is_full(self._journal.path, error) or not self._reserve.give_up():
                 raise
             turn.write(self._journal)
@@ -253,7 +253,7 @@ class Controller:
         self.failure = error
         self._runs.clear()
         self.orders.restore()
-        for record in self.published.runs():
+        for record in self.read_model.runs():
             if record.finished is None:
                 self._load(record)
         for item in items:
@@ -268,25 +268,25 @@ class Controller:
         self._again_at = now() + (AGAIN_SECONDS if error is not None else 0.0)
 
     # --- runs ---------------------------------------------------------------------------------------------------------
-    def _load(self, record: RunRecord) -> Active | None:
-        active = restored(self._journal, self.published, record)
+    def _load(self, record: StoredRun) -> Active | None:
+        active = restored(self._journal, self.read_model, record)
         if active is not None:
             self._runs[record.uid] = active
             self._loaded.add(record.uid)
-            self.published.hold(active.record)
+            self.read_model.hold(active.record)
         return active
 
     def active(self, uid: str) -> Active | None:
         """A run in memory, loaded if need be; None when there is no such run."""
         known = self._runs.get(uid)
         if known is None:
-            record = self.published.run_of_uid(uid)
+            record = self.read_model.run_of_uid(uid)
             known = self._load(record) if record is not None else None
         return known
 
     def enter(self, turn: Turn, run: Run, event: Event, *, warnings: tuple[str, ...] = ()) -> None:
         """A new run and its first event (Submitted); warnings: what of it has no effect here."""
-        record = RunRecord(run.uid, run.namespace, run.name, turn.version, turn.at, None)
+        record = StoredRun(run.uid, run.namespace, run.name, turn.version, turn.at, None)
         run.changed.update(run.nodes)  # a memoized one begins with nodes
         active = Active(run, record, {}, fresh=True)
         self._runs[run.uid] = active
@@ -296,7 +296,7 @@ class Controller:
 
     def taken(self, namespace: str, name: str) -> bool:
         """Whether a workflow of that name exists, those of this turn included."""
-        if self.published.run(namespace, name) is not None:
+        if self.read_model.run(namespace, name) is not None:
             return True
         return any(
             active.fresh and (active.run.namespace, active.run.name) == (namespace, name)
@@ -367,7 +367,7 @@ class Controller:
         active = self._runs.get(uid)
         if active is not None and active.run.finished and uid not in self.orders.per_run:
             del self._runs[uid]
-            self.published.release(uid)
+            self.read_model.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------
     def _tell(self, turn: Turn, told: Told) -> None:
@@ -401,7 +401,7 @@ class Controller:
             self._waited_for[active.run.uid] = message
             self.orders.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
 
-    def _note_status(self, turn: Turn, pod: PodRecord, event: Event) -> None:
+    def _note_status(self, turn: Turn, pod: StoredPod, event: Event) -> None:
         body: Json = json.loads(pod.body)
         status = pod_object.status_after(body, pod.status, event)
         if status is None:
@@ -415,12 +415,12 @@ class Controller:
     def _fire(self, turn: Turn, run: str, key: str) -> None:
         turn.say("delete_timer", run, key)
         if key == DELETE_KEY:
-            record = self.published.run_of_uid(run)
+            record = self.read_model.run_of_uid(run)
             if record is not None:
                 deletion.delete_run(self, turn, record)
             return
         if key.startswith(COLLECT_KEY):
-            for pod in [PodRecord(*row) for row in self._journal.read("get_pod", key.removeprefix(COLLECT_KEY))]:
+            for pod in [StoredPod(*row) for row in self._journal.read("get_pod", key.removeprefix(COLLECT_KEY))]:
                 turn.hide_pod(pod)
             return
         active = self.active(run)

@@ -21,15 +21,15 @@ from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.interpreter.cron import cron_workflow
 from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.interpreter.submission import CRON_LABEL
-from hera_utils.local_platform.controller.clock import now
+from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.storage import objects
-from hera_utils.local_platform.storage.stored import Change, Stored
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.controller.controller import Controller
     from hera_utils.local_platform.controller.turn import Turn
     from hera_utils.local_platform.platform import LocalPlatform
-    from hera_utils.local_platform.storage.read_model import Published
+    from hera_utils.local_platform.storage.read_model import ReadModel
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -58,13 +58,13 @@ class CronCounts:
 
 
 class CronClock:
-    def __init__(self, platform: LocalPlatform, controller: Controller, published: Published) -> None:
-        self._platform, self._controller, self._published = platform, controller, published
+    def __init__(self, platform: LocalPlatform, controller: Controller, read_model: ReadModel) -> None:
+        self._platform, self._controller, self._read_model = platform, controller, read_model
         self.counts = CronCounts()
         self._entries: dict[Key, _Entry] = {}
         self._owners: dict[str, Key] = {}
         """uid of a workflow → the cron workflow that owns it."""
-        self._inbox: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[ObjectChange | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="cron", daemon=True)
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class CronClock:
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
-    def _notice(self, change: Change) -> None:
+    def _notice(self, change: ObjectChange) -> None:
         """A workflow changed (the controller's thread says so): only new ones and those of cron workflows are looked at."""
         if self._entries and (change.type == "ADDED" or change.stored.uid in self._owners):
             self._inbox.put(change)
@@ -100,34 +100,34 @@ class CronClock:
         except Exception:
             log.exception("a cron workflow could not be looked after")
 
-    def _gather(self) -> list[Change] | None:
+    def _gather(self) -> list[ObjectChange] | None:
         """The changes that wait, the last one of each object, after waiting for one or for a time that is due."""
-        found: dict[tuple[str, str], Change] = {}
+        found: dict[tuple[str, str], ObjectChange] = {}
         due = [entry.next for entry in self._entries.values() if entry.next is not None]
         try:
             change = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
             while change is not None:
                 first = found.pop((change.stored.kind, change.stored.uid), change)
                 kept = first.type == "ADDED" and change.type == "MODIFIED"
-                found[change.stored.kind, change.stored.uid] = Change("ADDED", change.stored) if kept else change
+                found[change.stored.kind, change.stored.uid] = ObjectChange("ADDED", change.stored) if kept else change
                 change = self._inbox.get_nowait()
             return None
         except queue.Empty:
             return list(found.values())
 
     def _begin(self) -> None:
-        known = self._published.objects("CronWorkflow")
+        known = self._read_model.objects("CronWorkflow")
         if not known:
             return
         for stored in known:
             self._entries[stored.namespace, stored.name] = _Entry(stored.uid)
-        for record in self._published.runs():
+        for record in self._read_model.runs():
             self._know(record.uid)
         for stored in known:
             self._guarded(lambda stored=stored: self._settle((stored.namespace, stored.name)))  # type: ignore[misc]
             self._guarded(lambda stored=stored: self._schedule((stored.namespace, stored.name)))  # type: ignore[misc]
 
-    def _take(self, change: Change) -> None:
+    def _take(self, change: ObjectChange) -> None:
         stored = change.stored
         if stored.kind == "Workflow":
             key = self._forget(stored.uid) if change.type == "DELETED" else self._know(stored.uid)
@@ -153,11 +153,11 @@ class CronClock:
     # --- its workflows ------------------------------------------------------------------------------------------------
     def _know(self, uid: str) -> Key | None:
         """Look at a workflow; the cron workflow that owns it, when something of interest about it is new."""
-        record = self._published.run_of_uid(uid)
+        record = self._read_model.run_of_uid(uid)
         key = self._owners.get(uid)
         if record is None or (key is not None and record.finished is None):
             return None
-        stored = self._published.workflow(uid, with_nodes=False)
+        stored = self._read_model.workflow(uid, with_nodes=False)
         if stored is None or f'"{CRON_LABEL}"' not in stored.text and key is None and "CronWorkflow" not in stored.text:
             return None
         document = json.loads(stored.text)
@@ -253,7 +253,7 @@ class CronClock:
 
     # --- its document -------------------------------------------------------------------------------------------------
     def _document(self, key: Key) -> Json | None:
-        stored = self._published.object(("CronWorkflow", *key))
+        stored = self._read_model.object(("CronWorkflow", *key))
         document: Json | None = json.loads(stored.text) if stored is not None else None
         return document
 
@@ -283,5 +283,5 @@ class CronClock:
         self._controller.call(act)
 
 
-def _child(stored: Stored) -> cron_workflow.Child:
+def _child(stored: StoredObject) -> cron_workflow.Child:
     return cron_workflow.Child(stored.name, stored.uid, str(stored.resource_version), "", "")

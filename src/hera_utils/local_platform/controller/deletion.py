@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.controller import bare_pods
-from hera_utils.local_platform.controller.turn import PodRecord, RunRecord, Turn
+from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.pods.launcher import FOLDER_ANNOTATION, claim_folder
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.archive import keep
 from hera_utils.local_platform.storage.journal import encode
-from hera_utils.local_platform.storage.stored import Change, Stored
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject, StoredPod, StoredRun
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.controller.controller import Controller
@@ -26,20 +26,20 @@ Json = dict[str, Any]
 log = logging.getLogger("hera_utils.controller")
 
 
-def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
+def delete_run(controller: Controller, turn: Turn, record: StoredRun) -> None:
     """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too."""
     uid = record.uid
     if uid in turn.deleted:
         return
     orders = controller.orders
-    last = controller.published.workflow(uid)
+    last = controller.read_model.workflow(uid)
     running = {pod.uid: pod for pod in controller.pods_of(uid)}
-    known = controller.published.pods_of_run(uid)
+    known = controller.read_model.pods_of_run(uid)
     for pod in running.values():
         forget_pod(controller, turn, pod, going=True)
     for pod in known:
         if pod.shown == 1:
-            turn.changes.append(Change("DELETED", pod.stored()))
+            turn.changes.append(ObjectChange("DELETED", pod.stored()))
         if pod.uid not in running:
             forget_pod(controller, turn, pod, going=False)
     bare_pods.delete_owned(controller, turn, uid)
@@ -51,7 +51,7 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
     controller.drop_run(uid)
     if last is not None:
         keep(turn, record, last.text)
-        turn.changes.append(Change("DELETED", last))
+        turn.changes.append(ObjectChange("DELETED", last))
     for stored in owned_by(controller, turn, uid):
         delete_object(controller, turn, stored)
     document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
@@ -63,14 +63,14 @@ def delete_run(controller: Controller, turn: Turn, record: RunRecord) -> None:
     controller.give(turn, released)
 
 
-def _note_kept(record: RunRecord, outcome: dict[tuple[str, str], str]) -> None:
+def _note_kept(record: StoredRun, outcome: dict[tuple[str, str], str]) -> None:
     """Argo keeps the workflow until its artifacts are gone, or forceFinalizerRemoval is set; here it goes, as with that."""
     for (_, name), problem in outcome.items():
         if problem:
             log.warning("the artifact %s of %s/%s stays: %s", name, record.namespace, record.name, problem)
 
 
-def forget_pod(controller: Controller, turn: Turn, pod: PodRecord, *, going: bool) -> None:
+def forget_pod(controller: Controller, turn: Turn, pod: StoredPod, *, going: bool) -> None:
     """Nothing of a pod is kept, once it is ended if it goes on."""
     orders = controller.orders
     order: Json = {}
@@ -87,18 +87,18 @@ def forget_pod(controller: Controller, turn: Turn, pod: PodRecord, *, going: boo
 
 
 def _template_of(controller: Controller, pod_uid: str) -> Json:
-    for (text,) in controller.published.rows("get_launch", pod_uid):
+    for (text,) in controller.read_model.rows("get_launch", pod_uid):
         template: Json = json.loads(text)["template"]
         return template
     return {}
 
 
-def owned_by(controller: Controller, turn: Turn, uid: str) -> list[Stored]:
+def owned_by(controller: Controller, turn: Turn, uid: str) -> list[StoredObject]:
     """The objects whose owner references name that uid (Kubernetes collects them with their owner)."""
-    return [stored for stored in controller.published.everything() if uid in stored.text and uid in _owners(stored)]
+    return [stored for stored in controller.read_model.everything() if uid in stored.text and uid in _owners(stored)]
 
 
-def _owners(stored: Stored) -> list[str]:
+def _owners(stored: StoredObject) -> list[str]:
     return objects.owners(json.loads(stored.text))
 
 
@@ -124,16 +124,16 @@ def take_up(controller: Controller, pod_uid: str, key: tuple[str, str], order: J
         _forget(controller, pod_uid)
 
 
-def delete_object(controller: Controller, turn: Turn, stored: Stored) -> None:
+def delete_object(controller: Controller, turn: Turn, stored: StoredObject) -> None:
     """Delete an object, and what follows: a claim's folder is set aside, a namespace's content is deleted."""
     turn.drop(stored)
     if stored.kind == "PersistentVolumeClaim":
         document = json.loads(stored.text)
         turn.then.append(lambda: set_aside(controller.state, document))
     elif stored.kind == "Namespace":
-        for record in controller.published.runs(stored.name):
+        for record in controller.read_model.runs(stored.name):
             delete_run(controller, turn, record)
-        for other in controller.published.everything():
+        for other in controller.read_model.everything():
             if other.namespace == stored.name and turn.look(other.kind, other.namespace, other.name) is not None:
                 delete_object(controller, turn, other)
         bare_pods.delete_in_namespace(controller, turn, stored.name)

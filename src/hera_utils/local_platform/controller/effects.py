@@ -20,16 +20,17 @@ from hera_utils.interpreter import metrics
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
-from hera_utils.local_platform.controller.clock import Timers, new_uid, seed, stamp
+from hera_utils.local_platform.clock import Timers, new_uid, seed, stamp
 from hera_utils.local_platform.controller.locks import Answer, Asked, Holder, LockTable, wanted_locks
 from hera_utils.local_platform.controller.metrics import Meters
-from hera_utils.local_platform.controller.turn import Active, PodRecord, Turn
+from hera_utils.local_platform.controller.turn import Active, Turn
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.pods.launcher import Outcome
 from hera_utils.local_platform.pods.pod.store import key_of
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.journal import Journal, encode
-from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import StoredPod
 
 Json = dict[str, Any]
 Answers = list[tuple[str, Event]]
@@ -48,8 +49,8 @@ PODLESS = ("http", "plugin")
 class Hands(Protocol):
     """What is done outside of the journal, after a turn was written (launching.Launcher)."""
 
-    def launch(self, pod: PodRecord, order: Json) -> None: ...
-    def kill(self, pod: PodRecord, *, force: bool = False) -> None: ...
+    def launch(self, pod: StoredPod, order: Json) -> None: ...
+    def kill(self, pod: StoredPod, *, force: bool = False) -> None: ...
     def forget(self, pod_uid: str) -> None: ...
     def remove_artifacts(self, namespace: str, keys: list[str]) -> None: ...
     def elsewhere(self, namespace: str, artifact: Json, archive: Json | None) -> Json | None: ...
@@ -58,8 +59,8 @@ class Hands(Protocol):
 
 
 class Orders:
-    def __init__(self, journal: Journal, published: Published, hands: Hands) -> None:
-        self._journal, self._published, self._hands = journal, published, hands
+    def __init__(self, journal: Journal, read_model: ReadModel, hands: Hands) -> None:
+        self._journal, self._read_model, self._hands = journal, read_model, hands
         self.meters = Meters()
         self.collected: Callable[[str, Outcome], None] = lambda run, outcome: None
         """Told, from any thread, what became of a run's artifacts in stores on the network."""
@@ -77,13 +78,13 @@ class Orders:
             wanted = wanted_locks(asked["synchronization"], asked["namespace"])
             who = Holder(run, holder, asked["lock_key"])
             self.locks.restore(Asked(who, wanted, asked["priority"], asked["created"], position, bool(granted)))
-        self.outstanding: dict[tuple[str, str], PodRecord] = {}
+        self.outstanding: dict[tuple[str, str], StoredPod] = {}
         """(run, node) → the pod that was launched for it and whose end is not yet known."""
         self.per_run: dict[str, int] = {}
         for pod, command, run, node, _, _ in self._journal.read("all_outbox"):
             rows = self._journal.read("get_pod", pod) if command == "launch" else []
             if rows:
-                self._expect((run, node), PodRecord(*rows[0]))
+                self._expect((run, node), StoredPod(*rows[0]))
         pod_position, outbox_position, lock_position = self._journal.read("last_positions")[0]
         self._position: int = max(pod_position, outbox_position, lock_position)
 
@@ -91,7 +92,7 @@ class Orders:
         self._position += 1
         return self._position
 
-    def _expect(self, key: tuple[str, str], pod: PodRecord) -> None:
+    def _expect(self, key: tuple[str, str], pod: StoredPod) -> None:
         if key not in self.outstanding:
             self.per_run[key[0]] = self.per_run.get(key[0], 0) + 1
         self.outstanding[key] = pod
@@ -119,14 +120,14 @@ class Orders:
         body = pod_object.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
         status = encode(pod_object.pending(body, turn.at))
         shown = -1 if any(kind in command.template for kind in PODLESS) else 1
-        pod = PodRecord(
+        pod = StoredPod(
             uid, run.uid, command.node_id, run.namespace, name, turn.version, shown, 0, encode(body), status
         )  # fmt: skip
         order = {"template": command.template, "include_script_output": command.include_script_output}
         self.launch(turn, pod, order)
         return []
 
-    def launch(self, turn: Turn, pod: PodRecord, order: Json) -> PodRecord:
+    def launch(self, turn: Turn, pod: StoredPod, order: Json) -> StoredPod:
         """Enter a new pod into the turn, whoever made it; its position is given here."""
         pod = replace(pod, position=self.following())
         turn.put_pod(pod, new=True)
@@ -136,9 +137,9 @@ class Orders:
         turn.then.append(lambda: self._hands.launch(pod, order))
         return pod
 
-    def named(self, turn: Turn, namespace: str, name: str) -> list[PodRecord]:
+    def named(self, turn: Turn, namespace: str, name: str) -> list[StoredPod]:
         fresh = turn.named_pods.get((namespace, name))
-        return [*([turn.pods[fresh]] if fresh else []), *self._published.pods_named(namespace, name)]
+        return [*([turn.pods[fresh]] if fresh else []), *self._read_model.pods_named(namespace, name)]
 
     def kill_pod(self, turn: Turn, active: Active, command: c.KillPod) -> Answers:
         pod = self.outstanding.get((active.run.uid, command.node_id))
@@ -146,7 +147,7 @@ class Orders:
             self.kill(turn, pod, force=command.force)
         return []
 
-    def kill(self, turn: Turn, pod: PodRecord, *, force: bool = False) -> None:
+    def kill(self, turn: Turn, pod: StoredPod, *, force: bool = False) -> None:
         turn.say("put_outbox", pod.uid, "kill", pod.run, pod.node, self.following(), encode({"force": force}))
         turn.then.append(lambda: self._hands.kill(pod, force=force))
 
@@ -156,7 +157,7 @@ class Orders:
                 self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
         return []
 
-    def _hide_later(self, turn: Turn, pod: PodRecord, delay: float) -> None:
+    def _hide_later(self, turn: Turn, pod: StoredPod, delay: float) -> None:
         if delay <= 0:
             turn.hide_pod(pod)
             return
@@ -231,7 +232,7 @@ class Orders:
     def _limit_of(self, place: tuple[str, str, str]) -> int:
         namespace, name, key = place
         key_of = ("ConfigMap", namespace, name)
-        found = self._turn.look(*key_of) if self._turn is not None else self._published.object(key_of)
+        found = self._turn.look(*key_of) if self._turn is not None else self._read_model.object(key_of)
         value = str((json.loads(found.text).get("data") or {}).get(key) if found is not None else "")
         lock = f"{namespace}/ConfigMap/{name}/{key}"
         limit = int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else None

@@ -10,11 +10,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import UnsupportedError
+from hera_utils.local_platform.clock import new_uid, seed, stamp
 from hera_utils.local_platform.controller import bare_pods
-from hera_utils.local_platform.controller.clock import new_uid, seed, stamp
-from hera_utils.local_platform.controller.turn import PodRecord, Turn
+from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.storage import objects
-from hera_utils.local_platform.storage.stored import Stored
+from hera_utils.local_platform.storage.records import StoredObject, StoredPod
 
 if TYPE_CHECKING:
     from hera_utils.local_platform.controller.controller import Controller
@@ -24,7 +24,9 @@ _MEANT = ("backoffLimit", "completionMode", "completions", "parallelism", "selec
 _DEFAULTS = {"backoffLimit": 6, "completionMode": "NonIndexed", "parallelism": 1}
 
 
-def create(controller: Controller, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> Stored:
+def create(
+    controller: Controller, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False
+) -> StoredObject:
     """Enter a Job and its first pods into the turn. Raises Refused or UnsupportedError."""
     born = objects.born("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
     metadata, spec = born["metadata"], born["spec"]
@@ -77,7 +79,7 @@ def _checked(document: Json) -> Json:
     return {key: value for key, value in document.items() if key != "status"}
 
 
-def pod_ended(controller: Controller, turn: Turn, pod: PodRecord, *, succeeded: bool) -> None:
+def pod_ended(controller: Controller, turn: Turn, pod: StoredPod, *, succeeded: bool) -> None:
     """A pod is over; if a Job made it, the Job counts it and goes on."""
     owners = json.loads(pod.body)["metadata"].get("ownerReferences") or ()
     job = next((one for one in owners if one.get("kind") == "Job" and one.get("controller")), None)
@@ -92,7 +94,7 @@ def pod_ended(controller: Controller, turn: Turn, pod: PodRecord, *, succeeded: 
     _go_on(controller, turn, document)
 
 
-def _go_on(controller: Controller, turn: Turn, document: Json) -> Stored:
+def _go_on(controller: Controller, turn: Turn, document: Json) -> StoredObject:
     """Say how the Job stands, and start the pods that it still needs."""
     spec, status = document["spec"], document["status"]
     succeeded, failed, active = (int(status.get(word, 0)) for word in ("succeeded", "failed", "active"))

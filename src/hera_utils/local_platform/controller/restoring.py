@@ -6,16 +6,17 @@ import json
 from typing import Any
 
 from hera_utils.interpreter.state import Run
-from hera_utils.local_platform.controller.turn import Active, Children, RunRecord, marks
+from hera_utils.local_platform.controller.turn import Active, Children, marks
 from hera_utils.local_platform.storage.journal import Journal, encode
-from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import StoredRun
 
 Json = dict[str, Any]
 
 
-def restored(journal: Journal, published: Published, record: RunRecord) -> Active | None:
+def restored(journal: Journal, read_model: ReadModel, record: StoredRun) -> Active | None:
     """The run of a record, whole; None when it is not in the journal any more."""
-    full = published.load(record.uid)
+    full = read_model.load(record.uid)
     if full is None:
         return None
     status: Json = {**json.loads(full.status), **json.loads(full.kept)}

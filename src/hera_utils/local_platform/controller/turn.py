@@ -6,7 +6,6 @@ A turn is an overlay: what it changes is seen by the rest of the turn (the write
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -14,91 +13,19 @@ from typing import Any
 
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.storage.journal import Journal, encode
-from hera_utils.local_platform.storage.stored import Change, Stored
+from hera_utils.local_platform.storage.records import (
+    Key,
+    ObjectChange,
+    RunUpdate,
+    StoredObject,
+    StoredPod,
+    StoredRun,
+    with_children,
+)
 
 Json = dict[str, Any]
-Key = tuple[str, str, str]
-"""(kind, namespace, name) of an object."""
-
 KEPT = ("storedTemplates", "storedWorkflowTemplateSpec")
 """Parts of a status that may be large and hardly ever change: written only when they do."""
-
-
-@dataclass
-class RunRecord:
-    """A run as it is stored: its parts as JSON text. Only the published copy, under its lock, is changed in place."""
-
-    uid: str
-    namespace: str
-    name: str
-    version: int
-    created: float
-    finished: float | None
-    metadata: str = "{}"
-    spec: str = "{}"
-    status: str = "{}"
-    kept: str = "{}"
-    nodes: dict[str, str] = field(default_factory=dict)
-
-    def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
-        """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
-
-        messages: what pending nodes say at this moment, by their ids: it is not written down.
-        """
-        inner = [part for part in (self.status[1:-1], self.kept[1:-1]) if part]
-        if with_nodes and self.nodes:
-            known = self.nodes
-            if messages:
-                known = known | {id: _saying(known[id], text) for id, text in messages.items() if id in known}
-            nodes = ",".join([f'"{node}":{text}' for node, text in known.items()])
-            inner.append(f'"nodes":{{{nodes}}}')
-        return f'{{"metadata":{self.metadata},"spec":{self.spec},"status":{{{",".join(inner)}}}}}'
-
-    def stored(
-        self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
-    ) -> Stored:
-        text = self.text(with_nodes=with_nodes, messages=messages) if with_text else ""
-        return Stored("Workflow", self.namespace, self.name, self.uid, self.version, text)
-
-
-def _saying(node: str, message: str) -> str:
-    """A node's text with a message, while it is pending."""
-    if '"phase":"Pending"' not in node:
-        return node
-    if '"message":' in node:
-        return encode({**json.loads(node), "message": message})
-    return f'{node[:-1]},"message":{json.dumps(message)}}}'
-
-
-_ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first
-
-
-@dataclass(frozen=True)
-class PodRecord:
-    """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text."""
-
-    uid: str
-    run: str
-    node: str
-    namespace: str
-    name: str
-    version: int
-    shown: int
-    """1: the Kubernetes API shows it; 0: no more (podGC), its logs are kept with the run; -1: an agent's work, never a pod."""
-    position: int
-    body: str
-    status: str
-
-    def stored(self) -> Stored:
-        # The body begins with its metadata (pods.document sees to it): the version goes in front.
-        head = '{"metadata":{'
-        body = self.body
-        if self.status.startswith(_ENDED):  # Argo's controller labels a pod that is over
-            body = body.replace(
-                '"workflows.argoproj.io/completed":"false"', '"workflows.argoproj.io/completed":"true"', 1
-            )
-        text = f'{head}"resourceVersion":"{self.version}",{body[len(head) : -1]},"status":{self.status}}}'
-        return Stored("Pod", self.namespace, self.name, self.uid, self.version, text)
 
 
 @dataclass
@@ -120,32 +47,13 @@ class Active:
     """A run in memory: the interpreter's state of it beside its record. `whole` asks that its spec be written again too."""
 
     run: Run
-    record: RunRecord
+    record: StoredRun
     positions: dict[str, int]
     following: int = 0
     fresh: bool = False
     children: dict[str, Children] = field(default_factory=dict)
     spec_mark: str = ""
     kept_mark: str = ""
-
-
-@dataclass
-class RunUpdate:
-    """What a turn changes of a run: the new record without nodes, and the nodes that changed.
-
-    nodes: id → the text of its row (None: removed). shown: id → what readers see, where that is more. children: rows to add;
-    childless: nodes whose rows of children go first.
-    """
-
-    record: RunRecord
-    whole: bool
-    fresh: bool
-    memory: str
-    nodes: dict[str, str | None]
-    positions: dict[str, int]
-    shown: dict[str, str] = field(default_factory=dict)
-    children: list[tuple[str, int, str]] = field(default_factory=list)
-    childless: list[str] = field(default_factory=list)
 
 
 def marks(document: Json) -> tuple[str, str]:
@@ -164,15 +72,15 @@ def marks(document: Json) -> tuple[str, str]:
 class Turn:
     """version: the resource version that everything changed in this turn gets. at: its time, seconds since the epoch."""
 
-    def __init__(self, version: int, at: float, look: Callable[[Key], Stored | None]) -> None:
+    def __init__(self, version: int, at: float, look: Callable[[Key], StoredObject | None]) -> None:
         self.version = version
         self.at = at
         self._look = look
-        self.objects: dict[Key, Stored | None] = {}
+        self.objects: dict[Key, StoredObject | None] = {}
         self.touched: dict[str, Active] = {}
         self.updates: dict[str, RunUpdate] = {}
-        self.deleted: dict[str, RunRecord] = {}
-        self.pods: dict[str, PodRecord] = {}
+        self.deleted: dict[str, StoredRun] = {}
+        self.pods: dict[str, StoredPod] = {}
         self.new_pods: set[str] = set()
         self.named_pods: dict[tuple[str, str], str] = {}
         """(namespace, name) → uid of the last new pod of that name."""
@@ -183,26 +91,26 @@ class Turn:
         """Named statements of journal.sql with their values, in order (outbox, timers, locks, events)."""
         self.then: list[Callable[[], None]] = []
         """What to do once the turn is written (launch, kill…): each must be safe to do twice."""
-        self.changes: list[Change] = []
+        self.changes: list[ObjectChange] = []
 
-    def look(self, kind: str, namespace: str, name: str) -> Stored | None:
+    def look(self, kind: str, namespace: str, name: str) -> StoredObject | None:
         key = (kind, namespace, name)
         return self.objects[key] if key in self.objects else self._look(key)
 
-    def put(self, stored: Stored) -> None:
+    def put(self, stored: StoredObject) -> None:
         key = (stored.kind, stored.namespace, stored.name)
         known = self.look(*key)
         self.objects[key] = stored
-        self.changes.append(Change("MODIFIED" if known else "ADDED", stored))
+        self.changes.append(ObjectChange("MODIFIED" if known else "ADDED", stored))
 
-    def drop(self, stored: Stored) -> None:
+    def drop(self, stored: StoredObject) -> None:
         self.objects[stored.kind, stored.namespace, stored.name] = None
-        self.changes.append(Change("DELETED", stored))
+        self.changes.append(ObjectChange("DELETED", stored))
 
     def say(self, statement: str, *values: Any) -> None:
         self.statements.append((statement, values))
 
-    def put_pod(self, pod: PodRecord, *, new: bool = False, whole: bool = False) -> None:
+    def put_pod(self, pod: StoredPod, *, new: bool = False, whole: bool = False) -> None:
         if new:
             self.new_pods.add(pod.uid)
             self.named_pods[pod.namespace, pod.name] = pod.uid
@@ -210,10 +118,10 @@ class Turn:
             self.whole_pods.add(pod.uid)
         self.pods[pod.uid] = replace(pod, version=self.version)
 
-    def hide_pod(self, pod: PodRecord) -> None:
+    def hide_pod(self, pod: StoredPod) -> None:
         if pod.shown == 1:
             self.hidden.add(pod.uid)
-            self.changes.append(Change("DELETED", pod.stored()))
+            self.changes.append(ObjectChange("DELETED", pod.stored()))
 
     def seal(self) -> None:
         """Turn the runs that were touched into rows: their headers, and the nodes that changed."""
@@ -221,7 +129,7 @@ class Turn:
             self.updates[uid] = _update(active, self.version, self.at)
 
     def write(self, journal: Journal) -> None:
-        """Everything in one transaction, or nothing (sqlite3.Error)."""
+        """Everything in one transaction, or nothing (JournalError)."""
         with journal.transaction():
             journal.put("put_meta", "version", str(self.version))
             for uid in self.deleted:
@@ -295,7 +203,7 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
     spec_mark, kept_mark = marks(document)
     whole = active.fresh or (spec_mark, kept_mark) != (active.spec_mark, active.kept_mark)
     finished = (old.finished or at) if run.finished else None
-    record = RunRecord(old.uid, old.namespace, old.name, version, old.created, finished, spec=old.spec, kept=old.kept)
+    record = StoredRun(old.uid, old.namespace, old.name, version, old.created, finished, spec=old.spec, kept=old.kept)
     record.metadata = encode(metadata)
     record.status = encode({key: value for key, value in status.items() if key != "nodes" and key not in KEPT})
     if whole:
@@ -329,11 +237,6 @@ def _node_text(active: Active, update: RunUpdate, node_id: str, node: Json) -> s
     own = encode({key: value for key, value in node.items() if key != "children"})
     update.shown[node_id] = with_children(own, known.text)
     return own
-
-
-def with_children(node: str, children: str) -> str:
-    """A node's text with its children's put in."""
-    return f'{{"children":[{children}],{node[1:]}'
 
 
 def _write_run(journal: Journal, update: RunUpdate) -> None:

@@ -14,15 +14,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hera_utils.argo.faults import INTERNAL, NOT_FOUND, UNAUTHENTICATED, fault_of, kubernetes_status
 from hera_utils.errors import HeraUtilsError, Refused
-from hera_utils.local_platform.credentials import Gate, Verdict
-from hera_utils.local_platform.http import EventResponse, lifespan, raw_path_of, read_body
 from hera_utils.local_platform.kubernetes_api import logs, objects, reviews, watches
 from hera_utils.local_platform.kubernetes_api.discovery import document as discovered
 from hera_utils.local_platform.kubernetes_api.request import UNKNOWN_PATH, Asked, Target, parse_body, target_of, verb_of
-from hera_utils.local_platform.kubernetes_api.resources import STORED
 from hera_utils.local_platform.kubernetes_api.tables import table
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.storage.stream import History
+from hera_utils.local_platform.serving.credentials import Gate, Verdict
+from hera_utils.local_platform.serving.http import EventResponse, lifespan, raw_path_of, read_body
+from hera_utils.local_platform.serving.watch import WatchHistory
+from hera_utils.local_platform.storage.resources import STORED
 
 Json = dict[str, Any]
 log = logging.getLogger("hera_utils.server")
@@ -40,7 +40,7 @@ _VERBS = {
 
 def kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
     """The ASGI application that speaks the subset of Kubernetes' API; `token` is what its clients must show."""
-    history = History(platform, [resource.kind for resource in STORED])
+    history = WatchHistory(platform, [resource.kind for resource in STORED])
     return KubernetesServer(platform, Gate(token), history)
 
 
@@ -48,7 +48,7 @@ def kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
 class KubernetesServer:
     platform: LocalPlatform
     gate: Gate
-    history: History
+    history: WatchHistory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

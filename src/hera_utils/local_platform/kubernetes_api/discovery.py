@@ -5,12 +5,10 @@ from __future__ import annotations
 import platform as machine
 from typing import Any
 
-from hera_utils.local_platform.kubernetes_api.resources import RESOURCES, Resource, groups
+from hera_utils.local_platform.storage.resources import RESOURCES, Resource, groups
+from hera_utils.local_platform.this_machine import KUBERNETES_VERSION
 
 Json = dict[str, Any]
-
-VERSION = "v1.34.4"
-"""The Kubernetes whose behaviour this is."""
 
 
 def document(path: str, host: str) -> Json | str | None:
@@ -58,9 +56,9 @@ def document(path: str, host: str) -> Json | str | None:
 
 def _version() -> Json:
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine.machine(), machine.machine())
-    major, minor = VERSION.lstrip("v").split(".")[:2]
+    major, minor = KUBERNETES_VERSION.lstrip("v").split(".")[:2]
     return {
-        "major": major, "minor": minor, "gitVersion": f"{VERSION}+hera-utils", "gitCommit": "", "gitTreeState": "clean",
+        "major": major, "minor": minor, "gitVersion": f"{KUBERNETES_VERSION}+hera-utils", "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "2026-01-01T00:00:00Z", "goVersion": f"python{machine.python_version()}", "compiler": "python",
         "platform": f"{machine.system().lower()}/{architecture}",
     }  # fmt: skip
@@ -121,5 +119,5 @@ def _openapi(group: str, version: str) -> Json:
             "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": resource.kind},
         }
         paths[f"{root}{middle}/{resource.plural}/{{name}}"] = {"patch": operation}
-    return {"openapi": "3.0.0", "info": {"title": "hera-utils local platform", "version": VERSION}, "paths": paths,
+    return {"openapi": "3.0.0", "info": {"title": "hera-utils local platform", "version": KUBERNETES_VERSION}, "paths": paths,
             "components": {"schemas": {}}}  # fmt: skip

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.controller.clock import instant_of
-from hera_utils.local_platform.http import from_thread
+from hera_utils.local_platform.clock import instant_of
 from hera_utils.local_platform.kubernetes_api.request import Asked
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat
+from hera_utils.local_platform.serving.http import from_thread
 
 
 def log(platform: LocalPlatform, asked: Asked) -> AsyncIterator[bytes]:

@@ -11,13 +11,14 @@ from typing import Any
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.kubernetes_api.ownership import apply, changed_otherwise
-from hera_utils.local_platform.kubernetes_api.patches import APPLY, patched
 from hera_utils.local_platform.kubernetes_api.request import Asked
-from hera_utils.local_platform.kubernetes_api.resources import ARGO_GROUP, Resource
-from hera_utils.local_platform.platform import LocalPlatform, Stored
-from hera_utils.local_platform.storage.stream import Wanted
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.watch import ObjectSelector
+from hera_utils.local_platform.storage.patches import APPLY, patched
+from hera_utils.local_platform.storage.records import StoredObject
+from hera_utils.local_platform.storage.resources import ARGO_GROUP, Resource
 
 Json = dict[str, Any]
 Answer = tuple[int, "Json | str"]
@@ -26,13 +27,13 @@ Answer = tuple[int, "Json | str"]
 _SHOWN_WHEN_DELETED = frozenset({"Pod", "PersistentVolumeClaim", "Namespace", "ServiceAccount"})
 
 
-def typed(resource: Resource, stored: Stored) -> Json:
+def typed(resource: Resource, stored: StoredObject) -> Json:
     """The object with apiVersion and kind in front, whatever it was stored with."""
     document = json.loads(stored.text)
     return {"apiVersion": resource.group_version, "kind": resource.kind, **untyped(document)}
 
 
-def typed_text(resource: Resource, stored: Stored) -> str:
+def typed_text(resource: Resource, stored: StoredObject) -> str:
     """The same as JSON text; a workflow, which may be megabytes, is not read for it."""
     if resource.group == ARGO_GROUP and stored.text.startswith('{"metadata":'):
         return f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}",{stored.text[1:]}'
@@ -48,12 +49,12 @@ def get(platform: LocalPlatform, asked: Asked) -> Answer:
     return 200, typed_text(target.resource, platform.get(target.resource.kind, target.namespace, target.name))
 
 
-def wanted(asked: Asked) -> Wanted:
+def wanted(asked: Asked) -> ObjectSelector:
     fields = field_selector(asked.query.get("fieldSelector", ""))
     if asked.target.name:  # watch of one object in the old style
         fields = field_selector(f"metadata.name={asked.target.name}")
     labels = label_selector(asked.query.get("labelSelector", ""))
-    return Wanted(asked.target.resource.kind, asked.target.namespace, labels, fields)
+    return ObjectSelector(asked.target.resource.kind, asked.target.namespace, labels, fields)
 
 
 def enumerate(platform: LocalPlatform, asked: Asked) -> Answer:
@@ -75,7 +76,7 @@ def enumerate(platform: LocalPlatform, asked: Asked) -> Answer:
     )
 
 
-def _token(stored: Stored) -> str:
+def _token(stored: StoredObject) -> str:
     return base64.urlsafe_b64encode(json.dumps([stored.namespace, stored.name]).encode()).decode()
 
 
@@ -97,7 +98,7 @@ def create(platform: LocalPlatform, asked: Asked) -> Answer:
     return 201, typed_text(resource, _store(platform, resource, namespace, document, asked.dry_run))
 
 
-def _store(platform: LocalPlatform, resource: Resource, namespace: str, document: Json, dry_run: bool) -> Stored:
+def _store(platform: LocalPlatform, resource: Resource, namespace: str, document: Json, dry_run: bool) -> StoredObject:
     if resource.kind == "Workflow":
         return platform.submit(namespace, document, dry_run=dry_run)
     if resource.group == ARGO_GROUP:
@@ -131,14 +132,14 @@ def update(platform: LocalPlatform, asked: Asked) -> Answer:
     return 200, typed_text(asked.target.resource, _replace(platform, asked, document))
 
 
-def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> Stored:
+def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> StoredObject:
     target = asked.target
     known = platform.get(target.resource.kind, target.namespace, target.name)
     if asked.media_type != APPLY:
         document = changed_otherwise(json.loads(known.text), document)
     if asked.dry_run:
         metadata = {**json.loads(known.text)["metadata"], **document["metadata"]}
-        return Stored(known.kind, known.namespace, known.name, known.uid, known.resource_version,
+        return StoredObject(known.kind, known.namespace, known.name, known.uid, known.resource_version,
                       json.dumps({"metadata": metadata, **{k: v for k, v in document.items() if k != "metadata"}}))  # fmt: skip
     if target.resource.group == ARGO_GROUP and target.resource.kind != "Workflow":
         document = untyped(platform.lint(target.namespace, document, target.resource.kind))
@@ -195,7 +196,7 @@ def delete(platform: LocalPlatform, asked: Asked) -> Answer:
     return 200, {**_status("Success"), "details": details}
 
 
-def _check_preconditions(resource: Resource, known: Stored, conditions: Json) -> None:
+def _check_preconditions(resource: Resource, known: StoredObject, conditions: Json) -> None:
     for field, seen in (("uid", known.uid), ("resourceVersion", str(known.resource_version))):
         if conditions.get(field) and conditions[field] != seen:
             word = "UID" if field == "uid" else "ResourceVersion"

@@ -11,9 +11,9 @@ import yaml
 
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.errors import Refused
-from hera_utils.local_platform.http import read_json, whole_number
 from hera_utils.local_platform.kubernetes_api import protobuf
-from hera_utils.local_platform.kubernetes_api.resources import Resource, resource_at
+from hera_utils.local_platform.serving.http import read_json, whole_number
+from hera_utils.local_platform.storage.resources import Resource, resource_at
 
 Json = dict[str, Any]
 

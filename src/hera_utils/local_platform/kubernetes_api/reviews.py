@@ -7,11 +7,11 @@ from typing import Any
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.controller.clock import stamp
-from hera_utils.local_platform.credentials import issue_token
+from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.kubernetes_api.request import Asked
-from hera_utils.local_platform.kubernetes_api.resources import ALL, ARGO_GROUP, STORED
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.credentials import issue_token
+from hera_utils.local_platform.storage.resources import ALL, ARGO_GROUP, STORED
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from hera_utils.local_platform.kubernetes_api.resources import Resource
+from hera_utils.local_platform.storage.resources import Resource
 
 Json = dict[str, Any]
 

@@ -7,12 +7,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from hera_utils.local_platform.http import whole_number
 from hera_utils.local_platform.kubernetes_api.objects import typed_text, wanted
 from hera_utils.local_platform.kubernetes_api.request import Asked
-from hera_utils.local_platform.kubernetes_api.resources import Resource
-from hera_utils.local_platform.platform import LocalPlatform, Stored
-from hera_utils.local_platform.storage.stream import History, Watch
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.http import whole_number
+from hera_utils.local_platform.serving.watch import ObjectWatch, WatchHistory
+from hera_utils.local_platform.storage.records import StoredObject
+from hera_utils.local_platform.storage.resources import Resource
 
 Json = dict[str, Any]
 
@@ -21,23 +22,23 @@ LONGEST = 3600.0
 """Seconds after which a watch ends by itself when the client sets no limit: clients come back, as with Kubernetes."""
 
 
-def watch(platform: LocalPlatform, history: History, asked: Asked) -> AsyncIterator[bytes]:
+def watch(platform: LocalPlatform, history: WatchHistory, asked: Asked) -> AsyncIterator[bytes]:
     """The events of a watch. Raises Refused (Expired) at once when the version is too old."""
     resource = asked.target.resource
     initial = asked.flag("sendInitialEvents")
     version = whole_number(asked.query.get("resourceVersion", "")) or 0
     since = version if version > 0 and not initial else None
 
-    def render(change: str, stored: Stored) -> str:
+    def render(change: str, stored: StoredObject) -> str:
         return f'{{"type":"{change}","object":{typed_text(resource, stored)}}}\n'
 
-    opened = Watch(platform, history, wanted(asked), render).open(since)
+    opened = ObjectWatch(platform, history, wanted(asked), render).open(since)
     seconds = min(float(asked.number("timeoutSeconds") or LONGEST), LONGEST)
     return _events(opened, platform, resource, (seconds, initial, asked.flag("allowWatchBookmarks") or initial))
 
 
 async def _events(
-    opened: Watch, platform: LocalPlatform, resource: Resource, options: tuple[float, bool, bool]
+    opened: ObjectWatch, platform: LocalPlatform, resource: Resource, options: tuple[float, bool, bool]
 ) -> AsyncIterator[bytes]:
     """options: (seconds until the end, whether the end of the initial events is marked, whether bookmarks are wanted)."""
     seconds, initial, bookmarks = options

@@ -16,10 +16,10 @@ from typing import Any
 from hera_utils.interpreter.events import REJECTED, PodFinished, PodWaiting
 from hera_utils.local_platform.artifacts import locations, remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
-from hera_utils.local_platform.controller.clock import now, seed
-from hera_utils.local_platform.controller.turn import PodRecord
+from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.pods.runtime import Launch, Report, Runtime
-from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import StoredPod
 
 Json = dict[str, Any]
 Refs = dict[tuple[str, str], bool]
@@ -67,22 +67,22 @@ def references(pod: Json, template: Json) -> Refs:
 class Launcher:
     """state: the state folder. report: where a pod's fate is told. Called by the controller's thread after a turn was written."""
 
-    def __init__(self, state: Path, published: Published, report: Report, *, patience: float = PATIENCE) -> None:
-        self._state, self._published, self._report = state, published, report
+    def __init__(self, state: Path, read_model: ReadModel, report: Report, *, patience: float = PATIENCE) -> None:
+        self._state, self._read_model, self._report = state, read_model, report
         self._patience = patience
-        self._waiting: dict[str, tuple[PodRecord, Json, threading.Timer]] = {}
+        self._waiting: dict[str, tuple[StoredPod, Json, threading.Timer]] = {}
         self.runtime: Runtime | None = None
         self.agents: Runtime | None = None
 
     # --- orders -------------------------------------------------------------------------------------------------------
-    def launch(self, pod: PodRecord, order: Json) -> None:
+    def launch(self, pod: StoredPod, order: Json) -> None:
         self._start(pod, order, lambda runtime, launch: runtime.launch(launch))
 
-    def reattach(self, pod: PodRecord, order: Json) -> None:
+    def reattach(self, pod: StoredPod, order: Json) -> None:
         """After a restart: find the pod again, or launch it if it never started."""
         self._start(pod, order, lambda runtime, launch: runtime.reattach(launch))
 
-    def _start(self, pod: PodRecord, order: Json, begin: Callable[[Runtime, Launch], None]) -> None:
+    def _start(self, pod: StoredPod, order: Json, begin: Callable[[Runtime, Launch], None]) -> None:
         runtime = self._runtime_for(order["template"])
         driver = artifact_driver(order["template"])
         if driver:
@@ -110,12 +110,12 @@ class Launcher:
         assert runtime is not None, "the controller sets both before it starts"
         return runtime
 
-    def runtime_of(self, pod: PodRecord) -> Runtime:
+    def runtime_of(self, pod: StoredPod) -> Runtime:
         """Who has the logs of a pod."""
         assert self.runtime is not None, "the controller sets it before it starts"
         return self.runtime
 
-    def kill(self, pod: PodRecord, *, force: bool = False) -> None:
+    def kill(self, pod: StoredPod, *, force: bool = False) -> None:
         waiting = self._waiting.pop(pod.uid, None)
         if waiting is not None:
             waiting[2].cancel()
@@ -142,7 +142,7 @@ class Launcher:
     def elsewhere(self, namespace: str, artifact: Json, archive: Json | None) -> Json | None:
         """The place of an artifact that is not in the platform's own store."""
         try:
-            return locations.place_of(artifact, archive, self._published.secrets_of(namespace))
+            return locations.place_of(artifact, archive, self._read_model.secrets_of(namespace))
         except LookupError as error:
             return {"error": str(error.args[0])}
 
@@ -179,7 +179,7 @@ class Launcher:
             runtime.close()
 
     # --- what a pod refers to -----------------------------------------------------------------------------------------
-    def prepare(self, pod: PodRecord, order: Json) -> Launch:
+    def prepare(self, pod: StoredPod, order: Json) -> Launch:
         """Raises Missing."""
         body = json.loads(pod.body)
         template = order["template"]
@@ -190,7 +190,7 @@ class Launcher:
         config_maps: dict[str, dict[str, str]] = {}
         secrets: dict[str, dict[str, str]] = {}
         for kind, name in references(body, template):
-            found = self._published.object((kind, pod.namespace, name))
+            found = self._read_model.object((kind, pod.namespace, name))
             if found is None:
                 continue
             document = json.loads(found.text)
@@ -200,13 +200,13 @@ class Launcher:
                 (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
         return Launch(
             pod.run, pod.node, body, template, bool(order.get("include_script_output")),
-            claims, config_maps, secrets, self._published.annotations(pod.run), self._places(template, pod.namespace),
+            claims, config_maps, secrets, self._read_model.annotations(pod.run), self._places(template, pod.namespace),
         )  # fmt: skip
 
     def _places(self, template: Json, namespace: str) -> Json:
         """Raises Missing."""
         archive = template.get("archiveLocation")
-        secret = self._published.secrets_of(namespace)
+        secret = self._read_model.secrets_of(namespace)
         found: Json = {}
         try:
             for side in ("inputs", "outputs"):
@@ -223,7 +223,7 @@ class Launcher:
 
     def _obstacle(self, body: Json, template: Json, namespace: str) -> str | None:
         for (kind, name), optional in references(body, template).items():
-            if optional or self._published.object((kind, namespace, name)) is not None:
+            if optional or self._read_model.object((kind, namespace, name)) is not None:
                 continue
             if kind == "PersistentVolumeClaim":
                 fix = (
@@ -236,7 +236,7 @@ class Launcher:
             return f'CreateContainerConfigError: {what} "{name}" not found: {fix}'
         return None
 
-    def _wait(self, pod: PodRecord, order: Json, message: str) -> None:
+    def _wait(self, pod: StoredPod, order: Json, message: str) -> None:
         self._report(pod.run, PodWaiting(now(), seed(), pod.node, message))
         timer = threading.Timer(self._patience, self._give_up, (pod.uid, message))
         timer.daemon = True
@@ -248,7 +248,7 @@ class Launcher:
         if waiting is not None:
             self._fail(waiting[0], message)
 
-    def _fail(self, pod: PodRecord, message: str, *, reason: str = "") -> None:
+    def _fail(self, pod: StoredPod, message: str, *, reason: str = "") -> None:
         self._report(pod.run, PodFinished(now(), seed(), pod.node, "Failed", reason, message))
 
 

@@ -8,12 +8,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Protocol
 
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.platform import LocalPlatform
 
 Line = tuple[float, str]
+
+
+class LogSource(Protocol):
+    """Where the lines of a container are read: the local platform."""
+
+    def pod_log(
+        self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
+    ) -> Iterator[Line]: ...
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,8 @@ class PodLog:
     live: bool = False
     uid: str = field(default="", compare=False)
 
-    def lines(self, platform: LocalPlatform, options: LogOptions, *, follow: bool = False) -> Iterator[Line]:
-        found = platform.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
+    def lines(self, source: LogSource, options: LogOptions, *, follow: bool = False) -> Iterator[Line]:
+        found = source.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
         return grep(chosen(found, options), options)
 
 

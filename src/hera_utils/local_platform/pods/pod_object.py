@@ -14,7 +14,7 @@ from hera_utils.interpreter.events import (
     PodStarted,
     PodWaiting,
 )
-from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.this_machine import NODE
 
 Json = dict[str, Any]

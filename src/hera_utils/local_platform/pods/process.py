@@ -26,8 +26,7 @@ from typing import Any
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
 from hera_utils.local_platform import this_machine
-from hera_utils.local_platform.certificate import write_private
-from hera_utils.local_platform.state_folder import private
+from hera_utils.local_platform.state_folder import private, write_private
 
 from . import follow_log as follow
 from . import waiting

@@ -7,42 +7,46 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from hera_utils.local_platform.controller.turn import RunRecord, Turn
-
-if TYPE_CHECKING:
-    from hera_utils.local_platform.storage.read_model import Published
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import StoredRun
 
 Json = dict[str, Any]
 
 
-class Archive:
-    def __init__(self, published: Published) -> None:
-        self._published = published
+class Statements(Protocol):
+    """What a turn of the controller takes: a named statement of journal.sql with its values."""
 
-    def records(self, namespace: str = "") -> list[RunRecord]:
+    def say(self, statement: str, *values: Any) -> None: ...
+
+
+class Archive:
+    def __init__(self, read_model: ReadModel) -> None:
+        self._read_model = read_model
+
+    def records(self, namespace: str = "") -> list[StoredRun]:
         """Those of all runs that ended, youngest first; names and times only."""
-        rows = self._published.rows("archived", namespace, namespace)
+        rows = self._read_model.rows("archived", namespace, namespace)
         gone = {uid for uid, _, _, _, _, kept in rows if not kept}
         found = [
-            RunRecord(uid, place, name, 0, created, finished)
+            StoredRun(uid, place, name, 0, created, finished)
             for uid, place, name, created, finished, kept in rows
             if kept
         ]
-        found += [one for one in self._published.runs(namespace) if one.finished is not None and one.uid not in gone]
+        found += [one for one in self._read_model.runs(namespace) if one.finished is not None and one.uid not in gone]
         return sorted(found, key=lambda one: one.created, reverse=True)
 
     def document(self, uid: str, *, nodes: bool = True) -> Json | None:
         """The workflow of a record, with the label that says where it comes from; None when there is no such record."""
-        rows = self._published.rows("get_archived", uid)
-        record = self._published.run_of_uid(uid)
+        rows = self._read_model.rows("get_archived", uid)
+        record = self._read_model.run_of_uid(uid)
         if rows:
             if rows[0][0] is None:
                 return None
             document: Json = json.loads(zlib.decompress(rows[0][0]))
         elif record is not None and record.finished is not None:
-            stored = self._published.workflow(uid, with_nodes=nodes)
+            stored = self._read_model.workflow(uid, with_nodes=nodes)
             if stored is None:
                 return None
             document = json.loads(stored.text)
@@ -56,7 +60,7 @@ class Archive:
         return next((one.uid for one in self.records(namespace) if one.name == name), "")
 
 
-def keep(turn: Turn, record: RunRecord, text: str) -> None:
+def keep(turn: Statements, record: StoredRun, text: str) -> None:
     """A run is deleted: its record stays, unless it was deleted before."""
     if record.finished is None:
         return
@@ -65,7 +69,7 @@ def keep(turn: Turn, record: RunRecord, text: str) -> None:
     turn.say("bury_archived", record.uid)
 
 
-def forget(turn: Turn, uid: str, record: RunRecord | None) -> None:
+def forget(turn: Statements, uid: str, record: StoredRun | None) -> None:
     """Delete a record; where the run itself is still there, that it has none is noted."""
     turn.say("delete_archived", uid)
     if record is not None:

@@ -23,6 +23,8 @@ from hera_utils.local_platform.state_folder import private
 Json = dict[str, Any]
 Row = tuple[Any, ...]
 
+JournalError = sqlite3.Error
+"""What a statement or a transaction raises that could not be carried out; `failure` says it to users."""
 LEAST_FREE = 2**20
 """Bytes: a disk with less is full for a journal."""
 PAGES_AT_ONCE = 250
@@ -87,7 +89,7 @@ class Journal:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """One transaction of the writer: all of it or nothing (then sqlite3.Error is raised)."""
+        """One transaction of the writer: all of it or nothing (then JournalError is raised)."""
         self._writing.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -139,6 +141,12 @@ class Journal:
                 self._writing.execute("PRAGMA incremental_vacuum").fetchall()
             self._reading.close()
             self._writing.close()
+
+
+def count_unfinished_runs(path: Path) -> int:
+    """How many runs go on according to a journal that another process may be writing, of whatever schema."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(SQL["count_unfinished_runs"]).fetchone()[0])
 
 
 def failure(path: Path, error: BaseException) -> PlatformError:

@@ -80,6 +80,8 @@ UPDATE runs SET version = :version, finished = :finished, metadata = :metadata, 
 DELETE FROM runs WHERE uid = ?
 -- name: run_names
 SELECT uid, namespace, name, version, created, finished FROM runs
+-- name: count_unfinished_runs
+SELECT count(*) FROM runs WHERE finished IS NULL
 -- name: get_run
 SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept, memory FROM runs WHERE uid = ?
 -- name: phases_of_runs

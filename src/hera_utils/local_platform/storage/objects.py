@@ -11,9 +11,10 @@ import json
 from typing import Any
 
 from hera_utils.argo import claims, faults, names
+from hera_utils.argo.scalars import json_type
 from hera_utils.errors import Refused
-from hera_utils.local_platform.controller.clock import stamp
-from hera_utils.local_platform.storage.stored import Stored
+from hera_utils.local_platform.clock import stamp
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 
@@ -121,7 +122,7 @@ def _check_metadata(kind: str, metadata: Json) -> None:
             inside = found.values() if isinstance(found, dict) else found
             wrong += [key for one in inside if not isinstance(one, inner) and one is not None]
     for key in wrong:
-        text = f"json: cannot unmarshal {_go_kind(metadata[key])} into Go struct field ObjectMeta.metadata.{key}"
+        text = f"json: cannot unmarshal {json_type(metadata[key])} into Go struct field ObjectMeta.metadata.{key}"
         raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
 
 
@@ -151,18 +152,8 @@ def completed(kind: str, document: Json, at: float) -> Json:
 def _check_texts(kind: str, name: str, data: Json) -> None:
     for key, value in data.items():
         if not isinstance(value, str):
-            text = f"json: cannot unmarshal {_go_kind(value)} into Go struct field {kind}.data of type string"
+            text = f"json: cannot unmarshal {json_type(value)} into Go struct field {kind}.data of type string"
             raise Refused(faults.INVALID_ARGUMENT, f"{text} (key {key} of {name})", reason="BadRequest")
-
-
-def _go_kind(value: object) -> str:
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, (int, float)):
-        return "number"
-    if isinstance(value, str):
-        return "string"
-    return "array" if isinstance(value, list) else "object"
 
 
 def _complete_secret(document: Json) -> None:
@@ -195,7 +186,7 @@ def _check_objects(kind: str, document: Json, *keys: str) -> None:
         for part in key.split("."):
             value = value.get(part) or {}
         if not isinstance(value, dict):
-            text = f"json: cannot unmarshal {_go_kind(value)} into Go struct field {kind}.{key}"
+            text = f"json: cannot unmarshal {json_type(value)} into Go struct field {kind}.{key}"
             raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
 
 
@@ -258,13 +249,13 @@ def merged(old: Any, patch: Any) -> Any:
     return result
 
 
-def stored(kind: str, document: Json, version: int) -> Stored:
+def stored(kind: str, document: Json, version: int) -> StoredObject:
     """The document under a resource version."""
     metadata = document["metadata"]
     metadata["resourceVersion"] = str(version)
     namespace = "" if kind in CLUSTER_WIDE else str(metadata["namespace"])
     text = json.dumps(document, separators=(",", ":"))
-    return Stored(kind, namespace, str(metadata["name"]), str(metadata["uid"]), version, text)
+    return StoredObject(kind, namespace, str(metadata["name"]), str(metadata["uid"]), version, text)
 
 
 def owners(document: Json) -> list[str]:

@@ -9,58 +9,78 @@ import base64
 import contextlib
 import itertools
 import json
-import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
-from hera_utils.local_platform.controller.turn import Key, PodRecord, RunRecord, RunUpdate, Turn, with_children
-from hera_utils.local_platform.storage.journal import Journal, encode, failure
-from hera_utils.local_platform.storage.stored import Change, Stored
+from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure
+from hera_utils.local_platform.storage.records import (
+    Key,
+    ObjectChange,
+    RunUpdate,
+    StoredObject,
+    StoredPod,
+    StoredRun,
+    with_children,
+)
 
-Listener = Callable[[Change], None]
+Listener = Callable[[ObjectChange], None]
 CACHED_RUNS = 8
 """So many finished runs keep their text in memory (the ones asked for last)."""
 
 
-class Published:
+class WrittenTurn(Protocol):
+    """What readers learn of a turn of the controller that was written."""
+
+    version: int
+    objects: dict[Key, StoredObject | None]
+    """None: deleted."""
+    updates: dict[str, RunUpdate]
+    deleted: dict[str, StoredRun]
+    pods: dict[str, StoredPod]
+    new_pods: set[str]
+    hidden: set[str]
+    changes: list[ObjectChange]
+
+
+class ReadModel:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._lock = threading.RLock()
         self._listeners: dict[str, list[Listener]] = {}
         self.version = int(journal.meta("version", "1"))
-        self._objects: dict[Key, Stored] = {}
+        self._objects: dict[Key, StoredObject] = {}
         for kind, namespace, name, uid, version, text in journal.read("all_objects"):
-            self._objects[kind, namespace, name] = Stored(kind, namespace, name, uid, version, text)
-        self._index: dict[tuple[str, str], RunRecord] = {}
-        self._by_uid: dict[str, RunRecord] = {}
+            self._objects[kind, namespace, name] = StoredObject(kind, namespace, name, uid, version, text)
+        self._index: dict[tuple[str, str], StoredRun] = {}
+        self._by_uid: dict[str, StoredRun] = {}
         for uid, namespace, name, version, created, finished in journal.read("run_names"):
-            self._enter(RunRecord(uid, namespace, name, version, created, finished))
-        self._full: dict[str, RunRecord] = {}
+            self._enter(StoredRun(uid, namespace, name, version, created, finished))
+        self._full: dict[str, StoredRun] = {}
         """Runs that go on: their records are kept up to date here."""
-        self._cache: OrderedDict[str, RunRecord] = OrderedDict()
+        self._cache: OrderedDict[str, StoredRun] = OrderedDict()
 
-    def _enter(self, record: RunRecord) -> None:
+    def _enter(self, record: StoredRun) -> None:
         self._index[record.namespace, record.name] = record
         self._by_uid[record.uid] = record
 
     # --- reading -----------------------------------------------------------------------------------------------------
-    def object(self, key: Key) -> Stored | None:
+    def object(self, key: Key) -> StoredObject | None:
         with self._lock:
             return self._objects.get(key)
 
-    def objects(self, kind: str, namespace: str = "") -> list[Stored]:
+    def objects(self, kind: str, namespace: str = "") -> list[StoredObject]:
         with self._lock:
             found = [s for k, s in self._objects.items() if k[0] == kind and (not namespace or k[1] == namespace)]
         return sorted(found, key=lambda stored: (stored.namespace, stored.name))
 
-    def everything(self) -> list[Stored]:
+    def everything(self) -> list[StoredObject]:
         with self._lock:
             return list(self._objects.values())
 
-    def run(self, namespace: str, name: str) -> RunRecord | None:
+    def run(self, namespace: str, name: str) -> StoredRun | None:
         """Names and versions only; `text` gives the rest."""
         with self._lock:
             return self._index.get((namespace, name))
@@ -83,16 +103,18 @@ class Published:
 
         return value
 
-    def run_of_uid(self, uid: str) -> RunRecord | None:
+    def run_of_uid(self, uid: str) -> StoredRun | None:
         with self._lock:
             return self._by_uid.get(uid)
 
-    def runs(self, namespace: str = "") -> list[RunRecord]:
+    def runs(self, namespace: str = "") -> list[StoredRun]:
         with self._lock:
             found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
         return sorted(found, key=lambda record: (record.namespace, record.name))
 
-    def workflow(self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> Stored | None:
+    def workflow(
+        self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None
+    ) -> StoredObject | None:
         """A run as a Workflow, of its latest published state; None when there is no such run. messages: as in RunRecord.text."""
         with self._lock:
             full = self._full.get(uid) or self._cache.get(uid)
@@ -119,12 +141,12 @@ class Published:
                     self._cache.popitem(last=False)
         return record.stored(with_nodes=with_nodes)
 
-    def load(self, uid: str, *, with_nodes: bool = True) -> RunRecord | None:
+    def load(self, uid: str, *, with_nodes: bool = True) -> StoredRun | None:
         """A run's record from the journal."""
         rows = self.rows("get_run", uid)
         if not rows:
             return None
-        record = RunRecord(*rows[0][:10])
+        record = StoredRun(*rows[0][:10])
         if with_nodes:
             record.nodes = dict(self.rows("run_nodes", uid))
             for node, group in itertools.groupby(self.rows("run_children", uid), key=itemgetter(0)):
@@ -133,20 +155,20 @@ class Published:
                     record.nodes[node] = with_children(record.nodes[node], children)
         return record
 
-    def pods_of_run(self, run: str) -> list[PodRecord]:
-        return [PodRecord(*row) for row in self.rows("run_pods", run)]
+    def pods_of_run(self, run: str) -> list[StoredPod]:
+        return [StoredPod(*row) for row in self.rows("run_pods", run)]
 
-    def pods(self, namespace: str = "") -> list[PodRecord]:
-        return [PodRecord(*row) for row in self.rows("all_pods", namespace, namespace)]
+    def pods(self, namespace: str = "") -> list[StoredPod]:
+        return [StoredPod(*row) for row in self.rows("all_pods", namespace, namespace)]
 
-    def pods_named(self, namespace: str, name: str) -> list[PodRecord]:
+    def pods_named(self, namespace: str, name: str) -> list[StoredPod]:
         """The pods that had a name, oldest first, those included that podGC took away."""
-        return [PodRecord(*row) for row in self.rows("named_pods", namespace, name)]
+        return [StoredPod(*row) for row in self.rows("named_pods", namespace, name)]
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
             return self._journal.read(statement, *values)
-        except sqlite3.Error as error:
+        except JournalError as error:
             raise failure(self._journal.path, error) from error
 
     def subscribe(self, kind: str, listener: Listener) -> Callable[[], None]:
@@ -166,10 +188,7 @@ class Published:
             yield
 
     # --- publishing: the controller's thread -------------------------------------------------------------------------
-    def watched(self, kind: str) -> bool:
-        return bool(self._listeners.get(kind))
-
-    def publish(self, turn: Turn) -> None:
+    def publish(self, turn: WrittenTurn) -> None:
         """Let readers see a turn that was written, and tell the listeners."""
         changes = list(turn.changes)
         with self._lock:
@@ -181,7 +200,7 @@ class Published:
                     self._objects[key] = stored
             for update in turn.updates.values():
                 if update.record.uid not in turn.deleted:
-                    changes.append(Change("ADDED" if update.fresh else "MODIFIED", self._publish_run(update)))
+                    changes.append(ObjectChange("ADDED" if update.fresh else "MODIFIED", self._publish_run(update)))
             for uid, record in turn.deleted.items():
                 self.release(uid)
                 self._cache.pop(uid, None)
@@ -194,12 +213,12 @@ class Published:
                 for pod in turn.pods.values()
                 if pod.shown == 1 and pod.uid not in turn.hidden and pod.run not in turn.deleted
             ):
-                changes.append(Change("ADDED" if pod.uid in turn.new_pods else "MODIFIED", pod.stored()))
+                changes.append(ObjectChange("ADDED" if pod.uid in turn.new_pods else "MODIFIED", pod.stored()))
         for change in changes:
             for listener in listeners.get(change.stored.kind, ()):
                 listener(change)
 
-    def _publish_run(self, update: RunUpdate) -> Stored:
+    def _publish_run(self, update: RunUpdate) -> StoredObject:
         record = update.record
         full = self._full.get(record.uid)
         if full is None:
@@ -216,7 +235,7 @@ class Published:
         self._enter(full)
         return full.stored(with_text=False)
 
-    def hold(self, record: RunRecord) -> None:
+    def hold(self, record: StoredRun) -> None:
         """Keep a run in memory: it goes on (or goes on again)."""
         with self._lock:
             self._cache.pop(record.uid, None)
@@ -228,7 +247,7 @@ class Published:
         with self._lock:
             full = self._full.pop(uid, None)
             if full is not None and uid in self._by_uid:
-                self._enter(RunRecord(full.uid, full.namespace, full.name, full.version, full.created, full.finished))
+                self._enter(StoredRun(full.uid, full.namespace, full.name, full.version, full.created, full.finished))
                 self._cache[uid] = full
                 while len(self._cache) > CACHED_RUNS:
                     self._cache.popitem(last=False)

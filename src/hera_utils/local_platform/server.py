@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import PlatformError
-from hera_utils.local_platform.certificate import Certificate, certificate, write_private
-from hera_utils.local_platform.controller.clock import stamp
+from hera_utils.local_platform.clock import stamp
+from hera_utils.local_platform.serving.certificate import Certificate, certificate
+from hera_utils.local_platform.state_folder import write_private
 
 if TYPE_CHECKING:
     import uvicorn
@@ -265,7 +266,7 @@ def _server(app: ASGIApp, tls: Certificate | None = None, *, plain_too: bool = F
 
 async def _startup_of_both(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
     """As uvicorn's own, for a port that speaks TLS and plain HTTP."""
-    from hera_utils.local_platform.tls_or_plain import TlsOrPlain
+    from hera_utils.local_platform.serving.tls_or_plain import TlsOrPlain
 
     config = server.config
     assert config.ssl is not None

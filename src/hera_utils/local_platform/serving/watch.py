@@ -21,7 +21,8 @@ from typing import Any
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.selectors import FieldSelector, LabelSelector, field_value
 from hera_utils.errors import Refused
-from hera_utils.local_platform.platform import Change, LocalPlatform, Stored
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ def metadata_of(text: str) -> Json:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ObjectSelector:
     """Which objects a reader wants: a namespace ("" = any) and two selectors. nodes=False: workflows without status.nodes."""
 
     kind: str
@@ -55,7 +56,7 @@ class Wanted:
     fields: FieldSelector = field(default_factory=FieldSelector)
     nodes: bool = True
 
-    def names(self, stored: Stored) -> bool:
+    def names(self, stored: StoredObject) -> bool:
         """Whether the object may be wanted, as far as its name and namespace tell."""
         if self.namespace and stored.namespace != self.namespace:
             return False
@@ -78,7 +79,7 @@ class Wanted:
         return self.fields.matches(lambda path: field_value(document, path))
 
 
-class History:
+class WatchHistory:
     """What a watcher that comes back must be told beside the present state: deletions, and which objects are new.
 
     Kept in memory for as long as the server lives; a version from before is answered `Gone`, and the client lists again.
@@ -88,14 +89,14 @@ class History:
         self._platform = platform
         self._lock = threading.Lock()
         self._created: dict[str, int] = {}
-        self._deleted: dict[str, deque[Stored]] = {}
+        self._deleted: dict[str, deque[StoredObject]] = {}
         self._horizon: dict[str, int] = {}
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
             self._horizon[kind] = platform.list(kind, nodes=False)[1]
 
-    def _note(self, change: Change) -> None:
+    def _note(self, change: ObjectChange) -> None:
         stored = change.stored
         if change.type == "DELETED":  # an object keeps its last version when it goes; what counts is when it went
             stored = replace(stored, resource_version=self._platform.list("Namespace")[1])
@@ -109,7 +110,7 @@ class History:
                 if len(deleted) > _REMEMBERED_DELETIONS:
                     self._horizon[stored.kind] = deleted.popleft().resource_version
 
-    def deleted_since(self, kind: str, version: int, newest: int) -> list[Stored]:
+    def deleted_since(self, kind: str, version: int, newest: int) -> list[StoredObject]:
         """The objects deleted after a version. Raises Refused (reason Expired) when the version is too old, or not from this server."""
         with self._lock:
             horizon = self._horizon.get(kind, 0)
@@ -118,28 +119,28 @@ class History:
                 raise Refused(INVALID_ARGUMENT, message, reason="Expired")
             return [stored for stored in self._deleted.get(kind, ()) if stored.resource_version > version]
 
-    def is_new(self, stored: Stored, version: int) -> bool:
+    def is_new(self, stored: StoredObject, version: int) -> bool:
         with self._lock:
             return self._created.get(stored.uid, 0) > version
 
 
-Render = Callable[[str, Stored], str | None]
+Render = Callable[[str, StoredObject], str | None]
 """(ADDED | MODIFIED | DELETED, the object with its text) → what is sent; None sends nothing."""
 
 
-class Watch:
+class ObjectWatch:
     """One watcher: `async for batch in watch.batches(): …`; each batch is a list of rendered events.
 
     since: None starts with the present state as ADDED events; a resource version starts with what changed after it.
     """
 
-    def __init__(self, platform: LocalPlatform, history: History, wanted: Wanted, render: Render) -> None:
+    def __init__(self, platform: LocalPlatform, history: WatchHistory, wanted: ObjectSelector, render: Render) -> None:
         self._platform = platform
         self._history = history
         self._wanted = wanted
         self._render = render
         self._lock = threading.Lock()
-        self._pending: OrderedDict[str, Change] = OrderedDict()
+        self._pending: OrderedDict[str, ObjectChange] = OrderedDict()
         self._known: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -147,7 +148,7 @@ class Watch:
         self.version = self.seen = 0
         """The version of the present state when the watch began; the newest version that was served."""
 
-    def open(self, since: int | None = None) -> Watch:
+    def open(self, since: int | None = None) -> ObjectWatch:
         """Start to listen, before the client is promised anything. Raises Refused when `since` is too old."""
         self._stop = self._platform.subscribe(self._wanted.kind, self._note)
         try:
@@ -160,7 +161,7 @@ class Watch:
             self.seen = self.version
             for stored in gone:
                 self._known.add(stored.uid)
-                self._pending.setdefault(stored.uid, Change("DELETED", stored))
+                self._pending.setdefault(stored.uid, ObjectChange("DELETED", stored))
             for stored in present:
                 if not self._wanted.names(stored) or not self._wanted.matches(stored.text):
                     continue
@@ -168,7 +169,7 @@ class Watch:
                     stored = replace(stored, text="")  # as in its changes: read when its turn comes
                 if since is None or stored.resource_version > since:
                     new = since is None or self._history.is_new(stored, since)
-                    self._pending.setdefault(stored.uid, Change("ADDED" if new else "MODIFIED", stored))
+                    self._pending.setdefault(stored.uid, ObjectChange("ADDED" if new else "MODIFIED", stored))
                 else:
                     self._known.add(stored.uid)  # the client has seen it in its list
         return self
@@ -176,7 +177,7 @@ class Watch:
     def close(self) -> None:
         self._stop()
 
-    def _note(self, change: Change) -> None:
+    def _note(self, change: ObjectChange) -> None:
         """In the writer's thread: mark and return."""
         if not self._wanted.names(change.stored):
             return
@@ -222,7 +223,7 @@ class Watch:
                 events.append(rendered)
         return events, time.thread_time() - started
 
-    def _due(self, change: Change) -> tuple[str, Stored] | None:
+    def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
         """What the client must be told: the latest state, or that the object is gone (or no longer fits its selectors)."""
         stored, uid = change.stored, change.stored.uid
         if not self._wanted.names(stored):

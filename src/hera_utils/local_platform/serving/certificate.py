@@ -6,10 +6,11 @@ kubectl sends a token over TLS only. A certificate authority of our own, that si
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+
+from hera_utils.local_platform.state_folder import write_private
 
 YEARS = 10
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -72,12 +73,3 @@ def _make(paths: Certificate) -> None:
     write_private(paths.key, private)
     write_private(paths.server, server.public_bytes(pem))
     write_private(paths.authority, authority.public_bytes(pem))
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only this user can read, all of it or nothing."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-    os.replace(fresh, path)

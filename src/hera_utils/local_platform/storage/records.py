@@ -1,0 +1,140 @@
+"""What the journal's rows are in memory: objects, runs and pods as they are stored, and a change of one as listeners are given it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from hera_utils.local_platform.storage.journal import encode
+
+Json = dict[str, Any]
+Key = tuple[str, str, str]
+"""(kind, namespace, name) of an object."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as stored. kind: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow, ConfigMap, Secret,
+    PersistentVolumeClaim, ServiceAccount, Namespace, Pod, Event… `namespace` is "" for cluster-wide kinds.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    resource_version: int
+    text: str
+    """The object as JSON text, metadata.resourceVersion included (no apiVersion/kind for Argo's kinds)."""
+
+
+@dataclass(frozen=True)
+class ObjectChange:
+    """type: ADDED, MODIFIED or DELETED; `stored` is the state after it (before it for DELETED).
+
+    A workflow's `stored.text` may be empty: ask `get` for the latest state (changes of a run are coalesced).
+    """
+
+    type: str
+    stored: StoredObject
+
+
+@dataclass
+class StoredRun:
+    """A run as it is stored: its parts as JSON text. Only the published copy, under its lock, is changed in place."""
+
+    uid: str
+    namespace: str
+    name: str
+    version: int
+    created: float
+    finished: float | None
+    metadata: str = "{}"
+    spec: str = "{}"
+    status: str = "{}"
+    kept: str = "{}"
+    nodes: dict[str, str] = field(default_factory=dict)
+
+    def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
+        """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
+
+        messages: what pending nodes say at this moment, by their ids: it is not written down.
+        """
+        inner = [part for part in (self.status[1:-1], self.kept[1:-1]) if part]
+        if with_nodes and self.nodes:
+            known = self.nodes
+            if messages:
+                known = known | {id: _saying(known[id], text) for id, text in messages.items() if id in known}
+            nodes = ",".join([f'"{node}":{text}' for node, text in known.items()])
+            inner.append(f'"nodes":{{{nodes}}}')
+        return f'{{"metadata":{self.metadata},"spec":{self.spec},"status":{{{",".join(inner)}}}}}'
+
+    def stored(
+        self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
+    ) -> StoredObject:
+        text = self.text(with_nodes=with_nodes, messages=messages) if with_text else ""
+        return StoredObject("Workflow", self.namespace, self.name, self.uid, self.version, text)
+
+
+def _saying(node: str, message: str) -> str:
+    """A node's text with a message, while it is pending."""
+    if '"phase":"Pending"' not in node:
+        return node
+    if '"message":' in node:
+        return encode({**json.loads(node), "message": message})
+    return f'{node[:-1]},"message":{json.dumps(message)}}}'
+
+
+_ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first
+
+
+@dataclass(frozen=True)
+class StoredPod:
+    """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text."""
+
+    uid: str
+    run: str
+    node: str
+    namespace: str
+    name: str
+    version: int
+    shown: int
+    """1: the Kubernetes API shows it; 0: no more (podGC), its logs are kept with the run; -1: an agent's work, never a pod."""
+    position: int
+    body: str
+    status: str
+
+    def stored(self) -> StoredObject:
+        # The body begins with its metadata (pods.document sees to it): the version goes in front.
+        head = '{"metadata":{'
+        body = self.body
+        if self.status.startswith(_ENDED):  # Argo's controller labels a pod that is over
+            body = body.replace(
+                '"workflows.argoproj.io/completed":"false"', '"workflows.argoproj.io/completed":"true"', 1
+            )
+        text = f'{head}"resourceVersion":"{self.version}",{body[len(head) : -1]},"status":{self.status}}}'
+        return StoredObject("Pod", self.namespace, self.name, self.uid, self.version, text)
+
+
+def with_children(node: str, children: str) -> str:
+    """A node's text with its children's put in."""
+    return f'{{"children":[{children}],{node[1:]}'
+
+
+@dataclass
+class RunUpdate:
+    """What a turn changes of a run: the new record without nodes, and the nodes that changed.
+
+    nodes: id → the text of its row (None: removed). shown: id → what readers see, where that is more. children: rows to add;
+    childless: nodes whose rows of children go first.
+    """
+
+    record: StoredRun
+    whole: bool
+    fresh: bool
+    memory: str
+    nodes: dict[str, str | None]
+    positions: dict[str, int]
+    shown: dict[str, str] = field(default_factory=dict)
+    children: list[tuple[str, int, str]] = field(default_factory=list)
+    childless: list[str] = field(default_factory=list)
