@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hera_utils.argo.timestamps import text
 from hera_utils.interpreter.cron import cron_workflow
-from hera_utils.interpreter.timestamps import text
 
 AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 ACTIVE = [{"name": "old", "uid": "u1"}]

@@ -1,4 +1,4 @@
-"""The small pure parts: loops, dependencies, values, outcomes, instants, progress, patches."""
+"""The small pure parts: loops, dependencies, values, outcomes, progress, patches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import depends, loops, outcomes, podspec, progress, timestamps, values
+from hera_utils.interpreter import depends, loops, outcomes, podspec, progress, values
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.items import Item
@@ -266,11 +266,6 @@ def test_outcomes(states: list[tuple[object, ...]], fields: dict[str, str], phas
 
 def test_a_daemon_that_ends_failed() -> None:
     assert outcomes.of_pod(PodFinished(0.0), {"container": {}, "daemon": True}).phase == "Failed"
-
-
-@given(st.integers(0, 4_000_000_000))
-def test_instants(at: int) -> None:
-    assert timestamps.seconds(timestamps.text(at)) == at
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import toy_parts as toys
 
+from hera_utils.argo.timestamps import seconds, text
 from hera_utils.errors import Refused
-from hera_utils.interpreter.timestamps import seconds, text
 from hera_utils.local_platform.platform import LocalPlatform
 
 Json = dict[str, Any]

@@ -8,16 +8,16 @@ import threading
 import time
 from pathlib import Path
 
+from hera_utils.argo import timestamps
 from hera_utils.interpreter.commands import Finish, LaunchPod
 from hera_utils.interpreter.events import PodFinished, PodStarted, Submitted
-from hera_utils.local_platform.clock import stamp
 
 
 def advance(run, event):
     """One container template, once for each `withItems` of the spec's `items`; nothing else."""
     status = run.document.setdefault("status", {})
     if isinstance(event, Submitted):
-        status |= {"phase": "Running", "startedAt": stamp(event.at)}
+        status |= {"phase": "Running", "startedAt": timestamps.text(event.at)}
         template = run.document["spec"]["templates"][0]
         count = run.document["spec"].get("priority", 1)  # how many: a field that the schema keeps
         commands = []
@@ -42,7 +42,7 @@ def advance(run, event):
     if run.memory["open"]:
         return []
     failed = any(node["phase"] == "Failed" for node in run.nodes.values())
-    status |= {"phase": "Failed" if failed else "Succeeded", "finishedAt": stamp(event.at)}
+    status |= {"phase": "Failed" if failed else "Succeeded", "finishedAt": timestamps.text(event.at)}
     return [Finish()]
 
 

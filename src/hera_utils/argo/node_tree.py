@@ -15,16 +15,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
+from hera_utils.argo.phases import COMPLETED, ENDED, NEVER_RAN, UNSUCCESSFUL
 
 Json = dict[str, Any]
 
-FINISHED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
-FAILED = frozenset({"Failed", "Error"})
-SET_ASIDE = frozenset({"Skipped", "Omitted"})
 _COMPOSITE = frozenset({"DAG", "Steps"})
 _STRUCTURE = frozenset({"StepGroup", "Container"})  # a StepGroup is only an order; a Container is a part of its pod
 _STEP = re.compile(r"^(?:\[\d+\])?\.?")
@@ -77,13 +75,6 @@ def tree(document: Json) -> tuple[Branch, ...]:
     return _Reader(document).read()
 
 
-def timestamp(text: str | None) -> float | None:
-    """Seconds since the epoch of an RFC 3339 time; None for an absent one."""
-    if not text:
-        return None
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
 def span(node: Json | None) -> tuple[str, str]:
     """When a node began and ended, "" before: of a pod on the local platform when its containers ran, else Argo's times of the node.
     A pod that waits for its place has not begun.
@@ -100,7 +91,7 @@ def span(node: Json | None) -> tuple[str, str]:
 
 def seconds(node: Json | None) -> float | None:
     """How long a node took; None while it has not ended (or never started)."""
-    start, end = (timestamp(text) for text in span(node))
+    start, end = (timestamps.read(text) for text in span(node))
     return None if start is None or end is None else max(0.0, end - start)
 
 
@@ -152,7 +143,7 @@ class _Reader:
             return self._single(name, own) if own else self._awaited(name, planned)
         parts = [self._single(label, items[label]) for label in sorted(items, key=_index)]
         missing = 0
-        if group is not None and group.get("phase") not in FINISHED:
+        if group is not None and group.get("phase") not in ENDED:
             missing = max(0, _item_count(planned or {}) - len(parts)) * self._leaves_of((planned or {}).get("template"))
         phase = str(group.get("phase", "")) if group is not None else _joint_phase(parts)
         return _sum(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
@@ -169,15 +160,15 @@ class _Reader:
             template = self.templates.get(inner.get("templateName") or "")
             plan = {} if template is None else _plan(template)
             members = self.members.get(str(inner.get("id")), ())
-            parts = self._collect(members, str(inner.get("name", "")), plan, over=phase in FINISHED)
+            parts = self._collect(members, str(inner.get("name", "")), plan, over=phase in ENDED)
             if parts:
                 whole = _sum(replace(branch, parts=tuple(parts)), 0)
                 return replace(whole, retried=whole.retried + max(0, len(attempts) - 1))
         return replace(
             branch,
-            tasks=int(phase not in SET_ASIDE),
-            done=int(phase in FINISHED - SET_ASIDE),
-            failed=int(phase in FAILED),
+            tasks=int(phase not in NEVER_RAN),
+            done=int(phase in COMPLETED),
+            failed=int(phase in UNSUCCESSFUL),
             running=int(phase == "Running"),
             retried=max(0, len(attempts) - 1),
         )
@@ -245,7 +236,7 @@ def _index(label: str) -> int:
 
 def _joint_phase(parts: list[Branch]) -> str:
     phases = {part.phase for part in parts}
-    if phases <= FINISHED:
+    if phases <= ENDED:
         return next((phase for phase in ("Error", "Failed", "Succeeded") if phase in phases), "Skipped")
     return "Running" if phases - {"Pending", ""} else "Pending"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 import math
 import re
 from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.quantities import QuantityError, quantity
 
 Decoder = Callable[[Any], Any]
@@ -145,23 +145,16 @@ def _quantity(value: Any) -> str:
         raise Unreadable(str(wrong)) from None
 
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
-
-
 def _time(value: Any) -> str | None:
     if value is None:
         return None
     if type(value) is not str:
         raise Mismatch(json_type(value), "string")
-    try:
-        if not _RFC3339.match(value):
-            raise ValueError
-        cut = re.sub(r"[.,]\d+", "", value.upper()).replace("Z", "+00:00")
-        moment = datetime.datetime.fromisoformat(cut).astimezone(datetime.timezone.utc)
-    except ValueError:
+    at = timestamps.read(value)
+    if at is None:
         layout = "2006-01-02T15:04:05Z07:00"
-        raise Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"') from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise Unreadable(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
+    return timestamps.text(at)
 
 
 def _plugin(value: Any) -> Any:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.cli.options import deadline
 from hera_utils.cli.runs import (
     DETACHED,
-    FINISHED,
     LATEST,
     by_turn,
     follow_to_end,
@@ -66,7 +66,7 @@ class Followed:
         from hera_utils.runs.remaining import NOTHING, remaining
 
         phases = [(one.get("status") or {}).get("phase") for one in self.workflows]
-        if not phases or any(phase not in FINISHED for phase in phases):
+        if not phases or any(phase not in COMPLETED for phase in phases):
             return NOTHING
         return remaining(self.workflows, self.folder, time.time())
 
@@ -148,4 +148,4 @@ def _how_to_go_on(folder: Path | None) -> str:
 def is_over(run: Followed) -> bool:
     """Whether nothing more of a run will come by itself."""
     phases = [(one.get("status") or {}).get("phase") for one in run.workflows]
-    return all(phase in FINISHED for phase in phases) and not run.remaining.awaited
+    return all(phase in COMPLETED for phase in phases) and not run.remaining.awaited

@@ -124,11 +124,12 @@ def _size(measured: Usage | None, run: Json) -> int:
 
 
 def _ended_before(run: Json, limit: float) -> bool:
-    from hera_utils.argo.node_tree import FINISHED, timestamp
+    from hera_utils.argo import timestamps
+    from hera_utils.argo.phases import COMPLETED
 
     status = run.get("status") or {}
-    end = timestamp(status.get("finishedAt"))
-    return status.get("phase") in FINISHED and end is not None and end <= limit
+    end = timestamps.read(status.get("finishedAt"))
+    return status.get("phase") in COMPLETED and end is not None and end <= limit
 
 
 def _told(sizes: dict[str, int], leftovers: int, bytes_left: int, *, known: bool) -> list[str]:

@@ -150,7 +150,7 @@ def _pods(
     client: ArgoClient, workflow: str, task: str | None, *, follow: bool
 ) -> tuple[list[str | None], dict[str, str]]:
     """(the pods of the task, or [None] for all; pod → task). Followed, a task that has not begun is awaited while the workflow runs."""
-    from hera_utils.cli.runs import FINISHED
+    from hera_utils.argo.phases import COMPLETED
 
     while True:
         document = client.get(workflow)
@@ -160,7 +160,7 @@ def _pods(
         try:
             return pods_of(task, names, workflow), names
         except ResourceError:
-            if not follow or (document.get("status") or {}).get("phase") in FINISHED:
+            if not follow or (document.get("status") or {}).get("phase") in COMPLETED:
                 raise
         deadline().check(workflow)
         time.sleep(_PAUSE)

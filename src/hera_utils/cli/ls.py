@@ -34,7 +34,8 @@ _MOST_OF_A_MESSAGE = 100
 @settings_options
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
     """List the runs of the namespace, newest first. A run of several workflows is one line (as json each workflow is there)."""
-    from hera_utils.cli.runs import FINISHED, by_age, reached
+    from hera_utils.argo.phases import COMPLETED
+    from hera_utils.cli.runs import by_age, reached
     from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
     with reached() as client:
@@ -43,7 +44,7 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
         found.sort(key=by_age, reverse=True)
         runs = whole_runs(found)
         if running != completed:
-            runs = [run for run in runs if (run.phase not in FINISHED) == running]
+            runs = [run for run in runs if (run.phase not in COMPLETED) == running]
         remarks = remarks_on(client, found[:limit]) if output == "text" else {}
         found = (
             [one for run in runs for one in run.workflows] if output == "json" else [run.document for run in runs]
@@ -149,7 +150,7 @@ def _phase(workflow: Json) -> str:
 
 
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
-    from hera_utils.argo.node_tree import timestamp
+    from hera_utils.argo import timestamps
     from hera_utils.cli.terminal import symbols
     from hera_utils.watch.display import SUSPENDED, duration
 
@@ -159,7 +160,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     shown = "Suspended" if remark == SUSPENDED and going else phase
     message = status.get("message") or (remark if going and remark != SUSPENDED else "") or ""
     created, start, end = (
-        timestamp(text)
+        timestamps.read(text)
         for text in (workflow["metadata"].get("creationTimestamp"), status.get("startedAt"), status.get("finishedAt"))
     )
     return (

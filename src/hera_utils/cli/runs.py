@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import ResourceError, RunFailed, WaitTimeout
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ Json = dict[str, Any]
 LATEST = "@latest"
 SCRIPT = "hera-utils/script"  # the annotation of the script that submitted a workflow
 DETACHED = 130
-FINISHED = ("Succeeded", "Failed", "Error")
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def act_on(
                 _refuse_ended(client, found)
             phase = _phase(client.act(found, verb, body))
             # the suspended task may have been the last one
-            ended = verb == "resume" and phase in FINISHED
+            ended = verb == "resume" and phase in COMPLETED
             say(f"{found} went on and has ended ({phase})" if ended else f"{found} {done.replace('NAME', found)}")
         if not watch:
             return 0
@@ -217,7 +217,7 @@ def _phase(document: Json) -> str:
 def _refuse_ended(client: ArgoClient, name: str) -> None:
     """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
     phase = _phase(client.get(name, fields="status.phase"))
-    if phase in FINISHED:
+    if phase in COMPLETED:
         raise RunFailed(f"{name} has ended ({phase}): nothing of it is suspended")
 
 

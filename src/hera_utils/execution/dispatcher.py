@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
-from hera_utils.argo.node_tree import FAILED, FINISHED
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.batches import Part
 from hera_utils.execution.lost_pods import is_lost, lost_points
@@ -86,7 +86,7 @@ class Campaign:
         One that had failed is looked at again: it may have been retried since.
         """
         for row in self.record.workflows():
-            if row.phase and row.phase not in FAILED:
+            if row.phase and row.phase not in UNSUCCESSFUL:
                 continue
             try:
                 phase = self._phase(row.name)[0]
@@ -99,7 +99,7 @@ class Campaign:
             if phase == row.phase:
                 continue
             self.flying[row.name] = Flight(row, phase, joined=True)
-            if phase in FINISHED:
+            if phase in COMPLETED:
                 self._settle(row.name)
         self._fruitless = 0  # what failed before is no sign for what is to come
         self.failures.clear()
@@ -204,7 +204,7 @@ class Campaign:
                     if refused.code != faults.NOT_FOUND:
                         raise
                     flight.phase = "Deleted"
-                if flight.phase in FINISHED or flight.phase == "Deleted":
+                if flight.phase in COMPLETED or flight.phase == "Deleted":
                     over.append(name)
             for name in over:
                 self._settle(name)
@@ -247,7 +247,7 @@ class Campaign:
             document = document or self._asked(lambda: self.client.get(name))
             phase = str((document.get("status") or {}).get("phase") or "")
             statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
-            if flight.joined and phase in FAILED:
+            if flight.joined and phase in UNSUCCESSFUL:
                 self._note_lost(document, rows, statuses)
             if len(self.failures) < MOST_FAILURES:
                 self.failures += outcome(document).failures[: MOST_FAILURES - len(self.failures)]
@@ -282,7 +282,7 @@ class Campaign:
             shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
         state = together(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
         statuses = self.record.statuses()
-        failed = sum(count for status, count in statuses.items() if status in FAILED)
+        failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
             state = replace(state, phase=DONE)  # what had failed was made up for
         return replace(state, failed=failed)

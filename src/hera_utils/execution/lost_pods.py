@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hera_utils.argo.node_tree import FAILED
+from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.runs.record import DONE, PointRow, entry_nodes
 
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ def lost_points(document: Json, rows: Iterable[PointRow], statuses: Mapping[str,
     Where nothing else went wrong, that is all that is not done: also what was not begun since, and what runs as one unit.
     """
     nodes = _nodes(document)
-    failed = [node for node in nodes.values() if node.get("type") == "Pod" and node.get("phase") in FAILED]
+    failed = [node for node in nodes.values() if node.get("type") == "Pod" and node.get("phase") in UNSUCCESSFUL]
     lost = [node for node in failed if is_lost(str(node.get("message") or ""))]
     if not lost:
         return None

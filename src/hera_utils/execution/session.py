@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.names import generated_name
-from hera_utils.argo.node_tree import FAILED
+from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Part, parts
@@ -482,7 +482,7 @@ class Realization:
 
 def _failed(record: RunRecord) -> bool:
     """Whether a workflow of a run failed: it may have been retried since."""
-    return any(row.phase in FAILED for row in record.workflows())
+    return any(row.phase in UNSUCCESSFUL for row in record.workflows())
 
 
 def close_record(record: RunRecord) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.node_tree import FINISHED
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.history import identity
 from hera_utils.execution.run import Run
@@ -68,7 +68,7 @@ def stop_run(client: ArgoClient, runs: Path, name: str = "") -> list[str]:
     found = gathered(client, name or newest(runs), [runs])
     stopped = []
     for document in found.documents:
-        if outcome(document).phase not in FINISHED:
+        if outcome(document).phase not in COMPLETED:
             client.act(document["metadata"]["name"], "stop")
             stopped.append(str(document["metadata"]["name"]))
     return stopped

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.node_tree import FINISHED
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
@@ -95,7 +95,7 @@ def rival(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> Riv
     for document in _on_volume(client, writes.volume, fields):
         metadata = document["metadata"]
         run = str((metadata.get("labels") or {}).get(RUN_LABEL) or metadata["name"])
-        if run == label_of(own.name) or (document.get("status") or {}).get("phase") in FINISHED:
+        if run == label_of(own.name) or (document.get("status") or {}).get("phase") in COMPLETED:
             continue
         paths = writes.shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
         if paths:
@@ -124,7 +124,7 @@ def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
         known = other["metadata"]
         run = str((known.get("labels") or {}).get(RUN_LABEL) or known["name"])
         later = str(known.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
-        goes_on = (other.get("status") or {}).get("phase") not in FINISHED
+        goes_on = (other.get("status") or {}).get("phase") not in COMPLETED
         shared = writes.shared_with(str((known.get("annotations") or {}).get(WRITES) or ""))
         if run != labels.get(RUN_LABEL) and shared and (later or goes_on):
             return run, goes_on

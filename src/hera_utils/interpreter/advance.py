@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.interpreter import (
-    arguments,
-    cache,
-    events,
-    killed,
-    outcomes,
-    outputs,
-    phases,
-    podgc,
-    start,
-    timestamps,
-    user_events,
-)
+from hera_utils.interpreter import arguments, cache, events, killed, outcomes, outputs, podgc, start, user_events
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
@@ -75,7 +64,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
     fields: Json = {
         "message": None,
         "hostNodeName": event.host or None,
-        RAN: {"startedAt": timestamps.precise(event.at)},
+        RAN: {"startedAt": timestamps.micro(event.at)},
     }
     if _template_of(walk, node).get("daemon"):
         fields.update(daemoned=True, podIP=event.ip)

@@ -6,7 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import limits, new_nodes, phases, timestamps, unopened
+from hera_utils.argo import phases, timestamps
+from hera_utils.interpreter import limits, new_nodes, unopened
 from hera_utils.interpreter.commands import ReadObject, WriteObject
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame

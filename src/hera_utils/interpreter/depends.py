@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.interpreter import phases, substitution
+from hera_utils.argo import phases
+from hera_utils.interpreter import substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 

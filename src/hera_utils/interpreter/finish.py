@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import names
-from hera_utils.interpreter import killed, limits, locks, metrics, phases, podgc, timestamps
+from hera_utils.argo import names, phases, timestamps
+from hera_utils.interpreter import killed, limits, locks, metrics, podgc
 from hera_utils.interpreter.commands import DeleteObject, Finish, Warn
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json

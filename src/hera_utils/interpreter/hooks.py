@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.interpreter import limits, outbound, phases, substitution, unopened
+from hera_utils.argo import phases
+from hera_utils.interpreter import limits, outbound, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.scope import Scope

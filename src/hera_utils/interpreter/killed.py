@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import new_nodes, phases
+from hera_utils.argo import phases
+from hera_utils.interpreter import new_nodes
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.state import Json, Run
 

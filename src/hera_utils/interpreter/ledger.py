@@ -10,8 +10,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from hera_utils.argo import names
-from hera_utils.interpreter import phases, timestamps
+from hera_utils.argo import names, phases, timestamps
 from hera_utils.interpreter.progress import LEAVES, Tally, of
 from hera_utils.interpreter.state import Json, Run
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import durations
+from hera_utils.argo import durations, phases, timestamps
 from hera_utils.errors import HeraUtilsError
-from hera_utils.interpreter import phases, timestamps
 from hera_utils.interpreter.faults import Fault, Full, TimedOut
 from hera_utils.interpreter.state import Json
 

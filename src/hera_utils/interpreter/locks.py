@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import new_nodes, phases, timestamps, unopened
+from hera_utils.argo import phases, timestamps
+from hera_utils.interpreter import new_nodes, unopened
 from hera_utils.interpreter.commands import AskLock, ReleaseLock
 from hera_utils.interpreter.events import LockAnswered
 from hera_utils.interpreter.faults import Fault

@@ -12,7 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.interpreter import phases, substitution, timestamps
+from hera_utils.argo import phases, timestamps
+from hera_utils.interpreter import substitution
 from hera_utils.interpreter.commands import EmitMetric
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json

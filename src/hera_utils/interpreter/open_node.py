@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, cache, limits, locks, metrics, new_nodes, phases, unopened
+from hera_utils.argo import phases
+from hera_utils.interpreter import arguments, cache, limits, locks, metrics, new_nodes, unopened
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame

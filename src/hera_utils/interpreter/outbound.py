@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hera_utils.interpreter import phases
+from hera_utils.argo import phases
 from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.state import Json
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hera_utils.argo import quantities
-from hera_utils.interpreter import phases, timestamps
+from hera_utils.argo import phases, quantities, timestamps
 from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -134,7 +133,7 @@ def ran(containers: Sequence[ContainerState], template: Json) -> Json | None:
     ends = [one.finished_at for one in own if one.finished_at is not None]
     if not starts or not ends:
         return None
-    return {"startedAt": timestamps.precise(min(starts)), "finishedAt": timestamps.precise(max(ends))}
+    return {"startedAt": timestamps.micro(min(starts)), "finishedAt": timestamps.micro(max(ends))}
 
 
 _DEFAULTS = {"cpu": "100m", "memory": "100Mi"}

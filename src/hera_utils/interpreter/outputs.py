@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import gojson
+from hera_utils.argo import gojson, phases
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import dashes
 from hera_utils.expressions.gotext import to_json
-from hera_utils.interpreter import hooks, loops, phases, substitution
+from hera_utils.interpreter import hooks, loops, substitution
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import selectors
-from hera_utils.interpreter import new_nodes, phases
+from hera_utils.argo import phases, selectors
+from hera_utils.interpreter import new_nodes
 from hera_utils.interpreter.commands import DeletePod
 from hera_utils.interpreter.state import Json
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hera_utils.argo import expansion
-from hera_utils.interpreter import archiving, limits, new_nodes, phases, podspec, substitution, timestamps
+from hera_utils.argo import expansion, phases, timestamps
+from hera_utils.interpreter import archiving, limits, new_nodes, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json

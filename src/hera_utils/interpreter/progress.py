@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.interpreter import phases
+from hera_utils.argo import phases
 
 Json = dict[str, Any]
 

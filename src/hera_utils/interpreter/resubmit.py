@@ -11,11 +11,10 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from hera_utils.argo import names
+from hera_utils.argo import names, timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.submission import with_parameters
 
 Json = dict[str, Any]

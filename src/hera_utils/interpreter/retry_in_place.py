@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from hera_utils.argo import names, selectors
+from hera_utils.argo import names, selectors, timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.commands import Command, DeletePod
 from hera_utils.interpreter.events import RetryRequested
 from hera_utils.interpreter.state import Run

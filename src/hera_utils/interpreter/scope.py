@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hera_utils.argo import phases
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import phases, substitution
+from hera_utils.interpreter import substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import text_of

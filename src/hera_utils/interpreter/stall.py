@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import finish, killed, limits, locks, phases, unopened
+from hera_utils.argo import phases
+from hera_utils.interpreter import finish, killed, limits, locks, unopened
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:

@@ -7,21 +7,10 @@ from typing import Any
 
 import yaml
 
-from hera_utils.argo import claims
+from hera_utils.argo import claims, phases, timestamps
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import (
-    finish,
-    limits,
-    locks,
-    metrics,
-    phases,
-    retry_in_place,
-    stall,
-    substitution,
-    timestamps,
-    unopened,
-)
+from hera_utils.interpreter import finish, limits, locks, metrics, retry_in_place, stall, substitution, unopened
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hera_utils.argo.phases import COMPLETED
+
 Json = dict[str, Any]
 
 
@@ -50,7 +52,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return self.phase in ("Succeeded", "Failed", "Error")
+        return self.phase in COMPLETED
 
     def settle(self) -> tuple[set[str], set[str]]:
         """(changed, removed) node ids since the last call; starts a new count."""

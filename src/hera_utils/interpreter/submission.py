@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.interpreter import timestamps
 from hera_utils.interpreter.document import location_of
 
 Json = dict[str, Any]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import phases
+from hera_utils.argo import phases
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.frames import Frame

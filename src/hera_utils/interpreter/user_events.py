@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hera_utils.argo import selectors
+from hera_utils.argo import phases, selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import events, finish, killed, limits, locks, new_nodes, outbound, phases, start
+from hera_utils.interpreter import events, finish, killed, limits, locks, new_nodes, outbound, start
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.faults import Fault, TimedOut
 from hera_utils.interpreter.frames import Frame

@@ -10,8 +10,9 @@ from __future__ import annotations
 import heapq
 from typing import Any
 
+from hera_utils.argo import phases, timestamps
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import commands, limits, locks, metrics, new_nodes, open_node, outbound, phases, timestamps
+from hera_utils.interpreter import commands, limits, locks, metrics, new_nodes, open_node, outbound
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Call, Frame
 from hera_utils.interpreter.ledger import Ledger

@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 import heapq
-import re
 import secrets
 import time
 import uuid
-from datetime import datetime, timezone
-from functools import lru_cache
 
 
 def now() -> float:
     """Seconds since the epoch."""
     return time.time()
-
-
-def stamp(at: float) -> str:
-    """A time as Kubernetes writes it: RFC 3339, whole seconds, UTC."""
-    return _stamp(int(at))
-
-
-@lru_cache(maxsize=64)
-def _stamp(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def instant_of(text: str) -> datetime | None:
-    """The moment that an RFC 3339 text names, to the microsecond; None when it is none (a date alone, no time zone…)."""
-    found = _INSTANT.fullmatch(text)
-    if found is None:
-        return None
-    day, fraction, zone = found.groups()
-    try:
-        return datetime.fromisoformat(f"{day.upper()}.{(fraction or '0')[:6]:0<6}{'+00:00' if zone in 'Zz' else zone}")
-    except ValueError:
-        return None
 
 
 def seed() -> str:

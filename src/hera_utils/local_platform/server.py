@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo import timestamps
 from hera_utils.errors import PlatformError
-from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.serving.certificate import Certificate, certificate
 from hera_utils.local_platform.state_folder import write_private
 
@@ -134,7 +134,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
         raise failure(state / "journal.sqlite", error) from error
     return {
         "pid": os.getpid(),
-        "started": stamp(time.time()),
+        "started": timestamps.text(time.time()),
         "version": version,
         "argo_server": f"http://127.0.0.1:{argo}",
         "images": ImageTable.own(os.environ),

@@ -6,7 +6,7 @@ import os
 import platform
 from typing import Any
 
-from hera_utils.local_platform.clock import stamp
+from hera_utils.argo import timestamps
 
 Json = dict[str, Any]
 
@@ -34,7 +34,7 @@ def node(at: float) -> Json:
     room = {"cpu": str(cores()), "memory": f"{memory() // 1024}Ki", "pods": _MOST_PODS}
     ready = {
         "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the local platform runs pods here",
-        "lastHeartbeatTime": stamp(at), "lastTransitionTime": stamp(at),
+        "lastHeartbeatTime": timestamps.text(at), "lastTransitionTime": timestamps.text(at),
     }  # fmt: skip
     info = {
         "architecture": architecture, "operatingSystem": system, "kernelVersion": platform.release(), "osImage": platform.system(),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hera_utils.argo import faults
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import archived_logs, idempotent_submit
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-FINISHED = frozenset({"Succeeded", "Failed", "Error"})
 _PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)  # between attempts to take a broken stream up again
 _PATIENCE = 60.0  # seconds without any answer after which a server is given up
 
@@ -235,7 +235,7 @@ class ArgoClient:
                     if kind == "DELETED" or version != last:  # after a cut, the state that was already told
                         last = version
                         yield kind, workflow
-                    if kind == "DELETED" or phase_of(workflow) in FINISHED:
+                    if kind == "DELETED" or phase_of(workflow) in COMPLETED:
                         return
                 pause = attempts.failed(self._broken(name, "the server ended it"))
             except Cut as cut:
@@ -287,7 +287,7 @@ class ArgoClient:
         for kind, workflow in self.watch(name, timeout=timeout):
             if kind == "DELETED":
                 raise RunFailed(f"{name} was deleted before it finished")
-            if phase_of(workflow) in FINISHED:
+            if phase_of(workflow) in COMPLETED:
                 return workflow
         phase = phase_of(workflow) if workflow else "not seen"
         raise RunFailed(

@@ -10,15 +10,14 @@ import base64
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.errors import AccessError, SettingsError
 from hera_utils.settings.kubeconfig import Chosen
 
@@ -140,9 +139,11 @@ class ExecPlugin:
 
 
 def moment(text: str) -> float:
-    """Seconds since 1970 of an RFC 3339 text, fractions of any length; ValueError for another."""
-    whole = re.sub(r"\.\d+", "", text.strip()).replace("Z", "+00:00")
-    return datetime.fromisoformat(whole).timestamp()
+    """Seconds since the epoch of an RFC 3339 text; ValueError for another."""
+    at = timestamps.read(text.strip())
+    if at is None:
+        raise ValueError(text)
+    return at
 
 
 def _terminal() -> bool:

@@ -6,10 +6,10 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.platforms import resources
 from hera_utils.platforms.kubernetes_http import Answer, Request
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
@@ -101,8 +101,8 @@ def _claim(place: Place, use: ClaimUse, answer: Answer) -> Iterator[Finding]:
 def _age(answer: Answer) -> float | None:
     """How long ago an object was made, by the cluster's own clock; seconds."""
     try:
-        born = datetime.fromisoformat(str(answer.body["metadata"]["creationTimestamp"]).replace("Z", "+00:00"))
-        return max(0.0, parsedate_to_datetime(answer.date).timestamp() - born.timestamp())
+        born = timestamps.read(answer.body["metadata"]["creationTimestamp"])
+        return None if born is None else max(0.0, parsedate_to_datetime(answer.date).timestamp() - born)
     except (KeyError, TypeError, ValueError):
         return None
 

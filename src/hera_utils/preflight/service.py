@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from hera_utils.argo import timestamps
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.kubernetes_http import Answer, Request
@@ -209,22 +209,15 @@ def _ask_for_controller(space: str) -> str:
 
 
 def _renewed(lease: Json) -> float:
-    return _seconds(str((lease.get("spec") or {}).get("renewTime") or ""))
+    return timestamps.seconds(str((lease.get("spec") or {}).get("renewTime") or ""))
 
 
 def _born(workflow: Json) -> float:
-    return _seconds(str((workflow.get("metadata") or {}).get("creationTimestamp") or ""))
+    return timestamps.seconds(str((workflow.get("metadata") or {}).get("creationTimestamp") or ""))
 
 
 def _started(workflow: Json) -> float:
-    return _seconds(str((workflow.get("status") or {}).get("startedAt") or ""))
-
-
-def _seconds(text: str) -> float:
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return 0.0
+    return timestamps.seconds(str((workflow.get("status") or {}).get("startedAt") or ""))
 
 
 # --- the registry --------------------------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.argo.node_tree import FAILED, FINISHED, timestamp
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
 from hera_utils.results.columns import Column, Table
@@ -39,7 +40,7 @@ def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()
         "phase": phase,
         "message": next((end.message for end in map(outcome, run.own) if end.message), ""),
         "begun": begun,
-        "ended": ended if phase in FINISHED else None,
+        "ended": ended if phase in COMPLETED else None,
         "facts": [list(pair) for pair in facts],
         "constants": _constants(run, results),
         "counts": _counts(row.status for row in results.tasks),
@@ -67,8 +68,8 @@ def _counts_waiting(document: Json) -> bool:
 def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
     """Seconds since the epoch of the first start and the last end."""
     times = [document.get("status") or {} for document in documents]
-    begun = [found for one in times if (found := timestamp(one.get("startedAt"))) is not None]
-    ended = [found for one in times if (found := timestamp(one.get("finishedAt"))) is not None]
+    begun = [found for one in times if (found := timestamps.read(one.get("startedAt"))) is not None]
+    ended = [found for one in times if (found := timestamps.read(one.get("finishedAt"))) is not None]
     return min(begun, default=None), max(ended, default=None)
 
 
@@ -115,8 +116,8 @@ def _workflow(document: Json, run: WholeRun) -> Json:
         "phase": str(status.get("phase") or "Pending"),
         "role": "of an earlier run" if name in run.earlier else str(roles.get(name, {}).get("role") or ""),
         "progress": str(status.get("progress") or ""),
-        "begun": timestamp(status.get("startedAt")),
-        "ended": timestamp(status.get("finishedAt")),
+        "begun": timestamps.read(status.get("startedAt")),
+        "ended": timestamps.read(status.get("finishedAt")),
     }
 
 
@@ -126,7 +127,7 @@ def _tables(results: Results) -> list[Table]:
 
 def _table(table: Table, results: Results, begun: float | None) -> Json:
     columns = [_column(column) for column in table.columns if column.name not in _HIDDEN and not _blank(column)]
-    starts = [timestamp(cell) if cell else None for cell in table.column("started").cells]
+    starts = [timestamps.read(cell) if cell else None for cell in table.column("started").cells]
     after = [None if one is None or begun is None or one < begun else round(one - begun, 3) for one in starts]
     place = next((n for n, column in enumerate(columns) if column["name"] == "seconds"), len(columns))
     columns.insert(place, {"name": "start", "role": "measure", "kind": "number", "values": after})
@@ -174,7 +175,7 @@ def _timeline(tasks: Sequence[Row], begun: float | None) -> Json:
     statuses = {name: number for number, name in enumerate(dict.fromkeys(row.status for row in tasks))}
     starts, lengths = [], []
     for row in tasks:
-        start, end = timestamp(row.started), timestamp(row.finished)
+        start, end = timestamps.read(row.started), timestamps.read(row.finished)
         # what an earlier run computed is not of this one's time
         starts.append(-1 if start is None or begun is None or start < begun else round(start - begun, 3))
         lengths.append(None if start is None or end is None else round(max(0.0, end - start), 3))
@@ -241,7 +242,7 @@ def _left_out(results: Results) -> list[str]:
         if count > MOST_ROWS:
             more = f"hera-utils results {results.name} --{what} -o csv"
             told.append(f"the first {MOST_ROWS:,} of {count:,} {what} are here; all of them: {more}")
-    failed = sum(row.status in FAILED for row in results.tasks)
+    failed = sum(row.status in UNSUCCESSFUL for row in results.tasks)
     if failed > MOST_FAILURES:
         told.append(f"the first {MOST_FAILURES} of {failed:,} failures are told")
     return told

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from hera_utils.argo.node_tree import FAILED, timestamp
+from hera_utils.argo import timestamps
+from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.results.columns import Column, Role, Table
 from hera_utils.results.point_results import PointResult, point_rows, points_of_nodes
 from hera_utils.results.task_results import Row, rows
@@ -72,7 +73,7 @@ class Results(Sequence[Row]):
     @property
     def failures(self) -> tuple[Row, ...]:
         """The tasks that failed, the first one first."""
-        return tuple(sorted((row for row in self.tasks if row.status in FAILED), key=lambda row: row.finished))
+        return tuple(sorted((row for row in self.tasks if row.status in UNSUCCESSFUL), key=lambda row: row.finished))
 
     def of_template(self, template: str) -> Results:
         """Only the tasks of a template (and what the points have of them)."""
@@ -201,5 +202,5 @@ def _names(groups: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def duration(started: str, finished: str) -> float | None:
     """Seconds between two RFC 3339 times; None when one is absent."""
-    begin, end = timestamp(started), timestamp(finished)
+    begin, end = timestamps.read(started), timestamps.read(finished)
     return None if begin is None or end is None else max(0.0, end - begin)

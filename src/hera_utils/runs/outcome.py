@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.argo.node_tree import FAILED, Branch, timestamp, tree
+from hera_utils.argo import timestamps
+from hera_utils.argo.node_tree import Branch, tree
+from hera_utils.argo.phases import UNSUCCESSFUL
 
 Json = dict[str, Any]
 
@@ -49,8 +51,8 @@ class Outcome:
 
 def outcome(document: Json) -> Outcome:
     metadata, status = document["metadata"], document.get("status") or {}
-    start, end = timestamp(status.get("startedAt")), timestamp(status.get("finishedAt"))
-    failed = [leaf for branch in tree(document) for leaf in branch.leaves() if leaf.phase in FAILED]
+    start, end = timestamps.read(status.get("startedAt")), timestamps.read(status.get("finishedAt"))
+    failed = [leaf for branch in tree(document) for leaf in branch.leaves() if leaf.phase in UNSUCCESSFUL]
     failed.sort(key=lambda leaf: str(_last(leaf).get("finishedAt") or ""))
     workflow = str(metadata.get("name", ""))
     return Outcome(

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.node_tree import FAILED
+from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.errors import ResourceError, SettingsError
 
 Json = dict[str, Any]
@@ -388,7 +388,7 @@ def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
 
 
 def _worst(phases: list[str]) -> str:
-    for phase in (*sorted(FAILED), "Omitted", "Running", "Pending"):
+    for phase in (*sorted(UNSUCCESSFUL), "Omitted", "Running", "Pending"):
         if phase in phases:
             return phase
     return "Succeeded" if "Succeeded" in phases else "Skipped"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
-from hera_utils.argo.node_tree import FAILED, FINISHED, timestamp
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.record import RunRecord, is_driven
 
@@ -40,8 +41,8 @@ NOTHING = Remaining()
 def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Remaining:
     """workflows: a run's documents (without nodes) in the order in which they were submitted. folder: of its record, if there is one."""
     phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in workflows]
-    failed = any(phase in FAILED for phase in phases)
-    if any(phase not in FINISHED for phase in phases):
+    failed = any(phase in UNSUCCESSFUL for phase in phases)
+    if any(phase not in COMPLETED for phase in phases):
         return NOTHING
     if folder is not None:
         try:
@@ -49,7 +50,7 @@ def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Rem
         except HeraUtilsError:
             pass  # a record that cannot be read counts as none
     found = _by_annotations(workflows, failed=failed)
-    ends = [timestamp((one.get("status") or {}).get("finishedAt")) for one in workflows]
+    ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
     last = max((end for end in ends if end is not None), default=0.0)
     return Remaining(found, bool(found) and now - last < PATIENCE)
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hera_utils.argo.node_tree import FAILED, FINISHED, Branch
+from hera_utils.argo.node_tree import Branch
+from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
 from hera_utils.watch.progress import Progress, ordered
 from hera_utils.watch.waits import is_ordinary
 
@@ -42,9 +43,9 @@ class Symbols:
     def of(self, phase: str) -> str:
         if phase == "Succeeded":
             return self.done
-        if phase in FAILED:
+        if phase in UNSUCCESSFUL:
             return self.failed
-        if phase in FINISHED:
+        if phase in ENDED:
             return self.left_out
         return self.running if phase == "Running" else self.awaited
 
@@ -171,9 +172,9 @@ class Lines:
             self.waits_for.discard(SUSPENDED)
         self.last = progress
         for row in progress.rows:
-            if row.phase in FINISHED and row.label not in self.said and row.label != progress.name:
+            if row.phase in ENDED and row.label not in self.said and row.label != progress.name:
                 self.said.add(row.label)
-                if row.phase in FAILED or len(progress.rows) <= MOST_LINES:
+                if row.phase in UNSUCCESSFUL or len(progress.rows) <= MOST_LINES:
                     self._line(f"{progress.name}  {row_text(row, self.symbols)}")
         if progress.over:
             if "" not in self.said:
@@ -237,7 +238,7 @@ def _remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
 def row_text(row: Branch, symbols: Symbols) -> str:
     """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
     counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
-    why = f": {row.message}" if row.phase in FAILED and row.message else ""
+    why = f": {row.message}" if row.phase in UNSUCCESSFUL and row.message else ""
     return f"{symbols.of(row.phase)} {row.label}{counts}{why}"
 
 

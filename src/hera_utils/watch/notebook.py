@@ -12,7 +12,7 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-from hera_utils.argo.node_tree import FAILED
+from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.watch.display import UNICODE, Watch, awaited, duration, row_text
 from hera_utils.watch.progress import Progress, ordered
 
@@ -70,7 +70,7 @@ def html_of(progress: Progress, elapsed: float) -> str:
     cells = [
         _coloured(row_text(row, UNICODE), row.phase)
         for row in rows
-        if len(progress.rows) > 1 or row.label != progress.name or row.phase in FAILED
+        if len(progress.rows) > 1 or row.label != progress.name or row.phase in UNSUCCESSFUL
     ]
     if left_out:
         cells.append(f"… and {left_out} more")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.argo.node_tree import FAILED, FINISHED, Branch, timestamp, tree
+from hera_utils.argo import timestamps
+from hera_utils.argo.node_tree import Branch, tree
+from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL
 from hera_utils.watch.waits import waits
 
 Json = dict[str, Any]
@@ -40,7 +42,7 @@ class Progress:
 
     @property
     def over(self) -> bool:
-        return self.phase in FINISHED
+        return self.phase in COMPLETED
 
     @property
     def succeeded(self) -> bool:
@@ -75,10 +77,10 @@ def progress(document: Json) -> Progress:
         running=sum(branch.running for branch in branches),
         failed=sum(branch.failed for branch in branches),
         retried=sum(branch.retried for branch in branches),
-        started=timestamp(status.get("startedAt")),
-        finished=timestamp(status.get("finishedAt")),
-        suspended=phase not in FINISHED and is_suspended(document),
-        waiting=waits(document) if phase not in FINISHED else {},
+        started=timestamps.read(status.get("startedAt")),
+        finished=timestamps.read(status.get("finishedAt")),
+        suspended=phase not in COMPLETED and is_suspended(document),
+        waiting=waits(document) if phase not in COMPLETED else {},
     )
 
 
@@ -107,8 +109,8 @@ def ordered(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], i
 
 
 def _rank(row: Branch) -> int:
-    if row.phase in FAILED or row.failed:
+    if row.phase in UNSUCCESSFUL or row.failed:
         return 0
-    if row.phase in FINISHED:
+    if row.phase in ENDED:
         return 3
     return 1 if row.phase else 2

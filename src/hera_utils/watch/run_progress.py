@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import POINTS, RUN_POINTS
-from hera_utils.argo.node_tree import FAILED, FINISHED, Branch, timestamp
+from hera_utils.argo.node_tree import Branch
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.progress import Progress
@@ -46,7 +48,7 @@ def share_of(workflow: Json) -> Share:
     points = str((metadata.get("annotations") or {}).get(POINTS) or "")
     phase = str(status.get("phase") or "Pending")
     return Share(
-        str(metadata["name"]), phase, int(points) if points.isdecimal() else 1, 1.0 if phase in FINISHED else part
+        str(metadata["name"]), phase, int(points) if points.isdecimal() else 1, 1.0 if phase in COMPLETED else part
     )
 
 
@@ -55,11 +57,17 @@ def together(
 ) -> Progress:
     """The workflows of a run as one: a row each, counted in points. total: of the run, where more are to come."""
     rows = tuple(
-        Branch(one.name, one.phase, tasks=one.points, done=int(one.done * one.points), failed=int(one.phase in FAILED))
+        Branch(
+            one.name,
+            one.phase,
+            tasks=one.points,
+            done=int(one.done * one.points),
+            failed=int(one.phase in UNSUCCESSFUL),
+        )
         for one in shares
     )
     done, points = sum(row.done for row in rows), sum(row.tasks for row in rows)
-    over = all(row.phase in FINISHED for row in rows) and points >= total
+    over = all(row.phase in COMPLETED for row in rows) and points >= total
     failed = sum(row.failed for row in rows)
     return Progress(
         name=name,
@@ -69,7 +77,7 @@ def together(
         rows=rows,
         done=done,
         total=max(total, points),
-        running=sum(row.tasks - row.done for row in rows if row.phase not in FINISHED),
+        running=sum(row.tasks - row.done for row in rows if row.phase not in COMPLETED),
         failed=failed,
         retried=0,
         started=started,
@@ -114,8 +122,8 @@ def standing(name: str, workflows: Sequence[Json], more: str = "") -> Progress:
 
     more: its phase when all of these have ended and they are not all of it: Running where somebody submits the rest, else LEFT.
     """
-    times = [timestamp((one.get("status") or {}).get("startedAt")) for one in workflows]
-    ends = [timestamp((one.get("status") or {}).get("finishedAt")) for one in workflows]
+    times = [timestamps.read((one.get("status") or {}).get("startedAt")) for one in workflows]
+    ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
     namespace = str(workflows[0]["metadata"].get("namespace", "")) if workflows else ""
     started = min((moment for moment in times if moment is not None), default=None)
     state = together(name, namespace, map(share_of, workflows), started=started)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.argo.durations import SECOND
+from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.timestamps import seconds, text
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
@@ -23,7 +25,6 @@ from hera_utils.expressions.govaluate.tokens import tokens_of
 from hera_utils.expressions.values import Long
 from hera_utils.interpreter.cron.schedules import Calendar, Every, Schedule, parse
 from hera_utils.interpreter.submission import cron_workflow
-from hera_utils.interpreter.timestamps import seconds, text
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ class Child:
 
     @property
     def over(self) -> bool:
-        return self.phase in ("Succeeded", "Failed", "Error")
+        return self.phase in COMPLETED
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from hera_utils.argo import phases
 from hera_utils.interpreter import (
     cache,
     depends,
@@ -15,7 +16,6 @@ from hera_utils.interpreter import (
     loops,
     outbound,
     outputs,
-    phases,
     progress,
     substitution,
     unopened,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from hera_utils.interpreter import depends, outbound, phases, unopened
+from hera_utils.argo import phases
+from hera_utils.interpreter import depends, outbound, unopened
 from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.state import Json
 

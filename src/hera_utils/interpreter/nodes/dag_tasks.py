@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import depends, loops, outbound, phases
+from hera_utils.argo import phases
+from hera_utils.interpreter import depends, loops, outbound
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.ledger import Ledger

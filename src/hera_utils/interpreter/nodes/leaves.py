@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import limits, new_nodes, phases, pods, timestamps
+from hera_utils.argo import phases, timestamps
+from hera_utils.interpreter import limits, new_nodes, pods
 from hera_utils.interpreter.commands import LaunchPod
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import arguments, limits, metrics, new_nodes, outbound, phases, substitution, timestamps
+from hera_utils.argo import phases, timestamps
+from hera_utils.interpreter import arguments, limits, metrics, new_nodes, outbound, substitution
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json

@@ -8,7 +8,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import cache, hooks, limits, locks, loops, outbound, outputs, phases, substitution, unopened
+from hera_utils.argo import phases
+from hera_utils.interpreter import cache, hooks, limits, locks, loops, outbound, outputs, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.scope import Scope

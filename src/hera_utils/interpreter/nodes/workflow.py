@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from hera_utils.interpreter import finish, hooks, limits, phases, substitution, unopened
+from hera_utils.argo import phases
+from hera_utils.interpreter import finish, hooks, limits, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Call, Frame, Plan
 from hera_utils.interpreter.state import Json

@@ -6,6 +6,7 @@ import contextlib
 import json
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL
 from hera_utils.errors import ExpressionError, HeraUtilsError, Refused
 from hera_utils.expressions.entropy import Entropy
@@ -13,7 +14,7 @@ from hera_utils.interpreter import event_binding
 from hera_utils.local_platform.argo_api.answers import Reply
 from hera_utils.local_platform.argo_api.request import Call, parse_value
 from hera_utils.local_platform.argo_api.templates import enumerate_kind
-from hera_utils.local_platform.clock import now, seed, stamp
+from hera_utils.local_platform.clock import now, seed
 
 Json = dict[str, Any]
 
@@ -60,7 +61,7 @@ def _dispatch(call: Call, binding: Json, event: Json) -> None:
 
 def _record(call: Call, binding: Json, message: str) -> None:
     """A warning event on the binding."""
-    metadata, at = binding["metadata"], stamp(now())
+    metadata, at = binding["metadata"], timestamps.text(now())
     involved = {"apiVersion": "argoproj.io/v1alpha1", "kind": _KIND}
     involved |= {key: metadata[key] for key in ("namespace", "name", "uid")}
     document = {

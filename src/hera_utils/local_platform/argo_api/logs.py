@@ -11,9 +11,9 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import Refused
@@ -95,14 +95,7 @@ class PodChoice:
         if self.container not in names or phase == "Pending":
             return None
         started = status.get("startTime") or document["metadata"].get("creationTimestamp") or ""
-        return PodLog(self.namespace, stored.name, _seconds(started), phase == "Running", stored.uid)
-
-
-def _seconds(text: str) -> float:
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-    except ValueError:
-        return 0.0
+        return PodLog(self.namespace, stored.name, timestamps.seconds(started), phase == "Running", stored.uid)
 
 
 async def _at_rest(platform: LocalPlatform, wanted: PodChoice, options: LogOptions) -> AsyncIterator[list[str]]:

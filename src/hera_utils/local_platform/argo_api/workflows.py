@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOWN, fault_of
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text
 from hera_utils.local_platform.argo_api.request import Call, ListOptions, untyped
-from hera_utils.local_platform.clock import instant_of
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.watch import metadata_of
@@ -137,7 +136,7 @@ class _Choice:
         self.finished_before = _instant(call.query.get("finishedBefore", ""))
         self.namespace = self.name = ""
         self.other_namespace = ""
-        self.started: tuple[datetime | None, datetime | None] = (None, None)
+        self.started: tuple[float | None, float | None] = (None, None)
         self.count_remaining = False
         for term in filter(None, options.field_selector.split(",")):
             self._read(term, call.namespace)
@@ -188,21 +187,18 @@ class _Choice:
     def by_status(self, status: Json) -> bool:
         started, finished = _instant(status.get("startedAt") or ""), _instant(status.get("finishedAt") or "")
         after, before = self.started
-        if (after or before or self.created_after) and started is None:
+        earliest = max((bound for bound in (after, self.created_after) if bound is not None), default=None)
+        if earliest is not None and not (started is not None and started > earliest):
             return False
-        if after and started and not started > after:
+        if before is not None and not (started is not None and started < before):
             return False
-        if before and started and not started < before:
-            return False
-        if self.created_after and started and not started > self.created_after:
-            return False
-        return not (self.finished_before and not (finished and finished < self.finished_before))
+        return self.finished_before is None or (finished is not None and finished < self.finished_before)
 
 
-def _instant(text: str) -> datetime | None:
+def _instant(text: str) -> float | None:
     if not text:
         return None
-    found = instant_of(text)
+    found = timestamps.read(text)
     if found is None:
         wrong = f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
         raise Refused(INTERNAL, wrong)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hera_utils.interpreter import timestamps
+from hera_utils.argo import timestamps
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.controller.metrics import RUNTIME_BUCKETS, Meters
 from hera_utils.local_platform.storage.records import StoredPod

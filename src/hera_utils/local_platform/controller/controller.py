@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hera_utils.argo import timestamps
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.events import (
@@ -33,7 +34,7 @@ from hera_utils.interpreter.events import (
 )
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
-from hera_utils.local_platform.clock import now, seed, stamp
+from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller import bare_pods, census, deletion
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Answers, Orders, about
 from hera_utils.local_platform.controller.inbox import Act, Item, Poison, Request, Told, perform, resolve
@@ -349,8 +350,8 @@ class Controller:
         log.error("the run %s/%s cannot go on", run.namespace, run.name, exc_info=error)
         message = str(error) if isinstance(error, HeraUtilsError) else f"{type(error).__name__}: {error}"
         status = run.document.setdefault("status", {})
-        status |= {"phase": "Error", "message": message, "finishedAt": stamp(turn.at)}
-        status.setdefault("startedAt", stamp(turn.at))
+        status |= {"phase": "Error", "message": message, "finishedAt": timestamps.text(turn.at)}
+        status.setdefault("startedAt", timestamps.text(turn.at))
         labels = run.document["metadata"].setdefault("labels", {})
         labels |= {"workflows.argoproj.io/phase": "Error", "workflows.argoproj.io/completed": "true"}
         for pod in self.pods_of(run.uid):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
@@ -20,7 +21,7 @@ from hera_utils.interpreter import metrics
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
-from hera_utils.local_platform.clock import Timers, new_uid, seed, stamp
+from hera_utils.local_platform.clock import Timers, new_uid, seed
 from hera_utils.local_platform.controller.locks import Answer, Asked, Holder, LockTable, wanted_locks
 from hera_utils.local_platform.controller.metrics import Meters
 from hera_utils.local_platform.controller.turn import Active, Turn
@@ -291,7 +292,7 @@ class Orders:
         """A Kubernetes Event on an object; it goes when the object goes."""
         version, kind, namespace, name, uid = about
         owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid}
-        time = stamp(turn.at)
+        time = timestamps.text(turn.at)
         document = {
             "metadata": {"name": f"{name}.{new_uid().replace('-', '')[:16]}", "ownerReferences": [owner]},
             "involvedObject": {**owner, "namespace": namespace}, "reason": reason, "message": message, "type": type_, "count": 1,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo import timestamps
 from hera_utils.errors import UnsupportedError
-from hera_utils.local_platform.clock import new_uid, seed, stamp
+from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller import bare_pods
 from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.storage import objects
@@ -41,7 +42,7 @@ def create(
     born["spec"] = {**_DEFAULTS, **spec, "template": template, "selector": selector}
     if "completions" not in spec and "parallelism" not in spec:
         born["spec"]["completions"] = 1
-    born["status"] = {"startTime": stamp(turn.at), "uncountedTerminatedPods": {}}
+    born["status"] = {"startTime": timestamps.text(turn.at), "uncountedTerminatedPods": {}}
     stored = objects.stored("Job", born, turn.version)
     if turn.look("Job", stored.namespace, stored.name) is not None:
         raise objects.already_exists("Job", stored.name)
@@ -109,7 +110,7 @@ def _go_on(controller: Controller, turn: Turn, document: Json) -> StoredObject:
         status["active"] = 0
     elif succeeded >= wanted if wanted is not None else succeeded and not active:
         _end(turn, status, "Complete", "CompletionsReached", "Reached expected number of succeeded pods")
-        status["completionTime"] = stamp(turn.at)
+        status["completionTime"] = timestamps.text(turn.at)
     else:
         # Without completions, the first success means that no new pod starts.
         missing = wanted - succeeded if wanted is not None else (0 if succeeded else spec["parallelism"])
@@ -128,7 +129,7 @@ def _go_on(controller: Controller, turn: Turn, document: Json) -> StoredObject:
 
 
 def _end(turn: Turn, status: Json, kind: str, reason: str, message: str) -> None:
-    time = stamp(turn.at)
+    time = timestamps.text(turn.at)
     first = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
     status["conditions"] = [
         {

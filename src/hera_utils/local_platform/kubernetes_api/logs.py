@@ -6,9 +6,9 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.clock import instant_of
 from hera_utils.local_platform.kubernetes_api.request import Asked
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat
@@ -55,10 +55,10 @@ def _container(pod: dict[str, object], name: str) -> str:
 def _options(asked: Asked, container: str) -> LogOptions:
     since = 0.0
     if asked.query.get("sinceTime"):
-        at = instant_of(asked.query["sinceTime"])
+        at = timestamps.read(asked.query["sinceTime"])
         if at is None:
             raise Refused(INVALID_ARGUMENT, "sinceTime: Invalid value: not a time", reason="BadRequest")
-        since = at.timestamp()
+        since = at
     if seconds := asked.number("sinceSeconds"):
         since = time.time() - seconds
     return LogOptions(

@@ -8,10 +8,10 @@ import json
 import time
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.kubernetes_api.ownership import apply, changed_otherwise
 from hera_utils.local_platform.kubernetes_api.request import Asked
 from hera_utils.local_platform.platform import LocalPlatform
@@ -176,7 +176,7 @@ def _applied(live: Json | None, asked: Asked) -> Json:
     config = _checked(asked.target.resource, asked)
     config.setdefault("metadata", {}).setdefault("name", asked.target.name)
     force, version = asked.flag("force"), asked.target.resource.group_version
-    return apply(live, config, manager, force=force, at=stamp(time.time()), version=version)
+    return apply(live, config, manager, force=force, at=timestamps.text(time.time()), version=version)
 
 
 def delete(platform: LocalPlatform, asked: Asked) -> Answer:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from functools import cache
 from typing import Any
+
+from hera_utils.argo import timestamps
 
 Json = dict[str, Any]
 
@@ -118,15 +119,8 @@ def _value(kind: str, wire: int, value: int | bytes) -> Any:
         return next((_bytes(v).decode() for n, _, v in _fields(data) if n == 1), "")
     if kind == "time":
         seconds = next((v for n, _, v in _fields(data) if n == 1), 0)
-        return _instant(int(seconds)) if seconds else None
+        return timestamps.text(int(seconds)) if seconds else None
     return _message(kind, data)
-
-
-def _instant(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, OSError) as error:
-        raise ValueError(f"{seconds} is no time") from error
 
 
 def _bytes(value: int | bytes) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.kubernetes_api.request import Asked
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import issue_token
@@ -106,11 +106,11 @@ def token(platform: LocalPlatform, asked: Asked, key: str) -> Json:
         "sub": f"system:serviceaccount:{target.namespace}:{target.name}",
         "kubernetes.io": {"namespace": target.namespace, "serviceaccount": {"name": target.name, "uid": account.uid}},
     }
-    status = {"token": issue_token(claims, key), "expirationTimestamp": stamp(claims["exp"])}
+    status = {"token": issue_token(claims, key), "expirationTimestamp": timestamps.text(claims["exp"])}
     return {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
-        "metadata": {"name": target.name, "namespace": target.namespace, "creationTimestamp": stamp(now)},
+        "metadata": {"name": target.name, "namespace": target.namespace, "creationTimestamp": timestamps.text(now)},
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": None},
         "status": status,
     }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.local_platform.storage.resources import Resource
 
 Json = dict[str, Any]
@@ -52,13 +52,10 @@ def _cell(document: Json, path: str) -> str:
 
 def age(created: str, now: float | None = None) -> str:
     """`3d4h`, `5m10s`, `42s`: the largest unit, and the next one while the number is small."""
-    try:
-        seconds = int(
-            (time.time() if now is None else now) - datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp()
-        )
-    except ValueError:
+    born = timestamps.read(created)
+    if born is None:
         return "<unknown>"
-    seconds = max(seconds, 0)
+    seconds = max(int((time.time() if now is None else now) - born), 0)
     for unit, size, below, smaller in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
         if seconds >= 2 * size:
             count, rest = divmod(seconds, size)

@@ -7,9 +7,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Protocol
 
+from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 
@@ -46,14 +46,7 @@ class LogOptions:
                 raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
 
     def text(self, line: Line) -> str:
-        return f"{instant(line[0])} {line[1]}" if self.timestamps else line[1]
-
-
-def instant(seconds: float) -> str:
-    """RFC 3339 with nanoseconds and without trailing zeros, as Kubernetes stamps log lines."""
-    whole, nanoseconds = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
-    text = datetime.fromtimestamp(whole, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{nanoseconds:09d}".rstrip("0").rstrip(".") + "Z"
+        return f"{timestamps.nano(line[0])} {line[1]}" if self.timestamps else line[1]
 
 
 def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:

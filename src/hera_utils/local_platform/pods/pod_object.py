@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.interpreter.events import (
     ContainerState,
     Event,
@@ -14,7 +15,6 @@ from hera_utils.interpreter.events import (
     PodStarted,
     PodWaiting,
 )
-from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.this_machine import NODE
 
 Json = dict[str, Any]
@@ -29,7 +29,7 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
         **given,
         "namespace": namespace,
         "uid": uid,
-        "creationTimestamp": stamp(at),
+        "creationTimestamp": timestamps.text(at),
         "ownerReferences": [
             {
                 "apiVersion": "argoproj.io/v1alpha1",
@@ -66,7 +66,7 @@ def pending(body: Json, at: float, *, message: str = "") -> Json:
     condition: Json = {
         "type": "PodScheduled",
         "status": "True" if not message else "False",
-        "lastTransitionTime": stamp(at),
+        "lastTransitionTime": timestamps.text(at),
     }
     if message:
         condition |= {"reason": "Unschedulable", "message": message}
@@ -104,7 +104,7 @@ def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = I
 
 def _common(at: float, ip: str, *, ready: bool) -> Json:
     def condition(kind: str, value: bool) -> Json:
-        return {"type": kind, "status": "True" if value else "False", "lastTransitionTime": stamp(at)}
+        return {"type": kind, "status": "True" if value else "False", "lastTransitionTime": timestamps.text(at)}
 
     return {
         "phase": "",
@@ -117,7 +117,7 @@ def _common(at: float, ip: str, *, ready: bool) -> Json:
         "hostIP": IP,
         "podIP": ip or IP,
         "podIPs": [{"ip": ip or IP}],
-        "startTime": stamp(at),
+        "startTime": timestamps.text(at),
         "qosClass": "BestEffort",
     }
 
@@ -135,7 +135,7 @@ def _fill(status: Json, body: Json, known: dict[str, ContainerState], at: float,
                 ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")
                 found.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
             else:
-                since = stamp(state.started_at if state is not None and state.started_at else at)
+                since = timestamps.text(state.started_at if state is not None and state.started_at else at)
                 found.append(_container(container, {"running": {"startedAt": since}}, ready=True))
         if found:
             status[key] = found
@@ -145,8 +145,8 @@ def _terminated(state: ContainerState, at: float) -> Json:
     ended: Json = {"exitCode": state.exit_code, "reason": state.reason or ("Error" if state.exit_code else "Completed")}
     if state.message:
         ended["message"] = state.message
-    ended["startedAt"] = stamp(state.started_at or at)
-    ended["finishedAt"] = stamp(state.finished_at or at)
+    ended["startedAt"] = timestamps.text(state.started_at or at)
+    ended["finishedAt"] = timestamps.text(state.finished_at or at)
     return ended
 
 

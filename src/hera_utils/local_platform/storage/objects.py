@@ -10,10 +10,9 @@ import binascii
 import json
 from typing import Any
 
-from hera_utils.argo import claims, faults, names
+from hera_utils.argo import claims, faults, names, timestamps
 from hera_utils.argo.scalars import json_type
 from hera_utils.errors import Refused
-from hera_utils.local_platform.clock import stamp
 from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
@@ -101,7 +100,7 @@ def born(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed
         metadata["generateName"] = given["generateName"]
     if kind not in CLUSTER_WIDE:
         metadata["namespace"] = namespace
-    metadata |= {"uid": uid, "resourceVersion": "", "generation": 1, "creationTimestamp": stamp(at)}
+    metadata |= {"uid": uid, "resourceVersion": "", "generation": 1, "creationTimestamp": timestamps.text(at)}
     if kind not in ARGO_KINDS:
         del metadata["generation"]  # Kubernetes counts generations only of what has a spec that is reconciled
     for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):

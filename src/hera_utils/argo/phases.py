@@ -1,4 +1,8 @@
-"""The phases of a node and what Argo concludes from them."""
+"""The phases of nodes and workflows, and what Argo concludes from them.
+
+Two sets say that something is over, and they differ. A node *ended* when it is in one of five phases: Skipped and Omitted are
+the ends of nodes that never ran. It *completed* when it ran and is in one of three; a workflow knows only these three ends.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,13 @@ SKIPPED = "Skipped"
 OMITTED = "Omitted"
 
 COMPLETED = frozenset({SUCCEEDED, FAILED, ERROR})
-ENDED = COMPLETED | {SKIPPED, OMITTED}
+"""Of a workflow: it is over. Of a node: it ran and is over."""
+
+NEVER_RAN = frozenset({SKIPPED, OMITTED})
+
+ENDED = COMPLETED | NEVER_RAN
+"""Of a node: nothing more will happen to it by itself."""
+
 UNSUCCESSFUL = frozenset({FAILED, ERROR})
 
 WORKFLOW_PHASES = {
