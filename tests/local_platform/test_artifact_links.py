@@ -14,7 +14,7 @@ from hera_utils.errors import PlatformError
 from hera_utils.local_platform.argo_api.artifacts import _listing, inside
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.pod import archives
-from hera_utils.local_platform.pods.pod.fault import PodFault
+from hera_utils.local_platform.pods.pod.errors import PodFault
 from hera_utils.local_platform.pods.pod.inputs import _change_mode
 
 

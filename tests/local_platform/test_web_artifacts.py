@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.pod import web
-from hera_utils.local_platform.pods.pod.fault import PodFault
+from hera_utils.local_platform.pods.pod.errors import PodFault
 
 SECRETS = {
     "user": "ada", "password": "pass:word", "id": "client id", "client-secret": "s3cr+t/=", "access-token": "unused",

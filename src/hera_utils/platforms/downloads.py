@@ -339,7 +339,7 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     import tempfile
 
     from hera_utils.local_platform.pods.pod.archives import untar
-    from hera_utils.local_platform.pods.pod.fault import PodFault
+    from hera_utils.local_platform.pods.pod.errors import PodFault
 
     target = file.with_name(file.name.removesuffix(".tgz").removesuffix(".tar.gz"))
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=file.parent) as beside:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError, UnsupportedError
 from hera_utils.local_platform.pods.pod import open_beneath
+from hera_utils.local_platform.pods.pod.errors import LeadsOut
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.provision import claim_folder
 
@@ -120,7 +121,7 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
                 with _folder(target.parent, goal_root) as folder:
                     size += _copy_one(source, Path(folder) / target.name, inside)
                 files += 1
-    except open_beneath.LeadsOut as error:
+    except LeadsOut as error:
         raise LayoutError(
             f"`{error.filename}` leads out of the claim through a link", fix="copy what the link leads to instead"
         ) from None

@@ -13,6 +13,7 @@ import pytest
 from stage import Stage
 
 from hera_utils.local_platform.pods.pod import open_beneath
+from hera_utils.local_platform.pods.pod.errors import LeadsOut
 
 Json = dict[str, Any]
 CLAIM: Json = {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}
@@ -210,7 +211,7 @@ class TestBeneath:
         "path", ["abs", "abs/secret", "root/file", "up", "up/secret", "..", "inner/../../outside", "magic"]
     )
     def test_refused(self, top: int, path: str) -> None:
-        with pytest.raises(open_beneath.LeadsOut):
+        with pytest.raises(LeadsOut):
             open_beneath.opened(top, path, os.O_PATH)
 
     @pytest.mark.parametrize("path", ["inner/file", "inner/back", "inner/../inner/./file", "/inner/file"])
@@ -222,7 +223,7 @@ class TestBeneath:
     def test_not_there(self, top: int, path: str) -> None:
         with pytest.raises(OSError) as caught:
             open_beneath.opened(top, path, os.O_PATH)
-        assert not isinstance(caught.value, open_beneath.LeadsOut)
+        assert not isinstance(caught.value, LeadsOut)
 
     def test_as_a_container_sees_it(self, top: int) -> None:
         for path in ("root/file", "../../inner/file", "inner/back"):
@@ -241,6 +242,6 @@ class TestBeneath:
         os.close(open_beneath.made(top, "a/b/c"))
         assert (claim / "a" / "b" / "c").is_dir()
         for path in ("abs/x", "up/x", "root/x", "nowhere/x"):
-            with pytest.raises(open_beneath.LeadsOut):
+            with pytest.raises(LeadsOut):
                 open_beneath.made(top, path)
         assert os.listdir(claim.parent / "outside") == ["secret"]

@@ -16,7 +16,7 @@ from hera_utils.errors import PlatformError, Refused
 from hera_utils.interpreter.archiving import STORES, repository_location
 from hera_utils.local_platform.artifacts import locations
 from hera_utils.local_platform.pods.pod import web
-from hera_utils.local_platform.pods.pod.fault import PodFault
+from hera_utils.local_platform.pods.pod.errors import PodFault
 
 Json = dict[str, Any]
 SECONDS = 600.0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import PlatformError
-from hera_utils.local_platform.pods.pod.fault import PodFault
+from hera_utils.local_platform.pods.pod.errors import PodFault
 from hera_utils.local_platform.pods.pod.store import key_of, path_of
 
 Json = dict[str, Any]

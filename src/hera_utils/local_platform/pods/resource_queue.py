@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .pod.environment import quantity
+from hera_utils.argo.quantities import QuantityError, quantity
 
 Json = dict[str, Any]
 Rank = tuple[int, int]
@@ -47,14 +47,21 @@ def need_of(pod: Json) -> Need:
 
     def request(container: Json, name: str) -> float:
         resources = container.get("resources") or {}
-        value = (resources.get("requests") or {}).get(name, (resources.get("limits") or {}).get(name, 0))
-        return quantity(value)
+        return _amount((resources.get("requests") or {}).get(name, (resources.get("limits") or {}).get(name, 0)))
 
     totals = []
     for name in ("cpu", "memory"):
         together = sum(request(c, name) for c in spec.get("containers") or [])
         totals.append(max([together, *(request(c, name) for c in spec.get("initContainers") or [])]))
     return Need(totals[0], totals[1], int(spec.get("priority") or 0))
+
+
+def _amount(text: Any) -> float:
+    """A quantity as a number; 0 for what is none."""
+    try:
+        return float(quantity(str(text)))
+    except QuantityError:
+        return 0.0
 
 
 class Shortage(NamedTuple):

@@ -10,7 +10,7 @@ import tarfile
 from typing import IO, TYPE_CHECKING
 
 from . import file_trees
-from .fault import PodFault
+from .errors import PodFault
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo

@@ -8,34 +8,48 @@ import selectors
 import signal
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from . import disk_room, processes, syscalls
+from . import disk_room, file_trees, processes, syscalls
 from .container import NOT_STARTED, Container
-from .discard import discard
 from .logs import Log
+from .network import Network
 from .plan import ContainerPlan
-from .root_fs import Mount
+from .root_fs import Mount, Roots
 
-if TYPE_CHECKING:
-    from .worker import Place
+_TICK = 0.5  # seconds between two looks
+_MEMORY_TICK = 0.1  # the same, when a container has a memory limit
+_RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full disk
 
 
-class Cell:
-    """folder: pods/<uid>. stopping: the server or the deadline ended the pod: nothing more may start."""
+class Sandbox(NamedTuple):
+    """What a worker gives to the pods that it runs. state: the state folder. proc: the worker's own /proc. namespace: descriptor of its
+    mount namespace. wakeup: a pipe in which its signals arrive as bytes.
+    """
 
-    def __init__(self, folder: str, place: Place) -> None:
-        self.folder, self.place = folder, place
-        self.containers: dict[str, Container] = {}
+    state: str
+    roots: Roots
+    network: Network
+    proc: str
+    namespace: int
+    wakeup: int
+
+
+class Containers:
+    """folder: pods/<uid>. stopping: the server or the deadline ended the pod: no command is tried again."""
+
+    def __init__(self, folder: str, sandbox: Sandbox) -> None:
+        self._folder, self._sandbox = folder, sandbox
+        self.by_name: dict[str, Container] = {}
         self.stopping = False
-        self.unread: dict[int, tuple[Container, int]] = {}
+        self._unread: dict[int, tuple[Container, int]] = {}
         """Pipes that nobody reads while the disk has no room for what comes from them: (whose, stream)."""
-        self.selector = selectors.DefaultSelector()
-        self.selector.register(place.wakeup, selectors.EVENT_READ, None)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(sandbox.wakeup, selectors.EVENT_READ, None)
 
-    def turn(self, until: float = 0.0) -> None:
-        """Wait for something to happen (at most until that time), and see to it."""
-        raise NotImplementedError
+    @property
+    def live(self) -> list[Container]:
+        return [container for container in self.by_name.values() if not container.over]
 
     # --- starting --------------------------------------------------------------------------------------------------
 
@@ -43,24 +57,24 @@ class Cell:
         """capture: keep what it writes to stdout."""
         container = Container(plan)
         container.started_at = time.time()
-        container.log = Log(f"{self.folder}/logs/{plan.name}.log", capture=capture)
+        container.log = Log(f"{self._folder}/logs/{plan.name}.log", capture=capture)
         try:
-            container.root = self.place.roots.take(plan.hidden, self._mounts(plan))
+            container.root = self._sandbox.roots.take(plan.hidden, self._mounts(plan))
             for path, (data, mode) in plan.written.items():
                 container.root.write(path, data, mode)
-            self.spawn(container)
+            self._spawn(container)
         except OSError:
             container.log.close()
             if container.root is not None:
                 container.root.discard()
             raise
-        self.containers[plan.name] = container
+        self.by_name[plan.name] = container
         return container
 
     def _mounts(self, plan: ContainerPlan) -> list[Mount]:
         return [*(Mount(path, path, True) for path in plan.exposed), *plan.mounts]
 
-    def spawn(self, container: Container) -> None:
+    def _spawn(self, container: Container) -> None:
         """A container with `tty` has one end of a terminal as stdin, stdout and stderr; the other end is read."""
         out = os.openpty() if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
         apart = container.log and container.log.captures and not container.plan.terminal
@@ -78,7 +92,7 @@ class Cell:
         for fd, stream in dict.fromkeys([(out[0], 1), (err[0], 2)] if err != out else [(out[0], 1)]):
             os.set_blocking(fd, False)
             container.open.add(fd)
-            self.selector.register(fd, selectors.EVENT_READ, (container, stream))
+            self._selector.register(fd, selectors.EVENT_READ, (container, stream))
         if refusal:
             self._ended(container, NOT_STARTED, refusal)
 
@@ -90,16 +104,16 @@ class Cell:
             container.root.enter(self._mounts(container.plan))
             yield
         finally:
-            syscalls.setns(self.place.namespace, syscalls.CLONE_NEWNS)
+            syscalls.setns(self._sandbox.namespace, syscalls.CLONE_NEWNS)
 
     def _ended(self, container: Container, code: int, message: str = "") -> None:
         """The command ended: so does everything else in its container."""
         container.pid = 0
         self.kill(container)
-        for fd, (other, stream) in list(self.unread.items()):
+        for fd, (other, stream) in list(self._unread.items()):
             if other is container:
                 self._read_again(fd, stream, container)
-        for key in [k for k in self.selector.get_map().values() if k.data and k.data[0] is container]:
+        for key in [k for k in self._selector.get_map().values() if k.data and k.data[0] is container]:
             self._drain(container, key.fd, key.data[1])
         if code != 0 and container.retries > 0 and not self.stopping and not message:
             container.retries -= 1
@@ -111,9 +125,9 @@ class Cell:
 
     def kill(self, container: Container) -> None:
         """SIGKILL to every process of the container; those that are not its command are reaped here."""
-        if any(c.pid for c in self.containers.values() if c is not container):
+        if any(c.pid for c in self.by_name.values() if c is not container):
             for _ in range(1000):  # again, for those that were just being born
-                members = processes.members(self.place.proc, container.root.namespace if container.root else "")
+                members = processes.members(self._sandbox.proc, container.root.namespace if container.root else "")
                 for pid in members:
                     with contextlib.suppress(OSError):
                         os.kill(pid, signal.SIGKILL)
@@ -130,37 +144,84 @@ class Cell:
         """Nothing of the pod may outlive it."""
         with contextlib.suppress(OSError):
             os.kill(-1, signal.SIGKILL)
-        while left := [c for c in self.containers.values() if not c.over]:
+        while left := self.live:
             for container in left:
                 if not container.pid:
                     container.end(137)
-            self.turn(time.time() + 1)
+            self.listen(1.0)
+            self.reap()
         _reap_all()
 
     def give_back(self) -> None:
         """After the outcome is recorded: the roots are free again. Raises OSError when that cannot be done."""
-        for container in self.containers.values():
+        for container in self.by_name.values():
             if container.log is not None:
                 container.log.close()
             if container.root is not None:
-                if any(mount.source.startswith(f"{self.folder}/") for mount in container.plan.mounts):
+                if any(mount.source.startswith(f"{self._folder}/") for mount in container.plan.mounts):
                     container.root.leave()  # its view holds what goes with the pod
-                self.place.roots.give_back(container.root)
+                self._sandbox.roots.give_back(container.root)
         for name in ("inputs", "volumes", "outgoing"):
-            if os.path.isdir(f"{self.folder}/{name}"):
-                discard(f"{self.folder}/{name}")
-        self.selector.close()
+            file_trees.remove(f"{self._folder}/{name}")
+        self._selector.close()
 
-    def probe(self, container: Container, argv: list[str]) -> bool:
+    def run_in(self, container: Container, argv: list[str]) -> bool:
+        """Run one more command in a container; whether it exited with 0."""
         with self.inside(container), contextlib.suppress(OSError, ValueError, IndexError):
             quiet = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
             pid = os.posix_spawnp(argv[0], argv, container.plan.env, file_actions=quiet, setsid=True)
             return os.waitpid(pid, 0)[1] == 0
         return False
 
+    # --- watching --------------------------------------------------------------------------------------------------
+
+    def watch(self, now: float) -> None:
+        """See to what no signal tells of: memory limits, and commands that are to be tried again."""
+        for container in self.live:
+            self._watch_memory(container)
+            if container.retry_at and self.stopping:
+                container.end(143)
+            elif container.retry_at and now >= container.retry_at:
+                self._retry(container, now)
+
+    def _watch_memory(self, container: Container) -> None:
+        limit = container.plan.memory_limit
+        if not limit or not container.pid or container.root is None:
+            return
+        if processes.resident(self._sandbox.proc, container.root.namespace) > limit:
+            container.reason = "OOMKilled"
+            self.kill(container)
+
+    def _retry(self, container: Container, now: float) -> None:
+        container.retry_at = 0.0
+        try:
+            self._spawn(container)
+        except OSError as error:
+            if not disk_room.is_full(error):
+                raise
+            container.retry_at = now + _RETRY_PAUSE
+
+    def next_watch(self, now: float) -> float:
+        """When `watch` is to be called at the latest."""
+        live = self.live
+        pause = _MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK
+        return min([now + pause, *(c.retry_at for c in live if c.retry_at)])
+
     # --- listening -------------------------------------------------------------------------------------------------
 
+    def listen(self, seconds: float) -> bytes:
+        """Wait at most so long for something to happen, and read what came from the containers. The signals that came: `reap` then."""
+        signals = b""
+        for key, _ in self._selector.select(seconds):
+            if key.data is None:
+                signals = os.read(self._sandbox.wakeup, 4096)
+            else:
+                container, stream = key.data
+                self._read(container, stream, key.fd)
+        return signals
+
     def reap(self) -> None:
+        """See which commands have ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -168,12 +229,12 @@ class Cell:
                 return
             if pid == 0:
                 return
-            for container in self.containers.values():
+            for container in self.by_name.values():
                 if container.pid == pid:
                     code = os.waitstatus_to_exitcode(status)
                     self._ended(container, code if code >= 0 else 128 - code)
 
-    def read(self, container: Container, fd: int, stream: int) -> None:
+    def _read(self, container: Container, stream: int, fd: int) -> None:
         try:
             data = os.read(fd, 1 << 16)
         except BlockingIOError:
@@ -183,14 +244,19 @@ class Cell:
         if data and container.log is not None:
             container.log.take(stream, data)
             if container.log.behind:  # the disk is full: the command waits in its next write
-                self.selector.unregister(fd)
-                self.unread[fd] = (container, stream)
+                self._selector.unregister(fd)
+                self._unread[fd] = (container, stream)
         elif not data:
             self._forget(container, fd)
 
+    @property
+    def behind(self) -> bool:
+        """Whether something is not in the logs yet, because the disk had no room."""
+        return bool(self._unread) or any(c.log is not None and c.log.behind for c in self.by_name.values())
+
     def catch_up(self) -> OSError | None:
         """Write what logs lack, and read on what was not read for that. The error of a full disk, if that keeps it. Raises OSError."""
-        for container in self.containers.values():
+        for container in self.by_name.values():
             if container.log is not None and container.log.behind:
                 try:
                     container.log.catch_up()
@@ -198,13 +264,13 @@ class Cell:
                     if not disk_room.is_full(error):
                         raise
                     return error
-        for fd, (container, stream) in list(self.unread.items()):
+        for fd, (container, stream) in list(self._unread.items()):
             self._read_again(fd, stream, container)
         return None
 
     def _read_again(self, fd: int, stream: int, container: Container) -> None:
-        del self.unread[fd]
-        self.selector.register(fd, selectors.EVENT_READ, (container, stream))
+        del self._unread[fd]
+        self._selector.register(fd, selectors.EVENT_READ, (container, stream))
 
     def _drain(self, container: Container, fd: int, stream: int) -> None:
         with contextlib.suppress(OSError):  # nothing left, or a terminal whose other end is closed
@@ -214,7 +280,7 @@ class Cell:
         self._forget(container, fd)
 
     def _forget(self, container: Container, fd: int) -> None:
-        self.selector.unregister(fd)
+        self._selector.unregister(fd)
         os.close(fd)
         container.open.discard(fd)
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from . import python
-from .fault import PodFault
+from .errors import PodFault
 from .shared_mounts import OWN
 
 Json = dict[str, Any]

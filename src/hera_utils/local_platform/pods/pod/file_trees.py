@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from . import open_beneath
-from .fault import PodFault
+from .errors import SpecialFile
 
 _PATH = os.O_PATH | os.O_CLOEXEC
 _PIECE = 1 << 20
@@ -24,10 +25,6 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-
-
-class Odd(PodFault):
-    """Neither a file nor a folder nor a link: nobody can keep it."""
 
 
 class Entry(NamedTuple):
@@ -64,7 +61,7 @@ def top_of(path: str) -> int:
 def entries(top: int, shown: str) -> Iterator[Entry]:
     """The file or folder and all that is in it, folders before what they hold, by name. An entry's file is open until the next one.
 
-    shown: how the top is called in a message. Raises Odd, OSError.
+    shown: how the top is called in a message. Raises SpecialFile, OSError.
     """
     todo = [""]
     while todo:
@@ -98,10 +95,10 @@ def _names(folder: int) -> list[str]:
 
 @contextlib.contextmanager
 def readable(entry: int, shown: str) -> Iterator[IO[bytes]]:
-    """The file of a descriptor, open for reading. Raises Odd for what is no file."""
+    """The file of a descriptor, open for reading. Raises SpecialFile for what is no file."""
     kind = kind_of(os.fstat(entry).st_mode)
     if kind:  # not opened: opening a device may do something to it
-        raise Odd(f"{shown} is {kind}, which cannot be kept: remove it, or write a file")
+        raise SpecialFile(f"{shown} is {kind}, which cannot be kept: remove it, or write a file")
     with open(os.open(f"/proc/self/fd/{entry}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         yield file
 
@@ -110,7 +107,7 @@ def copy(top: int, shown: str, folder: str, name: str, *, only_files: bool = Fal
     """A file or folder as the new `name` in a folder; what is one file under several names is copied under each.
 
     only_files: as a store keeps a folder, one object a file: links and empty folders are left out. Returns what was left out.
-    No link that somebody puts into the new folder meanwhile leads out of it. Raises Odd, OSError; a part of it may be there then.
+    No link that somebody puts into the new folder meanwhile leads out of it. Raises SpecialFile, OSError; a part of it may be there then.
     """
     if not stat.S_ISDIR(os.fstat(top).st_mode):
         with readable(top, shown) as file:
@@ -175,3 +172,30 @@ def write(source: IO[bytes], target: str, like: os.stat_result | None = None) ->
         if like is not None:
             os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode) & 0o777)
             os.utime(file.fileno(), ns=(like.st_atime_ns, like.st_mtime_ns))
+
+
+def remove(path: str) -> None:
+    """A file, a link, or a folder with all that is in it; nothing where there is none. Raises OSError."""
+    try:
+        is_folder = stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return
+    if is_folder:
+        discard(path)
+    else:
+        os.unlink(path)
+
+
+def discard(folder: str) -> None:
+    """Remove a folder that a container wrote, whatever its modes (an overlay's work folder is not even readable for its owner)."""
+    shutil.rmtree(folder, onerror=_make_removable)
+
+
+def _make_removable(function: object, path: str, _: object) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .fault import PodFault
+from .errors import PodFault
 
 _TYPES: dict[str, tuple[str, Callable[[int], bool]]] = {
     "Directory": ("directory", stat.S_ISDIR),

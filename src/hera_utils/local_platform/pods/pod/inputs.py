@@ -8,8 +8,7 @@ import zlib
 from typing import Any
 
 from . import archives, disk_room, file_trees, open_beneath, remote
-from .discard import discard
-from .fault import PodFault
+from .errors import LeadsOut, PodFault
 from .store import KEYED, key_of, located, path_of
 
 Json = dict[str, Any]
@@ -20,7 +19,7 @@ def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> No
 
     overlapping: name → (the volume's folder on this machine, path below it).
     """
-    _remove(folder)  # what an earlier try left
+    file_trees.remove(folder)  # what an earlier try left
     for artifact in (job["template"].get("inputs") or {}).get("artifacts") or []:
         target = f"{folder}/{artifact['name']}"
         _stage_one(job, artifact, target)
@@ -37,9 +36,9 @@ def _move(artifact: Json, source: str, volume: str, path: str) -> None:
             name = os.path.basename(path)
             if os.stat(source, follow_symlinks=False).st_dev != os.stat(parent).st_dev:
                 source = _copied(source, parent, f".{name}.{os.getpid()}.partial")
-            _remove(f"{parent}/{name}")
+            file_trees.remove(f"{parent}/{name}")
             os.rename(source, f"{parent}/{name}")
-    except open_beneath.LeadsOut:
+    except LeadsOut:
         raise PodFault(
             f"artifact {artifact['name']} failed to load: a symbolic link in {artifact['path']} leads out of the volume"
         ) from None
@@ -63,21 +62,14 @@ def _copy(source: str, folder: str, name: str) -> None:
 def _copied(source: str, folder: str, name: str) -> str:
     """A copy on another file system, whole or not at all."""
     target = f"{folder}/{name}"
-    _remove(target)
+    file_trees.remove(target)
     try:
         _copy(source, folder, name)
     except BaseException:
-        _remove(target)
+        file_trees.remove(target)
         raise
-    _remove(source)
+    file_trees.remove(source)
     return target
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        discard(path)
-    elif os.path.lexists(path):
-        os.unlink(path)
 
 
 def _stage_one(job: Json, artifact: Json, target: str) -> None:
@@ -162,7 +154,7 @@ def _unpack(artifact: Json, fetched: str, target: str) -> None:
         archives.unpack(fetched, target, kind)
         os.unlink(fetched)
     else:
-        _remove(target)
+        file_trees.remove(target)
         os.rename(fetched, target)
 
 

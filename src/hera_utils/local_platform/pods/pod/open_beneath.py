@@ -19,18 +19,12 @@ import stat
 from collections.abc import Iterator
 
 from . import syscalls
+from .errors import LeadsOut
 
 _PATH = os.O_PATH | os.O_CLOEXEC
 _FOLDER = _PATH | os.O_DIRECTORY
 _MOST_LINKS = 40  # as the kernel
 _kernel = True  # whether openat2 is there; found out by the first call
-
-
-class LeadsOut(OSError):
-    """A link of the path leads out of the folder."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(errno.EXDEV, "a symbolic link leads out of the folder", path)
 
 
 def opened(folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True) -> int:

@@ -13,8 +13,7 @@ import stat
 from typing import Any
 
 from . import archives, disk_room, file_trees, remote, store
-from .discard import discard
-from .fault import PodFault
+from .errors import PodFault, SpecialFile
 from .logs import plain
 
 Json = dict[str, Any]
@@ -119,8 +118,7 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
                     shutil.copyfile(text, partial)
                     os.rename(partial, target)
                 finally:
-                    if os.path.exists(partial):
-                        os.unlink(partial)
+                    file_trees.remove(partial)
             else:
                 (problem,) = _send(job, [(place, key, text, text)])
                 if problem:
@@ -131,8 +129,7 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
                 raise
             found.errors.append(_text(error))
         finally:
-            if os.path.exists(text):
-                os.unlink(text)
+            file_trees.remove(text)
 
 
 def _reported(job: Json, artifact: Json, key: str) -> Json:
@@ -182,7 +179,7 @@ def _value(path: str, covered: bool, found: Collected) -> str:
         try:
             with file_trees.readable(top, path) as file:
                 return file.read().decode(errors="replace")
-        except file_trees.Odd as odd:
+        except SpecialFile as odd:
             if covered:
                 raise
             found.refusal = f"failed to copy {path} to /var/run/argo/outputs/parameters/{path}: {odd}"
@@ -222,7 +219,7 @@ def _save(job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list
             target = store.path_of(folders[0], key)
             os.makedirs(os.path.dirname(target), exist_ok=True)
         left_out = _pack(top, artifact, path, target, kind, covered=covered)
-    except (file_trees.Odd, _Refusal) as odd:
+    except (SpecialFile, _Refusal) as odd:
         if covered:
             raise PodFault(str(odd)) from None
         copy = f"/var/run/argo/outputs/artifacts{path}.tgz"
@@ -281,10 +278,7 @@ def _pack(top: int, artifact: Json, path: str, target: str, kind: str, *, covere
             left_out = file_trees.copy(top, path, *os.path.split(partial), only_files=True)
         _replace(partial, target)
     finally:
-        if os.path.isdir(partial):
-            discard(partial)
-        elif os.path.lexists(partial):
-            os.unlink(partial)
+        file_trees.remove(partial)
     return left_out
 
 
@@ -303,8 +297,8 @@ def _name_in_zip(top: int, name: str, path: str, *, covered: bool) -> str:
 
 
 def _replace(partial: str, target: str) -> None:
-    if os.path.isdir(target) and not os.path.islink(target):
-        discard(target)
-    elif os.path.isdir(partial) and os.path.lexists(target):
-        os.unlink(target)
+    if os.path.isdir(partial) or (
+        os.path.isdir(target) and not os.path.islink(target)
+    ):  # a rename would not replace it
+        file_trees.remove(target)
     os.rename(partial, target)

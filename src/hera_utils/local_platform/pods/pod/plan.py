@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import environment, ports, python
-from .fault import PodFault
+from .errors import PodFault
 from .root_fs import Mount
 from .volumes import Volumes
 

@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any
 
-from .fault import PodFault
+from .errors import PodFault
 
 Json = dict[str, Any]
 SHIMS = "/argo/bin"

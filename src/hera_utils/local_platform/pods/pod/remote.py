@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .fault import PodFault
+from .errors import PodFault
 
 Json = dict[str, Any]
 

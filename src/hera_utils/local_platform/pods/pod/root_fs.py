@@ -17,10 +17,8 @@ import os
 import stat
 from typing import NamedTuple
 
-from . import open_beneath, syscalls
-from .discard import discard
+from . import file_trees, open_beneath, syscalls
 from .shared_mounts import OWN, Ground
-from .undo import undo
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
 _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
@@ -35,7 +33,7 @@ class Mount(NamedTuple):
     below: str = ""
 
     def opened(self) -> contextlib.AbstractContextManager[str]:
-        """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (beneath.LeadsOut)."""
+        """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (LeadsOut)."""
         return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
 
 
@@ -190,7 +188,7 @@ class Root:
 
     def pristine(self, home: int) -> bool:
         """Whether it is as it was before a container had it, or could be made so. home: this process's mount namespace."""
-        if not all(undo(*overlay) for overlay in self._overlays):
+        if not all(_undo(*overlay) for overlay in self._overlays):
             return False
         if self.view >= 0:
             try:
@@ -209,9 +207,9 @@ class Root:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.path.endswith(("/own/run/argo", "/own/argo/staging", "/own/run/lock")):
                         for inner in _entries(entry.path):
-                            _remove(inner)
+                            file_trees.remove(inner.path)
                     elif entry.path not in self._kept:
-                        _remove(entry)
+                        file_trees.discard(entry.path)
                 elif entry.path not in self._kept:
                     os.unlink(entry.path)
         self._furnish()
@@ -224,7 +222,7 @@ class Root:
             syscalls.unmount(self.folder)  # a tmpfs, where it was one
         for folder in (self.folder, self._own_layer):
             if os.path.isdir(folder):
-                discard(folder)
+                file_trees.discard(folder)
 
 
 class Roots:
@@ -261,7 +259,7 @@ class Roots:
         for root in self._free:
             root.discard()
         self._free.clear()
-        discard(self._folder)
+        file_trees.discard(self._folder)
 
 
 def _identity(mount: Mount) -> tuple[int, int]:
@@ -285,11 +283,32 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return list(entries)
 
 
-def _remove(entry: os.DirEntry[str]) -> None:
-    if entry.is_dir(follow_symlinks=False):
-        discard(entry.path)
-    else:
-        os.unlink(entry.path)
+def _undo(upper: str, merged: str, lower: list[str]) -> bool:
+    """Remove what `upper` has and no lower folder has, through the mounted overlay. Whether nothing else was changed.
+
+    merged: the overlay (or the folder in it). lower: the same folder in the layers below, the uppermost first. A file of a lower
+    layer that was changed or removed, a folder whose mode, owner or content was replaced, cannot be undone.
+    """
+    for entry in _entries(upper):
+        below = [path for path in (f"{folder}/{entry.name}" for folder in lower) if os.path.lexists(path)]
+        if not below:
+            if stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode):
+                return False  # a whiteout of what is no longer there
+            file_trees.remove(f"{merged}/{entry.name}")
+        elif not _is_same_folder(entry, below[0]) or not _undo(
+            entry.path, f"{merged}/{entry.name}", [path for path in below if os.path.isdir(path)]
+        ):
+            return False
+    return True
+
+
+def _is_same_folder(entry: os.DirEntry[str], below: str) -> bool:
+    above, original = entry.stat(follow_symlinks=False), os.lstat(below)
+    if not stat.S_ISDIR(above.st_mode) or not stat.S_ISDIR(original.st_mode):
+        return False
+    if (above.st_mode, above.st_uid, above.st_gid) != (original.st_mode, original.st_uid, original.st_gid):
+        return False
+    return not any(name.endswith(".overlay.opaque") for name in os.listxattr(entry.path))
 
 
 def _hide(name: str, layer: str) -> None:

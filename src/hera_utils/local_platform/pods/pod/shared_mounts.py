@@ -16,8 +16,7 @@ import contextlib
 import os
 from typing import NamedTuple
 
-from . import syscalls
-from .discard import discard
+from . import file_trees, syscalls
 
 OWN = ("/tmp", "/var/tmp", "/run", "/argo")  # every container has its own, empty
 _EMPTY = ("/mnt", "/media", "/root")  # with an unprivileged server: empty and writable
@@ -237,5 +236,5 @@ class _Probe:
                 with contextlib.suppress(OSError):
                     syscalls.unmount(target)
             else:
-                discard(changes)
+                file_trees.discard(changes)
         return True

@@ -13,8 +13,7 @@ import select
 import signal
 import socket
 
-from . import network, shared_mounts, syscalls, worker
-from .discard import discard
+from . import file_trees, network, shared_mounts, syscalls, worker
 from .processes import born
 
 _PATIENCE = 5.0  # seconds for the kernel to show that it can
@@ -76,7 +75,7 @@ def _sweep(folder: str) -> None:
         for name in os.listdir(folder):
             pid, _, age = name.partition("-")
             if born(pid) != age:
-                discard(f"{folder}/{name}")
+                file_trees.discard(f"{folder}/{name}")
     finally:
         os._exit(0)
 

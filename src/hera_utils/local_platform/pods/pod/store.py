@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .fault import PodFault
+from .errors import PodFault
 
 Json = dict[str, Any]
 KEYED = (

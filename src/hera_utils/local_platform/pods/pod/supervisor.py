@@ -15,27 +15,23 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from . import disk_room, inputs, outputs, ports, probes, processes, syscalls
+from . import disk_room, inputs, outputs, ports, probes, syscalls
 from .container import NOT_STARTED, Container, settled
-from .containers import Cell
-from .fault import PodFault
+from .containers import Containers, Sandbox
+from .errors import PodFault
 from .plan import ContainerPlan, container_plans
 from .volumes import Volumes
-
-if TYPE_CHECKING:
-    from .worker import Place
 
 Json = dict[str, Any]
 T = TypeVar("T")
 SECRETS = "secrets.json"
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
-_TICK = 0.5  # seconds between looks at the progress file
+_TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
 _MORE_ROOM = 1 << 16  # bytes
-_MEMORY_TICK = 0.1  # seconds between looks at the memory of containers that have a limit
 _SILENCE = 2.0  # seconds before the reason why a container is not ready is told: most are ready soon
 _PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
 
@@ -54,12 +50,13 @@ def failure(message: str, reason: str = "") -> Json:
     }
 
 
-class Pod(Cell):
+class Pod:
     """folder: pods/<uid>. claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
 
-    def __init__(self, folder: str, place: Place, claim: int, tell: Callable[[Json], None]) -> None:
-        super().__init__(folder, place)
-        self.claim, self.tell = claim, tell
+    def __init__(self, folder: str, sandbox: Sandbox, claim: int, tell: Callable[[Json], None]) -> None:
+        self.folder, self.sandbox, self.claim, self.tell = folder, sandbox, claim, tell
+        self.containers = Containers(folder, sandbox)
+        self.stopping = False
         self.collected: outputs.Collected | None = None
         self.errors: list[str] = []
         self.message = self.reason = ""
@@ -81,9 +78,9 @@ class Pod(Cell):
             self.message, self.reason = self.message or str(fault), self.reason or fault.reason
         except OSError as error:
             self.message = self.message or f"the pod could not be run: {error}"
-        self.kill_all()
+        self.containers.kill_all()
         try:
-            while (full := self.catch_up()) is not None:
+            while (full := self.containers.catch_up()) is not None:
                 self._wait_for_room(full)
         except OSError as error:
             self.message = self.message or f"the pod's log could not be written: {error}"
@@ -107,8 +104,8 @@ class Pod(Cell):
         with contextlib.suppress(OSError):
             syscalls.set_host_name(self.job["pod"]["metadata"]["name"])
         if not ports.uses_host(self.job["pod"]):
-            self.place.network.begin(self.job["pod"]["metadata"]["uid"])
-        self.job["address"] = self.place.network.address
+            self.sandbox.network.begin(self.job["pod"]["metadata"]["uid"])
+        self.job["address"] = self.sandbox.network.address
         self._with_room(lambda: os.makedirs(f"{self.folder}/logs", 0o700, exist_ok=True))
         if not self._stage_inputs():
             return
@@ -150,31 +147,35 @@ class Pod(Cell):
         waiting = list(plans)
         while True:
             waiting = [p for p in waiting if not self._try_start(p)]
-            mains = [self.containers.get(p.name) for p in plans if p.kind == "main"]
+            mains = [self.containers.by_name.get(p.name) for p in plans if p.kind == "main"]
             if all(c is not None and c.over for c in mains):
                 break
             self._announce(plans, waiting)
             self.turn()
         if self.collected is None and self._has_outputs():
-            main = self.containers.get("main")
+            main = self.containers.by_name.get("main")
             if main is not None and main.root is not None:
                 self._collect(main)
             else:
                 self._collect_alone()
         self._save_logs([p.name for p in plans if p.kind == "main"])
         self._end_sidecars(
-            [self.containers[p.name] for p in plans if p.kind == "sidecar" and p.name in self.containers]
+            [
+                self.containers.by_name[p.name]
+                for p in plans
+                if p.kind == "sidecar" and p.name in self.containers.by_name
+            ]
         )
 
     def _try_start(self, plan: ContainerPlan) -> bool:
         """Start a container when its dependencies succeeded; settle it when it never will (Argo: the emissary waits for them)."""
-        needed = [self.containers.get(d) for d in plan.dependencies]
+        needed = [self.containers.by_name.get(d) for d in plan.dependencies]
         failed = next((c for c in needed if c is not None and c.over and c.code != 0), None)
         if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
-            self.containers[plan.name] = settled(plan, 143, "")
+            self.containers.by_name[plan.name] = settled(plan, 143, "")
         elif failed is not None:
             message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
-            self.containers[plan.name] = settled(plan, NOT_STARTED, message)
+            self.containers.by_name[plan.name] = settled(plan, NOT_STARTED, message)
         elif all(c is not None and c.over for c in needed):
             self._begin(plan)
         else:
@@ -190,7 +191,7 @@ class Pod(Cell):
             if time.time() >= until:
                 until = time.time() + 5
                 for container in sidecars:
-                    self.kill(container)
+                    self.containers.kill(container)
 
     def _grace(self) -> float:
         given = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
@@ -198,7 +199,7 @@ class Pod(Cell):
 
     def _begin(self, plan: ContainerPlan) -> Container:
         capture = bool(self.job.get("include_script_output")) and plan.name == "main"
-        return self._with_room(lambda: self.start(plan, capture=capture))
+        return self._with_room(lambda: self.containers.start(plan, capture=capture))
 
     # --- room on the disk ------------------------------------------------------------------------------------------
 
@@ -218,13 +219,15 @@ class Pod(Cell):
     def _wait_for_room(self, error: OSError | None) -> None:
         """Until more is free than now, in which everything else of the pod goes on; some seconds at most: it may be another disk."""
         self._say_room(error)
-        then, until = disk_room.free(self.place.state), time.time() + _ROOM_TICK
-        while time.time() < until and not self.stopping and disk_room.free(self.place.state) < then + _MORE_ROOM:
+        then, until = disk_room.free(self.sandbox.state), time.time() + _ROOM_TICK
+        while True:
             self.turn(time.time() + _TICK)
+            if self.stopping or time.time() >= until or disk_room.free(self.sandbox.state) >= then + _MORE_ROOM:
+                return
 
     def _say_room(self, error: OSError | None) -> None:
         """Tell the server that the pod waits for room, or no longer."""
-        message = disk_room.shortage(self.place.state, error) if error is not None else ""
+        message = disk_room.shortage(self.sandbox.state, error) if error is not None else ""
         if bool(message) != bool(self.short_of_room):
             self.tell({"is": "waiting", "message": message})
         self.short_of_room = message
@@ -250,7 +253,7 @@ class Pod(Cell):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
                 opened.append(os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
             store, parcels = (f"/proc/self/fd/{fd}" for fd in opened)
-            with self.inside(container):
+            with self.containers.inside(container):
                 self.collected = outputs.collect(self.job, (store, parcels), self._mount_paths())
         finally:
             for fd in opened:
@@ -272,8 +275,8 @@ class Pod(Cell):
         pseudo = {"name": "wait", "volumeMounts": (template.get("containerSet") or {}).get("volumeMounts") or []}
         mounts = tuple(Volumes(self.job, self.folder).mounts(pseudo, {}))
         container = settled(ContainerPlan("wait", "wait", (), {}, "/", mounts, {}, (), ()), 0, "")
-        container.root = self.place.roots.take((), list(mounts))
-        self.containers["wait"] = container
+        container.root = self.sandbox.roots.take((), list(mounts))
+        self.containers.by_name["wait"] = container
         self._collect(container)
 
     def _save_logs(self, names: list[str]) -> None:
@@ -284,7 +287,7 @@ class Pod(Cell):
 
     def _finish_logs(self) -> None:
         """Everything that was read from the pipes is in the logs. Raises OSError."""
-        error = self.catch_up()
+        error = self.containers.catch_up()
         if error is not None:
             raise error
 
@@ -298,25 +301,21 @@ class Pod(Cell):
     # --- listening -------------------------------------------------------------------------------------------------
 
     def turn(self, until: float = 0.0) -> None:
-        for key, _ in self.selector.select(self._pause(until)):
-            if key.data is None:
-                happened = os.read(self.place.wakeup, 4096)
-                if signal.SIGTERM in happened:
-                    self._wish()
-                self.reap()
-            elif key.fd in key.data[0].open:  # not closed by what came before it in this turn
-                self.read(key.data[0], key.fd, key.data[1])
+        """Wait for something to happen (at most until that time), and see to it."""
+        signals = self.containers.listen(self._pause(until))
+        if signal.SIGTERM in signals:  # before a command that ends now is tried again
+            self._wish()
+        if signals:
+            self.containers.reap()
         self._watch_clock()
-        if self.unread or any(c.log is not None and c.log.behind for c in self.containers.values()):
-            self._say_room(self.catch_up())
+        if self.containers.behind:
+            self._say_room(self.containers.catch_up())
 
     def _pause(self, until: float) -> float:
         now = time.time()
         times = [t for t in (self.deadline, self.kill_at, until) if t]
-        live = [c for c in self.containers.values() if not c.over]
-        times += [c.retry_at for c in live if c.retry_at]
-        times.append(now + (_MEMORY_TICK if any(c.plan.memory_limit for c in live) else _TICK))
-        if not self.announced and any(c.plan.readiness for c in live):
+        times.append(self.containers.next_watch(now))
+        if not self.announced and any(c.plan.readiness for c in self.containers.live):
             times.append(self.probe_at)
         return max(0.0, min(times) - now)
 
@@ -332,35 +331,11 @@ class Pod(Cell):
             self.kill_at = now + 5
             with contextlib.suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
-        for container in list(self.containers.values()):
-            self._watch_container(container, now)
+        self.containers.watch(now)
         self._look_at_progress()
 
-    def _watch_container(self, container: Container, now: float) -> None:
-        if container.over:
-            return
-        limit = container.plan.memory_limit
-        if (
-            limit
-            and container.pid
-            and container.root is not None
-            and processes.resident(self.place.proc, container.root.namespace) > limit
-        ):
-            container.reason = "OOMKilled"
-            self.kill(container)
-        if container.retry_at and self.stopping:
-            container.end(143)
-        elif container.retry_at and now >= container.retry_at:
-            container.retry_at = 0.0
-            try:
-                self.spawn(container)
-            except OSError as error:
-                if not disk_room.is_full(error):
-                    raise
-                container.retry_at = now + _TICK
-
     def _look_at_progress(self) -> None:
-        main = self.containers.get("main")
+        main = self.containers.by_name.get("main")
         written = main.root.text("/run/argo/progress", 1 << 16) if main is not None and main.root is not None else None
         if written is None:
             return
@@ -376,13 +351,13 @@ class Pod(Cell):
         if self.announced:
             return
         free = [p for p in plans if not p.dependencies]
-        if any(p in waiting or not self.containers[p.name].up for p in free):
+        if any(p in waiting or not self.containers.by_name[p.name].up for p in free):
             return
-        if not self._all_ready([self.containers[p.name] for p in free if p.readiness]):
+        if not self._all_ready([self.containers.by_name[p.name] for p in free if p.readiness]):
             return
         self.announced = True
         at = time.time()
-        news = {"at": at, "ip": self.place.network.address}
+        news = {"at": at, "ip": self.sandbox.network.address}
         line = json.dumps({"started": at, **news}).encode() + b"\n"
         try:
             size = os.fstat(self.claim).st_size
@@ -410,7 +385,9 @@ class Pod(Cell):
     def _unready(self, container: Container) -> str:
         if container.over:
             return ""
-        way = probes.Way(functools.partial(self.probe, container), self.place.network.address, self.place.proc)
+        way = probes.Way(
+            functools.partial(self.containers.run_in, container), self.sandbox.network.address, self.sandbox.proc
+        )
         problem = probes.problem(container.plan, way)
         return f"Readiness probe of {container.plan.name} failed: {problem}" if problem else ""
 
@@ -424,18 +401,18 @@ class Pod(Cell):
         self._stop(0.0 if wish.get("force") else float(wish.get("grace", 30.0)))
 
     def _stop(self, grace: float) -> None:
-        self.stopping = True
+        self.stopping = self.containers.stopping = True
         self.kill_at = time.time() + grace
         if grace > 0:
-            for container in self.containers.values():
+            for container in self.containers.by_name.values():
                 container.signal(signal.SIGTERM)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
     def _outcome(self) -> Json:
-        containers = [c for c in self.containers.values() if c.plan.kind != "wait"]
+        containers = [c for c in self.containers.by_name.values() if c.plan.kind != "wait"]
         found: Json = {}
-        main = self.containers.get("main")
+        main = self.containers.by_name.get("main")
         if main is not None and main.code is not None:
             found["exitCode"] = str(main.code)
             if self.job.get("include_script_output") and main.log is not None:

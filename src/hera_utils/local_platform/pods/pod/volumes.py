@@ -7,7 +7,7 @@ from typing import Any
 
 from . import host_paths, open_beneath
 from .environment import expand, field, template_variables
-from .fault import PodFault
+from .errors import LeadsOut, PodFault
 from .root_fs import Mount
 
 Json = dict[str, Any]
@@ -169,7 +169,7 @@ def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
         except FileNotFoundError:
             with open_beneath.at(folder, sub_path, make=True):
                 pass
-    except open_beneath.LeadsOut:
+    except LeadsOut:
         raise PodFault(
             f'failed to prepare subPath for volumeMount "{volume}" of container "{container}": a symbolic link in "{sub_path}" leads '
             "out of the volume: mount what it leads to as a volume of its own",

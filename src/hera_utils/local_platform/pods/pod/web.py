@@ -19,7 +19,7 @@ from email.message import Message
 from http.client import HTTPException
 from typing import IO, Any
 
-from .fault import PodFault
+from .errors import PodFault
 
 Json = dict[str, Any]
 _TIMEOUT = 60  # seconds without a byte

@@ -14,9 +14,10 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from . import disk_room, supervisor, syscalls
+from .containers import Sandbox
 from .network import Network
 from .processes import born
 from .root_fs import Roots
@@ -26,18 +27,6 @@ Json = dict[str, Any]
 T = TypeVar("T")
 _PAUSE = 0.5  # seconds between looks whether there is room
 _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
-
-
-class Place(NamedTuple):
-    """What a worker gives to the pods it runs. proc: its own /proc. namespace: descriptor of its mount namespace. wakeup: signals."""
-
-    state: str
-    ground: Ground
-    roots: Roots
-    network: Network
-    proc: str
-    namespace: int
-    wakeup: int
 
 
 def main(link: socket.socket, state: str, ground: Ground, *, apart: bool) -> NoReturn:
@@ -53,7 +42,7 @@ def main(link: socket.socket, state: str, ground: Ground, *, apart: bool) -> NoR
         network = Network(proc)
         if apart:
             network.open()
-        place = Place(state, ground, roots, network, proc, home, _signals())
+        sandbox = Sandbox(state, roots, network, proc, home, _signals())
         for _ in range(_MOST_PODS):
             try:
                 packet = link.recv(4096)
@@ -61,7 +50,7 @@ def main(link: socket.socket, state: str, ground: Ground, *, apart: bool) -> NoR
                 break  # the server closed with an answer unread
             if not packet:
                 break
-            if not _supervise(packet.decode(), identity, place):
+            if not _supervise(packet.decode(), identity, sandbox):
                 break
             with contextlib.suppress(OSError):  # the server has gone
                 link.send(b".")  # clean again, and free
@@ -80,33 +69,33 @@ def _signals() -> int:
     return wakeup
 
 
-def _supervise(uid: str, identity: Json, place: Place) -> bool:
+def _supervise(uid: str, identity: Json, sandbox: Sandbox) -> bool:
     """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
-    folder = f"{place.state}/pods/{uid}"
-    wire = f"{place.state}/pods/.wire"
+    folder = f"{sandbox.state}/pods/{uid}"
+    wire = f"{sandbox.state}/pods/.wire"
 
     def tell(message: Json) -> None:
         _tell(wire, {"uid": uid, **message})
 
     try:
-        claim = _until_written(place.state, tell, lambda: _claim(folder, identity))
+        claim = _until_written(sandbox.state, tell, lambda: _claim(folder, identity))
     except OSError:
         return True  # another supervisor has it, or it was forgotten
 
     fit = True
-    pod = supervisor.Pod(folder, place, claim, tell)
+    pod = supervisor.Pod(folder, sandbox, claim, tell)
     try:
         outcome = pod.run()
     except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
         outcome = supervisor.failure(f"the supervisor failed: {error!r}")
         fit = False
-    place.network.end()
+    sandbox.network.end()
     with contextlib.suppress(FileNotFoundError):  # it was forgotten meanwhile
-        _until_written(place.state, tell, lambda: _record(folder, outcome))
+        _until_written(sandbox.state, tell, lambda: _record(folder, outcome))
     tell({"is": "finished"})
     os.close(claim)
     try:
-        pod.give_back()
+        pod.containers.give_back()
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit

@@ -1,0 +1,24 @@
+"""The errors of this folder."""
+
+from __future__ import annotations
+
+import errno
+
+
+class PodFault(Exception):
+    """The pod cannot run; the message is one sentence with its fix. `reason` is the kubelet's word, if it has one."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SpecialFile(PodFault):
+    """A pipe, a socket or a device: nobody can keep it."""
+
+
+class LeadsOut(OSError):
+    """A symbolic link of the path leads out of the folder."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EXDEV, "a symbolic link leads out of the folder", path)
