@@ -105,85 +105,25 @@ def _merge_list(target: list[Any], patch: list[Any], name: str) -> list[Any]:
 # --- RFC 6902 --------------------------------------------------------------------------------------------------------------
 
 
-def json_patch(document: Json, operations: list[Any]) -> Json:
-    """Apply all operations, or none (Refused)."""
-    result: Any = copy.deepcopy(document)
-    for operation in operations:
-        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            raise _fault("an operation needs `op` and `path`")
-        result = _apply(result, operation)
+def json_patch(document: Json, operations: Any) -> Json:
+    """Apply all operations, or none. Raises Refused, as Kubernetes answers: 400 for what is no list of operations, 422 for the rest."""
+    # here: most servers never meet a JSON patch
+    import jsonpatch
+
+    if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
+        raise Refused(INVALID_ARGUMENT, "error decoding patch: it is no list of operations", reason="BadRequest")
+    try:
+        result = jsonpatch.JsonPatch(operations).apply(document)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+        raise _rejected(str(error)) from None
     if not isinstance(result, dict):
-        raise _fault("the patched document is no object")
+        raise _rejected("the patched document is no object")
     return result
 
 
-def _apply(document: Any, operation: Json) -> Any:
-    kind, path = operation.get("op"), _pointer(operation["path"])
-    if kind == "add":
-        return _add(document, path, copy.deepcopy(_value(operation)))
-    if kind == "remove":
-        return _remove(document, path)
-    if kind == "replace":
-        _get(document, path)
-        return _add(_remove(document, path), path, copy.deepcopy(_value(operation))) if path else _value(operation)
-    if kind in ("move", "copy"):
-        source = _pointer(str(operation.get("from", "")))
-        value = copy.deepcopy(_get(document, source))
-        return _add(_remove(document, source) if kind == "move" else document, path, value)
-    if kind == "test":
-        if _get(document, path) != _value(operation):
-            raise _fault(f"testing value {operation['path']} failed", reason="Invalid")
-        return document
-    raise _fault(f"unexpected kind: {kind}")
-
-
-def _value(operation: Json) -> Any:
-    if "value" not in operation:
-        raise _fault(f"{operation.get('op')} operation does not contain a value")
-    return operation["value"]
-
-
-def _pointer(text: str) -> list[str]:
-    if text and not text.startswith("/"):
-        raise _fault(f'the path "{text}" does not begin with a slash')
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
-
-
-def _get(document: Any, path: list[str]) -> Any:
-    for part in path:
-        document = _child(document, part)
-    return document
-
-
-def _child(document: Any, part: str) -> Any:
-    if isinstance(document, dict) and part in document:
-        return document[part]
-    if isinstance(document, list) and part.isdigit() and int(part) < len(document):
-        return document[int(part)]
-    raise _fault(f"the document has no value at {part}", reason="Invalid")
-
-
-def _add(document: Any, path: list[str], value: Any) -> Any:
-    if not path:
-        return value
-    parent, last = _get(document, path[:-1]), path[-1]
-    if isinstance(parent, dict):
-        parent[last] = value
-    elif isinstance(parent, list) and (last == "-" or (last.isdigit() and int(last) <= len(parent))):
-        parent.insert(len(parent) if last == "-" else int(last), value)
-    else:
-        raise _fault(f"nothing can be added at {last}", reason="Invalid")
-    return document
-
-
-def _remove(document: Any, path: list[str]) -> Any:
-    if not path:
-        raise _fault("the whole document cannot be removed")
-    _get(document, path)
-    parent, last = _get(document, path[:-1]), path[-1]
-    del parent[int(last) if isinstance(parent, list) else last]
-    return document
-
-
-def _fault(message: str, reason: str = "BadRequest") -> Refused:
-    return Refused(INVALID_ARGUMENT, f"the patch cannot be applied: {message}", reason=reason)
+def _rejected(why: str) -> Refused:
+    return Refused(
+        INVALID_ARGUMENT,
+        f"the server rejected our request due to an error in our request: the patch cannot be applied: {why}",
+        reason="Invalid",
+    )
