@@ -28,8 +28,11 @@ if __name__ == "__main__":
     layout = ExperimentLayout(inputs.constants)
 
     # The computation, solely from these three:
-    from workflow import define
+    from workflow import define, gather
 
-    w = define(environment, inputs, layout)
-    w.create()
-    print(w.get_workflow_link())
+    points = define(environment, inputs, layout)
+    points.create()
+    print(points.get_workflow_link())
+    # The table needs every point:
+    if points.wait(poll_interval=1).status.phase == "Succeeded":
+        gather(environment, inputs, layout).create()

@@ -41,7 +41,7 @@ def collect(vintage, division, inputs_dir, results_dir, digits):
             file.write(f"{value:.{int(digits)}g}")
 
 
-def gather(results_dirs, divisions, table, digits):
+def tabulate(results_dirs, divisions, table, digits):
     """The table of all points: Theil's index of each vintage, split into between and within divisions."""
     import csv
     import json
@@ -111,12 +111,12 @@ def collect_container_constructor(environment, constants):
     )
 
 
-def gather_container_constructor(environment, constants):
+def table_container_constructor(environment, constants):
     names = ("results_dirs", "divisions", "table")
     return Script(
-        name="gather",
+        name="tabulate",
         image=image(environment),
-        source=gather,
+        source=tabulate,
         inputs=[*(Parameter(name=name) for name in names), Parameter(name="digits", value=constants.digits)],
         outputs=[Parameter(name="table", value_from=ValueFrom(path="/tmp/table.csv"))],
         volumes=[volume(environment)],
@@ -124,27 +124,14 @@ def gather_container_constructor(environment, constants):
 
 
 def define(environment, inputs, layout):
-    """The workflow, from the three things that it depends on and nothing else."""
+    """The workflow of the points, from the three things that it depends on and nothing else."""
     mount_path = environment.persisted_volume.mount_path
     inputs_dir = os.path.join(mount_path, layout.inputs_dir())
-    results_dirs = {
-        vintage: os.path.join(mount_path, layout.collect_output_dir(vintage)) for vintage in inputs.parameters.vintages
-    }
     with Workflow(generate_name="inequality-", entrypoint="dag") as w:
         stage_c = stage_container_constructor(environment)
         collect_c = collect_container_constructor(environment, inputs.constants)
-        gather_c = gather_container_constructor(environment, inputs.constants)
         with DAG(name="dag"):
             stage_t = Task(name="stage", template=stage_c, arguments={"inputs_dir": inputs_dir})
-            fanin_t = Task(
-                name="gather",
-                template=gather_c,
-                arguments={
-                    "results_dirs": json.dumps(results_dirs),
-                    "divisions": json.dumps(inputs.parameters.divisions),
-                    "table": os.path.join(mount_path, layout.table()),
-                },
-            )
             for vintage in inputs.parameters.vintages:
                 collect_t = Task(
                     name="collect-" + layout.container_name_postend(vintage),
@@ -153,9 +140,30 @@ def define(environment, inputs, layout):
                         "vintage": vintage,
                         "division": "{{item}}",
                         "inputs_dir": inputs_dir,
-                        "results_dir": results_dirs[vintage],
+                        "results_dir": os.path.join(mount_path, layout.collect_output_dir(vintage)),
                     },
                     with_items=inputs.parameters.divisions,
                 )
-                stage_t >> collect_t >> fanin_t
+                stage_t >> collect_t
+    return w
+
+
+def gather(environment, inputs, layout):
+    """The workflow that runs once, when every point is done: the table."""
+    mount_path = environment.persisted_volume.mount_path
+    results_dirs = {
+        vintage: os.path.join(mount_path, layout.collect_output_dir(vintage)) for vintage in inputs.parameters.vintages
+    }
+    with Workflow(generate_name="inequality-table-", entrypoint="dag") as w:
+        table_c = table_container_constructor(environment, inputs.constants)
+        with DAG(name="dag"):
+            Task(
+                name="table",
+                template=table_c,
+                arguments={
+                    "results_dirs": json.dumps(results_dirs),
+                    "divisions": json.dumps(inputs.parameters.divisions),
+                    "table": os.path.join(mount_path, layout.table()),
+                },
+            )
     return w
