@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.provenance import rerun
 from hera_utils.provenance.crate import Around, submittable, write_crate
+from hera_utils.provenance.git import without_credentials
 from hera_utils.provenance.manifest import KnownFile
-from hera_utils.provenance.surroundings import sources_of, without_credentials
+from hera_utils.provenance.modules import sources_of
 from hera_utils.results.whole_run import WholeRun
 from hera_utils.runs.record import PointRow
 

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from hera_utils.errors import RunFailed
-from hera_utils.watch.display import ASCII, UNICODE, Lines, LiveDisplay, duration, picture, shown, symbols_for
+from hera_utils.spans import stopwatch
+from hera_utils.watch.display import ASCII, UNICODE, Lines, LiveDisplay, picture, shown, symbols_for
 from hera_utils.watch.follow import follow, pause
 from hera_utils.watch.progress import progress
 
@@ -145,7 +146,7 @@ def test_what_a_task_waits_for_is_said_once_in_a_pipe():
 
 
 def test_durations():
-    assert [duration(s) for s in (0, 0.04, 1.25, 41, 61, 3723)] == [
+    assert [stopwatch(s) for s in (0, 0.04, 1.25, 41, 61, 3723)] == [
         "< 1 s",
         "0.0 s",
         "1.2 s",

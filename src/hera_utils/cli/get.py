@@ -122,11 +122,12 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> Iterator[str]:
     from hera_utils.argo.node_tree import seconds
     from hera_utils.cli.terminal import painted
-    from hera_utils.watch.display import duration, row_text
+    from hera_utils.spans import stopwatch
+    from hera_utils.watch.display import row_text
 
     took = seconds(branch.attempts[-1] if branch.attempts else branch.node)
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""
-    time = f"  {duration(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
+    time = f"  {stopwatch(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
     yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{time}{again}", depth))
     shown = branch.parts
     if not everything and len(shown) > _MOST_PARTS:

@@ -152,7 +152,8 @@ def _phase(workflow: Json) -> str:
 def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     from hera_utils.argo import timestamps
     from hera_utils.cli.terminal import symbols
-    from hera_utils.watch.display import SUSPENDED, duration
+    from hera_utils.spans import age, stopwatch
+    from hera_utils.watch.display import SUSPENDED
 
     status = workflow.get("status") or {}
     phase = status.get("phase") or "Pending"
@@ -167,15 +168,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
         workflow["metadata"]["name"],
         f"{symbols().of(shown)} {shown}",
         "" if created is None else age(now - created),
-        "" if start is None else duration(max(0.0, (end or now) - start)),
+        "" if start is None else stopwatch(max(0.0, (end or now) - start)),
         status.get("progress") or "",
         " ".join(message.split())[:_MOST_OF_A_MESSAGE],
     )
-
-
-def age(seconds: float) -> str:
-    """`41s`, `5m`, `3h`, `12d`, as kubectl tells ages."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(0, int(seconds))}s"

@@ -67,12 +67,11 @@ def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
 
 def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
     """The versions of now: of software, of packages."""
-    from importlib.metadata import version
+    from hera_utils.installed import version_of
+    from hera_utils.provenance.python import python_environment
 
-    from hera_utils.provenance.surroundings import python_facts
-
-    python = python_facts()
-    told = {"Python": python.version, "Hera": version("hera"), "Argo": argo, "hera_utils": version("hera_utils")}
+    python = python_environment()
+    told = {"Python": python.version, "Hera": version_of("hera"), "Argo": argo, "hera_utils": version_of("hera_utils")}
     return told, dict(python.packages)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from hera_utils.digests import sha256_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.experiment.layout import File
 from hera_utils.experiment.points import Point
-from hera_utils.platforms.downloads import digest
 from hera_utils.provenance.manifest import KnownFile
 
 MOST_FILES = 1000
@@ -25,7 +25,7 @@ def checksums(files: DeclaredFiles, points: Iterable[Point]) -> tuple[KnownFile,
         if len(found) >= MOST_FILES or path.stat().st_size > room:
             break
         room -= path.stat().st_size
-        found[file.path] = KnownFile(file.path, path.stat().st_size, digest(path), written)
+        found[file.path] = KnownFile(file.path, path.stat().st_size, sha256_of(path), written)
     return tuple(found.values())
 
 

@@ -19,7 +19,8 @@ from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain
 from hera_utils.preflight.concurrency import times
 from hera_utils.preflight.limits import Size, breaches, size
-from hera_utils.provenance.modules import Sources, packages
+from hera_utils.provenance.modules import Sources
+from hera_utils.provenance.python import packages
 from hera_utils.settings.resolve import CLIContext
 
 __all__ = ["Plan", "document_of", "environment_of", "plan", "refuse_too_large", "task_count"]

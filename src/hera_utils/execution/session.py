@@ -39,13 +39,14 @@ from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.writers import WRITES, Writes, rival, writes_of
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.values import plain
+from hera_utils.installed import version_of
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.limits import breaches
-from hera_utils.provenance.surroundings import commit_of
+from hera_utils.provenance.git import commit_of
 from hera_utils.results.secrecy import refuse_secret_inputs
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
 from hera_utils.settings.command_line import Launch, without_secrets
@@ -82,7 +83,11 @@ def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: s
         "git": None
         if commit is None
         else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},
-        "versions": {"python": sys.version.split()[0], **_versions()},
+        "versions": {
+            "python": sys.version.split()[0],
+            "hera_utils": version_of("hera_utils"),
+            "hera": version_of("hera"),
+        },
     }
 
 
@@ -94,18 +99,6 @@ def platform_of(context: CLIContext) -> str:
         return "local" if context.platform == "local" else str(context.argo_server)
     bare = Connection("", kubeconfig=context.k8s_config_file, context=context.k8s_context)
     return Cluster(bare).access().address.server
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in ("hera_utils", "hera"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 class Realization:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.installed import version_of
 from hera_utils.local_platform.server import Serving
 from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
 
@@ -239,9 +240,4 @@ def _replace(state: Path, known: Json) -> None:
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("hera_utils")
-    except PackageNotFoundError:
-        return "0"
+    return version_of("hera_utils") or "0"

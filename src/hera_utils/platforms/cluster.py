@@ -24,12 +24,13 @@ from hera_utils.errors import (
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster_access import ClusterAccess
 from hera_utils.platforms.connection import Connection, connect
-from hera_utils.platforms.credentials import expiry, told_moment, told_span
+from hera_utils.platforms.credentials import expiry, told_moment
 from hera_utils.platforms.http_errors import VERIFY
 from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.secret import mask
+from hera_utils.spans import rough_span
 
 Json = dict[str, Any]
 
@@ -291,7 +292,7 @@ class Cluster:
             ended = expiry(self.access().token())
         over = ""
         if ended is not None and ended <= time.time():
-            over = f": its token expired at {told_moment(ended)}, {told_span(time.time() - ended)} ago"
+            over = f": its token expired at {told_moment(ended)}, {rough_span(time.time() - ended)} ago"
         context = f" (context {self._access.chosen.context})" if self._access is not None else ""
         return AccessError(
             f"the Kubernetes cluster refuses the credential of {self._origin()}{context}{over}",

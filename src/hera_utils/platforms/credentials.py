@@ -258,13 +258,3 @@ def expiry(token: str) -> float | None:
 def told_moment(seconds: float) -> str:
     """A moment for people: `2026-11-23 12:00:00 UTC`."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def told_span(seconds: float) -> str:
-    """A span for people: `47 min`, `3 h`, `2 days`."""
-    minutes = abs(seconds) / 60
-    if minutes < 1:
-        return f"{abs(seconds):.0f} s"
-    if minutes < 120:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"

@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from hera_utils.digests import sha256_of
 from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
 from hera_utils.platforms.argo_http import ArgoHttp, Unanswered
 from hera_utils.platforms.connection import Connection
@@ -184,7 +185,7 @@ class _Keeper:
         if one is None:
             return None
         file = self.folder / one["path"]
-        if file.is_file() and file.stat().st_size == one.get("bytes") and digest(file) == one.get("sha256"):
+        if file.is_file() and file.stat().st_size == one.get("bytes") and sha256_of(file) == one.get("sha256"):
             return Saved(artifact, str(one["path"]), int(one["bytes"]), str(one["sha256"]), again=True)
         return None
 
@@ -361,14 +362,6 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
     if not keep:
         file.unlink()
     return target
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    found = hashlib.sha256()
-    for piece in _pieces(path):
-        found.update(piece)
-    return found.hexdigest()
 
 
 def legal(name: str) -> str:

@@ -16,9 +16,10 @@ import urllib3.exceptions
 from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import expiry, told_moment, told_span
+from hera_utils.platforms.credentials import expiry, told_moment
 from hera_utils.platforms.proxies import proxy_for, without_credentials
 from hera_utils.settings.secret import mask
+from hera_utils.spans import rough_span
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
 VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
@@ -284,7 +285,7 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
         )
     ended = expiry(token)
     if ended is not None and ended <= time.time():
-        ago = told_span(time.time() - ended)
+        ago = rough_span(time.time() - ended)
         return AccessError(
             f"the token for the Argo server at {url} expired at {told_moment(ended)}, {ago} ago", fix=_NEW_TOKEN
         )

@@ -12,7 +12,6 @@ from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection, connect
-from hera_utils.platforms.credentials import told_span
 from hera_utils.platforms.http_errors import strange
 from hera_utils.platforms.kubernetes_http import Answer, KubernetesHttp, Request
 from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
@@ -21,6 +20,7 @@ from hera_utils.preflight.inquiry import Asker, Place, in_parallel
 from hera_utils.preflight.needs import Needs
 from hera_utils.preflight.tokens import Token, read_token
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.spans import rough_span
 
 SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
 """Seconds that two clocks may differ before it is told, and before it is a problem: tokens are then refused or live too long
@@ -175,19 +175,19 @@ def _token(place: Place, current: str) -> Finding | None:
     left = token.expires - time.time()
     if left < LEAST_LEFT:
         when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
-        ago = f" {told_span(-left)} ago" if left <= 0 else ""
+        ago = f" {rough_span(-left)} ago" if left <= 0 else ""
         return problem("token", f"the token {when}{ago} ({origin})", _new_token(place))
     if refreshed:
-        return good("token", f"token valid for {told_span(left)}, refreshed by itself ({origin})")
+        return good("token", f"token valid for {rough_span(left)}, refreshed by itself ({origin})")
     wanted = place.needs.deadline or USUAL_RUN
     if left < wanted:
         told_run = "the run may take" if place.needs.deadline else "a run may take"
         return warning(
             "token",
-            f"the token is valid for {told_span(left)} only, {told_run} {told_span(wanted)}: following it would end, the run goes on",
+            f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(wanted)}: following it would end, the run goes on",
             f"{_new_token(place)}; one of a service account is refreshed by itself (--argo_service_account, without a token)",
         )
-    return good("token", f"token valid for {told_span(left)} ({origin})")
+    return good("token", f"token valid for {rough_span(left)} ({origin})")
 
 
 def _origin(place: Place) -> str:
@@ -259,7 +259,7 @@ def _clock(answers: list[Answer]) -> Iterator[Finding]:
         yield good("clock", "this machine's clock and the cluster's agree")
         return
     behind = "behind" if worst > 0 else "ahead of"
-    message = f"this machine's clock is {told_span(abs(worst))} {behind} the cluster's"
+    message = f"this machine's clock is {rough_span(abs(worst))} {behind} the cluster's"
     fix = "set it: sudo timedatectl set-ntp true (where it is right: tell the cluster's owner)"
     if abs(worst) < SKEW_WRONG:
         yield warning("clock", message, fix)

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from hera_utils.provenance.modules import names_in
+
 _TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 # What is imported under another name than it is installed by; the most used ones of science.
@@ -54,11 +56,8 @@ def imported(source: str) -> set[str]:
 
 def _imports(body: Iterable[ast.stmt]) -> Iterator[str]:
     for statement in body:
-        if isinstance(statement, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom):
-            if statement.module and not statement.level:
-                yield statement.module.partition(".")[0]
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from (name.partition(".")[0] for name in names_in(statement, None))
         elif isinstance(statement, ast.With | ast.For | ast.While):
             yield from _imports(statement.body)
         # what stands in functions, `try` and `if` may never run

@@ -17,14 +17,16 @@ import mimetypes
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import ResourceError
+from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
+from hera_utils.provenance.git import Commit, commit_of
 from hera_utils.provenance.manifest import CrateFile, Execution, KnownFile, Told
-from hera_utils.provenance.surroundings import Commit, commit_of, python_facts, sources_of
+from hera_utils.provenance.modules import sources_of
+from hera_utils.provenance.python import python_environment
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets
 from hera_utils.results.whole_run import WholeRun
@@ -68,7 +70,7 @@ def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | 
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     # of a server that others use too, what a workflow names is not run here: it may be anybody's program
-    python = python_facts(_interpreter(run.documents) if around.local else "")
+    python = python_environment(_interpreter(run.documents) if around.local else "")
     contents: dict[str, tuple[str, str, str]] = {}  # path → (text, what it is, role)
     for document in run.documents:
         name = str(document["metadata"]["name"])
@@ -199,7 +201,12 @@ def _inputs(run: WholeRun) -> Json:
 
 
 def _with_surroundings(told: Told, python: str, system: str, around: Around, commit: Commit | None) -> Told:
-    versions = {"Python": python, "Hera": _version("hera"), "Argo": around.argo, "hera_utils": _version("hera_utils")}
+    versions = {
+        "Python": python,
+        "Hera": version_of("hera"),
+        "Argo": around.argo,
+        "hera_utils": version_of("hera_utils"),
+    }
     facts = {"platform": "local" if around.local else "an Argo server", "system": system}
     if commit is not None:
         facts |= {"commit": commit.commit, "branch": commit.branch, "repository": commit.remote}
@@ -211,13 +218,6 @@ def _with_surroundings(told: Told, python: str, system: str, around: Around, com
         versions={name: number for name, number in versions.items() if number},
         facts={name: text for name, text in facts.items() if text},
     )
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _interpreter(documents: Iterable[Json]) -> str:

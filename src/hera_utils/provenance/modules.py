@@ -1,77 +1,85 @@
-"""The files that a task's code is in besides the workflow document: modules that Hera's runner imports, and the user's own that
-those (or a script's source) import in turn. Only files below the experiment's folder count: what is installed is a package.
+"""The user's own modules that a Python source imports, found by reading it: nothing is run, and a computed name is not seen.
+
+Only files below the experiment's folder count: what is installed is a package (python.py).
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.util
+import itertools
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from hera_utils.digests import short_digest
 from hera_utils.provenance.python_source import without_comments
 
 Json = dict[str, Any]
 
 _RUNNER = "hera.workflows.runner"
+_MOST_SOURCES = 200
+_LARGEST_SOURCE = 1 << 20
+
+
+def user_modules(source: bytes, folder: Path, package: str = "") -> dict[str, Path]:
+    """The modules below `folder` that a source imports, directly or not: dotted name → file.
+
+    package: the one that the source is in; "" for a script in `folder`, whose relative imports begin there.
+    """
+    modules: dict[str, Path] = {}
+    waiting = [(source, package)]
+    while waiting:
+        for name in _imported_names(*waiting.pop(0)):
+            path = _file_of(name, folder)
+            content = None if path is None or name in modules else _content(path)
+            if path is not None and content is not None:
+                modules[name] = path
+                waiting.append((content, _package_of(name, path)))
+    return modules
+
+
+def sources_of(script: Path) -> dict[str, bytes]:
+    """The script and its modules: path relative to the script's folder → content. At most 200 files, each of at most 1 MiB."""
+    folder = script.parent
+    contents: dict[str, bytes] = {}
+    for path in [script, *user_modules(_content(script) or b"", folder).values()]:
+        content = _content(path)
+        if content is not None and len(content) <= _LARGEST_SOURCE:
+            contents.setdefault(path.relative_to(folder).as_posix(), content)
+    return dict(itertools.islice(contents.items(), _MOST_SOURCES))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 class Sources:
-    """folder: of the experiment's script."""
+    """The modules that the code of a template is in besides the workflow document. folder: of the experiment's script."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
 
     def __call__(self, template: Json) -> Mapping[str, str]:
-        """Module → digest of its file, for the code that a template runs."""
+        """Module → digest of its file, comments left out."""
         script = template.get("script") or {}
         module = runner_module(template)
         if module:
-            path = self._file(module)
+            path = _file_of(module, self.folder) or _importable(module)
             if path is None:
                 return {}
-            packages_above = self._imported(f"import {module}".encode())
-            return {
-                module: _digest(path),
-                **packages_above,
-                **self._imported(path.read_bytes(), _package(module, path)),
-            }
+            above = user_modules(f"import {module}".encode(), self.folder)
+            inside = user_modules(path.read_bytes(), self.folder, _package_of(module, path))
+            return {name: _digest(file) for name, file in {module: path, **above, **inside}.items()}
         words = str(script.get("source") or "")
         python = any("python" in str(word) for word in script.get("command") or ())
-        return self._imported(words.encode()) if python and "import" in words else {}
-
-    def _imported(self, source: bytes, package: str = "") -> dict[str, str]:
-        """The user's modules that a source imports, and those that these import. package: the one that the source is in."""
-        found: dict[str, str] = {}
-        waiting = [(source, package)]
-        while waiting:
-            for name in _imports(*waiting.pop()):
-                path = self._beside(name)
-                if path is not None and name not in found:
-                    found[name] = _digest(path)
-                    waiting.append((path.read_bytes(), _package(name, path)))
-        return found
-
-    def _beside(self, name: str) -> Path | None:
-        stem = self.folder.joinpath(*name.split("."))
-        return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
-
-    def _file(self, module: str) -> Path | None:
-        beside = self._beside(module)
-        if beside is not None:
-            return beside
-        known = getattr(sys.modules.get(module), "__file__", None)
-        if known is None:
-            try:
-                spec = importlib.util.find_spec(module)
-            except (ImportError, ValueError):
-                return None
-            known = spec.origin if spec is not None else None
-        return Path(known) if known and Path(known).is_file() else None
+        modules = user_modules(words.encode(), self.folder) if python and "import" in words else {}
+        return {name: _digest(file) for name, file in modules.items()}
 
 
 def runner_module(template: Json) -> str:
@@ -83,61 +91,69 @@ def runner_module(template: Json) -> str:
     return ""
 
 
-def _digest(path: Path) -> str:
-    return hashlib.blake2b(without_comments(path.read_bytes()), digest_size=8).hexdigest()
+def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:
+    """The dotted names that an import statement may load as modules. package: what relative imports begin at, None to leave them out."""
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            yield alias.name
+    elif isinstance(statement, ast.ImportFrom):
+        module = _absolute(statement, package)
+        if module is not None:
+            yield from filter(None, [module])
+            for alias in statement.names:
+                yield f"{module}.{alias.name}" if module else alias.name
 
 
-def _package(module: str, path: Path) -> str:
+def _absolute(statement: ast.ImportFrom, package: str | None) -> str | None:
+    """The module of a `from … import`; None for a relative one that leads out of the folder."""
+    if not statement.level:
+        return statement.module or ""
+    parts = package.split(".") if package else []
+    if package is None or statement.level > len(parts) + 1:
+        return None
+    above = parts[: len(parts) - statement.level + 1]
+    return ".".join([*above, *([statement.module] if statement.module else [])])
+
+
+@lru_cache(maxsize=1024)
+def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
+    """The modules that a source may import, and the packages above them: Python runs these first."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    names = (name for node in ast.walk(tree) for name in names_in(node, package))
+    return tuple(dict.fromkeys(part for name in names for part in _with_packages(name)))
+
+
+def _with_packages(name: str) -> Iterator[str]:
+    """`a`, `a.b`, `a.b.c` of `a.b.c`."""
+    parts = name.split(".")
+    yield from (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _file_of(module: str, folder: Path) -> Path | None:
+    """A package before a module of the same name, as Python takes them."""
+    stem = folder.joinpath(*module.split("."))
+    return next((path for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")) if path.is_file()), None)
+
+
+def _importable(module: str) -> Path | None:
+    """The file of a module that this process could import from elsewhere."""
+    origin = getattr(sys.modules.get(module), "__file__", None)
+    if origin is None:
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+        origin = spec.origin if spec is not None else None
+    return Path(origin) if origin and Path(origin).is_file() else None
+
+
+def _package_of(module: str, path: Path) -> str:
     """The package that a module is in, or is: what its relative imports begin at."""
     return module if path.name == "__init__.py" else module.rpartition(".")[0]
 
 
-@lru_cache(maxsize=1024)
-def _imports(source: bytes, package: str) -> tuple[str, ...]:
-    """The modules that may be meant, and the packages above them: Python runs these first."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return ()
-    return tuple(dict.fromkeys(one for name in _names(tree, package) for one in (*_above(name), name)))
-
-
-def _above(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    yield from (".".join(parts[:count]) for count in range(1, len(parts)))
-
-
-def _names(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name
-        elif isinstance(node, ast.ImportFrom):
-            module = _meant(node, package)
-            if module:
-                yield module
-                for alias in node.names:
-                    yield f"{module}.{alias.name}"
-
-
-def _meant(node: ast.ImportFrom, package: str) -> str:
-    """The module of a `from … import`; "" for a relative one that leads out of the package."""
-    if not node.level:
-        return node.module or ""
-    parts = package.split(".")
-    if not package or node.level > len(parts):
-        return ""
-    return ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
-
-
-@cache
-def packages() -> dict[str, str]:
-    """Every installed distribution and its version."""
-    from importlib.metadata import distributions
-
-    found: dict[str, str] = {}
-    for one in distributions():
-        name = one.metadata["Name"]
-        if name:
-            found.setdefault(name.lower(), one.version)
-    return dict(sorted(found.items()))
+def _digest(path: Path) -> str:
+    return short_digest(without_comments(path.read_bytes()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.provenance.manifest import NAME
+from hera_utils.provenance.python import canonical
 from hera_utils.runs.record import RUN_LABEL
 from hera_utils.settings.secret import MASK
 
@@ -153,24 +153,19 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
         for name, number in recorded.versions.items()
         if versions.get(name, number) != number
     ]
-    now = {_canonical(name): number for name, number in packages.items()}
+    now = {canonical(name): number for name, number in packages.items()}
     others = sorted(
         name
         for name, number in recorded.packages.items()
-        if _canonical(name) not in ("hera", "hera-utils") and now.get(_canonical(name)) != number
+        if canonical(name) not in ("hera", "hera-utils") and now.get(canonical(name)) != number
     )
     if others:
         shown = ", ".join(
-            f"{name} {recorded.packages[name]} → {now.get(_canonical(name), 'none')}" for name in others[:5]
+            f"{name} {recorded.packages[name]} → {now.get(canonical(name), 'none')}" for name in others[:5]
         )
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         told.append(f"other packages: {shown}{more}")
     return told
-
-
-def _canonical(name: str) -> str:
-    """A package's name as all its spellings have it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def as_new(document: Json, given: Mapping[str, str]) -> Json:

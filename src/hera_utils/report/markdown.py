@@ -7,11 +7,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hera_utils.report.graph import graph
-from hera_utils.report.page_data import duration, resources, story
+from hera_utils.report.page_data import resources, story
 from hera_utils.results.columns import Column
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import sheets
 from hera_utils.results.whole_run import WholeRun
+from hera_utils.spans import span_in_words
 
 Json = dict[str, Any]
 
@@ -49,7 +50,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
 def _summary(told: Json) -> str:
     begun = told["begun"]
     when = "" if begun is None else f", {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d %H:%M} UTC"
-    took = "" if told["ended"] is None else f" It took {duration(told['ended'] - begun)}."
+    took = "" if told["ended"] is None else f" It took {span_in_words(told['ended'] - begun)}."
     points = told["points"]
     swept = f"{sum(points.values())} points, {points.get('Succeeded', 0)} of them done; " if points else ""
     counts = ", ".join(f"{count} {status.lower()}" for status, count in told["counts"].items())
@@ -96,8 +97,8 @@ def _times(results: Results) -> str:
         (
             one["template"],
             str(one["tasks"]),
-            duration(one["seconds"]),
-            duration(one["longest"]),
+            span_in_words(one["seconds"]),
+            span_in_words(one["longest"]),
             *(str(one["usage"].get(name, 0)) for name in names),
         )
         for one in found

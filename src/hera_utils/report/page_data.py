@@ -6,7 +6,7 @@ Bounded: at most MOST_ROWS rows a table, LONGEST characters a cell, MOST_FAILURE
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hera_utils.argo import timestamps
@@ -246,19 +246,3 @@ def _left_out(results: Results) -> list[str]:
     if failed > MOST_FAILURES:
         told.append(f"the first {MOST_FAILURES} of {failed:,} failures are told")
     return told
-
-
-def duration(seconds: float | None) -> str:
-    """`12 s`, `3 min 05 s`, `2 h 05 min`."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 and seconds != int(seconds) else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def usage_text(usage: Mapping[str, int]) -> str:
-    """Argo's resourcesDuration in words: cpu in core seconds, memory in 100 MiB seconds."""
-    return ", ".join(f"{name} {amount:,} s" for name, amount in usage.items() if amount)

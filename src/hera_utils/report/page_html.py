@@ -12,9 +12,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from hera_utils.report.page_data import duration, story
+from hera_utils.report.page_data import story
 from hera_utils.results.results import Results
 from hera_utils.results.whole_run import WholeRun
+from hera_utils.spans import span_in_words
 
 Json = dict[str, Any]
 
@@ -56,5 +57,5 @@ def _digest(text: str) -> str:
 
 def _plain(told: Json) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in told["counts"].items())
-    took = "" if told["ended"] is None else f" in {duration(told['ended'] - told['begun'])}"
+    took = "" if told["ended"] is None else f" in {span_in_words(told['ended'] - told['begun'])}"
     return f"{told['run']}: {told['phase']}{took}; tasks: {counts}."

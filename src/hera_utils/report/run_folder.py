@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.provenance.crate import Around, write_crate
-from hera_utils.provenance.facts import facts_of
 from hera_utils.provenance.manifest import KnownFile
+from hera_utils.report.facts import report_facts
 from hera_utils.report.page_data import story
 from hera_utils.report.page_html import page
 from hera_utils.results.results import Results
@@ -60,12 +60,6 @@ def _with_fix(error: Exception) -> str:
 def around(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> Around:
     connection = client.connection
     return Around(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
-
-
-def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
-    connection = client.connection
-    where = "local: this machine, no cluster" if connection.local else f"the Argo server {connection.argo_server}"
-    return facts_of(run, where, argo=client.version())
 
 
 def report_page(

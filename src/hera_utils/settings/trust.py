@@ -9,7 +9,6 @@ a program, or a state folder, whose content would act as the user. `hera-utils t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hera_utils.digests import sha256_of
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import TOKEN_FIELDS
 from hera_utils.settings.resolve import CLIContext
@@ -124,7 +124,7 @@ def forget(files: Iterable[str], folder: Path) -> None:
 
 def _digest(file: str) -> str:
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return sha256_of(Path(file))
     except OSError:
         return ""
 

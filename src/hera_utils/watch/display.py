@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hera_utils.argo.node_tree import Branch
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
+from hera_utils.spans import stopwatch
 from hera_utils.watch.progress import Progress, ordered
 from hera_utils.watch.waits import is_ordinary
 
@@ -66,17 +67,6 @@ def symbols_for(encoding: str | None) -> Symbols:
 
 def style_of(phase: str) -> str:
     return _STYLES.get(phase, "dim")
-
-
-def duration(seconds: float) -> str:
-    """`1.2 s`, `00:41`, `1:02:03`; `2 s` for what was only measured in whole seconds."""
-    if seconds == 0:
-        return "< 1 s"
-    if seconds < 10:
-        return f"{seconds:.0f} s" if seconds == int(seconds) else f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 class Display(Protocol):
@@ -228,10 +218,10 @@ def _remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
         remarks.append(f"{symbols.failed} {progress.failed} failed")
     if progress.retried:
         remarks.append(f"{progress.retried} retried")
-    remarks.append(duration(elapsed))
+    remarks.append(stopwatch(elapsed))
     left = None if progress.suspended else progress.remaining(elapsed)
     if left is not None:
-        remarks.append(f"about {duration(max(1.0, left))} left")
+        remarks.append(f"about {stopwatch(max(1.0, left))} left")
     return remarks
 
 

@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import Any
 
 from hera_utils.argo.phases import UNSUCCESSFUL
-from hera_utils.watch.display import UNICODE, Watch, awaited, duration, row_text
+from hera_utils.spans import stopwatch
+from hera_utils.watch.display import UNICODE, Watch, awaited, row_text
 from hera_utils.watch.progress import Progress, ordered
 
 MOST_ROWS = 24
@@ -60,9 +61,9 @@ def html_of(progress: Progress, elapsed: float) -> str:
     remarks = [f"{progress.done}/{progress.total}{f' {progress.unit}' if progress.unit else ''}"]
     remarks += [f"{UNICODE.failed} {progress.failed} failed"] if progress.failed else []
     remarks += [f"{progress.retried} retried"] if progress.retried else []
-    remarks.append(duration(elapsed))
+    remarks.append(stopwatch(elapsed))
     left = progress.remaining(elapsed)
-    remarks += [f"about {duration(max(1.0, left))} left"] if left is not None else []
+    remarks += [f"about {stopwatch(max(1.0, left))} left"] if left is not None else []
     bar = f'<progress value="{progress.done}" max="{max(1, progress.total)}" style="width: 16em"></progress>'
     phase = _coloured(f"{UNICODE.of(progress.phase)} {progress.phase}", progress.phase)
     parts = [f"<div><b>{escape(progress.name)}</b> {phase} {bar} {escape(' · '.join(remarks))}</div>"]

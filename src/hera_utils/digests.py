@@ -1,0 +1,40 @@
+"""Digests of files. SHA-256 for what people and other tools check; 16 hexadecimal digits for what only we compare with itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+_CHUNK = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex. OSError when it cannot be read."""
+    digest = hashlib.sha256()
+    _feed(digest.update, path)
+    return digest.hexdigest()
+
+
+def short_digest(content: bytes) -> str:
+    """16 hexadecimal digits (64 bits): two contents of a run share them by chance once in some billions of runs."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def short_digest_of(path: Path) -> str:
+    """Of a file's bytes; of a folder's files and their paths. OSError when one cannot be read."""
+    digest = hashlib.blake2b(digest_size=8)
+    if not path.is_dir():
+        _feed(digest.update, path)
+        return digest.hexdigest()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            digest.update(f"{file.relative_to(path)}\0".encode("utf-8", "surrogateescape"))
+            _feed(digest.update, file)
+    return digest.hexdigest()
+
+
+def _feed(update: Callable[[bytes], None], path: Path) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            update(chunk)

@@ -1,0 +1,63 @@
+"""The commit that an experiment's folder stands on, as git says it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Where the script stands in its repository. changed: how many files differ from the commit. remote: without credentials.
+
+    author: the name that the reader of the repository commits under.
+    """
+
+    commit: str
+    branch: str = ""
+    changed: int = 0
+    remote: str = ""
+    author: str = ""
+
+
+def commit_of(folder: Path) -> Commit | None:
+    """None outside a git repository, or without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return None
+    status = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    return Commit(
+        commit=commit,
+        branch=_git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
+        changed=len(status.splitlines()),
+        remote=without_credentials(_git(folder, "config", "--get", "remote.origin.url")),
+        author=_git(folder, "config", "--get", "user.name"),
+    )
+
+
+def without_credentials(url: str) -> str:
+    """`https://user:token@host/x` without the middle; `git@host:x` stays as it is."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if not parts.scheme or "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            errors="replace",
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
