@@ -14,7 +14,7 @@ from hera_utils.interpreter import stall
 from hera_utils.interpreter import start as begin
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.state import Run
-from hera_utils.local_platform.controller.locks import Answer, Holder, LockTable, wanted_locks
+from hera_utils.local_platform.controller.locks import Holder, LockAnswer, LockTable, locks_of
 
 BORN = "2026-01-01T00:00:00Z"
 START = 1_767_225_600.0  # the same, in seconds
@@ -149,6 +149,10 @@ def _asker(answer: e.Event) -> str:
     return answer.holder if isinstance(answer, e.LockAnswered) else str(getattr(answer, "key", ""))
 
 
+def _no_semaphores(place: tuple[str, str, str]) -> int:
+    return 1
+
+
 class Answering(Play):
     """A run whose questions are answered at once: locks by a real table, which others may hold too, and config maps of memoization.
 
@@ -159,7 +163,7 @@ class Answering(Play):
         self, document: dict[str, Any], mode: str = "live", *, late: bool = False, cached: tuple[str, ...] = ()
     ) -> None:
         self.late = late
-        self.table = LockTable(lambda _: 1)
+        self.table = LockTable()
         self.answers: list[e.Event] = []
         label = {"workflows.argoproj.io/configmap-type": "Cache"}
         entries = {key: json.dumps({"nodeID": "x", "outputs": {}, "creationTimestamp": BORN}) for key in cached}
@@ -185,27 +189,29 @@ class Answering(Play):
 
     def hold(self, mutex: str) -> None:
         """Another run takes a mutex."""
-        self.table.ask(Holder("other", "", "default/other"), wanted_locks({"mutexes": [{"name": mutex}]}, "default"))
+        self.table.ask(
+            _no_semaphores, Holder("other", "", "default/other"), locks_of({"mutexes": [{"name": mutex}]}, "default")
+        )
 
     def let_go(self) -> None:
-        self._hear(self.table.release("other", ""))
+        self._hear(self.table.release(_no_semaphores, "other", ""))
         while self.answers and not self.late:
             self.answer()
 
     def _consider(self, command: c.Command) -> None:
         if isinstance(command, c.AskLock):
             name = f"default/wf/{command.holder}" if command.holder not in ("", "wf") else "default/wf"
-            wanted = wanted_locks(command.synchronization, "default")
-            self._hear([self.table.ask(Holder("wf", command.holder, name), wanted)])
+            wanted = locks_of(command.synchronization, "default")
+            self._hear([self.table.ask(_no_semaphores, Holder("wf", command.holder, name), wanted)])
         elif isinstance(command, c.ReleaseLock):
-            self._hear(self.table.release("wf", command.holder))
+            self._hear(self.table.release(_no_semaphores, "wf", command.holder))
         elif isinstance(command, c.ReadObject):
             self.answers.append(e.ObjectRead(self.at, "seed", command.key, self.maps.get(command.name)))
         elif isinstance(command, c.WriteObject) and command.document["kind"] == "ConfigMap":
             known = self.maps.setdefault(command.document["metadata"]["name"], command.document)
             known["data"] = {**known["data"], **command.document["data"]}
 
-    def _hear(self, answers: list[Answer]) -> None:
+    def _hear(self, answers: list[LockAnswer]) -> None:
         for one in answers:
             if one.holder.run == "wf":
                 status = {"holding": list(one.names)} if one.granted else {"waiting": one.waiting_for, "holders": []}

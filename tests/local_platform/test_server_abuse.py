@@ -82,12 +82,12 @@ def test_a_deadline_in_a_far_future_does_not_end_the_only_writer(servers: Server
     from hera_utils.local_platform.controller.controller import LONGEST_WAIT
 
     controller = servers.platform._controller
-    controller.orders.timers.set("nobody", "far", 1e18)
+    controller.effects.timers.set("nobody", "far", 1e18)
     servers.ask("POST", f"{CORE}/configmaps", {"metadata": {"generateName": "wake-"}})
     assert servers.ask("POST", f"{CORE}/configmaps", {"metadata": {"generateName": "wake-"}}).status_code == 201
     assert controller._thread.is_alive()
     assert LONGEST_WAIT < 1e6
-    controller.orders.timers.cancel("nobody", "far")
+    controller.effects.timers.cancel("nobody", "far")
 
 
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

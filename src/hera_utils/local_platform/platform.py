@@ -22,11 +22,11 @@ from hera_utils.interpreter.validation.stored import check_stored
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import new_uid, seed
-from hera_utils.local_platform.controller import bare_pods, deletion, edits, jobs
+from hera_utils.local_platform.controller import edits, jobs
 from hera_utils.local_platform.controller.admission import Admission
 from hera_utils.local_platform.controller.controller import Advance, Controller
 from hera_utils.local_platform.controller.cron_clock import CronClock, CronCounts
-from hera_utils.local_platform.controller.metrics import Meters
+from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.pods.pod.disk_room import shortage
@@ -35,7 +35,7 @@ from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.archive import Archive, forget
 from hera_utils.local_platform.storage.journal import Journal, failure
 from hera_utils.local_platform.storage.read_model import ReadModel
-from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
+from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, ObjectChange, StoredObject
 from hera_utils.local_platform.storage.reserve import Reserve
 from hera_utils.local_platform.this_machine import NODE, node
 
@@ -70,7 +70,7 @@ class LocalPlatform:
         self._read_model = ReadModel(self._journal)
         self.admission = Admission(self._read_model)
         self.archive = Archive(self._read_model)
-        self._controller = Controller(state, self._journal, self._read_model, advance or _interpreter())
+        self._controller = Controller(state, self._journal, self._read_model, advance)
         launcher = Launcher(state, self._read_model, self._controller.report)
         launcher.runtime = (runtime or _process_runtime)(state, self._controller.report)
         launcher.agents = agents(state, self._controller.report) if agents else self._agents()
@@ -129,7 +129,7 @@ class LocalPlatform:
         def act(turn: Turn) -> Callable[[], StoredObject]:
             born = objects.born("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             run = Run({**born, **rest})
-            if self._controller.taken(run.namespace, run.name):
+            if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             self._controller.enter(turn, run, RetryRequested(turn.at, seed(), **how))
             return lambda: self._workflow(run.uid)
@@ -146,11 +146,11 @@ class LocalPlatform:
 
     def lock_counts(self) -> tuple[dict[str, int], dict[str, int]]:
         """How many hold each lock, and how many wait for it."""
-        return self._controller.orders.locks.counts()
+        return self._controller.effects.locks.counts()
 
     @property
-    def meters(self) -> Meters:
-        return self._controller.orders.meters
+    def metrics(self) -> Metrics:
+        return self._controller.effects.metrics
 
     # --- reading -------------------------------------------------------------------------------------------------
     def get(self, kind: str, namespace: str, name: str, *, nodes: bool = True) -> StoredObject:
@@ -160,8 +160,8 @@ class LocalPlatform:
             waiting = self._launcher.waiting() if nodes and record is not None else {}
             stored = self._run(record.uid, waiting, nodes=nodes) if record is not None else None
         elif kind == "Pod":
-            found = [pod for pod in self._read_model.pods_named(namespace, name) if pod.shown == 1]
-            stored = found[-1].stored() if found else None
+            found = [pod for pod in self._read_model.pods_named(namespace, name) if pod.visibility == VISIBLE]
+            stored = found[-1].as_object() if found else None
         else:
             stored = self._read_model.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
         if stored is None:
@@ -184,7 +184,7 @@ class LocalPlatform:
                 texts = [self._run(record.uid, waiting, nodes=nodes) for record in runs]
                 return [stored for stored in texts if stored is not None], version
             if kind == "Pod":
-                found = [pod.stored() for pod in self._read_model.pods(namespace)]
+                found = [pod.as_object() for pod in self._read_model.pods(namespace)]
                 return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
             return self._read_model.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
 
@@ -199,9 +199,9 @@ class LocalPlatform:
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
             if kind == "Pod":
-                return bare_pods.create(self._controller, turn, namespace, document, dry_run=dry_run).stored
+                return self._controller.lifecycle.create_pod(turn, namespace, document, dry_run=dry_run).as_object
             if kind == "Job":
-                job = jobs.create(self._controller, turn, namespace, document, dry_run=dry_run)
+                job = jobs.create(self._controller.lifecycle, turn, namespace, document, dry_run=dry_run)
                 return lambda: job
             born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             if kind in objects.ARGO_KINDS:
@@ -250,8 +250,8 @@ class LocalPlatform:
         def act(turn: Turn) -> Callable[[], StoredObject]:
             if kind == "Pod":
                 pod = self._read_model.pods_named(namespace, name)[-1]
-                changed = bare_pods.update(self._controller, turn, pod, labels, annotations)
-                return changed.stored
+                changed = self._controller.lifecycle.update_pod(turn, pod, labels, annotations)
+                return changed.as_object
             active = self._controller.active(stored.uid)
             if active is None or stored.uid in turn.deleted:
                 raise objects.not_found(kind, name)
@@ -268,9 +268,9 @@ class LocalPlatform:
             born = objects.born("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
             turn.put(objects.stored("ServiceAccount", born, turn.version))
         elif stored.kind in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
-            turn.then.append(lambda: self._launcher.objects_changed(stored.kind, stored.namespace))
+            turn.after_write.append(lambda: self._launcher.objects_changed(stored.kind, stored.namespace))
             if stored.kind == "ConfigMap":
-                self._controller.give(turn, self._controller.orders.limits_changed(turn))
+                self._controller.give(turn, self._controller.effects.limits_changed(turn))
 
     def delete(self, kind: str, namespace: str, name: str) -> StoredObject:
         """Delete an object (a workflow: its pods are killed, its claims of volumeClaimTemplates released)."""
@@ -281,13 +281,13 @@ class LocalPlatform:
                 record = self._read_model.run(namespace, name)
                 if record is None or record.uid != stored.uid:
                     raise objects.not_found(kind, name)
-                deletion.delete_run(self._controller, turn, record)
+                self._controller.lifecycle.delete_run(turn, record)
             elif kind == "Pod":
-                bare_pods.delete(self._controller, turn, stored.uid)
+                self._controller.lifecycle.delete_pod(turn, stored.uid)
             elif turn.look(kind, stored.namespace, name) is None:
                 raise objects.not_found(kind, name)
             else:
-                deletion.delete_object(self._controller, turn, stored)
+                self._controller.lifecycle.delete_object(turn, stored)
             return lambda: stored
 
         return self._controller.call(act)
@@ -307,7 +307,7 @@ class LocalPlatform:
         def act(turn: Turn) -> Callable[[], StoredObject]:
             born = objects.born("Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed())
             run = Run(admitted.born(born))
-            if self._controller.taken(run.namespace, run.name):
+            if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             if dry_run:
                 answer = objects.stored("Workflow", born, turn.version)
@@ -358,11 +358,11 @@ class LocalPlatform:
         Those of one run: also the ones that podGC took away, because their logs are still there.
         """
         if not workflow:
-            return [pod.stored() for pod in self._read_model.pods(namespace)]
+            return [pod.as_object() for pod in self._read_model.pods(namespace)]
         record = self._read_model.run(namespace, workflow)
         if record is None:
             return []
-        return [pod.stored() for pod in self._read_model.pods_of_run(record.uid) if pod.shown >= 0]
+        return [pod.as_object() for pod in self._read_model.pods_of_run(record.uid) if pod.visibility != NO_POD]
 
     def pod_log(
         self, namespace: str, pod: str, container: str, *, uid: str = "", follow: bool = False
@@ -416,12 +416,6 @@ def _make_folder(state: Path) -> None:
         raise failure(state / "journal.sqlite", error) from error
     if not os.access(state, os.W_OK | os.X_OK):
         raise failure(state / "journal.sqlite", PermissionError("Permission denied"))
-
-
-def _interpreter() -> Advance:
-    from hera_utils.interpreter.advance import advance
-
-    return advance
 
 
 def _process_runtime(state: Path, report: Report) -> Runtime:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from hera_utils.local_platform.argo_api.answers import VERSION
-from hera_utils.local_platform.controller.metrics import OWN, Family
+from hera_utils.local_platform.controller.metrics import OWN, MetricFamily
 from hera_utils.local_platform.platform import LocalPlatform
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,7 +41,7 @@ def exposition(platform: LocalPlatform) -> str:
         _family("version", "gauge", [({"version": VERSION, "git_tag": VERSION, "git_commit": "hera-utils"}, 1)]),
     ]  # fmt: skip
     now = time.time()
-    platform.meters.each(lambda name, family: families.append(_kept(name, family, now)))
+    platform.metrics.each(lambda name, family: families.append(_kept(name, family, now)))
     return "".join(families)
 
 
@@ -57,14 +57,14 @@ def _family(name: str, kind: str, samples: Iterable[Sample]) -> str:
     return _head(name, kind, OWN[name]) + "".join(lines) if lines else ""
 
 
-def _kept(name: str, family: Family, now: float) -> str:
+def _kept(name: str, family: MetricFamily, now: float) -> str:
     if not family.series:
         return ""
     lines = [_head(name, family.kind, family.help)]
     for labels, one in sorted(family.series.items()):
         given = dict(labels)
         if family.kind != "histogram":
-            lines.append(_line(name, given, one.shown(now)))
+            lines.append(_line(name, given, one.value_at(now)))
             continue
         for limit, count in zip((*family.buckets, math.inf), (*one.counts, one.observed), strict=True):
             lines.append(_line(f"{name}_bucket", {**given, "le": _number(limit)}, count))

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from hera_utils.argo import timestamps
 from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.interpreter.advance import advance as interpreter_advance
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.events import (
     Event,
@@ -35,11 +36,11 @@ from hera_utils.interpreter.events import (
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.clock import now, seed
-from hera_utils.local_platform.controller import bare_pods, census, deletion
-from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Answers, Orders, about
-from hera_utils.local_platform.controller.inbox import Act, Item, Poison, Request, Told, perform, resolve
-from hera_utils.local_platform.controller.restoring import restored
-from hera_utils.local_platform.controller.turn import Active, Turn
+from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
+from hera_utils.local_platform.controller.inbox import Act, Item, Poison, RunEvent, TurnRequest, perform, resolve
+from hera_utils.local_platform.controller.lifecycle import NO_RUN, Lifecycle
+from hera_utils.local_platform.controller.metrics import count_pod_phase, measure_step
+from hera_utils.local_platform.controller.turn import Active, Turn, restore_run
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure, is_full
@@ -60,11 +61,11 @@ AGAIN_SECONDS = 1.0
 
 
 class Controller:
-    """advance: the interpreter. The launcher's runtimes must be set before `start`."""
+    """advance: the interpreter's, unless a test has its own. The launcher's runtimes must be set before `start`."""
 
-    def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance) -> None:
+    def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance | None = None) -> None:
         self.state = state
-        self._journal, self.read_model, self._advance_run = journal, read_model, advance
+        self._journal, self.read_model, self._advance_run = journal, read_model, advance or interpreter_advance
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._later: list[Item] = []
         self._again_at: float | None = None
@@ -75,19 +76,17 @@ class Controller:
         """Run → what its pods last said that they wait for."""
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
-        self.doomed: dict[tuple[str, str], str] = {}
-        """(run, node) of pods whose run was deleted while they ran → pod uid."""
         self.launcher: Launcher
-        self.orders: Orders
+        self.effects: Effects
+        self.lifecycle: Lifecycle
         self._thread = threading.Thread(target=self._loop, name="controller", daemon=True)
         self.failure: PlatformError | None = None
-        self.last_activity = now()
 
     def start(self, launcher: Launcher) -> None:
         """Rebuild what the journal has, take up what was under way, and begin."""
         self.launcher = launcher
-        self.orders = Orders(self._journal, self.read_model, launcher)
-        self.orders.collected = self._collected
+        self.effects = Effects(self._journal, self.read_model, launcher, self._note_removed_artifacts)
+        self.lifecycle = Lifecycle(self.state, self.read_model, self.effects, launcher, self)
         for record in self.read_model.runs():
             if record.finished is None:
                 self._load(record)
@@ -96,15 +95,15 @@ class Controller:
 
     def _perform_outbox(self) -> None:
         for pod, command, run, node, _, text in self._journal.read("all_outbox"):
-            known = self.orders.outstanding.get((run, node))
+            order, record = json.loads(text), self.effects.outstanding.get((run, node))
             if command == "forget":
-                deletion.take_up(self, pod, (run, node), json.loads(text))
-            elif known is None or known.uid != pod:
+                self.lifecycle.resume_forgetting(pod, run, node, order)
+            elif record is None or record.uid != pod:
                 continue
             elif command == "launch":
-                self.launcher.reattach(known, json.loads(text))
+                self.launcher.reattach(record, order)
             else:
-                self.launcher.kill(known, force=bool(json.loads(text).get("force")))
+                self.launcher.kill(record, force=bool(order.get("force")))
 
     def stop(self) -> None:
         """End the thread after what it is doing; the journal has everything."""
@@ -116,25 +115,25 @@ class Controller:
     # --- from other threads -------------------------------------------------------------------------------------------
     def report(self, run: str, event: Event) -> None:
         """Something happened to a pod of a run."""
-        self._inbox.put(Told(run, event))
+        self._inbox.put(RunEvent(run, event))
 
     def call(self, act: Act[T]) -> T:
         """Have the controller do something in its next turn; returns, or raises, when that turn is written."""
-        request = Request(act)
+        request = TurnRequest(act)
         self._inbox.put(request)
-        found: T = request.future.result()
-        return found
+        answer: T = request.future.result()
+        return answer
 
     def settle_later(self, pod_uid: str) -> None:
         """What the outbox wanted for a pod is done; the next turn writes that down."""
 
         def act(turn: Turn) -> Callable[[], None]:
-            turn.say("settle_pod", pod_uid)
+            turn.add_statement("settle_pod", pod_uid)
             return lambda: None
 
-        self._inbox.put(Request(act))
+        self._inbox.put(TurnRequest(act))
 
-    def _collected(self, uid: str, outcome: dict[tuple[str, str], str]) -> None:
+    def _note_removed_artifacts(self, uid: str, outcome: dict[tuple[str, str], str]) -> None:
         """What became of a run's artifacts in stores on the network is written down."""
 
         def act(turn: Turn) -> Callable[[], None]:
@@ -144,10 +143,10 @@ class Controller:
                 active.run.changed.update(changed)
                 turn.touched[uid] = active
                 if text:
-                    self.orders.record_event(turn, about(active.run), "Warning", "ArtifactGCFailed", text)
+                    self.effects.record_event(turn, about(active.run), "Warning", "ArtifactGCFailed", text)
             return lambda: None
 
-        self._inbox.put(Request(act))
+        self._inbox.put(TurnRequest(act))
 
     def drop_run(self, uid: str) -> None:
         self._waited_for.pop(uid, None)
@@ -155,9 +154,7 @@ class Controller:
 
     def busy(self) -> bool:
         """Whether any run goes on, or a pod that no run made."""
-        return bare_pods.NO_RUN in self.orders.per_run or any(
-            not active.run.finished for active in list(self._runs.values())
-        )
+        return NO_RUN in self.effects.per_run or any(not active.run.finished for active in list(self._runs.values()))
 
     # --- the loop -----------------------------------------------------------------------------------------------------
     def _loop(self) -> None:
@@ -181,7 +178,7 @@ class Controller:
         if self._spare and self._inbox.empty():
             with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
-        due = [at for at in (self.orders.timers.next(), self._again_at) if at is not None]
+        due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
         try:
             # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
             first = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
@@ -204,8 +201,8 @@ class Controller:
         turn = Turn(self.read_model.version + 1, now(), self.read_model.object)
         answers: list[tuple[Future[Any], Callable[[], Any]]] = []
         for item in items:
-            if isinstance(item, Told):
-                self._tell(turn, item)
+            if isinstance(item, RunEvent):
+                self._take_event(turn, item)
                 continue
             try:
                 answers.append((item.future, item.act(turn)))
@@ -213,21 +210,21 @@ class Controller:
                 item.future.set_exception(error)
             except Exception as error:
                 raise Poison(item, error) from error
-        for run, key in self.orders.timers.due(turn.at):
+        for run, key in self.effects.timers.due(turn.at):
             self._fire(turn, run, key)
         turn.seal()
         try:
             self._write(turn)
         except JournalError as error:
             self._undo(
-                [item for item in items if isinstance(item, Told) or not item.future.done()],
+                [item for item in items if isinstance(item, RunEvent) or not item.future.done()],
                 failure(self._journal.path, error),
             )
             return
         self.failure = None
         self.read_model.publish(turn)
         self._spare = self._spare or bool(turn.deleted)
-        for act in turn.then:
+        for act in turn.after_write:
             perform(act)
         for future, answer in answers:
             resolve(future, answer)
@@ -253,12 +250,12 @@ class Controller:
         """
         self.failure = error
         self._runs.clear()
-        self.orders.restore()
+        self.effects.restore()
         for record in self.read_model.runs():
             if record.finished is None:
                 self._load(record)
         for item in items:
-            if isinstance(item, Told):
+            if isinstance(item, RunEvent):
                 if not lost:
                     self._later.append(item)
             elif not item.future.done():
@@ -270,7 +267,7 @@ class Controller:
 
     # --- runs ---------------------------------------------------------------------------------------------------------
     def _load(self, record: StoredRun) -> Active | None:
-        active = restored(self._journal, self.read_model, record)
+        active = restore_run(self._journal, self.read_model, record)
         if active is not None:
             self._runs[record.uid] = active
             self._loaded.add(record.uid)
@@ -279,11 +276,11 @@ class Controller:
 
     def active(self, uid: str) -> Active | None:
         """A run in memory, loaded if need be; None when there is no such run."""
-        known = self._runs.get(uid)
-        if known is None:
+        active = self._runs.get(uid)
+        if active is None:
             record = self.read_model.run_of_uid(uid)
-            known = self._load(record) if record is not None else None
-        return known
+            active = self._load(record) if record is not None else None
+        return active
 
     def enter(self, turn: Turn, run: Run, event: Event, *, warnings: tuple[str, ...] = ()) -> None:
         """A new run and its first event (Submitted); warnings: what of it has no effect here."""
@@ -292,10 +289,10 @@ class Controller:
         active = Active(run, record, {}, fresh=True)
         self._runs[run.uid] = active
         for text in warnings:
-            self.orders.record_event(turn, about(run), "Warning", "NoEffect", text)
+            self.effects.record_event(turn, about(run), "Warning", "NoEffect", text)
         self.advance(turn, active, event)
 
-    def taken(self, namespace: str, name: str) -> bool:
+    def is_name_used(self, namespace: str, name: str) -> bool:
         """Whether a workflow of that name exists, those of this turn included."""
         if self.read_model.run(namespace, name) is not None:
             return True
@@ -304,47 +301,47 @@ class Controller:
             for active in self._runs.values()
         )
 
-    def give(self, turn: Turn, answers: Answers) -> None:
+    def give(self, turn: Turn, events: EventsOfRuns) -> None:
         """Give runs what others' doings mean for them (a lock that became free…)."""
-        for uid, event in answers:
+        for uid, event in events:
             active = self.active(uid)
             if active is not None:
                 self.advance(turn, active, event)
 
-    def advance(self, turn: Turn, active: Active, event: Event, *, refusable: bool = False) -> None:
+    def advance(self, turn: Turn, run: Active, event: Event, *, refusable: bool = False) -> None:
         """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).
 
         refusable: the event is a user's; what the interpreter refuses (before it changes anything) is raised to the user.
         """
-        waiting: deque[tuple[str, Event]] = deque([(active.run.uid, event)])
+        waiting: deque[tuple[str, Event]] = deque([(run.run.uid, event)])
         while waiting:
             uid, event = waiting.popleft()
-            one = self.active(uid)
-            if one is None or uid in turn.deleted:
+            active = self.active(uid)
+            if active is None or uid in turn.deleted:
                 continue
             try:
-                with census.of_run(self.orders.meters, one.run):
-                    commands = self._advance_run(one.run, event)
+                with measure_step(self.effects.metrics, active.run):
+                    commands = self._advance_run(active.run, event)
             except Exception as error:
                 if refusable and isinstance(error, HeraUtilsError):
                     raise
-                self._note(turn, one, event)
-                waiting.extend(self._broken(turn, one, error))
+                self._note(turn, active, event)
+                waiting.extend(self._broken(turn, active, error))
                 continue
             finally:
                 refusable = False
-            self._note(turn, one, event)
+            self._note(turn, active, event)
             for command in commands:
-                waiting.extend(self.orders.carry_out(turn, one, command))
+                waiting.extend(self.effects.carry_out(turn, active, command))
 
     def _note(self, turn: Turn, active: Active, event: Event) -> None:
         if not isinstance(event, MACHINE_EVENTS):
             active.spec_mark = ""  # a user may change anything of a spec (the parameters of a retry…)
         turn.touched[active.run.uid] = active
         # The same text as encode(events.to_json(event)) gives, at a tenth of its cost.
-        turn.say("add_event", active.run.uid, encode({"event": type(event).__name__, **vars(event)}))
+        turn.add_statement("add_event", active.run.uid, encode({"event": type(event).__name__, **vars(event)}))
 
-    def _broken(self, turn: Turn, active: Active, error: Exception) -> Answers:
+    def _broken(self, turn: Turn, active: Active, error: Exception) -> EventsOfRuns:
         """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
         run = active.run
         log.error("the run %s/%s cannot go on", run.namespace, run.name, exc_info=error)
@@ -354,45 +351,39 @@ class Controller:
         status.setdefault("startedAt", timestamps.text(turn.at))
         labels = run.document["metadata"].setdefault("labels", {})
         labels |= {"workflows.argoproj.io/phase": "Error", "workflows.argoproj.io/completed": "true"}
-        for pod in self.pods_of(run.uid):
-            self.orders.kill(turn, pod)
-        return self.orders.release_all(turn, run.uid)
-
-    def pods_of(self, run: str) -> list[Any]:
-        if run not in self.orders.per_run:
-            return []
-        return [pod for (owner, _), pod in self.orders.outstanding.items() if owner == run]
+        for pod in self.effects.pods_of(run.uid):
+            self.effects.kill(turn, pod)
+        return self.effects.release_all(turn, run.uid)
 
     def _let_go(self, uid: str) -> None:
         """A run to which nothing will happen any more is kept in the journal only."""
         active = self._runs.get(uid)
-        if active is not None and active.run.finished and uid not in self.orders.per_run:
+        if active is not None and active.run.finished and uid not in self.effects.per_run:
             del self._runs[uid]
             self.read_model.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------
-    def _tell(self, turn: Turn, told: Told) -> None:
-        # What a runtime tells has no seed of its own: without one, what is drawn then would be the same in every run.
-        event = told.event if told.event.seed else replace(told.event, seed=seed())
+    def _take_event(self, turn: Turn, item: RunEvent) -> None:
+        # What a runtime reports has no seed of its own: without one, what is drawn then would be the same in every run.
+        event = item.event if item.event.seed else replace(item.event, seed=seed())
         if isinstance(event, POD_EVENTS):
-            key = (told.run, event.node_id)
-            if key in self.doomed and isinstance(event, PodFinished):
-                deletion.bury(self, turn, self.doomed.pop(key))
+            key = (item.run, event.node_id)
+            if isinstance(event, PodFinished) and self.lifecycle.bury_pod(turn, *key):
                 return
-            pod = self.orders.outstanding.get(key)
+            pod = self.effects.outstanding.get(key)
             if pod is None:
                 return  # its end is stored already: the runtime says it again after a restart
             pod = turn.pods.get(pod.uid, pod)
             self._note_status(turn, pod, event)
             if isinstance(event, PodFinished):
-                self.orders.settled(turn, key)
-                bare_pods.ended(self, turn, pod, event)
-        active = self.active(told.run)
+                self.effects.settle_pod(turn, key)
+                self.lifecycle.pod_ended(turn, pod, event)
+        active = self.active(item.run)
         if active is not None:
             if isinstance(event, PodWaiting):
                 self._warn_of_waiting(turn, active, event.message)
             for text in event.warnings if isinstance(event, PodFinished) else ():
-                self.orders.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
+                self.effects.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
             self.advance(turn, active, event)
 
     def _warn_of_waiting(self, turn: Turn, active: Active, message: str) -> None:
@@ -400,25 +391,25 @@ class Controller:
         ordinary = "Insufficient cpu" in message  # every run with more tasks than cores would say it
         if message.startswith("Unschedulable: ") and not ordinary and self._waited_for.get(active.run.uid) != message:
             self._waited_for[active.run.uid] = message
-            self.orders.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
+            self.effects.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
 
     def _note_status(self, turn: Turn, pod: StoredPod, event: Event) -> None:
         body: Json = json.loads(pod.body)
         status = pod_object.status_after(body, pod.status, event)
         if status is None:
             return
-        census.of_pod(self.orders.meters, pod, status)
+        count_pod_phase(self.effects.metrics, pod, status)
         changed = replace(pod, status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):
-            self.orders.outstanding[pod.run, pod.node] = changed
+            self.effects.outstanding[pod.run, pod.node] = changed
 
     def _fire(self, turn: Turn, run: str, key: str) -> None:
-        turn.say("delete_timer", run, key)
+        turn.add_statement("delete_timer", run, key)
         if key == DELETE_KEY:
             record = self.read_model.run_of_uid(run)
             if record is not None:
-                deletion.delete_run(self, turn, record)
+                self.lifecycle.delete_run(turn, record)
             return
         if key.startswith(COLLECT_KEY):
             for pod in [StoredPod(*row) for row in self._journal.read("get_pod", key.removeprefix(COLLECT_KEY))]:

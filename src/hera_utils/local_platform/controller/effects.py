@@ -1,4 +1,4 @@
-"""What a run's commands mean for the turn they were given in: rows to write, answers to give at once, things to do afterwards.
+"""What a run's commands mean for the turn they were given in: rows to write, events to give at once, things to do afterwards.
 
 Only launching, killing and forgetting pods leave the process; they wait in the outbox until they are settled. Timers, locks and
 objects are rows of the same transaction as the state that asked for them.
@@ -11,30 +11,33 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
-from hera_utils.interpreter import metrics
+from hera_utils.interpreter import metrics as metrics_of_runs
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
-from hera_utils.local_platform.clock import Timers, new_uid, seed
-from hera_utils.local_platform.controller.locks import Answer, Asked, Holder, LockTable, wanted_locks
-from hera_utils.local_platform.controller.metrics import Meters
+from hera_utils.local_platform.clock import new_uid, seed
+from hera_utils.local_platform.controller.locks import Holder, LockAnswer, LockRequest, LockTable, locks_of
+from hera_utils.local_platform.controller.metrics import Metrics
+from hera_utils.local_platform.controller.timers import Timers
 from hera_utils.local_platform.controller.turn import Active, Turn
 from hera_utils.local_platform.pods import pod_object
-from hera_utils.local_platform.pods.launcher import Outcome
+from hera_utils.local_platform.pods.launcher import Launcher, Outcome
 from hera_utils.local_platform.pods.pod.store import key_of
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.journal import Journal, encode
 from hera_utils.local_platform.storage.read_model import ReadModel
-from hera_utils.local_platform.storage.records import StoredPod
+from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, StoredPod
 
 Json = dict[str, Any]
-Answers = list[tuple[str, Event]]
+EventsOfRuns = list[tuple[str, Event]]
+"""(run uid, what it is given) each."""
 About = tuple[str, str, str, str, str]
 """(apiVersion, kind, namespace, name, uid) of the object that an event is about."""
 DELETE_KEY = "hera-utils/delete"
@@ -47,24 +50,19 @@ PODLESS = ("http", "plugin")
 """Templates that run in Argo's agent: no pod of their own is shown."""
 
 
-class Hands(Protocol):
-    """What is done outside of the journal, after a turn was written (launching.Launcher)."""
+class Effects:
+    """on_artifacts_removed: called, from any thread, with a run's uid and what became of its artifacts in stores on the network."""
 
-    def launch(self, pod: StoredPod, order: Json) -> None: ...
-    def kill(self, pod: StoredPod, *, force: bool = False) -> None: ...
-    def forget(self, pod_uid: str) -> None: ...
-    def remove_artifacts(self, namespace: str, keys: list[str]) -> None: ...
-    def elsewhere(self, namespace: str, artifact: Json, archive: Json | None) -> Json | None: ...
-    def remove_elsewhere(self, doomed: list[tuple[str, Json, Json]], told: Callable[[Outcome], None]) -> None: ...
-    def objects_changed(self, kind: str, namespace: str) -> None: ...
-
-
-class Orders:
-    def __init__(self, journal: Journal, read_model: ReadModel, hands: Hands) -> None:
-        self._journal, self._read_model, self._hands = journal, read_model, hands
-        self.meters = Meters()
-        self.collected: Callable[[str, Outcome], None] = lambda run, outcome: None
-        """Told, from any thread, what became of a run's artifacts in stores on the network."""
+    def __init__(
+        self,
+        journal: Journal,
+        read_model: ReadModel,
+        launcher: Launcher,
+        on_artifacts_removed: Callable[[str, Outcome], None],
+    ) -> None:
+        self._journal, self._read_model, self._launcher = journal, read_model, launcher
+        self._on_artifacts_removed = on_artifacts_removed
+        self.metrics = Metrics()
         self.restore()
 
     def restore(self) -> None:
@@ -72,13 +70,14 @@ class Orders:
         self.timers = Timers()
         for run, key, at in self._journal.read("all_timers"):
             self.timers.set(run, key, at)
-        self._turn: Turn | None = None
-        self.locks = LockTable(self._limit_of)
+        self.locks = LockTable()
         for run, holder, position, granted, text in self._journal.read("all_locks"):
-            asked = json.loads(text)
-            wanted = wanted_locks(asked["synchronization"], asked["namespace"])
-            who = Holder(run, holder, asked["lock_key"])
-            self.locks.restore(Asked(who, wanted, asked["priority"], asked["created"], position, bool(granted)))
+            request = json.loads(text)
+            locks = locks_of(request["synchronization"], request["namespace"])
+            who = Holder(run, holder, request["lock_key"])
+            self.locks.restore(
+                LockRequest(who, locks, request["priority"], request["created"], position, bool(granted))
+            )
         self.outstanding: dict[tuple[str, str], StoredPod] = {}
         """(run, node) → the pod that was launched for it and whose end is not yet known."""
         self.per_run: dict[str, int] = {}
@@ -89,7 +88,7 @@ class Orders:
         pod_position, outbox_position, lock_position = self._journal.read("last_positions")[0]
         self._position: int = max(pod_position, outbox_position, lock_position)
 
-    def following(self) -> int:
+    def next_position(self) -> int:
         self._position += 1
         return self._position
 
@@ -98,31 +97,30 @@ class Orders:
             self.per_run[key[0]] = self.per_run.get(key[0], 0) + 1
         self.outstanding[key] = pod
 
-    def settled(self, turn: Turn, key: tuple[str, str]) -> None:
+    def settle_pod(self, turn: Turn, key: tuple[str, str]) -> None:
         """The end of a pod is stored in this turn: nothing is to be done for it any more."""
         pod = self.outstanding.pop(key)
         self.per_run[key[0]] -= 1
         if not self.per_run[key[0]]:
             del self.per_run[key[0]]
-        turn.say("settle_pod", pod.uid)
+        turn.add_statement("settle_pod", pod.uid)
 
-    def carry_out(self, turn: Turn, active: Active, command: c.Command) -> Answers:
+    def carry_out(self, turn: Turn, active: Active, command: c.Command) -> EventsOfRuns:
         """Enter a command into the turn; what it answers at once is for the runs named beside it."""
-        self._turn = turn
-        return _HOW[type(command)](self, turn, active, command)
+        return _METHODS[type(command)](self, turn, active, command)
 
     # --- pods ---------------------------------------------------------------------------------------------------------
-    def launch_pod(self, turn: Turn, active: Active, command: c.LaunchPod) -> Answers:
+    def launch_pod(self, turn: Turn, active: Active, command: c.LaunchPod) -> EventsOfRuns:
         run = active.run
         name = str(command.pod["metadata"]["name"])
-        for old in [p for p in self.named(turn, run.namespace, name) if p.shown == 1]:
+        for old in [p for p in self.pods_named(turn, run.namespace, name) if p.visibility == VISIBLE]:
             turn.hide_pod(old)  # a retried node's new pod has the name of its old one
         uid = new_uid()
         body = pod_object.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
         status = encode(pod_object.pending(body, turn.at))
-        shown = -1 if any(kind in command.template for kind in PODLESS) else 1
+        visibility = NO_POD if any(kind in command.template for kind in PODLESS) else VISIBLE
         pod = StoredPod(
-            uid, run.uid, command.node_id, run.namespace, name, turn.version, shown, 0, encode(body), status
+            uid, run.uid, command.node_id, run.namespace, name, turn.version, visibility, 0, encode(body), status
         )  # fmt: skip
         order = {"template": command.template, "include_script_output": command.include_script_output}
         self.launch(turn, pod, order)
@@ -130,31 +128,39 @@ class Orders:
 
     def launch(self, turn: Turn, pod: StoredPod, order: Json) -> StoredPod:
         """Enter a new pod into the turn, whoever made it; its position is given here."""
-        pod = replace(pod, position=self.following())
+        pod = replace(pod, position=self.next_position())
         turn.put_pod(pod, new=True)
-        self.meters.count("pods_total_count", phase="Pending", namespace=pod.namespace)
+        self.metrics.count("pods_total_count", phase="Pending", namespace=pod.namespace)
         self._expect((pod.run, pod.node), pod)
-        turn.say("put_outbox", pod.uid, "launch", pod.run, pod.node, pod.position, encode(order))
-        turn.then.append(lambda: self._hands.launch(pod, order))
+        turn.add_statement("put_outbox", pod.uid, "launch", pod.run, pod.node, pod.position, encode(order))
+        turn.after_write.append(lambda: self._launcher.launch(pod, order))
         return pod
 
-    def named(self, turn: Turn, namespace: str, name: str) -> list[StoredPod]:
+    def pods_named(self, turn: Turn, namespace: str, name: str) -> list[StoredPod]:
         fresh = turn.named_pods.get((namespace, name))
         return [*([turn.pods[fresh]] if fresh else []), *self._read_model.pods_named(namespace, name)]
 
-    def kill_pod(self, turn: Turn, active: Active, command: c.KillPod) -> Answers:
+    def pods_of(self, run: str) -> list[StoredPod]:
+        """The pods of a run whose end is not yet known."""
+        if run not in self.per_run:
+            return []
+        return [pod for (owner, _), pod in self.outstanding.items() if owner == run]
+
+    def kill_pod(self, turn: Turn, active: Active, command: c.KillPod) -> EventsOfRuns:
         pod = self.outstanding.get((active.run.uid, command.node_id))
         if pod is not None:
             self.kill(turn, pod, force=command.force)
         return []
 
     def kill(self, turn: Turn, pod: StoredPod, *, force: bool = False) -> None:
-        turn.say("put_outbox", pod.uid, "kill", pod.run, pod.node, self.following(), encode({"force": force}))
-        turn.then.append(lambda: self._hands.kill(pod, force=force))
+        turn.add_statement(
+            "put_outbox", pod.uid, "kill", pod.run, pod.node, self.next_position(), encode({"force": force})
+        )
+        turn.after_write.append(lambda: self._launcher.kill(pod, force=force))
 
-    def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> Answers:
-        for pod in self.named(turn, active.run.namespace, command.pod_name):
-            if pod.run == active.run.uid and pod.shown == 1 and pod.uid not in turn.hidden:
+    def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> EventsOfRuns:
+        for pod in self.pods_named(turn, active.run.namespace, command.pod_name):
+            if pod.run == active.run.uid and pod.visibility == VISIBLE and pod.uid not in turn.hidden:
                 self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
         return []
 
@@ -164,128 +170,138 @@ class Orders:
             return
         key = COLLECT_KEY + pod.uid
         self.timers.set(pod.run, key, turn.at + delay)
-        turn.say("put_timer", pod.run, key, turn.at + delay)
+        turn.add_statement("put_timer", pod.run, key, turn.at + delay)
 
     # --- timers -------------------------------------------------------------------------------------------------------
-    def set_timer(self, turn: Turn, active: Active, command: c.SetTimer) -> Answers:
+    def set_timer(self, turn: Turn, active: Active, command: c.SetTimer) -> EventsOfRuns:
         uid = active.run.uid
         if command.at:
             self.timers.set(uid, command.key, command.at)
-            turn.say("put_timer", uid, command.key, command.at)
+            turn.add_statement("put_timer", uid, command.key, command.at)
         else:
             self.timers.cancel(uid, command.key)
-            turn.say("delete_timer", uid, command.key)
+            turn.add_statement("delete_timer", uid, command.key)
         return []
 
     # --- locks --------------------------------------------------------------------------------------------------------
-    def ask_lock(self, turn: Turn, active: Active, command: c.AskLock) -> Answers:
+    def ask_lock(self, turn: Turn, active: Active, command: c.AskLock) -> EventsOfRuns:
         run = active.run
         lock_key = f"{run.namespace}/{run.name}"
         if command.holder not in ("", run.name, run.uid, lock_key):
             lock_key += f"/{command.holder.rpartition('/')[2]}"
         holder = Holder(run.uid, command.holder, lock_key)
         try:
-            wanted = wanted_locks(command.synchronization, run.namespace)
-            answer = self.locks.ask(holder, wanted, priority=command.priority, created=command.created_at)
+            locks = locks_of(command.synchronization, run.namespace)
+            limit_of = partial(self._limit_of, turn)
+            answer = self.locks.ask(limit_of, holder, locks, priority=command.priority, created=command.created_at)
         except InvalidWorkflow as error:
             # Argo: a lock that cannot be had at all is an error of whoever asks.
             return [
                 (run.uid, LockAnswered(turn.at, seed(), command.holder, False, error.message, {"error": error.message}))
             ]
-        asked = {
+        request = {
             "synchronization": command.synchronization, "namespace": run.namespace, "lock_key": lock_key,
             "priority": command.priority, "created": command.created_at,
         }  # fmt: skip
-        turn.say("put_lock", run.uid, command.holder, self.following(), int(answer.granted), encode(asked))
+        turn.add_statement(
+            "put_lock", run.uid, command.holder, self.next_position(), int(answer.granted), encode(request)
+        )
         return self._answers(turn, [answer], written=True)
 
-    def release_lock(self, turn: Turn, active: Active, command: c.ReleaseLock) -> Answers:
-        turn.say("delete_lock", active.run.uid, command.holder)
-        return self._answers(turn, self.locks.release(active.run.uid, command.holder))
+    def release_lock(self, turn: Turn, active: Active, command: c.ReleaseLock) -> EventsOfRuns:
+        turn.add_statement("delete_lock", active.run.uid, command.holder)
+        return self._release(turn, active.run.uid, command.holder)
 
-    def release_all(self, turn: Turn, run: str) -> Answers:
+    def release_all(self, turn: Turn, run: str) -> EventsOfRuns:
         """A run is over or gone: so are its locks and its waiting for them."""
-        answers: Answers = []
-        turn.say("delete_locks", run)
-        for asked in self.locks.of(run):
-            answers += self._answers(turn, self.locks.release(run, asked.holder.key))
-        return answers
+        events: EventsOfRuns = []
+        turn.add_statement("delete_locks", run)
+        for request in self.locks.of(run):
+            events += self._release(turn, run, request.holder.key)
+        return events
 
-    def limits_changed(self, turn: Turn) -> Answers:
-        self._turn = turn
-        return self._answers(turn, self.locks.limits_changed())
+    def _release(self, turn: Turn, run: str, holder: str) -> EventsOfRuns:
+        return self._answers(turn, self.locks.release(partial(self._limit_of, turn), run, holder))
 
-    def _answers(self, turn: Turn, answers: list[Answer], *, written: bool = False) -> Answers:
-        found: Answers = []
+    def run_deleted(self, turn: Turn, run: str) -> EventsOfRuns:
+        """Nothing of a run waits any more: no timer, no lock, no clock of its metrics."""
+        self.timers.cancel_all(run)
+        self.metrics.forget(run)
+        return self.release_all(turn, run)
+
+    def limits_changed(self, turn: Turn) -> EventsOfRuns:
+        return self._answers(turn, self.locks.limits_changed(partial(self._limit_of, turn)))
+
+    def _answers(self, turn: Turn, answers: list[LockAnswer], *, written: bool = False) -> EventsOfRuns:
+        events: EventsOfRuns = []
         for answer in answers:
             who = answer.holder
             if answer.granted and not written:
-                turn.say("grant_lock", who.run, who.key)
+                turn.add_statement("grant_lock", who.run, who.key)
             status: Json = {"holding": list(answer.names)}
             if answer.impossible:
-                turn.say("delete_lock", who.run, who.key)
+                turn.add_statement("delete_lock", who.run, who.key)
                 status = {"error": answer.message}
             elif not answer.granted:
                 status = {"waiting": answer.waiting_for, "holders": self.locks.holders(answer.waiting_for)}
-            found.append((who.run, LockAnswered(turn.at, seed(), who.key, answer.granted, answer.message, status)))
-        return found
+            events.append((who.run, LockAnswered(turn.at, seed(), who.key, answer.granted, answer.message, status)))
+        return events
 
-    def _limit_of(self, place: tuple[str, str, str]) -> int:
+    def _limit_of(self, turn: Turn, place: tuple[str, str, str]) -> int:
         namespace, name, key = place
-        key_of = ("ConfigMap", namespace, name)
-        found = self._turn.look(*key_of) if self._turn is not None else self._read_model.object(key_of)
+        found = turn.look("ConfigMap", namespace, name)
         value = str((json.loads(found.text).get("data") or {}).get(key) if found is not None else "")
         lock = f"{namespace}/ConfigMap/{name}/{key}"
         limit = int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else None
-        if limit is None or (limit == 0 and not any(lock in known for known in self.locks.counts())):
+        if limit is None or (limit == 0 and not any(lock in counts for counts in self.locks.counts())):
             # One sentence of Argo's for a config map that is not there, a key that is not, what is no number, and a 0 from the start:
             # a limit that becomes 0 is waited for.
             raise InvalidWorkflow(f"failed to initialize semaphore {lock} with limit")
         return limit
 
     # --- objects ------------------------------------------------------------------------------------------------------
-    def read_object(self, turn: Turn, active: Active, command: c.ReadObject) -> Answers:
+    def read_object(self, turn: Turn, active: Active, command: c.ReadObject) -> EventsOfRuns:
         found = turn.look(command.kind, active.run.namespace, command.name)
         document = json.loads(found.text) if found is not None else None
         return [(active.run.uid, ObjectRead(turn.at, seed(), command.key, document))]
 
-    def write_object(self, turn: Turn, active: Active, command: c.WriteObject) -> Answers:
-        run, given = active.run, dict(command.document)
-        kind = str(given.get("kind", "ConfigMap"))
-        name = str((given.get("metadata") or {}).get("name", ""))
+    def write_object(self, turn: Turn, active: Active, command: c.WriteObject) -> EventsOfRuns:
+        run, manifest = active.run, dict(command.document)
+        kind = str(manifest.get("kind", "ConfigMap"))
+        name = str((manifest.get("metadata") or {}).get("name", ""))
         known = turn.look(kind, run.namespace, name) if name else None
         try:
             if known is not None:
                 old = json.loads(known.text)
-                document = objects.completed(kind, objects.merged(old, given), turn.at)
+                document = objects.completed(kind, objects.merged(old, manifest), turn.at)
                 document["metadata"] = {
                     **old["metadata"],
-                    **(given.get("metadata") or {}),
+                    **(manifest.get("metadata") or {}),
                     "uid": old["metadata"]["uid"],
                 }
             else:
-                document = objects.born(kind, run.namespace, given, uid=new_uid(), at=turn.at, seed=seed())
+                document = objects.born(kind, run.namespace, manifest, uid=new_uid(), at=turn.at, seed=seed())
         except HeraUtilsError as error:
             self.record_event(turn, about(run), "Warning", "WorkflowObjectRefused", error.message)
             return []
         turn.put(objects.stored(kind, document, turn.version))
-        turn.then.append(lambda: self._hands.objects_changed(kind, run.namespace))
+        turn.after_write.append(lambda: self._launcher.objects_changed(kind, run.namespace))
         return self.limits_changed(turn) if kind == "ConfigMap" else []
 
-    def delete_object(self, turn: Turn, active: Active, command: c.DeleteObject) -> Answers:
+    def delete_object(self, turn: Turn, active: Active, command: c.DeleteObject) -> EventsOfRuns:
         known = turn.look(command.kind, active.run.namespace, command.name)
         if known is not None:
             turn.drop(known)
         return []
 
-    def warn(self, turn: Turn, active: Active, command: c.Warn) -> Answers:
+    def warn(self, turn: Turn, active: Active, command: c.Warn) -> EventsOfRuns:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)
         return []
 
-    def emit_metric(self, turn: Turn, active: Active, command: c.EmitMetric) -> Answers:
-        problem = self.meters.emit(active.run.uid, command)
+    def emit_metric(self, turn: Turn, active: Active, command: c.EmitMetric) -> EventsOfRuns:
+        problem = self.metrics.emit(active.run.uid, command)
         if problem:
-            metrics.problem(active.run.document, problem)
+            metrics_of_runs.problem(active.run.document, problem)
         return []
 
     def record_event(self, turn: Turn, about: About, type_: str, reason: str, message: str) -> None:
@@ -303,37 +319,44 @@ class Orders:
             turn.put(objects.stored("Event", born, turn.version))
 
     # --- the end ------------------------------------------------------------------------------------------------------
-    def finish(self, turn: Turn, active: Active, command: c.Finish) -> Answers:
+    def finish(self, turn: Turn, active: Active, command: c.Finish) -> EventsOfRuns:
         if command.delete_after is not None:
             at = turn.at + command.delete_after
             self.timers.set(active.run.uid, DELETE_KEY, at)
-            turn.say("put_timer", active.run.uid, DELETE_KEY, at)
+            turn.add_statement("put_timer", active.run.uid, DELETE_KEY, at)
         self._collect_artifacts(turn, active)
         return self.release_all(turn, active.run.uid)
 
     def _collect_artifacts(self, turn: Turn, active: Active) -> None:
         run = active.run
+        doomed = list(gc.doomed(run.document, gc.COMPLETION))
+        on_removed = partial(self._on_artifacts_removed, run.uid)
+        outcome = self.remove_artifacts(turn, run.namespace, doomed, on_removed)
+        active.run.changed.update(gc.note(run.document, outcome, gc.COMPLETION)[0])
 
-        def told(outcome: Outcome) -> None:
-            self.collected(run.uid, outcome)
-
-        going = list(gc.doomed(run.document, gc.COMPLETION))
-        gone = self.remove(turn, run.namespace, going, told)
-        active.run.changed.update(gc.note(run.document, gone, gc.COMPLETION)[0])
-
-    def remove(
-        self, turn: Turn, namespace: str, going: list[tuple[str, Json, Json | None]], told: Callable[[Outcome], None]
+    def remove_artifacts(
+        self,
+        turn: Turn,
+        namespace: str,
+        doomed: list[tuple[str, Json, Json | None]],
+        on_removed: Callable[[Outcome], None],
     ) -> Outcome:
-        """Have artifacts removed after the turn; answers those of the platform's own store, `told` hears of the others later."""
-        found = [(node, one, self._hands.elsewhere(namespace, one, archive)) for node, one, archive in going]
-        far = [(node, one, place) for node, one, place in found if place is not None]
-        near = [(node, one) for node, one, place in found if place is None]
-        if near:
-            keys = [str(key_of(one)) for _, one in near]
-            turn.then.append(lambda: self._hands.remove_artifacts(namespace, keys))
-        if far:
-            turn.then.append(lambda: self._hands.remove_elsewhere(far, told))
-        return {(node, str(one["name"])): "" for node, one in near}
+        """Have artifacts, (node id, artifact, archive location) each, removed after the turn.
+
+        Answers what becomes of those in the platform's own store; `on_removed` is called with that of the others later.
+        """
+        placed = [
+            (node, artifact, self._launcher.elsewhere(namespace, artifact, archive))
+            for node, artifact, archive in doomed
+        ]
+        remote = [(node, artifact, place) for node, artifact, place in placed if place is not None]
+        local = [(node, artifact) for node, artifact, place in placed if place is None]
+        if local:
+            keys = [str(key_of(artifact)) for _, artifact in local]
+            turn.after_write.append(lambda: self._launcher.remove_artifacts(namespace, keys))
+        if remote:
+            turn.after_write.append(lambda: self._launcher.remove_elsewhere(remote, on_removed))
+        return {(node, str(artifact["name"])): "" for node, artifact in local}
 
 
 def about(run: Run) -> About:
@@ -343,27 +366,27 @@ def about(run: Run) -> About:
 def collect_delay(document: Json) -> float:
     """Seconds between a pod's end and its collection; 0 when the workflow says nothing of podGC (a retry takes its pods back)."""
     stored = (document.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
-    found = (document.get("spec") or {}).get("podGC") or stored.get("podGC") or {}
-    if not found.get("strategy"):
+    pod_gc = (document.get("spec") or {}).get("podGC") or stored.get("podGC") or {}
+    if not pod_gc.get("strategy"):
         return 0.0
     try:
-        given = found.get("deleteDelayDuration")
-        return seconds_or_duration(str(given)) if given else COLLECT_SECONDS
+        delay = pod_gc.get("deleteDelayDuration")
+        return seconds_or_duration(str(delay)) if delay else COLLECT_SECONDS
     except (HeraUtilsError, ValueError):
         return COLLECT_SECONDS
 
 
-_HOW: dict[type[c.Command], Callable[[Orders, Turn, Active, Any], Answers]] = {
-    c.LaunchPod: Orders.launch_pod,
-    c.KillPod: Orders.kill_pod,
-    c.DeletePod: Orders.delete_pod,
-    c.SetTimer: Orders.set_timer,
-    c.AskLock: Orders.ask_lock,
-    c.ReleaseLock: Orders.release_lock,
-    c.ReadObject: Orders.read_object,
-    c.WriteObject: Orders.write_object,
-    c.DeleteObject: Orders.delete_object,
-    c.Warn: Orders.warn,
-    c.EmitMetric: Orders.emit_metric,
-    c.Finish: Orders.finish,
+_METHODS: dict[type[c.Command], Callable[[Effects, Turn, Active, Any], EventsOfRuns]] = {
+    c.LaunchPod: Effects.launch_pod,
+    c.KillPod: Effects.kill_pod,
+    c.DeletePod: Effects.delete_pod,
+    c.SetTimer: Effects.set_timer,
+    c.AskLock: Effects.ask_lock,
+    c.ReleaseLock: Effects.release_lock,
+    c.ReadObject: Effects.read_object,
+    c.WriteObject: Effects.write_object,
+    c.DeleteObject: Effects.delete_object,
+    c.Warn: Effects.warn,
+    c.EmitMetric: Effects.emit_metric,
+    c.Finish: Effects.finish,
 }

@@ -19,24 +19,28 @@ Act = Callable[[Turn], Callable[[], T]]
 
 
 @dataclass
-class Request:
+class TurnRequest:
+    """future: answered, or refused, when the turn is written."""
+
     act: Act[Any]
     future: Future[Any] = field(default_factory=Future)
 
 
 @dataclass(frozen=True)
-class Told:
+class RunEvent:
+    """What happened to a pod of a run (its uid), or to the run."""
+
     run: str
     event: Event
 
 
-Item = Request | Told
+Item = TurnRequest | RunEvent
 
 
 class Poison(Exception):
     """A request failed in a way that nobody foresaw: it is told, and nobody else suffers for it."""
 
-    def __init__(self, item: Request, error: Exception) -> None:
+    def __init__(self, item: TurnRequest, error: Exception) -> None:
         super().__init__(str(error))
         self.item = item
         log.error("a request failed", exc_info=error)

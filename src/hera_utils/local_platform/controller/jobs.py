@@ -7,27 +7,31 @@ asks for beyond completions, parallelism and backoffLimit is refused.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from hera_utils.argo import timestamps
 from hera_utils.errors import UnsupportedError
 from hera_utils.local_platform.clock import new_uid, seed
-from hera_utils.local_platform.controller import bare_pods
 from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.records import StoredObject, StoredPod
 
-if TYPE_CHECKING:
-    from hera_utils.local_platform.controller.controller import Controller
-
 Json = dict[str, Any]
-_MEANT = ("backoffLimit", "completionMode", "completions", "parallelism", "selector", "template")
+_FIELDS = ("backoffLimit", "completionMode", "completions", "parallelism", "selector", "template")
 _DEFAULTS = {"backoffLimit": 6, "completionMode": "NonIndexed", "parallelism": 1}
 
 
-def create(
-    controller: Controller, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False
-) -> StoredObject:
+class JobPods(Protocol):
+    """What a Job asks for its pods: the controller's Lifecycle."""
+
+    def create_pod(self, turn: Turn, namespace: str, document: Json) -> StoredPod:
+        """Enter a pod into the turn. Raises Refused."""
+
+    def kill_owned_pods(self, turn: Turn, uid: str) -> None:
+        """End the pods whose owner references name that uid."""
+
+
+def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
     """Enter a Job and its first pods into the turn. Raises Refused or UnsupportedError."""
     born = objects.born("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
     metadata, spec = born["metadata"], born["spec"]
@@ -46,7 +50,7 @@ def create(
     stored = objects.stored("Job", born, turn.version)
     if turn.look("Job", stored.namespace, stored.name) is not None:
         raise objects.already_exists("Job", stored.name)
-    return stored if dry_run else _go_on(controller, turn, born)
+    return stored if dry_run else _go_on(pods, turn, born)
 
 
 def _checked(document: Json) -> Json:
@@ -55,7 +59,7 @@ def _checked(document: Json) -> Json:
     template = spec.get("template") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(template, dict):
         raise objects.invalid("Job", name, "spec.template: Required value")
-    pod = bare_pods.checked_spec("Job", name, template.get("spec"), "spec.template.spec")
+    pod = objects.check_pod_spec("Job", name, template.get("spec"), "spec.template.spec")
     inner = template.get("metadata") or {}
     for one in ("labels", "annotations"):
         if not isinstance(inner, dict) or not isinstance(inner.get(one) or {}, dict):
@@ -72,7 +76,7 @@ def _checked(document: Json) -> Json:
             text = f"spec.{field}: Invalid value: {json.dumps(value)}: must be greater than or equal to 0"
             raise objects.invalid("Job", name, text)
     for field, value in spec.items():
-        if (field not in _MEANT and value not in (None, False)) or (field, value) == ("completionMode", "Indexed"):
+        if (field not in _FIELDS and value not in (None, False)) or (field, value) == ("completionMode", "Indexed"):
             raise UnsupportedError(
                 f"spec.{field} of a Job cannot be executed on this machine: a Job here knows completions, parallelism and backoffLimit",
                 fix="leave the field out, or run the workflow on an Argo server (--argo_server)",
@@ -80,40 +84,40 @@ def _checked(document: Json) -> Json:
     return {key: value for key, value in document.items() if key != "status"}
 
 
-def pod_ended(controller: Controller, turn: Turn, pod: StoredPod, *, succeeded: bool) -> None:
+def pod_ended(pods: JobPods, turn: Turn, pod: StoredPod, *, succeeded: bool) -> None:
     """A pod is over; if a Job made it, the Job counts it and goes on."""
     owners = json.loads(pod.body)["metadata"].get("ownerReferences") or ()
-    job = next((one for one in owners if one.get("kind") == "Job" and one.get("controller")), None)
-    found = turn.look("Job", pod.namespace, str(job["name"])) if job else None
-    if found is None or job is None or found.uid != job["uid"]:
+    job = next((owner for owner in owners if owner.get("kind") == "Job" and owner.get("controller")), None)
+    stored = turn.look("Job", pod.namespace, str(job["name"])) if job else None
+    if stored is None or job is None or stored.uid != job["uid"]:
         return
-    document = json.loads(found.text)
+    document = json.loads(stored.text)
     status = document["status"]
     word = "succeeded" if succeeded else "failed"
     status[word] = status.get(word, 0) + 1
     status["active"] = max(0, status.get("active", 0) - 1)
-    _go_on(controller, turn, document)
+    _go_on(pods, turn, document)
 
 
-def _go_on(controller: Controller, turn: Turn, document: Json) -> StoredObject:
+def _go_on(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
     """Say how the Job stands, and start the pods that it still needs."""
     spec, status = document["spec"], document["status"]
     succeeded, failed, active = (int(status.get(word, 0)) for word in ("succeeded", "failed", "active"))
-    over = {one["type"] for one in status.get("conditions") or ()} & {"Complete", "Failed"}
-    wanted = spec.get("completions")
+    has_ended = {one["type"] for one in status.get("conditions") or ()} & {"Complete", "Failed"}
+    completions = spec.get("completions")
     new = 0
-    if over:
+    if has_ended:
         pass
     elif failed > spec["backoffLimit"]:
         _end(turn, status, "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-        _stop(controller, turn, document)
+        pods.kill_owned_pods(turn, document["metadata"]["uid"])
         status["active"] = 0
-    elif succeeded >= wanted if wanted is not None else succeeded and not active:
+    elif succeeded >= completions if completions is not None else succeeded and not active:
         _end(turn, status, "Complete", "CompletionsReached", "Reached expected number of succeeded pods")
         status["completionTime"] = timestamps.text(turn.at)
     else:
         # Without completions, the first success means that no new pod starts.
-        missing = wanted - succeeded if wanted is not None else (0 if succeeded else spec["parallelism"])
+        missing = completions - succeeded if completions is not None else (0 if succeeded else spec["parallelism"])
         new = max(0, min(missing, spec["parallelism"]) - active)
         status["active"] = active + new
     for word in ("active", "ready"):
@@ -122,7 +126,7 @@ def _go_on(controller: Controller, turn: Turn, document: Json) -> StoredObject:
         else:
             status[word] = status["active"]
     for _ in range(new):  # first of all: a template that is refused leaves no Job behind
-        bare_pods.create(controller, turn, document["metadata"]["namespace"], _pod_of(document))
+        pods.create_pod(turn, document["metadata"]["namespace"], _pod_of(document))
     stored = objects.stored("Job", document, turn.version)
     turn.put(stored)
     return stored
@@ -138,13 +142,6 @@ def _end(turn: Turn, status: Json, kind: str, reason: str, message: str) -> None
         }
         for one in (first, kind)
     ]  # fmt: skip
-
-
-def _stop(controller: Controller, turn: Turn, document: Json) -> None:
-    """A Job that failed ends its other pods."""
-    for pod in bare_pods.of_owner(controller, document["metadata"]["uid"]):
-        if (pod.run, pod.node) in controller.orders.outstanding:
-            controller.orders.kill(turn, pod)
 
 
 def _pod_of(document: Json) -> Json:

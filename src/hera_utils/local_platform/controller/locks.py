@@ -30,7 +30,7 @@ class Holder:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Lock:
     """A lock by its name; config_map (namespace, name, key) says where a semaphore's limit stands (None: a mutex)."""
 
     name: str
@@ -38,11 +38,11 @@ class Wanted:
 
 
 @dataclass
-class Asked:
+class LockRequest:
     """One request in the table. `order` is its age in the queue."""
 
     holder: Holder
-    wanted: tuple[Wanted, ...]
+    locks: tuple[Lock, ...]
     priority: int
     created: float
     order: int
@@ -51,7 +51,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
+class LockAnswer:
     """granted, or what is waited for: Argo's message and the name of the first lock that was not free.
 
     impossible: it cannot be had at all, for the message's reason.
@@ -69,7 +69,7 @@ LimitOf = Callable[[tuple[str, str, str]], int]
 """(namespace, config map, key) → the limit of a semaphore; raises InvalidWorkflow when it cannot be known."""
 
 
-def wanted_locks(synchronization: Json, namespace: str) -> tuple[Wanted, ...]:
+def locks_of(synchronization: Json, namespace: str) -> tuple[Lock, ...]:
     """The locks of a `synchronization` block (of a workflow or a template), the deprecated single forms included."""
     mutexes = [*(synchronization.get("mutexes") or ())]
     semaphores = [*(synchronization.get("semaphores") or ())]
@@ -77,7 +77,7 @@ def wanted_locks(synchronization: Json, namespace: str) -> tuple[Wanted, ...]:
         semaphores.append(synchronization["semaphore"])
     if synchronization.get("mutex"):
         mutexes.append(synchronization["mutex"])
-    found: list[Wanted] = []
+    locks: list[Lock] = []
     for semaphore in semaphores:
         place = semaphore.get("namespace") or namespace
         reference = semaphore.get("configMapKeyRef")
@@ -91,31 +91,32 @@ def wanted_locks(synchronization: Json, namespace: str) -> tuple[Wanted, ...]:
             )
             raise InvalidWorkflow(what)
         name, key = str(reference.get("name", "")), str(reference.get("key", ""))
-        found.append(Wanted(f"{place}/ConfigMap/{name}/{key}", (str(place), name, key)))
+        locks.append(Lock(f"{place}/ConfigMap/{name}/{key}", (str(place), name, key)))
     for mutex in mutexes:
         if mutex.get("database"):
             raise InvalidWorkflow("synchronization database session is not available")
-        found.append(Wanted(f"{mutex.get('namespace') or namespace}/Mutex/{mutex.get('name', '')}"))
-    return tuple(found)
+        locks.append(Lock(f"{mutex.get('namespace') or namespace}/Mutex/{mutex.get('name', '')}"))
+    return tuple(locks)
 
 
 class LockTable:
-    def __init__(self, limit_of: LimitOf) -> None:
-        self._limit_of = limit_of
-        self._asked: dict[tuple[str, str], Asked] = {}
+    """Where a limit may matter, `limit_of` says what it is at that moment."""
+
+    def __init__(self) -> None:
+        self._requests: dict[Key, LockRequest] = {}
         self._holders: dict[str, dict[str, tuple[str, str]]] = {}
         """lock name → {Argo's holder key: who asked}"""
         self._queues: dict[str, list[tuple[Rank, Key]]] = {}
         """lock name → who waits for it, the next one first"""
-        self._known: dict[str, int] = {}
+        self._last_limits: dict[str, int] = {}
         """semaphore → its limit when it was last read"""
         self._order = 0
 
-    def __contains__(self, asked: tuple[str, str]) -> bool:
-        return asked in self._asked
+    def __contains__(self, key: Key) -> bool:
+        return key in self._requests
 
-    def of(self, run: str) -> list[Asked]:
-        return [asked for (owner, _), asked in self._asked.items() if owner == run]
+    def of(self, run: str) -> list[LockRequest]:
+        return [request for (owner, _), request in self._requests.items() if owner == run]
 
     def holders(self, name: str) -> list[str]:
         """Who holds a lock, by Argo's holder keys."""
@@ -126,125 +127,127 @@ class LockTable:
         held = {name: len(holders) for name, holders in list(self._holders.items())}
         return held, {name: len(queue) for name, queue in list(self._queues.items()) if queue or name in held}
 
-    def restore(self, asked: Asked) -> None:
+    def restore(self, request: LockRequest) -> None:
         """Put a request back as it was before a restart; a granted one is granted whatever the limit is now."""
-        self._order = max(self._order, asked.order)
-        self._asked[asked.holder.run, asked.holder.key] = asked
-        for lock in asked.wanted:
-            if asked.granted:
-                self._hold(lock.name, asked)
+        self._order = max(self._order, request.order)
+        self._requests[request.holder.run, request.holder.key] = request
+        for lock in request.locks:
+            if request.granted:
+                self._hold(lock.name, request)
             else:
-                self._enqueue(lock.name, asked)
+                self._enqueue(lock.name, request)
 
-    def ask(self, holder: Holder, wanted: tuple[Wanted, ...], *, priority: int = 0, created: float = 0.0) -> Answer:
+    def ask(
+        self, limit_of: LimitOf, holder: Holder, locks: tuple[Lock, ...], *, priority: int = 0, created: float = 0.0
+    ) -> LockAnswer:
         """Take all the locks, or wait for them (then `release` of another answers). Raises InvalidWorkflow (no such limit)."""
-        known = self._asked.get((holder.run, holder.key))
-        if known is None:
-            for lock in wanted:
-                self._limit(lock)
+        request = self._requests.get((holder.run, holder.key))
+        if request is None:
+            for lock in locks:
+                self._limit(limit_of, lock)
             self._order += 1
-            known = Asked(holder, wanted, priority, created, self._order)
-            self._asked[holder.run, holder.key] = known
-            for lock in wanted:
-                self._enqueue(lock.name, known)
-        return self._try(known)
+            request = LockRequest(holder, locks, priority, created, self._order)
+            self._requests[holder.run, holder.key] = request
+            for lock in locks:
+                self._enqueue(lock.name, request)
+        return self._try(limit_of, request)
 
-    def release(self, run: str, key: str) -> list[Answer]:
+    def release(self, limit_of: LimitOf, run: str, key: str) -> list[LockAnswer]:
         """Give back (or stop waiting for) the locks of a holder; the answers are for those who hold or wait differently now."""
-        asked = self._asked.pop((run, key), None)
-        if asked is None:
+        request = self._requests.pop((run, key), None)
+        if request is None:
             return []
-        for lock in asked.wanted:
-            if not asked.granted:
-                self._dequeue(lock.name, asked)
-            if self._holders.get(lock.name, {}).get(asked.holder.lock_key) == (run, key):
-                del self._holders[lock.name][asked.holder.lock_key]
-        return self._wake({lock.name for lock in asked.wanted})
+        for lock in request.locks:
+            if not request.granted:
+                self._dequeue(lock.name, request)
+            if self._holders.get(lock.name, {}).get(request.holder.lock_key) == (run, key):
+                del self._holders[lock.name][request.holder.lock_key]
+        return self._wake(limit_of, {lock.name for lock in request.locks})
 
-    def limits_changed(self) -> list[Answer]:
+    def limits_changed(self, limit_of: LimitOf) -> list[LockAnswer]:
         """A config map was changed: whoever can go on now, goes on."""
-        return self._wake({name for name, queue in self._queues.items() if queue})
+        return self._wake(limit_of, {name for name, queue in self._queues.items() if queue})
 
-    def _wake(self, names: set[str]) -> list[Answer]:
-        answers: list[Answer] = []
+    def _wake(self, limit_of: LimitOf, names: set[str]) -> list[LockAnswer]:
+        answers: list[LockAnswer] = []
         for name in sorted(names):
             for _, key in list(self._queues.get(name, ())):
-                asked = self._asked[key]
-                before = asked.message
+                request = self._requests[key]
+                before = request.message
                 try:
-                    answer = self._try(asked)
+                    answer = self._try(limit_of, request)
                 except InvalidWorkflow as error:  # since a restart nobody knows the limit any more
-                    self._forget(asked)
-                    answers.append(Answer(asked.holder, False, error.message, impossible=True))
+                    self._forget(request)
+                    answers.append(LockAnswer(request.holder, False, error.message, impossible=True))
                     continue
                 if answer.granted or answer.message != before:
                     answers.append(answer)
-                if not answer.granted and answer.waiting_for == name and self._full(name, asked):
+                if not answer.granted and answer.waiting_for == name and self._full(limit_of, name, request):
                     break  # nothing is left for those behind
         return answers
 
-    def _forget(self, asked: Asked) -> None:
+    def _forget(self, request: LockRequest) -> None:
         """Who waits does so no more."""
-        del self._asked[asked.holder.run, asked.holder.key]
-        for lock in asked.wanted:
-            self._dequeue(lock.name, asked)
+        del self._requests[request.holder.run, request.holder.key]
+        for lock in request.locks:
+            self._dequeue(lock.name, request)
 
-    def _full(self, name: str, asked: Asked) -> bool:
-        lock = next(lock for lock in asked.wanted if lock.name == name)
-        return len(self._holders.get(name, ())) >= self._limit(lock)
+    def _full(self, limit_of: LimitOf, name: str, request: LockRequest) -> bool:
+        lock = next(lock for lock in request.locks if lock.name == name)
+        return len(self._holders.get(name, ())) >= self._limit(limit_of, lock)
 
-    def _enqueue(self, name: str, asked: Asked) -> None:
-        bisect.insort(self._queues.setdefault(name, []), (_rank(asked), (asked.holder.run, asked.holder.key)))
+    def _enqueue(self, name: str, request: LockRequest) -> None:
+        bisect.insort(self._queues.setdefault(name, []), (_rank(request), (request.holder.run, request.holder.key)))
 
-    def _dequeue(self, name: str, asked: Asked) -> None:
-        queue, entry = self._queues.get(name, []), (_rank(asked), (asked.holder.run, asked.holder.key))
+    def _dequeue(self, name: str, request: LockRequest) -> None:
+        queue, entry = self._queues.get(name, []), (_rank(request), (request.holder.run, request.holder.key))
         place = bisect.bisect_left(queue, entry)
         if place < len(queue) and queue[place] == entry:
             del queue[place]
 
-    def _try(self, asked: Asked) -> Answer:
-        names = tuple(lock.name for lock in asked.wanted)
-        if asked.granted:
-            return Answer(asked.holder, True, names=names)
-        for lock in asked.wanted:
-            message = self._obstacle(lock, asked)
+    def _try(self, limit_of: LimitOf, request: LockRequest) -> LockAnswer:
+        names = tuple(lock.name for lock in request.locks)
+        if request.granted:
+            return LockAnswer(request.holder, True, names=names)
+        for lock in request.locks:
+            message = self._obstacle(limit_of, lock, request)
             if message:
-                asked.message = message
-                return Answer(asked.holder, False, message, lock.name, names)
-        asked.granted, asked.message = True, ""
-        for lock in asked.wanted:
-            self._dequeue(lock.name, asked)
-            self._hold(lock.name, asked)
-        return Answer(asked.holder, True, names=names)
+                request.message = message
+                return LockAnswer(request.holder, False, message, lock.name, names)
+        request.granted, request.message = True, ""
+        for lock in request.locks:
+            self._dequeue(lock.name, request)
+            self._hold(lock.name, request)
+        return LockAnswer(request.holder, True, names=names)
 
-    def _obstacle(self, lock: Wanted, asked: Asked) -> str:
-        limit, held = self._limit(lock), self._holders.get(lock.name, {})
-        if asked.holder.lock_key in held:
+    def _obstacle(self, limit_of: LimitOf, lock: Lock, request: LockRequest) -> str:
+        limit, held = self._limit(limit_of, lock), self._holders.get(lock.name, {})
+        if request.holder.lock_key in held:
             return ""
         waiting = f"Waiting for {lock.name} lock. Lock status: {limit - len(held)}/{limit}"
         queue = self._queues.get(lock.name)
-        front = self._asked[queue[0][1]] if queue else asked
-        if not _same_workflow(front.holder.lock_key, asked.holder.lock_key):
+        front = self._requests[queue[0][1]] if queue else request
+        if not _same_workflow(front.holder.lock_key, request.holder.lock_key):
             return waiting
         return waiting if len(held) >= limit else ""
 
-    def _limit(self, lock: Wanted) -> int:
+    def _limit(self, limit_of: LimitOf, lock: Lock) -> int:
         """The limit of a lock. Where a known one cannot be read any more (its config map was deleted), the last one known."""
         if lock.config_map is None:
             return 1
         try:
-            self._known[lock.name] = self._limit_of(lock.config_map)
+            self._last_limits[lock.name] = limit_of(lock.config_map)
         except InvalidWorkflow:
-            if lock.name not in self._known:
+            if lock.name not in self._last_limits:
                 raise
-        return self._known[lock.name]
+        return self._last_limits[lock.name]
 
-    def _hold(self, name: str, asked: Asked) -> None:
-        self._holders.setdefault(name, {})[asked.holder.lock_key] = (asked.holder.run, asked.holder.key)
+    def _hold(self, name: str, request: LockRequest) -> None:
+        self._holders.setdefault(name, {})[request.holder.lock_key] = (request.holder.run, request.holder.key)
 
 
-def _rank(asked: Asked) -> Rank:
-    return (-asked.priority, asked.created, asked.order)
+def _rank(request: LockRequest) -> Rank:
+    return (-request.priority, request.created, request.order)
 
 
 def _same_workflow(first: str, second: str) -> bool:

@@ -6,11 +6,20 @@ one of the name is refused in Argo's words. Source: workflow/metrics/metrics_cus
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
+from hera_utils.argo import timestamps
 from hera_utils.interpreter.commands import EmitMetric
+from hera_utils.interpreter.state import Run
+from hera_utils.local_platform.storage.records import StoredPod
+
+Json = dict[str, Any]
 
 Labels = tuple[tuple[str, str], ...]
 _KINDS = {"gauge": "gauge", "counter": "counter", "histogram": "histogram"}
@@ -37,7 +46,7 @@ RUNTIME_BUCKETS = (0.0, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 180.0)
 
 
 @dataclass
-class Series:
+class MetricSeries:
     """One set of labels. counts: of a histogram, how many values were at most each bucket. since: it is a clock of the run `run`."""
 
     value: float = 0.0
@@ -47,44 +56,44 @@ class Series:
     until: float | None = None
     run: str = ""
 
-    def shown(self, now: float) -> float:
+    def value_at(self, now: float) -> float:
         if self.since is None:
             return self.value
         return max(0.0, (now if self.until is None else self.until) - self.since)
 
 
 @dataclass
-class Family:
+class MetricFamily:
     kind: str
     help: str
     buckets: tuple[float, ...] = ()
-    series: dict[Labels, Series] = field(default_factory=dict)
+    series: dict[Labels, MetricSeries] = field(default_factory=dict)
 
     def observe(self, labels: Labels, value: float) -> None:
-        one = self.series.setdefault(labels, Series(counts=[0] * len(self.buckets)))
+        one = self.series.setdefault(labels, MetricSeries(counts=[0] * len(self.buckets)))
         one.value += value
         one.observed += 1
         for index, limit in enumerate(self.buckets):
             one.counts[index] += value <= limit
 
 
-class Meters:
+class Metrics:
     """Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._families: dict[str, Family] = {}
+        self._families: dict[str, MetricFamily] = {}
 
     def count(self, name: str, /, **labels: str) -> None:
         """One more of a counter of the platform's own."""
         with self._lock:
-            family = self._families.setdefault(name, Family("counter", OWN[name]))
-            family.series.setdefault(_key(labels), Series()).value += 1
+            family = self._families.setdefault(name, MetricFamily("counter", OWN[name]))
+            family.series.setdefault(_key(labels), MetricSeries()).value += 1
 
     def observe(self, name: str, value: float, /, buckets: tuple[float, ...] = BUCKETS, **labels: str) -> None:
         """One more value of a histogram of the platform's own."""
         with self._lock:
-            self._families.setdefault(name, Family("histogram", OWN[name], buckets)).observe(_key(labels), value)
+            self._families.setdefault(name, MetricFamily("histogram", OWN[name], buckets)).observe(_key(labels), value)
 
     def emit(self, run: str, metric: EmitMetric) -> str:
         """Enter what a workflow reports; answers Argo's complaint, "" for none."""
@@ -92,12 +101,12 @@ class Meters:
             problem = self._mismatch(metric)
             if problem:
                 return f"could not construct metric '{metric.name}': {problem}"
-            family = self._families.setdefault(metric.name, Family(metric.kind, metric.help, metric.buckets))
+            family = self._families.setdefault(metric.name, MetricFamily(metric.kind, metric.help, metric.buckets))
             labels = _key(metric.labels)
             if metric.kind == "histogram":
                 family.observe(labels, metric.value)
                 return ""
-            series = family.series.setdefault(labels, Series())
+            series = family.series.setdefault(labels, MetricSeries())
             if metric.since is not None:
                 series.since, series.until, series.run = metric.since, metric.until, run
             elif metric.kind == "counter" or metric.operation == "Add":
@@ -124,7 +133,7 @@ class Meters:
                 for labels in [labels for labels, one in family.series.items() if one.run == run]:
                     del family.series[labels]
 
-    def each(self, show: Callable[[str, Family], None]) -> None:
+    def each(self, show: Callable[[str, MetricFamily], None]) -> None:
         """Show every family, in the order of names, while nothing changes."""
         with self._lock:
             for name in sorted(self._families):
@@ -133,3 +142,35 @@ class Meters:
 
 def _key(labels: Mapping[str, str]) -> Labels:
     return tuple(sorted(labels.items()))
+
+
+# --- what the controller counts of runs and pods while it works ------------------------------------------------------------
+
+
+@contextmanager
+def measure_step(metrics: Metrics, run: Run) -> Iterator[None]:
+    """One step of a run: how long it took, and the phase that it entered, if it entered one."""
+    before, began = run.phase, time.perf_counter()
+    yield
+    metrics.observe("operation_duration_seconds", time.perf_counter() - began)
+    phase = run.phase
+    if phase == before or not phase:
+        return
+    metrics.count("total_count", phase=phase, namespace=run.namespace)
+    reference = (run.document.get("spec") or {}).get("workflowTemplateRef")
+    if not reference:
+        return
+    cluster = "true" if reference.get("clusterScope") else "false"
+    which = {"name": str(reference.get("name") or ""), "namespace": run.namespace, "cluster_scope": cluster}
+    metrics.count("workflowtemplate_triggered_total", phase=phase, **which)
+    if run.finished:
+        status = run.document["status"]
+        took = timestamps.seconds(status.get("finishedAt")) - timestamps.seconds(status.get("startedAt"))
+        metrics.observe("workflowtemplate_runtime", took, RUNTIME_BUCKETS, **which)
+
+
+def count_pod_phase(metrics: Metrics, pod: StoredPod, status: Json) -> None:
+    """A pod's next status: the phase that it enters, if it enters one."""
+    phase = status.get("phase")
+    if phase and json.loads(pod.status).get("phase") != phase:
+        metrics.count("pods_total_count", phase=phase, namespace=pod.namespace)

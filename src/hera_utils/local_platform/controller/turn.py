@@ -1,11 +1,13 @@
 """One turn of the controller: everything that one transaction will say, and what is to be done after it.
 
 A turn is an overlay: what it changes is seen by the rest of the turn (the writer's thread) and by nobody else before it is written.
+The runs that it changes become rows here (`Turn.seal`), and are read from their rows again (`restore_run`).
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
@@ -13,7 +15,9 @@ from typing import Any
 
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.storage.journal import Journal, encode
+from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import (
+    VISIBLE,
     Key,
     ObjectChange,
     RunUpdate,
@@ -24,7 +28,7 @@ from hera_utils.local_platform.storage.records import (
 )
 
 Json = dict[str, Any]
-KEPT = ("storedTemplates", "storedWorkflowTemplateSpec")
+TEMPLATE_FIELDS = ("storedTemplates", "storedWorkflowTemplateSpec")
 """Parts of a status that may be large and hardly ever change: written only when they do."""
 
 
@@ -53,7 +57,7 @@ class Active:
     fresh: bool = False
     children: dict[str, Children] = field(default_factory=dict)
     spec_mark: str = ""
-    kept_mark: str = ""
+    templates_mark: str = ""
 
 
 def marks(document: Json) -> tuple[str, str]:
@@ -89,7 +93,7 @@ class Turn:
         self.hidden: set[str] = set()
         self.statements: list[tuple[str, tuple[Any, ...]]] = []
         """Named statements of journal.sql with their values, in order (outbox, timers, locks, events)."""
-        self.then: list[Callable[[], None]] = []
+        self.after_write: list[Callable[[], None]] = []
         """What to do once the turn is written (launch, kill…): each must be safe to do twice."""
         self.changes: list[ObjectChange] = []
 
@@ -107,7 +111,7 @@ class Turn:
         self.objects[stored.kind, stored.namespace, stored.name] = None
         self.changes.append(ObjectChange("DELETED", stored))
 
-    def say(self, statement: str, *values: Any) -> None:
+    def add_statement(self, statement: str, *values: Any) -> None:
         self.statements.append((statement, values))
 
     def put_pod(self, pod: StoredPod, *, new: bool = False, whole: bool = False) -> None:
@@ -119,9 +123,9 @@ class Turn:
         self.pods[pod.uid] = replace(pod, version=self.version)
 
     def hide_pod(self, pod: StoredPod) -> None:
-        if pod.shown == 1:
+        if pod.visibility == VISIBLE:
             self.hidden.add(pod.uid)
-            self.changes.append(ObjectChange("DELETED", pod.stored()))
+            self.changes.append(ObjectChange("DELETED", pod.as_object()))
 
     def seal(self) -> None:
         """Turn the runs that were touched into rows: their headers, and the nodes that changed."""
@@ -200,16 +204,20 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
         active.positions.pop(node, None)
         if active.children.pop(node, None) is not None:
             update.childless.append(node)
-    spec_mark, kept_mark = marks(document)
-    whole = active.fresh or (spec_mark, kept_mark) != (active.spec_mark, active.kept_mark)
+    spec_mark, templates_mark = marks(document)
+    whole = active.fresh or (spec_mark, templates_mark) != (active.spec_mark, active.templates_mark)
     finished = (old.finished or at) if run.finished else None
-    record = StoredRun(old.uid, old.namespace, old.name, version, old.created, finished, spec=old.spec, kept=old.kept)
+    record = StoredRun(
+        old.uid, old.namespace, old.name, version, old.created, finished, spec=old.spec, templates=old.templates
+    )
     record.metadata = encode(metadata)
-    record.status = encode({key: value for key, value in status.items() if key != "nodes" and key not in KEPT})
+    record.status = encode(
+        {key: value for key, value in status.items() if key != "nodes" and key not in TEMPLATE_FIELDS}
+    )
     if whole:
         record.spec = encode(document.get("spec", {}))
-        record.kept = encode({key: status[key] for key in KEPT if key in status})
-        active.spec_mark, active.kept_mark = spec_mark, kept_mark
+        record.templates = encode({key: status[key] for key in TEMPLATE_FIELDS if key in status})
+        active.spec_mark, active.templates_mark = spec_mark, templates_mark
     active.fresh, active.record = False, record
     update.record, update.whole = record, whole
     return update
@@ -235,7 +243,7 @@ def _node_text(active: Active, update: RunUpdate, node_id: str, node: Json) -> s
         known.text = f"{known.text},{added}" if known.text else added
         known.count, known.last = len(children), children[-1]
     own = encode({key: value for key, value in node.items() if key != "children"})
-    update.shown[node_id] = with_children(own, known.text)
+    update.whole_nodes[node_id] = with_children(own, known.text)
     return own
 
 
@@ -247,10 +255,29 @@ def _write_run(journal: Journal, update: RunUpdate) -> None:
     }  # fmt: skip
     if update.whole:
         values |= {"namespace": record.namespace, "name": record.name, "created": record.created}
-        values |= {"spec": record.spec, "kept": record.kept}
+        values |= {"spec": record.spec, "kept": record.templates}
     journal.put_named("put_run" if update.whole else "update_run", values)
     uid, nodes = record.uid, update.nodes
     journal.put_many("put_node", [(uid, n, update.positions[n], text) for n, text in nodes.items() if text is not None])
     journal.put_many("delete_node", [(uid, node) for node, text in nodes.items() if text is None])
     journal.put_many("delete_children", [(uid, node) for node in update.childless])
     journal.put_many("put_child", [(uid, *child) for child in update.children])
+
+
+def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> Active | None:
+    """The run of a record, whole; None when it is not in the journal any more."""
+    full = read_model.load(record.uid)
+    if full is None:
+        return None
+    status: Json = {**json.loads(full.status), **json.loads(full.templates)}
+    nodes: Json = {node: json.loads(text) for node, text in full.nodes.items()}
+    status["nodes"] = nodes
+    document: Json = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
+    memory: Json = json.loads(journal.read("run_memory", record.uid)[0][0])
+    active = Active(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
+    active.following = int(journal.read("last_node", record.uid)[0][0]) + 1
+    active.spec_mark, active.templates_mark = marks(document)
+    for node in {row[0] for row in journal.read("run_children", record.uid)}:
+        children = nodes[node]["children"]
+        active.children[node] = Children(len(children), children[0], children[-1], encode(children)[1:-1])
+    return active

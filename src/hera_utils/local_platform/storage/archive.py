@@ -18,7 +18,7 @@ Json = dict[str, Any]
 class Statements(Protocol):
     """What a turn of the controller takes: a named statement of journal.sql with its values."""
 
-    def say(self, statement: str, *values: Any) -> None: ...
+    def add_statement(self, statement: str, *values: Any) -> None: ...
 
 
 class Archive:
@@ -65,12 +65,14 @@ def keep(turn: Statements, record: StoredRun, text: str) -> None:
     if record.finished is None:
         return
     packed = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
-    turn.say("archive_run", record.uid, record.namespace, record.name, record.created, record.finished, packed)
-    turn.say("bury_archived", record.uid)
+    turn.add_statement(
+        "archive_run", record.uid, record.namespace, record.name, record.created, record.finished, packed
+    )
+    turn.add_statement("bury_archived", record.uid)
 
 
 def forget(turn: Statements, uid: str, record: StoredRun | None) -> None:
     """Delete a record; where the run itself is still there, that it has none is noted."""
-    turn.say("delete_archived", uid)
+    turn.add_statement("delete_archived", uid)
     if record is not None:
-        turn.say("archive_run", uid, record.namespace, record.name, record.created, record.finished, None)
+        turn.add_statement("archive_run", uid, record.namespace, record.name, record.created, record.finished, None)

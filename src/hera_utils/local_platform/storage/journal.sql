@@ -112,7 +112,7 @@ SELECT coalesce(max(position), -1) FROM nodes WHERE run = ?
 
 -- name: put_pod
 INSERT OR REPLACE INTO pods (uid, run, node, namespace, name, version, shown, position, body, status)
-VALUES (:uid, :run, :node, :namespace, :name, :version, :shown, :position, :body, :status)
+VALUES (:uid, :run, :node, :namespace, :name, :version, :visibility, :position, :body, :status)
 -- name: update_pod
 UPDATE pods SET version = :version, status = :status WHERE uid = :uid
 -- name: hide_pod

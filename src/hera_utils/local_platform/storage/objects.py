@@ -206,6 +206,18 @@ def _complete_claim(document: Json) -> None:
     }
 
 
+def check_pod_spec(kind: str, name: str, spec: object, path: str) -> Json:
+    """The spec of a pod, or Refused (Invalid) when there is nothing in it to run."""
+    containers = spec.get("containers") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(containers, list) or not containers:
+        raise invalid(kind, name, f"{path}.containers: Required value")
+    for index, container in enumerate(containers):
+        for field in ("name", "image"):
+            if not isinstance(container, dict) or not isinstance(container.get(field), str) or not container[field]:
+                raise invalid(kind, name, f"{path}.containers[{index}].{field}: Required value")
+    return spec
+
+
 def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
     """What an update stores: the new document under the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
     new = dict(document.get("metadata") or {})

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure
 from hera_utils.local_platform.storage.records import (
+    VISIBLE,
     Key,
     ObjectChange,
     RunUpdate,
@@ -121,7 +122,7 @@ class ReadModel:
             if full is not None:
                 if uid in self._cache:
                     self._cache.move_to_end(uid)
-                return full.stored(with_nodes=with_nodes, messages=messages)
+                return full.as_object(with_nodes=with_nodes, messages=messages)
             known = self._by_uid.get(uid)
         if known is None:
             return None
@@ -139,7 +140,7 @@ class ReadModel:
                 self._cache[uid] = record
                 while len(self._cache) > CACHED_RUNS:
                     self._cache.popitem(last=False)
-        return record.stored(with_nodes=with_nodes)
+        return record.as_object(with_nodes=with_nodes)
 
     def load(self, uid: str, *, with_nodes: bool = True) -> StoredRun | None:
         """A run's record from the journal."""
@@ -211,9 +212,9 @@ class ReadModel:
             for pod in (
                 pod
                 for pod in turn.pods.values()
-                if pod.shown == 1 and pod.uid not in turn.hidden and pod.run not in turn.deleted
+                if pod.visibility == VISIBLE and pod.uid not in turn.hidden and pod.run not in turn.deleted
             ):
-                changes.append(ObjectChange("ADDED" if pod.uid in turn.new_pods else "MODIFIED", pod.stored()))
+                changes.append(ObjectChange("ADDED" if pod.uid in turn.new_pods else "MODIFIED", pod.as_object()))
         for change in changes:
             for listener in listeners.get(change.stored.kind, ()):
                 listener(change)
@@ -225,15 +226,15 @@ class ReadModel:
             full = self._full[record.uid] = record
             self._cache.pop(record.uid, None)
         known = full.nodes
-        for name in ("version", "finished", "metadata", "spec", "status", "kept"):
+        for name in ("version", "finished", "metadata", "spec", "status", "templates"):
             setattr(full, name, getattr(record, name))
         for node, text in update.nodes.items():
             if text is None:
                 known.pop(node, None)
             else:
-                known[node] = update.shown.get(node, text)
+                known[node] = update.whole_nodes.get(node, text)
         self._enter(full)
-        return full.stored(with_text=False)
+        return full.as_object(with_text=False)
 
     def hold(self, record: StoredRun) -> None:
         """Keep a run in memory: it goes on (or goes on again)."""

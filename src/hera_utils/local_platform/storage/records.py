@@ -9,6 +9,7 @@ from typing import Any
 from hera_utils.local_platform.storage.journal import encode
 
 Json = dict[str, Any]
+VISIBLE, HIDDEN, NO_POD = 1, 0, -1
 Key = tuple[str, str, str]
 """(kind, namespace, name) of an object."""
 
@@ -52,7 +53,8 @@ class StoredRun:
     metadata: str = "{}"
     spec: str = "{}"
     status: str = "{}"
-    kept: str = "{}"
+    templates: str = "{}"
+    """The stored templates of its status: they may be large, and hardly ever change."""
     nodes: dict[str, str] = field(default_factory=dict)
 
     def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
@@ -60,23 +62,23 @@ class StoredRun:
 
         messages: what pending nodes say at this moment, by their ids: it is not written down.
         """
-        inner = [part for part in (self.status[1:-1], self.kept[1:-1]) if part]
+        inner = [part for part in (self.status[1:-1], self.templates[1:-1]) if part]
         if with_nodes and self.nodes:
-            known = self.nodes
+            texts = self.nodes
             if messages:
-                known = known | {id: _saying(known[id], text) for id, text in messages.items() if id in known}
-            nodes = ",".join([f'"{node}":{text}' for node, text in known.items()])
+                texts = texts | {id: _with_message(texts[id], text) for id, text in messages.items() if id in texts}
+            nodes = ",".join([f'"{node}":{text}' for node, text in texts.items()])
             inner.append(f'"nodes":{{{nodes}}}')
         return f'{{"metadata":{self.metadata},"spec":{self.spec},"status":{{{",".join(inner)}}}}}'
 
-    def stored(
+    def as_object(
         self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
     ) -> StoredObject:
         text = self.text(with_nodes=with_nodes, messages=messages) if with_text else ""
         return StoredObject("Workflow", self.namespace, self.name, self.uid, self.version, text)
 
 
-def _saying(node: str, message: str) -> str:
+def _with_message(node: str, message: str) -> str:
     """A node's text with a message, while it is pending."""
     if '"phase":"Pending"' not in node:
         return node
@@ -98,13 +100,13 @@ class StoredPod:
     namespace: str
     name: str
     version: int
-    shown: int
-    """1: the Kubernetes API shows it; 0: no more (podGC), its logs are kept with the run; -1: an agent's work, never a pod."""
+    visibility: int
+    """VISIBLE: the Kubernetes API shows it; HIDDEN: no more (podGC), its logs are kept with the run; NO_POD: an agent's work."""
     position: int
     body: str
     status: str
 
-    def stored(self) -> StoredObject:
+    def as_object(self) -> StoredObject:
         # The body begins with its metadata (pods.document sees to it): the version goes in front.
         head = '{"metadata":{'
         body = self.body
@@ -125,7 +127,7 @@ def with_children(node: str, children: str) -> str:
 class RunUpdate:
     """What a turn changes of a run: the new record without nodes, and the nodes that changed.
 
-    nodes: id → the text of its row (None: removed). shown: id → what readers see, where that is more. children: rows to add;
+    nodes: id → the text of its row (None: removed). whole_nodes: id → what readers see, where that is more. children: rows to add;
     childless: nodes whose rows of children go first.
     """
 
@@ -135,6 +137,6 @@ class RunUpdate:
     memory: str
     nodes: dict[str, str | None]
     positions: dict[str, int]
-    shown: dict[str, str] = field(default_factory=dict)
+    whole_nodes: dict[str, str] = field(default_factory=dict)
     children: list[tuple[str, int, str]] = field(default_factory=list)
     childless: list[str] = field(default_factory=list)

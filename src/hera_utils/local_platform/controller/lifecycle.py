@@ -1,0 +1,283 @@
+"""The life of pods that no workflow made, and the end of everything: what goes with a run, a pod, a claim, a namespace.
+
+A pod that no workflow made (a resource template's, a Job's, a user's own) runs as a workflow's pods do; what belongs to a run
+elsewhere belongs to the run "" here. A container that ended is not started again: a restartPolicy that asks for it is told in an event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from hera_utils.interpreter.events import PodFinished
+from hera_utils.local_platform.artifacts import gc
+from hera_utils.local_platform.clock import new_uid, seed
+from hera_utils.local_platform.controller import jobs
+from hera_utils.local_platform.controller.effects import Effects, EventsOfRuns
+from hera_utils.local_platform.controller.turn import Turn
+from hera_utils.local_platform.pods import pod_object
+from hera_utils.local_platform.pods.launcher import FOLDER_ANNOTATION, Launcher, claim_folder
+from hera_utils.local_platform.pods.runtime import Launch
+from hera_utils.local_platform.storage import archive, objects
+from hera_utils.local_platform.storage.journal import encode
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import VISIBLE, ObjectChange, StoredObject, StoredPod, StoredRun
+from hera_utils.local_platform.this_machine import NODE
+
+Json = dict[str, Any]
+NO_RUN = ""
+log = logging.getLogger("hera_utils.controller")
+
+
+class Runs(Protocol):
+    """What is asked of the controller, which has the runs."""
+
+    def drop_run(self, uid: str) -> None:
+        """Forget a run that was deleted."""
+
+    def give(self, turn: Turn, events: EventsOfRuns) -> None:
+        """Advance the runs beside the events (a lock became free…)."""
+
+    def settle_later(self, pod_uid: str) -> None:
+        """Note in the next turn that nothing is to be done for a pod any more."""
+
+
+class Lifecycle:
+    """state: the state folder. Used by the controller's thread, within its turns. As jobs.JobPods it is what Jobs ask for pods."""
+
+    def __init__(self, state: Path, read_model: ReadModel, effects: Effects, launcher: Launcher, runs: Runs) -> None:
+        self._state, self._read_model, self._effects, self._launcher, self._runs = (
+            state,
+            read_model,
+            effects,
+            launcher,
+            runs,
+        )
+        self._dying: dict[tuple[str, str], str] = {}
+        """(run, node) of pods that were deleted while they ran → pod uid."""
+
+    # --- pods that no workflow made -----------------------------------------------------------------------------------
+    def create_pod(self, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredPod:
+        """Enter a pod into the turn; it is launched once that is written. Raises Refused as Kubernetes does."""
+        body = _new_body(turn, namespace, document)
+        metadata = body["metadata"]
+        uid, name = str(metadata["uid"]), str(metadata["name"])
+        namesakes = self._effects.pods_named(turn, namespace, name)
+        if any(pod.visibility == VISIBLE and pod.uid not in turn.hidden for pod in namesakes):
+            raise objects.already_exists("Pod", name)
+        status = encode(pod_object.pending(body, turn.at))
+        pod = StoredPod(uid, NO_RUN, uid, namespace, name, turn.version, VISIBLE, 0, encode(body), status)
+        if dry_run:
+            return pod
+        policy = body["spec"]["restartPolicy"]
+        if policy != "Never" and not _is_controlled(body):
+            text = f"spec.restartPolicy {policy} has no effect here: a container that ended is not started again"
+            self._effects.record_event(turn, ("v1", "Pod", namespace, name, uid), "Warning", "NoEffect", text)
+        return self._effects.launch(turn, pod, {"template": {}, "include_script_output": False})
+
+    def update_pod(self, turn: Turn, pod: StoredPod, labels: Json, annotations: Json) -> StoredPod:
+        """A user changes a pod's labels and annotations."""
+        outstanding = self._effects.outstanding
+        running = outstanding.get((pod.run, pod.node))
+        runs = running is not None and running.uid == pod.uid
+        latest = turn.pods.get(pod.uid) or (running if running is not None and runs else pod)
+        body = json.loads(latest.body)
+        body["metadata"] |= {"labels": labels, "annotations": annotations}
+        changed = replace(latest, body=encode(body), version=turn.version)
+        turn.put_pod(changed, whole=True)
+        if runs:
+            outstanding[pod.run, pod.node] = changed
+        return changed
+
+    def pod_ended(self, turn: Turn, pod: StoredPod, event: PodFinished) -> None:
+        """A pod is over: the Job that made it, if one did, may go on."""
+        if pod.run == NO_RUN:
+            jobs.pod_ended(self, turn, pod, succeeded=event.phase == "Succeeded")
+
+    def delete_pod(self, turn: Turn, pod_uid: str) -> None:
+        """A user deletes a pod: it is killed if it runs, and no longer shown; of one that no workflow made nothing is kept."""
+        for pod in self._effects.outstanding.values():
+            if pod.uid == pod_uid and pod.run != NO_RUN:
+                self._effects.kill(turn, pod)
+                return
+        for pod in [StoredPod(*row) for row in self._read_model.rows("get_pod", pod_uid)]:
+            if pod.run != NO_RUN:
+                turn.hide_pod(pod)
+            elif self._remove_pod(turn, pod):
+                jobs.pod_ended(self, turn, pod, succeeded=False)
+
+    def kill_owned_pods(self, turn: Turn, uid: str) -> None:
+        """End the pods whose owner references name that uid."""
+        for pod in self._pods_of_owner(uid):
+            if (pod.run, pod.node) in self._effects.outstanding:
+                self._effects.kill(turn, pod)
+
+    def _pods_of_owner(self, uid: str) -> list[StoredPod]:
+        every = self._read_model.pods_of_run(NO_RUN)
+        return [pod for pod in every if uid in pod.body and uid in objects.owners(json.loads(pod.body))]
+
+    def _remove_pod(self, turn: Turn, pod: StoredPod) -> bool:
+        """Whether it still ran. Removing it twice does nothing more."""
+        if pod.uid in turn.hidden:
+            return False
+        running = (pod.run, pod.node) in self._effects.outstanding
+        turn.hide_pod(pod)
+        self._forget_pod(turn, pod, running=running)
+        turn.add_statement("delete_pod", pod.uid)
+        return running
+
+    # --- pods that are deleted with all that is kept of them ----------------------------------------------------------
+    def _forget_pod(self, turn: Turn, pod: StoredPod, *, running: bool) -> None:
+        """Nothing of a pod is kept, once it is ended if it runs."""
+        order: Json = {}
+        if running:
+            self._effects.settle_pod(turn, (pod.run, pod.node))
+            self._dying[pod.run, pod.node] = pod.uid
+            # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
+            if not self._launcher.is_agents(self._template_of(pod.uid)):
+                order = {"body": json.loads(pod.body)}
+            turn.after_write.append(lambda: self._launcher.kill(pod))
+        else:
+            turn.after_write.append(lambda: self._forget(pod.uid))
+        position = self._effects.next_position()
+        turn.add_statement("put_outbox", pod.uid, "forget", pod.run, pod.node, position, encode(order))
+
+    def _template_of(self, pod_uid: str) -> Json:
+        for (text,) in self._read_model.rows("get_launch", pod_uid):
+            template: Json = json.loads(text)["template"]
+            return template
+        return {}
+
+    def _forget(self, pod_uid: str) -> None:
+        self._launcher.forget(pod_uid)
+        self._runs.settle_later(pod_uid)
+
+    def bury_pod(self, turn: Turn, run: str, node: str) -> bool:
+        """A pod has ended: whether it is one of those that were deleted, of which nothing is kept."""
+        pod_uid = self._dying.pop((run, node), None)
+        if pod_uid is None:
+            return False
+        turn.add_statement("settle_pod", pod_uid)
+        turn.after_write.append(lambda: self._launcher.forget(pod_uid))
+        return True
+
+    def resume_forgetting(self, pod_uid: str, run: str, node: str, order: Json) -> None:
+        """After a restart: a pod that was deleted may still be running."""
+        runtime = self._launcher.runtime
+        if "body" in order and runtime is not None:
+            self._dying[run, node] = pod_uid
+            runtime.reattach(Launch(run, node, order["body"], {}))
+            runtime.kill(pod_uid, force=True)
+        else:
+            self._forget(pod_uid)
+
+    # --- runs and objects ---------------------------------------------------------------------------------------------
+    def delete_run(self, turn: Turn, record: StoredRun) -> None:
+        """Delete a run: its pods are killed and forgotten, what it owns (claims of its templates, events) goes too."""
+        uid = record.uid
+        if uid in turn.deleted:
+            return
+        last = self._read_model.workflow(uid)
+        running = {pod.uid: pod for pod in self._effects.pods_of(uid)}
+        for pod in running.values():
+            self._forget_pod(turn, pod, running=True)
+        for pod in self._read_model.pods_of_run(uid):
+            if pod.visibility == VISIBLE:
+                turn.changes.append(ObjectChange("DELETED", pod.as_object()))
+            if pod.uid not in running:
+                self._forget_pod(turn, pod, running=False)
+        for pod in self._pods_of_owner(uid):
+            self._remove_pod(turn, pod)
+        events = self._effects.run_deleted(turn, uid)
+        turn.deleted[uid] = record
+        turn.touched.pop(uid, None)
+        self._runs.drop_run(uid)
+        if last is not None:
+            archive.keep(turn, record, last.text)
+            turn.changes.append(ObjectChange("DELETED", last))
+        for stored in self._owned_by(uid):
+            self.delete_object(turn, stored)
+        self._delete_artifacts(turn, record, last)
+        self._runs.give(turn, events)
+
+    def _delete_artifacts(self, turn: Turn, record: StoredRun, last: StoredObject | None) -> None:
+        document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
+        doomed = list(gc.doomed(document, gc.DELETION))
+        self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
+        if not gc.kept(document):
+            # the folder of the default keys: nobody could name what is in it any more
+            turn.after_write.append(lambda: self._launcher.remove_artifacts(record.namespace, [record.name]))
+
+    def _owned_by(self, uid: str) -> list[StoredObject]:
+        """The objects whose owner references name that uid (Kubernetes collects them with their owner)."""
+        every = self._read_model.everything()
+        return [stored for stored in every if uid in stored.text and uid in objects.owners(json.loads(stored.text))]
+
+    def delete_object(self, turn: Turn, stored: StoredObject) -> None:
+        """Delete an object, and what follows: a claim's folder is set aside, a namespace's content is deleted."""
+        turn.drop(stored)
+        if stored.kind == "PersistentVolumeClaim":
+            document = json.loads(stored.text)
+            turn.after_write.append(lambda: set_aside(self._state, document))
+        elif stored.kind == "Namespace":
+            for record in self._read_model.runs(stored.name):
+                self.delete_run(turn, record)
+            self._delete_objects(turn, [o for o in self._read_model.everything() if o.namespace == stored.name])
+            for pod in self._read_model.pods_of_run(NO_RUN):
+                if pod.namespace == stored.name:
+                    self._remove_pod(turn, pod)
+        elif stored.kind in (*objects.CORE_KINDS, *objects.ARGO_KINDS, "Job"):
+            for pod in self._pods_of_owner(stored.uid):
+                self._remove_pod(turn, pod)
+            self._delete_objects(turn, self._owned_by(stored.uid))
+
+    def _delete_objects(self, turn: Turn, doomed: list[StoredObject]) -> None:
+        for stored in doomed:
+            if turn.look(stored.kind, stored.namespace, stored.name) is not None:
+                self.delete_object(turn, stored)
+
+
+def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
+    """The document as it is stored: its metadata first, without a resource version."""
+    name = str((document.get("metadata") or {}).get("name") or "")
+    spec = objects.check_pod_spec("Pod", name, document.get("spec"), "spec")
+    born = objects.born("Pod", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+    metadata = {key: value for key, value in born["metadata"].items() if key != "resourceVersion"}
+    defaults = {"nodeName": NODE, "restartPolicy": "Always", "serviceAccountName": "default"}
+    return {"metadata": metadata, "spec": {**defaults, **spec}}
+
+
+def _is_controlled(body: Json) -> bool:
+    return any(owner.get("controller") for owner in body["metadata"].get("ownerReferences") or ())
+
+
+def _log_kept(record: StoredRun, outcome: dict[tuple[str, str], str]) -> None:
+    """Argo keeps the workflow until its artifacts are gone, or forceFinalizerRemoval is set; here it goes, as with that."""
+    for (_, name), problem in outcome.items():
+        if problem:
+            log.warning("the artifact %s of %s/%s stays: %s", name, record.namespace, record.name, problem)
+
+
+def set_aside(state: Path, claim: Json) -> None:
+    """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
+
+    A folder that the user named is the user's: it stays where it is. So is nothing kept of a claim that a workflow made for itself.
+    """
+    metadata = claim["metadata"]
+    if (metadata.get("annotations") or {}).get(FOLDER_ANNOTATION):
+        return
+    folder = claim_folder(state, claim)
+    if not folder.exists():
+        return
+    if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    target = state / "claims" / ".deleted" / f"{metadata['namespace']}-{metadata['name']}-{metadata['uid']}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rename(target)
