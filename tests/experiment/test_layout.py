@@ -6,8 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from hera_utils.argo.names import LABEL_LENGTH, label_faults
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.layout import LONGEST_LABEL, Layout, is_legal_name
+from hera_utils.experiment.layout import Layout
 
 
 class ExperimentLayout(Layout):
@@ -34,11 +35,11 @@ def test_a_name_is_legal_or_refused_and_always_the_same(parts):
     except LayoutError as error:
         assume(error.fix is not None)
         return
-    assert is_legal_name(name)
+    assert not label_faults(name)
     assert name == Layout().name(*parts)
 
 
-@given(PARTS, st.integers(min_value=16, max_value=LONGEST_LABEL))
+@given(PARTS, st.integers(min_value=16, max_value=LABEL_LENGTH))
 def test_a_name_is_never_too_long(parts, longest):
     with contextlib.suppress(LayoutError):
         assert len(Layout().name(*parts, longest=longest)) <= longest
@@ -79,7 +80,7 @@ def test_long_names_end_in_a_digest():
     layout = Layout()
     one, two = layout.name("x" * 80, 1), layout.name("x" * 80, 2)
     assert one != two
-    assert len(one) == LONGEST_LABEL
+    assert len(one) == LABEL_LENGTH
 
 
 def test_accents_and_signs():

@@ -8,7 +8,7 @@ import pytest
 
 from hera_utils import Environment, Inputs, Layout, PersistedVolume, grid, names, reads, writes
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.layout import File
+from hera_utils.experiment.layout_paths import File
 
 
 @dataclass(frozen=True)

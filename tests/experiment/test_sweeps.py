@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hera_utils.argo.names import label_faults
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.inputs import Inputs
-from hera_utils.experiment.layout import is_legal_name
 from hera_utils.experiment.points import LONGEST_NAME, Point
 from hera_utils.experiment.sampling import latin_hypercube, logarithmic, random_sample, sobol
 from hera_utils.experiment.sweeps import grid, listed, zipped
@@ -49,7 +49,7 @@ def ids(sweep):
 def test_ids_and_names_are_unique_and_names_are_legal(sweep):
     points = list(sweep)
     assert len(sweep) == len(points) == len({point.id for point in points}) == len({point.name for point in points})
-    assert all(is_legal_name(point.name, longest=LONGEST_NAME) for point in points)
+    assert not any(label_faults(point.name) or len(point.name) > LONGEST_NAME for point in points)
     assert [point.name for point in sweep] == [point.name for point in points]
     assert sweep[0] == points[0]
     assert sweep[-1] == points[-1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from hera_utils.digests import sha256_of
 from hera_utils.execution.declared_files import DeclaredFiles
-from hera_utils.experiment.layout import File
+from hera_utils.experiment.layout_paths import File
 from hera_utils.experiment.points import Point
 from hera_utils.provenance.manifest import KnownFile
 

@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hera_utils.experiment.layout import File, Layout
+from hera_utils.experiment.declarations import declared
+from hera_utils.experiment.layout import Layout
+from hera_utils.experiment.layout_paths import File
 from hera_utils.experiment.points import Point
 
 ABSENT = ""
@@ -52,7 +54,7 @@ class DeclaredFiles:
     def absent_local(self, points: Iterable[Point]) -> tuple[str, Path] | None:
         """(method, path) of a file beside the script that the layout says the workflow carries with it, and that is not there."""
         layout = self.layout
-        local = [] if layout is None else [one for one in layout._declared("reads") if one.local]
+        local = [] if layout is None else [one for one in declared(type(layout), "reads") if one.local]
         if layout is None or not local:
             return None
         for point in points:

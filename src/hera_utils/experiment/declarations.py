@@ -99,7 +99,7 @@ def reads(method: Any = None, *, local: bool = False) -> Any:
 
     local: relative to the experiment's script, on the computer that submits: a file that the workflow carries with it.
     """
-    return _declared(method, "reads", local=local)
+    return _declare(method, "reads", local=local)
 
 
 @overload
@@ -112,18 +112,18 @@ def writes(method: Any = None, *, shared: bool = False) -> Any:
     Where it depends on the point it is that point's alone, and a point whose outputs exist is done; shared: a folder that several
     points write into, which says nothing of any of them.
     """
-    return _declared(method, "writes", shared=shared)
+    return _declare(method, "writes", shared=shared)
 
 
 def names(method: Method) -> Method:
     """Declares a layout's method to name a task or a container: checked to be legal, and another one for other values."""
-    made: Method = _declared(method, "names")
+    made: Method = _declare(method, "names")
     return made
 
 
-def _declared(method: Any, kind: Kind, *, shared: bool = False, local: bool = False) -> Any:
+def _declare(method: Any, kind: Kind, *, shared: bool = False, local: bool = False) -> Any:
     if method is None:
-        return functools.partial(_declared, kind=kind, shared=shared, local=local)
+        return functools.partial(_declare, kind=kind, shared=shared, local=local)
     wanted, optional = [], set()
     for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -154,3 +154,15 @@ def declarations(layout: type) -> dict[str, Declaration]:
             else:
                 found.pop(name, None)  # a child that writes the method anew without declaring it
     return found
+
+
+def declared(layout: type, kind: Kind) -> tuple[Declaration, ...]:
+    """The methods of a layout's class that are declared so, in the order of `declarations`."""
+    return _by_kind(layout)[kind]
+
+
+@functools.lru_cache(maxsize=256)
+def _by_kind(layout: Any) -> dict[Kind, tuple[Declaration, ...]]:
+    kinds: tuple[Kind, ...] = ("reads", "writes", "names")
+    every = declarations(layout).values()
+    return {kind: tuple(declaration for declaration in every if declaration.kind == kind) for kind in kinds}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import cast
 
+from hera_utils.argo.names import subdomain_faults
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.layout import is_legal_name
 
 DEFAULT_MOUNT_PATH = "/within-container-mount-point"
 
@@ -206,7 +206,7 @@ class Environment:
 
 
 def _legal(what: str, name: str) -> None:
-    if not isinstance(name, str) or not is_legal_name(name, longest=253, dots=True):
+    if not isinstance(name, str) or subdomain_faults(name):
         raise LayoutError(
             f"`{name}` is not a legal name of a {what}",
             fix="use lower case letters, digits, `-` and `.`; begin and end with a letter or a digit",

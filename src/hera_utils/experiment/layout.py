@@ -5,44 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.names import LABEL_LENGTH
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.declarations import Declaration, Kind, declarations
+from hera_utils.experiment.declarations import Declaration, Kind, declared
+from hera_utils.experiment.layout_check import problems
+from hera_utils.experiment.layout_paths import LONGEST_PIECE, File, check_pieces, files_of, is_untidy, legal_path
 from hera_utils.experiment.points import Point
 
 if TYPE_CHECKING:
     from hera_utils.experiment.environment import Environment
     from hera_utils.experiment.inputs import Inputs
-
-LONGEST_PIECE = 255  # bytes of a file's or folder's name (Linux' NAME_MAX)
-LONGEST_PATH = (
-    4000  # bytes of a path inside the volume: the mount path has to stand before it (Linux' PATH_MAX is 4096)
-)
-MOST_PROBLEMS = 20  # that are told
-LONGEST_LABEL = 63  # RFC 1123 label: what pods, tasks' containers and labels may be called
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_DOTTED = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-
-
-def is_legal_name(text: str, *, longest: int = LONGEST_LABEL, dots: bool = False) -> bool:
-    """Whether Kubernetes takes a name: an RFC 1123 label, or with `dots` a subdomain."""
-    return 0 < len(text) <= longest and (_DOTTED if dots else _LABEL).fullmatch(text) is not None
-
-
-@dataclass(frozen=True)
-class File:
-    """A file or folder that a layout declares. path: relative to the volume; to the experiment's script where it is local.
-
-    method: the layout's, by which it is known.
-    """
-
-    method: str
-    path: str
-    local: bool = False
 
 
 class Layout:
@@ -66,9 +42,9 @@ class Layout:
         """What the tasks of this point alone write: where all of it exists, the point has been computed."""
         return tuple(
             file
-            for declaration in self._declared("writes")
+            for declaration in declared(type(self), "writes")
             if declaration.depends(point) and not declaration.shared
-            for file in self._files(declaration, point)
+            for file in files_of(self, declaration, point)
         )
 
     def outputs_of_all(self) -> tuple[File, ...]:
@@ -77,7 +53,9 @@ class Layout:
 
     def inputs_of(self, point: Point) -> tuple[File, ...]:
         """What the tasks of this point read, and with them those of others where a file is read by every point."""
-        return tuple(file for declaration in self._declared("reads") for file in self._files(declaration, point))
+        return tuple(
+            file for declaration in declared(type(self), "reads") for file in files_of(self, declaration, point)
+        )
 
     def inputs_of_all(self) -> tuple[File, ...]:
         """What is read whatever the point."""
@@ -99,8 +77,6 @@ class Layout:
         Two points, or two methods, that write the same path; paths that are absolute, leave the volume or are too long; names
         that Kubernetes refuses or that two different values share.
         """
-        from hera_utils.experiment.layout_check import problems
-
         return problems(self, inputs)
 
     def check(self, inputs: Inputs) -> None:
@@ -110,22 +86,13 @@ class Layout:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise LayoutError(f"{found[0].message}{more}", fix=found[0].fix)
 
-    def _declared(self, kind: Kind) -> tuple[Declaration, ...]:
-        """The methods declared so; looked for once in a class."""
-        kept: dict[str, tuple[Declaration, ...]] | None = type(self).__dict__.get("_by_kind")
-        if kept is None:
-            found = declarations(type(self)).values()
-            kept = {one: tuple(d for d in found if d.kind == one) for one in ("reads", "writes", "names")}
-            type(self)._by_kind = kept  # type: ignore[attr-defined]
-        return kept[kind]
-
     def _of_all(self, kind: Kind) -> tuple[File, ...]:
         nowhere = Point({})
         return tuple(
             file
-            for declaration in self._declared(kind)
+            for declaration in declared(type(self), kind)
             if not declaration.shared and self._needs_no_point(declaration)
-            for file in self._files(declaration, nowhere)
+            for file in files_of(self, declaration, nowhere)
         )
 
     def _needs_no_point(self, declaration: Declaration) -> bool:
@@ -133,11 +100,6 @@ class Layout:
             return "point" not in declaration.wanted and declaration.arguments(Point({}), self.constants) is not None
         except LayoutError:
             return False
-
-    def _files(self, declaration: Declaration, point: Point) -> Iterator[File]:
-        given = getattr(self, declaration.method)(**declaration.arguments(point, self.constants))
-        for path in _several(given):
-            yield File(declaration.method, legal_path(path, declaration.method), declaration.local)
 
     def path(self, *parts: object) -> str:
         """A relative path of the parts, with `/`. LayoutError for one that would leave the volume or is not legal."""
@@ -151,11 +113,11 @@ class Layout:
                     fix="give parts without a leading `/` and without `..`",
                 )
             if len(word) > LONGEST_PIECE // 4:  # below that no text is too long in UTF-8
-                _short_pieces(word)
+                check_pieces(word)
         path = "/".join(words)
-        return str(PurePosixPath(path)) if _untidy(path) else path
+        return str(PurePosixPath(path)) if is_untidy(path) else path
 
-    def name(self, *parts: object, longest: int = LONGEST_LABEL) -> str:
+    def name(self, *parts: object, longest: int = LABEL_LENGTH) -> str:
         """A legal Kubernetes name of the parts, at most `longest` characters: `name("Lyon", 2009)` is `lyon-2009`.
 
         The same parts give the same name in every process. Too long a name ends in a digest instead. LayoutError when nothing
@@ -208,48 +170,6 @@ class Mounted:
     def path(self, relative: str) -> str:
         """A path inside the volume as tasks see it."""
         return f"{self._mount_path.rstrip('/')}/{legal_path(relative, 'path')}"
-
-
-def legal_path(path: object, method: str) -> str:
-    """The path in its shortest form; LayoutError for one that is absolute, leaves the volume or is too long."""
-    if not isinstance(path, str) or not path.strip() or "\x00" in path or "\n" in path:
-        raise LayoutError(f"the layout's `{method}` gives {path!r}, which is no path", fix="return self.path(…)")
-    if path.startswith("/"):
-        raise LayoutError(
-            f"the layout's `{method}` gives the absolute path `{path}`",
-            fix="give it relative to the volume: the environment says where that is mounted",
-        )
-    if len(path) > LONGEST_PIECE // 4:
-        _short_pieces(path)
-    if len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH:
-        raise LayoutError(f"the layout's `{method}` gives a path of more than {LONGEST_PATH} bytes", fix="shorten it")
-    if _untidy(path):
-        pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
-        if ".." in pieces or not pieces:
-            raise LayoutError(
-                f"the layout's `{method}` gives `{path}`, which leaves the volume or is all of it",
-                fix="give a path inside it, without `..`",
-            )
-        return "/".join(pieces)
-    return path
-
-
-def _untidy(path: str) -> bool:
-    """Whether a path may have pieces that are empty, `.` or `..`; most have not, and are left alone."""
-    return "/." in path or "//" in path or path.startswith(".") or path.endswith("/")
-
-
-def _several(given: object) -> Iterable[object]:
-    if isinstance(given, Mapping):
-        return given.values()
-    return given if isinstance(given, list | tuple | set | frozenset) else (given,)
-
-
-def _short_pieces(word: str) -> None:
-    if any(len(piece.encode("utf-8", "surrogatepass")) > LONGEST_PIECE for piece in word.split("/")):
-        raise LayoutError(
-            f"the path part `{word[:40]}…` is longer than {LONGEST_PIECE} bytes", fix="shorten it, e.g. by a hash"
-        )
 
 
 def _text(part: object, what: str) -> str:

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from hera_utils.argo.names import label_faults
 from hera_utils.errors import LayoutError
-from hera_utils.experiment.declarations import Declaration
-from hera_utils.experiment.layout import MOST_PROBLEMS, Layout, is_legal_name
+from hera_utils.experiment.declarations import Declaration, declared
+from hera_utils.experiment.layout_paths import WithConstants, files_of
 from hera_utils.experiment.points import Point
 
 if TYPE_CHECKING:
     from hera_utils.experiment.inputs import Inputs
 
+MOST_PROBLEMS = 20
 
-def problems(layout: Layout, inputs: Inputs) -> list[LayoutError]:
+
+def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
     """The first twenty findings: see Layout.problems. Two that say the same are one."""
     found: dict[str, LayoutError] = {}
     for problem in _found(layout, inputs):
@@ -27,14 +30,14 @@ def problems(layout: Layout, inputs: Inputs) -> list[LayoutError]:
     return list(found.values())
 
 
-def _found(layout: Layout, inputs: Inputs) -> Iterator[LayoutError]:
-    writes, named = layout._declared("writes"), layout._declared("names")
-    if not (writes or named or layout._declared("reads")):
+def _found(layout: WithConstants, inputs: Inputs) -> Iterator[LayoutError]:
+    writes, named = declared(type(layout), "writes"), declared(type(layout), "names")
+    if not (writes or named or declared(type(layout), "reads")):
         return
     written: dict[int, int] = {}  # hash of a path → hash of who writes it
     names: dict[tuple[str, int], int] = {}  # a naming method, hash of a name → hash of the values that it is made of
     asked: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
-    files = (*writes, *layout._declared("reads"))
+    files = (*writes, *declared(type(layout), "reads"))
     for number, point in enumerate(inputs.points):
         for declaration in files:
             try:
@@ -46,7 +49,7 @@ def _found(layout: Layout, inputs: Inputs) -> Iterator[LayoutError]:
                     writer = hash(key)
                 else:
                     writer = hash((declaration.method, number))
-                for file in layout._files(declaration, point):
+                for file in files_of(layout, declaration, point):
                     # what is read is read by many: that its path is legal is all there is to say
                     if declaration.kind == "writes" and written.setdefault(hash(file.path), writer) != writer:
                         yield _collision(layout, declaration, point, file.path, inputs)
@@ -59,21 +62,21 @@ def _found(layout: Layout, inputs: Inputs) -> Iterator[LayoutError]:
                 yield error
 
 
-def _values(layout: Layout, declaration: Declaration, point: Point) -> int:
+def _values(layout: WithConstants, declaration: Declaration, point: Point) -> int:
     given = declaration.arguments(point, layout.constants)
     return hash(Point({name: value for name, value in given.items() if name != "point"})) ^ (
         hash(point) if "point" in given else 0
     )
 
 
-def _collision(layout: Layout, declaration: Declaration, point: Point, path: str, inputs: Inputs) -> LayoutError:
+def _collision(layout: WithConstants, declaration: Declaration, point: Point, path: str, inputs: Inputs) -> LayoutError:
     """The same path twice: who wrote it first is looked for, now that it has to be told."""
     for earlier in inputs.points:
-        for other in layout._declared("writes"):
+        for other in declared(type(layout), "writes"):
             if other == declaration and earlier == point:
                 continue
             try:
-                shares = any(file.path == path for file in layout._files(other, earlier))
+                shares = any(file.path == path for file in files_of(layout, other, earlier))
             except LayoutError:
                 continue
             if shares and other.method != declaration.method:
@@ -96,10 +99,10 @@ def _collision(layout: Layout, declaration: Declaration, point: Point, path: str
 
 
 def _names(
-    layout: Layout, declaration: Declaration, point: Point, names: dict[tuple[str, int], int]
+    layout: WithConstants, declaration: Declaration, point: Point, names: dict[tuple[str, int], int]
 ) -> Iterator[LayoutError]:
     name = getattr(layout, declaration.method)(**declaration.arguments(point, layout.constants))
-    if not isinstance(name, str) or not is_legal_name(name):
+    if not isinstance(name, str) or label_faults(name):
         yield LayoutError(
             f"the layout's `{declaration.method}` gives {name!r}, which is no legal name of a task or container",
             fix="return self.name(…): lower case letters, digits and hyphens, at most 63",

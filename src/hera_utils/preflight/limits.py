@@ -9,10 +9,11 @@ the last.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from hera_utils.argo.names import LABEL_LENGTH, label_faults, label_key_faults, label_value_faults, subdomain_faults
 
 Json = dict[str, Any]
 
@@ -21,12 +22,8 @@ REQUEST_BYTES = 3 * 1024 * 1024
 PARAMETER_BYTES = 256 * 1024
 ARGUMENT_BYTES = 128 * 1024
 ANNOTATIONS_BYTES = 256 * 1024
-LONGEST_NAME, LONGEST_LABEL = 253, 63
 GENERATED = 5  # characters that the server adds to a generateName
 
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z")
-_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?\Z")
 _SPLIT = "sweep with with_items or with_param instead of a task a point, or split the sweep"
 _FILE = "put it into a file of the volume, or into an artifact"
 
@@ -139,12 +136,12 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
     name, prefix = metadata.get("name"), metadata.get("generateName")
     if isinstance(name, str) and name:
         # Argo: the name is a label of the pods (workflows.argoproj.io/workflow), so a label's length is all it may have
-        yield from _length("metadata.name", name, LONGEST_LABEL, "shorten it")
-        if not _NAME.match(name):
+        yield from _length("metadata.name", name, LABEL_LENGTH, "shorten it")
+        if subdomain_faults(name):
             yield f"metadata.name `{_cut(name)}` is no legal name", legal
     elif isinstance(prefix, str) and prefix:
-        yield from _length("metadata.generateName", prefix, LONGEST_LABEL - GENERATED, "shorten it")
-        if not _NAME.match(prefix.rstrip("-.") or "a") or prefix[:1] in "-.":
+        yield from _length("metadata.generateName", prefix, LABEL_LENGTH - GENERATED, "shorten it")
+        if subdomain_faults(prefix.rstrip("-.") or "a") or prefix[:1] in "-.":
             yield f"metadata.generateName `{_cut(prefix)}` begins no legal name", legal
     for key, value in (metadata.get("labels") or {}).items():
         yield from _label(f"metadata.labels[{_cut(str(key))}]", str(key), str(value))
@@ -155,25 +152,18 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
                 yield from _label(f"{at}.metadata.labels[{_cut(str(key))}]", str(key), str(value))
     for at, volume in _named(spec.get("volumes"), f"{root}.volumes"):
         given = str(volume.get("name") or "")
-        if given and (len(given) > LONGEST_LABEL or not _LABEL.match(given)):
+        if given and label_faults(given):
             yield f"{at}.name is no legal name of a volume ({len(given)} of at most 63 characters)", legal
 
 
 def _label(path: str, key: str, value: str) -> Iterator[tuple[str, str]]:
-    prefix, slash, short = key.rpartition("/")
-    if (
-        len(short) > LONGEST_LABEL
-        or len(prefix) > LONGEST_NAME
-        or not short
-        or not _VALUE.match(short)
-        or (slash and not prefix)
-    ):
+    if label_key_faults(key):
         yield (
             f"{path} is no legal key of a label",
             "use at most 63 letters, digits, `-`, `_`, `.` (after an optional prefix/)",
         )
-    yield from _length(path, value, LONGEST_LABEL, "shorten it, or make it an annotation")
-    if len(value) <= LONGEST_LABEL and not _VALUE.match(value):
+    yield from _length(path, value, LABEL_LENGTH, "shorten it, or make it an annotation")
+    if len(value) <= LABEL_LENGTH and label_value_faults(value):
         yield (
             f"{path} `{_cut(value)}` is no legal value of a label",
             "use letters, digits, `-`, `_`, `.`; or make it an annotation",

@@ -1,0 +1,82 @@
+"""The paths that a layout's declared methods give: relative to the volume, short enough, inside it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hera_utils.errors import LayoutError
+from hera_utils.experiment.declarations import Declaration
+from hera_utils.experiment.points import Point
+
+LONGEST_PIECE = 255  # bytes of a file's or folder's name (Linux' NAME_MAX)
+# bytes of a path inside the volume: the mount path has to stand before it (Linux' PATH_MAX is 4096)
+LONGEST_PATH = 4000
+
+
+@dataclass(frozen=True)
+class File:
+    """A file or folder that a layout declares. path: relative to the volume; to the experiment's script where it is local.
+
+    method: the layout's, by which it is known.
+    """
+
+    method: str
+    path: str
+    local: bool = False
+
+
+class WithConstants(Protocol):
+    """What of a layout is needed here: its constants, and its declared methods by name."""
+
+    constants: Any
+
+
+def files_of(layout: WithConstants, declaration: Declaration, point: Point) -> Iterator[File]:
+    """The files of a declared method for a point. LayoutError for a path that is not legal."""
+    paths = getattr(layout, declaration.method)(**declaration.arguments(point, layout.constants))
+    for path in _each(paths):
+        yield File(declaration.method, legal_path(path, declaration.method), declaration.local)
+
+
+def _each(paths: object) -> Iterable[object]:
+    if isinstance(paths, Mapping):
+        return paths.values()
+    return paths if isinstance(paths, list | tuple | set | frozenset) else (paths,)
+
+
+def legal_path(path: object, method: str) -> str:
+    """The path in its shortest form; LayoutError for one that is absolute, leaves the volume or is too long."""
+    if not isinstance(path, str) or not path.strip() or "\x00" in path or "\n" in path:
+        raise LayoutError(f"the layout's `{method}` gives {path!r}, which is no path", fix="return self.path(…)")
+    if path.startswith("/"):
+        raise LayoutError(
+            f"the layout's `{method}` gives the absolute path `{path}`",
+            fix="give it relative to the volume: the environment says where that is mounted",
+        )
+    if len(path) > LONGEST_PIECE // 4:
+        check_pieces(path)
+    if len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH:
+        raise LayoutError(f"the layout's `{method}` gives a path of more than {LONGEST_PATH} bytes", fix="shorten it")
+    if is_untidy(path):
+        pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
+        if ".." in pieces or not pieces:
+            raise LayoutError(
+                f"the layout's `{method}` gives `{path}`, which leaves the volume or is all of it",
+                fix="give a path inside it, without `..`",
+            )
+        return "/".join(pieces)
+    return path
+
+
+def is_untidy(path: str) -> bool:
+    """Whether a path may have pieces that are empty, `.` or `..`; most have not, and are left alone."""
+    return "/." in path or "//" in path or path.startswith(".") or path.endswith("/")
+
+
+def check_pieces(word: str) -> None:
+    if any(len(piece.encode("utf-8", "surrogatepass")) > LONGEST_PIECE for piece in word.split("/")):
+        raise LayoutError(
+            f"the path part `{word[:40]}…` is longer than {LONGEST_PIECE} bytes", fix="shorten it, e.g. by a hash"
+        )
