@@ -63,7 +63,8 @@ class Hunt:
     def look_below(self, folder: Path, *, spare: frozenset[str] = frozenset()) -> int:
         """All files below a folder; gives their number. spare: names of files whose purpose it is, which must be private."""
         count = 0
-        for path in folder.rglob("*"):
+        # not rglob: it fails where a folder of a pod that ended goes while it is read
+        for path in (Path(parent, name) for parent, _, names in os.walk(folder) for name in names):
             if not path.is_file() or path.is_symlink():
                 continue
             count += 1

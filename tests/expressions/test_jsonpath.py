@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hera_utils.errors import ExpressionError
-from hera_utils.expressions.jsonpath import query
+from hera_utils.expressions.jsonpath.query import query
 
 STORE: dict[str, Any] = {
     "store": {
