@@ -70,9 +70,44 @@ def test_nothing_runs_away(pattern: str, text: str) -> None:
     assert time.perf_counter() - start < 5
 
 
-def test_too_much_work_is_an_error() -> None:
-    with pytest.raises(Failure, match="takes too long"):
-        list(regexp.compiled("(a?){500}(a*)*b").all("a" * 60_000))
+def test_a_large_pattern_over_a_long_text_ends_soon() -> None:
+    start = time.perf_counter()
+    assert list(regexp.compiled("(a?){500}(a*)*b").all("a" * 60_000)) == []
+    assert time.perf_counter() - start < 5
+
+
+def test_what_needs_too_much_memory_is_an_error() -> None:
+    with pytest.raises(Failure, match="expression too large"):
+        regexp.compiled(r"\pL{1000}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"a\C", r"invalid escape sequence: `\C`"),
+        (r"a(?P<é>b)", "invalid named capture: `(?P<é>`"),
+        (r"x(?<=a)b", "invalid named capture: `(?<=a)b`"),
+        (r"(?<!a)b", "invalid named capture: `(?<!a)b`"),
+        (r"\p{nope}", r"invalid character class range: `\p{nope}`"),
+        ("a\\", "trailing backslash at end of expression: ``"),
+    ],
+)
+def test_messages_are_go_s(pattern: str, text: str) -> None:
+    with pytest.raises(Failure) as refusal:
+        regexp.compiled(pattern)
+    assert refusal.value.message == f"error parsing regexp: {text}"
+
+
+def test_places_are_in_characters() -> None:
+    assert [(match.start, match.end) for match in regexp.compiled("b|é").all("éaéb")] == [(0, 1), (2, 3), (3, 4)]
+    assert [match.start for match in regexp.compiled(r"\B").all("é")] == [0, 1]
+    assert [match.group() for match in regexp.compiled(r"\p{l_u}").all("aBÉ")] == ["B", "É"]
+
+
+def test_half_a_surrogate_pair_is_carried_through() -> None:
+    match = regexp.compiled("b").search("\ud800b")
+    assert match is not None
+    assert (match.start, match.group()) == (1, "b")
 
 
 @given(st.text(alphabet="ab()[]{}*+?|^$\\\\.-:PiLdw12,", max_size=12), st.text(alphabet="ab1-", max_size=8))

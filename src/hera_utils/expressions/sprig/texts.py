@@ -208,10 +208,10 @@ def _plural(one: str, many: str, count: int) -> str:
 # -- regular expressions ------------------------------------------------------------------------------------------------
 
 
-def _template(replacement: str) -> Callable[[regexp.Found], str]:
+def _template(replacement: str) -> Callable[[regexp.Match], str]:
     """Go's replacement texts: $1, ${name}, $$."""
 
-    def expand(found: regexp.Found) -> str:
+    def expand(found: regexp.Match) -> str:
         def written(part: re.Match[str]) -> str:
             name = part.group(2) or part.group(3)
             return "$" if part.group(1) else found.group(int(name) if name.isdigit() else name)
@@ -229,16 +229,16 @@ def _replace_literal(pattern: str, value: str, replacement: str) -> str:
     return _substituted(regexp.compiled(pattern), lambda _: replacement, value)
 
 
-def _substituted(compiled: regexp.Pattern, write: Callable[[regexp.Found], str], value: str) -> str:
+def _substituted(compiled: regexp.Pattern, write: Callable[[regexp.Match], str], value: str) -> str:
     made: list[str] = []
     at = size = 0
     for found in compiled.all(value):
-        made.append(value[at : found.start()])
+        made.append(value[at : found.start])
         made.append(write(found))
         size += len(made[-1])
         if size > 16 * LONGEST:
             raise Failure("memory budget exceeded")
-        at = found.end()
+        at = found.end
     return "".join(made) + value[at:]
 
 
@@ -275,10 +275,10 @@ def _split_by(pattern: str, value: str, count: int) -> list[str]:
     for found in compiled.all(value):
         if count > 0 and len(made) == count - 1:
             break
-        end = found.start()
-        if found.end() != 0:
+        end = found.start
+        if found.end != 0:
             made.append(value[start:end])
-        start = found.end()
+        start = found.end
     if end != len(value):
         made.append(value[start:])
     return Strings(made)
