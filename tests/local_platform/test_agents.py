@@ -11,9 +11,9 @@ import threading
 import pytest
 import toy_parts as toys
 
+from hera_utils.argo.unknown_fields import dotted, unknown_fields
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.local_platform.agents import queries
-from hera_utils.local_platform.agents.strictness import unknown_fields
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.certificate import certificate
 
@@ -172,7 +172,8 @@ def test_resource_refuses_what_it_does_not_know(platform):
     node = run(platform, {"resource": {"action": "create", "manifest": deployment}})
     assert 'no matches for kind "Deployment" in version "apps/v1"' in node["message"]
     wrong = {"spec": {"templates": [{"name": "a", "resources": {}}]}}
-    assert unknown_fields(wrong, "Workflow") == ["spec.templates[0].resources"]
+    unknown = unknown_fields(wrong, "Workflow", any_case=False)
+    assert [dotted(field.path) for field in unknown] == ["spec.templates[0].resources"]
 
 
 def test_what_is_drawn_when_a_pod_ends_is_of_that_run(platform):

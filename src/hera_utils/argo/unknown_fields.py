@@ -54,35 +54,36 @@ def dotted(path: Path) -> str:
     return text
 
 
-def unknown_fields(document: Json, kind: str) -> Iterator[UnknownField]:
+def unknown_fields(document: Json, kind: str, *, any_case: bool = True) -> Iterator[UnknownField]:
     """Every unknown field of a whole document, in its order. kind: as of `schema.decode` (Workflow, CronWorkflow…).
 
-    Values of the wrong type are not looked into: `schema.decode` refuses them. Names match whatever their case, as in Go.
+    Values of the wrong type are not looked into: `schema.decode` refuses them. any_case: names match whatever their case, as in Go;
+    Kubernetes' strict decoding wants the right one.
     """
-    return _of(document, f"v1alpha1.{kind}", ())
+    return _of(document, f"v1alpha1.{kind}", (), any_case)
 
 
-def _of(value: Any, declared: str, path: Path) -> Iterator[UnknownField]:
+def _of(value: Any, declared: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
     declared = declared.lstrip("*")
     declared = named_types().get(declared, declared)
     if declared.startswith("[]") and isinstance(value, list):
         element = "[]v1alpha1.WorkflowStep" if declared == "[]v1alpha1.ParallelSteps" else declared[2:]
         for index, item in enumerate(value):
-            yield from _of(item, element, (*path, index))
+            yield from _of(item, element, (*path, index), any_case)
     elif declared.startswith("map[") and isinstance(value, dict):
         for key, item in value.items():
-            yield from _of(item, declared.partition("]")[2], (*path, str(key)))
+            yield from _of(item, declared.partition("]")[2], (*path, str(key)), any_case)
     elif isinstance(value, dict) and struct_of(declared) == declared:
-        yield from _of_struct(value, declared, path)
+        yield from _of_struct(value, declared, path, any_case)
 
 
-def _of_struct(value: Json, struct: str, path: Path) -> Iterator[UnknownField]:
+def _of_struct(value: Json, struct: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
     known = fields(struct)
-    folded = {name.lower(): name for name in known}
+    folded = {name.lower(): name for name in known} if any_case else {name: name for name in known}
     for key, item in value.items():
-        name = folded.get(str(key).lower())
+        name = folded.get(str(key).lower() if any_case else str(key))
         if name is not None:
-            yield from _of(item, known[name], (*path, key))
+            yield from _of(item, known[name], (*path, key), any_case)
         else:
             yield UnknownField((*path, str(key)), _hint(struct, str(key), known))
 

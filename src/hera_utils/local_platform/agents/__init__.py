@@ -1,18 +1,21 @@
-"""Templates that need no process of their own: http, resource and data. What Argo runs in its agent or in its executor."""
+"""Templates that need no process of their own: what Argo runs in its agent or in its executor.
+
+Launches come in as to any runtime, each becomes a thread of the server, and reports go out. Open `agents.py` first.
+
+agents     the runtime: threads, their ends, what they ask of the platform
+http       one request; its answer is the result
+resource   kubectl on the local platform's own objects; `queries` is what its conditions and outputs ask of an object
+data       the keys of an artifact location, transformed
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from hera_utils.local_platform.agents.agents import Agents, Performer
-
-if TYPE_CHECKING:
-    from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.agents.agents import Agents, Objects, Performer
 
 __all__ = ["Agents", "performers"]
 
 
-def performers(platform: LocalPlatform) -> dict[str, Performer]:
+def performers(platform: Objects) -> dict[str, Performer]:
     """What runs each kind of template, for a platform."""
     from hera_utils.local_platform.agents.data import DataAgent
     from hera_utils.local_platform.agents.http import HttpAgent

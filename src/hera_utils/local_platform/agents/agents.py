@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Protocol
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.pods.runtime import Launch, Report
+from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
 AT_ONCE = 16
 """So many http, resource and data templates run at the same time; they wait much more than they compute."""
 EXECUTOR_FAILED = 64
+
+
+class Objects(Protocol):
+    """What agents ask of the local platform."""
+
+    state: Path
+    """The state folder."""
+
+    def get(self, kind: str, namespace: str, name: str) -> StoredObject: ...
+    def list(self, kind: str, namespace: str) -> tuple[Sequence[StoredObject], int]: ...
+    def create(self, kind: str, namespace: str, document: Json) -> StoredObject: ...
+    def submit(self, namespace: str, document: Json) -> StoredObject: ...
+    def update(self, kind: str, namespace: str, document: Json) -> StoredObject: ...
+    def delete(self, kind: str, namespace: str, name: str) -> StoredObject: ...
 
 
 class Failed(Exception):

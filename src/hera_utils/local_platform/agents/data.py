@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hera_utils.errors import HeraUtilsError
-from hera_utils.local_platform.agents.agents import Failed, Stop
+from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.pods.pod.store import key_of
 from hera_utils.local_platform.pods.runtime import Launch
 
-if TYPE_CHECKING:
-    from hera_utils.local_platform.platform import LocalPlatform
-
 Json = dict[str, Any]
 
 
 class DataAgent:
-    def __init__(self, platform: LocalPlatform) -> None:
+    def __init__(self, platform: Objects) -> None:
         self._platform = platform
 
     def __call__(self, launch: Launch, stop: Stop) -> Json:

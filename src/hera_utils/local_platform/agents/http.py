@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hera_utils.errors import HeraUtilsError, UnsupportedError
-from hera_utils.local_platform.agents.agents import Failed, Stop
+from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.settings.address import is_loopback
@@ -17,13 +17,11 @@ from hera_utils.settings.address import is_loopback
 if TYPE_CHECKING:
     import requests
 
-    from hera_utils.local_platform.platform import LocalPlatform
-
 Json = dict[str, Any]
 
 
 class HttpAgent:
-    def __init__(self, platform: LocalPlatform) -> None:
+    def __init__(self, platform: Objects) -> None:
         self._platform = platform
 
     def __call__(self, launch: Launch, stop: Stop) -> Json:

@@ -9,23 +9,20 @@ import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hera_utils.argo.names import aggregate
 from hera_utils.argo.selectors import LabelSelector, label_selector
+from hera_utils.argo.unknown_fields import dotted, unknown_fields
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.local_platform.agents import queries
-from hera_utils.local_platform.agents.agents import Failed, Stop
-from hera_utils.local_platform.agents.strictness import unknown_fields
+from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.patches import patched
 from hera_utils.local_platform.storage.resources import RESOURCES, Resource
-
-if TYPE_CHECKING:
-    from hera_utils.local_platform.platform import LocalPlatform
 
 Json = dict[str, Any]
 FILE = "/tmp/manifest.yaml"
@@ -66,7 +63,7 @@ class _Flags:
 
 
 class ResourceAgent:
-    def __init__(self, platform: LocalPlatform) -> None:
+    def __init__(self, platform: Objects) -> None:
         self._platform = platform
 
     def __call__(self, launch: Launch, stop: Stop) -> Json:
@@ -135,7 +132,7 @@ def _type_of(kind: str) -> Json:
 class _Action:
     """One kubectl call. `perform` answers (kind, namespace, name) of the object, None when there is none to look at."""
 
-    def __init__(self, platform: LocalPlatform, launch: Launch, template: Json) -> None:
+    def __init__(self, platform: Objects, launch: Launch, template: Json) -> None:
         self._platform, self._launch, self._template = platform, launch, template
         self.action = str(template.get("action", ""))
         self.flags = _Flags.read([str(flag) for flag in template.get("flags") or ()])
@@ -260,7 +257,11 @@ class _Action:
         return resource.kind, stored.namespace, stored.name
 
     def _check_strictly(self, resource: Resource) -> None:
-        unknown = unknown_fields(self._document(), resource.kind) if resource.kind in objects.ARGO_KINDS else []
+        """Kubernetes' strict decoding, which kubectl asks for."""
+        if resource.kind not in objects.ARGO_KINDS:
+            return
+        checked = {key: value for key, value in self._document().items() if key not in ("apiVersion", "kind", "status")}
+        unknown = [dotted(field.path) for field in unknown_fields(checked, resource.kind, any_case=False)]
         if unknown:
             complaint = ", ".join(f'unknown field "{path}"' for path in unknown)
             raise Failed(

@@ -14,69 +14,71 @@ from hera_utils.interpreter.events import (
     SuspendRequested,
 )
 from hera_utils.local_platform.argo_api.answers import Reply, Text
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 
 _SETTABLE = ("Succeeded", "Failed", "Error", "")
 
 
-def stop(call: Call) -> Reply:
+def stop(request: ArgoRequest) -> Reply:
     event = ShutdownRequested(
         0.0,
         strategy="Stop",
-        message=call.option("message"),
-        node_field_selector=call.option("nodeFieldSelector"),
+        message=request.option("message"),
+        node_field_selector=request.option("nodeFieldSelector"),
     )
-    return _act(call, event)
+    return _act(request, event)
 
 
-def terminate(call: Call) -> Reply:
-    return _act(call, ShutdownRequested(0.0, strategy="Terminate"))
+def terminate(request: ArgoRequest) -> Reply:
+    return _act(request, ShutdownRequested(0.0, strategy="Terminate"))
 
 
-def suspend(call: Call) -> Reply:
-    return _act(call, SuspendRequested(0.0))
+def suspend(request: ArgoRequest) -> Reply:
+    return _act(request, SuspendRequested(0.0))
 
 
-def resume(call: Call) -> Reply:
-    return _act(call, ResumeRequested(0.0, node_field_selector=call.option("nodeFieldSelector")))
+def resume(request: ArgoRequest) -> Reply:
+    return _act(request, ResumeRequested(0.0, node_field_selector=request.option("nodeFieldSelector")))
 
 
-def retry(call: Call) -> Reply:
+def retry(request: ArgoRequest) -> Reply:
     event = RetryRequested(
         0.0,
-        restart_successful=call.switch("restartSuccessful"),
-        node_field_selector=call.option("nodeFieldSelector"),
-        parameters=call.texts("parameters"),
+        restart_successful=request.switch("restartSuccessful"),
+        node_field_selector=request.option("nodeFieldSelector"),
+        parameters=request.texts("parameters"),
     )
-    return _act(call, event)
+    return _act(request, event)
 
 
-def set(call: Call) -> Reply:
-    phase = call.option("phase")
+def set(request: ArgoRequest) -> Reply:
+    phase = request.option("phase")
     if phase not in _SETTABLE:
         raise Refused(INVALID_ARGUMENT, f"{phase} is an invalid phase to set to")
     event = SetRequested(
         0.0,
-        node_field_selector=call.option("nodeFieldSelector"),
+        node_field_selector=request.option("nodeFieldSelector"),
         phase=phase,
-        message=call.option("message"),
-        output_parameters=_parameters(call.option("outputParameters")),
+        message=request.option("message"),
+        output_parameters=_parameters(request.option("outputParameters")),
     )
-    return _act(call, event)
+    return _act(request, event)
 
 
-def resubmit(call: Call) -> Reply:
-    name = find(call.platform, call.namespace, call.name).name
-    parameters = call.texts("parameters")
+def resubmit(request: ArgoRequest) -> Reply:
+    name = find(request.platform, request.namespace, request.name).name
+    parameters = request.texts("parameters")
     return Text(
-        call.platform.resubmit(call.namespace, name, memoized=call.switch("memoized"), parameters=parameters).text
+        request.platform.resubmit(
+            request.namespace, name, memoized=request.switch("memoized"), parameters=parameters
+        ).text
     )
 
 
-def _act(call: Call, event: Event) -> Reply:
-    name = find(call.platform, call.namespace, call.name).name
-    return Text(call.platform.act(call.namespace, name, event).text)
+def _act(request: ArgoRequest, event: Event) -> Reply:
+    name = find(request.platform, request.namespace, request.name).name
+    return Text(request.platform.act(request.namespace, name, event).text)
 
 
 def _parameters(text: str) -> dict[str, str]:

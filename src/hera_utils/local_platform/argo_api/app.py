@@ -31,7 +31,7 @@ from hera_utils.local_platform.argo_api.answers import (
     json_response,
     stream_headers,
 )
-from hera_utils.local_platform.argo_api.request import Call, parse_body
+from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import Address, Gate
@@ -40,7 +40,7 @@ from hera_utils.local_platform.serving.watch import WatchHistory
 
 log = logging.getLogger("hera_utils.server")
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[ArgoRequest], Reply]
 
 _ARTIFACTS = ("/artifacts/", "/input-artifacts/", "/artifacts-by-uid/", "/input-artifacts-by-uid/", "/artifact-files/")
 _WATCHED = ("Workflow", "Event")
@@ -50,11 +50,11 @@ _ANY_VALUE = "EventService_ReceiveEvent"
 
 def argo_app(platform: LocalPlatform, token: str) -> ASGIApp:
     """The ASGI application that speaks Argo's REST API for a platform; `token` is what its clients must show."""
-    return ArgoServer(platform, Gate(token), WatchHistory(platform, _WATCHED))
+    return ArgoApi(platform, Gate(token), WatchHistory(platform, _WATCHED))
 
 
 @dataclass(frozen=True)
-class ArgoServer:
+class ArgoApi:
     platform: LocalPlatform
     gate: Gate
     history: WatchHistory
@@ -69,35 +69,36 @@ class ArgoServer:
 
     async def answer(self, request: Request) -> Response:
         raw_path = raw_path_of(request)
-        verdict = self.gate.check_address(request.headers, request.url.scheme)
-        if not verdict.passed:
-            return fault_response(Refused(PERMISSION_DENIED, verdict.message))
+        decision = self.gate.check_address(request.headers, request.url.scheme)
+        if not decision.passed:
+            return fault_response(Refused(PERMISSION_DENIED, decision.message))
         api = raw_path.startswith("/api/")
         artifact = raw_path.startswith(_ARTIFACTS)
         if raw_path == "/metrics":
             return await self.metrics(request)
         if not api and not artifact:
             return page_response(request.method, raw_path)
-        found = match("GET" if request.method == "HEAD" else request.method, raw_path)
+        matched = match("GET" if request.method == "HEAD" else request.method, raw_path)
         sse = "text/event-stream" in request.headers.get("accept", "")
-        stream = found is not None and found[0].stream
+        stream = matched is not None and matched[0].stream
         refusal = self.refusal(request)
         if refusal is not None:
             if artifact:
                 return PlainTextResponse("Unauthorized\n", 401)
             return fault_response(refusal, sse=sse, stream=stream)
-        if found is None or not found[0].supported:
+        if matched is None or not matched[0].supported:
             if artifact:
                 return PlainTextResponse("Bad Request\n", 400)
             return fault_response(Refused(UNIMPLEMENTED, "Not Implemented"))
+        route, path = matched
         try:
             data = await read_body(request)
-            body = {} if found[0].operation == _ANY_VALUE else parse_body(data)
+            body = {} if route.operation == _ANY_VALUE else parse_body(data)
             headers = {name: request.headers.getlist(name) for name in request.headers}
-            call = Call(
-                self.platform, found[1], dict(request.query_params), body, raw_path, self.history, headers, data
+            argo_request = ArgoRequest(
+                self.platform, path, dict(request.query_params), body, raw_path, self.history, headers, data
             )
-            reply = await asyncio.to_thread(handler_of(found[0]), call)
+            reply = await asyncio.to_thread(handler_of(route), argo_request)
         except HeraUtilsError as error:
             return fault_response(fault_of(error), sse=sse, stream=stream)
         except ClientDisconnect:
@@ -120,14 +121,14 @@ class ArgoServer:
 
     def refusal(self, request: Request) -> Refused | None:
         """Why the caller may not speak, or None: a token, or our own page in this user's browser."""
-        verdict = self.gate.check_token(request.headers.get("authorization"))
-        if verdict.passed:
+        decision = self.gate.check_token(request.headers.get("authorization"))
+        if decision.passed:
             return None
         if "authorization" not in request.headers:
             client, server = request.scope.get("client"), request.scope.get("server")
             if self.gate.check_browser(request.headers, cast("Address", client), cast("Address", server)):
                 return None
-        return Refused(UNAUTHENTICATED, verdict.message)
+        return Refused(UNAUTHENTICATED, decision.message)
 
 
 _HANDLERS: dict[str, Handler] = {}

@@ -8,7 +8,7 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.serving.http import whole_number
 
 Json = dict[str, Any]
@@ -16,100 +16,100 @@ Json = dict[str, Any]
 _LISTED = ("phase", "startedAt", "finishedAt", "progress", "message", "estimatedDuration", "resourcesDuration")
 
 
-def enumerate(call: Call) -> Reply:
+def enumerate(request: ArgoRequest) -> Reply:
     """Youngest first, a page at a time; each without its nodes and templates."""
-    options = call.list_options
+    options = request.list_options
     labels, fields = label_selector(options.label_selector), field_selector(options.field_selector)
-    prefix, namespace = call.query.get("namePrefix", ""), call.query.get("namespace", "")
-    records = [one for one in call.platform.archive.records(namespace) if one.name.startswith(prefix)]
-    found: list[Json] = []
+    prefix, namespace = request.query.get("namePrefix", ""), request.query.get("namespace", "")
+    records = [one for one in request.platform.archive.records(namespace) if one.name.startswith(prefix)]
+    documents: list[Json] = []
     offset = max(whole_number(options.continue_ or "0") or 0, 0)
-    wanted = offset + options.limit + 1 if options.limit else len(records)
+    enough = offset + options.limit + 1 if options.limit else len(records)
     for record in records:
-        document = call.platform.archive.document(record.uid, nodes=False)
+        document = request.platform.archive.document(record.uid, nodes=False)
         if document is None or not fields.matches_document(document):
             continue
         if labels.matches(document["metadata"].get("labels")):
-            found.append(document)
-        if len(found) >= wanted:
+            documents.append(document)
+        if len(documents) >= enough:
             break
-    page = found[offset : offset + options.limit] if options.limit else found[offset:]
-    more = options.limit and len(found) > offset + len(page)
+    page = documents[offset : offset + options.limit] if options.limit else documents[offset:]
+    more = options.limit and len(documents) > offset + len(page)
     head: Json = {"continue": str(offset + len(page))} if more else {}
-    return {"metadata": head, "items": [_listed(one) for one in page] or None}
+    return {"metadata": head, "items": [_listed(document) for document in page] or None}
 
 
 def _listed(document: Json) -> Json:
-    kept = ("name", "namespace", "uid", "creationTimestamp", "labels", "annotations")
-    metadata = {key: document["metadata"][key] for key in kept if key in document["metadata"]}
+    names = ("name", "namespace", "uid", "creationTimestamp", "labels", "annotations")
+    metadata = {key: document["metadata"][key] for key in names if key in document["metadata"]}
     status, spec = document.get("status") or {}, document.get("spec") or {}
     listed = {key: spec[key] for key in ("suspend", "arguments") if key in spec}
     return {"metadata": metadata, "spec": listed, "status": {key: status[key] for key in _LISTED if key in status}}
 
 
-def label_keys(call: Call) -> Reply:
-    keys = {key for labels in _every_label(call) for key in labels}
+def label_keys(request: ArgoRequest) -> Reply:
+    keys = {key for labels in _every_label(request) for key in labels}
     return {"items": sorted(keys)} if keys else {}
 
 
-def label_values(call: Call) -> Reply:
-    key = call.list_options.label_selector.strip()
+def label_values(request: ArgoRequest) -> Reply:
+    key = request.list_options.label_selector.strip()
     if not key or any(character in key for character in "=!,() "):
         raise Refused(
             INVALID_ARGUMENT, "only allow 1 labelRequirement, found 0" if not key else "operation is not supported"
         )
-    values = {labels[key] for labels in _every_label(call) if key in labels}
+    values = {labels[key] for labels in _every_label(request) if key in labels}
     return {"items": sorted(values)} if values else {}
 
 
-def _every_label(call: Call) -> list[Json]:
-    archive = call.platform.archive
+def _every_label(request: ArgoRequest) -> list[Json]:
+    archive = request.platform.archive
     documents = (archive.document(record.uid, nodes=False) for record in archive.records())
     return [document["metadata"].get("labels") or {} for document in documents if document is not None]
 
 
-def get(call: Call) -> Reply:
-    return _find(call, call.query.get("namespace", ""), call.query.get("name", ""))
+def get(request: ArgoRequest) -> Reply:
+    return _find(request, request.query.get("namespace", ""), request.query.get("name", ""))
 
 
-def delete(call: Call) -> Reply:
-    document = _find(call, call.query.get("namespace", ""), call.query.get("name", ""))
-    call.platform.forget_archived(document["metadata"]["uid"])
+def delete(request: ArgoRequest) -> Reply:
+    document = _find(request, request.query.get("namespace", ""), request.query.get("name", ""))
+    request.platform.forget_archived(document["metadata"]["uid"])
     return {}
 
 
-def resubmit(call: Call) -> Reply:
-    document = _find(call, call.option("namespace"), call.option("name"))
-    again = call.platform.admission.again(
-        document, memoized=call.switch("memoized"), parameters=call.texts("parameters")
+def resubmit(request: ArgoRequest) -> Reply:
+    document = _find(request, request.option("namespace"), request.option("name"))
+    again = request.platform.admission.again(
+        document, memoized=request.switch("memoized"), parameters=request.texts("parameters")
     )
-    return Text(call.platform.submit(document["metadata"]["namespace"], again).text)
+    return Text(request.platform.submit(document["metadata"]["namespace"], again).text)
 
 
-def retry(call: Call) -> Reply:
+def retry(request: ArgoRequest) -> Reply:
     """A run that is still there is retried itself; Argo says so."""
-    document = _find(call, call.option("namespace"), call.option("name"))
+    document = _find(request, request.option("namespace"), request.option("name"))
     metadata = document["metadata"]
     try:
-        call.platform.get("Workflow", metadata["namespace"], metadata["name"], nodes=False)
+        request.platform.get("Workflow", metadata["namespace"], metadata["name"], nodes=False)
     except Refused as refused:
         if refused.code != NOT_FOUND:
             raise
     else:
         raise Refused(ALREADY_EXISTS, "Workflow already exists on cluster, use argo retry {name} instead")
     return Text(
-        call.platform.retry_archived(
+        request.platform.retry_archived(
             document,
-            restart_successful=call.switch("restartSuccessful"),
-            node_field_selector=call.option("nodeFieldSelector"),
-            parameters=call.texts("parameters"),
+            restart_successful=request.switch("restartSuccessful"),
+            node_field_selector=request.option("nodeFieldSelector"),
+            parameters=request.texts("parameters"),
         ).text
     )
 
 
-def _find(call: Call, namespace: str, name: str) -> Json:
-    archive = call.platform.archive
-    document = archive.document(archive.named(namespace, name) if name else call.path.get("uid", ""))
+def _find(request: ArgoRequest, namespace: str, name: str) -> Json:
+    archive = request.platform.archive
+    document = archive.document(archive.named(namespace, name) if name else request.path.get("uid", ""))
     if document is None:
         raise Refused(NOT_FOUND, "not found")
     return document

@@ -24,7 +24,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response, S
 from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
 from hera_utils.errors import PlatformError, Refused
 from hera_utils.local_platform.argo_api.answers import Reply
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.pods.pod.store import key_of
 from hera_utils.local_platform.storage.records import StoredObject
 
@@ -40,75 +40,79 @@ _SAFETY = {
 }
 
 
-def output(call: Call) -> Reply:
-    return _by_name(call, True)
+def output(request: ArgoRequest) -> Reply:
+    return _by_name(request, True)
 
 
-def input_(call: Call) -> Reply:
-    return _by_name(call, False)
+def input_(request: ArgoRequest) -> Reply:
+    return _by_name(request, False)
 
 
-def output_by_uid(call: Call) -> Reply:
-    return _by_uid(call, True)
+def output_by_uid(request: ArgoRequest) -> Reply:
+    return _by_uid(request, True)
 
 
-def input_by_uid(call: Call) -> Reply:
-    return _by_uid(call, False)
+def input_by_uid(request: ArgoRequest) -> Reply:
+    return _by_uid(request, False)
 
 
-def file(call: Call) -> Reply:
+def file(request: ArgoRequest) -> Reply:
     """`…/workflows/{name}/{node}/outputs/{artifact}[/file]` (the uid instead of the name below `archived-workflows`)."""
-    where, direction = call.path["idDiscriminator"], call.path["artifactDiscriminator"]
+    where, direction = request.path["idDiscriminator"], request.path["artifactDiscriminator"]
     if direction not in ("inputs", "outputs") or where not in ("workflows", "archived-workflows"):
         return failure(400)
     try:
-        run = _run(call, uid=call.path["id"]) if where == "archived-workflows" else _run(call, name=call.path["id"])
-        place = _place(call, run, direction == "outputs")
+        run = (
+            _run(request, uid=request.path["id"])
+            if where == "archived-workflows"
+            else _run(request, name=request.path["id"])
+        )
+        place = _place(request, run, direction == "outputs")
     except Refused as error:
         # Argo answers 500 for whatever it cannot find here.
         return failure(404 if where == "archived-workflows" and error.code == NOT_FOUND else 500)
     try:
-        return _file(call, place)
+        return _file(request, place)
     finally:
         place.close()
 
 
-def _file(call: Call, place: _Place) -> Reply:
-    below = call.path.get("file", "")
+def _file(request: ArgoRequest, place: _Place) -> Reply:
+    below = request.path.get("file", "")
     target = inside(place.path, below)
     if target is None:
         return failure(404)
     if target.is_dir():
-        if not call.raw_path.endswith("/"):
-            return RedirectResponse(quote(posixpath.basename(call.raw_path.rstrip("/")), safe="%") + "/", 307)
+        if not request.raw_path.endswith("/"):
+            return RedirectResponse(quote(posixpath.basename(request.raw_path.rstrip("/")), safe="%") + "/", 307)
         if not below and (target / "index.html").is_file():
             return RedirectResponse("index.html", 307)
         return Response(_listing(target), 200, _SAFETY, "text/html")
     return _send(target, target.name)
 
 
-def _by_name(call: Call, output: bool) -> Reply:
+def _by_name(request: ArgoRequest, output: bool) -> Reply:
     try:
-        run = _run(call, name=call.name)
+        run = _run(request, name=request.name)
     except Refused as error:
         return failure(http_status(error.code))
-    return _download(call, run, output)
+    return _download(request, run, output)
 
 
-def _by_uid(call: Call, output: bool) -> Reply:
+def _by_uid(request: ArgoRequest, output: bool) -> Reply:
     try:
-        run = _run(call, uid=call.path["uid"])
+        run = _run(request, uid=request.path["uid"])
     except Refused as error:
         return failure(http_status(error.code))
-    return _download(call, run, output)
+    return _download(request, run, output)
 
 
-def _run(call: Call, *, name: str = "", uid: str = "") -> StoredObject:
+def _run(request: ArgoRequest, *, name: str = "", uid: str = "") -> StoredObject:
     if not uid:
-        return call.platform.get("Workflow", call.namespace, name)
-    for stored in call.platform.list("Workflow", call.namespace, nodes=False)[0]:
+        return request.platform.get("Workflow", request.namespace, name)
+    for stored in request.platform.list("Workflow", request.namespace, nodes=False)[0]:
         if stored.uid == uid:
-            return call.platform.get("Workflow", stored.namespace, stored.name)
+            return request.platform.get("Workflow", stored.namespace, stored.name)
     raise Refused(NOT_FOUND, "workflow not yet archived")
 
 
@@ -125,8 +129,8 @@ class _Place:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _place(call: Call, run: StoredObject, output: bool) -> _Place:
-    node_id, name = call.path["nodeId"], call.path["artifactName"]
+def _place(request: ArgoRequest, run: StoredObject, output: bool) -> _Place:
+    node_id, name = request.path["nodeId"], request.path["artifactName"]
     nodes = (json.loads(run.text).get("status") or {}).get("nodes") or {}
     found = ((nodes.get(node_id) or {}).get("outputs" if output else "inputs") or {}).get("artifacts") or []
     artifact = next((one for one in found if one.get("name") == name), None)
@@ -134,7 +138,7 @@ def _place(call: Call, run: StoredObject, output: bool) -> _Place:
         raise Refused(NOT_FOUND, f"artifact not found: {name}")
     folder = tempfile.mkdtemp(prefix="hera-utils-artifact-")
     try:
-        path = Path(call.platform.artifact(run.namespace, run.name, node_id, name, output=output, folder=folder))
+        path = Path(request.platform.artifact(run.namespace, run.name, node_id, name, output=output, folder=folder))
         if not path.is_file() and not path.is_dir():
             raise Refused(NOT_FOUND, f"artifact not found: {name}")
     except PlatformError as error:  # its key leads out of the store, or its store does not give it
@@ -151,9 +155,9 @@ def _key(artifact: Json) -> str:
     return key_of(artifact) or web
 
 
-def _download(call: Call, run: StoredObject, output: bool) -> Reply:
+def _download(request: ArgoRequest, run: StoredObject, output: bool) -> Reply:
     try:
-        place = _place(call, run, output)
+        place = _place(request, run, output)
     except Refused:
         return failure(500)
     try:
@@ -224,8 +228,8 @@ def inside(root: Path, below: str) -> Path | None:
 
 def _listing(folder: Path) -> str:
     names = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in folder.iterdir())
-    shown = [(quote(os.fsencode(name)), os.fsencode(name).decode("utf-8", "replace")) for name in names]
-    links = [f'<li><a href="./{link}">{html.escape(name)}</a></li>' for link, name in shown]
+    entries = [(quote(os.fsencode(name)), os.fsencode(name).decode("utf-8", "replace")) for name in names]
+    links = [f'<li><a href="./{link}">{html.escape(name)}</a></li>' for link, name in entries]
     return "<html><body><ul>\n" + "\n".join(['<li><a href="..">..</a></li>', *links]) + "\n</ul></body></html>"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from hera_utils.local_platform.argo_api.answers import Reply, Text
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.templates import (
     create_kind,
     delete_kind,
@@ -19,39 +19,39 @@ _KIND, _KEY = "CronWorkflow", "cronWorkflow"
 _MISSING = "cron workflow was not found in the request body"
 
 
-def enumerate(call: Call) -> Reply:
-    return enumerate_kind(call, _KIND)
+def enumerate(request: ArgoRequest) -> Reply:
+    return enumerate_kind(request, _KIND)
 
 
-def create(call: Call) -> Reply:
-    return create_kind(call, _KIND, _KEY, _MISSING)
+def create(request: ArgoRequest) -> Reply:
+    return create_kind(request, _KIND, _KEY, _MISSING)
 
 
-def lint(call: Call) -> Reply:
-    return lint_kind(call, _KIND, _KEY)
+def lint(request: ArgoRequest) -> Reply:
+    return lint_kind(request, _KIND, _KEY)
 
 
-def get(call: Call) -> Reply:
-    return Text(find_kind(call, _KIND).text)
+def get(request: ArgoRequest) -> Reply:
+    return Text(find_kind(request, _KIND).text)
 
 
-def update(call: Call) -> Reply:
-    return update_kind(call, _KIND, _KEY, _MISSING)
+def update(request: ArgoRequest) -> Reply:
+    return update_kind(request, _KIND, _KEY, _MISSING)
 
 
-def delete(call: Call) -> Reply:
-    return delete_kind(call, _KIND)
+def delete(request: ArgoRequest) -> Reply:
+    return delete_kind(request, _KIND)
 
 
-def suspend(call: Call) -> Reply:
-    return _set_suspended(call, True)
+def suspend(request: ArgoRequest) -> Reply:
+    return _set_suspended(request, True)
 
 
-def resume(call: Call) -> Reply:
-    return _set_suspended(call, False)
+def resume(request: ArgoRequest) -> Reply:
+    return _set_suspended(request, False)
 
 
-def _set_suspended(call: Call, suspended: bool) -> Reply:
-    document = json.loads(find_kind(call, _KIND).text)
+def _set_suspended(request: ArgoRequest, suspended: bool) -> Reply:
+    document = json.loads(find_kind(request, _KIND).text)
     document["spec"]["suspend"] = suspended
-    return Text(call.platform.update(_KIND, call.namespace, document).text)
+    return Text(request.platform.update(_KIND, request.namespace, document).text)

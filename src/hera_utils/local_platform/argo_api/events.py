@@ -12,7 +12,7 @@ from hera_utils.errors import ExpressionError, HeraUtilsError, Refused
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import event_binding
 from hera_utils.local_platform.argo_api.answers import Reply
-from hera_utils.local_platform.argo_api.request import Call, parse_value
+from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_value
 from hera_utils.local_platform.argo_api.templates import enumerate_kind
 from hera_utils.local_platform.clock import now, seed
 
@@ -21,45 +21,47 @@ Json = dict[str, Any]
 _KIND = "WorkflowEventBinding"
 
 
-def bindings(call: Call) -> Reply:
-    return enumerate_kind(call, _KIND)
+def bindings(request: ArgoRequest) -> Reply:
+    return enumerate_kind(request, _KIND)
 
 
-def receive(call: Call) -> Reply:
+def receive(request: ArgoRequest) -> Reply:
     """Every binding is tried; what went wrong with some of them is answered when all are done."""
-    payload = parse_value(call.data)
-    event = event_binding.environment(call.namespace, call.path.get("discriminator", ""), call.headers, payload)
+    payload = parse_value(request.data)
+    event = event_binding.environment(
+        request.namespace, request.path.get("discriminator", ""), request.headers, payload
+    )
     faults: list[str] = []
-    for stored in call.platform.list(_KIND, call.namespace)[0]:
+    for stored in request.platform.list(_KIND, request.namespace)[0]:
         binding = json.loads(stored.text)
         try:
-            _dispatch(call, binding, event)
+            _dispatch(request, binding, event)
         except HeraUtilsError as error:
             faults.append(str(error))
-            _record(call, binding, f"failed to dispatch event: {error}")
+            _record(request, binding, f"failed to dispatch event: {error}")
     if faults:
         raise Refused(INTERNAL, f"failed to dispatch event: [{' '.join(faults)}]")
     return {}
 
 
-def _dispatch(call: Call, binding: Json, event: Json) -> None:
+def _dispatch(request: ArgoRequest, binding: Json, event: Json) -> None:
     reference = event_binding.reference(binding)
     entropy = Entropy(now(), seed())
     if not event_binding.matches(binding, event, entropy) or reference is None:
         return
     namespace = binding["metadata"]["namespace"]
     try:
-        template = json.loads(call.platform.get(reference[0], namespace, reference[1]).text)
+        template = json.loads(request.platform.get(reference[0], namespace, reference[1]).text)
     except Refused as refused:
         raise ExpressionError(f"failed to get workflow template: {refused}") from None
     workflow = event_binding.workflow(binding, template, event, entropy)
     try:
-        call.platform.submit(namespace, workflow)
+        request.platform.submit(namespace, workflow)
     except HeraUtilsError as error:
         raise ExpressionError(f"failed to create workflow: {error}") from None
 
 
-def _record(call: Call, binding: Json, message: str) -> None:
+def _record(request: ArgoRequest, binding: Json, message: str) -> None:
     """A warning event on the binding."""
     metadata, at = binding["metadata"], timestamps.text(now())
     involved = {"apiVersion": "argoproj.io/v1alpha1", "kind": _KIND}
@@ -70,4 +72,4 @@ def _record(call: Call, binding: Json, message: str) -> None:
         "source": {"component": "argo-server"},
     }  # fmt: skip
     with contextlib.suppress(HeraUtilsError):
-        call.platform.create("Event", metadata["namespace"], document)
+        request.platform.create("Event", metadata["namespace"], document)

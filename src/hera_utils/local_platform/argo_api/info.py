@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform as machine
 
 from hera_utils.local_platform.argo_api.answers import VERSION, Reply
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def version(call: Call) -> Reply:
+def version(request: ArgoRequest) -> Reply:
     """The version of Argo whose behaviour this is: clients compare it with their own. `gitCommit` says who really answers."""
     architecture = _ARCHITECTURES.get(machine.machine(), machine.machine())
     return {
@@ -25,13 +25,13 @@ def version(call: Call) -> Reply:
     }
 
 
-def info(call: Call) -> Reply:
+def info(request: ArgoRequest) -> Reply:
     return {"modals": {"feedback": True, "firstTimeUser": True, "newVersion": True}}
 
 
-def userinfo(call: Call) -> Reply:
+def userinfo(request: ArgoRequest) -> Reply:
     return {}
 
 
-def track(call: Call) -> Reply:
+def track(request: ArgoRequest) -> Reply:
     return {}

@@ -19,7 +19,7 @@ from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.following import Follower
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, merged
@@ -31,47 +31,47 @@ _BATCH = 500
 """Lines that are written at once."""
 
 
-def workflow(call: Call) -> Reply:
-    return _logs(call, call.query.get("podName", ""))
+def workflow(request: ArgoRequest) -> Reply:
+    return _logs(request, request.query.get("podName", ""))
 
 
-def pod(call: Call) -> Reply:
-    return _logs(call, call.path.get("podName", ""))
+def pod(request: ArgoRequest) -> Reply:
+    return _logs(request, request.path.get("podName", ""))
 
 
-def _logs(call: Call, pod_name: str) -> Reply:
-    run = find(call.platform, call.namespace, call.name)
-    options = options_of(call)
-    wanted = PodChoice(
-        run.namespace, run.name, pod_name, label_selector(call.query.get("selector", "")), options.container
+def _logs(request: ArgoRequest, pod_name: str) -> Reply:
+    run = find(request.platform, request.namespace, request.name)
+    options = options_of(request)
+    selector = PodSelector(
+        run.namespace, run.name, pod_name, label_selector(request.query.get("selector", "")), options.container
     )
     if options.follow:
-        return Stream(Follower(call.platform, run, wanted.log_of, options).results())
-    return Stream(_at_rest(call.platform, wanted, options))
+        return Stream(Follower(request.platform, run, selector.log_of, options).results())
+    return Stream(_at_rest(request.platform, selector, options))
 
 
-def options_of(call: Call) -> LogOptions:
+def options_of(request: ArgoRequest) -> LogOptions:
     """The `logOptions.…` of the query and `grep`."""
-    pattern = call.query.get("grep", "")
+    pattern = request.query.get("grep", "")
     try:
         compiled = re.compile(pattern) if pattern else None
     except (re.error, OverflowError, RecursionError) as error:
         raise Refused(INTERNAL, f'failed to compile "{pattern}": error parsing regexp: {error}') from None
-    since = float(call.number("logOptions.sinceTime.seconds"))
-    if seconds := call.number("logOptions.sinceSeconds"):
+    since = float(request.number("logOptions.sinceTime.seconds"))
+    if seconds := request.number("logOptions.sinceSeconds"):
         since = time.time() - seconds
     return LogOptions(
-        container=call.query.get("logOptions.container", ""),
-        follow=call.flag("logOptions.follow"),
-        timestamps=call.flag("logOptions.timestamps"),
-        tail=call.number("logOptions.tailLines") if call.query.get("logOptions.tailLines") else None,
+        container=request.query.get("logOptions.container", ""),
+        follow=request.flag("logOptions.follow"),
+        timestamps=request.flag("logOptions.timestamps"),
+        tail=request.number("logOptions.tailLines") if request.query.get("logOptions.tailLines") else None,
         since=since,
-        limit_bytes=call.number("logOptions.limitBytes"),
+        limit_bytes=request.number("logOptions.limitBytes"),
         pattern=compiled,
     )
 
 
-class PodChoice:
+class PodSelector:
     """Which pods of a run are read."""
 
     def __init__(self, namespace: str, run: str, pod: str, labels: LabelSelector, container: str) -> None:
@@ -98,11 +98,11 @@ class PodChoice:
         return PodLog(self.namespace, stored.name, timestamps.seconds(started), phase == "Running", stored.uid)
 
 
-async def _at_rest(platform: LocalPlatform, wanted: PodChoice, options: LogOptions) -> AsyncIterator[list[str]]:
+async def _at_rest(platform: LocalPlatform, selector: PodSelector, options: LogOptions) -> AsyncIterator[list[str]]:
     """What the logs hold now."""
 
     def entries() -> Iterator[str]:
-        pods = filter(None, map(wanted.log_of, platform.pods(wanted.namespace, wanted.run)))
+        pods = filter(None, map(selector.log_of, platform.pods(selector.namespace, selector.run)))
         for at, pod, text in merged(pods, lambda pod: pod.lines(platform, options)):
             yield encode({"content": options.text((at, text)), "podName": pod.pod})
 

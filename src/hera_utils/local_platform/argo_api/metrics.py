@@ -41,7 +41,7 @@ def exposition(platform: LocalPlatform) -> str:
         _family("version", "gauge", [({"version": VERSION, "git_tag": VERSION, "git_commit": "hera-utils"}, 1)]),
     ]  # fmt: skip
     now = time.time()
-    platform.metrics.each(lambda name, family: families.append(_kept(name, family, now)))
+    platform.metrics.each(lambda name, family: families.append(_stored_family(name, family, now)))
     return "".join(families)
 
 
@@ -57,18 +57,18 @@ def _family(name: str, kind: str, samples: Iterable[Sample]) -> str:
     return _head(name, kind, OWN[name]) + "".join(lines) if lines else ""
 
 
-def _kept(name: str, family: MetricFamily, now: float) -> str:
+def _stored_family(name: str, family: MetricFamily, now: float) -> str:
     if not family.series:
         return ""
     lines = [_head(name, family.kind, family.help)]
-    for labels, one in sorted(family.series.items()):
-        given = dict(labels)
+    for labels, series in sorted(family.series.items()):
+        pairs = dict(labels)
         if family.kind != "histogram":
-            lines.append(_line(name, given, one.value_at(now)))
+            lines.append(_line(name, pairs, series.value_at(now)))
             continue
-        for limit, count in zip((*family.buckets, math.inf), (*one.counts, one.observed), strict=True):
-            lines.append(_line(f"{name}_bucket", {**given, "le": _number(limit)}, count))
-        lines += [_line(f"{name}_sum", given, one.value), _line(f"{name}_count", given, one.observed)]
+        for limit, count in zip((*family.buckets, math.inf), (*series.counts, series.observed), strict=True):
+            lines.append(_line(f"{name}_bucket", {**pairs, "le": _number(limit)}, count))
+        lines += [_line(f"{name}_sum", pairs, series.value), _line(f"{name}_count", pairs, series.observed)]
     return "".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""One request to Argo's REST API as its handlers see it: path values, query, body. Handlers are plain functions Call -> Reply."""
+"""One request to Argo's REST API as its handlers see it: path values, query, body. Handlers are plain functions ArgoRequest -> Reply."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ListOptions:
 
 
 @dataclass(frozen=True)
-class Call:
+class ArgoRequest:
     """path: values of the placeholders. query: the last value of each name. body: parsed JSON ({} when there was none).
 
     headers: all values of each name, in lower case. data: the body of a call that takes any JSON value, as it came.
@@ -128,9 +128,9 @@ def untyped(document: Json) -> Json:
     return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
 
 
-def wrong_type(value: object, name: str, wanted: str) -> Refused:
+def wrong_type(value: object, name: str, go_type: str) -> Refused:
     return Refused(
-        INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go struct field .{name} of type {wanted}"
+        INVALID_ARGUMENT, f"json: cannot unmarshal {json_type(value)} into Go struct field .{name} of type {go_type}"
     )
 
 

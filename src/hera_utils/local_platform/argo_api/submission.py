@@ -13,30 +13,32 @@ from hera_utils.argo.schema import decode
 from hera_utils.errors import Refused
 from hera_utils.interpreter.submission import submitted_kind, with_options, workflow_from
 from hera_utils.local_platform.argo_api.answers import Reply, Text
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.platform import LocalPlatform
 
 Json = dict[str, Any]
 
 
-def submit(call: Call) -> Reply:
+def submit(request: ArgoRequest) -> Reply:
     """Body: {"resourceKind", "resourceName", "submitOptions": {name, generateName, labels, parameters, …}}."""
-    kind, name = submitted_kind(call.option("resourceKind")), call.option("resourceName")
-    options = decode(call.document("submitOptions") or {}, "SubmitOpts", at="submitOptions")
+    kind, name = submitted_kind(request.option("resourceKind")), request.option("resourceName")
+    options = decode(request.document("submitOptions") or {}, "SubmitOpts", at="submitOptions")
     # Argo reads a cron workflow; a template is only referred to, and validation finds out whether it exists.
     resource = (
-        _stored(call.platform, kind, call.namespace, name) if kind == "CronWorkflow" else {"metadata": {"name": name}}
+        _stored(request.platform, kind, request.namespace, name)
+        if kind == "CronWorkflow"
+        else {"metadata": {"name": name}}
     )
     document = workflow_from(resource, kind, at=now())
     template = None
     if options.get("artifacts") and document["spec"].get("workflowTemplateRef"):
-        template = _template(call, kind, name)
+        template = _template(request, kind, name)
     document = with_options(document, options, template)
     document.pop("status", None)
     if options.get("dryRun"):
-        return call.platform.admission.admit(call.namespace, document).document
-    return Text(call.platform.submit(call.namespace, document, dry_run=bool(options.get("serverDryRun"))).text)
+        return request.platform.admission.admit(request.namespace, document).document
+    return Text(request.platform.submit(request.namespace, document, dry_run=bool(options.get("serverDryRun"))).text)
 
 
 def _stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Json:
@@ -44,9 +46,9 @@ def _stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Js
     return document
 
 
-def _template(call: Call, kind: str, name: str) -> Json:
+def _template(request: ArgoRequest, kind: str, name: str) -> Json:
     """The template whose artifacts are overridden. Source of the message: Argo, which fetches it for this alone."""
     try:
-        return _stored(call.platform, kind, call.namespace, name)
+        return _stored(request.platform, kind, request.namespace, name)
     except Refused as refused:
         raise Refused(INTERNAL, f"failed to get {kind} for artifact override: {refused.message}") from refused

@@ -10,7 +10,7 @@ from hera_utils.argo.fields import FieldFilter
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
-from hera_utils.local_platform.argo_api.request import Call
+from hera_utils.local_platform.argo_api.request import ArgoRequest
 from hera_utils.local_platform.argo_api.workflows import find
 from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.watch import ObjectSelector, ObjectWatch, Render
@@ -19,25 +19,25 @@ from hera_utils.local_platform.storage.records import StoredObject
 Json = dict[str, Any]
 
 
-def workflows(call: Call) -> Reply:
+def workflows(request: ArgoRequest) -> Reply:
     """Without a resource version, and with 0, the present state comes first; a named workflow must exist."""
-    options = call.list_options
+    options = request.list_options
     fields = field_selector(options.field_selector)
     name = fields.required_value("metadata.name")
     if name:
-        stored = find(call.platform, call.namespace, name)
+        stored = find(request.platform, request.namespace, name)
         fields = field_selector(f"metadata.name={stored.name}")
-    nodes = not call.fields.without_prefix("result.object.").will_exclude("status.nodes")
-    wanted = ObjectSelector("Workflow", call.namespace, label_selector(options.label_selector), fields, nodes)
-    return _stream(call, wanted, _workflow(call.fields))
+    nodes = not request.fields.without_prefix("result.object.").will_exclude("status.nodes")
+    selector = ObjectSelector("Workflow", request.namespace, label_selector(options.label_selector), fields, nodes)
+    return _stream(request, selector, _workflow(request.fields))
 
 
-def events(call: Call) -> Reply:
-    options = call.list_options
-    wanted = ObjectSelector(
-        "Event", call.namespace, label_selector(options.label_selector), field_selector(options.field_selector)
+def events(request: ArgoRequest) -> Reply:
+    options = request.list_options
+    selector = ObjectSelector(
+        "Event", request.namespace, label_selector(options.label_selector), field_selector(options.field_selector)
     )
-    return _stream(call, wanted, lambda change, stored: stored.text if change != "DELETED" else None)
+    return _stream(request, selector, lambda change, stored: stored.text if change != "DELETED" else None)
 
 
 def _workflow(fields: FieldFilter) -> Render:
@@ -52,10 +52,10 @@ def _workflow(fields: FieldFilter) -> Render:
     return render
 
 
-def _stream(call: Call, wanted: ObjectSelector, render: Render) -> Reply:
-    if call.history is None:
+def _stream(request: ArgoRequest, selector: ObjectSelector, render: Render) -> Reply:
+    if request.history is None:
         raise Refused(INTERNAL, "this server keeps no history of changes")
-    version = whole_number(call.list_options.resource_version) or 0
+    version = whole_number(request.list_options.resource_version) or 0
     since = version if version > 0 else None
-    watch = ObjectWatch(call.platform, call.history, wanted, render).open(since)
+    watch = ObjectWatch(request.platform, request.history, selector, render).open(since)
     return Stream(watch.batches())

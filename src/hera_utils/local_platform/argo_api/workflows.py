@@ -11,7 +11,7 @@ from hera_utils.argo.faults import INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNKNOW
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text
-from hera_utils.local_platform.argo_api.request import Call, ListOptions, untyped
+from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, untyped
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.watch import metadata_of
@@ -20,15 +20,15 @@ from hera_utils.local_platform.storage.records import StoredObject
 Json = dict[str, Any]
 
 
-def create(call: Call) -> Reply:
-    document = call.document("workflow")
+def create(request: ArgoRequest) -> Reply:
+    document = request.document("workflow")
     if document is None:
         raise Refused(INVALID_ARGUMENT, "workflow body not specified")
-    check_namespace(call.namespace, document)
-    options = call.document("createOptions") or {}
+    check_namespace(request.namespace, document)
+    options = request.document("createOptions") or {}
     if options.get("dryRun"):
-        return untyped(call.platform.lint(call.namespace, document))
-    return Text(call.platform.submit(call.namespace, document, dry_run=call.switch("serverDryRun")).text)
+        return untyped(request.platform.lint(request.namespace, document))
+    return Text(request.platform.submit(request.namespace, document, dry_run=request.switch("serverDryRun")).text)
 
 
 def check_namespace(namespace: str, document: Json) -> None:
@@ -41,23 +41,23 @@ def check_namespace(namespace: str, document: Json) -> None:
         )
 
 
-def lint(call: Call) -> Reply:
-    document = call.document("workflow")
+def lint(request: ArgoRequest) -> Reply:
+    document = request.document("workflow")
     if document is None:
         raise Refused(UNKNOWN, "unable to get a workflow")
-    check_namespace(call.namespace, document)
+    check_namespace(request.namespace, document)
     try:
-        return untyped(call.platform.lint(call.namespace, document))
+        return untyped(request.platform.lint(request.namespace, document))
     except (InvalidWorkflow, ExpressionError) as error:
         raise fault_of(error, default=UNKNOWN) from error  # Argo: lint of a workflow answers 500, of anything else 400
 
 
-def get(call: Call) -> Reply:
-    nodes = not call.fields.will_exclude("status.nodes")
-    stored = find(call.platform, call.namespace, call.name, uid=call.query.get("uid", ""), nodes=nodes)
-    if not call.fields:
+def get(request: ArgoRequest) -> Reply:
+    nodes = not request.fields.will_exclude("status.nodes")
+    stored = find(request.platform, request.namespace, request.name, uid=request.query.get("uid", ""), nodes=nodes)
+    if not request.fields:
         return Text(stored.text)
-    return call.fields.workflow(json.loads(stored.text))
+    return request.fields.workflow(json.loads(stored.text))
 
 
 def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> StoredObject:
@@ -75,20 +75,20 @@ def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", n
     return stored
 
 
-def delete(call: Call) -> Reply:
-    call.platform.delete("Workflow", call.namespace, find(call.platform, call.namespace, call.name).name)
+def delete(request: ArgoRequest) -> Reply:
+    request.platform.delete("Workflow", request.namespace, find(request.platform, request.namespace, request.name).name)
     return {}
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------------
 
 
-def enumerate(call: Call) -> Reply:
-    options = call.list_options
+def enumerate(request: ArgoRequest) -> Reply:
+    options = request.list_options
     offset = _offset(options)
-    chosen = _Choice(call, options)
-    nodes = not call.fields.will_exclude("items.status.nodes")
-    every, version = call.platform.list("Workflow", call.namespace or chosen.namespace, nodes=nodes)
+    chosen = _WorkflowFilter(request, options)
+    nodes = not request.fields.will_exclude("items.status.nodes")
+    every, version = request.platform.list("Workflow", request.namespace or chosen.namespace, nodes=nodes)
     found: list[tuple[Json, str]] = []
     for stored in every:
         if chosen.by_name(stored) and chosen.by_metadata(metadata := metadata_of(stored.text)):
@@ -108,7 +108,7 @@ def enumerate(call: Call) -> Reply:
         head["continue"] = str(offset + len(items))
     if chosen.count_remaining:
         head["remainingItemCount"] = remaining
-    return call.fields.workflow_list({"metadata": head, "items": items or None})
+    return request.fields.workflow_list({"metadata": head, "items": items or None})
 
 
 def _age(workflow: Json) -> tuple[int, str]:
@@ -126,20 +126,20 @@ def _offset(options: ListOptions) -> int:
     return offset
 
 
-class _Choice:
+class _WorkflowFilter:
     """Which workflows a list wants. The field selector knows only what Argo's does (server/utils/list_options.go)."""
 
-    def __init__(self, call: Call, options: ListOptions) -> None:
+    def __init__(self, request: ArgoRequest, options: ListOptions) -> None:
         self.labels: LabelSelector = label_selector(options.label_selector)
-        self.name_filter = call.query.get("nameFilter", "") or "Exact"
-        self.created_after = _instant(call.query.get("createdAfter", ""))
-        self.finished_before = _instant(call.query.get("finishedBefore", ""))
+        self.name_filter = request.query.get("nameFilter", "") or "Exact"
+        self.created_after = _instant(request.query.get("createdAfter", ""))
+        self.finished_before = _instant(request.query.get("finishedBefore", ""))
         self.namespace = self.name = ""
         self.other_namespace = ""
         self.started: tuple[float | None, float | None] = (None, None)
         self.count_remaining = False
         for term in filter(None, options.field_selector.split(",")):
-            self._read(term, call.namespace)
+            self._read(term, request.namespace)
 
     def _read(self, term: str, namespace: str) -> None:
         found = re.fullmatch(r"(metadata\.namespace|metadata\.name)(!=|==|=)(.*)", term)
@@ -198,8 +198,8 @@ class _Choice:
 def _instant(text: str) -> float | None:
     if not text:
         return None
-    found = timestamps.read(text)
-    if found is None:
+    seconds = timestamps.read(text)
+    if seconds is None:
         wrong = f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"'
         raise Refused(INTERNAL, wrong)
-    return found
+    return seconds

@@ -14,22 +14,19 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from hera_utils.argo.faults import ALREADY_EXISTS
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.interpreter.cron import cron_workflow
-from hera_utils.interpreter.events import ShutdownRequested
+from hera_utils.interpreter.events import Event, ShutdownRequested
 from hera_utils.interpreter.submission import CRON_LABEL
 from hera_utils.local_platform.clock import now
+from hera_utils.local_platform.controller.controller import Controller
+from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.storage import objects
+from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
-
-if TYPE_CHECKING:
-    from hera_utils.local_platform.controller.controller import Controller
-    from hera_utils.local_platform.controller.turn import Turn
-    from hera_utils.local_platform.platform import LocalPlatform
-    from hera_utils.local_platform.storage.read_model import ReadModel
 
 log = logging.getLogger(__name__)
 Json = dict[str, Any]
@@ -37,6 +34,16 @@ Key = tuple[str, str]
 """(namespace, name) of a cron workflow."""
 LONGEST_WAIT = 10.0
 """Seconds: a machine that slept, or whose clock was set, is noticed within these."""
+
+
+class Workflows(Protocol):
+    """What the clock asks of the local platform, as any client does."""
+
+    def subscribe(self, kind: str, listener: Callable[[ObjectChange], None]) -> Callable[[], None]: ...
+    def submit(self, namespace: str, document: Json) -> StoredObject: ...
+    def act(self, namespace: str, name: str, event: Event) -> StoredObject: ...
+    def delete(self, kind: str, namespace: str, name: str) -> StoredObject: ...
+    def lint(self, namespace: str, document: Json, kind: str) -> Json: ...
 
 
 @dataclass
@@ -58,7 +65,7 @@ class CronCounts:
 
 
 class CronClock:
-    def __init__(self, platform: LocalPlatform, controller: Controller, read_model: ReadModel) -> None:
+    def __init__(self, platform: Workflows, controller: Controller, read_model: ReadModel) -> None:
         self._platform, self._controller, self._read_model = platform, controller, read_model
         self.counts = CronCounts()
         self._entries: dict[Key, _Entry] = {}

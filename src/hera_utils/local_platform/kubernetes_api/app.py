@@ -16,10 +16,17 @@ from hera_utils.argo.faults import INTERNAL, NOT_FOUND, UNAUTHENTICATED, fault_o
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.local_platform.kubernetes_api import logs, objects, reviews, watches
 from hera_utils.local_platform.kubernetes_api.discovery import document as discovered
-from hera_utils.local_platform.kubernetes_api.request import UNKNOWN_PATH, Asked, Target, parse_body, target_of, verb_of
+from hera_utils.local_platform.kubernetes_api.request import (
+    UNKNOWN_PATH,
+    KubernetesRequest,
+    Target,
+    parse_body,
+    target_of,
+    verb_of,
+)
 from hera_utils.local_platform.kubernetes_api.tables import table
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.credentials import Gate, Verdict
+from hera_utils.local_platform.serving.credentials import AccessDecision, Gate
 from hera_utils.local_platform.serving.http import EventResponse, lifespan, raw_path_of, read_body
 from hera_utils.local_platform.serving.watch import WatchHistory
 from hera_utils.local_platform.storage.resources import STORED
@@ -41,11 +48,11 @@ _VERBS = {
 def kubernetes_app(platform: LocalPlatform, token: str) -> ASGIApp:
     """The ASGI application that speaks the subset of Kubernetes' API; `token` is what its clients must show."""
     history = WatchHistory(platform, [resource.kind for resource in STORED])
-    return KubernetesServer(platform, Gate(token), history)
+    return KubernetesApi(platform, Gate(token), history)
 
 
 @dataclass(frozen=True)
-class KubernetesServer:
+class KubernetesApi:
     platform: LocalPlatform
     gate: Gate
     history: WatchHistory
@@ -58,11 +65,11 @@ class KubernetesServer:
             await response(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
-        verdict = self.gate.check_address(request.headers, request.url.scheme)
-        if verdict.passed:
-            verdict = self.gate.check_token(request.headers.get("authorization"))
-        if not verdict.passed:
-            return _refused_entry(verdict)
+        decision = self.gate.check_address(request.headers, request.url.scheme)
+        if decision.passed:
+            decision = self.gate.check_token(request.headers.get("authorization"))
+        if not decision.passed:
+            return _refused_entry(decision)
         path = raw_path_of(request)
         if request.method in ("GET", "HEAD"):
             found = discovered(path, request.headers.get("host", ""))
@@ -75,8 +82,8 @@ class KubernetesServer:
             verb = verb_of(request.method, target, query)
             body, media_type = parse_body(await read_body(request), request.headers.get("content-type", ""))
             accept = request.headers.get("accept", "")
-            asked = Asked(verb, target, query, body, media_type, table="as=Table" in accept)
-            return await self.perform(asked)
+            kubernetes_request = KubernetesRequest(verb, target, query, body, media_type, table="as=Table" in accept)
+            return await self.perform(kubernetes_request)
         except HeraUtilsError as error:
             return _fault(error, target)
         except ClientDisconnect:
@@ -85,36 +92,36 @@ class KubernetesServer:
             log.exception("%s %s", request.method, path)
             return _fault(Refused(INTERNAL, f"the server failed: {type(error).__name__}"), target)
 
-    async def perform(self, asked: Asked) -> Response:
-        target = asked.target
-        if asked.verb == "watch":
-            events = await asyncio.to_thread(watches.watch, self.platform, self.history, asked)
+    async def perform(self, request: KubernetesRequest) -> Response:
+        target = request.target
+        if request.verb == "watch":
+            events = await asyncio.to_thread(watches.watch, self.platform, self.history, request)
             return EventResponse(events, {"content-type": "application/json"})
         if target.subresource == "log":
-            lines = await asyncio.to_thread(logs.log, self.platform, asked)
+            lines = await asyncio.to_thread(logs.log, self.platform, request)
             return EventResponse(lines, {"content-type": "text/plain; charset=utf-8"})
         if target.subresource == "token":
-            return _json(201, await asyncio.to_thread(reviews.token, self.platform, asked, self.gate.token))
+            return _json(201, await asyncio.to_thread(reviews.token, self.platform, request, self.gate.token))
         if target.resource.kind in reviews.REVIEWS:
-            return _json(201, reviews.REVIEWS[target.resource.kind](asked))
-        if target.subresource and asked.verb != "get":
+            return _json(201, reviews.REVIEWS[target.resource.kind](request))
+        if target.subresource and request.verb != "get":
             raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
-        return await asyncio.to_thread(self._perform, asked)
+        return await asyncio.to_thread(self._perform, request)
 
-    def _perform(self, asked: Asked) -> Response:
-        status, answer = _VERBS[asked.verb](self.platform, asked)
-        if asked.table and asked.verb in ("get", "list"):
+    def _perform(self, request: KubernetesRequest) -> Response:
+        status, answer = _VERBS[request.verb](self.platform, request)
+        if request.table and request.verb in ("get", "list"):
             document = json.loads(answer) if isinstance(answer, str) else answer
-            listed = document["items"] if asked.verb == "list" else [document]
-            head = document["metadata"] if asked.verb == "list" else {}
-            answer = table(asked.target.resource, listed, head)
+            listed = document["items"] if request.verb == "list" else [document]
+            head = document["metadata"] if request.verb == "list" else {}
+            answer = table(request.target.resource, listed, head)
         return _json(status, answer)
 
 
-def _refused_entry(verdict: Verdict) -> Response:
-    reason = "Unauthorized" if verdict.status == 401 else "Forbidden"
-    message = "Unauthorized" if verdict.status == 401 else verdict.message
-    return _json(verdict.status, kubernetes_status(Refused(UNAUTHENTICATED, message, reason=reason)))
+def _refused_entry(decision: AccessDecision) -> Response:
+    reason = "Unauthorized" if decision.status == 401 else "Forbidden"
+    message = "Unauthorized" if decision.status == 401 else decision.message
+    return _json(decision.status, kubernetes_status(Refused(UNAUTHENTICATED, message, reason=reason)))
 
 
 def _fault(error: HeraUtilsError, target: Target | None) -> Response:

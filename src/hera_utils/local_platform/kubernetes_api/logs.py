@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator, Iterator
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.log_lines import LogOptions, PodLog, is_heartbeat
 from hera_utils.local_platform.serving.http import from_thread
 
 
-def log(platform: LocalPlatform, asked: Asked) -> AsyncIterator[bytes]:
-    target = asked.target
+def log(platform: LocalPlatform, request: KubernetesRequest) -> AsyncIterator[bytes]:
+    target = request.target
     pod = json.loads(platform.get("Pod", target.namespace, target.name).text)
-    options = _options(asked, _container(pod, asked.query.get("container", "")))
+    options = _options(request, _container(pod, request.query.get("container", "")))
     if (pod.get("status") or {}).get("phase") == "Pending":
         message = f'container "{options.container}" in pod "{target.name}" is waiting to start: ContainerCreating'
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
@@ -52,20 +52,20 @@ def _container(pod: dict[str, object], name: str) -> str:
     raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
 
 
-def _options(asked: Asked, container: str) -> LogOptions:
+def _options(request: KubernetesRequest, container: str) -> LogOptions:
     since = 0.0
-    if asked.query.get("sinceTime"):
-        at = timestamps.read(asked.query["sinceTime"])
+    if request.query.get("sinceTime"):
+        at = timestamps.read(request.query["sinceTime"])
         if at is None:
             raise Refused(INVALID_ARGUMENT, "sinceTime: Invalid value: not a time", reason="BadRequest")
         since = at
-    if seconds := asked.number("sinceSeconds"):
+    if seconds := request.number("sinceSeconds"):
         since = time.time() - seconds
     return LogOptions(
         container=container,
-        follow=asked.flag("follow"),
-        timestamps=asked.flag("timestamps"),
-        tail=asked.number("tailLines") if asked.query.get("tailLines") else None,
+        follow=request.flag("follow"),
+        timestamps=request.flag("timestamps"),
+        tail=request.number("tailLines") if request.query.get("tailLines") else None,
         since=since,
-        limit_bytes=asked.number("limitBytes"),
+        limit_bytes=request.number("limitBytes"),
     )

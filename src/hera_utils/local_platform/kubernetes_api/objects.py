@@ -13,7 +13,7 @@ from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIE
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api.ownership import apply, changed_otherwise
-from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import ObjectSelector
 from hera_utils.local_platform.storage.patches import APPLY, patched
@@ -44,28 +44,28 @@ def untyped(document: Json) -> Json:
     return {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
 
 
-def get(platform: LocalPlatform, asked: Asked) -> Answer:
-    target = asked.target
+def get(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    target = request.target
     return 200, typed_text(target.resource, platform.get(target.resource.kind, target.namespace, target.name))
 
 
-def wanted(asked: Asked) -> ObjectSelector:
-    fields = field_selector(asked.query.get("fieldSelector", ""))
-    if asked.target.name:  # watch of one object in the old style
-        fields = field_selector(f"metadata.name={asked.target.name}")
-    labels = label_selector(asked.query.get("labelSelector", ""))
-    return ObjectSelector(asked.target.resource.kind, asked.target.namespace, labels, fields)
+def wanted(request: KubernetesRequest) -> ObjectSelector:
+    fields = field_selector(request.query.get("fieldSelector", ""))
+    if request.target.name:  # watch of one object in the old style
+        fields = field_selector(f"metadata.name={request.target.name}")
+    labels = label_selector(request.query.get("labelSelector", ""))
+    return ObjectSelector(request.target.resource.kind, request.target.namespace, labels, fields)
 
 
-def enumerate(platform: LocalPlatform, asked: Asked) -> Answer:
+def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     """A list in pages (`limit`, `continue`). A page's token is the place after its last object, so pages need nothing kept."""
-    resource, choice = asked.target.resource, wanted(asked)
-    every, version = platform.list(resource.kind, asked.target.namespace)
+    resource, choice = request.target.resource, wanted(request)
+    every, version = platform.list(resource.kind, request.target.namespace)
     found = [stored for stored in every if choice.names(stored) and choice.matches(stored.text)]
-    after = _place(asked.query.get("continue", ""))
+    after = _place(request.query.get("continue", ""))
     if after:
         found = [stored for stored in found if (stored.namespace, stored.name) > after]
-    limit = asked.number("limit")
+    limit = request.number("limit")
     page = found[:limit] if limit > 0 else found
     head: Json = {"resourceVersion": str(version)}
     if len(page) < len(found):
@@ -90,12 +90,12 @@ def _place(token: str) -> tuple[str, str] | None:
     return str(namespace), str(name)
 
 
-def create(platform: LocalPlatform, asked: Asked) -> Answer:
-    resource, namespace = asked.target.resource, asked.target.namespace
-    document = _unowned(_checked(resource, asked))
-    if asked.target.name:
-        document.setdefault("metadata", {}).setdefault("name", asked.target.name)
-    return 201, typed_text(resource, _store(platform, resource, namespace, document, asked.dry_run))
+def create(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    resource, namespace = request.target.resource, request.target.namespace
+    document = _unowned(_checked(resource, request))
+    if request.target.name:
+        document.setdefault("metadata", {}).setdefault("name", request.target.name)
+    return 201, typed_text(resource, _store(platform, resource, namespace, document, request.dry_run))
 
 
 def _store(platform: LocalPlatform, resource: Resource, namespace: str, document: Json, dry_run: bool) -> StoredObject:
@@ -106,9 +106,9 @@ def _store(platform: LocalPlatform, resource: Resource, namespace: str, document
     return platform.create(resource.kind, namespace, document, dry_run=dry_run)
 
 
-def _checked(resource: Resource, asked: Asked) -> Json:
+def _checked(resource: Resource, request: KubernetesRequest) -> Json:
     """The document of a request, of the right type."""
-    body = asked.body
+    body = request.body
     for field, right in (("kind", resource.kind), ("apiVersion", resource.group_version)):
         if body.get(field, right) != right:
             message = f"the {field} in the data ({body[field]}) does not match the expected {field} ({right})"
@@ -123,21 +123,21 @@ def _unowned(document: Json) -> Json:
     return {**document, "metadata": {k: v for k, v in (document.get("metadata") or {}).items() if k != "managedFields"}}
 
 
-def update(platform: LocalPlatform, asked: Asked) -> Answer:
-    document = _unowned(_checked(asked.target.resource, asked))
-    given = document.setdefault("metadata", {}).setdefault("name", asked.target.name)
-    if given != asked.target.name:
-        message = f"the name of the object ({given}) does not match the name on the URL ({asked.target.name})"
+def update(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    document = _unowned(_checked(request.target.resource, request))
+    given = document.setdefault("metadata", {}).setdefault("name", request.target.name)
+    if given != request.target.name:
+        message = f"the name of the object ({given}) does not match the name on the URL ({request.target.name})"
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
-    return 200, typed_text(asked.target.resource, _replace(platform, asked, document))
+    return 200, typed_text(request.target.resource, _replace(platform, request, document))
 
 
-def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> StoredObject:
-    target = asked.target
+def _replace(platform: LocalPlatform, request: KubernetesRequest, document: Json) -> StoredObject:
+    target = request.target
     known = platform.get(target.resource.kind, target.namespace, target.name)
-    if asked.media_type != APPLY:
+    if request.media_type != APPLY:
         document = changed_otherwise(json.loads(known.text), document)
-    if asked.dry_run:
+    if request.dry_run:
         metadata = {**json.loads(known.text)["metadata"], **document["metadata"]}
         return StoredObject(known.kind, known.namespace, known.name, known.uid, known.resource_version,
                       json.dumps({"metadata": metadata, **{k: v for k, v in document.items() if k != "metadata"}}))  # fmt: skip
@@ -146,47 +146,49 @@ def _replace(platform: LocalPlatform, asked: Asked, document: Json) -> StoredObj
     return platform.update(target.resource.kind, target.namespace, document)
 
 
-def patch(platform: LocalPlatform, asked: Asked) -> Answer:
-    target = asked.target
+def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    target = request.target
     resource = target.resource
-    applied = asked.media_type == APPLY
+    applied = request.media_type == APPLY
     try:
         known = platform.get(resource.kind, target.namespace, target.name)
     except Refused as error:
         if not applied or error.code != NOT_FOUND or resource.kind in ("Pod",):
             raise
-        born = _applied(None, asked)
-        return 201, typed_text(resource, _store(platform, resource, target.namespace, born, asked.dry_run))
+        born = _applied(None, request)
+        return 201, typed_text(resource, _store(platform, resource, target.namespace, born, request.dry_run))
     live = untyped(json.loads(known.text))
-    document = _applied(live, asked) if applied else _unowned(untyped(patched(live, asked.body, asked.media_type)))
+    document = (
+        _applied(live, request) if applied else _unowned(untyped(patched(live, request.body, request.media_type)))
+    )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != target.name:
         raise Refused(INVALID_ARGUMENT, "metadata.name: Invalid value: field is immutable", reason="Invalid")
     if document == (live if applied else _unowned(live)):
         return 200, typed_text(resource, known)  # nothing changes: no new version, as in Kubernetes
-    return 200, typed_text(resource, _replace(platform, asked, document))
+    return 200, typed_text(resource, _replace(platform, request, document))
 
 
-def _applied(live: Json | None, asked: Asked) -> Json:
+def _applied(live: Json | None, request: KubernetesRequest) -> Json:
     """The object as its appliers want it; a secret's stringData is data by then."""
-    manager = asked.query.get("fieldManager", "")
+    manager = request.query.get("fieldManager", "")
     if not manager:
         message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
         raise Refused(INVALID_ARGUMENT, message, reason="Invalid")
-    config = _checked(asked.target.resource, asked)
-    config.setdefault("metadata", {}).setdefault("name", asked.target.name)
-    force, version = asked.flag("force"), asked.target.resource.group_version
+    config = _checked(request.target.resource, request)
+    config.setdefault("metadata", {}).setdefault("name", request.target.name)
+    force, version = request.flag("force"), request.target.resource.group_version
     return apply(live, config, manager, force=force, at=timestamps.text(time.time()), version=version)
 
 
-def delete(platform: LocalPlatform, asked: Asked) -> Answer:
-    target = asked.target
+def delete(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    target = request.target
     known = platform.get(target.resource.kind, target.namespace, target.name)
     if target.resource.kind == "Namespace" and target.name == "default":
         message = 'namespaces "default" is forbidden: this namespace may not be deleted'
         raise Refused(PERMISSION_DENIED, message, reason="Forbidden")
-    _check_preconditions(target.resource, known, asked.part("preconditions"))
-    if not asked.dry_run:
+    _check_preconditions(target.resource, known, request.part("preconditions"))
+    if not request.dry_run:
         platform.delete(target.resource.kind, target.namespace, target.name)
     if target.resource.kind in _SHOWN_WHEN_DELETED:
         return 200, typed_text(target.resource, known)
@@ -207,10 +209,10 @@ def _check_preconditions(resource: Resource, known: StoredObject, conditions: Js
             raise Refused(INVALID_ARGUMENT, message, reason="Conflict")
 
 
-def delete_collection(platform: LocalPlatform, asked: Asked) -> Answer:
-    resource, choice = asked.target.resource, wanted(asked)
-    for stored in platform.list(resource.kind, asked.target.namespace)[0]:
-        if choice.names(stored) and choice.matches(stored.text) and not asked.dry_run:
+def delete_collection(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
+    resource, choice = request.target.resource, wanted(request)
+    for stored in platform.list(resource.kind, request.target.namespace)[0]:
+        if choice.names(stored) and choice.matches(stored.text) and not request.dry_run:
             try:
                 platform.delete(resource.kind, stored.namespace, stored.name)
             except Refused as error:

@@ -31,7 +31,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Asked:
+class KubernetesRequest:
     """A request: verb as in Kubernetes' rules (get, list, watch, create, update, patch, delete, deletecollection).
 
     body: the parsed body ({} when there is none); a JSON patch is {"patch": [operations]}.

@@ -8,7 +8,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
-from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.credentials import issue_token
 from hera_utils.local_platform.storage.resources import ALL, ARGO_GROUP, STORED
@@ -21,9 +21,9 @@ SHORTEST_TOKEN = 600
 LONGEST_TOKEN = 1 << 32
 
 
-def access(asked: Asked) -> Json:
+def access(request: KubernetesRequest) -> Json:
     """Whoever has the token may do whatever is served here; what is not served is denied, so that a check fails early."""
-    spec = asked.part("spec")
+    spec = request.part("spec")
     wanted = spec.get("resourceAttributes")
     if not isinstance(wanted or {}, dict):
         message = "spec.resourceAttributes: Invalid value: it is not an object"
@@ -34,7 +34,7 @@ def access(asked: Asked) -> Json:
         verb, sub = wanted.get("verb", ""), wanted.get("subresource", "")
         known = [r for r in STORED if plural in ("*", r.plural) and group in ("*", r.group)]
         allowed = any(verb in ("*", *r.verbs) or sub in r.subresources for r in known)
-        if asked.target.resource.kind == "SubjectAccessReview" and group == ARGO_GROUP:
+        if request.target.resource.kind == "SubjectAccessReview" and group == ARGO_GROUP:
             allowed = True  # what an executor in a cluster must be allowed, none here has to ask for
     status: Json = {"allowed": allowed}
     status["reason"] = (
@@ -42,12 +42,12 @@ def access(asked: Asked) -> Json:
         if allowed
         else "the local platform has no such resource"
     )
-    kind = asked.target.resource.kind
+    kind = request.target.resource.kind
     return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "metadata": {"creationTimestamp": None},
             "spec": spec, "status": status}  # fmt: skip
 
 
-def rules(asked: Asked) -> Json:
+def rules(request: KubernetesRequest) -> Json:
     found = [
         {
             "verbs": list(resource.verbs if resource.verbs != ALL else ALL),
@@ -62,10 +62,10 @@ def rules(asked: Asked) -> Json:
         "incomplete": False,
     }
     return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {"creationTimestamp": None},
-            "spec": asked.part("spec"), "status": status}  # fmt: skip
+            "spec": request.part("spec"), "status": status}  # fmt: skip
 
 
-def subject(asked: Asked) -> Json:
+def subject(request: KubernetesRequest) -> Json:
     status = {"userInfo": {"username": USER, "groups": ["system:authenticated"]}}
     return {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {"creationTimestamp": None},
             "status": status}  # fmt: skip
@@ -79,11 +79,11 @@ REVIEWS = {
 }
 
 
-def token(platform: LocalPlatform, asked: Asked, key: str) -> Json:
+def token(platform: LocalPlatform, request: KubernetesRequest, key: str) -> Json:
     """TokenRequest: a token that both APIs take until it expires."""
-    target = asked.target
+    target = request.target
     account = platform.get("ServiceAccount", target.namespace, target.name)
-    spec = asked.part("spec")
+    spec = request.part("spec")
     seconds = spec.get("expirationSeconds") or 3600
     if not isinstance(seconds, int) or not SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
         long = isinstance(seconds, int) and seconds > LONGEST_TOKEN

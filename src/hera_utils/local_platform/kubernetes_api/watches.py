@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from hera_utils.local_platform.kubernetes_api.objects import typed_text, wanted
-from hera_utils.local_platform.kubernetes_api.request import Asked
+from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
 from hera_utils.local_platform.serving.watch import ObjectWatch, WatchHistory
@@ -22,19 +22,19 @@ LONGEST = 3600.0
 """Seconds after which a watch ends by itself when the client sets no limit: clients come back, as with Kubernetes."""
 
 
-def watch(platform: LocalPlatform, history: WatchHistory, asked: Asked) -> AsyncIterator[bytes]:
+def watch(platform: LocalPlatform, history: WatchHistory, request: KubernetesRequest) -> AsyncIterator[bytes]:
     """The events of a watch. Raises Refused (Expired) at once when the version is too old."""
-    resource = asked.target.resource
-    initial = asked.flag("sendInitialEvents")
-    version = whole_number(asked.query.get("resourceVersion", "")) or 0
+    resource = request.target.resource
+    initial = request.flag("sendInitialEvents")
+    version = whole_number(request.query.get("resourceVersion", "")) or 0
     since = version if version > 0 and not initial else None
 
     def render(change: str, stored: StoredObject) -> str:
         return f'{{"type":"{change}","object":{typed_text(resource, stored)}}}\n'
 
-    opened = ObjectWatch(platform, history, wanted(asked), render).open(since)
-    seconds = min(float(asked.number("timeoutSeconds") or LONGEST), LONGEST)
-    return _events(opened, platform, resource, (seconds, initial, asked.flag("allowWatchBookmarks") or initial))
+    opened = ObjectWatch(platform, history, wanted(request), render).open(since)
+    seconds = min(float(request.number("timeoutSeconds") or LONGEST), LONGEST)
+    return _events(opened, platform, resource, (seconds, initial, request.flag("allowWatchBookmarks") or initial))
 
 
 async def _events(

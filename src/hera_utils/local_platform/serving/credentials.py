@@ -27,7 +27,7 @@ _SAFE_SITES = frozenset({"same-origin"})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AccessDecision:
     """status: 200 (go on), 401 or 403; message says why not."""
 
     status: int = 200
@@ -38,7 +38,7 @@ class Verdict:
         return self.status == 200
 
 
-_PASSED = Verdict()
+_PASSED = AccessDecision()
 
 
 @dataclass(frozen=True)
@@ -48,30 +48,30 @@ class Gate:
     token: str = field(repr=False)
     host_names: frozenset[str] = LOOPBACK_NAMES
 
-    def check_address(self, headers: Mapping[str, str], scheme: str = "http") -> Verdict:
+    def check_address(self, headers: Mapping[str, str], scheme: str = "http") -> AccessDecision:
         """Host must be a loopback name; Origin, when there is one, the same place."""
         host = headers.get("host", "")
         if host_name(host) not in self.host_names:
-            return Verdict(403, f'the Host header "{host}" does not name this machine')
+            return AccessDecision(403, f'the Host header "{host}" does not name this machine')
         origin = headers.get("origin")
         if origin is not None and origin != f"{scheme}://{host}":
-            return Verdict(403, f'requests from the origin "{origin}" are refused')
+            return AccessDecision(403, f'requests from the origin "{origin}" are refused')
         return _PASSED
 
-    def check_token(self, authorization: str | None) -> Verdict:
+    def check_token(self, authorization: str | None) -> AccessDecision:
         """A bearer token: the server's own, or one that TokenRequest made with it. Messages are Argo's."""
         if not authorization:
-            return Verdict(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
+            return AccessDecision(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
         scheme, _, given = authorization.partition(" ")
         if scheme == "Basic":
-            return Verdict(401, _basic_fault(given))
+            return AccessDecision(401, _basic_fault(given))
         if scheme != "Bearer":
-            return Verdict(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
+            return AccessDecision(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
         while given.startswith("Bearer "):  # some versions of Hera put the word before a token that has it already
             given = given.removeprefix("Bearer ")
         if same_text(given.strip(), self.token) or claims_of(given.strip(), self.token) is not None:
             return _PASSED
-        return Verdict(401, "Unauthorized")
+        return AccessDecision(401, "Unauthorized")
 
     def check_browser(self, headers: Mapping[str, str], client: Address | None, server: Address | None) -> bool:
         """Whether a call without a token comes from our own page in a browser of the user who runs this server.
