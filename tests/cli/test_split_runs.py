@@ -4,7 +4,7 @@ import json
 
 from hera_utils.argo.annotations import POINTS
 from hera_utils.runs.record import RUN_LABEL
-from hera_utils.watch.run_progress import follow_together, standing
+from hera_utils.watch.run_progress import follow_workflows, progress_of_run
 
 
 def part(run, name, *, seconds=0, code=0, points=2):
@@ -109,9 +109,9 @@ def test_workflows_put_together():
         document("b", "Running", "4/8", "4"),
         document("c", "", points="6"),
     ]
-    state = standing("run", found)
+    state = progress_of_run("run", found)
     assert (state.phase, state.done, state.total, state.unit) == ("Running", 12, 20, "points")
     assert [row.phase for row in state.rows] == ["Succeeded", "Running", "Pending"]
     turns = iter([found, [document("a", "Succeeded", "10/10", "10"), document("b", "Failed", "8/8", "4")]])
-    ended = follow_together("run", lambda: next(turns), sleep=lambda _: None)
+    ended = follow_workflows("run", lambda: next(turns), sleep=lambda _: None)
     assert (ended.phase, ended.failed, ended.done) == ("Failed", 1, 14)

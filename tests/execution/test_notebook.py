@@ -10,7 +10,7 @@ from hera_utils import Experiment, Inputs, grid
 from hera_utils.errors import SettingsError
 from hera_utils.execution.execution_engine import ExecutionEngine
 from hera_utils.settings.parser import parse_arguments
-from hera_utils.watch.display import shown
+from hera_utils.watch.display import display_for
 from hera_utils.watch.notebook import MOST_ROWS, NotebookDisplay, html_of
 from hera_utils.watch.progress import progress
 
@@ -122,7 +122,7 @@ def test_the_display_is_updated_in_place_and_not_too_often(monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: kernel))
     monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(HTML=str, display=display))
     now = [0.0]
-    made = shown(console=None, clock=lambda: now[0])
+    made = display_for(console=None, clock=lambda: now[0])
     assert isinstance(made, NotebookDisplay)
     running = progress(document("Running", [("a", "Running")]))
     for at in (1.0, 1.1, 1.2, 1.5):

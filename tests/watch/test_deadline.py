@@ -8,7 +8,7 @@ import pytest
 from hera_utils.errors import SettingsError, WaitTimeout
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.follow import follow
-from hera_utils.watch.run_progress import follow_together
+from hera_utils.watch.run_progress import follow_workflows
 
 RUNNING = {"metadata": {"name": "wf", "namespace": "default"}, "spec": {}, "status": {"phase": "Running", "nodes": {}}}
 
@@ -60,7 +60,7 @@ def test_following_several_ends_at_the_limit_also_in_a_thread():
 
     def wait():
         try:
-            follow_together("run", lambda: [RUNNING], deadline=Deadline.after(0.1))
+            follow_workflows("run", lambda: [RUNNING], deadline=Deadline.after(0.1))
         except WaitTimeout as late:
             seen.append(str(late))
 

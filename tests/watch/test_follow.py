@@ -7,9 +7,11 @@ from rich.console import Console
 
 from hera_utils.errors import RunFailed
 from hera_utils.spans import stopwatch
-from hera_utils.watch.display import ASCII, UNICODE, Lines, LiveDisplay, picture, shown, symbols_for
+from hera_utils.watch.display import display_for
 from hera_utils.watch.follow import follow, pause
 from hera_utils.watch.progress import progress
+from hera_utils.watch.progress_text import ASCII, UNICODE, symbols_for
+from hera_utils.watch.terminal import LineDisplay, LiveDisplay, picture
 
 
 def state(phase, *tasks):
@@ -54,8 +56,8 @@ def text_console(width=100, **options):
 
 def test_lines_in_a_pipe():
     console = text_console()
-    display = shown(console)
-    assert isinstance(display, Lines)
+    display = display_for(console)
+    assert isinstance(display, LineDisplay)
     last = follow(Client(*RUN), "wf", display, sleep=lambda _: None)
     assert last["status"]["phase"] == "Failed"
     assert console.file.getvalue().splitlines() == [
@@ -68,7 +70,7 @@ def test_lines_in_a_pipe():
 
 def test_a_terminal_is_drawn_in_place():
     console = text_console(force_terminal=True)
-    display = shown(console)
+    display = display_for(console)
     assert isinstance(display, LiveDisplay)
     follow(Client(*RUN), "wf", display, sleep=lambda _: None)
     last = console.file.getvalue().replace("\x1b", "").splitlines()
@@ -80,7 +82,7 @@ def test_a_run_that_waits_says_what_for():
     waiting["status"]["nodes"]["A"]["type"] = "Suspend"
     console = text_console()
     events = [("ADDED", waiting), ("MODIFIED", waiting), ("MODIFIED", state("Succeeded", ("A", "Succeeded")))]
-    follow(Client(*events), "wf", shown(console), sleep=lambda _: None)
+    follow(Client(*events), "wf", display_for(console), sleep=lambda _: None)
     assert console.file.getvalue().splitlines()[:2] == [
         "wf  Running",
         "wf is suspended; let it go on with: hera-utils resume wf",
@@ -138,7 +140,7 @@ def test_a_narrow_screen_folds_what_a_task_says(width):
 
 def test_what_a_task_waits_for_is_said_once_in_a_pipe():
     console = Console(file=io.StringIO(), width=40)
-    lines = Lines(console, lambda: 0.0)
+    lines = LineDisplay(console, lambda: 0.0)
     for phase in ("Pending", "Pending", "Failed"):
         lines.update(progress(state("Running", ("a", phase, CLAIM), ("b", "Pending", CLAIM))))
     assert console.file.getvalue().count("wait") == 1

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from hera_utils.cli.get import description
 from hera_utils.cli.ls import remarks_on
-from hera_utils.watch.display import SUSPENDED, Lines
 from hera_utils.watch.progress import progress
+from hera_utils.watch.progress_text import SUSPENDED
+from hera_utils.watch.terminal import LineDisplay
 from hera_utils.watch.waits import waits
 
 CORE = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu: waits for a free core (2 of 2 busy"
@@ -56,7 +57,7 @@ def test_a_limit_of_parallelism_is_told():
 
 def lines(*documents):
     console = Console(file=io.StringIO(), width=200)
-    display = Lines(console, lambda: 0.0)
+    display = LineDisplay(console, lambda: 0.0)
     for document in documents:
         display.update(progress(document))
     return console.file.getvalue().splitlines()

@@ -97,12 +97,12 @@ def _follow_together(run: Followed, seen: set[str]) -> int:
     """seen: workflows that were followed already, to their end."""
     from hera_utils.cli.terminal import console, note
     from hera_utils.errors import WaitTimeout
-    from hera_utils.watch.display import shown
-    from hera_utils.watch.run_progress import follow_together
+    from hera_utils.watch.display import display_for
+    from hera_utils.watch.run_progress import follow_workflows
 
     try:
-        state = follow_together(
-            run.name, run.look, shown(console()), more=lambda _: run.remaining.phase, deadline=deadline()
+        state = follow_workflows(
+            run.name, run.look, display_for(console()), more=lambda _: run.remaining.phase, deadline=deadline()
         )
     except KeyboardInterrupt:
         note("\n" + how_to_come_back(run.client, run.name))

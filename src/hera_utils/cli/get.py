@@ -12,7 +12,7 @@ from hera_utils.cli.options import name_argument, output_option, settings_option
 if TYPE_CHECKING:
     from hera_utils.argo.node_tree import Branch
     from hera_utils.cli.following import Followed
-    from hera_utils.watch.display import Symbols
+    from hera_utils.watch.progress_text import Symbols
 
 Json = dict[str, Any]
 _MOST_PARTS = 20
@@ -61,11 +61,11 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
 
     from hera_utils.argo.node_tree import tree
     from hera_utils.cli.terminal import painted, symbols
-    from hera_utils.watch.display import headline, row_text
-    from hera_utils.watch.run_progress import standing
+    from hera_utils.watch.progress_text import headline, row_text
+    from hera_utils.watch.run_progress import progress_of_run
 
     client, signs, remaining = run.client, symbols(), run.remaining
-    state = standing(run.name, run.workflows, remaining.phase)
+    state = progress_of_run(run.name, run.workflows, remaining.phase)
     yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
     count = len(run.workflows)
     yield f"  namespace {client.namespace}   {count} workflow{'' if count == 1 else 's'}"
@@ -98,14 +98,14 @@ def description(document: Json, link: str, *, everything: bool) -> Iterator[str]
 
     from hera_utils.argo.node_tree import tree
     from hera_utils.cli.terminal import painted, symbols
-    from hera_utils.watch.display import awaited, headline
     from hera_utils.watch.progress import progress
+    from hera_utils.watch.progress_text import headline, waiting_sentences
 
     state, signs = progress(document), symbols()
     yield painted(state.phase, headline(state, state.elapsed(time.time()), signs))
     if state.message:
         yield f"  {state.message}"
-    for sentence in awaited(state, signs, everything=True).values():
+    for sentence in waiting_sentences(state, signs, everything=True).values():
         yield f"  {sentence}"
     yield f"  namespace {state.namespace}   started {(document.get('status') or {}).get('startedAt') or 'not yet'}"
     for title, slot in (
@@ -123,7 +123,7 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
     from hera_utils.argo.node_tree import seconds
     from hera_utils.cli.terminal import painted
     from hera_utils.spans import stopwatch
-    from hera_utils.watch.display import row_text
+    from hera_utils.watch.progress_text import row_text
 
     took = seconds(branch.attempts[-1] if branch.attempts else branch.node)
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""

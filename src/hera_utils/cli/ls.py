@@ -126,8 +126,8 @@ def _remaining(run: str, found: Sequence[Json]) -> Remaining:
 
 def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     """Of those that wait: SUSPENDED, or why none of their tasks runs. A list has no tasks: a few running ones are looked at one by one."""
-    from hera_utils.watch.display import SUSPENDED
     from hera_utils.watch.progress import is_suspended
+    from hera_utils.watch.progress_text import SUSPENDED
     from hera_utils.watch.waits import waits
 
     going = [one for one in workflows if (one.get("status") or {}).get("phase") == "Running"]
@@ -153,7 +153,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     from hera_utils.argo import timestamps
     from hera_utils.cli.terminal import symbols
     from hera_utils.spans import age, stopwatch
-    from hera_utils.watch.display import SUSPENDED
+    from hera_utils.watch.progress_text import SUSPENDED
 
     status = workflow.get("status") or {}
     phase = status.get("phase") or "Pending"

@@ -95,11 +95,11 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     """
     from hera_utils.cli import options
     from hera_utils.cli.terminal import console, note
-    from hera_utils.watch.display import shown
+    from hera_utils.watch.display import display_for
     from hera_utils.watch.follow import follow
 
     try:
-        document = follow(client, name, shown(console()), deadline=options.deadline())
+        document = follow(client, name, display_for(console()), deadline=options.deadline())
     except KeyboardInterrupt:
         note("\n" + how_to_come_back(client, name))
         return DETACHED

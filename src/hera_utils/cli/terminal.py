@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hera_utils.cli.tables import Paint, Table
-    from hera_utils.watch.display import Symbols
+    from hera_utils.watch.progress_text import Symbols
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -24,7 +24,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def symbols() -> Symbols:
-    from hera_utils.watch.display import symbols_for
+    from hera_utils.watch.progress_text import symbols_for
 
     return symbols_for(sys.stdout.encoding)
 
@@ -79,7 +79,7 @@ def print_table(
 
 def painted(phase: str, text: str) -> str:
     """A text in the colour of a phase, where there are colours."""
-    from hera_utils.watch.display import style_of
+    from hera_utils.watch.progress_text import style_of
 
     style = style_of(phase)
     if not use_colour():

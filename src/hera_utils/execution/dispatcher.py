@@ -24,7 +24,7 @@ from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.watch.follow import follow
 from hera_utils.watch.progress import Progress
-from hera_utils.watch.run_progress import Share, together
+from hera_utils.watch.run_progress import Share, joint_progress
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -280,7 +280,7 @@ class Campaign:
             flight = self.flying.get(row.name)
             phase = row.phase or (flight.phase if flight is not None else "")
             shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
-        state = together(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
+        state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
         statuses = self.record.statuses()
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:

@@ -84,9 +84,9 @@ class Screen:
         self.lines([f"claim {one.name} is the folder {one.where}" for one in made if one.where])
 
     def display(self) -> Display | None:
-        from hera_utils.watch.display import shown
+        from hera_utils.watch.display import display_for
 
-        return shown(self.console)
+        return display_for(self.console)
 
     def ended(self, client: ArgoClient, run: Run) -> None:
         from hera_utils.runs.summary import lines, warning

@@ -13,9 +13,8 @@ from importlib import import_module
 from typing import Any
 
 from hera_utils.argo.phases import UNSUCCESSFUL
-from hera_utils.spans import stopwatch
-from hera_utils.watch.display import UNICODE, Watch, awaited, row_text
-from hera_utils.watch.progress import Progress, ordered
+from hera_utils.watch.progress import Progress, RunClock, ordered
+from hera_utils.watch.progress_text import UNICODE, count_text, remarks, row_text, waiting_sentences
 
 MOST_ROWS = 24
 SHORTEST = 0.25  # seconds between two states: a notebook sends each over a socket and keeps the last
@@ -32,14 +31,14 @@ class NotebookDisplay:
     """Shows one run below the cell that runs it."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.clock, self.watch = clock, Watch(clock)
-        self.shown: Any = None
+        self.clock, self.run_clock = clock, RunClock(clock)
+        self._handle: Any = None
         self.last: Progress | None = None
-        self.shown_at = 0.0
+        self._drawn_at = 0.0
 
     def update(self, progress: Progress) -> None:
         self.last = progress
-        if progress.over or self.clock() - self.shown_at >= SHORTEST:
+        if progress.over or self.clock() - self._drawn_at >= SHORTEST:
             self._show(progress)
 
     def close(self) -> None:
@@ -48,25 +47,20 @@ class NotebookDisplay:
 
     def _show(self, progress: Progress) -> None:
         ipython: Any = import_module("IPython.display")
-        self.shown_at = self.clock()
-        content = ipython.HTML(html_of(progress, self.watch.elapsed(progress)))
-        if self.shown is None:
-            self.shown = ipython.display(content, display_id=True)
+        self._drawn_at = self.clock()
+        content = ipython.HTML(html_of(progress, self.run_clock.elapsed(progress)))
+        if self._handle is None:
+            self._handle = ipython.display(content, display_id=True)
         else:
-            self.shown.update(content)
+            self._handle.update(content)
 
 
 def html_of(progress: Progress, elapsed: float) -> str:
     """The run as a headline with a bar, its tasks below it (what failed and what runs first), then what it waits for."""
-    remarks = [f"{progress.done}/{progress.total}{f' {progress.unit}' if progress.unit else ''}"]
-    remarks += [f"{UNICODE.failed} {progress.failed} failed"] if progress.failed else []
-    remarks += [f"{progress.retried} retried"] if progress.retried else []
-    remarks.append(stopwatch(elapsed))
-    left = progress.remaining(elapsed)
-    remarks += [f"about {stopwatch(max(1.0, left))} left"] if left is not None else []
+    facts = [count_text(progress), *remarks(progress, elapsed, UNICODE)]
     bar = f'<progress value="{progress.done}" max="{max(1, progress.total)}" style="width: 16em"></progress>'
     phase = _coloured(f"{UNICODE.of(progress.phase)} {progress.phase}", progress.phase)
-    parts = [f"<div><b>{escape(progress.name)}</b> {phase} {bar} {escape(' · '.join(remarks))}</div>"]
+    parts = [f"<div><b>{escape(progress.name)}</b> {phase} {bar} {escape(' · '.join(facts))}</div>"]
     rows, left_out = ordered(progress.rows, MOST_ROWS)
     cells = [
         _coloured(row_text(row, UNICODE), row.phase)
@@ -77,7 +71,7 @@ def html_of(progress: Progress, elapsed: float) -> str:
         cells.append(f"… and {left_out} more")
     if cells:
         parts.append(f"<div>{' &ensp; '.join(cells)}</div>")
-    parts += [f"<div>{escape(note)}</div>" for note in awaited(progress, UNICODE).values()]
+    parts += [f"<div>{escape(note)}</div>" for note in waiting_sentences(progress, UNICODE).values()]
     return "".join(parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +62,24 @@ class Progress:
         return elapsed * (self.total - self.done) / self.done
 
 
+class RunClock:
+    """How long a run takes, by our own clock where we saw it begin: Argo writes whole seconds, and many runs are shorter."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.start = clock()
+        self.end: float | None = None
+
+    def elapsed(self, progress: Progress) -> float:
+        """Seconds since the run's start, up to its end: our own when we have seen both."""
+        now = self.clock()
+        if progress.over and self.end is None:
+            self.end = now
+        if progress.started is None or self.start - progress.started >= 2.0 or (self.end or now) - self.start < 0.1:
+            return progress.elapsed(now)
+        return (self.end or now) - self.start
+
+
 def progress(document: Json) -> Progress:
     """Fold a workflow document. Linear in its nodes: some milliseconds for 2,000."""
     metadata, status = document["metadata"], document.get("status") or {}
@@ -99,13 +118,13 @@ def _rows(branch: Branch) -> tuple[Branch, ...]:
 def ordered(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:
     """At most `limit` rows and how many are left out.
 
-    When there is no room for all, the telling ones stay: failed, running, awaited, then done; each in its own place.
+    When there is no room for all, the most important ones stay: failed, running, awaited, then done; each in its own place.
     """
     if len(rows) <= limit:
         return rows, 0
     ranked = sorted(range(len(rows)), key=lambda index: (_rank(rows[index]), index))
-    kept = sorted(ranked[:limit])
-    return tuple(rows[index] for index in kept), len(rows) - limit
+    chosen = sorted(ranked[:limit])
+    return tuple(rows[index] for index in chosen), len(rows) - limit
 
 
 def _rank(row: Branch) -> int:

@@ -1,4 +1,4 @@
-"""Several workflows that are one run: how far they are together, and following all of them to their end."""
+"""Several workflows that are one run: their joint progress, and following all of them to their end."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FIELDS = ",".join(
     + [f"status.{name}" for name in ("phase", "message", "progress", "startedAt", "finishedAt")]
 )
 """What of a workflow is read here: not its nodes."""
-LEFT = "Pending"
+UNATTENDED = "Pending"
 """The phase of a run that nobody drives, before all of it was submitted."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 
 
 @dataclass(frozen=True)
 class Share:
-    """One workflow of a run. points: that it computes. done: how much of it is over, 0 to 1."""
+    """One workflow of a run. points: how many it computes. done: the part of it that has ended, 0 to 1."""
 
     name: str
     phase: str
@@ -52,10 +52,10 @@ def share_of(workflow: Json) -> Share:
     )
 
 
-def together(
+def joint_progress(
     name: str, namespace: str, shares: Iterable[Share], *, total: int = 0, started: float | None = None
 ) -> Progress:
-    """The workflows of a run as one: a row each, counted in points. total: of the run, where more are to come."""
+    """The workflows of a run as one: a row for each, counted in points. total: of the run, where more are to come."""
     rows = tuple(
         Branch(
             one.name,
@@ -86,7 +86,7 @@ def together(
     )
 
 
-def follow_together(
+def follow_workflows(
     name: str,
     ask: Callable[[], list[Json]],
     display: Display | None = None,
@@ -97,17 +97,17 @@ def follow_together(
 ) -> Progress:
     """Ask for the run's workflows until it has ended, or nobody submits what is missing of it; the last state.
 
-    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `standing`). WaitTimeout at the
+    more: the phase of a run whose workflows have all ended well, when more of it is to come (as in `progress_of_run`). WaitTimeout at the
     deadline; KeyboardInterrupt passes through.
     """
     pause = _SHORTEST_PAUSE
     try:
         while True:
-            found = ask()
-            state = standing(name, found, more(found))
+            workflows = ask()
+            state = progress_of_run(name, workflows, more(workflows))
             if display is not None:
                 display.update(state)
-            if state.over or state.phase == LEFT:
+            if state.over or state.phase == UNATTENDED:
                 return state
             deadline.check(name)
             sleep(deadline.pause(pause))
@@ -117,16 +117,16 @@ def follow_together(
             display.close()
 
 
-def standing(name: str, workflows: Sequence[Json], more: str = "") -> Progress:
-    """How a run stands, from its workflows' documents.
+def progress_of_run(name: str, workflows: Sequence[Json], more: str = "") -> Progress:
+    """How far a run is, from the documents of its workflows.
 
-    more: its phase when all of these have ended and they are not all of it: Running where somebody submits the rest, else LEFT.
+    more: its phase when all of these have ended and they are not all of it: Running where somebody submits the rest, else UNATTENDED.
     """
     times = [timestamps.read((one.get("status") or {}).get("startedAt")) for one in workflows]
     ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
     namespace = str(workflows[0]["metadata"].get("namespace", "")) if workflows else ""
     started = min((moment for moment in times if moment is not None), default=None)
-    state = together(name, namespace, map(share_of, workflows), started=started)
+    state = joint_progress(name, namespace, map(share_of, workflows), started=started)
     finished = max((moment for moment in ends if moment is not None), default=None)
     if more and state.over:
         state = replace(state, phase=more)

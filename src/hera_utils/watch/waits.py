@@ -1,8 +1,8 @@
 """What the tasks of a run wait for, from its document alone: the same on this machine and on a cluster. Pure.
 
-Pods that cannot start and holders of locks say it themselves, in their nodes' messages (on this machine
-`local_platform/pods/waiting.py` makes these sentences). A limit of parallelism keeps tasks without a node: it is
-told here.
+Pods that cannot start, and nodes that wait for a lock, say so in their nodes' messages (on this machine
+`local_platform/pods/waiting.py` writes these sentences). A limit of parallelism leaves tasks without a node: this module writes
+that sentence.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _ORDINARY = ("Insufficient cpu", "arallelism of ")
 def waits(document: Json) -> dict[str, list[str]]:
     """A sentence → the names of the tasks that it is true of, the first of each first; none where they have no node yet."""
     nodes = list(((document.get("status") or {}).get("nodes") or {}).values())
-    found: dict[str, list[str]] = {}
+    sentences: dict[str, list[str]] = {}
     for node in nodes:
         message = str(node.get("message") or "")
         if _may_wait(node, message) and message not in _BEGINNINGS:
-            found.setdefault(_PLACE.sub("", message), []).append(str(node.get("displayName") or node["name"]))
+            sentences.setdefault(_PLACE.sub("", message), []).append(str(node.get("displayName") or node["name"]))
     for sentence in _limits(document, nodes):
-        found[sentence] = []
-    return found
+        sentences[sentence] = []
+    return sentences
 
 
 def _may_wait(node: Json, message: str) -> bool:

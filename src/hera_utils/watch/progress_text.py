@@ -1,0 +1,104 @@
+"""A run's progress in words: its headline, a line a task, what it waits for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hera_utils.argo.node_tree import Branch
+from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
+from hera_utils.spans import stopwatch
+from hera_utils.watch.progress import Progress
+from hera_utils.watch.waits import is_ordinary
+
+SUSPENDED = "suspended"
+"""The key of `waiting_sentences` for a run that somebody has to resume."""
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What stands for a phase; ASCII for terminals that cannot show more."""
+
+    done: str = "✔"
+    failed: str = "✘"
+    running: str = "●"
+    awaited: str = "○"
+    left_out: str = "–"
+    bar: str = "━"
+    more: str = "…"
+
+    def of(self, phase: str) -> str:
+        if phase == "Succeeded":
+            return self.done
+        if phase in UNSUCCESSFUL:
+            return self.failed
+        if phase in ENDED:
+            return self.left_out
+        return self.running if phase == "Running" else self.awaited
+
+
+UNICODE = Symbols()
+ASCII = Symbols(done="+", failed="x", running="*", awaited="o", left_out="-", bar="=", more="...")
+_STYLES = {"Succeeded": "green", "Failed": "red", "Error": "red", "Running": "cyan"}
+
+
+def symbols_for(encoding: str | None) -> Symbols:
+    try:
+        "✔✘●○–━…".encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def style_of(phase: str) -> str:
+    return _STYLES.get(phase, "dim")
+
+
+def headline(progress: Progress, elapsed: float, symbols: Symbols) -> str:
+    """`hello-7x2kq  ✔ Succeeded  3/3  1.2 s`, with what failed, was repeated, is left. elapsed: seconds since the start."""
+    parts = [f"{progress.name}  {symbols.of(progress.phase)} {progress.phase}", count_text(progress)]
+    return "  ".join(parts + remarks(progress, elapsed, symbols))
+
+
+def count_text(progress: Progress) -> str:
+    return f"{progress.done}/{progress.total}{f' {progress.unit}' if progress.unit else ''}"
+
+
+def waiting_sentences(progress: Progress, symbols: Symbols, *, everything: bool = False) -> dict[str, str]:
+    """What the run waits for, a sentence each: somebody who resumes it (SUSPENDED), what its tasks need and do not have.
+
+    That there are more tasks than cores is said only when none of them runs, unless `everything` is set.
+    """
+    sentences = {}
+    if progress.suspended:
+        sentences[SUSPENDED] = f"{progress.name} is suspended; let it go on with: hera-utils resume {progress.name}"
+    for message, tasks in progress.waiting.items():
+        if progress.running and not everything and is_ordinary(message):
+            continue
+        if not tasks:
+            sentences[message] = f"{symbols.awaited} {message}"
+            continue
+        more = f" and {len(tasks) - 1} more wait:" if len(tasks) > 1 else " waits:"
+        sentences[message] = f"{symbols.awaited} {tasks[0]}{more} {message}"
+    return sentences
+
+
+def remarks(progress: Progress, elapsed: float, symbols: Symbols) -> list[str]:
+    words = []
+    if progress.suspended:
+        words.append("suspended")
+    if progress.failed:
+        words.append(f"{symbols.failed} {progress.failed} failed")
+    if progress.retried:
+        words.append(f"{progress.retried} retried")
+    words.append(stopwatch(elapsed))
+    left = None if progress.suspended else progress.remaining(elapsed)
+    if left is not None:
+        words.append(f"about {stopwatch(max(1.0, left))} left")
+    return words
+
+
+def row_text(row: Branch, symbols: Symbols) -> str:
+    """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
+    counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
+    why = f": {row.message}" if row.phase in UNSUCCESSFUL and row.message else ""
+    return f"{symbols.of(row.phase)} {row.label}{counts}{why}"

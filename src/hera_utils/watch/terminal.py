@@ -1,0 +1,181 @@
+"""A run's progress in a terminal, redrawn in place; or line by line, in a pipe or a terminal that cannot move its cursor."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
+from hera_utils.watch.progress import Progress, RunClock, ordered
+from hera_utils.watch.progress_text import (
+    ASCII,
+    SUSPENDED,
+    Symbols,
+    count_text,
+    headline,
+    remarks,
+    row_text,
+    style_of,
+    symbols_for,
+    waiting_sentences,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+BAR_WIDTH = 24  # characters
+HEARTBEAT = 30.0  # seconds between two lines of a long run in a pipe
+MOST_LINES = 60  # rows that are worth a line each in a pipe; a larger run says only its failures and how far it is
+_NUMBER = re.compile(r"[\d.]+")  # a sentence is not said again because its numbers changed
+
+
+class LiveDisplay:
+    """Redrawn in place, a few times a second, so that the clock moves while nothing happens."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self.console, self.run_clock = console, RunClock(clock)
+        self.symbols = symbols_for(console.encoding)
+        self.progress: Progress | None = None
+        self.live: Live | None = None
+
+    def update(self, progress: Progress) -> None:
+        from rich.live import Live
+
+        self.progress = progress
+        if self.live is None:
+            self.live = Live(
+                get_renderable=self._draw, console=self.console, refresh_per_second=8, vertical_overflow="crop"
+            )
+            self.live.start(refresh=True)
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _draw(self) -> Text:
+        from rich.text import Text
+
+        if self.progress is None:
+            return Text("")
+        elapsed = self.run_clock.elapsed(self.progress)
+        return picture(self.progress, elapsed, self.symbols, (self.console.width, self.console.height))
+
+
+class LineDisplay:
+    """A line when a task or a fan-out ends, and a sign of life now and then."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
+        self.console, self.clock, self.run_clock = console, clock, RunClock(clock)
+        self.symbols = symbols_for(console.encoding)
+        self._ended: set[str] = set()  # labels of the rows whose end is written
+        self._waits: set[str] = set()
+        self.last_line = 0.0
+        self.last: Progress | None = None
+
+    def update(self, progress: Progress) -> None:
+        if self.last is None and not progress.over:
+            self._line(f"{progress.name}  {progress.phase}")
+        for key, sentence in waiting_sentences(progress, self.symbols).items():
+            reason = _NUMBER.sub("", key)
+            if reason not in self._waits:
+                self._line(sentence)
+                self._waits.add(reason)
+        if not progress.suspended:
+            self._waits.discard(SUSPENDED)
+        self.last = progress
+        for row in progress.rows:
+            if row.phase in ENDED and row.label not in self._ended and row.label != progress.name:
+                self._ended.add(row.label)
+                if row.phase in UNSUCCESSFUL or len(progress.rows) <= MOST_LINES:
+                    self._line(f"{progress.name}  {row_text(row, self.symbols)}")
+        if progress.over:
+            if "" not in self._ended:
+                self._ended.add("")
+                self._line(headline(progress, self.run_clock.elapsed(progress), self.symbols))
+        elif self.clock() - self.last_line >= HEARTBEAT:
+            self._line(headline(progress, self.run_clock.elapsed(progress), self.symbols))
+
+    def close(self) -> None:
+        pass
+
+    def _line(self, text: str) -> None:
+        self.last_line = self.clock()
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def picture(progress: Progress, elapsed: float, symbols: Symbols, size: tuple[int, int]) -> Text:
+    """The run on a screen of (columns, lines): one headline with a bar, then its tasks side by side, then what it waits for.
+
+    What a task says is folded, never cut: it may hold the way out.
+    """
+    from rich.text import Text
+
+    width, height = size
+    text = Text(no_wrap=True, overflow="ellipsis")
+    _headline(text, progress, "  ".join(remarks(progress, elapsed, symbols)), symbols, width)
+    notes = [folded for note in waiting_sentences(progress, symbols).values() for folded in _folded(note, width)]
+    most = max(1, height - 4 - text.plain.count("\n"))
+    notes = notes[:most]
+    if not (len(progress.rows) == 1 and progress.rows[0].label == progress.name):
+        _tasks(text, progress, symbols, (width, most - len(notes)))
+    for note in notes:
+        text.append(f"\n  {note}", style="yellow")
+    return text
+
+
+def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, int]) -> None:
+    """Side by side where they are short, on lines of their own where they have more to say."""
+    width, most = size
+    rows, left_out = ordered(progress.rows, max(4, most * max(1, width // 24)))
+    lines: list[list[tuple[str, str]]] = []
+    used = width
+    for row in rows:
+        style = style_of(row.phase)
+        for number, cell in enumerate(_folded(row_text(row, symbols), width)):
+            if number or used + len(cell) + 2 > width:
+                lines.append([])
+                used = 2
+            lines[-1].append((cell, style))
+            used += len(cell) + 2 if not number else width  # nothing stands beside what was folded
+    for line in lines[: max(0, most)]:
+        _append(text, line)
+    if left_out:
+        text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """In lines that fit behind two blanks; a word that is longer than a line stays whole."""
+    room = max(16, width - 2)
+    if len(text) <= room:
+        return [text]
+    return textwrap.wrap(text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _headline(text: Text, progress: Progress, remarks: str, symbols: Symbols, width: int) -> None:
+    """The name, the phase, the count, a bar as wide as there is room for, the remarks (below, where there is none)."""
+    text.append(progress.name, style="bold")
+    text.append(f"  {symbols.of(progress.phase)} {progress.phase}", style=style_of(progress.phase))
+    text.append(f"  {count_text(progress)}  ")
+    bar = max(0, min(BAR_WIDTH, width - len(text.plain) - len(remarks) - 3))
+    filled = bar * progress.done // progress.total if progress.total else 0
+    text.append(symbols.bar * filled, style="red" if progress.failed else "green")
+    text.append((" " if symbols is ASCII else symbols.bar) * (bar - filled), style="dim")
+    if bar:
+        text.append(f"  {remarks}")
+    elif len(text.plain) + len(remarks) <= width:
+        text.append(remarks)
+    else:
+        text.append(f"\n  {remarks}")
+
+
+def _append(text: Text, cells: list[tuple[str, str]]) -> None:
+    if cells:
+        text.append("\n")
+    for cell, style in cells:
+        text.append(f"  {cell}", style=style)
