@@ -34,7 +34,7 @@ def test_every_command_has_a_help_with_the_settings(name, capsys):
 def test_help_costs_no_heavy_import():
     code = "import sys; from hera_utils.cli.main import enter; enter(['--help']); print(sorted(sys.modules), file=sys.stderr)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
-    for heavy in ("hera", "pydantic", "requests", "rich", "yaml", "lightkube", "starlette"):
+    for heavy in ("hera", "pydantic", "requests", "rich", "yaml", "starlette"):
         assert f"'{heavy}'" not in modules
 
 

@@ -80,7 +80,6 @@ def test_importing_the_package_is_cheap():
         "hera",
         "pydantic",
         "requests",
-        "lightkube",
         "starlette",
         "uvicorn",
         "rich",

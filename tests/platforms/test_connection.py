@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from hera_utils.errors import PlatformError
-from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.settings.sources import Surroundings, read_settings
 
 TOKEN = "planted-token-c0de"

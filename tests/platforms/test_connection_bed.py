@@ -15,8 +15,8 @@ import yaml
 from hera_utils.errors import AccessError, HeraUtilsError, ResourceError, SettingsError
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.cluster_access import ClusterAccess
-from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import ServiceAccountToken, expiry
 from hera_utils.platforms.discovery import _base_of
 from hera_utils.platforms.hera_binding import bind_hera
@@ -84,7 +84,7 @@ def test_several_files_are_one(place, tmp_path):
     named = os.pathsep.join(str(tmp_path / name) for name in ("missing", "contexts", "clusters", "users/config"))
     cluster = Cluster(Connection("", namespace=place.name, kubeconfig=named))
     assert cluster.exists("ConfigMap", "cluster")
-    assert cluster.access().chosen.namespace == place.name
+    assert cluster.http.access.chosen.namespace == place.name
     (tmp_path / "users" / "held").write_text("planted-stale-token")
     with pytest.raises(AccessError, match="refuses the credential") as caught:
         cluster.exists("ConfigMap", "cluster")
@@ -129,7 +129,7 @@ def test_a_wrong_authority_and_another_name(place, tmp_path):
         cluster().list("ConfigMap")
 
 
-def test_inside_a_pod_its_own_account_leads(place, tmp_path):
+def test_inside_a_pod_its_own_account_leads(place, tmp_path, monkeypatch):
     """What a kubelet mounts, and the variables it sets; the token is rotated while we go on."""
     for name, text in (
         ("token", place.token()),
@@ -141,8 +141,9 @@ def test_inside_a_pod_its_own_account_leads(place, tmp_path):
     around = {"KUBERNETES_SERVICE_HOST": parts.hostname, "KUBERNETES_SERVICE_PORT": str(parts.port)}
     chosen = of_this_pod(tmp_path, around)
     assert chosen.namespace == place.name
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("hera_utils.settings.kubeconfig.of_this_pod", lambda: chosen)
     cluster = Cluster(Connection("", namespace=place.name))
-    cluster._access = ClusterAccess(chosen)
     assert cluster.exists("ConfigMap", "cluster")
     (tmp_path / "token").write_text("planted-stale")
     with pytest.raises(AccessError, match="refuses the credential"):
@@ -249,8 +250,8 @@ def test_nothing_of_a_secret_is_told_anywhere(place, remote, settings, tmp_path,
         shown += [
             client.list(),
             cluster.list("ConfigMap"),
-            cluster.access(),
-            cluster.access().chosen,
+            cluster.http.access,
+            cluster.http.access.chosen,
             tunnelled,
             tunnelled.tunnel,
         ]

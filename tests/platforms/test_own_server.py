@@ -20,7 +20,7 @@ from hera_utils.errors import HeraUtilsError
 from hera_utils.local_platform import daemon
 from hera_utils.platforms import own_server
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.connection import connect
+from hera_utils.platforms.connect import connect
 from hera_utils.platforms.hera_binding import bind_hera
 from hera_utils.settings.sources import Surroundings, read_settings
 

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hera_utils.errors import AccessError, SettingsError
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.credentials import CommandToken, FileToken, expiry
 from hera_utils.platforms.hera_binding import bind_hera
 from hera_utils.settings.sources import Surroundings, read_settings

@@ -11,11 +11,11 @@ from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.platforms.diff import difference
 from hera_utils.platforms.manifests import declared
 from hera_utils.platforms.roles import Right, acting, allowed, executor, role, rules
+from hera_utils.platforms.token import read_token
 from hera_utils.preflight.as_text import lines
 from hera_utils.preflight.concurrency import pods
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.needs import needs_of
-from hera_utils.preflight.tokens import read_token
 
 POD = {"name": "p", "container": {"image": "busybox"}}
 
@@ -158,7 +158,7 @@ def jwt(**claims):
 
 def test_what_tokens_say():
     token = read_token(jwt(exp=2000, iat=1000, sub="system:serviceaccount:lyon:ana"))
-    assert (token.kind, token.expires, token.born, token.of_kubernetes, token.wrong) == (
+    assert (token.kind, token.expires, token.issued, token.of_kubernetes, token.defect) == (
         "jwt",
         2000.0,
         1000.0,
@@ -171,13 +171,13 @@ def test_what_tokens_say():
         (jwt()[:-6], "2 of a JWT's 3 parts"), ("a b", "a space or a line break"), ('"abc"', "quotation marks"), ("é", "letters"),
         ("eyJh.!!.x", "cannot be read"),
     ):  # fmt: skip
-        assert words in read_token(text).wrong, text
+        assert words in read_token(text).defect, text
 
 
 @given(st.text(max_size=40))
 def test_no_token_is_repeated_in_what_is_said_of_it(text):
     said = read_token(text)
-    assert len(text) < 12 or text not in said.wrong
+    assert len(text) < 12 or text not in said.defect
 
 
 # --- rights --------------------------------------------------------------------------------------------------------------

@@ -285,7 +285,7 @@ cluster.v1.list_node()
 def test_no_proxy_stands_between_this_machine_and_itself(cluster, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    assert hera_utils.k8s_cluster(cluster._args).v1.list_node().items
+    assert hera_utils.k8s_cluster(cluster._context).v1.list_node().items
 
 
 def test_the_names_are_classes():

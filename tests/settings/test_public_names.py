@@ -10,7 +10,7 @@ import pytest
 
 import hera_utils
 
-HEAVY = ("hera", "requests", "lightkube", "yaml", "rich", "click", "uvicorn", "pydantic", "argparse", "platformdirs")
+HEAVY = ("hera", "requests", "yaml", "rich", "click", "uvicorn", "pydantic", "argparse", "platformdirs")
 
 
 def loaded_by(code):
@@ -37,12 +37,12 @@ def test_importing_it_imports_nothing_else():
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("import hera_utils; hera_utils.parse_arguments([])", ("hera", "requests", "lightkube", "yaml", "rich")),
+        ("import hera_utils; hera_utils.parse_arguments([])", ("hera", "requests", "yaml", "rich")),
         (
             "import hera_utils; hera_utils.Experiment, hera_utils.grid, hera_utils.Layout",
             ("hera", "requests", "argparse"),
         ),
-        ("import hera_utils; hera_utils.k8s_cluster, hera_utils.argo_server", ("hera", "lightkube", "uvicorn")),
+        ("import hera_utils; hera_utils.k8s_cluster, hera_utils.argo_server", ("hera", "uvicorn")),
     ],
 )
 def test_a_name_brings_only_what_it_needs(code, absent):

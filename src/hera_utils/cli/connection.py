@@ -35,7 +35,7 @@ def command(output: str) -> int:
     not run.
     """
     from hera_utils.cli.terminal import note, print_json, say
-    from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.connect import connect
 
     settings = context()
     connection = connect(settings)

@@ -38,7 +38,7 @@ def command(source: str, target: str, unpack: bool) -> int:
     """
     from hera_utils.cli.terminal import say
     from hera_utils.platforms.cluster import Cluster
-    from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.connect import connect
     from hera_utils.platforms.volumes import copy
 
     settings = context()

@@ -35,7 +35,7 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     from hera_utils.cli.run import make_namespace
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.connect import connect
     from hera_utils.provenance import rerun
 
     deadline(waits="with --detach" if detach else "")

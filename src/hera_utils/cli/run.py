@@ -59,7 +59,7 @@ def command(
     """
     from hera_utils.cli.parameters import parameters
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.connect import connect
     from hera_utils.platforms.hera_binding import stamp_of
 
     settings = context()
@@ -102,7 +102,7 @@ def command(
 def make_namespace(settings: CLIContext, connection: Connection) -> None:
     """The namespace that the settings name, on this machine: whoever wrote them for a cluster runs here as well."""
     from hera_utils.cli.terminal import note
-    from hera_utils.platforms.namespace_here import ensure_namespace
+    from hera_utils.platforms.cluster import ensure_namespace
 
     for line in ensure_namespace(connection, settings.origin("argo_namespace")):
         note(f"hera-utils: {line}")

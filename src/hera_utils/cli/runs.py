@@ -31,7 +31,7 @@ def reached(context: CLIContext | None = None) -> Iterator[ArgoClient]:
     """A client of the platform that this command line means; the local one is started when it is not there."""
     from hera_utils.cli import options
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.connect import connect
 
     with ArgoClient(connect(context if context is not None else options.context())) as client:
         yield client

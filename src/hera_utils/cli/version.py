@@ -47,7 +47,7 @@ def _of_the_platform() -> tuple[str, str, dict[str, str]]:
     from hera_utils.errors import HeraUtilsError
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster
-    from hera_utils.platforms.connection import connect
+    from hera_utils.platforms.connect import connect
 
     settings = context()
     if settings.platform == "local":

@@ -41,7 +41,7 @@ from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.values import plain
 from hera_utils.installed import version_of
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.cluster_access import access_to
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
@@ -98,7 +98,7 @@ def platform_of(context: CLIContext) -> str:
     if context.platform == "local" or context.argo_server is not None:
         return "local" if context.platform == "local" else str(context.argo_server)
     bare = Connection("", kubeconfig=context.k8s_config_file, context=context.k8s_context)
-    return Cluster(bare).access().address.server
+    return access_to(bare).address.server
 
 
 class Realization:

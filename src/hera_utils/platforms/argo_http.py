@@ -27,8 +27,8 @@ from hera_utils.platforms.http_errors import (
     unusable_certificate,
     was_closed,
 )
+from hera_utils.platforms.http_session import allow_unverified_tls, proxies_of, proxy_for
 from hera_utils.platforms.own_server import OwnServerAdapter
-from hera_utils.platforms.proxies import proxy_for
 from hera_utils.platforms.ranged_download import Opened
 from hera_utils.settings.secret import mask
 
@@ -84,12 +84,9 @@ class ArgoHttp:
         if connection.local:
             self._session.mount("http://", OwnServerAdapter())
         if not connection.direct:
-            through = proxy_for(connection.argo_server, connection.proxy)
-            self._session.proxies = {"http": through, "https": through} if through else {}
+            self._session.proxies = proxies_of(proxy_for(connection.argo_server, connection.proxy))
         if connection.verify_tls is False:
-            import warnings
-
-            warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
+            allow_unverified_tls()
 
     def close(self) -> None:
         self._session.close()

@@ -1,7 +1,7 @@
 """How a Kubernetes API is reached and as whom: a context of a kubeconfig, turned into an address, TLS and a credential.
 
-Ours rather than lightkube's, which knows no exec plugins of the present API version, no `tls-server-name`, no `proxy-url`, no
-impersonation, and asserts that there is a user. Nothing here is printed, and no error repeats a credential.
+All that a kubeconfig may say is obeyed: exec plugins, `tls-server-name`, `proxy-url`, impersonation, token files that change. Nothing
+here is printed, and no error repeats a credential.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import AccessError, SettingsError
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.exec_plugin import Credential, ExecPlugin
+from hera_utils.platforms.http_session import proxy_for
+from hera_utils.settings import kubeconfig
 from hera_utils.settings.kubeconfig import Chosen
 
 Json = dict[str, Any]
@@ -50,16 +53,22 @@ class ClusterAccess:
     def __repr__(self) -> str:
         return f"ClusterAccess({self.address.server!r}, context={self.chosen.context!r})"
 
+    def proxy(self, named: str | None) -> str | None:
+        """The URL of the HTTP proxy that leads there: the kubeconfig's, else as in `proxy_for`. named: the setting `proxy`."""
+        return self.address.proxy or proxy_for(self.address.server, named)
+
     # --- as whom ---------------------------------------------------------------------------------------------------
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that say who asks; read anew when the file, or what the plugin gave, has changed or expired."""
-        user, said = self.chosen.user, self.authorization()
-        found = [("Authorization", said)] if said else []
+        user, authorization = self.chosen.user, self.authorization()
+        headers = [("Authorization", authorization)] if authorization else []
         if user.get("as"):
-            found += [("Impersonate-User", str(user["as"]))]
-            found += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
-        return found
+            headers += [("Impersonate-User", str(user["as"]))]
+            headers += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+        if not all(value.isascii() and value.isprintable() for _, value in headers):
+            raise self._unusable("its credential holds characters that no credential has")
+        return headers
 
     def authorization(self) -> str:
         """`Bearer …`, `Basic …`, or "" when a certificate (or nothing) says who asks."""
@@ -160,6 +169,47 @@ class ClusterAccess:
             f"the kubeconfig {self.chosen.origin} cannot be used: {why}",
             fix="correct it, or name another with --k8s_config_file, a context of it with --k8s_context",
         )
+
+
+def access_to(connection: Connection) -> ClusterAccess:
+    """The access that the kubeconfig of a connection gives. SettingsError or AccessError when it cannot be used."""
+    in_this_pod = _account_of_this_pod(connection)
+    return ClusterAccess(in_this_pod or kubeconfig.choose(_files(connection), connection.context))
+
+
+def is_named(connection: Connection) -> bool:
+    """Whether there is a kubeconfig (or a pod's own account) at all. SettingsError when the one that is named is not there."""
+    try:
+        kubeconfig_of(connection)
+    except AccessError:
+        return False
+    return True
+
+
+def kubeconfig_of(connection: Connection) -> str | None:
+    """The files that lead to the cluster, as in KUBECONFIG; None inside a pod, whose own account does."""
+    if _account_of_this_pod(connection) is not None:
+        return None
+    return os.path.pathsep.join(map(str, _files(connection)))
+
+
+def _account_of_this_pod(connection: Connection) -> Chosen | None:
+    """The pod's own account, where no kubeconfig leads anywhere."""
+    return None if connection.kubeconfig or kubeconfig.files(None) else kubeconfig.of_this_pod()
+
+
+def _files(connection: Connection) -> list[Path]:
+    files = kubeconfig.files(connection.kubeconfig)
+    if not files and connection.kubeconfig:
+        raise SettingsError(
+            f"there is no kubeconfig at {connection.kubeconfig}", fix="correct --k8s_config_file or KUBECONFIG"
+        )
+    if not files:
+        raise AccessError(
+            "no kubeconfig leads to the cluster",
+            fix="name one with --k8s_config_file or KUBECONFIG; leave --argo_server out to run on this machine",
+        )
+    return files
 
 
 class _Context(ssl.SSLContext):

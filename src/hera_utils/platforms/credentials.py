@@ -6,24 +6,22 @@ who was refused. Since Kubernetes 1.24 a service account has no stored token: on
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shlex
 import subprocess
 import threading
 import time
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
+from hera_utils.platforms.cluster import Cluster, Forbidden
+from hera_utils.platforms.cluster_access import access_to
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.exec_plugin import moment
-
-if TYPE_CHECKING:
-    from hera_utils.platforms.connection import Connection
-    from hera_utils.settings.resolve import CLIContext
+from hera_utils.platforms.token import bare_token, expiry
+from hera_utils.settings.resolve import CLIContext
 
 LIFE_SECONDS = 3600.0
 _RENEW_AT = 0.75  # of its life: a request under way must not meet the end
@@ -185,8 +183,6 @@ class ServiceAccountToken(_Renewed):
 
     def __init__(self, connection: Connection, *, lifetime: float = LIFE_SECONDS) -> None:
         """lifetime: seconds; Kubernetes gives none under ten minutes, and may give a shorter one than asked."""
-        from hera_utils.platforms.cluster import Cluster
-
         super().__init__()
         if connection.service_account is None:
             raise AccessError("no service account is named", fix="name one with --argo_service_account")
@@ -194,8 +190,6 @@ class ServiceAccountToken(_Renewed):
         self._cluster = Cluster(replace(connection, fresh_token=None))
 
     def _ask(self) -> tuple[str, float | None]:
-        from hera_utils.platforms.cluster import Forbidden
-
         try:
             token, expires = self._cluster.token(self._account, seconds=self._lifetime)
         except (Refused, ResourceError, Forbidden) as error:
@@ -212,9 +206,7 @@ class ClusterToken:
 
     def __init__(self, connection: Connection, before: TokenSource | None = None) -> None:
         """before: asked first; the user's own token is for where it gives none and the user has one."""
-        from hera_utils.platforms.cluster import Cluster
-
-        self._access = Cluster(replace(connection, fresh_token=None)).access()
+        self._access = access_to(connection)
         self._before = before
 
     def __call__(self) -> str:
@@ -231,30 +223,3 @@ class ClusterToken:
 
     def forget(self) -> bool:
         return self._access.renew() if self._before is None else self._before.forget()
-
-
-def bare_token(text: str) -> str:
-    """A token as people have it, without `Bearer `. (The argo command wants the word, Hera wants it once, headers need it.)"""
-    words = text.split()
-    return words[1] if len(words) == 2 and words[0].lower() == "bearer" else " ".join(words)
-
-
-def expiry(token: str) -> float | None:
-    """When a token ends, in seconds since 1970, as it says itself (`exp` of a JSON web token); None when it says nothing.
-
-    Argo's single sign-on tokens (`v2:…`) are encrypted: they say nothing to us.
-    """
-    parts = bare_token(token).split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        ends = claims.get("exp")
-    except (ValueError, AttributeError):
-        return None
-    return float(ends) if isinstance(ends, int | float) and not isinstance(ends, bool) else None
-
-
-def told_moment(seconds: float) -> str:
-    """A moment for people: `2026-11-23 12:00:00 UTC`."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -16,7 +16,8 @@ from urllib.parse import quote, urlsplit
 from hera_utils.errors import AccessError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import KubernetesHttp, Request
+from hera_utils.platforms.kubernetes_http import KubernetesHttp, KubernetesRequest
+from hera_utils.platforms.port_forward import PortForward
 
 Json = dict[str, Any]
 
@@ -47,25 +48,25 @@ def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
 
     base: the server's base path, when the settings say one; otherwise what the server's pod is told (`--base-href`).
     """
-    asker = KubernetesHttp(cluster)
+    http = cluster.http
     bare = cluster.connection
-    service = _service(cluster, asker)
+    service = _service(cluster, http)
     if service is None:
         raise ResourceError(
             f"no Argo server is seen in the namespaces {', '.join(_namespaces(bare.namespace))} of the cluster",
             fix="name it with --argo_server or ARGO_SERVER, or its namespace with --argo_namespace",
         )
     inside = f"{service.name}.{service.namespace}.svc"
-    if cluster.access().chosen.context == "in-cluster":
+    if http.access.chosen.context == "in-cluster":
         secure = _speaks_tls(inside, service.port)
         url = f"{'https' if secure else 'http'}://{inside}:{service.port}"
-        return replace(bare, argo_server=url + _path(base or _base_of(_pods(asker, service))), found=service.told)
-    by_ingress = _by_ingress(asker, service)
+        return replace(bare, argo_server=url + _path(base or _base_of(_pods(http, service))), found=service.told)
+    by_ingress = _by_ingress(http, service)
     for url, below in ((by_ingress, ""), (service.exposed, base)):
         if url and _takes_connections(url):
-            below = below or ("" if url == by_ingress else _base_of(_pods(asker, service)))
+            below = below or ("" if url == by_ingress else _base_of(_pods(http, service)))
             return replace(bare, argo_server=url + _path(below), found=service.told)
-    return _through_a_tunnel(cluster, asker, service, base)
+    return _through_a_tunnel(cluster, http, service, base)
 
 
 def _path(base: str) -> str:
@@ -77,21 +78,21 @@ def _namespaces(first: str) -> list[str]:
     return list(dict.fromkeys((first, *_USUAL)))
 
 
-def _service(cluster: Cluster, asker: KubernetesHttp) -> Service | None:
+def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
     """The Argo server's service: in the namespace of the runs, in the usual ones, anywhere, as far as one may look."""
     places = [f"/api/v1/namespaces/{quote(name)}/services" for name in _namespaces(cluster.namespace)]
     refused = None
     for place in (*places, "/api/v1/services"):
-        answer = asker.ask(Request("GET", place))
+        answer = http.send(KubernetesRequest("GET", place))
         if answer.status == 403 and place != "/api/v1/services":  # who may not list may still be allowed to look at one
-            named = asker.ask(Request("GET", f"{place}/argo-server"))
+            named = http.send(KubernetesRequest("GET", f"{place}/argo-server"))
             if named.ok:
                 return _read(named.body)
         if answer.status in (403, 404):
             refused = answer
             continue
         if answer.status == 401:
-            raise cluster.credential_refused()
+            raise http.credential_refused()
         if not answer.ok:
             raise Refused(answer.status, answer.message, reason=answer.reason)
         found = [_read(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
@@ -143,9 +144,11 @@ def _balanced(item: Json, port: int) -> str:
     return ""
 
 
-def _by_ingress(asker: KubernetesHttp, service: Service) -> str:
+def _by_ingress(http: KubernetesHttp, service: Service) -> str:
     """The address by which an ingress leads to the service, or ""."""
-    answer = asker.ask(Request("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses"))
+    answer = http.send(
+        KubernetesRequest("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses")
+    )
     if not answer.ok:
         return ""
     for item in answer.body.get("items") or ():
@@ -172,11 +175,9 @@ def _takes_connections(url: str) -> bool:
         return False
 
 
-def _through_a_tunnel(cluster: Cluster, asker: KubernetesHttp, service: Service, base: str) -> Connection:
-    from hera_utils.platforms.port_forward import PortForward
-
-    base = base or _base_of(_serving(asker, service))  # told now, when no pod serves
-    tunnel = PortForward(cluster, lambda: _pod(asker, service))
+def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, base: str) -> Connection:
+    base = base or _base_of(_serving(http, service))  # told now, when no pod serves
+    tunnel = PortForward(http.access, lambda: _pod(http, service), cluster.connection.proxy)
     host, port = tunnel.address
     secure = _speaks_tls(host, port)
     if tunnel.failure is not None:
@@ -192,15 +193,15 @@ def _through_a_tunnel(cluster: Cluster, asker: KubernetesHttp, service: Service,
     )
 
 
-def _pod(asker: KubernetesHttp, service: Service) -> tuple[str, str, int]:
+def _pod(http: KubernetesHttp, service: Service) -> tuple[str, str, int]:
     """(namespace, pod, port) of a pod that serves; the newest question has the newest answer, so that a restart is survived."""
-    pod = _serving(asker, service)[0]
+    pod = _serving(http, service)[0]
     return service.namespace, str(pod["metadata"]["name"]), _container_port(pod, service.target)
 
 
-def _serving(asker: KubernetesHttp, service: Service) -> list[Json]:
+def _serving(http: KubernetesHttp, service: Service) -> list[Json]:
     """The pods that serve; AccessError when there is none."""
-    ready = [pod for pod in _pods(asker, service, must=True) if _is_ready(pod)]
+    ready = [pod for pod in _pods(http, service, must=True) if _is_ready(pod)]
     if not ready:
         chosen = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
         raise AccessError(
@@ -210,11 +211,11 @@ def _serving(asker: KubernetesHttp, service: Service) -> list[Json]:
     return ready
 
 
-def _pods(asker: KubernetesHttp, service: Service, *, must: bool = False) -> list[Json]:
+def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list[Json]:
     """The service's pods; [] when they may not be seen, unless they must be."""
     selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
     place = f"/api/v1/namespaces/{quote(service.namespace)}/pods"
-    answer = asker.ask(Request("GET", place, query={"labelSelector": selector}))
+    answer = http.send(KubernetesRequest("GET", place, query={"labelSelector": selector}))
     if not answer.ok and must:
         raise AccessError(
             f"the pods of the Argo server ({service.told}) cannot be seen: {answer.message}",

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from hera_utils.platforms.argo_server import ArgoServer
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.settings.resolve import CLIContext
@@ -29,7 +30,7 @@ class ExecutionPlatform:
 
     @cached_property
     def cluster(self) -> Cluster:
-        return Cluster(self.connection, self.context)
+        return Cluster(self.connection)
 
     @cached_property
     def argo_server(self) -> ArgoServer:

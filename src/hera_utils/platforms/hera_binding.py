@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import bare_token
 from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
+from hera_utils.platforms.http_session import proxies_of, proxy_for
 from hera_utils.platforms.own_server import OwnServerAdapter
-from hera_utils.platforms.proxies import proxy_for
+from hera_utils.platforms.token import bare_token
 
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
@@ -244,8 +244,7 @@ def _on_the_way(service: Any, connection: Connection) -> None:
     if connection.local and type(session).__module__.partition(".")[0] == "requests":
         session.mount(connection.argo_server, OwnServerAdapter())
     if session is not None and connection.proxy and not connection.direct:
-        through = proxy_for(connection.argo_server, connection.proxy)
-        session.proxies.update({"http": through, "https": through} if through else {})
+        session.proxies.update(proxies_of(proxy_for(connection.argo_server, connection.proxy)))
 
 
 def _keep_fresh(service: Any, connection: Connection) -> None:

@@ -16,8 +16,8 @@ import urllib3.exceptions
 from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import expiry, told_moment
-from hera_utils.platforms.proxies import proxy_for, without_credentials
+from hera_utils.platforms.http_session import proxy_for, without_credentials
+from hera_utils.platforms.token import expiry, moment_text
 from hera_utils.settings.secret import mask
 from hera_utils.spans import rough_span
 
@@ -287,7 +287,7 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
     if ended is not None and ended <= time.time():
         ago = rough_span(time.time() - ended)
         return AccessError(
-            f"the token for the Argo server at {url} expired at {told_moment(ended)}, {ago} ago", fix=_NEW_TOKEN
+            f"the token for the Argo server at {url} expired at {moment_text(ended)}, {ago} ago", fix=_NEW_TOKEN
         )
     if "expired" in message.lower():
         return AccessError(f"the token for the Argo server at {url} has expired", fix=_NEW_TOKEN)

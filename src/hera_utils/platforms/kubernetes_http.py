@@ -1,31 +1,44 @@
 """HTTP to a Kubernetes API: one request, its status and its document, whatever the kind. What they mean is their reader's.
 
-`Cluster` has the objects of a run as documents; this is beneath it, for what asks many things at once (preflight) and for what lightkube
-has no word for (server-side apply as a dry run, reviews of other kinds' rights). The credential is the kubeconfig's, as lightkube reads it.
+The address, TLS, the credential and the proxy are the kubeconfig's (cluster_access.py); a refusal is a reply like any other. `Cluster`
+speaks of the objects of a run by it; the preflight asks many things at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from hera_utils.errors import AccessError
+import requests
+import requests.adapters
+from urllib3 import HTTPHeaderDict
 
-if TYPE_CHECKING:
-    from hera_utils.platforms.cluster import Cluster
+from hera_utils.errors import AccessError, HeraUtilsError, PlatformError
+from hera_utils.platforms.cluster_access import ClusterAccess, access_to
+from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.http_errors import VERIFY, reason_of
+from hera_utils.platforms.http_session import allow_unverified_tls, proxies_of
+from hera_utils.platforms.token import expiry, moment_text
+from hera_utils.settings.secret import mask
+from hera_utils.spans import rough_span
 
 Json = dict[str, Any]
 
 APPLY = "application/apply-patch+yaml"
 _AS_JSON = "application/json"
+_SECONDS = 10.0  # for a connection, and for each silence of a reply
+_CONNECTIONS = 64  # kept open at most: a preflight asks that many things at once
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
-class Request:
-    """One question. path: below the API's root, escaped. content: the media type of the body.
+class KubernetesRequest:
+    """One request. path: below the API's root, escaped. content: the media type of the body.
 
     by_token: asked with the token that the KubernetesHttp was given, instead of the kubeconfig's credential.
     """
@@ -39,17 +52,17 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class KubernetesReply:
     """status: HTTP's. body: the object, or Kubernetes' Status. date: the server's clock as its header says, "" when it does not.
 
-    asked, answered: this machine's clock, seconds since 1970.
+    sent, received: this machine's clock before and after, seconds since 1970.
     """
 
     status: int
     body: Json = field(repr=False)
     date: str = ""
-    asked: float = 0.0
-    answered: float = 0.0
+    sent: float = 0.0
+    received: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -66,48 +79,155 @@ class Answer:
 
 
 class KubernetesHttp:
-    """Requests to the API of a Cluster. May be used by several threads at once.
+    """Requests to the Kubernetes API of a Connection. May be used by several threads at once.
 
-    AccessError when nothing answers or what answers is no Kubernetes API; a refusal is an Answer.
+    SettingsError or AccessError, when it is made, for a kubeconfig that cannot be used.
     """
 
-    def __init__(self, cluster: Cluster, token: str = "") -> None:
+    def __init__(self, connection: Connection, token: str = "") -> None:
         """token: another credential, for requests that say `by_token` (a client certificate would win over a header)."""
-        self._cluster = cluster
-        self._client = cluster.http_client()
-        self._by_token = cluster.http_client(token) if token else self._client
+        self.connection = connection
+        self.access = access_to(connection)
+        self._own = self._by_token = _Session(self.access, connection)
+        if token:
+            self._by_token = _Session(ClusterAccess(replace(self.access.chosen, user={"token": token})), connection)
 
-    def ask(self, request: Request) -> Answer:
-        def send() -> Any:
-            client = self._by_token if request.by_token else self._client
-            return client.send(self._built(request))
-
-        asked = time.time()
-        reply = self._cluster.told(send, request.path)
-        answered = time.time()
+    def send(self, request: KubernetesRequest) -> KubernetesReply:
+        """AccessError (on this machine PlatformError) when nothing answers, or what answers is no Kubernetes API."""
+        session = self._by_token if request.by_token else self._own
+        sent = time.time()
+        try:
+            reply = session.send(request)
+        except requests.RequestException as error:
+            raise self._unreachable(error) from None
+        received = time.time()
         try:
             body = reply.json() if reply.content else {}
         except ValueError:
             body = None
         if not isinstance(body, dict):
             raise self._no_kubernetes(reply)
-        return Answer(int(reply.status_code), body, str(reply.headers.get("Date", "")), asked, answered)
+        return KubernetesReply(reply.status_code, body, reply.headers.get("Date", ""), sent, received)
 
-    def _built(self, request: Request) -> Any:
+    # --- errors ----------------------------------------------------------------------------------------------------
+
+    def credential_refused(self) -> AccessError:
+        """The cluster does not take what the kubeconfig's user shows: since when, if it says so itself."""
+        ended = None
+        with contextlib.suppress(HeraUtilsError):
+            ended = expiry(self.access.token())
+        since = ""
+        if ended is not None and ended <= time.time():
+            since = f": its token expired at {moment_text(ended)}, {rough_span(time.time() - ended)} ago"
+        chosen = self.access.chosen
+        return AccessError(
+            f"the Kubernetes cluster refuses the credential of {chosen.origin} (context {chosen.context}){since}",
+            fix="log in with the cluster's own tool, or name another kubeconfig (--k8s_config_file) or context (--k8s_context)",
+        )
+
+    def _unreachable(self, error: requests.RequestException) -> HeraUtilsError:
+        why, origin = reason_of(error), self.access.chosen.origin
+        if self.connection.local:
+            return PlatformError(
+                f"the local platform's Kubernetes API does not answer ({why})",
+                fix="run the command again, which starts it",
+            )
+        if verified := VERIFY.search(str(error)):
+            return AccessError(
+                f"the certificate of the Kubernetes API is not trusted by {origin} "
+                f"({self.access.address.server}: {verified['why'].strip() or 'not verified'})",
+                fix="correct the cluster's certificate-authority in the kubeconfig (its owner has the file), or name another",
+            )
+        return AccessError(
+            f"the Kubernetes cluster of {origin} does not answer ({mask(why, [self.connection.token])})",
+            fix="check the network (a VPN?), or name another kubeconfig with --k8s_config_file or KUBECONFIG",
+        )
+
+    def _no_kubernetes(self, reply: requests.Response) -> AccessError:
+        kind = reply.headers.get("Content-Type", "").split(";")[0]
+        what = "an HTML page" if kind == "text/html" else kind or "nothing that can be read"
+        return AccessError(
+            f"what answers at {self.access.address.server} is no Kubernetes API (status {reply.status_code}, {what})",
+            fix="correct the cluster's `server` in the kubeconfig, or name another with --k8s_config_file or KUBECONFIG",
+        )
+
+
+class _Session:
+    """A session as one user of a cluster. A refused credential is renewed once, when it can be; a certificate before its end."""
+
+    def __init__(self, access: ClusterAccess, connection: Connection) -> None:
+        self._access = access
+        self._session = requests.Session()
+        # neither proxies nor ~/.netrc: proxies are decided here, and none leads to this machine
+        self._session.trust_env = False
+        self._session.proxies = proxies_of(None if connection.local else access.proxy(connection.proxy))
+        self._lock = threading.Lock()
+        self._certificate_ends: float | None = None
+        self._show_certificate()
+
+    def send(self, request: KubernetesRequest) -> requests.Response:
+        self._show_certificate_that_lasts()
+        reply = self._send(request)
+        if reply.status_code == _UNAUTHORIZED and self._access.renew():
+            self._show_certificate_that_lasts()
+            reply = self._send(request)
+        return reply
+
+    def _send(self, request: KubernetesRequest) -> requests.Response:
         headers = {"Accept": _AS_JSON}
         content = None
         if request.body is not None:
             headers["Content-Type"] = request.content
             content = json.dumps(request.body, separators=(",", ":")).encode()
-        return self._client.build_request(
-            request.method, request.path, params=dict(request.query), content=content, headers=headers
+        return self._session.request(
+            request.method,
+            f"{self._access.address.server}/{request.path.lstrip('/')}",
+            params=dict(request.query),
+            data=content,
+            headers=headers,
+            auth=self._authorize,
+            timeout=_SECONDS,
+            allow_redirects=False,
         )
 
-    def _no_kubernetes(self, reply: Any) -> AccessError:
-        kind = str(reply.headers.get("Content-Type", "")).split(";")[0]
-        what = "an HTML page" if kind == "text/html" else kind or "nothing that can be read"
-        server = str(self._client.base_url).rstrip("/")
-        return AccessError(
-            f"what answers at {server} is no Kubernetes API (status {reply.status_code}, {what})",
-            fix="correct the cluster's `server` in the kubeconfig, or name another with --k8s_config_file or KUBECONFIG",
-        )
+    def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        headers = HTTPHeaderDict(prepared.headers)
+        for name, value in self._access.headers():
+            headers.add(name, value)  # of one name several lines: the groups to impersonate
+        prepared.headers = headers  # type: ignore[assignment]
+        return prepared
+
+    def _show_certificate_that_lasts(self) -> None:
+        if self._certificate_ends is None:
+            return
+        with self._lock:
+            if self._access.expires != self._certificate_ends:  # the plugin gave another certificate meanwhile
+                self._show_certificate()
+
+    def _show_certificate(self) -> None:
+        self._certificate_ends = self._access.expires
+        if self._access.address.server.startswith("https:"):
+            self._session.mount("https://", _ClusterAdapter(self._access))
+
+
+class _ClusterAdapter(requests.adapters.HTTPAdapter):
+    """TLS as the kubeconfig has it, also behind a proxy. What requests trusts by itself stays out of it."""
+
+    def __init__(self, access: ClusterAccess) -> None:
+        self._tls = access.tls()
+        if not self._tls.check_hostname:
+            allow_unverified_tls()
+        super().__init__(pool_maxsize=_CONNECTIONS)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=self._tls, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, ssl_context=self._tls, **options)
+
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing: the context says whom to trust and what to show."""
+
+    def build_connection_pool_key_attributes(self, *arguments: Any) -> Any:
+        host, _ = super().build_connection_pool_key_attributes(*arguments)
+        return host, {}

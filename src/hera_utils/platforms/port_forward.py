@@ -17,9 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from hera_utils.errors import AccessError, HeraUtilsError
-from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.cluster_access import ClusterAccess
-from hera_utils.platforms.proxies import proxy_for
 
 _PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
@@ -33,8 +31,9 @@ Pod = Callable[[], tuple[str, str, int]]
 class PortForward:
     """Listens until `close()`. address: (host, port) on this machine. failure: why the newest connection was not made, or None."""
 
-    def __init__(self, cluster: Cluster, pod: Pod) -> None:
-        self._access, self._pod, self._named_proxy = cluster.access(), pod, cluster.connection.proxy
+    def __init__(self, access: ClusterAccess, pod: Pod, proxy: str | None = None) -> None:
+        """proxy: the setting's."""
+        self._access, self._pod, self._named_proxy = access, pod, proxy
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
         self.failure: HeraUtilsError | None = None
@@ -197,7 +196,7 @@ def _wire(access: ClusterAccess, named_proxy: str | None) -> socket.socket:
     """A connection to the API, through its proxy and TLS where it has them."""
     parts = urlsplit(access.address.server)
     host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-    through = access.address.proxy or proxy_for(access.address.server, named_proxy)
+    through = access.proxy(named_proxy)
     wire = _by_proxy(through, host, port) if through else socket.create_connection((host, port), _SECONDS)
     wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return access.tls().wrap_socket(wire, server_hostname=host) if parts.scheme == "https" else wire

@@ -11,26 +11,15 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.kubernetes_http import APPLY, Answer, KubernetesHttp, Request
+from hera_utils.platforms.kubernetes_http import APPLY, KubernetesReply, KubernetesRequest
 from hera_utils.platforms.manifests import WORDS
 
 Json = dict[str, Any]
 
-_CORE = ("api/v1", "")
-_RBAC = ("apis/rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io")
-PLURALS = {
-    "PersistentVolumeClaim": (*_CORE, "persistentvolumeclaims"),
-    "ConfigMap": (*_CORE, "configmaps"),
-    "Secret": (*_CORE, "secrets"),
-    "ServiceAccount": (*_CORE, "serviceaccounts"),
-    "Role": (*_RBAC, "roles"),
-    "RoleBinding": (*_RBAC, "rolebindings"),
-}
 MANAGER = "hera-utils"
 _LONGEST_MANAGER = 128
 _LACKS = re.compile(r'cannot (\w+) resource "([^"]+)"')
@@ -54,7 +43,7 @@ class Applier:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._http = KubernetesHttp(cluster)
+        self._http = cluster.http
         self._manager = ""
 
     @property
@@ -74,7 +63,9 @@ class Applier:
 
     def _user(self) -> str:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        answer = self._http.ask(Request("POST", "apis/authentication.k8s.io/v1/selfsubjectreviews", body=body))
+        answer = self._http.send(
+            KubernetesRequest("POST", "apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
+        )
         name = str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "") if answer.ok else ""
         return "".join(character for character in name if character.isprintable())
 
@@ -84,7 +75,7 @@ class Applier:
         """
 
         def one(pair: tuple[str, str]) -> Json | AccessError | None:
-            answer = self._http.ask(Request("GET", self._path(*pair)))
+            answer = self._http.send(KubernetesRequest("GET", self._cluster.path(*pair)))
             if answer.reason == "NotFound":
                 return None
             if answer.status == 403:
@@ -100,7 +91,7 @@ class Applier:
         query = {"fieldManager": self.manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        answer = self._http.ask(Request("PATCH", self._path(kind, name), query, document, APPLY))
+        answer = self._http.send(KubernetesRequest("PATCH", self._cluster.path(kind, name), query, document, APPLY))
         if answer.reason == "Conflict":
             raise Conflict(WORDS[kind], name, _owners(answer))
         return self._yes(answer, kind, name, "provision")
@@ -114,8 +105,8 @@ class Applier:
 
     def relinquish(self, kind: str, name: str) -> None:
         """Own nothing of an object any more; what others own stays."""
-        prefix = PLURALS[kind][1]
-        version = f"{prefix}/v1" if prefix else "v1"
+        root = self._cluster.path(kind).partition("/namespaces/")[0]
+        version = root.partition("/")[2]  # `v1` of api/v1, `GROUP/v1` of apis/GROUP/v1
         self.apply({"apiVersion": version, "kind": kind, "metadata": {"name": name}})
 
     def delete(self, kind: str, live: Json) -> None:
@@ -128,26 +119,19 @@ class Applier:
             "preconditions": conditions,
             "propagationPolicy": "Background",
         }
-        answer = self._http.ask(Request("DELETE", self._path(kind, metadata["name"]), body=body))
+        answer = self._http.send(KubernetesRequest("DELETE", self._cluster.path(kind, metadata["name"]), body=body))
         if answer.reason not in ("NotFound",):
             self._yes(answer, kind, metadata["name"], "remove")
 
-    def _path(self, kind: str, name: str) -> str:
-        root, _, plural = PLURALS[kind]
-        return f"{root}/namespaces/{quote(self._cluster.namespace, safe='')}/{plural}/{quote(name, safe='')}"
-
-    def _yes(self, answer: Answer, kind: str, name: str, verb: str) -> Json:
+    def _yes(self, answer: KubernetesReply, kind: str, name: str, verb: str) -> Json:
         if answer.ok:
             return answer.body
         raise self._no(answer, kind, name, verb)
 
-    def _no(self, answer: Answer, kind: str, name: str, verb: str) -> HeraUtilsError:
+    def _no(self, answer: KubernetesReply, kind: str, name: str, verb: str) -> HeraUtilsError:
         what = f"{WORDS[kind]} `{name}`"
         if answer.status == 401:
-            return AccessError(
-                f"the Kubernetes cluster refuses the credential of {self._cluster.kubeconfig()}",
-                fix="renew it, or name another kubeconfig",
-            )
+            return self._http.credential_refused()
         if answer.status == 403:
             return self._forbidden(answer, kind, name, verb)
         if answer.reason == "Invalid" and ("immutable" in answer.message or "can not be less" in answer.message):
@@ -157,7 +141,7 @@ class Applier:
             )
         return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
 
-    def _forbidden(self, answer: Answer, kind: str, name: str, verb: str) -> AccessError:
+    def _forbidden(self, answer: KubernetesReply, kind: str, name: str, verb: str) -> AccessError:
         if "attempting to grant" in answer.message:
             why, fix = "a role may only give what its maker may do", "ask the cluster's owner to provision it"
         else:
@@ -177,7 +161,7 @@ def _person(manager: str) -> str:
     return user if slash and head == MANAGER else manager
 
 
-def _owners(answer: Answer) -> dict[str, list[str]]:
+def _owners(answer: KubernetesReply) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for cause in (answer.body.get("details") or {}).get("causes") or []:
         named = re.search(r'conflict with "([^"]+)"', str(cause.get("message")))

@@ -11,14 +11,15 @@ from typing import Any
 from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import strange
-from hera_utils.platforms.kubernetes_http import Answer, KubernetesHttp, Request
+from hera_utils.platforms.kubernetes_http import KubernetesHttp, KubernetesReply, KubernetesRequest
+from hera_utils.platforms.token import TokenClaims, read_token
 from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
 from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
 from hera_utils.preflight.inquiry import Asker, Place, in_parallel
 from hera_utils.preflight.needs import Needs
-from hera_utils.preflight.tokens import Token, read_token
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.spans import rough_span
 
@@ -30,7 +31,7 @@ LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
 RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
 USUAL_RUN = 1800  # seconds, of a workflow that says no activeDeadlineSeconds
 
-_WHO = Request(
+_WHO = KubernetesRequest(
     "POST",
     "apis/authentication.k8s.io/v1/selfsubjectreviews",
     body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
@@ -40,14 +41,14 @@ _WHO = Request(
 def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Place, list[Finding]]:
     """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
     connection = connect(context)
-    place = Place(context, connection, environment or Environment(), needs, Token("opaque"))
+    place = Place(context, connection, environment or Environment(), needs, TokenClaims("opaque"))
     try:
         current = connection.current_token()
     except HeraUtilsError:
         current = ""  # whoever sends it says so
     place.token = read_token(current)
     # One that Kubernetes made says who one is there as well; any other is for the Argo server's eyes alone.
-    shown = current if place.token.of_kubernetes and not place.token.wrong else ""
+    shown = current if place.token.of_kubernetes and not place.token.defect else ""
     asker, lost = _asker(connection, shown)
     calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
     if asker is not None:
@@ -63,7 +64,7 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     else:
         findings += lost
     dates = [said[0], *said[2:3]]
-    findings += _clock([one for one in dates if isinstance(one, Answer)])
+    findings += _clock([one for one in dates if isinstance(one, KubernetesReply)])
     return place, findings
 
 
@@ -71,7 +72,7 @@ def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Findi
     cluster = Cluster(connection)
     try:
         if cluster.leads_somewhere():
-            return Asker(KubernetesHttp(cluster, token)), []
+            return Asker(KubernetesHttp(connection, token)), []
     except (SettingsError, AccessError) as error:
         return None, [told("cluster", error)]
     return None, [
@@ -86,7 +87,7 @@ def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Findi
 # --- the Argo server -----------------------------------------------------------------------------------------------------
 
 
-def _argo(connection: Connection) -> Answer:
+def _argo(connection: Connection) -> KubernetesReply:
     from hera_utils.platforms.argo_http import ArgoHttp
 
     http = ArgoHttp(connection)
@@ -95,7 +96,7 @@ def _argo(connection: Connection) -> Answer:
         body, date = http.dated("InfoService_GetVersion")
         if not isinstance(body, dict) or not isinstance(body.get("version"), str):
             raise strange(connection)
-        return Answer(200, body, date, asked, time.time())
+        return KubernetesReply(200, body, date, asked, time.time())
     finally:
         http.close()
 
@@ -117,7 +118,7 @@ def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterat
             yield token
         return
     url = place.connection.argo_server
-    if isinstance(said, Answer):
+    if isinstance(said, KubernetesReply):
         place.version = str(said.body.get("version") or "")
     if refusal is not None:
         yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
@@ -164,9 +165,9 @@ def _token(place: Place, current: str) -> Finding | None:
         return None
     token, refreshed = place.token, place.connection.fresh_token is not None
     origin = _origin(place)
-    if token.wrong:
+    if token.defect:
         return problem(
-            "token", f"the token is malformed: {token.wrong} ({origin})", "copy it anew, whole and on one line"
+            "token", f"the token is malformed: {token.defect} ({origin})", "copy it anew, whole and on one line"
         )
     if token.kind == "sso":
         return good("token", f"a token of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
@@ -217,7 +218,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
         asker.close()
         yield told("cluster", version)
         return
-    if isinstance(mine, AccessError) or (isinstance(mine, Answer) and mine.status == 401):
+    if isinstance(mine, AccessError) or (isinstance(mine, KubernetesReply) and mine.status == 401):
         asker.close()
         where = place.connection.kubeconfig or "~/.kube/config"
         yield problem(
@@ -231,7 +232,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
     if not any(numbers(place.kubernetes)):
         place.kubernetes = ""  # v0.0.0-master: one that was built by hand
     place.user = _name(mine)
-    if isinstance(theirs, Answer) and theirs.ok:
+    if isinstance(theirs, KubernetesReply) and theirs.ok:
         place.by_token, place.user = True, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
     yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of no known version)'} answers{as_whom}")
@@ -241,7 +242,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
 
 
 def _name(answer: Any) -> str:
-    if not isinstance(answer, Answer) or not answer.ok:
+    if not isinstance(answer, KubernetesReply) or not answer.ok:
         return ""
     return str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
@@ -249,7 +250,7 @@ def _name(answer: Any) -> str:
 # --- clocks --------------------------------------------------------------------------------------------------------------
 
 
-def _clock(answers: list[Answer]) -> Iterator[Finding]:
+def _clock(answers: list[KubernetesReply]) -> Iterator[Finding]:
     """The largest difference that cannot be explained by the way there and back."""
     skews = [skew for answer in answers if (skew := _skew(answer)) is not None]
     if not skews:
@@ -267,18 +268,18 @@ def _clock(answers: list[Answer]) -> Iterator[Finding]:
         yield problem("clock", f"{message}: tokens are refused or taken for valid", fix)
 
 
-def server_time(answers: list[Answer]) -> float | None:
+def server_time(answers: list[KubernetesReply]) -> float | None:
     """Now, by the cluster's clock; None when no answer says it."""
     dated = [(answer, skew) for answer in answers if (skew := _skew(answer)) is not None]
     return time.time() + dated[0][1] if dated else None
 
 
-def _skew(answer: Answer) -> float | None:
+def _skew(answer: KubernetesReply) -> float | None:
     """How far the server's clock is ahead of ours, seconds; 0 when it may agree. HTTP's dates have whole seconds."""
     try:
         there = parsedate_to_datetime(answer.date).timestamp()
     except (TypeError, ValueError):
         return None
-    if there + 1 < answer.asked:
-        return there + 1 - answer.asked
-    return max(0.0, there - answer.answered)
+    if there + 1 < answer.sent:
+        return there + 1 - answer.sent
+    return max(0.0, there - answer.received)

@@ -16,37 +16,37 @@ from urllib.parse import quote
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import Answer, Json, KubernetesHttp, Request
+from hera_utils.platforms.kubernetes_http import Json, KubernetesHttp, KubernetesReply, KubernetesRequest
+from hera_utils.platforms.token import TokenClaims
 from hera_utils.preflight.needs import Needs
-from hera_utils.preflight.tokens import Token
 from hera_utils.settings.resolve import CLIContext
 
 AT_ONCE = 64
 """Questions under way at the same time: more than a preflight has, in most cases."""
 
-Ask = Callable[[Request], Answer]
+Ask = Callable[[KubernetesRequest], KubernetesReply]
 
 
 class Asker:
     """Puts questions to a Kubernetes API, in threads of its own."""
 
     def __init__(self, http: KubernetesHttp) -> None:
-        self._ask: Ask = http.ask
+        self._ask: Ask = http.send
         self._threads = ThreadPoolExecutor(AT_ONCE, "preflight-ask")
-        self._known: dict[str, Future[Answer]] = {}
+        self._known: dict[str, Future[KubernetesReply]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def __call__(self, *requests: Request) -> list[Answer]:
+    def __call__(self, *requests: KubernetesRequest) -> list[KubernetesReply]:
         """The answers, in order. AccessError when one could not be had at all."""
         return [future.result() for future in [self._future(request) for request in requests]]
 
-    def get(self, path: str) -> Answer:
-        return self(Request("GET", path))[0]
+    def get(self, path: str) -> KubernetesReply:
+        return self(KubernetesRequest("GET", path))[0]
 
-    def _future(self, request: Request) -> Future[Answer]:
+    def _future(self, request: KubernetesRequest) -> Future[KubernetesReply]:
         key = repr(request)
         with self._lock:
             if key not in self._known:
@@ -68,7 +68,7 @@ class Place:
     connection: Connection
     environment: Environment
     needs: Needs
-    token: Token
+    token: TokenClaims
     asker: Asker | None = None
     by_token: bool = False
     user: str = ""

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.connection import Connection, connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, good, problem, told, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
 from hera_utils.preflight.needs import Needs, amount, needs_of
@@ -291,17 +292,15 @@ def _objects(platform: _Platform, environment: Environment, needs: Needs, *, tho
     accounts = thorough and (needs.service_accounts or needs.pull_secrets)
     if not (needs.claims or needs.config_maps or needs.secrets or accounts):
         return
-    from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.kubernetes_http import KubernetesHttp
+    from hera_utils.platforms.token import TokenClaims
     from hera_utils.preflight import objects
     from hera_utils.preflight.inquiry import Asker, Place, closing
-    from hera_utils.preflight.tokens import Token
 
     context, connection = platform.context, platform.connection
-    cluster = Cluster(connection)
-    asker = Asker(KubernetesHttp(cluster))
+    asker = Asker(KubernetesHttp(connection))
     with closing(asker):
-        place = Place(context, connection, Environment(), needs, Token("opaque"), asker)
+        place = Place(context, connection, Environment(), needs, TokenClaims("opaque"), asker)
         for look in (objects.claims, objects.config_maps, objects.secrets):
             try:
                 yield from look(place)

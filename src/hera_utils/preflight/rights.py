@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hera_utils.platforms import roles
-from hera_utils.platforms.kubernetes_http import Answer, Request
+from hera_utils.platforms.kubernetes_http import KubernetesReply, KubernetesRequest
 from hera_utils.platforms.roles import Right
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Place
@@ -98,17 +98,17 @@ def _of_one(place: Place, account: str) -> Iterator[Finding]:
             yield verdict("account rights", f'service account "{account}" cannot {_listed(these)}: {_what(these)}', fix)
 
 
-def _yes(answer: Answer) -> bool:
+def _yes(answer: KubernetesReply) -> bool:
     return bool((answer.body.get("status") or {}).get("allowed"))
 
 
-def _self_review(place: Place, right: Right) -> Request:
+def _self_review(place: Place, right: Right) -> KubernetesRequest:
     return _asked(
         place, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(place.namespace)}, place.by_token
     )
 
 
-def _review(place: Place, account: str, right: Right) -> Request:
+def _review(place: Place, account: str, right: Right) -> KubernetesRequest:
     namespace = place.namespace
     spec = {
         "user": f"system:serviceaccount:{namespace}:{account}",
@@ -118,9 +118,9 @@ def _review(place: Place, account: str, right: Right) -> Request:
     return _asked(place, "SubjectAccessReview", spec, False)
 
 
-def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> Request:
+def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> KubernetesRequest:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
-    return Request("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
+    return KubernetesRequest("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
 
 
 # --- roles, read ---------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _rules_of(place: Place, account: str) -> list[Json] | None:
     paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")
     bindings, found, wide_bindings, wide = (
         answer.body.get("items") or [] if answer.ok else None
-        for answer in place.asker(*(Request("GET", path) for path in paths))
+        for answer in place.asker(*(KubernetesRequest("GET", path) for path in paths))
     )
     if bindings is None or found is None:
         return None

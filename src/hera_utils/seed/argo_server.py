@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from hera_utils.platforms.argo_server import ArgoServer, connection_of
+from hera_utils.platforms.argo_server import ArgoServer
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.connection import connect
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import HeraBinding
+from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.seed.arguments import context_of
 from hera_utils.settings.parser import address_as_given
+from hera_utils.settings.resolve import CLIContext
 
 
 class argo_server(ArgoServer):
@@ -22,7 +25,7 @@ class argo_server(ArgoServer):
         with_cluster = isinstance(k8s_cluster, Cluster) or (k8s_cluster is not None and args is not None)
         context = context_of(args if with_cluster or k8s_cluster is None else k8s_cluster)
         cluster = k8s_cluster if isinstance(k8s_cluster, Cluster) else None
-        super().__init__(connection_of(cluster, context) if cluster is not None else connect(context), context)
+        super().__init__(_connection_of(cluster, context) if cluster is not None else connect(context), context)
         self.k8s_cluster = k8s_cluster if with_cluster else None
         self._binding: HeraBinding | None = None
         self.check()
@@ -44,9 +47,12 @@ class argo_server(ArgoServer):
         return self.define_argo_server_part_of_environment()
 
     def define_argo_server_part_of_environment(self) -> HeraBinding:
-        if self._binding is not None:  # told anew, in place of the last time
+        """Transmit to Hera where workflows go, as whom, and on this machine with which Python: they are submitted there from
+        now on. The binding that is returned can undo it.
+        """
+        if self._binding is not None:  # anew, in place of the last time
             self._binding.restore()
-        self._binding = super().define_argo_server_part_of_environment()
+        self._binding = self.environment_of_submission.bind()
         return self._binding
 
     def check_server_availability(self) -> None:
@@ -54,9 +60,30 @@ class argo_server(ArgoServer):
         self.check()
 
     def print_config(self) -> None:
-        """What Hera submits with (it is told so, too). The token is not shown."""
+        """What Hera submits with (it is configured so, too). The token is not shown."""
         self.define_argo_server_part_of_environment()
-        super().print_config()
+        print("Argo server related variables used by Hera to submit workflows:")  # noqa: T201
+        for line in self.environment_of_submission.lines():
+            print(f"    {line}")  # noqa: T201
+
+    def print_version(self) -> None:
+        print(f"Argo server {self.server} {self.version()}")  # noqa: T201 - a script asks for it by this method's name
+
+    def check_version(self, version_to_check: str) -> bool:
+        """Whether the server is that version (`4.1`, `>=3.7,<5`)."""
+        return satisfies(self.version(), version_to_check)
+
+    def assert_version(self, version_to_check: str) -> bool:
+        """True when the server is that version (`4.1`, `>=3.7,<5`), else SettingsError."""
+        return demanded(f"the Argo server at {self.server}", self.version(), version_to_check)
+
+
+def _connection_of(cluster: Cluster, context: CLIContext) -> Connection:
+    """The way to the Argo server that the settings designate, or to that of the cluster where they name none."""
+    # The local platform is one server, which the cluster already started or joined; one that was found is not looked for again.
+    discovered = cluster.connection.found and context.argo_server is None
+    same = (cluster.local and context.platform == "local") or discovered
+    return cluster.connection if same else connect(context)
 
 
 # Python binds `hera_utils.argo_server` to this class, also where a script writes `import hera_utils.argo_server as module`.

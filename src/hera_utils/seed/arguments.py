@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera_utils.settings.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.fields import BY_NAME
-from hera_utils.settings.parser import ContextParser
+from hera_utils.settings.parser import ContextParser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.sources import read_settings
 
@@ -19,9 +19,7 @@ def context_of(args: object) -> CLIContext:
     if isinstance(args, CLIContext):
         return args
     if args is None:
-        from hera_utils.seed.parser import parser
-
-        return parser().parse_args()
+        return parse_arguments()
     held = {name: getattr(args, name, None) for name in BY_NAME}
     flags = {name: value for name, value in held.items() if value is not None}
     extras = {name: value for name, value in getattr(args, "__dict__", {}).items() if name not in BY_NAME}

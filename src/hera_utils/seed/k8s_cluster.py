@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from hera_utils.errors import Refused, ResourceError, SettingsError
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
-from hera_utils.platforms.cluster import Cluster, Forbidden
-from hera_utils.platforms.connection import connect
+from hera_utils.platforms.cluster import UNCHECKED, Cluster, Forbidden
+from hera_utils.platforms.connect import connect
+from hera_utils.platforms.provision import ensure
+from hera_utils.platforms.versions import demanded, satisfies
 from hera_utils.seed.arguments import context_of
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ class k8s_cluster(Cluster):
     """
 
     def __init__(self, args: object = None) -> None:
-        context = context_of(args)
-        super().__init__(connect(context), context)
+        self._context = context_of(args)
+        super().__init__(connect(self._context))
         self.check_if_named()
         self._v1: CoreV1Api | None = None
 
@@ -44,10 +46,31 @@ class k8s_cluster(Cluster):
             self._v1 = core_v1(self)
         return self._v1
 
+    def provision(self, environment: Environment) -> Environment:
+        """Make sure that what the environment needs is there, and give it back: created on this machine where it is missing,
+        only checked in a cluster (ResourceError names everything that it lacks; a warning when no kubeconfig leads there).
+        """
+        if not self.local and not self.leads_somewhere():
+            warnings.warn(UNCHECKED, stacklevel=2)
+            return environment
+        ensure(self, environment, state=self._context.state, folders=self._context.volumes)
+        return environment
+
     def print_config(self) -> None:
         print("K8s cluster server related variables:")  # noqa: T201
         print("    Configuration file = ", self.kubeconfig())  # noqa: T201
         print("    Namespace = ", self.namespace)  # noqa: T201
+
+    def print_version(self) -> None:
+        print(f"Kubernetes {self.http.access.address.server} {self.version()}")  # noqa: T201 - a script asks for it by name
+
+    def check_version(self, version_to_check: str) -> bool:
+        """Whether Kubernetes is that version (`1.36`, `>=1.30`)."""
+        return satisfies(self.version(), version_to_check)
+
+    def assert_version(self, version_to_check: str) -> bool:
+        """True when Kubernetes is that version (`1.36`, `>=1.30`), else SettingsError."""
+        return demanded(f"Kubernetes at {self.http.access.address.server}", self.version(), version_to_check)
 
     def assert_cluster(self) -> bool:
         """True when the cluster answers and takes the credential, else AccessError."""

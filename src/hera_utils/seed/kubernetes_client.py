@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import SettingsError
-from hera_utils.platforms.proxies import proxy_for
+from hera_utils.platforms.http_session import proxy_for
 
 if TYPE_CHECKING:
     from kubernetes.client import CoreV1Api

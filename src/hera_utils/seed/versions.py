@@ -38,6 +38,7 @@ def clear_workflow_template(cluster: object, workflow_template_name: str) -> boo
     cluster: what `k8s_cluster(args)` or `argo_server(…)` gave. Anything else (scripts give objects of their own) stands for the
     server that Hera is bound to. AccessError or Refused when the server does not allow it.
     """
+    # late: most scripts ask for a version alone, which needs none of the client
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import bound_connection

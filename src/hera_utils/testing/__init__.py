@@ -45,7 +45,7 @@ class PrivatePlatform:
     def __init__(self, context: CLIContext) -> None:
         from hera_utils.platforms.argo_client import ArgoClient
         from hera_utils.platforms.cluster import Cluster
-        from hera_utils.platforms.connection import connect
+        from hera_utils.platforms.connect import connect
 
         self.context = context
         self.connection: Connection = connect(context)
