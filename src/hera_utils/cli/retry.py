@@ -84,7 +84,7 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
         return
     from hera_utils.errors import PlatformError
     from hera_utils.platforms.hera_binding import IMAGES
-    from hera_utils.platforms.kubernetes_http import KubernetesHttp, KubernetesRequest
+    from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
 
     annotations = client.get(workflow, fields="metadata.annotations").get("metadata", {}).get("annotations") or {}
     before = json.loads(annotations.get(IMAGES) or "{}")
@@ -97,7 +97,7 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{client.namespace}/workflows/{workflow}"
     body = {"metadata": {"annotations": {IMAGES: json.dumps(table, separators=(",", ":"))}}}
     answer = KubernetesHttp(client.connection).send(
-        KubernetesRequest("PATCH", path, body=body, content="application/merge-patch+json")
+        ClusterRequest("PATCH", path, body=body, content="application/merge-patch+json")
     )
     if not answer.ok:
         raise PlatformError(f"the images of {workflow} cannot be changed ({answer.message})")

@@ -11,7 +11,7 @@ from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, Refused, ResourceError, UnsupportedError
 from hera_utils.platforms import cluster_access
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import KubernetesHttp, KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
@@ -97,17 +97,17 @@ class Cluster:
 
     def version(self) -> str:
         """The version of Kubernetes, e.g. `v1.36.2`; "" when it does not say."""
-        return str(self.http.send(KubernetesRequest("GET", "version")).body.get("gitVersion") or "")
+        return str(self.http.send(ClusterRequest("GET", "version")).body.get("gitVersion") or "")
 
     # --- objects ---------------------------------------------------------------------------------------------------
 
     def get(self, kind: str, name: str) -> Json:
-        return self._document(KubernetesRequest("GET", self.path(kind, name)))
+        return self._document(ClusterRequest("GET", self.path(kind, name)))
 
     def list(self, kind: str, *, selector: Mapping[str, str] | None = None) -> list[Json]:
         """The objects of a kind. selector: of labels."""
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in selector.items())} if selector else {}
-        return list(self._document(KubernetesRequest("GET", self.path(kind), query)).get("items") or ())
+        return list(self._document(ClusterRequest("GET", self.path(kind), query)).get("items") or ())
 
     def exists(self, kind: str, name: str) -> bool:
         try:
@@ -120,10 +120,10 @@ class Cluster:
 
     def create(self, document: Json) -> Json:
         """document: with its `kind`; it is returned as stored."""
-        return self._document(KubernetesRequest("POST", self.path(str(document.get("kind"))), body=document))
+        return self._document(ClusterRequest("POST", self.path(str(document.get("kind"))), body=document))
 
     def delete(self, kind: str, name: str) -> None:
-        self._document(KubernetesRequest("DELETE", self.path(kind, name)))
+        self._document(ClusterRequest("DELETE", self.path(kind, name)))
 
     def token(self, service_account: str, *, seconds: int = 3600) -> tuple[str, str]:
         """(token, when it expires in RFC 3339) of a service account. Kubernetes may give it a shorter life than asked."""
@@ -133,7 +133,7 @@ class Cluster:
             "spec": {"audiences": [], "expirationSeconds": seconds},
         }
         path = self.path("ServiceAccount", service_account) + "/token"
-        status = self._document(KubernetesRequest("POST", path, body=body))["status"]
+        status = self._document(ClusterRequest("POST", path, body=body))["status"]
         return str(status["token"]), str(status["expirationTimestamp"])
 
     def path(self, kind: str, name: str = "") -> str:
@@ -146,13 +146,13 @@ class Cluster:
         within = "" if kind == "Namespace" else f"namespaces/{quote(self.namespace, safe='')}/"
         return f"{root}/{within}{plural}" + (f"/{quote(name, safe='')}" if name else "")
 
-    def _document(self, request: KubernetesRequest) -> Json:
+    def _document(self, request: ClusterRequest) -> Json:
         reply = self.http.send(request)
         if not reply.ok:
             raise self.refusal(reply)
         return reply.body
 
-    def refusal(self, reply: KubernetesReply) -> HeraUtilsError:
+    def refusal(self, reply: ClusterReply) -> HeraUtilsError:
         """Why the cluster says no. A token that it repeats is masked."""
         message = mask(reply.message, [self.connection.token])
         if reply.status == 401:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from hera_utils.errors import AccessError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import KubernetesHttp, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
 from hera_utils.platforms.port_forward import PortForward
 
 Json = dict[str, Any]
@@ -83,9 +83,9 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
     places = [f"/api/v1/namespaces/{quote(name)}/services" for name in _namespaces(cluster.namespace)]
     refused = None
     for place in (*places, "/api/v1/services"):
-        answer = http.send(KubernetesRequest("GET", place))
+        answer = http.send(ClusterRequest("GET", place))
         if answer.status == 403 and place != "/api/v1/services":  # who may not list may still be allowed to look at one
-            named = http.send(KubernetesRequest("GET", f"{place}/argo-server"))
+            named = http.send(ClusterRequest("GET", f"{place}/argo-server"))
             if named.ok:
                 return _read(named.body)
         if answer.status in (403, 404):
@@ -147,7 +147,7 @@ def _balanced(item: Json, port: int) -> str:
 def _by_ingress(http: KubernetesHttp, service: Service) -> str:
     """The address by which an ingress leads to the service, or ""."""
     answer = http.send(
-        KubernetesRequest("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses")
+        ClusterRequest("GET", f"/apis/networking.k8s.io/v1/namespaces/{quote(service.namespace)}/ingresses")
     )
     if not answer.ok:
         return ""
@@ -215,7 +215,7 @@ def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list
     """The service's pods; [] when they may not be seen, unless they must be."""
     selector = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
     place = f"/api/v1/namespaces/{quote(service.namespace)}/pods"
-    answer = http.send(KubernetesRequest("GET", place, query={"labelSelector": selector}))
+    answer = http.send(ClusterRequest("GET", place, query={"labelSelector": selector}))
     if not answer.ok and must:
         raise AccessError(
             f"the pods of the Argo server ({service.told}) cannot be seen: {answer.message}",

@@ -37,7 +37,7 @@ _UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True)
-class KubernetesRequest:
+class ClusterRequest:
     """One request. path: below the API's root, escaped. content: the media type of the body.
 
     by_token: asked with the token that the KubernetesHttp was given, instead of the kubeconfig's credential.
@@ -52,7 +52,7 @@ class KubernetesRequest:
 
 
 @dataclass(frozen=True)
-class KubernetesReply:
+class ClusterReply:
     """status: HTTP's. body: the object, or Kubernetes' Status. date: the server's clock as its header says, "" when it does not.
 
     sent, received: this machine's clock before and after, seconds since 1970.
@@ -92,7 +92,7 @@ class KubernetesHttp:
         if token:
             self._by_token = _Session(ClusterAccess(replace(self.access.chosen, user={"token": token})), connection)
 
-    def send(self, request: KubernetesRequest) -> KubernetesReply:
+    def send(self, request: ClusterRequest) -> ClusterReply:
         """AccessError (on this machine PlatformError) when nothing answers, or what answers is no Kubernetes API."""
         session = self._by_token if request.by_token else self._own
         sent = time.time()
@@ -107,7 +107,7 @@ class KubernetesHttp:
             body = None
         if not isinstance(body, dict):
             raise self._no_kubernetes(reply)
-        return KubernetesReply(reply.status_code, body, reply.headers.get("Date", ""), sent, received)
+        return ClusterReply(reply.status_code, body, reply.headers.get("Date", ""), sent, received)
 
     # --- errors ----------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class _Session:
         self._certificate_ends: float | None = None
         self._show_certificate()
 
-    def send(self, request: KubernetesRequest) -> requests.Response:
+    def send(self, request: ClusterRequest) -> requests.Response:
         self._show_certificate_that_lasts()
         reply = self._send(request)
         if reply.status_code == _UNAUTHORIZED and self._access.renew():
@@ -173,7 +173,7 @@ class _Session:
             reply = self._send(request)
         return reply
 
-    def _send(self, request: KubernetesRequest) -> requests.Response:
+    def _send(self, request: ClusterRequest) -> requests.Response:
         headers = {"Accept": _AS_JSON}
         content = None
         if request.body is not None:

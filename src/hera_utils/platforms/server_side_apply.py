@@ -15,7 +15,7 @@ from typing import Any
 from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.kubernetes_http import APPLY, KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import APPLY, ClusterReply, ClusterRequest
 from hera_utils.platforms.manifests import WORDS
 
 Json = dict[str, Any]
@@ -63,9 +63,7 @@ class Applier:
 
     def _user(self) -> str:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        answer = self._http.send(
-            KubernetesRequest("POST", "apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
-        )
+        answer = self._http.send(ClusterRequest("POST", "apis/authentication.k8s.io/v1/selfsubjectreviews", body=body))
         name = str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "") if answer.ok else ""
         return "".join(character for character in name if character.isprintable())
 
@@ -75,7 +73,7 @@ class Applier:
         """
 
         def one(pair: tuple[str, str]) -> Json | AccessError | None:
-            answer = self._http.send(KubernetesRequest("GET", self._cluster.path(*pair)))
+            answer = self._http.send(ClusterRequest("GET", self._cluster.path(*pair)))
             if answer.reason == "NotFound":
                 return None
             if answer.status == 403:
@@ -91,7 +89,7 @@ class Applier:
         query = {"fieldManager": self.manager, "force": "true" if force else "false", "fieldValidation": "Strict"}
         if dry_run:
             query["dryRun"] = "All"
-        answer = self._http.send(KubernetesRequest("PATCH", self._cluster.path(kind, name), query, document, APPLY))
+        answer = self._http.send(ClusterRequest("PATCH", self._cluster.path(kind, name), query, document, APPLY))
         if answer.reason == "Conflict":
             raise Conflict(WORDS[kind], name, _owners(answer))
         return self._yes(answer, kind, name, "provision")
@@ -119,16 +117,16 @@ class Applier:
             "preconditions": conditions,
             "propagationPolicy": "Background",
         }
-        answer = self._http.send(KubernetesRequest("DELETE", self._cluster.path(kind, metadata["name"]), body=body))
+        answer = self._http.send(ClusterRequest("DELETE", self._cluster.path(kind, metadata["name"]), body=body))
         if answer.reason not in ("NotFound",):
             self._yes(answer, kind, metadata["name"], "remove")
 
-    def _yes(self, answer: KubernetesReply, kind: str, name: str, verb: str) -> Json:
+    def _yes(self, answer: ClusterReply, kind: str, name: str, verb: str) -> Json:
         if answer.ok:
             return answer.body
         raise self._no(answer, kind, name, verb)
 
-    def _no(self, answer: KubernetesReply, kind: str, name: str, verb: str) -> HeraUtilsError:
+    def _no(self, answer: ClusterReply, kind: str, name: str, verb: str) -> HeraUtilsError:
         what = f"{WORDS[kind]} `{name}`"
         if answer.status == 401:
             return self._http.credential_refused()
@@ -141,7 +139,7 @@ class Applier:
             )
         return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
 
-    def _forbidden(self, answer: KubernetesReply, kind: str, name: str, verb: str) -> AccessError:
+    def _forbidden(self, answer: ClusterReply, kind: str, name: str, verb: str) -> AccessError:
         if "attempting to grant" in answer.message:
             why, fix = "a role may only give what its maker may do", "ask the cluster's owner to provision it"
         else:
@@ -161,7 +159,7 @@ def _person(manager: str) -> str:
     return user if slash and head == MANAGER else manager
 
 
-def _owners(answer: KubernetesReply) -> dict[str, list[str]]:
+def _owners(answer: ClusterReply) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for cause in (answer.body.get("details") or {}).get("causes") or []:
         named = re.search(r'conflict with "([^"]+)"', str(cause.get("message")))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from hera_utils.platforms.kubernetes_http import KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Place
 from hera_utils.preflight.needs import PodSize, amount
@@ -20,7 +20,7 @@ def quotas(place: Place) -> Iterator[Finding]:
     """ResourceQuotas and LimitRanges, read at once."""
     assert place.asker is not None
     found, ranges = place.asker(
-        KubernetesRequest("GET", place.core("resourcequotas")), KubernetesRequest("GET", place.core("limitranges"))
+        ClusterRequest("GET", place.core("resourcequotas")), ClusterRequest("GET", place.core("limitranges"))
     )
     limits = [one for item in (ranges.body.get("items") or [] if ranges.ok else []) for one in _limits_of(item)]
     unseen = [word for word, answer in (("quotas", found), ("limit ranges", ranges)) if not answer.ok]

@@ -14,7 +14,7 @@ from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import strange
-from hera_utils.platforms.kubernetes_http import KubernetesHttp, KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.platforms.token import TokenClaims, read_token
 from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
 from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
@@ -31,7 +31,7 @@ LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
 RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
 USUAL_RUN = 1800  # seconds, of a workflow that says no activeDeadlineSeconds
 
-_WHO = KubernetesRequest(
+_WHO = ClusterRequest(
     "POST",
     "apis/authentication.k8s.io/v1/selfsubjectreviews",
     body={"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
@@ -64,7 +64,7 @@ def contact(context: CLIContext, environment: Environment | None, needs: Needs) 
     else:
         findings += lost
     dates = [said[0], *said[2:3]]
-    findings += _clock([one for one in dates if isinstance(one, KubernetesReply)])
+    findings += _clock([one for one in dates if isinstance(one, ClusterReply)])
     return place, findings
 
 
@@ -87,7 +87,7 @@ def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Findi
 # --- the Argo server -----------------------------------------------------------------------------------------------------
 
 
-def _argo(connection: Connection) -> KubernetesReply:
+def _argo(connection: Connection) -> ClusterReply:
     from hera_utils.platforms.argo_http import ArgoHttp
 
     http = ArgoHttp(connection)
@@ -96,7 +96,7 @@ def _argo(connection: Connection) -> KubernetesReply:
         body, date = http.dated("InfoService_GetVersion")
         if not isinstance(body, dict) or not isinstance(body.get("version"), str):
             raise strange(connection)
-        return KubernetesReply(200, body, date, asked, time.time())
+        return ClusterReply(200, body, date, asked, time.time())
     finally:
         http.close()
 
@@ -118,7 +118,7 @@ def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterat
             yield token
         return
     url = place.connection.argo_server
-    if isinstance(said, KubernetesReply):
+    if isinstance(said, ClusterReply):
         place.version = str(said.body.get("version") or "")
     if refusal is not None:
         yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
@@ -218,7 +218,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
         asker.close()
         yield told("cluster", version)
         return
-    if isinstance(mine, AccessError) or (isinstance(mine, KubernetesReply) and mine.status == 401):
+    if isinstance(mine, AccessError) or (isinstance(mine, ClusterReply) and mine.status == 401):
         asker.close()
         where = place.connection.kubeconfig or "~/.kube/config"
         yield problem(
@@ -232,7 +232,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
     if not any(numbers(place.kubernetes)):
         place.kubernetes = ""  # v0.0.0-master: one that was built by hand
     place.user = _name(mine)
-    if isinstance(theirs, KubernetesReply) and theirs.ok:
+    if isinstance(theirs, ClusterReply) and theirs.ok:
         place.by_token, place.user = True, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
     yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of no known version)'} answers{as_whom}")
@@ -242,7 +242,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
 
 
 def _name(answer: Any) -> str:
-    if not isinstance(answer, KubernetesReply) or not answer.ok:
+    if not isinstance(answer, ClusterReply) or not answer.ok:
         return ""
     return str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
@@ -250,7 +250,7 @@ def _name(answer: Any) -> str:
 # --- clocks --------------------------------------------------------------------------------------------------------------
 
 
-def _clock(answers: list[KubernetesReply]) -> Iterator[Finding]:
+def _clock(answers: list[ClusterReply]) -> Iterator[Finding]:
     """The largest difference that cannot be explained by the way there and back."""
     skews = [skew for answer in answers if (skew := _skew(answer)) is not None]
     if not skews:
@@ -268,13 +268,13 @@ def _clock(answers: list[KubernetesReply]) -> Iterator[Finding]:
         yield problem("clock", f"{message}: tokens are refused or taken for valid", fix)
 
 
-def server_time(answers: list[KubernetesReply]) -> float | None:
+def server_time(answers: list[ClusterReply]) -> float | None:
     """Now, by the cluster's clock; None when no answer says it."""
     dated = [(answer, skew) for answer in answers if (skew := _skew(answer)) is not None]
     return time.time() + dated[0][1] if dated else None
 
 
-def _skew(answer: KubernetesReply) -> float | None:
+def _skew(answer: ClusterReply) -> float | None:
     """How far the server's clock is ahead of ours, seconds; 0 when it may agree. HTTP's dates have whole seconds."""
     try:
         there = parsedate_to_datetime(answer.date).timestamp()

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import Json, KubernetesHttp, KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, Json, KubernetesHttp
 from hera_utils.platforms.token import TokenClaims
 from hera_utils.preflight.needs import Needs
 from hera_utils.settings.resolve import CLIContext
@@ -24,7 +24,7 @@ from hera_utils.settings.resolve import CLIContext
 AT_ONCE = 64
 """Questions under way at the same time: more than a preflight has, in most cases."""
 
-Ask = Callable[[KubernetesRequest], KubernetesReply]
+Ask = Callable[[ClusterRequest], ClusterReply]
 
 
 class Asker:
@@ -33,20 +33,20 @@ class Asker:
     def __init__(self, http: KubernetesHttp) -> None:
         self._ask: Ask = http.send
         self._threads = ThreadPoolExecutor(AT_ONCE, "preflight-ask")
-        self._known: dict[str, Future[KubernetesReply]] = {}
+        self._known: dict[str, Future[ClusterReply]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def __call__(self, *requests: KubernetesRequest) -> list[KubernetesReply]:
+    def __call__(self, *requests: ClusterRequest) -> list[ClusterReply]:
         """The answers, in order. AccessError when one could not be had at all."""
         return [future.result() for future in [self._future(request) for request in requests]]
 
-    def get(self, path: str) -> KubernetesReply:
-        return self(KubernetesRequest("GET", path))[0]
+    def get(self, path: str) -> ClusterReply:
+        return self(ClusterRequest("GET", path))[0]
 
-    def _future(self, request: KubernetesRequest) -> Future[KubernetesReply]:
+    def _future(self, request: ClusterRequest) -> Future[ClusterReply]:
         key = repr(request)
         with self._lock:
             if key not in self._known:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.platforms import resources
-from hera_utils.platforms.kubernetes_http import KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Place
 from hera_utils.preflight.needs import ClaimUse, Thing
@@ -23,11 +23,11 @@ NEW_CLAIM = 30.0
 """Seconds in which a volume may still be on its way to a claim that was just made."""
 
 
-def _get(place: Place, plural: str, name: str) -> KubernetesRequest:
-    return KubernetesRequest("GET", place.core(plural, name))
+def _get(place: Place, plural: str, name: str) -> ClusterRequest:
+    return ClusterRequest("GET", place.core(plural, name))
 
 
-def _not_seen(word: str, name: str, answer: KubernetesReply) -> Finding:
+def _not_seen(word: str, name: str, answer: ClusterReply) -> Finding:
     why = "no right to read it" if answer.status == 403 else answer.message
     return unknown(word, f'{word} "{name}" cannot be looked at ({why})')
 
@@ -57,7 +57,7 @@ def claims(place: Place) -> Iterator[Finding]:
         yield from _claim(place, use, answer)
 
 
-def _claim(place: Place, use: ClaimUse, answer: KubernetesReply) -> Iterator[Finding]:
+def _claim(place: Place, use: ClaimUse, answer: ClusterReply) -> Iterator[Finding]:
     name = use.name
     if answer.reason == "NotFound":
         volume = next((one for one in place.environment.volumes if one.claim_name == name), None)
@@ -98,7 +98,7 @@ def _claim(place: Place, use: ClaimUse, answer: KubernetesReply) -> Iterator[Fin
         yield good("claim", f'claim "{name}" is bound ({", ".join(filter(None, [size, *modes]))})')
 
 
-def _age(answer: KubernetesReply) -> float | None:
+def _age(answer: ClusterReply) -> float | None:
     """How long ago an object was made, by the cluster's own clock; seconds."""
     try:
         born = timestamps.read(answer.body["metadata"]["creationTimestamp"])
@@ -201,7 +201,7 @@ def secrets(place: Place) -> Iterator[Finding]:
         yield from _thing(place, "secret", thing, answer, create)
 
 
-def _thing(place: Place, word: str, thing: Thing, answer: KubernetesReply, create: str) -> Iterator[Finding]:
+def _thing(place: Place, word: str, thing: Thing, answer: ClusterReply, create: str) -> Iterator[Finding]:
     where = "" if thing.where == "environment" else f" ({thing.where} refers to it)"
     if answer.reason == "NotFound":
         yield problem(word, f'{word} "{thing.name}" does not exist{where}', create)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hera_utils.platforms import roles
-from hera_utils.platforms.kubernetes_http import KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.platforms.roles import Right
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Place
@@ -98,17 +98,17 @@ def _of_one(place: Place, account: str) -> Iterator[Finding]:
             yield verdict("account rights", f'service account "{account}" cannot {_listed(these)}: {_what(these)}', fix)
 
 
-def _yes(answer: KubernetesReply) -> bool:
+def _yes(answer: ClusterReply) -> bool:
     return bool((answer.body.get("status") or {}).get("allowed"))
 
 
-def _self_review(place: Place, right: Right) -> KubernetesRequest:
+def _self_review(place: Place, right: Right) -> ClusterRequest:
     return _asked(
         place, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(place.namespace)}, place.by_token
     )
 
 
-def _review(place: Place, account: str, right: Right) -> KubernetesRequest:
+def _review(place: Place, account: str, right: Right) -> ClusterRequest:
     namespace = place.namespace
     spec = {
         "user": f"system:serviceaccount:{namespace}:{account}",
@@ -118,9 +118,9 @@ def _review(place: Place, account: str, right: Right) -> KubernetesRequest:
     return _asked(place, "SubjectAccessReview", spec, False)
 
 
-def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> KubernetesRequest:
+def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> ClusterRequest:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
-    return KubernetesRequest("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
+    return ClusterRequest("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
 
 
 # --- roles, read ---------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _rules_of(place: Place, account: str) -> list[Json] | None:
     paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")
     bindings, found, wide_bindings, wide = (
         answer.body.get("items") or [] if answer.ok else None
-        for answer in place.asker(*(KubernetesRequest("GET", path) for path in paths))
+        for answer in place.asker(*(ClusterRequest("GET", path) for path in paths))
     )
     if bindings is None or found is None:
         return None

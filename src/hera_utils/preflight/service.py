@@ -10,7 +10,7 @@ from urllib.parse import quote
 from hera_utils.argo import timestamps
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.kubernetes_http import KubernetesReply, KubernetesRequest
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
 from hera_utils.preflight.inquiry import Place
 from hera_utils.preflight.limits import breaches
@@ -41,8 +41,8 @@ def namespace(place: Place) -> Iterator[Finding]:
     assert place.asker is not None
     name = quote(place.namespace, safe="")
     itself, account = place.asker(
-        KubernetesRequest("GET", f"api/v1/namespaces/{name}"),
-        KubernetesRequest("GET", place.core("serviceaccounts", "default")),
+        ClusterRequest("GET", f"api/v1/namespaces/{name}"),
+        ClusterRequest("GET", place.core("serviceaccounts", "default")),
     )
     if itself.reason == "NotFound":
         fix = f"kubectl create namespace {place.namespace}, or name another with --argo_namespace or ARGO_NAMESPACE"
@@ -152,7 +152,7 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
     )  # one of the namespace's own is the one that serves it
     answers = place.asker(
         *(
-            KubernetesRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
+            ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
             for one in spaces
         )
     )
@@ -188,7 +188,7 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
         )
 
 
-def _lease(space: str, lease: Json, answers: list[KubernetesReply]) -> Finding:
+def _lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
     # by the cluster's clock: ours may be wrong, and that is told by itself
     from hera_utils.preflight.connectivity import server_time
 
