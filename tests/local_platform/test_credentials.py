@@ -19,7 +19,8 @@ from serving import served
 
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.kubernetes_api.app import kubernetes_app
-from hera_utils.local_platform.serving.credentials import Gate, claims_of, host_name, issue_token, peer_uid
+from hera_utils.local_platform.serving.credentials import Gate, claims_of, host_name, issue_token
+from hera_utils.local_platform.socket_owner import peer_uid
 
 TOKEN = "s3cret-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

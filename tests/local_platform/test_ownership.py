@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.errors import Refused
-from hera_utils.local_platform.kubernetes_api.ownership import BEFORE, apply, changed_otherwise, leaves, owned
+from hera_utils.local_platform.kubernetes_api.ownership import BEFORE, apply, disown_changes, leaves, owners_of
 
 
 def config(**data):
@@ -20,7 +20,7 @@ def test_two_who_apply_keep_what_is_theirs():
     one = applied(None, "ana", a="1")
     two = applied(one, "bob", b="2")
     assert two["data"] == {"a": "1", "b": "2"}
-    assert owned(two) == {"ana": {("data", "a")}, "bob": {("data", "b")}}
+    assert owners_of(two) == {"ana": {("data", "a")}, "bob": {("data", "b")}}
     back = applied(two, "ana")
     assert back["data"] == {"b": "2"}
     assert applied(back, "bob") == {"metadata": {"name": "m", "managedFields": []}}
@@ -36,12 +36,12 @@ def test_a_disagreement_is_a_conflict_unless_forced():
         applied(one, "bob", a="2", b="2")
     forced = applied(one, "bob", force=True, a="2")
     assert forced["data"] == {"a": "2", "b": "1"}
-    assert owned(forced) == {"ana": {("data", "b")}, "bob": {("data", "a")}}
+    assert owners_of(forced) == {"ana": {("data", "b")}, "bob": {("data", "a")}}
 
 
 def test_the_same_value_is_shared_and_outlives_one_of_them():
     both = applied(applied(None, "ana", a="1"), "bob", a="1")
-    assert owned(both) == {"ana": {("data", "a")}, "bob": {("data", "a")}}
+    assert owners_of(both) == {"ana": {("data", "a")}, "bob": {("data", "a")}}
     assert applied(both, "ana")["data"] == {"a": "1"}
 
 
@@ -59,8 +59,8 @@ def test_applying_the_same_changes_nothing_not_even_a_time():
 
 def test_what_is_changed_otherwise_belongs_to_its_applier_no_more():
     one = applied(None, "ana", a="1", b="1")
-    new = changed_otherwise(one, {**one, "data": {"a": "9", "b": "1"}})
-    assert owned(new) == {"ana": {("data", "b")}}
+    new = disown_changes(one, {**one, "data": {"a": "9", "b": "1"}})
+    assert owners_of(new) == {"ana": {("data", "b")}}
     assert applied(new, "bob", a="2")["data"] == {"a": "2", "b": "1"}
 
 
@@ -81,4 +81,4 @@ def test_in_the_end_everybody_has_what_they_said_last(steps):
         assert data.items() <= live.get("data", {}).items(), who
     if live is not None:
         said = {("data", key) for data in last.values() for key in data}
-        assert set(dict(leaves(live))) == said == set().union(*owned(live).values())
+        assert set(dict(leaves(live))) == said == set().union(*owners_of(live).values())

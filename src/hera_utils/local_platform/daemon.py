@@ -25,6 +25,8 @@ from hera_utils.installed import version_of
 from hera_utils.local_platform.server import Serving
 from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
 
+__all__ = ["Serving", "serve", "start_or_join", "status", "stop"]
+
 Json = dict[str, Any]
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -40,11 +42,11 @@ def start_or_join(state: Path, serving: Serving | None = None) -> Json:
     state = state.absolute()
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        known = status(state)
-        if known is not None:
-            if known.get("version") == _version():
-                return known
-            _replace(state, known)
+        server = status(state)
+        if server is not None:
+            if server.get("version") == _version():
+                return server
+            _replace(state, server)
         elif _is_locked(state):
             time.sleep(0.01)  # another client is starting it
         else:
@@ -65,8 +67,8 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
     open_state_folder(state)
     lock = _take_lock(state)
     if lock is None:
-        known = status(state)
-        pid = f" (process {known['pid']})" if known is not None else ""
+        server = status(state)
+        pid = f" (process {server['pid']})" if server is not None else ""
         raise PlatformError(
             f"a server runs on the state folder {state} already{pid}",
             fix="stop it with `hera-utils serve --stop`, or choose another folder with HERA_UTILS_STATE",
@@ -82,28 +84,28 @@ def status(state: Path) -> Json | None:
     """What server.json says, if that server lives and is ready. PlatformError for a folder in which others could write."""
     check_state_folder(state)
     try:
-        known = json.loads((state / "server.json").read_text(encoding="utf-8"))
+        server = json.loads((state / "server.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except NotADirectoryError as error:
         raise unusable(state, error) from error
     except (OSError, ValueError):
         return None
-    if not isinstance(known, dict) or not _is_locked(state):
+    if not isinstance(server, dict) or not _is_locked(state):
         return None
     try:
-        os.kill(int(known["pid"]), 0)  # a killed server's file may still stand there while the next one starts
+        os.kill(int(server["pid"]), 0)  # a killed server's file may still stand there while the next one starts
     except (ProcessLookupError, PermissionError, KeyError, ValueError):
         return None
-    return known
+    return server
 
 
 def stop(state: Path) -> bool:
     """End the server of a state folder; what it runs goes on, and the next server finds it. False: none ran."""
-    known = status(state)
-    if known is None:
+    server = status(state)
+    if server is None:
         return False
-    pid = int(known["pid"])
+    pid = int(server["pid"])
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
@@ -166,7 +168,7 @@ def _start(state: Path, serving: Serving) -> Json | None:
     receiver, sender = os.pipe()
     code = "from hera_utils.local_platform.daemon import background; background()"
     command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving)), str(sender)]
-    with log, open(receiver, "rb", closefd=True) as told:
+    with log, open(receiver, "rb", closefd=True) as answers:
         try:
             process = subprocess.Popen(
                 command,
@@ -182,15 +184,15 @@ def _start(state: Path, serving: Serving) -> Json | None:
         finally:
             os.close(sender)
         _STARTED.append(process)
-        if not select.select([told], [], [], START_SECONDS)[0]:
+        if not select.select([answers], [], [], START_SECONDS)[0]:
             raise PlatformError(f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {log_path}")
-        answer = told.readline()
+        answer = answers.readline()
     if not answer:
         raise PlatformError(f"the local server ended at once: {_last_words(log_path, begin)}", fix=f"see {log_path}")
-    said: Json = json.loads(answer)
-    if "error" in said:
-        raise PlatformError(said["error"], fix=said["fix"])
-    return said.get("ready")
+    outcome: Json = json.loads(answer)
+    if "error" in outcome:
+        raise PlatformError(outcome["error"], fix=outcome["fix"])
+    return outcome.get("ready")
 
 
 def _last_words(log: Path, begin: int) -> str:
@@ -213,7 +215,7 @@ def background() -> None:
 
     _log_to_stderr()
     try:
-        serve(state, serving, ready=lambda known: tell({"ready": known}))
+        serve(state, serving, ready=lambda server: tell({"ready": server}))
     except HeraUtilsError as error:
         tell({"taken": True} if _is_locked(state) else {"error": error.message, "fix": error.fix})
         raise SystemExit(error.exit_status) from None
@@ -225,15 +227,15 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
-def _replace(state: Path, known: Json) -> None:
+def _replace(state: Path, server: Json) -> None:
     """Stop an idle server of another version; PlatformError when it is executing something."""
     from hera_utils.local_platform.storage.journal import count_unfinished_runs
 
-    going_on = count_unfinished_runs(state / "journal.sqlite")
-    if going_on:
+    running = count_unfinished_runs(state / "journal.sqlite")
+    if running:
         raise PlatformError(
-            f"the local server on {state} is of version {known.get('version')}, this is {_version()}, and it is executing"
-            f" {going_on} workflow(s)",
+            f"the local server on {state} is of version {server.get('version')}, this is {_version()}, and it is executing"
+            f" {running} workflow(s)",
             fix="wait until they have ended, or stop it with `hera-utils serve --stop`: the next server goes on with them",
         )
     stop(state)

@@ -127,8 +127,8 @@ class LocalPlatform:
         rest = {key: document[key] for key in ("spec", "status")}
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
-            born = objects.born("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
-            run = Run({**born, **rest})
+            created = objects.new_object("Workflow", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            run = Run({**created, **rest})
             if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             self._controller.enter(turn, run, RetryRequested(turn.at, seed(), **how))
@@ -203,10 +203,10 @@ class LocalPlatform:
             if kind == "Job":
                 job = jobs.create(self._controller.lifecycle, turn, namespace, document, dry_run=dry_run)
                 return lambda: job
-            born = objects.born(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            created = objects.new_object(kind, namespace, document, uid=new_uid(), at=turn.at, seed=seed())
             if kind in objects.ARGO_KINDS:
-                check_stored(born, kind)
-            stored = objects.stored(kind, born, turn.version)
+                check_stored(created, kind)
+            stored = objects.as_stored(kind, created, turn.version)
             if turn.look(kind, stored.namespace, stored.name) is not None:
                 raise objects.already_exists(kind, stored.name)
             if not dry_run:
@@ -228,8 +228,8 @@ class LocalPlatform:
             known = turn.look(kind, place, name)
             if known is None:
                 raise objects.not_found(kind, name)
-            stored = objects.stored(
-                kind, objects.replaced(kind, json.loads(known.text), document, turn.at), turn.version
+            stored = objects.as_stored(
+                kind, objects.replacement(kind, json.loads(known.text), document, turn.at), turn.version
             )
             turn.put(stored)
             self._follow(turn, stored)
@@ -241,7 +241,7 @@ class LocalPlatform:
         """What a user may change of a workflow or a pod that is executed: labels, annotations; to suspend or stop a workflow."""
         stored = self.get(kind, namespace, name)
         old = json.loads(stored.text)
-        new = objects.replaced(kind, old, document, 0.0)["metadata"]
+        new = objects.replacement(kind, old, document, 0.0)["metadata"]
         labels, annotations = new.get("labels") or {}, new.get("annotations") or {}
         if kind == "Workflow":
             for event in edits.events_of(old.get("spec") or {}, document.get("spec") or {}, name):
@@ -265,8 +265,8 @@ class LocalPlatform:
         """What the creation or change of an object leads to."""
         if stored.kind == "Namespace" and turn.look("ServiceAccount", stored.name, "default") is None:
             account = {"metadata": {"name": "default"}}
-            born = objects.born("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
-            turn.put(objects.stored("ServiceAccount", born, turn.version))
+            created = objects.new_object("ServiceAccount", stored.name, account, uid=new_uid(), at=turn.at, seed=seed())
+            turn.put(objects.as_stored("ServiceAccount", created, turn.version))
         elif stored.kind in ("ConfigMap", "Secret", "PersistentVolumeClaim"):
             turn.after_write.append(lambda: self._launcher.objects_changed(stored.kind, stored.namespace))
             if stored.kind == "ConfigMap":
@@ -305,12 +305,14 @@ class LocalPlatform:
         first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
-            born = objects.born("Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed())
-            run = Run(admitted.born(born))
+            created = objects.new_object(
+                "Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed()
+            )
+            run = Run(admitted.with_warnings(created))
             if self._controller.is_name_used(run.namespace, run.name):
                 raise objects.already_exists("Workflow", run.name)
             if dry_run:
-                answer = objects.stored("Workflow", born, turn.version)
+                answer = objects.as_stored("Workflow", created, turn.version)
                 return lambda: answer
             started = dataclasses.replace(first, at=turn.at, seed=seed())
             self._controller.enter(turn, run, started, warnings=admitted.warnings)

@@ -56,13 +56,13 @@ def run(state: Path, serving: Serving, *, version: str, ready: Callable[[Json], 
 
     platform = LocalPlatform(state)
     try:
-        known = _write_files(state, serving, sockets, version)
-        asyncio.run(_serve(platform, serving, sockets, known, ready))
+        server_json = _write_files(state, serving, sockets, version)
+        asyncio.run(_serve(platform, serving, sockets, server_json, ready))
     finally:
         (state / "server.json").unlink(missing_ok=True)
         platform.close()
-        for one in sockets:
-            one.close()
+        for listener in sockets:
+            listener.close()
 
 
 def _listen(serving: Serving) -> list[socket.socket]:
@@ -72,36 +72,36 @@ def _listen(serving: Serving) -> list[socket.socket]:
             f"the local platform listens to this machine only, not to {serving.host}",
             fix="use 127.0.0.1, or leave it out",
         )
-    found: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     try:
         if serving.port is None:
             try:
-                found.append(_bind(ARGO_PORT))
+                sockets.append(_bind(ARGO_PORT))
             except OSError:
-                found.append(_bind(0))
+                sockets.append(_bind(0))
         else:
-            found.append(_bind_exactly(serving.port, "--port"))
-        wanted = serving.kubernetes_port
-        found.append(_bind(0) if wanted is None else _bind_exactly(wanted, "--kubernetes-port"))
-        found.append(_bind(0))
+            sockets.append(_bind_exactly(serving.port, "--port"))
+        port = serving.kubernetes_port
+        sockets.append(_bind(0) if port is None else _bind_exactly(port, "--kubernetes-port"))
+        sockets.append(_bind(0))
     except BaseException:
-        for one in found:
-            one.close()
+        for listener in sockets:
+            listener.close()
         raise
-    return found
+    return sockets
 
 
 def _bind(port: int) -> socket.socket:
     # With its protocol named: asyncio turns off Nagle's algorithm (40 ms for each answer) only for sockets that say they are TCP.
-    one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", port))
-        one.listen(256)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(256)
     except BaseException:
-        one.close()
+        listener.close()
         raise
-    return one
+    return listener
 
 
 def _bind_exactly(port: int, flag: str) -> socket.socket:
@@ -121,7 +121,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
     """What clients need to know. The token is new with each start: whoever took a dead server's port, and was sent one, has nothing."""
     from hera_utils.local_platform.pods.images import ImageTable
 
-    argo, plain, tls = (one.getsockname()[1] for one in sockets)
+    argo, plain, tls = (listener.getsockname()[1] for listener in sockets)
     token = secrets.token_urlsafe(32)
     try:
         (state / "token").unlink(missing_ok=True)  # an older version kept its token there
@@ -190,7 +190,7 @@ async def _serve(
     platform: LocalPlatform,
     serving: Serving,
     sockets: list[socket.socket],
-    known: Json,
+    server_json: Json,
     ready: Callable[[Json], None],
 ) -> None:
     from hera_utils.local_platform.argo_api.app import argo_app
@@ -199,7 +199,7 @@ async def _serve(
     loop.set_default_executor(ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler"))
     attention = Attention()
     state = platform.state
-    token = str(known["token"])
+    token = str(server_json["token"])
     tls = certificate(state / "tls")
     argo = attention.around(argo_app(platform, token))
     kubernetes = attention.around(_kubernetes_app(platform, token))
@@ -214,14 +214,17 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stop)
-    tasks = [asyncio.ensure_future(server.serve(sockets=[one])) for server, one in zip(servers, sockets, strict=True)]
+    tasks = [
+        asyncio.ensure_future(server.serve(sockets=[listener]))
+        for server, listener in zip(servers, sockets, strict=True)
+    ]
     while not all(server.started for server in servers):
         await asyncio.sleep(0.002)
         for task in tasks:
             if task.done():
                 task.result()
-    write_private(state / "server.json", (json.dumps(known, indent=2) + "\n").encode())
-    ready(known)
+    write_private(state / "server.json", (json.dumps(server_json, indent=2) + "\n").encode())
+    ready(server_json)
     watcher = asyncio.ensure_future(_watch_idleness(platform, attention, serving.idle_seconds, stop))
     await asyncio.gather(*tasks)
     watcher.cancel()

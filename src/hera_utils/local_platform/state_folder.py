@@ -28,10 +28,10 @@ def open_state_folder(state: Path) -> None:
         raise unusable(state, error) from error
     check_state_folder(state)
     with contextlib.suppress(OSError):  # who opens it says what is wrong
-        for path, found in _entries(state, 1):
-            kept = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
-            if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o777 & ~kept:
-                os.chmod(path, found.st_mode & kept)
+        for path, status in _entries(state, 1):
+            mode = 0o700 if stat.S_ISDIR(status.st_mode) else 0o600
+            if not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o777 & ~mode:
+                os.chmod(path, status.st_mode & mode)
 
 
 def private(path: str, flags: int) -> int:
@@ -51,21 +51,21 @@ def write_private(path: Path, data: bytes) -> None:
 def check_state_folder(state: Path) -> None:
     """Whether what stands in the folder may be believed; nothing to say of one that is not there."""
     try:
-        found = os.stat(state)
+        status = os.stat(state)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise unusable(state, error) from error
-    if not stat.S_ISDIR(found.st_mode) or not hasattr(os, "geteuid"):
+    if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "geteuid"):
         return  # who opens it says what it is
-    if found.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
-    loose = found.st_mode & OTHERS
+    loose = status.st_mode & OTHERS
     with contextlib.suppress(FileNotFoundError):  # removed meanwhile
         _refuse_what_others_wrote(state, reached=bool(loose & 0o011), deeply=bool(loose))
     if loose:
         try:
-            os.chmod(state, found.st_mode & 0o700)
+            os.chmod(state, status.st_mode & 0o700)
         except OSError as error:
             raise unusable(state, error) from error
         log.warning(
@@ -75,13 +75,13 @@ def check_state_folder(state: Path) -> None:
 
 def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> None:
     """reached: whether others could go into the folder. deeply: whether to look below it as well."""
-    for path, found in _entries(state, 3 if deeply else 1):
-        if found.st_uid != os.geteuid():
+    for path, status in _entries(state, 3 if deeply else 1):
+        if status.st_uid != os.geteuid():
             raise PlatformError(
                 f"{path} in the state folder was written by another user of this machine",
                 fix="remove it if you did not expect it, or choose another folder with HERA_UTILS_STATE",
             )
-        if reached and stat.S_ISREG(found.st_mode) and found.st_mode & 0o022:
+        if reached and stat.S_ISREG(status.st_mode) and status.st_mode & 0o022:
             raise PlatformError(
                 f"{path} in the state folder could be written to by other users of this machine",
                 fix=f"look whether it is as you left it, then: chmod -R go= {state}; or choose another folder with HERA_UTILS_STATE",
@@ -93,12 +93,12 @@ def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             try:
-                found = entry.stat(follow_symlinks=False)
+                status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            yield Path(entry.path), found
-            told = folder.name == "pods" or entry.name in ("pods", "tls")
-            if depth > 1 and told and stat.S_ISDIR(found.st_mode):
+            yield Path(entry.path), status
+            below = folder.name == "pods" or entry.name in ("pods", "tls")
+            if depth > 1 and below and stat.S_ISDIR(status.st_mode):
                 yield from _entries(Path(entry.path), depth - 1)
 
 

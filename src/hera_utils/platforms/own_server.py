@@ -16,7 +16,7 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
-from hera_utils.local_platform.serving.credentials import end_uid
+from hera_utils.local_platform.socket_owner import end_uid
 
 _PAUSES = (0.0, 0.001, 0.01, 0.1)  # seconds: the kernel may list a connection a moment after it is there
 

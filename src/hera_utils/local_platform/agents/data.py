@@ -30,7 +30,7 @@ class DataAgent:
             )
         place = launch.places.get("source")
         try:
-            found: Any = remote.keys(place) if place else self._local(launch, source)
+            paths: Any = remote.keys(place) if place else self._local(launch, source)
         except HeraUtilsError as error:
             message = (
                 "unable to process data template: unable to process data source: unable to source artifact paths: "
@@ -38,8 +38,8 @@ class DataAgent:
             raise Failed(message + error.message) from error
         for number, step in enumerate(data.get("transformation") or ()):
             if step.get("expression"):
-                found = _transformed(str(step["expression"]), found, number)
-        return {"result": json.dumps(found, separators=(",", ":"), ensure_ascii=False)}
+                paths = _transformed(str(step["expression"]), paths, number)
+        return {"result": json.dumps(paths, separators=(",", ":"), ensure_ascii=False)}
 
     def _local(self, launch: Launch, source: Json) -> list[str]:
         store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))

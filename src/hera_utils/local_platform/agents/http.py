@@ -102,8 +102,8 @@ def _proxies(url: str) -> dict[str, str]:
 
     if is_loopback(urlsplit(url).hostname or ""):
         return {}
-    found: dict[str, str] = get_environ_proxies(url)
-    return found
+    proxies: dict[str, str] = get_environ_proxies(url)
+    return proxies
 
 
 def _authorities() -> str | bool:
@@ -114,18 +114,18 @@ def _authorities() -> str | bool:
 def _reason(error: Exception) -> str:
     """The innermost cause, in a few words."""
     text = str(error)
-    for known in ("Connection refused", "Name or service not known", "Temporary failure in name resolution"):
-        if known in text:
-            return known.lower() if known == "Connection refused" else known
+    for phrase in ("Connection refused", "Name or service not known", "Temporary failure in name resolution"):
+        if phrase in text:
+            return phrase.lower() if phrase == "Connection refused" else phrase
     return text
 
 
 def _grouped(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     """Headers as Go has them: canonical name → values."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name, value in headers:
-        found.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)
-    return found
+        groups.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)
+    return groups
 
 
 def _holds(condition: str, scope: Json) -> bool:

@@ -39,7 +39,7 @@ class Fields(Mapping[str, str]):
         return value
 
     def __getitem__(self, path: str) -> str:
-        return shown(self._find(path))
+        return as_text(self._find(path))
 
     def __contains__(self, path: object) -> bool:
         try:
@@ -75,7 +75,7 @@ def condition_text(requirement: Requirement) -> str:
     return f"{requirement.key}{sign}{values}"
 
 
-def shown(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as text: strings as they are, the rest as JSON."""
     if isinstance(value, str):
         return value
@@ -89,7 +89,7 @@ def json_path(document: Any, template: str) -> str:
     for literal, path in re.findall(r"([^{]*)(?:\{([^}]*)\})?", text):
         result.append(literal)
         if path:
-            result.append(" ".join(shown(value) for value in _walk(document, path.strip())))
+            result.append(" ".join(as_text(value) for value in _walk(document, path.strip())))
     return "".join(result)
 
 

@@ -45,21 +45,21 @@ class _Flags:
 
     @classmethod
     def read(cls, flags: list[str]) -> _Flags:
-        found, rest = cls(), list(flags)
+        parsed, rest = cls(), list(flags)
         while rest:
             word = rest.pop(0)
             name, equals, value = word.partition("=")
             if name in ("--selector", "-l", "--namespace", "-n"):
                 text = value if equals else (rest.pop(0) if rest else "")
                 if name in ("--selector", "-l"):
-                    found.selector = text
+                    parsed.selector = text
                 else:
-                    found.namespace = text
+                    parsed.namespace = text
             elif name == "--ignore-not-found":
-                found.ignore_not_found = value != "false"
+                parsed.ignore_not_found = value != "false"
             elif not word.startswith("-"):
-                found.words.append(word)
-        return found
+                parsed.words.append(word)
+        return parsed
 
 
 class ResourceAgent:
@@ -70,16 +70,16 @@ class ResourceAgent:
         """Outputs: the parameters that the template reads of the object."""
         template: Json = launch.template["resource"]
         try:
-            found = _Action(self._platform, launch, template).perform()
-            if found is not None:
-                self._wait(template, found, stop)
-            return {"parameters": self._parameters(launch, found)}
+            place = _Action(self._platform, launch, template).perform()
+            if place is not None:
+                self._wait(template, place, stop)
+            return {"parameters": self._parameters(launch, place)}
         except Failed as failed:
             raise Failed(f"no more retries {failed}") from failed
         except HeraUtilsError as error:
             raise Failed(error.message) from error
 
-    def _wait(self, template: Json, found: tuple[str, str, str], stop: Stop) -> None:
+    def _wait(self, template: Json, place: tuple[str, str, str], stop: Stop) -> None:
         """Until the conditions say how it went."""
         success, failure = str(template.get("successCondition") or ""), str(template.get("failureCondition") or "")
         if not success and not failure:
@@ -87,7 +87,7 @@ class ResourceAgent:
         conditions = _condition("success", success), _condition("fail", failure)
         while True:
             try:
-                document = json.loads(self._platform.get(*found).text)
+                document = json.loads(self._platform.get(*place).text)
             except Refused as refused:
                 text = "The resource has been deleted while its status was still being checked. Will not be retried: "
                 raise InvalidWorkflow(text + refused.message) from refused
@@ -96,16 +96,16 @@ class ResourceAgent:
             if stop.wait(POLL_SECONDS):
                 raise InvalidWorkflow("the wait for the resource was ended")
 
-    def _parameters(self, launch: Launch, found: tuple[str, str, str] | None) -> list[Json]:
+    def _parameters(self, launch: Launch, place: tuple[str, str, str] | None) -> list[Json]:
         outputs = (launch.template.get("outputs") or {}).get("parameters") or ()
         parameters = []
         document: Json = {}
-        if found is not None and outputs:
-            stored = self._platform.get(*found)
-            document = {**_type_of(found[0]), **json.loads(stored.text)}
+        if place is not None and outputs:
+            stored = self._platform.get(*place)
+            document = {**_type_of(place[0]), **json.loads(stored.text)}
         for parameter in outputs:
             source = parameter.get("valueFrom") or {}
-            if found is None:
+            if place is None:
                 value = str(source.get("default") or "")
             elif source.get("jsonPath"):
                 value = queries.json_path(document, str(source["jsonPath"]))
@@ -202,15 +202,15 @@ class _Action:
         kind, version = str(manifest.get("kind") or ""), str(manifest.get("apiVersion") or "")
         if not kind and self.flags.words:
             word = self.flags.words[0].partition("/")[0].partition(".")[0].lower()
-            for one in RESOURCES:
-                if word in (one.plural, one.singular, *one.short):
-                    return one
+            for resource in RESOURCES:
+                if word in (resource.plural, resource.singular, *resource.short):
+                    return resource
             raise Failed(f'error: the server doesn\'t have a resource type "{word}"')
         if not kind or not version:
             raise Failed(self._undecodable(manifest))
-        for one in RESOURCES:
-            if (one.kind, one.group_version) == (kind, version):
-                return one
+        for resource in RESOURCES:
+            if (resource.kind, resource.group_version) == (kind, version):
+                return resource
         name = str((manifest.get("metadata") or {}).get("name") or "")
         namespace = str((manifest.get("metadata") or {}).get("namespace") or "")
         raise Failed(

@@ -34,9 +34,10 @@ from hera_utils.local_platform.argo_api.answers import (
 from hera_utils.local_platform.argo_api.request import ArgoRequest, parse_body
 from hera_utils.local_platform.page import page_response
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.serving.credentials import Address, Gate
+from hera_utils.local_platform.serving.credentials import Gate
 from hera_utils.local_platform.serving.http import EventResponse, lifespan, raw_path_of, read_body
 from hera_utils.local_platform.serving.watch import WatchHistory
+from hera_utils.local_platform.socket_owner import Address
 
 log = logging.getLogger("hera_utils.server")
 

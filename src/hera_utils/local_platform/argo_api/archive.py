@@ -109,7 +109,7 @@ def retry(request: ArgoRequest) -> Reply:
 
 def _find(request: ArgoRequest, namespace: str, name: str) -> Json:
     archive = request.platform.archive
-    document = archive.document(archive.named(namespace, name) if name else request.path.get("uid", ""))
+    document = archive.document(archive.uid_of(namespace, name) if name else request.path.get("uid", ""))
     if document is None:
         raise Refused(NOT_FOUND, "not found")
     return document

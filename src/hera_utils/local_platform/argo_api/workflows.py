@@ -86,15 +86,15 @@ def delete(request: ArgoRequest) -> Reply:
 def enumerate(request: ArgoRequest) -> Reply:
     options = request.list_options
     offset = _offset(options)
-    chosen = _WorkflowFilter(request, options)
+    filter_ = _WorkflowFilter(request, options)
     nodes = not request.fields.will_exclude("items.status.nodes")
-    every, version = request.platform.list("Workflow", request.namespace or chosen.namespace, nodes=nodes)
-    found: list[tuple[Json, str]] = []
+    every, version = request.platform.list("Workflow", request.namespace or filter_.namespace, nodes=nodes)
+    selected: list[tuple[Json, str]] = []
     for stored in every:
-        if chosen.by_name(stored) and chosen.by_metadata(metadata := metadata_of(stored.text)):
-            found.append((metadata, stored.text))
-    documents = [(metadata, json.loads(text)) for metadata, text in found]
-    documents = [one for one in documents if chosen.by_status(one[1].get("status") or {})]
+        if filter_.by_name(stored) and filter_.by_metadata(metadata := metadata_of(stored.text)):
+            selected.append((metadata, stored.text))
+    documents = [(metadata, json.loads(text)) for metadata, text in selected]
+    documents = [one for one in documents if filter_.by_status(one[1].get("status") or {})]
     # Argo pages through workflows youngest first and sorts only each page.
     documents.sort(
         key=lambda one: (str(one[1].get("status", {}).get("startedAt") or "9"), one[0].get("name", "")), reverse=True
@@ -106,7 +106,7 @@ def enumerate(request: ArgoRequest) -> Reply:
     head: Json = {"resourceVersion": str(version)}
     if remaining:
         head["continue"] = str(offset + len(items))
-    if chosen.count_remaining:
+    if filter_.count_remaining:
         head["remainingItemCount"] = remaining
     return request.fields.workflow_list({"metadata": head, "items": items or None})
 

@@ -42,7 +42,7 @@ class Admitted:
     warnings: tuple[str, ...]
     repository: Json = field(default_factory=dict)
 
-    def born(self, document: Json) -> Json:
+    def with_warnings(self, document: Json) -> Json:
         """The document as it is stored, once it has its name: with the warnings. Raises Refused for what Kubernetes does not store."""
         check_stored(document)
         status = document.setdefault("status", {})
@@ -126,10 +126,10 @@ class Admission:
 
     def _config_maps(self, namespace: str) -> dict[str, dict[str, str]]:
         """The config maps that may hold parameters, by name: those with the label Parameter."""
-        found: dict[str, dict[str, str]] = {}
+        config_maps: dict[str, dict[str, str]] = {}
         for stored in self._read_model.objects("ConfigMap", namespace):
             if PARAMETER_LABEL in stored.text:
                 document = json.loads(stored.text)
                 if (document["metadata"].get("labels") or {}).get(PARAMETER_LABEL) == "Parameter":
-                    found[stored.name] = dict(document.get("data") or {})
-        return found
+                    config_maps[stored.name] = dict(document.get("data") or {})
+        return config_maps

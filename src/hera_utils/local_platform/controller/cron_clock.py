@@ -109,28 +109,30 @@ class CronClock:
 
     def _gather(self) -> list[ObjectChange] | None:
         """The changes that wait, the last one of each object, after waiting for one or for a time that is due."""
-        found: dict[tuple[str, str], ObjectChange] = {}
+        changes: dict[tuple[str, str], ObjectChange] = {}
         due = [entry.next for entry in self._entries.values() if entry.next is not None]
         try:
             change = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
             while change is not None:
-                first = found.pop((change.stored.kind, change.stored.uid), change)
-                kept = first.type == "ADDED" and change.type == "MODIFIED"
-                found[change.stored.kind, change.stored.uid] = ObjectChange("ADDED", change.stored) if kept else change
+                earlier = changes.pop((change.stored.kind, change.stored.uid), change)
+                is_new = earlier.type == "ADDED" and change.type == "MODIFIED"
+                changes[change.stored.kind, change.stored.uid] = (
+                    ObjectChange("ADDED", change.stored) if is_new else change
+                )
                 change = self._inbox.get_nowait()
             return None
         except queue.Empty:
-            return list(found.values())
+            return list(changes.values())
 
     def _begin(self) -> None:
-        known = self._read_model.objects("CronWorkflow")
-        if not known:
+        stored_crons = self._read_model.objects("CronWorkflow")
+        if not stored_crons:
             return
-        for stored in known:
+        for stored in stored_crons:
             self._entries[stored.namespace, stored.name] = _Entry(stored.uid)
         for record in self._read_model.runs():
             self._know(record.uid)
-        for stored in known:
+        for stored in stored_crons:
             self._guarded(lambda stored=stored: self._settle((stored.namespace, stored.name)))  # type: ignore[misc]
             self._guarded(lambda stored=stored: self._schedule((stored.namespace, stored.name)))  # type: ignore[misc]
 
@@ -283,8 +285,8 @@ class CronClock:
                 if value is not None:
                     document["metadata"][part] = {**(old["metadata"].get(part) or {}), name: value}
             if document != old:
-                replaced = objects.replaced("CronWorkflow", old, document, turn.at)
-                turn.put(objects.stored("CronWorkflow", replaced, turn.version))
+                replaced = objects.replacement("CronWorkflow", old, document, turn.at)
+                turn.put(objects.as_stored("CronWorkflow", replaced, turn.version))
             return lambda: None
 
         self._controller.call(act)

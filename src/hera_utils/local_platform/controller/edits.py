@@ -39,9 +39,9 @@ def events_of(old: Json, new: Json, name: str) -> list[Event]:
             name,
             f"spec.{changed[0]}: Forbidden: a workflow that runs on the local platform cannot be rewritten",
         )
-    found: list[Event] = []
+    events: list[Event] = []
     if bool(old.get("suspend")) != bool(new.get("suspend")):
-        found.append(SuspendRequested(0.0) if new.get("suspend") else ResumeRequested(0.0))
+        events.append(SuspendRequested(0.0) if new.get("suspend") else ResumeRequested(0.0))
     if new.get("shutdown") and new["shutdown"] != old.get("shutdown"):
-        found.append(ShutdownRequested(0.0, strategy=str(new["shutdown"])))
-    return found
+        events.append(ShutdownRequested(0.0, strategy=str(new["shutdown"])))
+    return events

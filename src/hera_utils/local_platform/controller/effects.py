@@ -273,18 +273,18 @@ class Effects:
         try:
             if known is not None:
                 old = json.loads(known.text)
-                document = objects.completed(kind, objects.merged(old, manifest), turn.at)
+                document = objects.complete_object(kind, objects.merged(old, manifest), turn.at)
                 document["metadata"] = {
                     **old["metadata"],
                     **(manifest.get("metadata") or {}),
                     "uid": old["metadata"]["uid"],
                 }
             else:
-                document = objects.born(kind, run.namespace, manifest, uid=new_uid(), at=turn.at, seed=seed())
+                document = objects.new_object(kind, run.namespace, manifest, uid=new_uid(), at=turn.at, seed=seed())
         except HeraUtilsError as error:
             self.record_event(turn, about(run), "Warning", "WorkflowObjectRefused", error.message)
             return []
-        turn.put(objects.stored(kind, document, turn.version))
+        turn.put(objects.as_stored(kind, document, turn.version))
         turn.after_write.append(lambda: self._launcher.objects_changed(kind, run.namespace))
         return self.limits_changed(turn) if kind == "ConfigMap" else []
 
@@ -315,8 +315,8 @@ class Effects:
             "firstTimestamp": time, "lastTimestamp": time, "source": {"component": "workflow-controller"},
         }  # fmt: skip
         with contextlib.suppress(HeraUtilsError):
-            born = objects.born("Event", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
-            turn.put(objects.stored("Event", born, turn.version))
+            created = objects.new_object("Event", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+            turn.put(objects.as_stored("Event", created, turn.version))
 
     # --- the end ------------------------------------------------------------------------------------------------------
     def finish(self, turn: Turn, active: Active, command: c.Finish) -> EventsOfRuns:

@@ -33,8 +33,8 @@ class JobPods(Protocol):
 
 def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
     """Enter a Job and its first pods into the turn. Raises Refused or UnsupportedError."""
-    born = objects.born("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
-    metadata, spec = born["metadata"], born["spec"]
+    created = objects.new_object("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
+    metadata, spec = created["metadata"], created["spec"]
     uid, name = metadata["uid"], metadata["name"]
     labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
     labels |= {"controller-uid": uid, "job-name": name}
@@ -43,14 +43,14 @@ def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run
     inner["labels"] = {**(inner.get("labels") or {}), **labels}
     template["metadata"] = inner
     selector = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    born["spec"] = {**_DEFAULTS, **spec, "template": template, "selector": selector}
+    created["spec"] = {**_DEFAULTS, **spec, "template": template, "selector": selector}
     if "completions" not in spec and "parallelism" not in spec:
-        born["spec"]["completions"] = 1
-    born["status"] = {"startTime": timestamps.text(turn.at), "uncountedTerminatedPods": {}}
-    stored = objects.stored("Job", born, turn.version)
+        created["spec"]["completions"] = 1
+    created["status"] = {"startTime": timestamps.text(turn.at), "uncountedTerminatedPods": {}}
+    stored = objects.as_stored("Job", created, turn.version)
     if turn.look("Job", stored.namespace, stored.name) is not None:
         raise objects.already_exists("Job", stored.name)
-    return stored if dry_run else _go_on(pods, turn, born)
+    return stored if dry_run else _go_on(pods, turn, created)
 
 
 def _checked(document: Json) -> Json:
@@ -127,7 +127,7 @@ def _go_on(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
             status[word] = status["active"]
     for _ in range(new):  # first of all: a template that is refused leaves no Job behind
         pods.create_pod(turn, document["metadata"]["namespace"], _pod_of(document))
-    stored = objects.stored("Job", document, turn.version)
+    stored = objects.as_stored("Job", document, turn.version)
     turn.put(stored)
     return stored
 

@@ -246,8 +246,8 @@ def _new_body(turn: Turn, namespace: str, document: Json) -> Json:
     """The document as it is stored: its metadata first, without a resource version."""
     name = str((document.get("metadata") or {}).get("name") or "")
     spec = objects.check_pod_spec("Pod", name, document.get("spec"), "spec")
-    born = objects.born("Pod", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
-    metadata = {key: value for key, value in born["metadata"].items() if key != "resourceVersion"}
+    created = objects.new_object("Pod", namespace, document, uid=new_uid(), at=turn.at, seed=seed())
+    metadata = {key: value for key, value in created["metadata"].items() if key != "resourceVersion"}
     defaults = {"nodeName": NODE, "restartPolicy": "Always", "serviceAccountName": "default"}
     return {"metadata": metadata, "spec": {**defaults, **spec}}
 

@@ -168,17 +168,17 @@ class Turn:
         journal.put_many("hide_pod", [(uid,) for uid in self.hidden])
 
 
-def _in_order(fresh: list[str], known: Json) -> list[str]:
+def _in_order(fresh: list[str], document_nodes: Json) -> list[str]:
     """New nodes in the order in which the document has them; they are its last ones, so the others are not looked at."""
     if len(fresh) < 2:
         return fresh
-    wanted, found = set(fresh), list[str]()
-    for node in reversed(known):
-        if node in wanted:
-            found.append(node)
-            if len(found) == len(fresh):
+    unplaced, ordered = set(fresh), list[str]()
+    for node in reversed(document_nodes):
+        if node in unplaced:
+            ordered.append(node)
+            if len(ordered) == len(fresh):
                 break
-    return found[::-1]
+    return ordered[::-1]
 
 
 def _update(active: Active, version: int, at: float) -> RunUpdate:
@@ -190,15 +190,15 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
     metadata["generation"] = int(metadata.get("generation", 0)) + 1
     status = document.setdefault("status", {})
     update = RunUpdate(old, False, active.fresh, encode(run.memory), {}, active.positions)
-    nodes, known = update.nodes, run.nodes
+    nodes, document_nodes = update.nodes, run.nodes
     for node in changed:
-        if node in known:
-            nodes[node] = _node_text(active, update, node, known[node])
-    for node in _in_order([node for node in nodes if node not in active.positions], known):
+        if node in document_nodes:
+            nodes[node] = _node_text(active, update, node, document_nodes[node])
+    for node in _in_order([node for node in nodes if node not in active.positions], document_nodes):
         active.positions[node] = active.following
         active.following += 1
     for node in removed:
-        if node in known:
+        if node in document_nodes:
             continue
         nodes[node] = None
         active.positions.pop(node, None)
@@ -226,24 +226,24 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
 def _node_text(active: Active, update: RunUpdate, node_id: str, node: Json) -> str:
     """The text of a node's row; its children are left out when they are many, and what is new of them is noted."""
     children: list[str] = node.get("children") or []
-    known = active.children.get(node_id)
+    written = active.children.get(node_id)
     if len(children) < MANY:
-        if known is not None:
+        if written is not None:
             del active.children[node_id]
             update.childless.append(node_id)
         return encode(node)
-    same = known is not None and known.count <= len(children)
-    if known is None or not same or (known.first, known.last) != (children[0], children[known.count - 1]):
+    same = written is not None and written.count <= len(children)
+    if written is None or not same or (written.first, written.last) != (children[0], children[written.count - 1]):
         update.childless.append(node_id)
-        known = active.children[node_id] = Children(0, children[0], "", "")
-    fresh = children[known.count :]
+        written = active.children[node_id] = Children(0, children[0], "", "")
+    fresh = children[written.count :]
     if fresh:
-        update.children += [(node_id, known.count + place, child) for place, child in enumerate(fresh)]
+        update.children += [(node_id, written.count + place, child) for place, child in enumerate(fresh)]
         added = encode(fresh)[1:-1]
-        known.text = f"{known.text},{added}" if known.text else added
-        known.count, known.last = len(children), children[-1]
+        written.text = f"{written.text},{added}" if written.text else added
+        written.count, written.last = len(children), children[-1]
     own = encode({key: value for key, value in node.items() if key != "children"})
-    update.whole_nodes[node_id] = with_children(own, known.text)
+    update.whole_nodes[node_id] = with_children(own, written.text)
     return own
 
 

@@ -78,25 +78,25 @@ def _resources(group: str, version: str) -> Json:
     for resource in RESOURCES:
         if (resource.group, resource.version) != (group, version):
             continue
-        one: Json = {
+        entry: Json = {
             "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
             "kind": resource.kind, "verbs": list(resource.verbs),
         }  # fmt: skip
         if resource.kind in ("Pod", "Workflow"):
-            one["categories"] = ["all"]
+            entry["categories"] = ["all"]
         if resource.short:
-            one["shortNames"] = list(resource.short)
-        listed.append(one)
+            entry["shortNames"] = list(resource.short)
+        listed.append(entry)
         listed += [_subresource(resource, name) for name in resource.subresources]
     name = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
 
 
 def _subresource(resource: Resource, name: str) -> Json:
-    one: Json = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
+    entry: Json = {"name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced}
     if name == "token":
-        return {**one, "group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"]}
-    return {**one, "kind": resource.kind, "verbs": ["get"]}
+        return {**entry, "group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"]}
+    return {**entry, "kind": resource.kind, "verbs": ["get"]}
 
 
 def _openapi(group: str, version: str) -> Json:

@@ -12,7 +12,7 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED
 from hera_utils.argo.selectors import field_selector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.local_platform.kubernetes_api.ownership import apply, changed_otherwise
+from hera_utils.local_platform.kubernetes_api.ownership import apply, disown_changes
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.watch import ObjectSelector
@@ -49,7 +49,7 @@ def get(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     return 200, typed_text(target.resource, platform.get(target.resource.kind, target.namespace, target.name))
 
 
-def wanted(request: KubernetesRequest) -> ObjectSelector:
+def selector_of(request: KubernetesRequest) -> ObjectSelector:
     fields = field_selector(request.query.get("fieldSelector", ""))
     if request.target.name:  # watch of one object in the old style
         fields = field_selector(f"metadata.name={request.target.name}")
@@ -59,17 +59,17 @@ def wanted(request: KubernetesRequest) -> ObjectSelector:
 
 def enumerate(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     """A list in pages (`limit`, `continue`). A page's token is the place after its last object, so pages need nothing kept."""
-    resource, choice = request.target.resource, wanted(request)
+    resource, selector = request.target.resource, selector_of(request)
     every, version = platform.list(resource.kind, request.target.namespace)
-    found = [stored for stored in every if choice.names(stored) and choice.matches(stored.text)]
+    selected = [stored for stored in every if selector.names(stored) and selector.matches(stored.text)]
     after = _place(request.query.get("continue", ""))
     if after:
-        found = [stored for stored in found if (stored.namespace, stored.name) > after]
+        selected = [stored for stored in selected if (stored.namespace, stored.name) > after]
     limit = request.number("limit")
-    page = found[:limit] if limit > 0 else found
+    page = selected[:limit] if limit > 0 else selected
     head: Json = {"resourceVersion": str(version)}
-    if len(page) < len(found):
-        head |= {"continue": _token(page[-1]), "remainingItemCount": len(found) - len(page)}
+    if len(page) < len(selected):
+        head |= {"continue": _token(page[-1]), "remainingItemCount": len(selected) - len(page)}
     items = ",".join(typed_text(resource, stored) for stored in page)
     return 200, (
         f'{{"apiVersion":"{resource.group_version}","kind":"{resource.kind}List","metadata":{json.dumps(head)},"items":[{items}]}}'
@@ -134,12 +134,12 @@ def update(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
 
 def _replace(platform: LocalPlatform, request: KubernetesRequest, document: Json) -> StoredObject:
     target = request.target
-    known = platform.get(target.resource.kind, target.namespace, target.name)
+    stored = platform.get(target.resource.kind, target.namespace, target.name)
     if request.media_type != APPLY:
-        document = changed_otherwise(json.loads(known.text), document)
+        document = disown_changes(json.loads(stored.text), document)
     if request.dry_run:
-        metadata = {**json.loads(known.text)["metadata"], **document["metadata"]}
-        return StoredObject(known.kind, known.namespace, known.name, known.uid, known.resource_version,
+        metadata = {**json.loads(stored.text)["metadata"], **document["metadata"]}
+        return StoredObject(stored.kind, stored.namespace, stored.name, stored.uid, stored.resource_version,
                       json.dumps({"metadata": metadata, **{k: v for k, v in document.items() if k != "metadata"}}))  # fmt: skip
     if target.resource.group == ARGO_GROUP and target.resource.kind != "Workflow":
         document = untyped(platform.lint(target.namespace, document, target.resource.kind))
@@ -151,25 +151,25 @@ def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     resource = target.resource
     applied = request.media_type == APPLY
     try:
-        known = platform.get(resource.kind, target.namespace, target.name)
+        stored = platform.get(resource.kind, target.namespace, target.name)
     except Refused as error:
         if not applied or error.code != NOT_FOUND or resource.kind in ("Pod",):
             raise
-        born = _applied(None, request)
-        return 201, typed_text(resource, _store(platform, resource, target.namespace, born, request.dry_run))
-    live = untyped(json.loads(known.text))
+        created = _apply_config(None, request)
+        return 201, typed_text(resource, _store(platform, resource, target.namespace, created, request.dry_run))
+    live = untyped(json.loads(stored.text))
     document = (
-        _applied(live, request) if applied else _unowned(untyped(patched(live, request.body, request.media_type)))
+        _apply_config(live, request) if applied else _unowned(untyped(patched(live, request.body, request.media_type)))
     )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != target.name:
         raise Refused(INVALID_ARGUMENT, "metadata.name: Invalid value: field is immutable", reason="Invalid")
     if document == (live if applied else _unowned(live)):
-        return 200, typed_text(resource, known)  # nothing changes: no new version, as in Kubernetes
+        return 200, typed_text(resource, stored)  # nothing changes: no new version, as in Kubernetes
     return 200, typed_text(resource, _replace(platform, request, document))
 
 
-def _applied(live: Json | None, request: KubernetesRequest) -> Json:
+def _apply_config(live: Json | None, request: KubernetesRequest) -> Json:
     """The object as its appliers want it; a secret's stringData is data by then."""
     manager = request.query.get("fieldManager", "")
     if not manager:
@@ -183,36 +183,36 @@ def _applied(live: Json | None, request: KubernetesRequest) -> Json:
 
 def delete(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
     target = request.target
-    known = platform.get(target.resource.kind, target.namespace, target.name)
+    stored = platform.get(target.resource.kind, target.namespace, target.name)
     if target.resource.kind == "Namespace" and target.name == "default":
         message = 'namespaces "default" is forbidden: this namespace may not be deleted'
         raise Refused(PERMISSION_DENIED, message, reason="Forbidden")
-    _check_preconditions(target.resource, known, request.part("preconditions"))
+    _check_preconditions(target.resource, stored, request.part("preconditions"))
     if not request.dry_run:
         platform.delete(target.resource.kind, target.namespace, target.name)
     if target.resource.kind in _SHOWN_WHEN_DELETED:
-        return 200, typed_text(target.resource, known)
-    details: Json = {"name": known.name, "kind": target.resource.plural, "uid": known.uid}
+        return 200, typed_text(target.resource, stored)
+    details: Json = {"name": stored.name, "kind": target.resource.plural, "uid": stored.uid}
     if target.resource.group:
         details["group"] = target.resource.group
     return 200, {**_status("Success"), "details": details}
 
 
-def _check_preconditions(resource: Resource, known: StoredObject, conditions: Json) -> None:
-    for field, seen in (("uid", known.uid), ("resourceVersion", str(known.resource_version))):
-        if conditions.get(field) and conditions[field] != seen:
+def _check_preconditions(resource: Resource, stored: StoredObject, conditions: Json) -> None:
+    for field, actual in (("uid", stored.uid), ("resourceVersion", str(stored.resource_version))):
+        if conditions.get(field) and conditions[field] != actual:
             word = "UID" if field == "uid" else "ResourceVersion"
             message = (
-                f'Operation cannot be fulfilled on {resource.qualified} "{known.name}": the {word} in the precondition '
-                f"({conditions[field]}) does not match the {word} in record ({seen})"
+                f'Operation cannot be fulfilled on {resource.qualified} "{stored.name}": the {word} in the precondition '
+                f"({conditions[field]}) does not match the {word} in record ({actual})"
             )
             raise Refused(INVALID_ARGUMENT, message, reason="Conflict")
 
 
 def delete_collection(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
-    resource, choice = request.target.resource, wanted(request)
+    resource, selector = request.target.resource, selector_of(request)
     for stored in platform.list(resource.kind, request.target.namespace)[0]:
-        if choice.names(stored) and choice.matches(stored.text) and not request.dry_run:
+        if selector.names(stored) and selector.matches(stored.text) and not request.dry_run:
             try:
                 platform.delete(resource.kind, stored.namespace, stored.name)
             except Refused as error:

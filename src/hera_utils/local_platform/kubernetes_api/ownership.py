@@ -30,27 +30,27 @@ def apply(live: Json | None, config: Json, manager: str, *, force: bool, at: str
 
     Refused (Conflict) in Kubernetes' words when another owns a field that would change.
     """
-    wanted = dict(leaves(config))
-    owners = owned(live) if live is not None else {}
+    applied = dict(leaves(config))
+    owners = owners_of(live) if live is not None else {}
     base = copy.deepcopy(live) if live is not None else {"metadata": {}}
     if live is not None and not owners:
         owners[BEFORE] = set(dict(leaves(live)))
     conflicts = {
-        name: sorted(path for path in paths & set(wanted) if _get(base, path) != wanted[path])
+        name: sorted(path for path in paths & set(applied) if _get(base, path) != applied[path])
         for name, paths in owners.items()
         if name != manager
     }
     conflicts = {name: paths for name, paths in conflicts.items() if paths}
     if conflicts and not force:
-        raise Refused(ABORTED, _told(conflicts, version), reason="Conflict")
+        raise Refused(ABORTED, _conflict_message(conflicts, version), reason="Conflict")
     others = set().union(*(paths for name, paths in owners.items() if name != manager))
-    for path in owners.get(manager, set()) - set(wanted) - others:
+    for path in owners.get(manager, set()) - set(applied) - others:
         _remove(base, path)
-    for path, value in wanted.items():
+    for path, value in applied.items():
         _set(base, path, copy.deepcopy(value))
     for name, paths in conflicts.items():
         owners[name] -= set(paths)
-    owners[manager] = set(wanted)
+    owners[manager] = set(applied)
     metadata = base.setdefault("metadata", {})
     metadata.update(
         {key: value for key, value in (config.get("metadata") or {}).items() if key in ("name", "namespace")}
@@ -59,15 +59,17 @@ def apply(live: Json | None, config: Json, manager: str, *, force: bool, at: str
     return base
 
 
-def changed_otherwise(live: Json, new: Json) -> Json:
+def disown_changes(live: Json, new: Json) -> Json:
     """The object after an update that is no apply: what it changed belongs to its appliers no more."""
-    owners = owned(live)
+    owners = owners_of(live)
     if not owners:
         return new
-    kept = {name: {path for path in paths if _get(live, path) == _get(new, path)} for name, paths in owners.items()}
+    unchanged = {
+        name: {path for path in paths if _get(live, path) == _get(new, path)} for name, paths in owners.items()
+    }
     version = str(live["metadata"]["managedFields"][0].get("apiVersion", "v1"))
     new = {**new, "metadata": {**new.get("metadata", {})}}
-    new["metadata"]["managedFields"] = _records(kept, live, "", version)
+    new["metadata"]["managedFields"] = _records(unchanged, live, "", version)
     return new
 
 
@@ -77,7 +79,7 @@ def leaves(document: Json) -> Iterator[tuple[Path, Any]]:
         if key in ("apiVersion", "kind", "status"):
             continue
         if key == "metadata":
-            inner = {name: one for name, one in (value or {}).items() if name not in _IDENTITY}
+            inner = {name: field for name, field in (value or {}).items() if name not in _IDENTITY}
             yield from _below((key,), inner)
         else:
             yield from _below((key,), value)
@@ -91,7 +93,7 @@ def _below(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def owned(document: Json) -> dict[str, set[Path]]:
+def owners_of(document: Json) -> dict[str, set[Path]]:
     """Manager → the fields that are its own."""
     return {
         str(record.get("manager")): set(_paths(record.get("fieldsV1") or {}, ()))
@@ -115,13 +117,13 @@ def _records(owners: dict[str, set[Path]], live: Json | None, at: str, version: 
         record.get("manager"): (record.get("time"), record.get("fieldsV1"))
         for record in ((live or {}).get("metadata") or {}).get("managedFields") or []
     }
-    made = []
+    records = []
     for name, paths in sorted(owners.items()):
         if not paths:
             continue
         fields = _fields(paths)
         time, before = times.get(name, ("", None))
-        made.append(
+        records.append(
             {
                 "manager": name,
                 "operation": "Update" if name == BEFORE else "Apply",
@@ -131,7 +133,7 @@ def _records(owners: dict[str, set[Path]], live: Json | None, at: str, version: 
                 "fieldsV1": fields,
             }
         )
-    return made
+    return records
 
 
 def _fields(paths: Iterable[Path]) -> Json:
@@ -143,7 +145,7 @@ def _fields(paths: Iterable[Path]) -> Json:
     return fields
 
 
-def _told(conflicts: dict[str, list[Path]], version: str) -> str:
+def _conflict_message(conflicts: dict[str, list[Path]], version: str) -> str:
     count = sum(map(len, conflicts.values()))
     if count == 1:
         ((name, (path,)),) = conflicts.items()

@@ -87,22 +87,22 @@ def _layout(message: str) -> dict[int, tuple[str, str]]:
 
 def _message(message: str, data: bytes) -> Json:
     layout = _layout(message)
-    found: Json = {}
+    document: Json = {}
     for number, wire, value in _fields(data):
         if number not in layout:
             continue
         name, kind = layout[number]
         if kind.startswith("{}"):
             entry = {n: v for n, _, v in _fields(_bytes(value))}
-            found.setdefault(name, {})[_bytes(entry.get(1, b"")).decode()] = _value(kind[2:], 2, entry.get(2, b""))
+            document.setdefault(name, {})[_bytes(entry.get(1, b"")).decode()] = _value(kind[2:], 2, entry.get(2, b""))
         elif kind.startswith("[]"):
-            found.setdefault(name, []).append(_value(kind[2:], wire, value))
+            document.setdefault(name, []).append(_value(kind[2:], wire, value))
         else:
             read = _value(kind, wire, value)
             # Go writes fields that are not pointers even when they are empty.
             if read not in ("", {}, None) and not (kind == "int" and read == 0):
-                found[name] = read
-    return found
+                document[name] = read
+    return document
 
 
 def _value(kind: str, wire: int, value: int | bytes) -> Any:

@@ -135,8 +135,8 @@ def parse_body(data: bytes, content_type: str) -> tuple[Json, str]:
     try:
         value = yaml.load(data, _Loader) if media_type.endswith("yaml") else read_json(data)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {said}", reason="BadRequest") from None
+        reason = " ".join(str(error).split())
+        raise Refused(INVALID_ARGUMENT, f"the object provided is unrecognized: {reason}", reason="BadRequest") from None
     if isinstance(value, list) and media_type == "application/json-patch+json":
         return {"patch": value}, media_type
     if not isinstance(value, dict):

@@ -24,14 +24,14 @@ LONGEST_TOKEN = 1 << 32
 def access(request: KubernetesRequest) -> Json:
     """Whoever has the token may do whatever is served here; what is not served is denied, so that a check fails early."""
     spec = request.part("spec")
-    wanted = spec.get("resourceAttributes")
-    if not isinstance(wanted or {}, dict):
+    attributes = spec.get("resourceAttributes")
+    if not isinstance(attributes or {}, dict):
         message = "spec.resourceAttributes: Invalid value: it is not an object"
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
     allowed = True
-    if wanted:
-        plural, group = wanted.get("resource", ""), wanted.get("group", "")
-        verb, sub = wanted.get("verb", ""), wanted.get("subresource", "")
+    if attributes:
+        plural, group = attributes.get("resource", ""), attributes.get("group", "")
+        verb, sub = attributes.get("verb", ""), attributes.get("subresource", "")
         known = [r for r in STORED if plural in ("*", r.plural) and group in ("*", r.group)]
         allowed = any(verb in ("*", *r.verbs) or sub in r.subresources for r in known)
         if request.target.resource.kind == "SubjectAccessReview" and group == ARGO_GROUP:
@@ -48,7 +48,7 @@ def access(request: KubernetesRequest) -> Json:
 
 
 def rules(request: KubernetesRequest) -> Json:
-    found = [
+    resource_rules = [
         {
             "verbs": list(resource.verbs if resource.verbs != ALL else ALL),
             "apiGroups": [resource.group],
@@ -57,7 +57,7 @@ def rules(request: KubernetesRequest) -> Json:
         for resource in STORED
     ]
     status = {
-        "resourceRules": found,
+        "resourceRules": resource_rules,
         "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}],
         "incomplete": False,
     }

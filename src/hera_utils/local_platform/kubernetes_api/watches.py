@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from hera_utils.local_platform.kubernetes_api.objects import typed_text, wanted
+from hera_utils.local_platform.kubernetes_api.objects import selector_of, typed_text
 from hera_utils.local_platform.kubernetes_api.request import KubernetesRequest
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
@@ -32,7 +32,7 @@ def watch(platform: LocalPlatform, history: WatchHistory, request: KubernetesReq
     def render(change: str, stored: StoredObject) -> str:
         return f'{{"type":"{change}","object":{typed_text(resource, stored)}}}\n'
 
-    opened = ObjectWatch(platform, history, wanted(request), render).open(since)
+    opened = ObjectWatch(platform, history, selector_of(request), render).open(since)
     seconds = min(float(request.number("timeoutSeconds") or LONGEST), LONGEST)
     return _events(opened, platform, resource, (seconds, initial, request.flag("allowWatchBookmarks") or initial))
 
@@ -61,7 +61,7 @@ async def _events(
                 yield "".join(texts).encode("utf-8", "surrogatepass")
             elif bookmarks and pause == BOOKMARK_SECONDS:
                 # Only after a pause: everything up to this version has been sent.
-                yield _bookmark(resource, opened.seen, initial=False)
+                yield _bookmark(resource, opened.served_version, initial=False)
     finally:
         if following is not None:
             following.cancel()

@@ -27,12 +27,12 @@ class Certificate:
 
 def certificate(folder: Path) -> Certificate:
     """The certificate that stands in `folder`, made when there is none. OSError when it cannot be written."""
-    found = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    if all(path.exists() for path in (found.authority, found.server, found.key)):
-        return found
+    paths = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    if all(path.exists() for path in (paths.authority, paths.server, paths.key)):
+        return paths
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _make(found)
-    return found
+    _make(paths)
+    return paths
 
 
 def _make(paths: Certificate) -> None:
@@ -49,20 +49,20 @@ def _make(paths: Certificate) -> None:
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority_name = name("hera-utils local platform")
 
-    def begun(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def builder_for(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(authority_name)
         builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
         return builder.not_valid_before(begin).not_valid_after(end)
 
     authority = (
-        begun(authority_name, authority_key)
+        builder_for(authority_name, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(authority_key, hashes.SHA256())
     )
     alternatives: list[x509.GeneralName] = [x509.DNSName(text) for text in NAMES]
     alternatives.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     server = (
-        begun(name("127.0.0.1"), server_key)
+        builder_for(name("127.0.0.1"), server_key)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -15,10 +15,11 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from hera_utils.local_platform.socket_owner import Address, peer_uid
 
 Json = dict[str, Any]
 
@@ -62,14 +63,14 @@ class Gate:
         """A bearer token: the server's own, or one that TokenRequest made with it. Messages are Argo's."""
         if not authorization:
             return AccessDecision(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
-        scheme, _, given = authorization.partition(" ")
+        scheme, _, credential = authorization.partition(" ")
         if scheme == "Basic":
-            return AccessDecision(401, _basic_fault(given))
+            return AccessDecision(401, _basic_fault(credential))
         if scheme != "Bearer":
             return AccessDecision(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
-        while given.startswith("Bearer "):  # some versions of Hera put the word before a token that has it already
-            given = given.removeprefix("Bearer ")
-        if same_text(given.strip(), self.token) or claims_of(given.strip(), self.token) is not None:
+        while credential.startswith("Bearer "):  # some versions of Hera put the word before a token that has it already
+            credential = credential.removeprefix("Bearer ")
+        if same_text(credential.strip(), self.token) or claims_of(credential.strip(), self.token) is not None:
             return _PASSED
         return AccessDecision(401, "Unauthorized")
 
@@ -84,9 +85,6 @@ class Gate:
         return peer_uid(client, server) == os.geteuid()
 
 
-Address = tuple[str, int]
-
-
 def host_name(host: str) -> str:
     """`localhost:2746` → `localhost`, `[::1]:80` → `[::1]`, lower case."""
     host = host.strip().lower()
@@ -95,74 +93,18 @@ def host_name(host: str) -> str:
     return host.partition(":")[0]
 
 
-def same_text(one: str, other: str) -> bool:
+def same_text(text: str, other: str) -> bool:
     """Compared in constant time."""
-    return bool(other) and hmac.compare_digest(one.encode(), other.encode())
+    return bool(other) and hmac.compare_digest(text.encode(), other.encode())
 
 
-def _basic_fault(given: str) -> str:
+def _basic_fault(credential: str) -> str:
     try:
-        if b":" in base64.b64decode(given, validate=True):
+        if b":" in base64.b64decode(credential, validate=True):
             return "Unauthorized"
     except (ValueError, binascii.Error):
         pass
     return "failed to create REST config: error parsing basic authentication"
-
-
-# --- whose connection is this? -----------------------------------------------------------------------------------------
-
-
-def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
-    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be told."""
-    return end_uid(client, server, tables=tables)
-
-
-def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iterable[Path] | None = None) -> int | None:
-    """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be told.
-
-    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts. One that nobody owns,
-    not yet or not any more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
-    """
-    if ":" in end[0] or ":" in other[0]:
-        return None
-    here, there = _kernel_address(end), _kernel_address(other)
-    for table in tables or (Path("/proc/self/net/tcp"),):
-        try:
-            with table.open(encoding="ascii") as lines:
-                next(lines, None)
-                owner, waits = _owner(map(str.split, lines), here, there)
-        except (OSError, ValueError, IndexError):
-            continue
-        if owner is not None:
-            return owner if awaited or not waits else None
-    return None
-
-
-_ESTABLISHED, _LISTENING, _NOBODYS = "01", "0A", "0"
-
-
-def _owner(rows: Iterable[list[str]], here: str, there: str) -> tuple[int | None, bool]:
-    """(who has that end, or listens there for it; whether it waits to be accepted)."""
-    listener, waits = None, False
-    for words in rows:
-        if words[1] != here:
-            continue
-        if words[3] == _LISTENING:
-            listener = int(words[7])
-        elif words[2] == there and words[3] == _ESTABLISHED:
-            if words[9] != _NOBODYS:
-                return int(words[7]), False
-            waits = True
-    return (listener if waits else None), waits
-
-
-def _kernel_address(address: Address) -> str:
-    """As /proc/net/tcp writes it: the four bytes in the machine's order, then the port, hexadecimal."""
-    number = int.from_bytes(bytes(int(part) for part in address[0].split(".")), _BYTE_ORDER)
-    return f"{number:08X}:{address[1]:04X}"
-
-
-_BYTE_ORDER: Any = "little" if memoryview(b"\x01\x00").cast("H")[0] == 1 else "big"
 
 
 # --- tokens for service accounts (TokenRequest) --------------------------------------------------------------------------

@@ -106,7 +106,7 @@ class EventResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        tasks = {asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_gone(receive))}
+        tasks = {asyncio.ensure_future(self._send(send)), asyncio.ensure_future(_until_disconnected(receive))}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -128,7 +128,7 @@ class EventResponse(Response):
             await cast("Any", self.content).aclose()
 
 
-async def _gone(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     message: Message = {"type": ""}
     while message["type"] != "http.disconnect":
         message = await receive()

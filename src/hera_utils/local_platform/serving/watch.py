@@ -134,36 +134,38 @@ class ObjectWatch:
     since: None starts with the present state as ADDED events; a resource version starts with what changed after it.
     """
 
-    def __init__(self, platform: LocalPlatform, history: WatchHistory, wanted: ObjectSelector, render: Render) -> None:
+    def __init__(
+        self, platform: LocalPlatform, history: WatchHistory, selector: ObjectSelector, render: Render
+    ) -> None:
         self._platform = platform
         self._history = history
-        self._wanted = wanted
+        self._selector = selector
         self._render = render
         self._lock = threading.Lock()
         self._pending: OrderedDict[str, ObjectChange] = OrderedDict()
-        self._known: set[str] = set()
+        self._sent: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._stop: Callable[[], None] = lambda: None
-        self.version = self.seen = 0
+        self.version = self.served_version = 0
         """The version of the present state when the watch began; the newest version that was served."""
 
     def open(self, since: int | None = None) -> ObjectWatch:
         """Start to listen, before the client is promised anything. Raises Refused when `since` is too old."""
-        self._stop = self._platform.subscribe(self._wanted.kind, self._note)
+        self._stop = self._platform.subscribe(self._selector.kind, self._note)
         try:
-            present, self.version = self._platform.list(self._wanted.kind, self._wanted.namespace, nodes=False)
-            gone = [] if since is None else self._history.deleted_since(self._wanted.kind, since, self.version)
+            present, self.version = self._platform.list(self._selector.kind, self._selector.namespace, nodes=False)
+            deleted = [] if since is None else self._history.deleted_since(self._selector.kind, since, self.version)
         except BaseException:
             self._stop()
             raise
         with self._lock:
-            self.seen = self.version
-            for stored in gone:
-                self._known.add(stored.uid)
+            self.served_version = self.version
+            for stored in deleted:
+                self._sent.add(stored.uid)
                 self._pending.setdefault(stored.uid, ObjectChange("DELETED", stored))
             for stored in present:
-                if not self._wanted.names(stored) or not self._wanted.matches(stored.text):
+                if not self._selector.names(stored) or not self._selector.matches(stored.text):
                     continue
                 if stored.kind == "Workflow":
                     stored = replace(stored, text="")  # as in its changes: read when its turn comes
@@ -171,7 +173,7 @@ class ObjectWatch:
                     new = since is None or self._history.is_new(stored, since)
                     self._pending.setdefault(stored.uid, ObjectChange("ADDED" if new else "MODIFIED", stored))
                 else:
-                    self._known.add(stored.uid)  # the client has seen it in its list
+                    self._sent.add(stored.uid)  # the client has seen it in its list
         return self
 
     def close(self) -> None:
@@ -179,7 +181,7 @@ class ObjectWatch:
 
     def _note(self, change: ObjectChange) -> None:
         """In the writer's thread: mark and return."""
-        if not self._wanted.names(change.stored):
+        if not self._selector.names(change.stored):
             return
         with self._lock:
             waiting = self._pending.get(change.stored.uid)
@@ -214,7 +216,9 @@ class ObjectWatch:
         started = time.thread_time()
         with self._lock:
             pending, self._pending = self._pending, OrderedDict()
-            self.seen = max([self.seen, *(change.stored.resource_version for change in pending.values())])
+            self.served_version = max(
+                [self.served_version, *(change.stored.resource_version for change in pending.values())]
+            )
         events = []
         for change in pending.values():
             due = self._due(change)
@@ -226,26 +230,26 @@ class ObjectWatch:
     def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
         """What the client must be told: the latest state, or that the object is gone (or no longer fits its selectors)."""
         stored, uid = change.stored, change.stored.uid
-        if not self._wanted.names(stored):
+        if not self._selector.names(stored):
             return None
         if change.type != "DELETED":
             # A change may be a while old when its turn comes; the state of this moment is what counts.
             place = (stored.kind, stored.namespace, stored.name)
             try:
-                latest = stored if stored.text else self._platform.get(*place, nodes=self._wanted.nodes)
+                latest = stored if stored.text else self._platform.get(*place, nodes=self._selector.nodes)
             except Refused:
                 return None  # deleted meanwhile: that event follows
             if latest.uid != uid:
                 return None
-            if self._wanted.matches(latest.text):
-                selected = bool(self._wanted.labels.requirements or self._wanted.fields.fields)
-                new = uid not in self._known and (change.type == "ADDED" or selected)
-                self._known.add(uid)
+            if self._selector.matches(latest.text):
+                selected = bool(self._selector.labels.requirements or self._selector.fields.fields)
+                new = uid not in self._sent and (change.type == "ADDED" or selected)
+                self._sent.add(uid)
                 return ("ADDED" if new else "MODIFIED"), latest
             stored = latest
-        if uid not in self._known and not (
-            change.type == "DELETED" and stored.text and self._wanted.matches(stored.text)
+        if uid not in self._sent and not (
+            change.type == "DELETED" and stored.text and self._selector.matches(stored.text)
         ):
             return None
-        self._known.discard(uid)
+        self._sent.discard(uid)
         return "DELETED", stored

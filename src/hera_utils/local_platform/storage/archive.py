@@ -28,14 +28,18 @@ class Archive:
     def records(self, namespace: str = "") -> list[StoredRun]:
         """Those of all runs that ended, youngest first; names and times only."""
         rows = self._read_model.rows("archived", namespace, namespace)
-        gone = {uid for uid, _, _, _, _, kept in rows if not kept}
-        found = [
+        forgotten = {uid for uid, _, _, _, _, present in rows if not present}
+        records = [
             StoredRun(uid, place, name, 0, created, finished)
-            for uid, place, name, created, finished, kept in rows
-            if kept
+            for uid, place, name, created, finished, present in rows
+            if present
         ]
-        found += [one for one in self._read_model.runs(namespace) if one.finished is not None and one.uid not in gone]
-        return sorted(found, key=lambda one: one.created, reverse=True)
+        records += [
+            record
+            for record in self._read_model.runs(namespace)
+            if record.finished is not None and record.uid not in forgotten
+        ]
+        return sorted(records, key=lambda record: record.created, reverse=True)
 
     def document(self, uid: str, *, nodes: bool = True) -> Json | None:
         """The workflow of a record, with the label that says where it comes from; None when there is no such record."""
@@ -55,7 +59,7 @@ class Archive:
         document["metadata"].setdefault("labels", {})["workflows.argoproj.io/workflow-archiving-status"] = "Persisted"
         return document
 
-    def named(self, namespace: str, name: str) -> str:
+    def uid_of(self, namespace: str, name: str) -> str:
         """The uid of the youngest record of that name, "" when there is none."""
         return next((one.uid for one in self.records(namespace) if one.name == name), "")
 

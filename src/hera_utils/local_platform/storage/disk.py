@@ -29,20 +29,20 @@ class Usage:
 
 def usage(state: Path, known_runs: frozenset[str] | None = None) -> Usage:
     """Measure a state folder. known_runs: uids of all runs there are; None: a pod's folder is never a leftover."""
-    found = Usage()
+    measured = Usage()
     for folder in _folders(state / "pods"):
         size, run = bytes_of(folder), _run_of(folder)
         if run and (known_runs is None or run in known_runs):
-            found.pods[run] = found.pods.get(run, 0) + size
-            found.folders.setdefault(run, []).append(folder)
+            measured.pods[run] = measured.pods.get(run, 0) + size
+            measured.folders.setdefault(run, []).append(folder)
         elif known_runs is not None and run:
-            found.leftovers[folder] = (size, folder.stat().st_mtime)
+            measured.leftovers[folder] = (size, folder.stat().st_mtime)
     for namespace in _folders(state / "artifacts"):
         for workflow in _folders(namespace):
-            found.artifacts[namespace.name, workflow.name] = bytes_of(workflow)
+            measured.artifacts[namespace.name, workflow.name] = bytes_of(workflow)
     for folder in _folders(state / "claims" / ".deleted"):
-        found.leftovers[folder] = (bytes_of(folder), folder.stat().st_mtime)
-    return found
+        measured.leftovers[folder] = (bytes_of(folder), folder.stat().st_mtime)
+    return measured
 
 
 def bytes_of(folder: Path) -> int:

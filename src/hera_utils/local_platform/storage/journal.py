@@ -39,11 +39,11 @@ inside (an event's containers) becomes an object."""
 
 def _statements() -> dict[str, str]:
     text = importlib.resources.files(__package__).joinpath("journal.sql").read_text(encoding="utf-8")
-    found: dict[str, str] = {}
+    statements: dict[str, str] = {}
     for part in text.split("-- name:")[1:]:
         name, _, statement = part.partition("\n")
-        found[name.strip()] = statement.strip()
-    return found
+        statements[name.strip()] = statement.strip()
+    return statements
 
 
 SQL = _statements()
@@ -74,13 +74,13 @@ class Journal:
         self._reader = threading.Lock()
 
     def _migrate(self) -> None:
-        found = int(self._writing.execute("PRAGMA user_version").fetchone()[0])
-        if found > SCHEMA:
+        version = int(self._writing.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA:
             raise PlatformError(
-                f"{self.path} was written by a newer hera_utils (journal schema {found}, this version knows {SCHEMA})",
+                f"{self.path} was written by a newer hera_utils (journal schema {version}, this version knows {SCHEMA})",
                 fix="update hera_utils, or choose another state folder with HERA_UTILS_STATE",
             )
-        for number in range(found + 1, SCHEMA + 1):
+        for number in range(version + 1, SCHEMA + 1):
             with self.transaction():
                 for statement in SQL[f"schema_{number}"].split(";\n"):
                     if statement.strip():

@@ -86,28 +86,28 @@ def check_namespace(kind: str, namespace: str, document: Json) -> None:
         raise Refused(faults.INVALID_ARGUMENT, message, reason="BadRequest")
 
 
-def born(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed: str) -> Json:
+def new_object(kind: str, namespace: str, document: Json, *, uid: str, at: float, seed: str) -> Json:
     """The document as it is first stored: checked, named, with uid, creationTimestamp and generation. Raises Refused (Invalid)."""
     if kind not in CLUSTER_WIDE and not namespace:
         raise Refused(faults.INVALID_ARGUMENT, "an empty namespace may not be set during creation", reason="BadRequest")
     check_namespace(kind, namespace, document)
-    given = dict(document.get("metadata") or {})
-    _check_metadata(kind, given)
-    names.check_metadata(qualified(kind), given, label_name=kind == "Namespace")
-    name = given.get("name") or names.generated_name(str(given["generateName"]), seed)
+    requested = dict(document.get("metadata") or {})
+    _check_metadata(kind, requested)
+    names.check_metadata(qualified(kind), requested, label_name=kind == "Namespace")
+    name = requested.get("name") or names.generated_name(str(requested["generateName"]), seed)
     metadata: Json = {"name": name}
-    if given.get("generateName"):
-        metadata["generateName"] = given["generateName"]
+    if requested.get("generateName"):
+        metadata["generateName"] = requested["generateName"]
     if kind not in CLUSTER_WIDE:
         metadata["namespace"] = namespace
     metadata |= {"uid": uid, "resourceVersion": "", "generation": 1, "creationTimestamp": timestamps.text(at)}
     if kind not in ARGO_KINDS:
         del metadata["generation"]  # Kubernetes counts generations only of what has a spec that is reconciled
     for key in ("labels", "annotations", "ownerReferences", "finalizers", "managedFields"):
-        if given.get(key):
-            metadata[key] = given[key]
+        if requested.get(key):
+            metadata[key] = requested[key]
     rest = {key: value for key, value in document.items() if key != "metadata"}
-    return completed(kind, {"metadata": metadata, **rest}, at)
+    return complete_object(kind, {"metadata": metadata, **rest}, at)
 
 
 def _check_metadata(kind: str, metadata: Json) -> None:
@@ -125,7 +125,7 @@ def _check_metadata(kind: str, metadata: Json) -> None:
         raise Refused(faults.INVALID_ARGUMENT, text, reason="BadRequest")
 
 
-def completed(kind: str, document: Json, at: float) -> Json:
+def complete_object(kind: str, document: Json, at: float) -> Json:
     """What Kubernetes adds by itself: a secret's stringData joined into data, a claim's and a namespace's status."""
     name = document["metadata"]["name"]
     if kind in ARGO_KINDS:
@@ -218,13 +218,13 @@ def check_pod_spec(kind: str, name: str, spec: object, path: str) -> Json:
     return spec
 
 
-def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
+def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
     """What an update stores: the new document under the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
     new = dict(document.get("metadata") or {})
     _check_metadata(kind, new)
     name = str(old["metadata"]["name"])
-    given = str(new.get("resourceVersion") or "")
-    if given and given != str(old["metadata"].get("resourceVersion", "")):
+    version = str(new.get("resourceVersion") or "")
+    if version and version != str(old["metadata"].get("resourceVersion", "")):
         raise conflict(kind, name)
     if new.get("uid") and new["uid"] != old["metadata"]["uid"]:
         raise conflict(kind, name)
@@ -244,7 +244,7 @@ def replaced(kind: str, old: Json, document: Json, at: float) -> Json:
         rest["status"] = old["status"]
     if kind in ("ConfigMap", "Secret") and old.get("immutable") and rest.get("data") != old.get("data"):
         raise invalid(kind, name, "data: Forbidden: field is immutable when `immutable` is set")
-    return completed(kind, {"metadata": metadata, **rest}, at)
+    return complete_object(kind, {"metadata": metadata, **rest}, at)
 
 
 def merged(old: Any, patch: Any) -> Any:
@@ -260,7 +260,7 @@ def merged(old: Any, patch: Any) -> Any:
     return result
 
 
-def stored(kind: str, document: Json, version: int) -> StoredObject:
+def as_stored(kind: str, document: Json, version: int) -> StoredObject:
     """The document under a resource version."""
     metadata = document["metadata"]
     metadata["resourceVersion"] = str(version)

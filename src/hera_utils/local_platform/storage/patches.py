@@ -83,22 +83,22 @@ def strategic_merge(target: Any, patch: Any, name: str = "") -> Any:
 
 def _merge_list(target: list[Any], patch: list[Any], name: str) -> list[Any]:
     if name in _SETS:
-        return target + [one for one in patch if one not in target]
+        return target + [item for item in patch if item not in target]
     key = _MERGE_KEYS.get(name)
     if key is None:
-        return copy.deepcopy([one for one in patch if one != {"$patch": "replace"}])
+        return copy.deepcopy([item for item in patch if item != {"$patch": "replace"}])
     if {"$patch": "replace"} in patch:
-        return [copy.deepcopy(one) for one in patch if one != {"$patch": "replace"}]
+        return [copy.deepcopy(item) for item in patch if item != {"$patch": "replace"}]
     merged = list(target)
-    for one in patch:
-        at = next((i for i, known in enumerate(merged) if known.get(key) == one.get(key)), None)
-        if one.get("$patch") == "delete":
+    for item in patch:
+        at = next((i for i, known in enumerate(merged) if known.get(key) == item.get(key)), None)
+        if item.get("$patch") == "delete":
             if at is not None:
                 del merged[at]
         elif at is None:
-            merged.append(copy.deepcopy(one))
+            merged.append(copy.deepcopy(item))
         else:
-            merged[at] = strategic_merge(merged[at], one)
+            merged[at] = strategic_merge(merged[at], item)
     return merged
 
 

@@ -116,15 +116,15 @@ class ReadModel:
     def workflow(
         self, uid: str, *, with_nodes: bool = True, messages: dict[str, str] | None = None
     ) -> StoredObject | None:
-        """A run as a Workflow, of its latest published state; None when there is no such run. messages: as in RunRecord.text."""
+        """A run as a Workflow, of its latest published state; None when there is no such run. messages: as in StoredRun.text."""
         with self._lock:
             full = self._full.get(uid) or self._cache.get(uid)
             if full is not None:
                 if uid in self._cache:
                     self._cache.move_to_end(uid)
                 return full.as_object(with_nodes=with_nodes, messages=messages)
-            known = self._by_uid.get(uid)
-        if known is None:
+            indexed = self._by_uid.get(uid)
+        if indexed is None:
             return None
         record = self.load(uid, with_nodes=with_nodes)
         if record is None:
@@ -134,8 +134,8 @@ class ReadModel:
             if (
                 with_nodes
                 and uid not in self._full
-                and self._by_uid.get(uid) is known
-                and known.version == record.version
+                and self._by_uid.get(uid) is indexed
+                and indexed.version == record.version
             ):
                 self._cache[uid] = record
                 while len(self._cache) > CACHED_RUNS:
@@ -225,14 +225,14 @@ class ReadModel:
         if full is None:
             full = self._full[record.uid] = record
             self._cache.pop(record.uid, None)
-        known = full.nodes
+        nodes = full.nodes
         for name in ("version", "finished", "metadata", "spec", "status", "templates"):
             setattr(full, name, getattr(record, name))
         for node, text in update.nodes.items():
             if text is None:
-                known.pop(node, None)
+                nodes.pop(node, None)
             else:
-                known[node] = update.whole_nodes.get(node, text)
+                nodes[node] = update.whole_nodes.get(node, text)
         self._enter(full)
         return full.as_object(with_text=False)
 

@@ -1,0 +1,62 @@
+"""Whose process has an end of a TCP connection: the server asks it of a browser, a client of the server that it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Address = tuple[str, int]
+
+
+def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
+    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be told."""
+    return end_uid(client, server, tables=tables)
+
+
+def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iterable[Path] | None = None) -> int | None:
+    """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be told.
+
+    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts. One that nobody owns,
+    not yet or not any more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
+    """
+    if ":" in end[0] or ":" in other[0]:
+        return None
+    here, there = _kernel_address(end), _kernel_address(other)
+    for table in tables or (Path("/proc/self/net/tcp"),):
+        try:
+            with table.open(encoding="ascii") as lines:
+                next(lines, None)
+                owner, waits = _owner(map(str.split, lines), here, there)
+        except (OSError, ValueError, IndexError):
+            continue
+        if owner is not None:
+            return owner if awaited or not waits else None
+    return None
+
+
+_ESTABLISHED, _LISTENING, _NOBODYS = "01", "0A", "0"
+
+
+def _owner(rows: Iterable[list[str]], here: str, there: str) -> tuple[int | None, bool]:
+    """(who has that end, or listens there for it; whether it waits to be accepted)."""
+    listener, waits = None, False
+    for words in rows:
+        if words[1] != here:
+            continue
+        if words[3] == _LISTENING:
+            listener = int(words[7])
+        elif words[2] == there and words[3] == _ESTABLISHED:
+            if words[9] != _NOBODYS:
+                return int(words[7]), False
+            waits = True
+    return (listener if waits else None), waits
+
+
+def _kernel_address(address: Address) -> str:
+    """As /proc/net/tcp writes it: the four bytes in the machine's order, then the port, hexadecimal."""
+    number = int.from_bytes(bytes(int(part) for part in address[0].split(".")), _BYTE_ORDER)
+    return f"{number:08X}:{address[1]:04X}"
+
+
+_BYTE_ORDER: Any = "little" if memoryview(b"\x01\x00").cast("H")[0] == 1 else "big"
