@@ -232,11 +232,6 @@ def test_queries():
     assert queries.json_path(document, "{['a.b'].c}") == "true"
     with pytest.raises(InvalidWorkflow):
         queries.json_path(document, "{.absent}")
-    assert queries.jq(document, ".items[].n") == "1\n2"
-    assert queries.jq(document, '.["a.b"] | .c') == "true"
-    assert queries.jq(document, ".absent") == "null"
-    with pytest.raises(InvalidWorkflow):
-        queries.jq(document, "map(.x)")
     fields = queries.Fields(document)
     assert (fields["items.#"], fields["items.1.n"], "status.phase" in fields) == ("2", "2", False)
 

@@ -1,6 +1,6 @@
-"""What a resource template asks of an object: conditions (gjson paths in a label selector), JSONPath templates, jq filters.
+"""What a resource template asks of an object: conditions (gjson paths in a label selector) and JSONPath templates; jq.py has its filters.
 
-Pure. Sources: Argo's matchConditions (workflow/executor/resource.go), kubectl's `-o jsonpath`, jq's manual.
+Pure. Sources: Argo's matchConditions (workflow/executor/resource.go), kubectl's `-o jsonpath`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hera_utils.argo.selectors import LabelSelector, Requirement
-from hera_utils.errors import ExpressionError, InvalidWorkflow
-from hera_utils.expressions.jq import evaluate
-from hera_utils.expressions.jq_functions import text
+from hera_utils.errors import InvalidWorkflow
 
 _STEP = re.compile(r"\.\.|\.?(?P<name>[A-Za-z0-9_\-$/]+)|\.?\[(?P<index>\*|-?\d+|'[^']*'|\"[^\"]*\")\]|\.(?P<star>\*)")
 
@@ -122,12 +120,3 @@ def _step(value: Any, step: re.Match[str], path: str) -> list[Any]:
     if isinstance(value, list) and index is not None and -len(value) <= int(index) < len(value):
         return [value[int(index)]]
     raise InvalidWorkflow(f"error executing jsonpath {{{path}}}: array index out of bounds: index {index}")
-
-
-def jq(document: Any, program: str) -> str:
-    """The values of a jq filter, one a line; texts without quotes, as Argo does it. Raises InvalidWorkflow."""
-    try:
-        values = evaluate(program, document)
-    except ExpressionError as error:
-        raise InvalidWorkflow(error.message) from None
-    return "\n".join(text(value) for value in values).strip()

@@ -17,6 +17,7 @@ from hera_utils.argo.unknown_fields import dotted, unknown_fields
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
+from hera_utils.local_platform.agents.jq import jq
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.runtime import Launch
@@ -110,7 +111,7 @@ class ResourceAgent:
             elif source.get("jsonPath"):
                 value = queries.json_path(document, str(source["jsonPath"]))
             elif source.get("jqFilter"):
-                value = queries.jq(document, str(source["jqFilter"]))
+                value = jq(document, str(source["jqFilter"]))
             else:
                 continue
             parameters.append({**parameter, "value": value})

@@ -1,0 +1,87 @@
+"""jq filters of resource templates, carried out by jq itself in a process with little time, little memory and an empty environment.
+
+Argo runs gojq. Numbers, the order of keys and the common errors are gojq's here; docs/expressions.md says what is not.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hera_utils.errors import InvalidWorkflow
+from hera_utils.expressions.gotext import to_json
+
+SECONDS = 10
+"""Of waiting; jq_process.py says how long it may compute."""
+
+_GOJQ = [
+    (r'Top-level program not given \(try "\."\)', r'missing query (try ".")'),
+    (r"syntax error, unexpected end of file.*", r"unexpected EOF"),
+    (r"(\$\w+) is not defined", r"variable not defined: \1"),
+    (r"(\S+/\d+) is not defined", r"function not defined: \1"),
+    (r"module not found: (.*)", r'cannot load module: "\1"'),
+    (r"Cannot index (\w+) with string .*", r"expected an object but got: \1"),
+    (r"Cannot index (\w+) with number .*", r"expected an array but got: \1"),
+    (r"Cannot iterate over (.*)", r"cannot iterate over: \1"),
+    (r"(.*) and (.*) cannot be divided because the divisor is zero", r"cannot divide \1 by: \2"),
+    (r"(.*) and (.*) cannot be divided \(remainder\) because the divisor is zero", r"cannot modulo \1 by: \2"),
+    (r"(.*) and (.*) cannot be added", r"cannot add: \1 and \2"),
+    (r"(.*) and (.*) cannot be subtracted", r"cannot subtract: \1 and \2"),
+    (r"(.*) and (.*) cannot be multiplied", r"cannot multiply: \1 and \2"),
+    (r"(.*) and (.*) cannot be divided", r"cannot divide: \1 and \2"),
+    (r"(.*) has no (length|keys)", r"\2 cannot be applied to: \1"),
+    (r"(.*) cannot be parsed as a number", r"tonumber cannot be applied to: \1"),
+]
+"""What jq says → what gojq says of the same, as far as jq tells."""
+
+
+def jq(document: Any, program: str) -> str:
+    """The values of a jq filter, one a line; texts without quotes, as Argo does it. Raises InvalidWorkflow."""
+    return "\n".join(
+        value if isinstance(value, str) else to_json(value, html=False) for value in values(document, program)
+    ).strip()
+
+
+def values(document: Any, program: str) -> list[Any]:
+    """All values that a filter gives for a document; numbers are floats, as Go reads them. Raises InvalidWorkflow."""
+    library = importlib.util.find_spec("jq")
+    if library is None or library.origin is None:
+        raise InvalidWorkflow(f"the jq filter {program!r} failed: the package jq is not installed")
+    request = {
+        "program": program,
+        "document": to_json(document, html=False),
+        "library": str(Path(library.origin).parent),
+    }
+    try:
+        process = subprocess.run(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("jq_process.py"))],
+            input=json.dumps(request),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+            env={},
+            cwd="/",
+        )
+        answer = json.loads(process.stdout) if process.returncode == 0 else {}
+    except subprocess.TimeoutExpired:
+        answer = {}
+    if "values" not in answer:
+        why = _as_gojq(answer["error"]) if "error" in answer else "it takes too much time or memory"
+        raise InvalidWorkflow(f"the jq filter {program!r} failed: {why}")
+    return [json.loads(value, parse_int=float) for value in answer["values"]]
+
+
+def _as_gojq(message: str) -> str:
+    """jq's complaint in gojq's words; of an error in the program its first line, without the place."""
+    first = message.removeprefix("jq: error: ").partition("\n")[0] if message.startswith("jq: error: ") else message
+    first = re.sub(r" at <top-level>, line \d+.*", "", first).replace("null (null)", "null")
+    for theirs, ours in _GOJQ:
+        if match := re.fullmatch(theirs, first, re.DOTALL):
+            return match.expand(ours)
+    return first
