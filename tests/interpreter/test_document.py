@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hera_utils.argo.merge_patches import strategic_merge
 from hera_utils.errors import ExpressionError, InvalidWorkflow, Refused
 from hera_utils.interpreter.document import (
     effective_spec,
@@ -15,7 +16,6 @@ from hera_utils.interpreter.document import (
     templates_reached,
     with_template_defaults,
 )
-from hera_utils.interpreter.strategic_merge import merge
 from hera_utils.interpreter.submission import cron_workflow, submitted_kind, with_options, workflow_from
 
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ def named(*names: str) -> list[Json]:
 def test_lists_with_a_key_are_merged_in_the_order_of_the_upper_one() -> None:
     below = {"volumes": [{"name": n, "emptyDir": {"sizeLimit": "1"}} for n in "abcd"]}
     above = {"volumes": [{"name": "d", "emptyDir": {"medium": "Memory"}}, {"name": "x"}, {"name": "b"}]}
-    merged = merge(below, above, "v1alpha1.WorkflowSpec")
+    merged = strategic_merge(below, above, "v1alpha1.WorkflowSpec")
     assert [volume["name"] for volume in merged["volumes"]] == ["a", "c", "d", "x", "b"]
     assert merged["volumes"][2]["emptyDir"] == {"sizeLimit": "1", "medium": "Memory"}
     assert [volume["name"] for volume in below["volumes"]] == list("abcd")
@@ -47,7 +47,7 @@ def test_other_lists_are_replaced_and_maps_merged() -> None:
         "templates": [{"name": "a", "container": {"args": ["3"], "env": [{"name": "B", "value": "2"}]}}],
         "nodeSelector": {"b": "2"},
     }
-    merged = merge(below, above, "v1alpha1.WorkflowSpec")
+    merged = strategic_merge(below, above, "v1alpha1.WorkflowSpec")
     container = merged["templates"][0]["container"]
     assert container["args"] == ["3"]
     assert sorted(one["name"] for one in container["env"]) == ["A", "B"]

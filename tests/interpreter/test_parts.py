@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -282,6 +284,22 @@ def test_progress(text: object, parsed: tuple[int, int] | None) -> None:
 )  # fmt: skip
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert humane(seconds) == words
+
+
+def test_a_pod_spec_patch_adds_a_mount_of_a_volume_that_is_mounted_elsewhere() -> None:
+    def spec(*paths: str) -> dict[str, object]:
+        return {
+            "containers": [{"name": "main", "volumeMounts": [{"name": "data", "mountPath": path} for path in paths]}]
+        }
+
+    assert podspec.patched(spec("/a", "/b"), [json.dumps(spec("/c"))]) == spec("/c", "/a", "/b")
+
+
+def test_a_pod_spec_patch_that_cannot_be_applied() -> None:
+    with pytest.raises(Fault) as fault:
+        podspec.patched({"containers": [{"name": "main"}]}, ["containers: [{image: x}]"])
+    message = "Error applying PodSpecPatch: map: map[image:x] does not contain declared merge key: name"
+    assert fault.value.message == message
 
 
 def test_pod_spec_patch() -> None:

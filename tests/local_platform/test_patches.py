@@ -11,21 +11,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import Refused
 from hera_utils.local_platform.kubernetes_api import protobuf
-from hera_utils.local_platform.storage.patches import json_patch, merge_patch, patched, strategic_merge
-
-# RFC 7386, appendix A (the cases whose target is an object)
-MERGES = [
-    ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-    ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-    ({"a": "b"}, {"a": None}, {}),
-    ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
-    ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-    ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
-    ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-    ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
-    ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
-    ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-]
+from hera_utils.local_platform.storage.patches import json_patch, patched
 
 # RFC 6902, appendix A
 OPERATIONS = [
@@ -46,11 +32,6 @@ OPERATIONS = [
     ({"/": 9, "~1": 10}, [{"op": "test", "path": "/~01", "value": 10}], {"/": 9, "~1": 10}),
     ({"foo": ["bar"]}, [{"op": "add", "path": "/foo/-", "value": ["abc", "def"]}], {"foo": ["bar", ["abc", "def"]]}),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("target", "patch", "result"), MERGES)
-def test_merge_patch(target, patch, result):
-    assert merge_patch(target, patch) == result
 
 
 @pytest.mark.parametrize(("target", "patch", "result"), OPERATIONS)
@@ -88,46 +69,21 @@ documents = st.dictionaries(
 )  # fmt: skip
 
 
-def without_nulls(value: object) -> object:
-    if isinstance(value, dict):
-        return {k: without_nulls(v) for k, v in value.items() if v is not None}
-    return value
-
-
-@given(documents, documents)
-def test_laws_of_merge_patches(target, patch):
-    before = copy.deepcopy(target)
-    once = merge_patch(target, patch)
-    assert merge_patch(once, patch) == once
-    assert target == before
-    assert merge_patch({}, patch) == without_nulls(patch)
-    assert merge_patch(target, {}) == target
-
-
 @given(documents)
 def test_replacing_by_json_patch(target):
     wanted = [{"op": "replace", "path": f"/{key}", "value": 1} for key in target]
     assert json_patch(target, wanted) == dict.fromkeys(target, 1)
 
 
-def test_strategic_merge():
-    owners = [{"uid": "1", "name": "a"}, {"uid": "2", "name": "b"}]
-    target = {"metadata": {"finalizers": ["x"], "ownerReferences": owners}, "data": {"k": "v"}}
-    patch = {
-        "metadata": {
-            "finalizers": ["y"],
-            "$deleteFromPrimitiveList/other": ["z"],
-            "ownerReferences": [{"uid": "2", "name": "c"}, {"uid": "1", "$patch": "delete"}, {"uid": "3"}],
-            "$setElementOrder/ownerReferences": [],
-        },
-        "data": {"$patch": "replace", "n": "1"},
-    }
-    merged = strategic_merge(target, patch)
-    assert merged["metadata"]["finalizers"] == ["x", "y"]
-    assert merged["metadata"]["ownerReferences"] == [{"uid": "2", "name": "c"}, {"uid": "3"}]
-    assert merged["data"] == {"n": "1"}
+def test_a_media_type_that_is_no_patch():
     with pytest.raises(Refused):
-        patched({}, {}, "text/plain")
+        patched({}, {}, "text/plain", "ConfigMap")
+
+
+def test_a_strategic_merge_that_cannot_be_is_refused():
+    patch = {"metadata": {"ownerReferences": [{"name": "b"}]}}
+    with pytest.raises(Refused, match="does not contain declared merge key: uid"):
+        patched({"metadata": {"ownerReferences": []}}, patch, "application/strategic-merge-patch+json", "Secret")
 
 
 # --- protocol buffers

@@ -9,6 +9,7 @@
 //	{"kind": "regexp", "text": …, "pattern": …}      all matches
 //	{"kind": "cron", "text": …, "at": …, "count": …} the next times of a schedule, seconds since the epoch
 //	{"kind": "quantity", "text": …}                  Kubernetes' resource.ParseQuantity: the number, Value(), MilliValue()
+//	{"kind": "merge", "text": …, "patch": …}         strategicpatch over a PodSpec, both JSON
 //	{"kind": "tags", "text": …, "variables": {…}}    fasttemplate over marshalled text: each {{name}} that has a value replaced
 //
 // Answers: {"ok": true, "value": …, "type": "%T"} or {"ok": false, "error": …}.
@@ -33,7 +34,9 @@ import (
 	"github.com/expr-lang/expr/builtin"
 	"github.com/robfig/cron/v3"
 	"github.com/valyala/fasttemplate"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
 
 type request struct {
@@ -42,6 +45,7 @@ type request struct {
 	Path      string         `json:"path"`
 	Layout    string         `json:"layout"`
 	Pattern   string         `json:"pattern"`
+	Patch     string         `json:"patch"`
 	At        int64          `json:"at"`
 	Count     int            `json:"count"`
 	Variables map[string]any `json:"variables"`
@@ -124,6 +128,14 @@ func evaluate(r request) (any, error) {
 		}
 		milli, value := q.DeepCopy(), q.DeepCopy()
 		return []any{q.AsDec().String(), value.Value(), milli.MilliValue()}, nil
+	case "merge":
+		merged, err := strategicpatch.StrategicMergePatch([]byte(r.Text), []byte(r.Patch), corev1.PodSpec{})
+		if err != nil {
+			return nil, err
+		}
+		var spec corev1.PodSpec
+		err = json.Unmarshal(merged, &spec)
+		return spec, err
 	case "tags":
 		return tags(r.Text, r.Variables)
 	case "quote":

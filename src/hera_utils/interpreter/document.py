@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hera_utils.argo.faults import not_found
+from hera_utils.argo.merge_patches import strategic_merge
 from hera_utils.argo.names import label_value_faults
 from hera_utils.errors import InvalidWorkflow
-from hera_utils.interpreter.strategic_merge import merge
 from hera_utils.interpreter.templates import KINDS, kind_of
 
 Json = dict[str, Any]
@@ -87,7 +87,7 @@ def _over(below: Json, above: Json) -> Json:
     labels_from = (metadata or {}).get("labelsFrom")
     if metadata and labels_from:
         rest["workflowMetadata"] = {name: value for name, value in metadata.items() if name != "labelsFrom"}
-    merged = merge(rest, above, _SPEC)
+    merged = strategic_merge(rest, above, _SPEC)
     if below.get("hooks"):
         merged["hooks"] = {**below["hooks"], **(above.get("hooks") or {})}
     if labels_from:
@@ -130,7 +130,7 @@ def _artifact(below: Json, above: Json) -> Json:
     place = location_of(above)
     if place is None or place != location_of(below):
         return above
-    location = merge(
+    location = strategic_merge(
         {name: below[name] for name in (*LOCATIONS, "archiveLogs") if name in below},
         {name: above[name] for name in (*LOCATIONS, "archiveLogs") if name in above},
         "v1alpha1.ArtifactLocation",
@@ -144,7 +144,7 @@ def with_template_defaults(template: Json, defaults: Json | None) -> Json:
         return template
     kind = kind_of(template)
     applicable = {name: value for name, value in defaults.items() if name not in KINDS or name == kind}
-    return merge(applicable, template, "v1alpha1.Template")
+    return strategic_merge(applicable, template, "v1alpha1.Template")
 
 
 def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hera_utils.argo.merge_patches import PatchError, strategic_merge
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
@@ -107,7 +108,10 @@ def patched(spec: Json, patches: list[str]) -> Json:
             raise Fault(f"Error applying PodSpecPatch: {error}") from None
         if not isinstance(patch, dict):
             raise Fault("Error applying PodSpecPatch: json: cannot unmarshal string into Go value of type v1.PodSpec")
-        spec = _merged(spec, _without_executor(patch))
+        try:
+            spec = strategic_merge(spec, _without_executor(patch), "v1.PodSpec")
+        except PatchError as error:
+            raise Fault(f"Error applying PodSpecPatch: {error}") from None
     plain: Json = json.loads(json.dumps(spec))
     return plain
 
@@ -140,25 +144,3 @@ def check(pod: Json) -> None:
                 raise Fault(
                     f'Pod "{name}" is invalid: {at}: Unsupported value: "{resource}": supported values: {known}'
                 )
-
-
-def _merged(below: Any, above: Any) -> Any:
-    """A strategic merge, for what pods need: maps by key, lists of named things by name, else the upper one wins."""
-    if isinstance(below, dict) and isinstance(above, dict):
-        both = dict(below)
-        for key, value in above.items():
-            if value is None:
-                both.pop(key, None)
-            else:
-                both[key] = _merged(below[key], value) if key in below else value
-        return both
-    if _named(below) and _named(above):
-        upper = {item["name"]: item for item in above}
-        merged = [_merged(item, upper[item["name"]]) if item["name"] in upper else item for item in below]
-        known = {item["name"] for item in below}
-        return merged + [item for item in above if item["name"] not in known]
-    return above
-
-
-def _named(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)

@@ -279,7 +279,9 @@ class _Action:
                 raise
             return self._create()
         return self._store(
-            resource, patched(old, self._document(), _MEDIA["strategic"]), f'error when applying "{FILE}": '
+            resource,
+            patched(old, self._document(), _MEDIA["strategic"], resource.kind),
+            f'error when applying "{FILE}": ',
         )
 
     def _replace(self) -> tuple[str, str, str]:
@@ -294,7 +296,7 @@ class _Action:
             raise Failed(_refusal(refused)) from refused
         patch: Json = {"patch": self.manifest} if strategy == "json" else self._document()
         patch = {key: value for key, value in patch.items() if key not in ("apiVersion", "kind")}
-        new = patched(old, patch, _MEDIA.get(strategy, strategy))
+        new = patched(old, patch, _MEDIA.get(strategy, strategy), resource.kind)
         (new.get("metadata") or {}).pop("resourceVersion", None)
         return self._store(resource, new, "")
 

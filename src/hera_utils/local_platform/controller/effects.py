@@ -16,6 +16,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.durations import seconds_or_duration
+from hera_utils.argo.merge_patches import merge_patch
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
 from hera_utils.interpreter import commands as c
 from hera_utils.interpreter import metrics as metrics_of_runs
@@ -273,7 +274,7 @@ class Effects:
         try:
             if known is not None:
                 old = json.loads(known.text)
-                document = objects.complete_object(kind, objects.merged(old, manifest), turn.at)
+                document = objects.complete_object(kind, merge_patch(old, manifest), turn.at)
                 document["metadata"] = {
                     **old["metadata"],
                     **(manifest.get("metadata") or {}),

@@ -159,7 +159,9 @@ def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
         return 201, typed_text(resource, _store(platform, resource, target.namespace, created, request.dry_run))
     live = untyped(json.loads(stored.text))
     document = (
-        _apply_config(live, request) if applied else _unowned(untyped(patched(live, request.body, request.media_type)))
+        _apply_config(live, request)
+        if applied
+        else _unowned(untyped(patched(live, request.body, request.media_type, resource.kind)))
     )
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != target.name:

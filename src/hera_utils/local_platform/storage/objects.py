@@ -247,19 +247,6 @@ def replacement(kind: str, old: Json, document: Json, at: float) -> Json:
     return complete_object(kind, {"metadata": metadata, **rest}, at)
 
 
-def merged(old: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7386)."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(old) if isinstance(old, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
 def as_stored(kind: str, document: Json, version: int) -> StoredObject:
     """The document under a resource version."""
     metadata = document["metadata"]

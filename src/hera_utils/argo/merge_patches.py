@@ -1,0 +1,278 @@
+"""Merges of one document into another: JSON merge patch (RFC 7386), and Kubernetes' strategic merge patch.
+
+A strategic merge goes by the schema. Maps are merged; a list is replaced, unless its field has a merge key (`_MERGE_KEYS`): then its
+elements are merged one by one, in the order of the patch, and what only the document has stays before what followed it. A patch may
+hold directives: `$patch: delete` and `$patch: replace` (of a map, or of an element of a list), `$retainKeys`,
+`$setElementOrder/FIELD`, `$deleteFromPrimitiveList/FIELD`. Source: apimachinery's strategicpatch/patch.go, and the tags patchStrategy
+and patchMergeKey of Kubernetes' and Argo's types. What is given is left alone; the result may share parts with it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from hera_utils.argo import schema
+
+Json = dict[str, Any]
+
+_CONTAINERS = (
+    "v1.Container", "v1.EphemeralContainer", "v1alpha1.ScriptTemplate", "v1alpha1.UserContainer", "v1alpha1.ContainerNode",
+)  # fmt: skip
+_MERGE_KEYS: dict[tuple[str, str], str] = {
+    **{("v1alpha1.WorkflowSpec", name): "name" for name in ("templates", "volumes", "imagePullSecrets")},
+    **{("v1alpha1.Template", name): "name" for name in ("volumes", "initContainers", "sidecars")},
+    **{(f"v1alpha1.{kind}", "tolerations"): "key" for kind in ("WorkflowSpec", "Template")},
+    **{(f"v1alpha1.{kind}", "hostAliases"): "ip" for kind in ("WorkflowSpec", "Template")},
+    **{(f"v1alpha1.{kind}", "parameters"): "name" for kind in ("Inputs", "Outputs", "Arguments")},
+    **{(f"v1alpha1.{kind}", "artifacts"): "name" for kind in ("Inputs", "Outputs", "Arguments")},
+    ("v1alpha1.DAGTemplate", "tasks"): "name",
+    **{(kind, "env"): "name" for kind in _CONTAINERS},
+    **{(kind, "volumeMounts"): "mountPath" for kind in _CONTAINERS},
+    **{(kind, "volumeDevices"): "devicePath" for kind in _CONTAINERS},
+    **{(kind, "ports"): "containerPort" for kind in _CONTAINERS},
+    **{("v1.PodSpec", name): "name" for name in ("containers", "initContainers", "ephemeralContainers", "volumes")},
+    **{("v1.PodSpec", name): "name" for name in ("imagePullSecrets", "resourceClaims", "schedulingGates")},
+    ("v1.PodSpec", "hostAliases"): "ip",
+    ("v1.PodSpec", "topologySpreadConstraints"): "topologyKey",
+    **{(f"v1.{kind}Status", "conditions"): "type" for kind in ("Pod", "Job", "Namespace", "PersistentVolumeClaim")},
+    **{("v1.PodStatus", name): "ip" for name in ("hostIPs", "podIPs")},
+    ("v1.ServiceAccount", "secrets"): "name",
+    ("v1.ObjectMeta", "ownerReferences"): "uid",
+    ("v1.ObjectMeta", "finalizers"): "",
+}
+"""(struct, field) → the merge key of a list; "" for a list of plain values, which is merged as a set."""
+
+_POD = {"metadata": "v1.ObjectMeta", "spec": "v1.PodSpec"}
+_FIELDS: dict[str, dict[str, str]] = {
+    "v1.Pod": {**_POD, "status": "v1.PodStatus"},
+    "v1.PodTemplateSpec": _POD,
+    "v1.PodSpec": {
+        **dict.fromkeys(("containers", "initContainers"), "[]v1.Container"),
+        "ephemeralContainers": "[]v1.EphemeralContainer",
+    },
+    "v1.PodStatus": {},
+    "v1.EphemeralContainer": {},
+    "v1.Job": {"metadata": "v1.ObjectMeta", "spec": "v1.JobSpec", "status": "v1.JobStatus"},
+    "v1.JobSpec": {"template": "v1.PodTemplateSpec"},
+    **{f"v1.{kind}": {"metadata": "v1.ObjectMeta", "status": f"v1.{kind}Status"} for kind in ("Namespace", "PersistentVolumeClaim")},
+}  # fmt: skip
+"""The fields with structs inside, of the structs that Argo's schema does not hold."""
+
+_ORDER, _DELETED = "$setElementOrder/", "$deleteFromPrimitiveList/"
+
+
+class PatchError(ValueError):
+    """A patch that cannot be applied; the text is Kubernetes' own."""
+
+
+def merge_patch(document: Any, patch: Any) -> Any:
+    """RFC 7386: objects are merged, null removes, anything else replaces."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    merged = dict(document) if isinstance(document, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def strategic_merge(document: Mapping[str, Any], patch: Mapping[str, Any], struct: str) -> Json:
+    """The document with the patch merged into it, both of that struct (`v1alpha1.WorkflowSpec`, `v1.PodSpec`, `v1.ConfigMap`).
+
+    Raises PatchError.
+    """
+    return _merge_map(document, patch, struct)
+
+
+def _merge_map(document: Mapping[str, Any], patch: Mapping[str, Any], go_type: str) -> Json:
+    directive = patch.get("$patch")
+    if directive == "replace":
+        return _without_directives(patch)
+    if directive == "delete":
+        return {}
+    if "$patch" in patch:
+        raise PatchError(f"unknown patch type: {directive} in map: {_go_text(patch)}")
+    merged = _retained(document, patch)
+    for key, value in patch.items():
+        if key.startswith(_ORDER):
+            field = key.removeprefix(_ORDER)
+            if field not in patch and isinstance(merged.get(field), list):
+                merged[field] = _in_order(merged[field], value, merged[field], _merge_key(go_type, field) or "")
+        elif key.startswith("$"):
+            continue
+        elif value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge_map(merged[key], value, _type_of(go_type, key))
+        elif isinstance(value, list):
+            merged[key] = _merge_field(merged.get(key), value, go_type, key, patch.get(_ORDER + key))
+        elif _is_directive(value):
+            merged.pop(key, None)
+        else:
+            merged[key] = _added(value)
+    for key, value in patch.items():
+        if key.startswith(_DELETED) and isinstance(merged.get(key.removeprefix(_DELETED)), list):
+            field = key.removeprefix(_DELETED)
+            merged[field] = [element for element in merged[field] if element not in value]
+    return merged
+
+
+def _retained(document: Mapping[str, Any], patch: Mapping[str, Any]) -> Json:
+    """The document with no keys but those that `$retainKeys` lists, if it is there."""
+    if "$retainKeys" not in patch:
+        return dict(document)
+    keys = patch["$retainKeys"]
+    if not isinstance(keys, list) or any(
+        key not in keys for key, value in patch.items() if value is not None and not key.startswith("$")
+    ):
+        raise PatchError("invalid patch format of retainKeys")
+    return {key: value for key, value in document.items() if key in keys}
+
+
+def _merge_field(document: Any, patch: list[Any], struct: str, field: str, order: list[Any] | None) -> list[Any]:
+    """A list of that field. order: as `$setElementOrder` has it."""
+    key = _merge_key(struct, field)
+    merged: list[Any]
+    if not isinstance(document, list):
+        merged = _added(patch)
+    elif key is None:
+        merged = _bare(patch)
+    else:
+        merged = _merge_list(document, patch, key, _type_of(struct, field))
+    if order is None:
+        return merged
+    return _in_order(merged, order, document if isinstance(document, list) else [], key or "")
+
+
+def _merge_list(document: list[Any], patch: list[Any], key: str, go_type: str) -> list[Any]:
+    both = [*document, *patch]
+    if any(isinstance(element, list) for element in both):
+        raise PatchError("lists of lists are not supported")
+    if len({isinstance(element, dict) for element in both}) > 1:
+        raise PatchError(f"list element types are not identical: {_go_text([document, patch])}")
+    if not key:
+        return _in_order(list(dict.fromkeys(both)), patch, document, "")
+    document, patch = _apply_directives(document, patch, key)
+    merged = list(document)
+    places = {element.get(key): place for place, element in reversed(list(enumerate(merged)))}
+    for element in patch:
+        if key not in element:
+            raise _no_merge_key(element, key)
+        place = places.get(element[key])
+        if place is None:
+            places[element[key]] = len(merged)
+            merged.append(_bare(element))
+        else:
+            merged[place] = _merge_map(merged[place], element, go_type)
+    return _in_order(merged, patch, document, key)
+
+
+def _apply_directives(document: list[Json], patch: list[Json], key: str) -> tuple[list[Json], list[Json]]:
+    """(the document without the elements that the patch deletes or replaces, the elements of the patch that are to be merged)."""
+    elements = [element for element in patch if "$patch" not in element]
+    replaced = False
+    for element in patch:
+        directive = element.get("$patch")
+        if directive == "replace":
+            replaced = True
+        elif directive == "delete":
+            if key not in element:
+                raise _no_merge_key(element, key)
+            document = [other for other in document if other.get(key) != element[key]]
+        elif directive == "merge":
+            raise PatchError("merging lists cannot yet be specified in the patch")
+        elif "$patch" in element:
+            raise PatchError(f"unknown patch type: {directive} in map: {_go_text(element)}")
+    return (_bare(elements), []) if replaced else (document, elements)
+
+
+def _in_order(merged: list[Any], order: list[Any], before: list[Any], key: str) -> list[Any]:
+    """The elements that `order` holds in its order; each other one before what followed it in the list as it was `before`."""
+
+    def identity(element: Any) -> Any:
+        return element.get(key) if key and isinstance(element, dict) else element
+
+    def places_in(elements: list[Any]) -> dict[Any, int]:
+        return {identity(element): place for place, element in reversed(list(enumerate(elements)))}
+
+    ranks, places = places_in(order), places_in(before)
+    upper = [element for element in merged if identity(element) in ranks]
+    upper.sort(key=lambda element: ranks[identity(element)])
+    lower = [element for element in merged if identity(element) not in ranks]
+    lower.sort(key=lambda element: places.get(identity(element), len(places)))
+    ordered: list[Any] = []
+    for element in upper:
+        place = places.get(identity(element), -1)
+        while lower and places.get(identity(lower[0]), len(places)) < place:
+            ordered.append(lower.pop(0))
+        ordered.append(element)
+    return ordered + lower
+
+
+def _is_directive(value: Any) -> bool:
+    return isinstance(value, dict) and "$patch" in value
+
+
+def _added(value: Any) -> Any:
+    """The value of a field that the document does not have: directives in it delete what they stand in."""
+    if isinstance(value, dict):
+        kept = {key: inner for key, inner in value.items() if inner is not None and not key.startswith("$")}
+        return {key: _added(inner) for key, inner in kept.items() if not _is_directive(inner)}
+    if isinstance(value, list):
+        return [_added(element) for element in value if not _is_directive(element)]
+    return value
+
+
+def _bare(value: Any) -> Any:
+    """A value that is taken as it is: directives in it have no effect, as in Kubernetes, where reading the result drops them."""
+    if isinstance(value, dict):
+        return _without_directives(value)
+    return [_bare(element) for element in value] if isinstance(value, list) else value
+
+
+def _without_directives(value: Mapping[str, Any]) -> Json:
+    return {key: _bare(inner) for key, inner in value.items() if inner is not None and not key.startswith("$")}
+
+
+# --- the schema ---------------------------------------------------------------------------------------------------------
+def _merge_key(go_type: str, field: str) -> str | None:
+    """None: lists of that field are replaced. "": their elements are plain values."""
+    return None if schema.is_map(go_type) else _MERGE_KEYS.get((_struct(go_type), field))
+
+
+def _type_of(go_type: str, field: str) -> str:
+    """The Go type of a field, of a value where the type is a map; "" where it is unknown."""
+    return _struct(go_type) if schema.is_map(go_type) else _types(_struct(go_type)).get(field, "")
+
+
+def _struct(go_type: str) -> str:
+    return schema.struct_of(go_type) or ("" if schema.is_map(go_type) else go_type.lstrip("*[]"))
+
+
+@cache
+def _types(struct: str) -> dict[str, str]:
+    if struct in schema.type_names():
+        return schema.fields(struct)
+    if struct in _FIELDS:
+        return _FIELDS[struct]
+    return {"metadata": "v1.ObjectMeta"} if struct.startswith("v1.") else {}
+
+
+def _no_merge_key(element: Json, key: str) -> PatchError:
+    return PatchError(f"map: {_go_text(element)} does not contain declared merge key: {key}")
+
+
+def _go_text(value: Any) -> str:
+    """As Go's %v writes it."""
+    if isinstance(value, Mapping):
+        return "map[" + " ".join(f"{key}:{_go_text(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(_go_text, value)) + "]"
+    if value is None:
+        return "<nil>"
+    return str(value).lower() if isinstance(value, bool) else str(value)
