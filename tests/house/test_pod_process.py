@@ -22,9 +22,6 @@ SHARED = {
     "ports",
     "processes",
     "remote",
-    "store",
-    "supervisor",
-    "web",
 }
 """What the server and the client may use of it."""
 IN_THE_TASK = {"hera_runner.py": {"hera"}, "pip_of_task.py": set()}

@@ -16,10 +16,12 @@ import s3_server
 import toy_parts as toys
 from serving import served
 
+from hera_utils.interpreter import archiving
 from hera_utils.interpreter.events import ResumeRequested
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.artifacts import locations, transfer
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.pods.pod import artifact_keys
 
 
 @pytest.fixture(scope="module")
@@ -332,3 +334,9 @@ def test_nothing_is_removed_without_a_key(key, monkeypatch):
     gone = transfer.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": "/kept.txt", "secrets": {}}})
     assert gone == {}
     assert not files.exists("/bucket-of-others/kept.txt")
+
+
+def test_pods_and_the_interpreter_know_the_same_keys():
+    """Pods have the standard library alone, so they have the table once more."""
+    assert artifact_keys.KEY_FIELDS == archiving.KEY_FIELDS
+    assert set(artifact_keys.KEYED) == set(archiving.STORES)

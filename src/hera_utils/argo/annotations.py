@@ -1,4 +1,4 @@
-"""What hera_utils adds to Argo's documents: annotations on a workflow of a run, and a field of a node on the local platform."""
+"""What hera_utils adds to documents of Argo and Kubernetes: annotations on a run's workflow and on a claim, a field of a node."""
 
 POINTS = "hera-utils/points"
 """How many points the workflow computes; 0 for a gather."""
@@ -10,3 +10,5 @@ RAN = "hera-utils/ran"
 """The field of a pod's node: when its main containers ran, {startedAt, finishedAt} in microseconds. Argo's own times are whole seconds, and
 begin when the node is made: waiting for a free place counts in them.
 """
+FOLDER = "hera-utils/folder"
+"""On a claim of the local platform: the folder of this machine that it stands for (see claims.folder)."""

@@ -19,7 +19,7 @@ from hera_utils.interpreter.cron.cron_workflow import enabled
 from hera_utils.interpreter.events import Event, RetryRequested, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validation.stored import check_stored
-from hera_utils.local_platform.artifacts import remote
+from hera_utils.local_platform.artifacts import locations, remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller import edits, jobs
@@ -28,7 +28,7 @@ from hera_utils.local_platform.controller.controller import Advance, Controller
 from hera_utils.local_platform.controller.cron_clock import CronClock, CronCounts
 from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.turn import Turn
-from hera_utils.local_platform.pods.launcher import Launcher
+from hera_utils.local_platform.pods.launcher import Launcher, Runtimes
 from hera_utils.local_platform.pods.pod.disk_room import shortage
 from hera_utils.local_platform.pods.runtime import Report, Runtime
 from hera_utils.local_platform.storage import objects
@@ -71,11 +71,12 @@ class LocalPlatform:
         self.admission = Admission(self._read_model)
         self.archive = Archive(self._read_model)
         self._controller = Controller(state, self._journal, self._read_model, advance)
-        launcher = Launcher(state, self._read_model, self._controller.report)
-        launcher.runtime = (runtime or _process_runtime)(state, self._controller.report)
-        launcher.agents = agents(state, self._controller.report) if agents else self._agents()
-        self._launcher = launcher
-        self._controller.start(launcher)
+        report = self._controller.report
+        runtimes = Runtimes(
+            (runtime or _process_runtime)(state, report), agents(state, report) if agents else self._agents()
+        )
+        self._launcher = Launcher(state, self._read_model, report, runtimes)
+        self._controller.start(self._launcher)
         self._begin()
         self._cron = CronClock(self, self._controller, self._read_model)
         self._cron.start()
@@ -376,8 +377,7 @@ class LocalPlatform:
         found = [one for one in self._read_model.pods_named(namespace, pod) if uid in ("", one.uid)]
         if not found:
             raise objects.not_found("Pod", pod)
-        runtime = self._launcher.runtime_of(found[-1])
-        return runtime.logs(found[-1].uid, container, follow=follow)
+        return self._launcher.runtime.logs(found[-1].uid, container, follow=follow)
 
     def artifact(
         self, namespace: str, workflow: str, node_id: str, name: str, *, output: bool = True, folder: str = ""
@@ -391,8 +391,8 @@ class LocalPlatform:
         artifact = next((one for one in listed if one.get("name") == name), None)
         if artifact is None:
             raise Refused(faults.NOT_FOUND, f'artifact "{name}" of node "{node_id}" not found', reason="NotFound")
-        archive = remote.archive_of(document, str(node.get("templateName") or ""))
-        place = remote.place_of(artifact, archive, self._read_model.secrets_of(namespace))
+        archive = locations.archive_of(document, str(node.get("templateName") or ""))
+        place = locations.place_of(artifact, archive, self._read_model.secrets_of(namespace))
         if place is not None and folder:
             fetched = Path(folder) / "fetched"
             remote.fetch(place, fetched)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from hera_utils.argo import claims
+from hera_utils.argo.annotations import FOLDER
 from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
-from hera_utils.platforms import resources
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.diff import Field, difference
 from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
@@ -262,7 +263,7 @@ def _placed(cluster: Cluster, one: Declared, folders: Mapping[str, str]) -> Decl
     """On this machine a claim says which folder it is, when the settings do."""
     if not cluster.local or one.kind != "PersistentVolumeClaim" or one.document is None or one.name not in folders:
         return one
-    metadata = {**one.document["metadata"], "annotations": {resources.FOLDER: folders[one.name]}}
+    metadata = {**one.document["metadata"], "annotations": {FOLDER: folders[one.name]}}
     return replace(one, document={**one.document, "metadata": metadata})
 
 
@@ -289,13 +290,15 @@ def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
 
 
 def _folder_of(cluster: Cluster, live: Json, state: str) -> Path:
-    metadata = live.get("metadata") or {}
-    named = (metadata.get("annotations") or {}).get(resources.FOLDER)
-    return Path(named) if named else _usual_folder(cluster, str(metadata["name"]), state)
+    return (
+        Path(claims.own_folder(live))
+        if claims.own_folder(live)
+        else _usual_folder(cluster, str(live["metadata"]["name"]), state)
+    )
 
 
 def _usual_folder(cluster: Cluster, name: str, state: str) -> Path:
-    return Path(state) / "claims" / cluster.namespace / name
+    return Path(claims.default_folder(state, cluster.namespace, name))
 
 
 def make_folder(folder: Path, claim: str) -> None:
@@ -377,6 +380,6 @@ def _release(
         applier.delete(one.kind, live)
     gone = "its data go as its volume's reclaim policy says"
     if applier.local:
-        named = ((live.get("metadata") or {}).get("annotations") or {}).get(resources.FOLDER)
+        named = ((live.get("metadata") or {}).get("annotations") or {}).get(FOLDER)
         gone = f"the folder {named} stays" if named else "its folder is set aside"
     return said("removed", gone if one.kind in HOLDS_DATA else "")

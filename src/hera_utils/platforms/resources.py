@@ -6,11 +6,11 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from hera_utils.argo.annotations import FOLDER
 from hera_utils.experiment.environment import PersistedVolume
 
 Json = dict[str, Any]
 
-FOLDER = "hera-utils/folder"
 """Annotation of a claim on the local platform: the folder of this machine that it stands for."""
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import re
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hera_utils.argo import quantities
 from hera_utils.local_platform.pods.pod.environment import expand, quantity, seconds
 from hera_utils.local_platform.pods.resource_queue import Need, ResourceQueue, Shortage, need_of
 
@@ -243,6 +245,16 @@ def test_quantities_and_durations() -> None:
         0,
         0,
     ]
+    for text in (
+        "100m",
+        "1.5",
+        "64Mi",
+        "2k",
+        "1e3",
+        "0.5Gi",
+        "3E",
+    ):  # pods cannot import what the server reads them with
+        assert quantity(text) == pytest.approx(float(quantities.quantity(text)))
     assert [seconds(d) for d in ("10s", "1m30s", "250ms", "7", 3)] == [10, 90, 0.25, 7, 3]
 
 

@@ -10,7 +10,7 @@ from hera_utils.local_platform.agents.agents import Failed, Objects, Stop
 from hera_utils.local_platform.artifacts import remote
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import now
-from hera_utils.local_platform.pods.pod.store import key_of
+from hera_utils.local_platform.pods.pod.artifact_keys import key_of
 from hera_utils.local_platform.pods.runtime import Launch
 
 Json = dict[str, Any]

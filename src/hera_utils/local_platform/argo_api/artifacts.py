@@ -25,7 +25,7 @@ from hera_utils.argo.faults import NOT_FOUND, http_status, status_text
 from hera_utils.errors import PlatformError, Refused
 from hera_utils.local_platform.argo_api.answers import Reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
-from hera_utils.local_platform.pods.pod.store import key_of
+from hera_utils.local_platform.pods.pod.artifact_keys import key_of
 from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.local_platform.artifacts.remote import archive_of
-from hera_utils.local_platform.pods.pod.store import key_of
+from hera_utils.local_platform.artifacts.locations import archive_of
+from hera_utils.local_platform.pods.pod.artifact_keys import key_of
 
 Json = dict[str, Any]
 CONDITION = "ArtifactGCError"

@@ -19,13 +19,13 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from hera_utils.interpreter.archiving import KEY_FIELDS
-from hera_utils.local_platform.pods.pod.store import KEYED, key_of
+from hera_utils.errors import PlatformError
+from hera_utils.interpreter import archiving
+from hera_utils.local_platform.pods.pod.artifact_keys import KEYED, WEB, key_of, with_key
 
 Json = dict[str, Any]
 SecretValue = Callable[[str, str], str | None]
 """(secret, key) → its value, None when there is none."""
-WEB = ("http", "artifactory")
 STORES = ("s3", "gcs", "azure", "hdfs", "oss")
 _WHOLE = {
     "s3": ("endpoint", "bucket"),
@@ -45,9 +45,8 @@ CREDENTIALS = {
 """Without these an artifact is not looked for in its store; the others that it names must be there once these are."""
 
 
-def with_key(kind: str, location: Json, key: str) -> Json:
-    """The location of a kind with its key."""
-    return {**location, KEY_FIELDS.get(kind, "key"): key}
+class MissingSecret(PlatformError):
+    """An artifact names a secret, or a key of one, that is not there."""
 
 
 def relocated(artifact: Json, archive: Json | None) -> tuple[str, Json] | None:
@@ -92,7 +91,7 @@ def is_remote(kind: str, location: Json, secret: SecretValue) -> bool:
 def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json | None:
     """`{"kind", "at", "key", "secrets"}` of an artifact that is elsewhere, None for one in the platform's own store.
 
-    Raises LookupError with a sentence when it names a secret that is not there.
+    Raises MissingSecret.
     """
     found = relocated(artifact, archive)
     if found is None or not is_remote(*found, secret):
@@ -102,9 +101,22 @@ def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json 
     for path, name, key in selectors(location):
         value = secret(name, key)
         if value is None:
-            raise LookupError(f"couldn't find key {key} in Secret {name}")
+            raise MissingSecret(f"couldn't find key {key} in Secret {name}")
         values[path] = value
     return {"kind": kind, "at": location, "key": key_of({kind: location}) or "", "secrets": values}
+
+
+def archive_of(document: Json, template_name: str) -> Json | None:
+    """The archive location that holds for a template of a workflow, None when there is none."""
+    status: Json = document.get("status") or {}
+    spec: Json = {**(status.get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
+    declared = [*(spec.get("templates") or ()), *(status.get("storedTemplates") or {}).values()]
+    for template in declared:
+        own = template.get("archiveLocation") or {}
+        if template.get("name") == template_name and any(own.get(kind) is not None for kind in archiving.STORES):
+            return dict(own)
+    repository = (status.get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
+    return archiving.repository_location(repository) or None
 
 
 def required(template: Json) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The local artifact store from the server's side: `artifacts/<namespace>/<key>` of the state folder.
 
-Pods read and write it by themselves (pods/pod/store.py, whose keys these are): with Argo's default key format,
+Pods read and write it by themselves (pods/pod/artifact_keys.py, whose keys these are): with Argo's default key format,
 `<workflow>/<pod>/<artifact>`, what a task leaves behind is reported as `{"name", "path", "s3": {"key": …}}`, as Argo does with a
 default repository. Whatever store an artifact names (s3, gcs…), on this machine it is this folder.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import PlatformError
+from hera_utils.local_platform.pods.pod.artifact_keys import key_of, path_of
 from hera_utils.local_platform.pods.pod.errors import PodFault
-from hera_utils.local_platform.pods.pod.store import key_of, path_of
 
 Json = dict[str, Any]
 

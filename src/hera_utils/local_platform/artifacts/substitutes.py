@@ -17,7 +17,7 @@ def remarks(document: Json, templates: Iterable[Json], repository: Json, secret:
     """One sentence a store for which the platform's own stands in. Raises UnsupportedError for one that is meant and cannot be used."""
     found: dict[str, list[str]] = {}
     for path, kind, location in _named(document, templates, repository):
-        if kind in locations.WEB or kind not in locations.STORES:
+        if kind not in locations.STORES:
             continue
         if not locations.is_remote(kind, location, secret):
             found.setdefault(f"{_why(kind, location)}; the platform's own store stands in for it", []).append(path)

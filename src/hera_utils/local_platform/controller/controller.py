@@ -35,6 +35,7 @@ from hera_utils.interpreter.events import (
 )
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
+from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
 from hera_utils.local_platform.controller.inbox import Act, Item, Poison, RunEvent, TurnRequest, perform, resolve
@@ -61,7 +62,7 @@ AGAIN_SECONDS = 1.0
 
 
 class Controller:
-    """advance: the interpreter's, unless a test has its own. The launcher's runtimes must be set before `start`."""
+    """advance: the interpreter's, unless a test has its own."""
 
     def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance | None = None) -> None:
         self.state = state
@@ -85,7 +86,8 @@ class Controller:
     def start(self, launcher: Launcher) -> None:
         """Rebuild what the journal has, take up what was under way, and begin."""
         self.launcher = launcher
-        self.effects = Effects(self._journal, self.read_model, launcher, self._note_removed_artifacts)
+        artifacts = ArtifactRemoval(self.state, self.read_model)
+        self.effects = Effects(self._journal, self.read_model, launcher, artifacts, self._note_removed_artifacts)
         self.lifecycle = Lifecycle(self.state, self.read_model, self.effects, launcher, self)
         for record in self.read_model.runs():
             if record.finished is None:

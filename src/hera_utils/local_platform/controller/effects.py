@@ -23,14 +23,14 @@ from hera_utils.interpreter import metrics as metrics_of_runs
 from hera_utils.interpreter.events import Event, LockAnswered, ObjectRead
 from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
+from hera_utils.local_platform.artifacts.removal import ArtifactRemoval, Outcome
 from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller.locks import Holder, LockAnswer, LockRequest, LockTable, locks_of
 from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.timers import Timers
 from hera_utils.local_platform.controller.turn import Active, Turn
 from hera_utils.local_platform.pods import pod_object
-from hera_utils.local_platform.pods.launcher import Launcher, Outcome
-from hera_utils.local_platform.pods.pod.store import key_of
+from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.journal import Journal, encode
 from hera_utils.local_platform.storage.read_model import ReadModel
@@ -59,9 +59,11 @@ class Effects:
         journal: Journal,
         read_model: ReadModel,
         launcher: Launcher,
+        artifacts: ArtifactRemoval,
         on_artifacts_removed: Callable[[str, Outcome], None],
     ) -> None:
         self._journal, self._read_model, self._launcher = journal, read_model, launcher
+        self.artifacts = artifacts
         self._on_artifacts_removed = on_artifacts_removed
         self.metrics = Metrics()
         self.restore()
@@ -346,18 +348,9 @@ class Effects:
 
         Answers what becomes of those in the platform's own store; `on_removed` is called with that of the others later.
         """
-        placed = [
-            (node, artifact, self._launcher.elsewhere(namespace, artifact, archive))
-            for node, artifact, archive in doomed
-        ]
-        remote = [(node, artifact, place) for node, artifact, place in placed if place is not None]
-        local = [(node, artifact) for node, artifact, place in placed if place is None]
-        if local:
-            keys = [str(key_of(artifact)) for _, artifact in local]
-            turn.after_write.append(lambda: self._launcher.remove_artifacts(namespace, keys))
-        if remote:
-            turn.after_write.append(lambda: self._launcher.remove_elsewhere(remote, on_removed))
-        return {(node, str(artifact["name"])): "" for node, artifact in local}
+        outcome, removal = self.artifacts.prepare(namespace, doomed, on_removed)
+        turn.after_write.append(removal)
+        return outcome
 
 
 def about(run: Run) -> About:

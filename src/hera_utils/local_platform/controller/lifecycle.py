@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from hera_utils.argo import claims
 from hera_utils.interpreter.events import PodFinished
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.clock import new_uid, seed
@@ -21,7 +22,7 @@ from hera_utils.local_platform.controller import jobs
 from hera_utils.local_platform.controller.effects import Effects, EventsOfRuns
 from hera_utils.local_platform.controller.turn import Turn
 from hera_utils.local_platform.pods import pod_object
-from hera_utils.local_platform.pods.launcher import FOLDER_ANNOTATION, Launcher, claim_folder
+from hera_utils.local_platform.pods.launcher import Launcher, is_agents
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import archive, objects
 from hera_utils.local_platform.storage.journal import encode
@@ -139,7 +140,7 @@ class Lifecycle:
             self._effects.settle_pod(turn, (pod.run, pod.node))
             self._dying[pod.run, pod.node] = pod.uid
             # What an agent does ends with the server; a process may outlive it and must be found again to be ended.
-            if not self._launcher.is_agents(self._template_of(pod.uid)):
+            if not is_agents(self._template_of(pod.uid)):
                 order = {"body": json.loads(pod.body)}
             turn.after_write.append(lambda: self._launcher.kill(pod))
         else:
@@ -169,7 +170,7 @@ class Lifecycle:
     def resume_forgetting(self, pod_uid: str, run: str, node: str, order: Json) -> None:
         """After a restart: a pod that was deleted may still be running."""
         runtime = self._launcher.runtime
-        if "body" in order and runtime is not None:
+        if "body" in order:
             self._dying[run, node] = pod_uid
             runtime.reattach(Launch(run, node, order["body"], {}))
             runtime.kill(pod_uid, force=True)
@@ -211,7 +212,7 @@ class Lifecycle:
         self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
         if not gc.kept(document):
             # the folder of the default keys: nobody could name what is in it any more
-            turn.after_write.append(lambda: self._launcher.remove_artifacts(record.namespace, [record.name]))
+            turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, [record.name]))
 
     def _owned_by(self, uid: str) -> list[StoredObject]:
         """The objects whose owner references name that uid (Kubernetes collects them with their owner)."""
@@ -269,9 +270,9 @@ def set_aside(state: Path, claim: Json) -> None:
     A folder that the user named is the user's: it stays where it is. So is nothing kept of a claim that a workflow made for itself.
     """
     metadata = claim["metadata"]
-    if (metadata.get("annotations") or {}).get(FOLDER_ANNOTATION):
+    if claims.own_folder(claim):
         return
-    folder = claim_folder(state, claim)
+    folder = Path(claims.folder(claim, str(state)))
     if not folder.exists():
         return
     if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):

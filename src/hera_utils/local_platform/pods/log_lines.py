@@ -1,19 +1,58 @@
-"""Which lines of a container's log a reader wants, and lines of many pods in the order of time. Lines are (time, text)."""
+"""The log of a container for those who read it: its lines as they are written, the lines that a reader wants, and the lines of many
+pods in the order of time. Lines are (time, text); `pod/logs.py` writes them.
+"""
 
 from __future__ import annotations
 
 import heapq
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.errors import Refused
 
+from .pod.pod_folder import PodFolder
+
 Line = tuple[float, str]
+HEARTBEAT: Line = (0.0, "")
+"""Between looks at a log that does not grow: a reader who left can close it then."""
+_PAUSES = (0.02, 0.05, 0.1, 0.2)  # seconds between looks at a log that does not grow
+
+
+def read(folder: Path, container: str, *, follow: bool) -> Iterator[Line]:
+    """The lines of a container of the pod in `folder`; with follow, until the pod has an outcome."""
+    pod = PodFolder(str(folder))
+    path = Path(pod.log(container))
+    idle = 0
+    while not path.exists():
+        if not follow or pod.is_over():
+            return
+        yield HEARTBEAT
+        time.sleep(_PAUSES[min(idle, 3)])
+        idle += 1
+    with path.open("rb") as file:
+        rest = b""
+        while True:
+            over = pod.is_over()  # looked at before the log is read: nothing is written after it
+            data = file.read(1 << 16)
+            if data:
+                idle = 0
+                *whole, rest = (rest + data).split(b"\n")
+                for line in whole:
+                    stamp, _, text = line.partition(b" ")
+                    yield float(stamp), text.decode(errors="replace")
+            elif not follow or over:
+                return
+            else:
+                yield HEARTBEAT
+                time.sleep(_PAUSES[min(idle, 3)])
+                idle += 1
 
 
 class LogSource(Protocol):
@@ -78,7 +117,7 @@ def _tail(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
 
 
 def is_heartbeat(line: Line) -> bool:
-    return line[0] == 0.0 and not line[1]
+    return line == HEARTBEAT
 
 
 def grep(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:

@@ -26,16 +26,14 @@ from typing import Any
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
 from hera_utils.local_platform import this_machine
-from hera_utils.local_platform.state_folder import private, write_private
 
-from . import follow_log as follow
-from . import waiting
+from . import log_lines, waiting
 from .disk_pressure import DiskPressure
 from .images import ANNOTATION, ImageTable
 from .node_fit import Ports, host_ports, misfit
 from .pod import disk_room
+from .pod.pod_folder import PodFolder
 from .pod.processes import born, descendants
-from .pod.supervisor import SECRETS
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
 from .workers import Workers
@@ -132,7 +130,7 @@ class ProcessRuntime:
         self._call(lambda: self._forget(pod_uid))
 
     def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
-        return _follow(self._pods_folder / pod_uid, container, wait=follow)
+        return log_lines.read(self._pods_folder / pod_uid, container, follow=follow)
 
     def close(self) -> None:
         self._closing = True
@@ -187,7 +185,7 @@ class ProcessRuntime:
         uid = launch.pod["metadata"]["uid"]
         if uid in self._pods:
             return
-        if os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
+        if self._folder(uid).is_claimed():
             self._find_again(launch)
             return
         pod = self._pods[uid] = self._pod_of(launch)
@@ -238,7 +236,7 @@ class ProcessRuntime:
     def _start(self, uid: str) -> None:
         launch = self._pods[uid].launch
         try:
-            self._write_job(uid, launch)
+            self._write_launch(uid, launch)
             self._workers.give(uid)
         except (HeraUtilsError, OSError) as error:
             if isinstance(error, OSError) and disk_room.is_full(error):
@@ -252,7 +250,10 @@ class ProcessRuntime:
             _log.exception("a pod could not be started")
             self._finish(uid, _failed(launch, f"the pod could not be started: {type(error).__name__}: {error}"))
 
-    def _write_job(self, uid: str, launch: Launch) -> None:
+    def _folder(self, uid: str) -> PodFolder:
+        return PodFolder(f"{self._pods_folder}/{uid}")
+
+    def _write_launch(self, uid: str, launch: Launch) -> None:
         pod = launch.pod
         images = {}
         for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
@@ -268,14 +269,7 @@ class ProcessRuntime:
             "python": sys.executable,
             "host": self._host,
         }
-        folder = f"{self._pods_folder}/{uid}"
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        if apart:
-            write_private(Path(folder) / SECRETS, json.dumps(apart).encode())
-        partial = f"{folder}/launch.json.partial"
-        with open(partial, "w", opener=private) as file:
-            file.write(json.dumps(job))
-        os.rename(partial, f"{folder}/launch.json")
+        self._folder(uid).write_launch(job, apart)
 
     def _environment(self) -> dict[str, str]:
         """What tasks see of this server's own environment: nothing that could be a secret."""
@@ -324,19 +318,16 @@ class ProcessRuntime:
         pod = self._pods.get(uid)
         if pod is None:
             return
-        try:
-            with open(f"{self._pods_folder}/{uid}/outcome.json", "rb") as file:
-                record = json.loads(file.read())
-        except OSError:
-            if ended:
-                self._lost(uid, pod)
-            return
-        self._finish(uid, _finished(pod.launch, record))
+        outcome = self._folder(uid).outcome()
+        if outcome is not None:
+            self._finish(uid, _finished(pod.launch, outcome))
+        elif ended:
+            self._lost(uid, pod)
 
     def _lost(self, uid: str, pod: _Pod) -> None:
         """The worker is no more. A pod that it had not begun goes to another one."""
         pod.lost += 1
-        if pod.lost < _TRIES and not os.path.exists(f"{self._pods_folder}/{uid}/supervisor.jsonl"):
+        if pod.lost < _TRIES and not self._folder(uid).is_claimed():
             self._start(uid)
         else:
             self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))
@@ -350,7 +341,7 @@ class ProcessRuntime:
         else:
             self._release_ports(pod)
         if pod.launch.secrets or pod.launch.places:  # one that never ran has them still
-            (self._pods_folder / uid / SECRETS).unlink(missing_ok=True)
+            self._folder(uid).remove_secrets()
         self._report(pod.launch.run_uid, event)
 
     # --- again, kill, forget ------------------------------------------------------------------------------------------
@@ -359,12 +350,9 @@ class ProcessRuntime:
         uid = launch.pod["metadata"]["uid"]
         if uid in self._pods:
             return
-        folder = self._pods_folder / uid
-        try:
-            lines = [json.loads(line) for line in (folder / "supervisor.jsonl").read_text().splitlines()]
-        except (OSError, ValueError):
-            lines = []
-        if not lines and not (folder / "outcome.json").exists():
+        folder = self._folder(uid)
+        lines = folder.claim_lines()
+        if not lines and not folder.is_over():
             self._queue_pod(launch)
             return
         pod = self._pods[uid] = self._pod_of(launch)
@@ -375,7 +363,7 @@ class ProcessRuntime:
                 self._started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
         claim = lines[0] if lines else {}
         alive = bool(claim) and born(claim["pid"]) == claim["born"]
-        if (folder / "outcome.json").exists() or not alive or not self._workers.adopt(uid, claim["pid"]):
+        if folder.is_over() or not alive or not self._workers.adopt(uid, claim["pid"]):
             self._look(uid, ended=True)
 
     def _kill(self, uid: str, grace: float, force: bool) -> None:
@@ -385,13 +373,9 @@ class ProcessRuntime:
         if uid in self._held_back or self._queue.remove(uid):
             self._finish(uid, _failed(pod.launch, ""))
             return
-        wish = self._pods_folder / uid / "kill.json"
-        partial = wish.with_suffix(".partial")
         worker = self._workers.of(uid)
         try:
-            with open(partial, "w", opener=private) as file:
-                file.write(json.dumps({"grace": grace, "force": force}))
-            partial.rename(wish)
+            self._folder(uid).write_kill(grace=grace, force=force)
         except OSError:
             if worker is not None:
                 worker.end()  # a full disk must keep nobody from ending a pod
@@ -418,8 +402,7 @@ class ProcessRuntime:
             self._swept = now
             self._end_the_stuck(now)
             for uid in [u for u in self._pods if self._workers.of(u) is not None]:
-                if (self._pods_folder / uid / "outcome.json").exists():
-                    self._look(uid)
+                self._look(uid)
 
     def _end_the_stuck(self, now: float) -> None:
         """A worker that does not end its pod (it waits for a store that does not answer) goes with it; one that waits for room may wait."""
@@ -471,10 +454,6 @@ class ProcessRuntime:
             pod.cpu, pod.looked_at = cpu, now
         if changed:
             self._admit()
-
-
-def _follow(folder: Path, container: str, *, wait: bool) -> Iterator[tuple[float, str]]:
-    return follow.lines(folder, container, wait=wait)
 
 
 def _finished(launch: Launch, record: Json) -> PodFinished:

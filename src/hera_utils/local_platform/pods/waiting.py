@@ -1,6 +1,15 @@
-"""Why a pod waits: the sentences, in one place. Pure.
+"""Why a pod is pending: every sentence, in one place. Pure.
 
-They begin with the words of Kubernetes' scheduler, which clients know, and go on with this machine's numbers and with what to do.
+They begin with the words of Kubernetes' scheduler and kubelet, which clients know, and go on with this machine's numbers and with what
+to do. Who finds that a pod has to wait:
+
+    an object or a key of a secret is missing            references.py, for launcher.py
+    the machine is not what its nodeSelector names       node_fit.py, for process.py
+    another run has its port                             node_fit.py, for process.py
+    no core, CPU, memory or place among the pods         resource_queue.py, for process.py
+    the disk is full                                     disk_pressure.py, for process.py
+
+A pod that has a process says itself, in `pod/`, that it waits for room on the disk (disk_room.py) or is not ready (probes.py).
 """
 
 from __future__ import annotations
@@ -11,6 +20,25 @@ from .resource_queue import Need, Shortage
 
 NO_NODE = "Unschedulable: 0/1 nodes are available: 1"
 _GIB = float(1 << 30)
+
+
+def for_object(kind: str, name: str, namespace: str) -> str:
+    """kind: PersistentVolumeClaim, ConfigMap or Secret."""
+    if kind == "PersistentVolumeClaim":
+        return (
+            f'Unschedulable: persistentvolumeclaim "{name}" not found in namespace "{namespace}": name its folder in the settings '
+            f"(volumes.{name}), let the experiment's Environment create it, or create it with kubectl -n {namespace} create -f -"
+        )
+    what = kind.lower()
+    return (
+        f'CreateContainerConfigError: {what} "{name}" not found: create it in namespace {namespace} (kubectl -n {namespace} '
+        f"create {what} {name} …)"
+    )
+
+
+def for_secret_key(problem: str, namespace: str) -> str:
+    """problem: which key of which secret an artifact's place needs."""
+    return f"CreateContainerConfigError: {problem}: create it in namespace {namespace}"
 
 
 def for_room(shortage: Shortage, need: Need, total: Need) -> str:
@@ -48,7 +76,7 @@ def _too_big(need: Need, total: Need) -> str:
 
 
 def for_disk(shortage: str) -> str:
-    """shortage: what pod/room.py says of the disk, with its fix."""
+    """shortage: what disk_pressure.py says of the disk, with its fix."""
     return f"{NO_NODE} node(s) had disk pressure: {shortage}"
 
 

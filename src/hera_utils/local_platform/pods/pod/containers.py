@@ -15,6 +15,7 @@ from .container import NOT_STARTED, Container
 from .logs import Log
 from .network import Network
 from .plan import ContainerPlan
+from .pod_folder import PodFolder
 from .root_fs import Mount, Roots
 
 _TICK = 0.5  # seconds between two looks
@@ -36,10 +37,10 @@ class Sandbox(NamedTuple):
 
 
 class Containers:
-    """folder: pods/<uid>. stopping: the server or the deadline ended the pod: no command is tried again."""
+    """stopping: the server or the deadline ended the pod: no command is tried again."""
 
-    def __init__(self, folder: str, sandbox: Sandbox) -> None:
-        self._folder, self._sandbox = folder, sandbox
+    def __init__(self, files: PodFolder, sandbox: Sandbox) -> None:
+        self._files, self._sandbox = files, sandbox
         self.by_name: dict[str, Container] = {}
         self.stopping = False
         self._unread: dict[int, tuple[Container, int]] = {}
@@ -57,7 +58,7 @@ class Containers:
         """capture: keep what it writes to stdout."""
         container = Container(plan)
         container.started_at = time.time()
-        container.log = Log(f"{self._folder}/logs/{plan.name}.log", capture=capture)
+        container.log = Log(self._files.log(plan.name), capture=capture)
         try:
             container.root = self._sandbox.roots.take(plan.hidden, self._mounts(plan))
             for path, (data, mode) in plan.written.items():
@@ -158,11 +159,11 @@ class Containers:
             if container.log is not None:
                 container.log.close()
             if container.root is not None:
-                if any(mount.source.startswith(f"{self._folder}/") for mount in container.plan.mounts):
+                if any(mount.source.startswith(f"{self._files.path}/") for mount in container.plan.mounts):
                     container.root.leave()  # its view holds what goes with the pod
                 self._sandbox.roots.give_back(container.root)
         for name in ("inputs", "volumes", "outgoing"):
-            file_trees.remove(f"{self._folder}/{name}")
+            file_trees.remove(f"{self._files.path}/{name}")
         self._selector.close()
 
     def run_in(self, container: Container, argv: list[str]) -> bool:

@@ -8,8 +8,8 @@ import zlib
 from typing import Any
 
 from . import archives, disk_room, file_trees, open_beneath, remote
+from .artifact_keys import KEYED, key_of, kind_of, path_of
 from .errors import LeadsOut, PodFault
-from .store import KEYED, key_of, located, path_of
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ def _copied(source: str, folder: str, name: str) -> str:
 
 def _stage_one(job: Json, artifact: Json, target: str) -> None:
     name = artifact["name"]
-    kind = located(artifact)
+    kind = kind_of(artifact)
     if kind is None or (kind in KEYED and not key_of(artifact)):
         if artifact.get("optional"):
             return
@@ -99,15 +99,13 @@ def _stage_one(job: Json, artifact: Json, target: str) -> None:
 
 def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
     place = (job.get("places") or {}).get("inputs", {}).get(artifact["name"])
-    if place is not None and place["kind"] not in ("http", "artifactory"):
-        remote.fetch(job, place, target)
+    if place is None and kind == "http":
+        place = {"kind": "http", "at": artifact["http"]}
+    if place is not None:
+        remote.fetch(job["python"], place, target)
     elif kind == "raw":
         with open(target, "wb") as file:
             file.write(str(artifact["raw"].get("data") or "").encode())
-    elif place is not None or kind == "http":
-        from . import web  # not at the top: a fork of a bigger process takes longer
-
-        web.download(place or {"kind": "http", "at": artifact["http"]}, target)
     elif kind == "git":
         _clone(artifact["git"], target)
     else:

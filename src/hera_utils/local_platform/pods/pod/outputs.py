@@ -12,7 +12,7 @@ import shutil
 import stat
 from typing import Any
 
-from . import archives, disk_room, file_trees, remote, store
+from . import archives, artifact_keys, disk_room, file_trees, remote
 from .errors import PodFault, SpecialFile
 from .logs import plain
 
@@ -50,7 +50,7 @@ def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Coll
         except (OSError, PodFault) as error:
             if disk_room.is_full(error):
                 raise
-            found.problems += f"{_text(error)}; "
+            found.problems += f"{remote.sentence(error)}; "
     return found
 
 
@@ -61,41 +61,17 @@ class _Refusal(Exception):
 def deliver(job: Json, found: Collected, waiting: str) -> None:
     """Seen from the machine again: send the parcels off. waiting: the folder where they wait."""
     places = (job.get("places") or {}).get("outputs", {})
-    sent = [(places[one["name"]], key, f"{waiting}/{one['name']}", str(one["path"])) for one, key in found.parcels]
-    for (artifact, key), problem in zip(found.parcels, _send(job, sent), strict=True):
+    parcels = [
+        remote.Parcel(places[artifact["name"]], key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
+        for artifact, key in found.parcels
+    ]
+    for (artifact, key), problem in zip(found.parcels, remote.save(job["python"], parcels), strict=True):
         if problem:
             found.problems += f"{problem}; "
         else:
             found.artifacts.append(_reported(job, artifact, key))
     if found.problems:
         found.errors.append(found.problems)
-
-
-def _send(job: Json, parcels: list[tuple[Json, str, str, str]]) -> list[str]:
-    """(place, key, source, what the source is called) each; what was wrong with each, "" for nothing."""
-    stored = [(number, one) for number, one in enumerate(parcels) if one[0]["kind"] not in ("http", "artifactory")]
-    problems = [""] * len(parcels)
-    if stored:
-        answers = remote.save(job, [({**place, "key": key}, source) for _, (place, key, source, _) in stored])
-        for (number, _), problem in zip(stored, answers, strict=True):
-            problems[number] = problem
-    for number, (place, key, source, shown) in enumerate(parcels):
-        if place["kind"] in ("http", "artifactory"):
-            problems[number] = _put(place, key, source, shown)
-    return problems
-
-
-def _put(place: Json, key: str, source: str, shown: str) -> str:
-    from . import web  # not at the top: a fork of a bigger process takes longer
-
-    if os.path.isdir(source):
-        return f"read {shown}: is a directory"
-    at = {**place["at"], "url": key} if place["kind"] == "artifactory" else place["at"]
-    try:
-        web.upload({**place, "at": at}, source, shown)
-    except (OSError, PodFault) as error:
-        return _text(error)
-    return ""
 
 
 def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> None:
@@ -105,13 +81,13 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
         lines = f"{folder}/logs/{name}.log"
         if not os.path.exists(lines) or f"{name}-logs" in kept:
             continue
-        key = store.default_key(job, f"{name}.log")
+        key = artifact_keys.default_key(job, f"{name}.log")
         place = (job.get("places") or {}).get("logs")
         text = f"{folder}/logs/{name}.txt"
         try:
             plain(lines, text)
             if place is None:
-                target = store.path_of(job["store"], key)
+                target = artifact_keys.path_of(job["store"], key)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 partial = f"{target}.{os.getpid()}.partial"
                 try:
@@ -120,26 +96,20 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
                 finally:
                     file_trees.remove(partial)
             else:
-                (problem,) = _send(job, [(place, key, text, text)])
+                (problem,) = remote.save(job["python"], [remote.Parcel(place, key, text, text)])
                 if problem:
                     raise PodFault(problem)
             found.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
         except (OSError, PodFault) as error:
             if disk_room.is_full(error):
                 raise
-            found.errors.append(_text(error))
+            found.errors.append(remote.sentence(error))
         finally:
             file_trees.remove(text)
 
 
 def _reported(job: Json, artifact: Json, key: str) -> Json:
-    return store.with_key(artifact, key, job["template"].get("archiveLocation") or {})
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"open {error.filename}: {(error.strerror or '').lower()}"
-    return str(error)
+    return artifact_keys.with_location(artifact, key, job["template"].get("archiveLocation") or {})
 
 
 def _parameters(parameters: list[Json], mount_paths: list[str], found: Collected) -> None:
@@ -153,7 +123,7 @@ def _parameters(parameters: list[Json], mount_paths: list[str], found: Collected
             value = _value(path, _covered(path, mount_paths), found)
         except (OSError, PodFault) as error:
             if source.get("default") is None:
-                found.errors.append(_text(error))
+                found.errors.append(remote.sentence(error))
                 return
             value = str(source["default"])
         found.parameters.append({"name": parameter["name"], "value": value[:-1] if value.endswith("\n") else value})
@@ -211,12 +181,12 @@ def _save(job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list
         name = {"none": os.path.basename(path), "zip": f"{artifact['name']}.zip", "tar": f"{artifact['name']}.tgz"}[
             kind
         ]
-        key = store.key_of(artifact) or store.default_key(job, name)
+        key = artifact_keys.key_of(artifact) or artifact_keys.default_key(job, name)
         elsewhere = artifact["name"] in (job.get("places") or {}).get("outputs", {})
         if elsewhere:
             target = f"{folders[1]}/{artifact['name']}"
         else:
-            target = store.path_of(folders[0], key)
+            target = artifact_keys.path_of(folders[0], key)
             os.makedirs(os.path.dirname(target), exist_ok=True)
         left_out = _pack(top, artifact, path, target, kind, covered=covered)
     except (SpecialFile, _Refusal) as odd:

@@ -1,22 +1,41 @@
-"""Artifacts in stores on the network: a process of its own carries each one (local_platform/artifacts/transfer.py).
+"""Artifacts that are elsewhere: at web addresses (web.py), or in stores on the network.
 
-The process has the server's Python, with the libraries of the store, none of which this small process should load; a task's secrets
-reach it by its standard input alone.
+A process of its own carries those of stores (local_platform/artifacts/transfer.py): it has the server's Python, with the libraries of
+the store, none of which this small process should load; a task's secrets reach it by its standard input alone.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+from typing import Any, NamedTuple
 
+from .artifact_keys import WEB, with_key
 from .errors import PodFault
 
 Json = dict[str, Any]
 
 
-def fetch(job: Json, place: Json, target: str) -> None:
-    """The file or folder at a place, as `target`. Raises FileNotFoundError, PodFault."""
-    answer = _ask(job, {"do": "get", "place": place, "path": target})
+class Parcel(NamedTuple):
+    """A file or folder `source` to send to a place, under a key. label: how a message calls the source."""
+
+    place: Json
+    key: str
+    source: str
+    label: str
+
+
+def fetch(python: str, place: Json, target: str, *, seconds: float | None = None) -> None:
+    """The file or folder at a place, as `target`. Raises FileNotFoundError, PodFault, OSError on a full disk.
+
+    python: the server's. seconds: how long a store may take; None for as long as it takes.
+    """
+    if place["kind"] in WEB:
+        from . import web  # not at the top: a fork of a bigger process takes longer
+
+        web.download(place, target)
+        return
+    answer = ask(python, {"do": "get", "place": place, "path": target}, seconds=seconds)
     if answer.get("missing"):
         raise FileNotFoundError(2, answer["error"], place["key"])
     if answer.get("full"):
@@ -25,27 +44,67 @@ def fetch(job: Json, place: Json, target: str) -> None:
         raise PodFault(answer["error"])
 
 
-def save(job: Json, parcels: list[tuple[Json, str]]) -> list[str]:
-    """Send files or folders, (place, source) each, by one process; what was wrong with each, "" for nothing."""
-    requests = [{"do": "put", "place": place, "path": source} for place, source in parcels]
-    answer = _ask(job, {"requests": requests})
-    answers = answer.get("answers") or [answer] * len(parcels)
-    return [str(one.get("error") or "") for one in answers]
+def save(python: str, parcels: list[Parcel]) -> list[str]:
+    """Send parcels, those for stores by one process; what was wrong with each, "" for nothing."""
+    requests = [
+        {"do": "put", "place": {**parcel.place, "key": parcel.key}, "path": parcel.source}
+        for parcel in parcels
+        if parcel.place["kind"] not in WEB
+    ]
+    problems = iter(ask_all(python, requests))
+    return [_upload(parcel) if parcel.place["kind"] in WEB else next(problems) for parcel in parcels]
 
 
-def _ask(job: Json, request: Json) -> Json:
+def _upload(parcel: Parcel) -> str:
+    from . import web  # not at the top: a fork of a bigger process takes longer
+
+    place = parcel.place
+    if os.path.isdir(parcel.source):
+        return f"read {parcel.label}: is a directory"
+    if place["kind"] == "artifactory":
+        place = {**place, "at": with_key("artifactory", place["at"], parcel.key)}
+    try:
+        web.upload(place, parcel.source, parcel.label)
+    except (OSError, PodFault) as error:
+        return sentence(error)
+    return ""
+
+
+def sentence(error: Exception) -> str:
+    """An error as Go writes it."""
+    if isinstance(error, OSError) and error.filename:
+        return f"open {error.filename}: {(error.strerror or '').lower()}"
+    return str(error)
+
+
+def ask_all(python: str, requests: list[Json], *, seconds: float | None = None) -> list[str]:
+    """What was wrong with each request, "" for nothing. One process sees to all of them."""
+    if not requests:
+        return []
+    answer = ask(python, {"requests": requests}, seconds=seconds)
+    return [str(one.get("error") or "") for one in answer.get("answers") or [answer] * len(requests)]
+
+
+def ask(python: str, request: Json, *, seconds: float | None = None) -> Json:
+    """What transfer.py answers to a request; {"error"} when it did not come so far."""
     import subprocess  # not at the top: a fork of a bigger process takes longer
 
-    done = subprocess.run(
-        [job["python"], "-m", "hera_utils.local_platform.artifacts.transfer"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        cwd="/",
-        check=False,
-    )
     try:
-        found: Json = json.loads(done.stdout.strip().rpartition("\n")[2])
+        process = subprocess.run(
+            [python, "-m", "hera_utils.local_platform.artifacts.transfer"],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"the store did not answer in {seconds:.0f} seconds"}
+    except OSError as error:
+        return {"error": f"the transfer could not be started: {error.strerror}"}
+    try:
+        answer: Json = json.loads(process.stdout.strip().rpartition("\n")[2])
     except ValueError:
-        return {"error": f"the transfer ended with status {done.returncode}"}
-    return found
+        return {"error": f"the transfer ended with status {process.returncode}"}
+    return answer

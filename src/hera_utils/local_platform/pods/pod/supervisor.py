@@ -1,10 +1,4 @@
-"""Supervises one pod from its claim to its outcome: kubelet and Argo's executor in one. Files in pods/<uid>:
-
-supervisor.jsonl   made with O_EXCL: who makes it owns the pod, so that it runs exactly once; then {"started": time, "ip": address}
-outcome.json       what PodFinished will say; appears by a rename, once
-secrets.json       what of the launch holds values of secrets (0600); gone when the pod is over
-kill.json          a wish of the server ({"grace", "force"}), announced by SIGTERM
-"""
+"""Supervises one pod from its launch to its outcome: kubelet and Argo's executor in one."""
 
 from __future__ import annotations
 
@@ -22,11 +16,11 @@ from .container import NOT_STARTED, Container, settled
 from .containers import Containers, Sandbox
 from .errors import PodFault
 from .plan import ContainerPlan, container_plans
+from .pod_folder import PodFolder
 from .volumes import Volumes
 
 Json = dict[str, Any]
 T = TypeVar("T")
-SECRETS = "secrets.json"
 DEADLINE = "Pod was active on the node longer than the specified deadline"
 _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw up to a second after it was made
 _TICK = 0.5  # seconds between looks at the disk while it is full
@@ -51,11 +45,12 @@ def failure(message: str, reason: str = "") -> Json:
 
 
 class Pod:
-    """folder: pods/<uid>. claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
+    """claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
 
-    def __init__(self, folder: str, sandbox: Sandbox, claim: int, tell: Callable[[Json], None]) -> None:
-        self.folder, self.sandbox, self.claim, self.tell = folder, sandbox, claim, tell
-        self.containers = Containers(folder, sandbox)
+    def __init__(self, files: PodFolder, sandbox: Sandbox, claim: int, tell: Callable[[Json], None]) -> None:
+        self.files, self.sandbox, self.claim, self.tell = files, sandbox, claim, tell
+        self.folder = files.path
+        self.containers = Containers(files, sandbox)
         self.stopping = False
         self.collected: outputs.Collected | None = None
         self.errors: list[str] = []
@@ -86,18 +81,12 @@ class Pod:
             self.message = self.message or f"the pod's log could not be written: {error}"
         outcome = self._outcome()
         if self.job.get("secrets") or self.job.get("places"):
-            with contextlib.suppress(OSError):
-                os.unlink(f"{self.folder}/{SECRETS}")
+            self.files.remove_secrets()
         return outcome
 
     def _walk(self) -> None:
-        with open(f"{self.folder}/launch.json", "rb") as file:
-            self.job = json.loads(file.read())
-        if "secrets" not in self.job or "places" not in self.job:
-            with open(f"{self.folder}/{SECRETS}", "rb") as file:
-                self.job |= json.loads(file.read())
-        if os.path.exists(f"{self.folder}/kill.json"):
-            self._wish()
+        self.job = self.files.launch()
+        self._obey_kill()
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
             self.deadline = time.time() + float(spec["activeDeadlineSeconds"]) + _KUBELET
@@ -304,7 +293,7 @@ class Pod:
         """Wait for something to happen (at most until that time), and see to it."""
         signals = self.containers.listen(self._pause(until))
         if signal.SIGTERM in signals:  # before a command that ends now is tried again
-            self._wish()
+            self._obey_kill()
         if signals:
             self.containers.reap()
         self._watch_clock()
@@ -391,14 +380,11 @@ class Pod:
         problem = probes.problem(container.plan, way)
         return f"Readiness probe of {container.plan.name} failed: {problem}" if problem else ""
 
-    def _wish(self) -> None:
-        """The server (or its user) wants the pod ended."""
-        try:
-            with open(f"{self.folder}/kill.json") as file:
-                wish = json.load(file)
-        except (OSError, ValueError):
-            return  # meant for the pod before this one
-        self._stop(0.0 if wish.get("force") else float(wish.get("grace", 30.0)))
+    def _obey_kill(self) -> None:
+        """The server (or its user) may want the pod ended. A signal without a kill.json was for the pod before this one."""
+        kill = self.files.kill()
+        if kill is not None:
+            self._stop(0.0 if kill.get("force") else float(kill.get("grace", 30.0)))
 
     def _stop(self, grace: float) -> None:
         self.stopping = self.containers.stopping = True

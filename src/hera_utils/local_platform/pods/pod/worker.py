@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 from . import disk_room, supervisor, syscalls
 from .containers import Sandbox
 from .network import Network
+from .pod_folder import PodFolder
 from .processes import born
 from .root_fs import Roots
 from .shared_mounts import Ground
@@ -71,19 +72,19 @@ def _signals() -> int:
 
 def _supervise(uid: str, identity: Json, sandbox: Sandbox) -> bool:
     """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
-    folder = f"{sandbox.state}/pods/{uid}"
+    files = PodFolder(f"{sandbox.state}/pods/{uid}")
     wire = f"{sandbox.state}/pods/.wire"
 
     def tell(message: Json) -> None:
         _tell(wire, {"uid": uid, **message})
 
     try:
-        claim = _until_written(sandbox.state, tell, lambda: _claim(folder, identity))
+        claim = _until_written(sandbox.state, tell, lambda: files.claim(identity))
     except OSError:
         return True  # another supervisor has it, or it was forgotten
 
     fit = True
-    pod = supervisor.Pod(folder, sandbox, claim, tell)
+    pod = supervisor.Pod(files, sandbox, claim, tell)
     try:
         outcome = pod.run()
     except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
@@ -91,7 +92,7 @@ def _supervise(uid: str, identity: Json, sandbox: Sandbox) -> bool:
         fit = False
     sandbox.network.end()
     with contextlib.suppress(FileNotFoundError):  # it was forgotten meanwhile
-        _until_written(sandbox.state, tell, lambda: _record(folder, outcome))
+        _until_written(sandbox.state, tell, lambda: files.write_outcome(outcome))
     tell({"is": "finished"})
     os.close(claim)
     try:
@@ -99,29 +100,6 @@ def _supervise(uid: str, identity: Json, sandbox: Sandbox) -> bool:
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit
-
-
-def _claim(folder: str, identity: Json) -> int:
-    """Own the pod: a file that appears whole, and only once. Its descriptor. Raises OSError."""
-    partial = f"{folder}/supervisor.jsonl.{identity['pid']}"
-    claim = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(claim, json.dumps(identity).encode() + b"\n")
-        os.link(partial, f"{folder}/supervisor.jsonl")
-    except BaseException:
-        os.close(claim)
-        raise
-    finally:
-        os.unlink(partial)
-    return claim
-
-
-def _record(folder: str, outcome: Json) -> None:
-    """The outcome appears whole or not at all."""
-    partial = f"{folder}/outcome.json.partial"
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(json.dumps(outcome))
-    os.rename(partial, f"{folder}/outcome.json")
 
 
 def _until_written(state: str, tell: Callable[[Json], None], write: Callable[[], T]) -> T:

@@ -1,4 +1,7 @@
-"""The local artifact store: `<state>/artifacts/<namespace>/<key>`; keys as Argo's default format, `<workflow>/<pod>/<file>`."""
+"""The keys of artifacts, and where a key lies in the local store: `<state>/artifacts/<namespace>/<key>`.
+
+A key of Argo's default format is `<workflow>/<pod>/<file>`.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +11,27 @@ from typing import Any
 from .errors import PodFault
 
 Json = dict[str, Any]
-KEYED = (
-    "s3",
-    "gcs",
-    "oss",
-    "azure",
-    "hdfs",
-    "artifactory",
-    "plugin",
-)  # locations that name an object by a key; which of them is the local store, the server knows (places.py)
+WEB = ("http", "artifactory")
+"""Locations that are web addresses."""
+KEYED = ("s3", "gcs", "oss", "azure", "hdfs", "artifactory", "plugin")
+"""Locations that name an object by a key. Which of them the local store stands in for, the server knows (artifacts/locations.py)."""
+KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
+"""Where a location of a kind has its key; all others in `key`."""
 _ADDRESSES = {"http": "url", "git": "repo"}
-_KEY_FIELDS = {"azure": "blob", "hdfs": "path", "artifactory": "url"}
 
 
 def key_of(location: Json) -> str | None:
     """The key that an artifact (or an archive location) names, None when it names none."""
     for kind in KEYED:
         if kind in location and location[kind] is not None:
-            found = location[kind]
-            key = found.get("key") or found.get("blob") or found.get("path") or found.get("url")
+            fields = location[kind]
+            key = fields.get("key") or fields.get("blob") or fields.get("path") or fields.get("url")
             if key:
                 return str(key)
     return None
 
 
-def located(location: Json) -> str | None:
+def kind_of(location: Json) -> str | None:
     """The kind of place that an artifact names (s3, raw, http, git…), None when it names none: an empty address is none."""
     for kind in ("raw", "http", "git", *KEYED):
         field = _ADDRESSES.get(kind)
@@ -57,23 +56,28 @@ def path_of(store: str, key: str) -> str:
     A folder that is kept as it is may hold symbolic links of a task's making: a key never goes through one, nor to one.
     """
     store = store.rstrip("/")
-    found = os.path.normpath(os.path.join(store, key.lstrip("/")))
-    inside = found.startswith(store + "/") and "\0" not in found
-    place = found
-    while inside and place != store:
-        inside = not os.path.islink(place)
-        place = os.path.dirname(place)
+    path = os.path.normpath(os.path.join(store, key.lstrip("/")))
+    inside = path.startswith(store + "/") and "\0" not in path
+    here = path
+    while inside and here != store:
+        inside = not os.path.islink(here)
+        here = os.path.dirname(here)
     if not inside:
         raise PodFault(f'the artifact key "{key}" leads out of the artifact store')
-    return found
+    return path
 
 
-def with_key(artifact: Json, key: str, archive: Json) -> Json:
+def with_key(kind: str, location: Json, key: str) -> Json:
+    """The location of a kind with its key."""
+    return {**location, KEY_FIELDS.get(kind, "key"): key}
+
+
+def with_location(artifact: Json, key: str, archive: Json) -> Json:
     """The artifact as Argo reports it once it is saved. archive: the template's archive location, whose kind it takes if it has none."""
     for kind in ("http", *KEYED):
         if artifact.get(kind) is not None:
             if kind == "http" or key_of(artifact):
                 return artifact
-            return {**artifact, kind: {**artifact[kind], _KEY_FIELDS.get(kind, "key"): key}}
+            return {**artifact, kind: with_key(kind, artifact[kind], key)}
     kind = next((kind for kind in KEYED if archive.get(kind) is not None), "s3")
-    return {**artifact, kind: {_KEY_FIELDS.get(kind, "key"): key}}
+    return {**artifact, kind: with_key(kind, {}, key)}

@@ -1,0 +1,70 @@
+"""Removes artifacts from where they really are: from the platform's own store, or by a thread of its own from one on the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hera_utils.local_platform.artifacts import locations, remote
+from hera_utils.local_platform.artifacts.locations import MissingSecret
+from hera_utils.local_platform.artifacts.store import ArtifactStore
+from hera_utils.local_platform.pods.pod.artifact_keys import key_of
+from hera_utils.local_platform.storage.read_model import ReadModel
+
+Json = dict[str, Any]
+Outcome = dict[tuple[str, str], str]
+"""(node id, artifact) → what kept it from being removed, "" when it is gone."""
+
+
+class ArtifactRemoval:
+    """state: the state folder."""
+
+    def __init__(self, state: Path, read_model: ReadModel) -> None:
+        self._state, self._read_model = state, read_model
+
+    def prepare(
+        self, namespace: str, artifacts: list[tuple[str, Json, Json | None]], report: Callable[[Outcome], None]
+    ) -> tuple[Outcome, Callable[[], None]]:
+        """(what becomes of those in the platform's own store, what removes all). artifacts: (node id, artifact, archive location) each.
+
+        report: hears later, from another thread, what became of those that are elsewhere.
+        """
+        secret = self._read_model.secrets_of(namespace)
+        own: Outcome = {}
+        keys: list[str] = []
+        elsewhere: dict[tuple[str, str], Json | MissingSecret] = {}
+        for node, artifact, archive in artifacts:
+            identity = (node, str(artifact["name"]))
+            try:
+                place = locations.place_of(artifact, archive, secret)
+            except MissingSecret as error:
+                elsewhere[identity] = error
+                continue
+            if place is None:
+                own[identity] = ""
+                keys.append(str(key_of(artifact)))
+            else:
+                elsewhere[identity] = place
+
+        def remove() -> None:
+            self.remove(namespace, keys)
+            if elsewhere:
+                action = threading.Thread(target=lambda: report(_removed(elsewhere)), name="artifact-gc", daemon=True)
+                action.start()
+
+        return own, remove
+
+    def remove(self, namespace: str, keys: list[str]) -> None:
+        """From the platform's own store; a key may be a folder of keys."""
+        store = ArtifactStore(self._state, namespace)
+        for key in keys:
+            store.remove(key)
+
+
+def _removed(artifacts: dict[tuple[str, str], Json | MissingSecret]) -> Outcome:
+    places = {identity: place for identity, place in artifacts.items() if not isinstance(place, MissingSecret)}
+    outcome = dict(zip(places, remote.remove(list(places.values())), strict=True))
+    missing = {identity: str(error) for identity, error in artifacts.items() if isinstance(error, MissingSecret)}
+    return {identity: (outcome | missing)[identity] for identity in artifacts}

@@ -1,0 +1,120 @@
+"""What a pod refers to, looked up for its launch: claims, config maps, secrets, and the places of its artifacts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from hera_utils.argo import claims
+from hera_utils.local_platform.artifacts import locations
+from hera_utils.local_platform.artifacts.locations import MissingSecret
+from hera_utils.local_platform.pods import waiting
+from hera_utils.local_platform.pods.runtime import Launch
+from hera_utils.local_platform.storage.read_model import ReadModel
+from hera_utils.local_platform.storage.records import StoredPod
+
+Json = dict[str, Any]
+References = dict[tuple[str, str], bool]
+"""(kind, name) → whether the pod can do without it."""
+
+
+class MissingReference(Exception):
+    """What a pod refers to is not there; the message is why the pod waits."""
+
+
+def references(pod: Json, template: Json) -> References:
+    """Every claim, config map and secret that a pod's spec refers to, and the secrets of artifacts at web addresses."""
+    optional_by_name: References = {("Secret", name): False for name, _ in locations.required(template)}
+
+    def note(kind: str, name: object, optional: object = False) -> None:
+        if name:
+            key = (kind, str(name))
+            optional_by_name[key] = optional_by_name.get(key, True) and bool(optional)
+
+    spec = pod.get("spec") or {}
+    for volume in spec.get("volumes") or ():
+        note("PersistentVolumeClaim", (volume.get("persistentVolumeClaim") or {}).get("claimName"))
+        for source in [volume, *((volume.get("projected") or {}).get("sources") or ())]:
+            config_map, secret = source.get("configMap") or {}, source.get("secret") or {}
+            note("ConfigMap", config_map.get("name"), config_map.get("optional"))
+            note("Secret", secret.get("secretName") or secret.get("name"), secret.get("optional"))
+    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+        for variable in container.get("env") or ():
+            source = variable.get("valueFrom") or {}
+            for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+                reference = source.get(field) or {}
+                note(kind, reference.get("name"), reference.get("optional"))
+        for source in container.get("envFrom") or ():
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                reference = source.get(field) or {}
+                note(kind, reference.get("name"), reference.get("optional"))
+    return optional_by_name
+
+
+def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> None:
+    """Raises MissingReference for the first object that is not there."""
+    for (kind, name), optional in references(body, template).items():
+        if not optional and read_model.object((kind, namespace, name)) is None:
+            raise MissingReference(waiting.for_object(kind, name, namespace))
+
+
+def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -> Launch:
+    """The launch that an order asks for. state: the state folder. Raises MissingReference."""
+    body = json.loads(pod.body)
+    template = order["template"]
+    check(read_model, body, template, pod.namespace)
+    folders: dict[str, str] = {}
+    config_maps: dict[str, dict[str, str]] = {}
+    secrets: dict[str, dict[str, str]] = {}
+    for kind, name in references(body, template):
+        stored = read_model.object((kind, pod.namespace, name))
+        if stored is None:
+            continue
+        document = json.loads(stored.text)
+        if kind == "PersistentVolumeClaim":
+            folders[name] = claims.folder(document, str(state))
+            Path(folders[name]).mkdir(parents=True, exist_ok=True)
+        else:
+            (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
+    return Launch(
+        pod.run,
+        pod.node,
+        body,
+        template,
+        include_script_output=bool(order.get("include_script_output")),
+        claims=folders,
+        config_maps=config_maps,
+        secrets=secrets,
+        annotations=read_model.annotations(pod.run),
+        places=_places(read_model, template, pod.namespace),
+    )
+
+
+def _places(read_model: ReadModel, template: Json, namespace: str) -> Json:
+    """The places of artifacts that are not in the platform's own store, as Launch.places. Raises MissingReference."""
+    archive = template.get("archiveLocation")
+    secret = read_model.secrets_of(namespace)
+    places: Json = {}
+    try:
+        for side in ("inputs", "outputs"):
+            artifacts = (template.get(side) or {}).get("artifacts") or ()
+            pairs = [(artifact["name"], locations.place_of(artifact, archive, secret)) for artifact in artifacts]
+            places[side] = {name: place for name, place in pairs if place is not None}
+        if (archive or {}).get("archiveLogs"):
+            places["logs"] = locations.place_of({}, archive, secret)
+        if source := ((template.get("data") or {}).get("source") or {}).get("artifactPaths"):
+            places["source"] = locations.place_of(source, archive, secret)
+    except MissingSecret as error:
+        raise MissingReference(waiting.for_secret_key(error.message, namespace)) from None
+    return places if any(places.values()) else {}
+
+
+def texts(kind: str, document: Json) -> dict[str, str]:
+    """The keys of a config map or secret as text; a secret's and binary values are decoded, their bytes as latin-1."""
+    data = document.get("data") or {}
+    if kind == "ConfigMap":
+        binary = document.get("binaryData") or {}
+        return {**data, **{key: base64.b64decode(value).decode("latin-1") for key, value in binary.items()}}
+    return {key: base64.b64decode(value).decode("latin-1") for key, value in data.items()}
