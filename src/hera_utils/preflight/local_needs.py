@@ -232,13 +232,13 @@ def _host_paths(needs: Needs) -> Iterator[Finding]:
     from hera_utils.local_platform.pods.pod import host_paths
 
     for path, (kind, volume) in needs.host_paths.items():
-        path = host_paths.located(path)
+        path = host_paths.absolute(path)
         if any(path.startswith(f"{other.rstrip('/')}/") for other in needs.host_paths):
             continue  # an earlier task may put it there
-        obstacle = host_paths.unfit(path, kind, volume)
+        obstacle = host_paths.type_obstacle(path, kind, volume)
         absent = obstacle is None and not os.path.exists(path)
         if absent:
-            obstacle = host_paths.unmakeable(path, kind, volume)
+            obstacle = host_paths.creation_obstacle(path, kind, volume)
         if obstacle is not None:
             yield problem("host path", obstacle.message, obstacle.fix)
         elif absent:

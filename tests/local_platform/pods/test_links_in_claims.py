@@ -212,36 +212,36 @@ class TestBeneath:
     )
     def test_refused(self, top: int, path: str) -> None:
         with pytest.raises(LeadsOut):
-            open_beneath.opened(top, path, os.O_PATH)
+            open_beneath.open_path(top, path, os.O_PATH)
 
     @pytest.mark.parametrize("path", ["inner/file", "inner/back", "inner/../inner/./file", "/inner/file"])
     def test_found(self, top: int, path: str) -> None:
-        with open(open_beneath.opened(top, path, os.O_RDONLY)) as file:
+        with open(open_beneath.open_path(top, path, os.O_RDONLY)) as file:
             assert file.read() == "of the claim"
 
     @pytest.mark.parametrize("path", ["nowhere", "not", "loop", "inner/file/x"])
     def test_not_there(self, top: int, path: str) -> None:
         with pytest.raises(OSError) as caught:
-            open_beneath.opened(top, path, os.O_PATH)
+            open_beneath.open_path(top, path, os.O_PATH)
         assert not isinstance(caught.value, LeadsOut)
 
     def test_as_a_container_sees_it(self, top: int) -> None:
         for path in ("root/file", "../../inner/file", "inner/back"):
-            with open(open_beneath.opened(top, path, os.O_RDONLY, rooted=True)) as file:
+            with open(open_beneath.open_path(top, path, os.O_RDONLY, rooted=True)) as file:
                 assert file.read() == "of the claim"
         for path in ("abs", "up", "magic"):
             with pytest.raises(FileNotFoundError):
-                open_beneath.opened(top, path, os.O_PATH, rooted=True)
+                open_beneath.open_path(top, path, os.O_PATH, rooted=True)
 
     def test_the_last_name_as_it_is(self, top: int) -> None:
-        entry = open_beneath.opened(top, "up", os.O_PATH, follow=False)
+        entry = open_beneath.open_path(top, "up", os.O_PATH, follow=False)
         assert os.readlink("", dir_fd=entry) == "../outside"
         os.close(entry)
 
     def test_folders_are_made_inside_only(self, top: int, claim: Path) -> None:
-        os.close(open_beneath.made(top, "a/b/c"))
+        os.close(open_beneath.make_folder(top, "a/b/c"))
         assert (claim / "a" / "b" / "c").is_dir()
         for path in ("abs/x", "up/x", "root/x", "nowhere/x"):
             with pytest.raises(LeadsOut):
-                open_beneath.made(top, path)
+                open_beneath.make_folder(top, path)
         assert os.listdir(claim.parent / "outside") == ["secret"]

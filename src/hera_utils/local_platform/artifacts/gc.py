@@ -17,12 +17,12 @@ CONDITION = "ArtifactGCError"
 COMPLETION, DELETION = "OnWorkflowCompletion", "OnWorkflowDeletion"
 
 
-def kept(document: Json) -> bool:
+def keeps_artifacts(document: Json) -> bool:
     """Whether a workflow says that its artifacts outlive it."""
     return ((document.get("spec") or {}).get("artifactGC") or {}).get("strategy") == "Never"
 
 
-def doomed(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
+def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
     """(node id, artifact, archive location) of each stored output artifact that goes by that strategy and is not gone yet."""
     status: Json = document.get("status") or {}
     spec: Json = {**(status.get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}

@@ -84,8 +84,10 @@ def is_remote(kind: str, location: Json, secret: SecretValue) -> bool:
         return importlib.util.find_spec("hdfs_native") is not None
     if location.get("useSDKCreds") or (kind == "azure" and "sig=" in str(location.get("endpoint"))):
         return True
-    named = [location.get(field) or {} for field in CREDENTIALS[kind]]
-    return all(one.get("name") and secret(str(one["name"]), str(one.get("key") or "")) is not None for one in named)
+    references = [location.get(field) or {} for field in CREDENTIALS[kind]]
+    return all(
+        ref.get("name") and secret(str(ref["name"]), str(ref.get("key") or "")) is not None for ref in references
+    )
 
 
 def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json | None:
@@ -93,10 +95,10 @@ def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json 
 
     Raises MissingSecret.
     """
-    found = relocated(artifact, archive)
-    if found is None or not is_remote(*found, secret):
+    relocation = relocated(artifact, archive)
+    if relocation is None or not is_remote(*relocation, secret):
         return None
-    kind, location = found
+    kind, location = relocation
     values: dict[str, str] = {}
     for path, name, key in selectors(location):
         value = secret(name, key)

@@ -1,7 +1,7 @@
 """Artifacts that are elsewhere, for the server: downloads, lists of keys, removal. Pods fetch and send theirs themselves.
 
 What is in a store is carried by a process of its own (pods/pod/remote.py, transfer.py), so that the server loads no store's library and
-a store that hangs holds up nobody else.
+a store that hangs holds up nothing else.
 """
 
 from __future__ import annotations

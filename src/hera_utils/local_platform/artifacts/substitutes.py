@@ -1,4 +1,4 @@
-"""Where the platform's own store stands in for the one that a workflow names: said before it runs. Pure."""
+"""Which stores that a workflow names the platform's own store replaces, with the reason, before the workflow runs. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ Json = dict[str, Any]
 
 
 def remarks(document: Json, templates: Iterable[Json], repository: Json, secret: SecretValue) -> list[str]:
-    """One sentence a store for which the platform's own stands in. Raises UnsupportedError for one that is meant and cannot be used."""
-    found: dict[str, list[str]] = {}
-    for path, kind, location in _named(document, templates, repository):
+    """One sentence for each store that is replaced. Raises UnsupportedError for a store whose secrets exist but that has no driver here."""
+    paths_by_reason: dict[str, list[str]] = {}
+    for path, kind, location in _whole_locations(document, templates, repository):
         if kind not in locations.STORES:
             continue
         if not locations.is_remote(kind, location, secret):
-            found.setdefault(f"{_why(kind, location)}; the platform's own store stands in for it", []).append(path)
+            paths_by_reason.setdefault(f"{_why(kind, location)}; the platform's own store stands in for it", []).append(
+                path
+            )
         elif kind == "oss":
             raise UnsupportedError(
                 f"{path}.oss cannot be executed on this machine: there is no driver for Alibaba's object store here",
@@ -28,11 +30,11 @@ def remarks(document: Json, templates: Iterable[Json], repository: Json, secret:
             )
     return [
         f"{paths[0]}{f' (and {len(paths) - 1} more)' if len(paths) > 1 else ''}: {reason}"
-        for reason, paths in found.items()
+        for reason, paths in paths_by_reason.items()
     ]
 
 
-def _named(document: Json, templates: Iterable[Json], repository: Json) -> Iterator[tuple[str, str, Json]]:
+def _whole_locations(document: Json, templates: Iterable[Json], repository: Json) -> Iterator[tuple[str, str, Json]]:
     """(path, kind, location) of each whole place that a workflow, what it refers to or its repository names."""
     location = repository_location(repository.get("artifactRepository") or {})
     if location:
@@ -52,16 +54,16 @@ def _home(document: Json) -> str:
 
 
 def _places(artifact: Json, path: str) -> Iterator[tuple[str, str, Json]]:
-    found = locations.relocated(artifact, None)
-    if found is not None:
-        yield path, *found
+    location = locations.relocated(artifact, None)
+    if location is not None:
+        yield path, *location
 
 
 def _why(kind: str, location: Json) -> str:
     if kind == "hdfs":
         return "the extra `hdfs` is not installed"
     for field in locations.CREDENTIALS[kind]:
-        named = location.get(field) or {}
-        if named.get("name"):
-            return f'this namespace has no secret "{named["name"]}" with the key "{named.get("key", "")}"'
+        secret = location.get(field) or {}
+        if secret.get("name"):
+            return f'this namespace has no secret "{secret["name"]}" with the key "{secret.get("key", "")}"'
     return "it names no secret, and pods have no identity of their own here"

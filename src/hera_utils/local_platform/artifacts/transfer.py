@@ -60,13 +60,13 @@ def perform(request: Json) -> Json:
     except TransferError as error:
         return {"error": _clean(str(error), place), "missing": error.missing}
     except FileNotFoundError as error:
-        return {"error": _clean(_said(error), place), "missing": True}
+        return {"error": _clean(_sentence(error), place), "missing": True}
     except Exception as error:  # noqa: BLE001 - a store's library may raise anything; the task fails and says why
         full = error.errno if isinstance(error, OSError) and is_full(error) else None
-        return {"error": _clean(_said(error), place), "missing": False, **({"full": full} if full else {})}
+        return {"error": _clean(_sentence(error), place), "missing": False, **({"full": full} if full else {})}
 
 
-def _said(error: BaseException) -> str:
+def _sentence(error: BaseException) -> str:
     return str(error).strip() or type(error).__name__
 
 
@@ -95,21 +95,21 @@ class _Store:
 def _get(store: _Store, place: Json, target: str) -> Json:
     """A key is a file; else what lies below it is a folder (Argo: IsDirectory once there is no such key)."""
     path = store.path(place["key"])
-    found = [] if store.files.isfile(path.rstrip("/")) and not path.endswith("/") else _below(store, path)
-    if not found and not store.files.isfile(path):
+    objects = [] if store.files.isfile(path.rstrip("/")) and not path.endswith("/") else _below(store, path)
+    if not objects and not store.files.isfile(path):
         raise TransferError("The specified key does not exist.", missing=True)
-    if not found:
+    if not objects:
         store.files.get_file(path, target)
         return {}
     start = path.rstrip("/") + "/"
     os.makedirs(target, exist_ok=True)
-    for one in found:
-        below = one.removeprefix("/" if not start.startswith("/") else "").removeprefix(start)
+    for object_path in objects:
+        below = object_path.removeprefix("/" if not start.startswith("/") else "").removeprefix(start)
         own = os.path.normpath(os.path.join(target, below))
         if not own.startswith(target + "/"):
-            raise TransferError(f"the key {store.key(one)} leads out of its folder")
+            raise TransferError(f"the key {store.key(object_path)} leads out of its folder")
         os.makedirs(os.path.dirname(own), exist_ok=True)
-        store.files.get_file(one, own)
+        store.files.get_file(object_path, own)
     return {}
 
 
@@ -137,20 +137,20 @@ def _put_file(store: _Store, place: Json, source: str, path: str) -> None:
 
 def _list(store: _Store, place: Json, _: str) -> Json:
     path = store.path(place["key"])
-    found = _below(store, path)
-    if not found and store.files.isfile(path):
-        found = [path]
-    return {"keys": sorted(store.key(one) for one in found)}
+    objects = _below(store, path)
+    if not objects and store.files.isfile(path):
+        objects = [path]
+    return {"keys": sorted(store.key(one) for one in objects)}
 
 
 def _remove(store: _Store, place: Json, _: str) -> Json:
     if not place["key"].strip("/"):
         raise TransferError("an artifact without a key is not removed: it would be the whole bucket")
     path = store.path(place["key"])
-    found = _below(store, path)
+    objects = _below(store, path)
     if not path.endswith("/") and store.files.isfile(path):
-        found.append(path)
-    for one in found:
+        objects.append(path)
+    for one in objects:
         store.files.rm_file(one)
     return {}
 
@@ -167,10 +167,10 @@ def _below(store: _Store, path: str) -> list[str]:
 def _create_bucket(store: _Store, place: Json) -> None:
     """Argo: made without asking first; that it is there already is no error."""
     region = place["at"].get("region") or "us-east-1"
-    # S3 itself is in us-east-1, and refuses to be told so
-    told = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    # S3 itself is in us-east-1, and refuses a request that says so
+    options = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:
-        store.files.call_s3("create_bucket", Bucket=place["at"]["bucket"], **told)
+        store.files.call_s3("create_bucket", Bucket=place["at"]["bucket"], **options)
     except FileExistsError:
         return
     except OSError as error:
@@ -195,7 +195,7 @@ def _s3(place: Json) -> _Store:
     if at.get("region"):
         client["region_name"] = at["region"]
     if secrets.get("caSecret"):
-        client["verify"] = _kept(secrets["caSecret"])
+        client["verify"] = _temporary_file(secrets["caSecret"])
     style = {"path": "path", "virtual-hosted": "virtual"}.get(str(at.get("addressingStyle") or ""))
     own = endpoint.endswith(("amazonaws.com", "aliyuncs.com"))
     if at.get("roleARN"):
@@ -233,12 +233,12 @@ def _encryption(options: Json, secrets: dict[str, str]) -> Json:
         return {}
     if not options.get("kmsKeyId"):
         return {"ServerSideEncryption": "AES256"}
-    found = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": options["kmsKeyId"]}
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": options["kmsKeyId"]}
     if options.get("kmsEncryptionContext"):
         import base64
 
-        found["SSEKMSEncryptionContext"] = base64.b64encode(str(options["kmsEncryptionContext"]).encode()).decode()
-    return found
+        encryption["SSEKMSEncryptionContext"] = base64.b64encode(str(options["kmsEncryptionContext"]).encode()).decode()
+    return encryption
 
 
 def _gcs(place: Json) -> _Store:
@@ -296,7 +296,7 @@ def _hdfs(place: Json) -> _Store:
     return _Store(module.HdfsFileSystem(host=host, port=int(port or 8020), skip_instance_cache=True), "")
 
 
-def _kept(text: str) -> str:
+def _temporary_file(text: str) -> str:
     """A file with that text, gone with this process."""
     folder = tempfile.mkdtemp(prefix="hera-utils-")
     path = os.path.join(folder, "ca.pem")

@@ -332,7 +332,7 @@ class Effects:
 
     def _collect_artifacts(self, turn: Turn, active: Active) -> None:
         run = active.run
-        doomed = list(gc.doomed(run.document, gc.COMPLETION))
+        doomed = list(gc.collectable(run.document, gc.COMPLETION))
         on_removed = partial(self._on_artifacts_removed, run.uid)
         outcome = self.remove_artifacts(turn, run.namespace, doomed, on_removed)
         active.run.changed.update(gc.note(run.document, outcome, gc.COMPLETION)[0])

@@ -208,9 +208,9 @@ class Lifecycle:
 
     def _delete_artifacts(self, turn: Turn, record: StoredRun, last: StoredObject | None) -> None:
         document = json.loads(last.text) if last is not None and '"artifactGC"' in last.text else {}
-        doomed = list(gc.doomed(document, gc.DELETION))
+        doomed = list(gc.collectable(document, gc.DELETION))
         self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
-        if not gc.kept(document):
+        if not gc.keeps_artifacts(document):
             # the folder of the default keys: nobody could name what is in it any more
             turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, [record.name]))
 

@@ -24,10 +24,10 @@ class DiskPressure:
         now = time.monotonic()
         if now - self._looked >= _PAUSE:
             self._looked = now
-            found = disk_room.shortage(self._state, self._error)
+            shortage = disk_room.shortage(self._state, self._error)
             if self._error is not None and self._can_write():
-                self._error, found = None, disk_room.shortage(self._state)
-            self._shortage = found
+                self._error, shortage = None, disk_room.shortage(self._state)
+            self._shortage = shortage
         return self._shortage
 
     def failed(self, error: OSError) -> None:

@@ -52,7 +52,7 @@ class ImageTable:
         """entries: image glob → settings, checked; they stand before the defaults."""
         own = {name: _checked(name, entry, Path.cwd(), "the image table") for name, entry in (entries or {}).items()}
         self._entries = _ordered(own) + _ordered({k: v for k, v in _DEFAULTS.items() if k not in own})
-        self._known: dict[str, Json | None] = {}
+        self._by_image: dict[str, Json | None] = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> ImageTable:
@@ -92,9 +92,9 @@ class ImageTable:
             for pattern, entry in _ordered(_annotated(annotation)):
                 if _matches(image, pattern):
                     return entry
-        if image not in self._known:
-            self._known[image] = next((entry for pattern, entry in self._entries if _matches(image, pattern)), None)
-        return self._known[image]
+        if image not in self._by_image:
+            self._by_image[image] = next((entry for pattern, entry in self._entries if _matches(image, pattern)), None)
+        return self._by_image[image]
 
     def entries(self) -> dict[str, Json]:
         """The whole table in the order in which it is asked."""
@@ -141,11 +141,11 @@ def _checked(name: str, entry: Any, folder: Path, where: str) -> Json:
             raise SettingsError(f'{where}: "{key}" of "{name}" must be a list of texts')
         if key in ("files", "env") and not isinstance(value, dict):
             raise SettingsError(f'{where}: "{key}" of "{name}" must be a mapping')
-    found = dict(entry)
-    if "path" in found:
-        found["path"] = [str(folder / p) for p in found["path"]]
-    if "files" in found:
-        found["files"] = {str(inside): str(folder / outside) for inside, outside in found["files"].items()}
-    if "env" in found:
-        found["env"] = {str(k): str(v) for k, v in found["env"].items()}
-    return found
+    settings = dict(entry)
+    if "path" in settings:
+        settings["path"] = [str(folder / p) for p in settings["path"]]
+    if "files" in settings:
+        settings["files"] = {str(inside): str(folder / outside) for inside, outside in settings["files"].items()}
+    if "env" in settings:
+        settings["env"] = {str(k): str(v) for k, v in settings["env"].items()}
+    return settings

@@ -26,7 +26,7 @@ PATIENCE = 20.0
 
 
 class Runtimes(NamedTuple):
-    """pods: of containers and scripts, and who has the logs of every pod. agents: of templates that Argo's agent runs."""
+    """pods: runs containers and scripts, and has the logs of every pod. agents: runs the templates that Argo's agent runs."""
 
     pods: Runtime
     agents: Runtime

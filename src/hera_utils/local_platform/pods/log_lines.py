@@ -1,5 +1,5 @@
-"""The log of a container for those who read it: its lines as they are written, the lines that a reader wants, and the lines of many
-pods in the order of time. Lines are (time, text); `pod/logs.py` writes them.
+"""The log of a container for its readers: all lines as they are written, the lines that one reader asks for, and the lines of many
+pods in the order of time. A line is (time, text); `pod/logs.py` writes them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class LogOptions:
 
 
 def chosen(lines: Iterable[Line], options: LogOptions) -> Iterator[Line]:
-    """The wanted lines of one container. Heartbeats of a followed log, (0.0, ""), pass through for whoever waits."""
+    """The lines of one container that the options ask for. Heartbeats of a followed log, (0.0, ""), pass through for whoever waits."""
     if options.since:
         lines = (line for line in lines if line[0] >= options.since or is_heartbeat(line))
     if options.tail is not None:

@@ -26,8 +26,8 @@ def misfit(pod: Json) -> str:
 
 def _labels() -> dict[str, str]:
     machine, system = platform.machine(), platform.system().lower()
-    known = {"arch": _GO_NAMES.get(machine, machine), "os": system}
-    return {f"{prefix}kubernetes.io/{name}": value for name, value in known.items() for prefix in ("", "beta.")}
+    values = {"arch": _GO_NAMES.get(machine, machine), "os": system}
+    return {f"{prefix}kubernetes.io/{name}": value for name, value in values.items() for prefix in ("", "beta.")}
 
 
 _LABELS = _labels()
@@ -47,7 +47,7 @@ class Ports:
     def free(self, run: str, numbers: frozenset[int]) -> bool:
         return all(holder == run for port in numbers for holder in self._held.get(port, ()))
 
-    def taken(self, run: str, numbers: frozenset[int]) -> list[int]:
+    def of_others(self, run: str, numbers: frozenset[int]) -> list[int]:
         """Those that another run has."""
         return [number for number in numbers if not self.free(run, frozenset([number]))]
 

@@ -23,10 +23,10 @@ IP = "127.0.0.1"
 
 def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at: float) -> Json:
     """A pod as it is created. owner: (name, uid) of its workflow. Its metadata stands first, and never has a resourceVersion."""
-    given = dict(pod.get("metadata") or {})
-    given.pop("resourceVersion", None)
+    own = dict(pod.get("metadata") or {})
+    own.pop("resourceVersion", None)
     metadata = {
-        **given,
+        **own,
         "namespace": namespace,
         "uid": uid,
         "creationTimestamp": timestamps.text(at),
@@ -81,16 +81,16 @@ def pending(body: Json, at: float, *, message: str = "") -> Json:
 
 def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerState] = ()) -> Json:
     """The status of a pod whose containers run, or have ended as `states` says."""
-    known = {state.name: state for state in states}
+    by_name = {state.name: state for state in states}
     status = _common(at, ip, ready=True)
     status["phase"] = "Running"
-    _fill(status, body, known, at, over=False)
+    _fill(status, body, by_name, at, over=False)
     return status
 
 
 def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = IP) -> Json:
     """The status of a pod that is over. started: its startTime, if it ever started."""
-    known = {state.name: state for state in event.containers}
+    by_name = {state.name: state for state in event.containers}
     status = _common(event.at, ip, ready=False)
     if started:
         status["startTime"] = started
@@ -98,7 +98,7 @@ def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = I
     for key, text in (("reason", event.reason), ("message", event.message)):
         if text:
             status[key] = text
-    _fill(status, body, known, event.at, over=True)
+    _fill(status, body, by_name, event.at, over=True)
     return status
 
 
@@ -122,23 +122,23 @@ def _common(at: float, ip: str, *, ready: bool) -> Json:
     }
 
 
-def _fill(status: Json, body: Json, known: dict[str, ContainerState], at: float, *, over: bool) -> None:
+def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float, *, over: bool) -> None:
     for field, key in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
-        found = []
+        statuses = []
         for container in body["spec"].get(field) or ():
-            state = known.get(str(container.get("name", "")))
+            state = states.get(str(container.get("name", "")))
             if state is not None and state.exit_code is not None:
-                found.append(_container(container, {"terminated": _terminated(state, at)}, ready=False))
+                statuses.append(_container(container, {"terminated": _terminated(state, at)}, ready=False))
             elif over and state is None and status["phase"] == "Failed":  # it never came so far
-                found.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
+                statuses.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
             elif over:
                 ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")
-                found.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
+                statuses.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
             else:
                 since = timestamps.text(state.started_at if state is not None and state.started_at else at)
-                found.append(_container(container, {"running": {"startedAt": since}}, ready=True))
-        if found:
-            status[key] = found
+                statuses.append(_container(container, {"running": {"startedAt": since}}, ready=True))
+        if statuses:
+            status[key] = statuses
 
 
 def _terminated(state: ContainerState, at: float) -> Json:

@@ -43,13 +43,11 @@ _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(field.name for field in fields(Launch))
-_APART = (
-    "secrets",
-    "places",
-)  # of these, what holds values of secrets: in a file of its own, which goes with the pod's end
-_SWEEP = 2.0  # seconds between looks at running pods that nobody spoke of
+_APART = ("secrets", "places")
+"""Fields of a launch that hold values of secrets: in a file of their own, which goes when the pod ends."""
+_SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
-_TELL = 1.0  # seconds that a pod waits before it says so, and between two looks at who waits
+_TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
 _LATE = 15.0  # seconds after its grace that a killed pod has to be over
 _TRIES = 3  # workers that a pod may lose before it has begun
 
@@ -99,7 +97,8 @@ class ProcessRuntime:
         self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
         self._waits: dict[str, dict[str, str]] = {}
         self._waits_until = 0.0
-        self._told: dict[str, tuple[str, int]] = {}  # run → what its first waiting pod said last, without its numbers
+        self._reported: dict[str, tuple[str, int]] = {}
+        """Run → what its first waiting pod said last, without its numbers."""
         self._closing = False
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="process-runtime", daemon=True)
@@ -194,7 +193,7 @@ class ProcessRuntime:
             self._wait(pod, never)
         elif not self._ports.free(launch.run_uid, pod.ports):
             self._held_back[uid] = None
-            numbers = self._ports.taken(launch.run_uid, pod.ports)
+            numbers = self._ports.of_others(launch.run_uid, pod.ports)
             shared = self._workers.pods_share_ports
             self._wait(pod, waiting.for_shared_ports(numbers) if shared else waiting.for_ports(numbers))
         else:
@@ -273,9 +272,9 @@ class ProcessRuntime:
 
     def _environment(self) -> dict[str, str]:
         """What tasks see of this server's own environment: nothing that could be a secret."""
-        found = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
-        found.setdefault("PATH", _PATH)
-        return found
+        environment = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
+        environment.setdefault("PATH", _PATH)
+        return environment
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
@@ -378,7 +377,7 @@ class ProcessRuntime:
             self._folder(uid).write_kill(grace=grace, force=force)
         except OSError:
             if worker is not None:
-                worker.end()  # a full disk must keep nobody from ending a pod
+                worker.end()  # a full disk must not keep a user from ending a pod
             return
         if worker is not None:
             worker.wake()
@@ -397,7 +396,7 @@ class ProcessRuntime:
             self._find_idle(now)
             self._find_waits()
         elif self._waits:
-            self._waits, self._told = {}, {}
+            self._waits, self._reported = {}, {}
         if now - self._swept >= _SWEEP:
             self._swept = now
             self._end_the_stuck(now)
@@ -415,28 +414,29 @@ class ProcessRuntime:
                 worker.end()
 
     def _find_waits(self) -> dict[str, dict[str, str]]:
-        """Why each pod of the queue waits. The first one of a run also reports it, so that who watches the run learns of it.
+        """Why each pod of the queue waits. For the first pod of a run it is reported too, so that those who watch the run see it.
 
-        What is reported is written down and sent to all that watch: only what differs by more than a few places is worth that.
+        A report is written to the journal and sent to all that watch: only a change of the cause, or of the place in the queue by a power
+        of two, is worth that.
         """
         now = time.monotonic()
         if now < self._waits_until:
             return self._waits
-        found: dict[str, dict[str, str]] = {}
+        waits: dict[str, dict[str, str]] = {}
         total = Need(self._queue.cores, self._queue.memory)
         disk = self._disk.shortage()
         for uid, shortage in self._queue.shortages().items():
             pod = self._pods[uid]
             message = waiting.for_disk(disk) if disk else waiting.for_room(shortage, pod.need, total)
-            of_run = found.setdefault(pod.launch.run_uid, {})
+            of_run = waits.setdefault(pod.launch.run_uid, {})
             news = ("disk", 0) if disk else (shortage.resource, shortage.before.bit_length())
-            if not of_run and now - pod.queued_at >= _TELL and self._told.get(pod.launch.run_uid) != news:
-                self._told[pod.launch.run_uid] = news
+            if not of_run and now - pod.queued_at >= _TELL and self._reported.get(pod.launch.run_uid) != news:
+                self._reported[pod.launch.run_uid] = news
                 self._wait(pod, message)
             of_run[pod.launch.node_id] = message
-        self._waits = found
+        self._waits = waits
         self._waits_until = time.monotonic() + max(_TELL, 20 * (time.monotonic() - now))
-        return found
+        return waits
 
     def _find_idle(self, now: float) -> None:
         """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""

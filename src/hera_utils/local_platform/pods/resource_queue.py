@@ -7,7 +7,7 @@ A pod that does not work (a daemon that is ready, one that sleeps or waits for a
 where a hundred pods share a node; it keeps what it asks for in `resources.requests`. A request that is larger than the
 machine counts as the whole machine.
 
-The first pod of the queue that does not fit keeps nobody waiting: pods behind it may overtake it (backfill). It is not
+A first pod of the queue that does not fit holds up no other: pods behind it may overtake it (backfill). It is not
 passed for ever either. The pods that ran when it came to the front must leave before it can start, so until they have
 left, an overtaking pod costs it nothing. As soon as only overtaking pods are in its way, no other may overtake, unless
 there is room for both.
@@ -65,7 +65,7 @@ def _amount(text: Any) -> float:
 
 
 class Shortage(NamedTuple):
-    """What a pod that waits lacks. resource: core | cpu | memory | pods | turn (there is room, but pods before it come first).
+    """Why a pod of the queue cannot start. resource: core | cpu | memory | pods | turn (there is room, but pods before it come first).
 
     requested, used, total: of that resource. before: how many pods are ahead of it in the queue.
     """
@@ -140,23 +140,23 @@ class ResourceQueue:
         if not self._needs or not self._may_start(Need(), self._held.values()):
             return None
         fronts: list[tuple[Rank, Need]] = []
-        found = None
-        while found is None and len(fronts) < MOST_KINDS and (front := self._pop_front()) is not None:
+        kind = None
+        while kind is None and len(fronts) < MOST_KINDS and (front := self._pop_front()) is not None:
             fronts.append(front)
             if len(fronts) == 1:
-                found = front[1] if self._may_start(front[1], self._held.values()) else None
+                kind = front[1] if self._may_start(front[1], self._held.values()) else None
             elif self._may_overtake(front[1], fronts[0][1]):
-                found = front[1]
+                kind = front[1]
         for front in fronts:
             heapq.heappush(self._fronts, front)
-        if found is None:
+        if kind is None:
             self._reserve(next(iter(self._kinds[fronts[0][1]])) if fronts else "")
             return None
-        if found is not fronts[0][1]:
+        if kind is not fronts[0][1]:
             self._reserve(next(iter(self._kinds[fronts[0][1]])))
-        uid = next(iter(self._kinds[found]))
+        uid = next(iter(self._kinds[kind]))
         self.remove(uid)
-        self.hold(uid, found)
+        self.hold(uid, kind)
         return uid
 
     def hold(self, uid: str, need: Need) -> None:
@@ -179,17 +179,17 @@ class ResourceQueue:
         self._held.pop(uid, None)
 
     def shortages(self) -> dict[str, Shortage]:
-        """What each pod that waits lacks, the first of the queue first."""
+        """Why each pod of the queue cannot start, the first of the queue first."""
         ranked = sorted((rank, uid) for pods in self._kinds.values() for uid, rank in pods.items())
         of_kind: dict[Need, tuple[str, float, float, float]] = {}
-        found = {}
+        shortages = {}
         for before, (_, uid) in enumerate(ranked):
             kind = self._needs[uid]
             if kind not in of_kind:
                 free = ("turn", 0.0, 0.0, 0.0)
                 of_kind[kind] = self._shortage(kind, self._held.values()) or free
-            found[uid] = Shortage(*of_kind[kind], before)
-        return found
+            shortages[uid] = Shortage(*of_kind[kind], before)
+        return shortages
 
     # --- what fits ----------------------------------------------------------------------------------------------------
 
@@ -213,8 +213,8 @@ class ResourceQueue:
         held = list(self._held.values())
         if self._shortage(need, held) is not None:
             return False
-        known = self._reserved[0] == next(iter(self._kinds[first]))
-        elders = [h for h in held if h.daemon or not known or h.order <= self._reserved[1]]
+        reserved = self._reserved[0] == next(iter(self._kinds[first]))
+        elders = [h for h in held if h.daemon or not reserved or h.order <= self._reserved[1]]
         if not self._may_start(first, elders):
             return True
         if self._shortage(first, elders) is not None:  # it starts as soon as nothing but daemons runs

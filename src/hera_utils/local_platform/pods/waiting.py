@@ -97,9 +97,9 @@ def for_shared_ports(numbers: Iterable[int]) -> str:
     )
 
 
-def for_another_node(wanted: dict[str, str], labels: dict[str, str]) -> str:
-    """A pod that this machine can never take. wanted: the labels of its node selector that differ."""
-    listed = ", ".join(f"{name}={value} (here {labels[name]})" for name, value in sorted(wanted.items()))
+def for_another_node(selector: dict[str, str], labels: dict[str, str]) -> str:
+    """A pod that this machine can never take. selector: the labels of its node selector that differ."""
+    listed = ", ".join(f"{name}={value} (here {labels[name]})" for name, value in sorted(selector.items()))
     return (
         f"{NO_NODE} node(s) didn't match Pod's node affinity/selector: {listed}: it can never run on this machine; stop the run and "
         "leave out the nodeSelector"

@@ -187,11 +187,11 @@ class Workers:
         return ours
 
     def _watch(self, worker: Worker) -> None:
-        self._selector.register(worker.pidfd, selectors.EVENT_READ, lambda: self._gone(worker))
+        self._selector.register(worker.pidfd, selectors.EVENT_READ, lambda: self._on_exit(worker))
         if worker.link is not None:
             self._selector.register(worker.link, selectors.EVENT_READ, lambda: self._free(worker))
 
-    def _gone(self, worker: Worker) -> None:
+    def _on_exit(self, worker: Worker) -> None:
         uid = worker.uid
         self._busy.pop(uid, None)
         self._drop(worker)

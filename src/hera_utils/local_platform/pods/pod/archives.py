@@ -21,35 +21,35 @@ _ZIP_FIRST_DAY = (1980, 1, 1, 0, 0, 0)
 _ZIP_LAST_DAY = (2107, 12, 31, 23, 59, 58)
 
 
-def pack_tar(top: int, name: str, shown: str, target: str, level: int) -> None:
-    """A file or folder as a gzipped tar whose entries begin with `name`. top: its descriptor. shown: how a message calls it.
+def pack_tar(top: int, name: str, label: str, target: str, level: int) -> None:
+    """A file or folder as a gzipped tar whose entries begin with `name`. top: its descriptor. label: how a message calls it.
 
-    A file that has several names is written under each, as Argo does: who reads the archive need not know of hard links.
+    A file that has several names is written under each, as Argo does: a reader of the archive need not know hard links.
     """
     with (
         open(target, "wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=level, mtime=0, filename="") as packed,
         tarfile.open(fileobj=packed, mode="w|") as archive,
     ):
-        for entry in file_trees.entries(top, shown):
+        for entry in file_trees.entries(top, label):
             archive.addfile(_tar_header(entry, name), entry.file)
 
 
 def _tar_header(entry: file_trees.Entry, top: str) -> tarfile.TarInfo:
     header = tarfile.TarInfo(f"{top}/{entry.name}" if entry.name else top)
-    found = entry.found
-    header.mode, header.mtime = stat.S_IMODE(found.st_mode), found.st_mtime
-    header.uid, header.gid = found.st_uid, found.st_gid
+    status = entry.status
+    header.mode, header.mtime = stat.S_IMODE(status.st_mode), status.st_mtime
+    header.uid, header.gid = status.st_uid, status.st_gid
     if entry.is_folder:
         header.type = tarfile.DIRTYPE
     elif entry.is_link:
         header.type, header.linkname = tarfile.SYMTYPE, entry.target
     else:
-        header.size = found.st_size
+        header.size = status.st_size
     return header
 
 
-def pack_zip(top: int, name: str, shown: str, target: str) -> None:
+def pack_zip(top: int, name: str, label: str, target: str) -> None:
     """A file or folder as a zip whose entries begin with `name`; links are kept as links. The rest as pack_tar."""
     import zipfile  # not at the top: it brings threading, which makes every fork slower
 
@@ -64,15 +64,15 @@ def pack_zip(top: int, name: str, shown: str, target: str) -> None:
             return raw, self.flag_bits if raw.isascii() else self.flag_bits | _ZIP_UTF8
 
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for entry in file_trees.entries(top, shown):
+        for entry in file_trees.entries(top, label):
             inner = f"{name}/{entry.name}" if entry.name else name
-            header = Header(inner + ("/" if entry.is_folder else ""), _zip_date(entry.found.st_mtime))
+            header = Header(inner + ("/" if entry.is_folder else ""), _zip_date(entry.status.st_mtime))
             header.compress_type = zipfile.ZIP_DEFLATED
-            header.external_attr = (entry.found.st_mode & 0xFFFF) << 16 | (0x10 if entry.is_folder else 0)
+            header.external_attr = (entry.status.st_mode & 0xFFFF) << 16 | (0x10 if entry.is_folder else 0)
             if entry.file is None:
                 archive.writestr(header, os.fsencode(entry.target))
                 continue
-            header.file_size = entry.found.st_size
+            header.file_size = entry.status.st_size
             with archive.open(header, "w") as packed:
                 shutil.copyfileobj(entry.file, packed, 1 << 20)
 

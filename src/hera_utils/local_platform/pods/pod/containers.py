@@ -1,4 +1,4 @@
-"""The containers of one pod as processes: started in their roots, listened to, ended. What they mean is the supervisor's affair."""
+"""The containers of one pod as processes: started in their roots, listened to, watched, ended. The supervisor says which and when."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Containers:
         self.by_name: dict[str, Container] = {}
         self.stopping = False
         self._unread: dict[int, tuple[Container, int]] = {}
-        """Pipes that nobody reads while the disk has no room for what comes from them: (whose, stream)."""
+        """Pipes that are not read while the disk has no room for their data: descriptor → (container, stream)."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(sandbox.wakeup, selectors.EVENT_READ, None)
 
@@ -177,7 +177,7 @@ class Containers:
     # --- watching --------------------------------------------------------------------------------------------------
 
     def watch(self, now: float) -> None:
-        """See to what no signal tells of: memory limits, and commands that are to be tried again."""
+        """Check what no signal announces: memory limits, and commands whose next try is due."""
         for container in self.live:
             self._watch_memory(container)
             if container.retry_at and self.stopping:
@@ -256,7 +256,7 @@ class Containers:
         return bool(self._unread) or any(c.log is not None and c.log.behind for c in self.by_name.values())
 
     def catch_up(self) -> OSError | None:
-        """Write what logs lack, and read on what was not read for that. The error of a full disk, if that keeps it. Raises OSError."""
+        """Write what is missing in the logs, and read pipes again. The error when the disk is still full. Raises OSError for others."""
         for container in self.by_name.values():
             if container.log is not None and container.log.behind:
                 try:

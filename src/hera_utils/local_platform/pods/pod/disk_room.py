@@ -1,4 +1,4 @@
-"""Room on a disk: when it is full, who writes waits and says so. What fails for lack of room is tried again."""
+"""Room on a disk. While it is full, pods wait and say so, and a write that failed is tried again."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def least(size: int) -> int:
 def shortage(folder: str, why: BaseException | None = None) -> str:
     """Why nothing more should be written below a folder, with what to do; "" when there is room. why: an error of writing there."""
     try:
-        found = os.statvfs(folder)
+        disk = os.statvfs(folder)
     except OSError:
         return ""
-    if found.f_flag & os.ST_RDONLY or (isinstance(why, OSError) and why.errno == errno.EROFS):
+    if disk.f_flag & os.ST_RDONLY or (isinstance(why, OSError) and why.errno == errno.EROFS):
         return f"the file system that holds {folder} is read-only: make it writable again"
     if isinstance(why, OSError) and why.errno == errno.EDQUOT:
         return f"the quota of the disk that holds {folder} is used up: {FIX}"
-    left, needed = found.f_bavail * found.f_frsize, least(found.f_blocks * found.f_frsize)
+    left, needed = disk.f_bavail * disk.f_frsize, least(disk.f_blocks * disk.f_frsize)
     if left >= needed and why is None:
         return ""
     enough = "" if why is not None else f", {_size(needed)} needed"
@@ -41,10 +41,10 @@ def shortage(folder: str, why: BaseException | None = None) -> str:
 def free(folder: str) -> int:
     """Bytes that may be written below a folder."""
     try:
-        found = os.statvfs(folder)
+        disk = os.statvfs(folder)
     except OSError:
         return 0
-    return found.f_bavail * found.f_frsize
+    return disk.f_bavail * disk.f_frsize
 
 
 def _size(count: float) -> str:

@@ -21,11 +21,11 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, 
 
 def quantity(text: Any) -> float:
     """A Kubernetes quantity (100m, 1.5, 64Mi) as a number; 0 where it cannot be read."""
-    found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]{0,2})", str(text).strip())
-    if not found or found.group(2) not in _SUFFIXES:
+    match = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]{0,2})", str(text).strip())
+    if not match or match.group(2) not in _SUFFIXES:
         return 0.0
     try:
-        return float(found.group(1)) * _SUFFIXES[found.group(2)]
+        return float(match.group(1)) * _SUFFIXES[match.group(2)]
     except ValueError:
         return 0.0
 
@@ -42,12 +42,12 @@ def seconds(text: Any) -> float:
 def expand(text: str, env: dict[str, str]) -> str:
     """Kubernetes' `$(NAME)`: known names are replaced, unknown ones stay, `$$` is a dollar."""
 
-    def one(found: re.Match[str]) -> str:
-        if found.group(0) == "$$":
+    def replacement(match: re.Match[str]) -> str:
+        if match.group(0) == "$$":
             return "$"
-        return env.get(found.group(1), found.group(0))
+        return env.get(match.group(1), match.group(0))
 
-    return _REFERENCE.sub(one, text) if "$" in text else text
+    return _REFERENCE.sub(replacement, text) if "$" in text else text
 
 
 def variables(job: Json, container: Json, settings: Json) -> dict[str, str]:
@@ -66,7 +66,7 @@ def variables(job: Json, container: Json, settings: Json) -> dict[str, str]:
     return env
 
 
-def template_variables(job: Json, container: Json, given: dict[str, str]) -> dict[str, str]:
+def template_variables(job: Json, container: Json, env: dict[str, str]) -> dict[str, str]:
     own: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         for kind, table in (("configMapRef", "config_maps"), ("secretRef", "secrets")):
@@ -79,7 +79,7 @@ def template_variables(job: Json, container: Json, given: dict[str, str]) -> dic
             if value is None:
                 continue
         else:
-            value = expand(str(item.get("value") or ""), {**given, **own})
+            value = expand(str(item.get("value") or ""), {**env, **own})
         own[item["name"]] = value
     return own
 

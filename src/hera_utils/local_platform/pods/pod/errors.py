@@ -14,7 +14,7 @@ class PodFault(Exception):
 
 
 class SpecialFile(PodFault):
-    """A pipe, a socket or a device: nobody can keep it."""
+    """A pipe, a socket or a device, which cannot be kept as an artifact or a parameter."""
 
 
 class LeadsOut(OSError):

@@ -28,20 +28,20 @@ _KINDS = {
 
 
 class Entry(NamedTuple):
-    """name: below the top, "" for the top itself. found: of the entry itself. target: of a link. file: open for reading, of a file."""
+    """name: below the top, "" for the top itself. status: of the entry itself. target: of a link. file: open for reading, of a file."""
 
     name: str
-    found: os.stat_result
+    status: os.stat_result
     target: str = ""
     file: IO[bytes] | None = None
 
     @property
     def is_folder(self) -> bool:
-        return stat.S_ISDIR(self.found.st_mode)
+        return stat.S_ISDIR(self.status.st_mode)
 
     @property
     def is_link(self) -> bool:
-        return stat.S_ISLNK(self.found.st_mode)
+        return stat.S_ISLNK(self.status.st_mode)
 
 
 def kind_of(mode: int) -> str:
@@ -53,36 +53,36 @@ def top_of(path: str) -> int:
     """A descriptor of a path of the container that this process sees. Links of the path are the container's own. Raises OSError."""
     root = os.open("/", _PATH | os.O_DIRECTORY)
     try:
-        return open_beneath.opened(root, path, os.O_PATH, rooted=True)
+        return open_beneath.open_path(root, path, os.O_PATH, rooted=True)
     finally:
         os.close(root)
 
 
-def entries(top: int, shown: str) -> Iterator[Entry]:
+def entries(top: int, label: str) -> Iterator[Entry]:
     """The file or folder and all that is in it, folders before what they hold, by name. An entry's file is open until the next one.
 
-    shown: how the top is called in a message. Raises SpecialFile, OSError.
+    label: how the top is called in a message. Raises SpecialFile, OSError.
     """
     todo = [""]
     while todo:
         name = todo.pop()
         entry = _descriptor(top, name)
         try:
-            found = os.fstat(entry)
-            if stat.S_ISDIR(found.st_mode):
-                yield Entry(name, found)
+            status = os.fstat(entry)
+            if stat.S_ISDIR(status.st_mode):
+                yield Entry(name, status)
                 todo += [f"{name}/{one}" if name else one for one in sorted(_names(entry), reverse=True)]
-            elif stat.S_ISLNK(found.st_mode):
-                yield Entry(name, found, os.readlink("", dir_fd=entry))
+            elif stat.S_ISLNK(status.st_mode):
+                yield Entry(name, status, os.readlink("", dir_fd=entry))
             else:
-                with readable(entry, f"{shown}/{name}" if name else shown) as file:
+                with readable(entry, f"{label}/{name}" if name else label) as file:
                     yield Entry(name, os.fstat(file.fileno()), "", file)
         finally:
             os.close(entry)
 
 
 def _descriptor(top: int, name: str) -> int:
-    return open_beneath.opened(top, name, os.O_PATH, follow=False) if name else os.dup(top)
+    return open_beneath.open_path(top, name, os.O_PATH, follow=False) if name else os.dup(top)
 
 
 def _names(folder: int) -> list[str]:
@@ -94,41 +94,41 @@ def _names(folder: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def readable(entry: int, shown: str) -> Iterator[IO[bytes]]:
+def readable(entry: int, label: str) -> Iterator[IO[bytes]]:
     """The file of a descriptor, open for reading. Raises SpecialFile for what is no file."""
     kind = kind_of(os.fstat(entry).st_mode)
     if kind:  # not opened: opening a device may do something to it
-        raise SpecialFile(f"{shown} is {kind}, which cannot be kept: remove it, or write a file")
+        raise SpecialFile(f"{label} is {kind}, which cannot be kept: remove it, or write a file")
     with open(os.open(f"/proc/self/fd/{entry}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         yield file
 
 
-def copy(top: int, shown: str, folder: str, name: str, *, only_files: bool = False) -> list[str]:
+def copy(top: int, label: str, folder: str, name: str, *, only_files: bool = False) -> list[str]:
     """A file or folder as the new `name` in a folder; what is one file under several names is copied under each.
 
     only_files: as a store keeps a folder, one object a file: links and empty folders are left out. Returns what was left out.
     No link that somebody puts into the new folder meanwhile leads out of it. Raises SpecialFile, OSError; a part of it may be there then.
     """
     if not stat.S_ISDIR(os.fstat(top).st_mode):
-        with readable(top, shown) as file:
+        with readable(top, label) as file:
             write(file, f"{folder}/{name}", os.fstat(file.fileno()))
         return []
     os.mkdir(f"{folder}/{name}", 0o700)
     new = os.open(f"{folder}/{name}", _PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        return _copy_into(top, shown, new, only_files)
+        return _copy_into(top, label, new, only_files)
     finally:
         os.close(new)
 
 
-def _copy_into(top: int, shown: str, new: int, only_files: bool) -> list[str]:
+def _copy_into(top: int, label: str, new: int, only_files: bool) -> list[str]:
     left_out: list[str] = []
     folders: dict[str, os.stat_result] = {}
     filled = {""}
-    for entry in entries(top, shown):
+    for entry in entries(top, label):
         above, _, last = entry.name.rpartition("/")
         if entry.is_folder:
-            folders[entry.name] = entry.found
+            folders[entry.name] = entry.status
             if entry.name and not only_files:
                 with open_beneath.at(new, above) as here:
                     os.mkdir(f"{here}/{last}", 0o700)
@@ -138,18 +138,17 @@ def _copy_into(top: int, shown: str, new: int, only_files: bool) -> list[str]:
             filled.update(_above(entry.name))
             with open_beneath.at(new, above, make=only_files) as here:
                 if entry.file is not None:
-                    write(entry.file, f"{here}/{last}", entry.found)
+                    write(entry.file, f"{here}/{last}", entry.status)
                 else:
                     os.symlink(entry.target, f"{here}/{last}")
     if only_files:
         left_out += [name for name in folders if name not in filled]
-    for name, found in reversed(
-        folders.items()
-    ):  # at the end: a mode may forbid to write, and each entry changes the time
+    # at the end: a mode may forbid to write, and each entry changes the time
+    for name, status in reversed(folders.items()):
         if name in filled or not only_files:
             with open_beneath.at(new, name) as here:
-                os.chmod(here, stat.S_IMODE(found.st_mode) & 0o777)
-                os.utime(here, ns=(found.st_atime_ns, found.st_mtime_ns))
+                os.chmod(here, stat.S_IMODE(status.st_mode) & 0o777)
+                os.utime(here, ns=(status.st_atime_ns, status.st_mtime_ns))
     return left_out
 
 

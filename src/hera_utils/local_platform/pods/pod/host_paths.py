@@ -1,6 +1,6 @@
-"""Files and folders of this machine that a workflow names itself (`hostPath`), checked and made as a node does.
+"""Files and folders of this machine that a workflow names itself (`hostPath`), checked and created as a node does.
 
-The kubelet checks the type, and makes what its type says is to be made (checkType in Kubernetes' pkg/volume/hostpath); of a path
+The kubelet checks the type, and creates what an …OrCreate type asks for (checkType in Kubernetes' pkg/volume/hostpath); for a path
 without a type the container runtime makes a folder where there is nothing (containerd's internal/cri/opts/spec_linux_opts.go).
 """
 
@@ -21,7 +21,7 @@ _TYPES: dict[str, tuple[str, Callable[[int], bool]]] = {
     "CharDevice": ("character device", stat.S_ISCHR),
     "BlockDevice": ("block device", stat.S_ISBLK),
 }
-_MADE = ("", "DirectoryOrCreate", "FileOrCreate")
+_CREATED = ("", "DirectoryOrCreate", "FileOrCreate")
 _CLAIM = "or mount a claim in its place, whose folder is yours to choose (--volume CLAIM=FOLDER)"
 
 
@@ -32,34 +32,34 @@ class Obstacle(NamedTuple):
     fix: str
 
 
-def prepared(path: str, kind: str, volume: str) -> str:
+def prepare(path: str, kind: str, volume: str) -> str:
     """Where the path lies, once what is there is of that type (`hostPath.type`). Raises PodFault."""
-    path = located(path)
-    obstacle = unfit(path, kind, volume)
+    path = absolute(path)
+    obstacle = type_obstacle(path, kind, volume)
     if obstacle is None and not os.path.exists(path):
         try:
             _make(path, kind)
         except (OSError, ValueError) as error:
-            obstacle = _unmakeable(path, kind, volume, str(getattr(error, "strerror", None) or error).lower())
+            obstacle = _not_creatable(path, kind, volume, str(getattr(error, "strerror", None) or error).lower())
     if obstacle is not None:
         raise PodFault(": ".join(obstacle), "FailedMount")
     return path
 
 
-def located(path: str) -> str:
+def absolute(path: str) -> str:
     """A node's runtime stands in `/`."""
     return os.path.join("/", path)
 
 
-def unfit(path: str, kind: str, volume: str) -> Obstacle | None:
-    """What keeps a path from being mounted as it is; None when it is there, or is to be made."""
-    if kind not in (*_MADE, *_TYPES):
+def type_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
+    """What keeps a path from being mounted as it is; None when it is there, or will be created."""
+    if kind not in (*_CREATED, *_TYPES):
         message = f'{kind} is an invalid volume type (hostPath of the volume "{volume}")'
-        return Obstacle(message, f"write one of {', '.join((*_TYPES, *_MADE[1:]))}, or none")
+        return Obstacle(message, f"write one of {', '.join((*_TYPES, *_CREATED[1:]))}, or none")
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return None if kind in _MADE else _absent(path, kind, volume)
+        return None if kind in _CREATED else _absent(path, kind, volume)
     wanted = kind.removesuffix("OrCreate")
     if not wanted or _TYPES[wanted][1](mode):
         return None
@@ -70,15 +70,15 @@ def unfit(path: str, kind: str, volume: str) -> Obstacle | None:
     return Obstacle(message, "correct the path or its type")
 
 
-def unmakeable(path: str, kind: str, volume: str) -> Obstacle | None:
+def creation_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
     """What would keep a path that is not there from being made, as far as can be seen without making it."""
     above = os.path.dirname(path.rstrip("/"))
     while kind != "FileOrCreate" and not os.path.lexists(above):
         above = os.path.dirname(above)
     if not os.path.isdir(above):
-        return _unmakeable(path, kind, volume, f"{above} is no folder")
+        return _not_creatable(path, kind, volume, f"{above} is no folder")
     if not os.access(above, os.W_OK | os.X_OK):
-        return _unmakeable(path, kind, volume, f"you may not write to {above}")
+        return _not_creatable(path, kind, volume, f"you may not write to {above}")
     return None
 
 
@@ -98,7 +98,7 @@ def _absent(path: str, kind: str, volume: str) -> Obstacle:
     return Obstacle(message, f"make it (mkdir -p {shlex.quote(path)}), {_CLAIM}")
 
 
-def _unmakeable(path: str, kind: str, volume: str, why: str) -> Obstacle:
+def _not_creatable(path: str, kind: str, volume: str, why: str) -> Obstacle:
     message = f'hostPath "{path}" of the volume "{volume}" does not exist on this machine and cannot be made ({why})'
     if kind == "FileOrCreate":
         return Obstacle(message, "make it: its folder is not made for it, as on a cluster")

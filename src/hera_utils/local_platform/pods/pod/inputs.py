@@ -47,7 +47,7 @@ def _move(artifact: Json, source: str, volume: str, path: str) -> None:
 
 
 def _failure(name: str, error: Exception) -> Exception:
-    """What is told of an artifact that cannot be had; a full disk is no failure: the pod waits."""
+    """The error of an artifact that cannot be fetched. A full disk is no failure: the pod waits."""
     return error if disk_room.is_full(error) else PodFault(f"artifact {name} failed to load: {error}")
 
 

@@ -115,7 +115,7 @@ class Network:
             else:
                 seccomp.answer(fd, call, result)
 
-    def _result(self, call: seccomp.Call) -> int | None:
+    def _result(self, call: seccomp.SystemCall) -> int | None:
         """The error number of the call (0: it is done); None: the kernel does it as it was called."""
         if self._claim is None:
             return None
@@ -135,10 +135,10 @@ class Network:
             target = self._target(port, host)
         return self._connect(call, *target) if target is not None else None
 
-    def _socket(self, call: seccomp.Call) -> socket.socket:
+    def _socket(self, call: seccomp.SystemCall) -> socket.socket:
         return socket.socket(fileno=seccomp.descriptor(call.thread, call.arguments[0] & 0xFFFFFFFF, self._proc))
 
-    def _bind(self, call: seccomp.Call, port: int, host: bytes) -> int | None:
+    def _bind(self, call: seccomp.SystemCall, port: int, host: bytes) -> int | None:
         with contextlib.closing(self._socket(call)) as end:
             if end.type != socket.SOCK_STREAM:
                 return None
@@ -173,7 +173,7 @@ class Network:
             return bare, _SHIFT + port
         return None
 
-    def _connect(self, call: seccomp.Call, host: bytes, port: int) -> int | None:
+    def _connect(self, call: seccomp.SystemCall, host: bytes, port: int) -> int | None:
         with contextlib.closing(self._socket(call)) as end:
             if end.type != socket.SOCK_STREAM:
                 return None

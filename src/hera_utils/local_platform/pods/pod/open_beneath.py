@@ -27,7 +27,7 @@ _MOST_LINKS = 40  # as the kernel
 _kernel = True  # whether openat2 is there; found out by the first call
 
 
-def opened(folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True) -> int:
+def open_path(folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True) -> int:
     """A descriptor of `path` below the folder that `folder` is a descriptor of. follow: whether the last name may be a link.
 
     flags: as os.open, without O_CREAT. Raises OSError (LeadsOut).
@@ -53,32 +53,31 @@ def opened(folder: int, path: str, flags: int, *, rooted: bool = False, follow: 
 
 @contextlib.contextmanager
 def at(folder: str | int, path: str = "", *, rooted: bool = False, make: bool = False) -> Iterator[str]:
-    """A file or folder below a folder under a name that cannot be turned elsewhere while it is used. make: folders that lack are made."""
+    """A file or folder below a folder, under a name that cannot be turned elsewhere while it is used. make: create missing folders."""
     top = os.open(folder, _FOLDER) if isinstance(folder, str) else folder
-    found = -1
+    entry = -1
     try:
-        found = made(top, path) if make else opened(top, path, _PATH, rooted=rooted)
-        yield f"/proc/self/fd/{found}"
+        entry = make_folder(top, path) if make else open_path(top, path, _PATH, rooted=rooted)
+        yield f"/proc/self/fd/{entry}"
     finally:
         if isinstance(folder, str):
             os.close(top)
-        if found >= 0:
-            os.close(found)
+        if entry >= 0:
+            os.close(entry)
 
 
-def made(folder: int, path: str) -> int:
-    """A descriptor of the folder `path`, which is made with the folders above it where there is none. Raises OSError (LeadsOut)."""
-    here = opened(folder, ".", _FOLDER)
+def make_folder(folder: int, path: str) -> int:
+    """A descriptor of the folder `path`; it and the folders above it are created where they are missing. Raises OSError (LeadsOut)."""
+    here = open_path(folder, ".", _FOLDER)
     parts = [part for part in path.split("/") if part not in ("", ".")]
     for number, part in enumerate(parts, 1):
         so_far = "/".join(parts[:number])
         try:
-            following = opened(folder, so_far, _FOLDER)
+            following = open_path(folder, so_far, _FOLDER)
         except FileNotFoundError:
             try:
-                with contextlib.suppress(
-                    FileExistsError
-                ):  # made by somebody else, or a link to nowhere, which the next line refuses
+                # another process was first, or it is a link to nowhere, which the next line refuses
+                with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o777, dir_fd=here)
                 following = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
             except NotADirectoryError:
@@ -95,23 +94,23 @@ def made(folder: int, path: str) -> int:
     return here
 
 
-def text(folder: str, path: str, most: int) -> bytes | None:
+def read_end(folder: str, path: str, most: int) -> bytes | None:
     """The end of a file that a task may have written, None when there is none: what is no plain file is not waited for."""
     try:
         top = os.open(folder, _FOLDER)
     except OSError:
         return None
     try:
-        file = opened(top, path, os.O_RDONLY | os.O_NONBLOCK, follow=False)
+        file = open_path(top, path, os.O_RDONLY | os.O_NONBLOCK, follow=False)
     except OSError:
         return None
     finally:
         os.close(top)
     with open(file, "rb", closefd=True) as lines:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
             return None
-        lines.seek(max(0, found.st_size - most))
+        lines.seek(max(0, status.st_size - most))
         return lines.read(most)
 
 

@@ -19,7 +19,7 @@ from .logs import plain
 Json = dict[str, Any]
 
 
-class Collected:
+class CollectedOutputs:
     """What was found: parameters and artifacts as Argo reports them, and what could not be done.
 
     refusal: why `main` failed although its command may have succeeded. warnings: what of an artifact is lost on its way.
@@ -35,48 +35,48 @@ class Collected:
         self.warnings: list[str] = []
 
 
-def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Collected:
+def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> CollectedOutputs:
     """Seen from within the container. folders: the artifact store, and where parcels for other stores wait, as this process reaches
     them. mount_paths: where the template mounts volumes. What belongs elsewhere is only packed: `deliver` sends it.
     """
-    found = Collected()
+    collected = CollectedOutputs()
     outputs = job["template"].get("outputs") or {}
-    _parameters(outputs.get("parameters") or [], mount_paths, found)
+    _parameters(outputs.get("parameters") or [], mount_paths, collected)
     for artifact in outputs.get("artifacts") or []:
         if not artifact.get("path"):
             continue
         try:
-            _save(job, artifact, folders, mount_paths, found)
+            _save(job, artifact, folders, mount_paths, collected)
         except (OSError, PodFault) as error:
             if disk_room.is_full(error):
                 raise
-            found.problems += f"{remote.sentence(error)}; "
-    return found
+            collected.problems += f"{remote.sentence(error)}; "
+    return collected
 
 
 class _Refusal(Exception):
     """What the emissary says of an output in the container's own file system."""
 
 
-def deliver(job: Json, found: Collected, waiting: str) -> None:
+def deliver(job: Json, collected: CollectedOutputs, waiting: str) -> None:
     """Seen from the machine again: send the parcels off. waiting: the folder where they wait."""
     places = (job.get("places") or {}).get("outputs", {})
     parcels = [
         remote.Parcel(places[artifact["name"]], key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
-        for artifact, key in found.parcels
+        for artifact, key in collected.parcels
     ]
-    for (artifact, key), problem in zip(found.parcels, remote.save(job["python"], parcels), strict=True):
+    for (artifact, key), problem in zip(collected.parcels, remote.save(job["python"], parcels), strict=True):
         if problem:
-            found.problems += f"{problem}; "
+            collected.problems += f"{problem}; "
         else:
-            found.artifacts.append(_reported(job, artifact, key))
-    if found.problems:
-        found.errors.append(found.problems)
+            collected.artifacts.append(_reported(job, artifact, key))
+    if collected.problems:
+        collected.errors.append(collected.problems)
 
 
-def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> None:
+def save_logs(job: Json, collected: CollectedOutputs, folder: str, names: list[str]) -> None:
     """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's. Raises OSError on a full disk."""
-    kept = {one["name"] for one in found.artifacts}
+    kept = {one["name"] for one in collected.artifacts}
     for name in names:
         lines = f"{folder}/logs/{name}.log"
         if not os.path.exists(lines) or f"{name}-logs" in kept:
@@ -99,11 +99,11 @@ def save_logs(job: Json, found: Collected, folder: str, names: list[str]) -> Non
                 (problem,) = remote.save(job["python"], [remote.Parcel(place, key, text, text)])
                 if problem:
                     raise PodFault(problem)
-            found.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
+            collected.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
         except (OSError, PodFault) as error:
             if disk_room.is_full(error):
                 raise
-            found.errors.append(remote.sentence(error))
+            collected.errors.append(remote.sentence(error))
         finally:
             file_trees.remove(text)
 
@@ -112,7 +112,7 @@ def _reported(job: Json, artifact: Json, key: str) -> Json:
     return artifact_keys.with_location(artifact, key, job["template"].get("archiveLocation") or {})
 
 
-def _parameters(parameters: list[Json], mount_paths: list[str], found: Collected) -> None:
+def _parameters(parameters: list[Json], mount_paths: list[str], collected: CollectedOutputs) -> None:
     """Argo stops at the first one that is missing and has no default."""
     for parameter in parameters:
         source = parameter.get("valueFrom") or {}
@@ -120,19 +120,19 @@ def _parameters(parameters: list[Json], mount_paths: list[str], found: Collected
         if not path:
             continue
         try:
-            value = _value(path, _covered(path, mount_paths), found)
+            value = _value(path, _covered(path, mount_paths), collected)
         except (OSError, PodFault) as error:
             if source.get("default") is None:
-                found.errors.append(remote.sentence(error))
+                collected.errors.append(remote.sentence(error))
                 return
             value = str(source["default"])
-        found.parameters.append({"name": parameter["name"], "value": value[:-1] if value.endswith("\n") else value})
+        collected.parameters.append({"name": parameter["name"], "value": value[:-1] if value.endswith("\n") else value})
 
 
-def _value(path: str, covered: bool, found: Collected) -> str:
+def _value(path: str, covered: bool, collected: CollectedOutputs) -> str:
     """The text of an output parameter's file. covered: it lies in a volume. Raises OSError, PodFault."""
     place = f"/mainctrfs{path}" if covered else os.path.normpath(f"/var/run/argo/outputs/parameters/{path}")
-    if found.refusal and not covered:  # the emissary stopped before it came to this one
+    if collected.refusal and not covered:  # the emissary stopped before it came to this one
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
     try:
         top = file_trees.top_of(path)
@@ -144,7 +144,7 @@ def _value(path: str, covered: bool, found: Collected) -> str:
             if covered:
                 raise PodFault(f"read {place}: is a directory")
             copy = f"/var/run/argo/outputs/parameters/{path}"
-            found.refusal = f"failed to copy {path} to {copy}: write {copy}: copy_file_range: is a directory"
+            collected.refusal = f"failed to copy {path} to {copy}: write {copy}: copy_file_range: is a directory"
             return ""  # the copy was begun
         try:
             with file_trees.readable(top, path) as file:
@@ -152,7 +152,7 @@ def _value(path: str, covered: bool, found: Collected) -> str:
         except SpecialFile as odd:
             if covered:
                 raise
-            found.refusal = f"failed to copy {path} to /var/run/argo/outputs/parameters/{path}: {odd}"
+            collected.refusal = f"failed to copy {path} to /var/run/argo/outputs/parameters/{path}: {odd}"
             return ""
     finally:
         os.close(top)
@@ -162,14 +162,16 @@ def _covered(path: str, mount_paths: list[str]) -> bool:
     return any(path == m or path.startswith(m.rstrip("/") + "/") for m in mount_paths)
 
 
-def _save(job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list[str], found: Collected) -> None:
+def _save(
+    job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list[str], collected: CollectedOutputs
+) -> None:
     """Keep the artifact in the local store, or pack it for another one; nothing when it is optional and not there."""
     path = os.path.normpath(artifact["path"])
     archive = artifact.get("archive") or {}
     kind = next((k for k in ("none", "zip", "tar") if archive.get(k) is not None), "tar")
     covered = _covered(path, mount_paths)
     try:
-        if found.refusal and not covered:
+        if collected.refusal and not covered:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         top = file_trees.top_of(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -193,21 +195,21 @@ def _save(job: Json, artifact: Json, folders: tuple[str, str], mount_paths: list
         if covered:
             raise PodFault(str(odd)) from None
         copy = f"/var/run/argo/outputs/artifacts{path}.tgz"
-        found.refusal = f"failed to tarball the output {path} to {copy}: {odd}"
+        collected.refusal = f"failed to tarball the output {path} to {copy}: {odd}"
         return
     finally:
         os.close(top)
     if left_out:
-        found.warnings.append(_incomplete(artifact["name"], left_out))
+        collected.warnings.append(_incomplete(artifact["name"], left_out))
     if kind == "none" and not elsewhere and os.path.isdir(target) and not os.listdir(target):
         os.rmdir(target)
-        found.warnings.append(
+        collected.warnings.append(
             f"artifact {artifact['name']}: a folder with `archive: none` that holds no file is nothing in a store: leave `archive` out"
         )
     if elsewhere:
-        found.parcels.append((artifact, key))
+        collected.parcels.append((artifact, key))
     else:
-        found.artifacts.append(_reported(job, artifact, key))
+        collected.artifacts.append(_reported(job, artifact, key))
 
 
 def _missing(path: str, kind: str, *, covered: bool) -> str:
@@ -225,11 +227,11 @@ def _check(path: str, top: int, covered: bool) -> None:
 
 
 def _incomplete(name: str, left_out: list[str]) -> str:
-    shown = ", ".join(os.fsencode(one).decode("utf-8", "replace") for one in left_out[:5])
+    names = ", ".join(os.fsencode(one).decode("utf-8", "replace") for one in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
     return (
         f"artifact {name}: a folder with `archive: none` is kept as one object a file, so links and empty folders are left out"
-        f" ({shown}{more}): leave `archive` out to keep them in a tar"
+        f" ({names}{more}): leave `archive` out to keep them in a tar"
     )
 
 
@@ -267,8 +269,6 @@ def _name_in_zip(top: int, name: str, path: str, *, covered: bool) -> str:
 
 
 def _replace(partial: str, target: str) -> None:
-    if os.path.isdir(partial) or (
-        os.path.isdir(target) and not os.path.islink(target)
-    ):  # a rename would not replace it
-        file_trees.remove(target)
+    if os.path.isdir(partial) or (os.path.isdir(target) and not os.path.islink(target)):
+        file_trees.remove(target)  # a rename would not replace it
     os.rename(partial, target)

@@ -9,14 +9,14 @@ Json = dict[str, Any]
 
 def declared(pod: Json) -> frozenset[int]:
     """Ports that the pod says it listens on: its containers' `ports`, and those of their readiness probes."""
-    found: set[int] = set()
+    ports: set[int] = set()
     for container in (pod.get("spec") or {}).get("containers") or []:
-        found.update(number for number in _numbers(container, "containerPort"))
+        ports.update(number for number in _numbers(container, "containerPort"))
         probe = container.get("readinessProbe") or {}
         for kind in ("httpGet", "tcpSocket"):
             port = (probe.get(kind) or {}).get("port")
-            found.update([port] if isinstance(port, int) else [])
-    return frozenset(found)
+            ports.update([port] if isinstance(port, int) else [])
+    return frozenset(ports)
 
 
 def on_host(pod: Json) -> frozenset[int]:

@@ -13,7 +13,7 @@ from .plan import ContainerPlan
 Json = dict[str, Any]
 
 
-class Way(NamedTuple):
+class ProbeTarget(NamedTuple):
     """How a probe reaches its container. run: runs a command in it, and says whether it exited with 0. address: the pod's.
 
     proc: /proc of the pod's own processes.
@@ -24,13 +24,13 @@ class Way(NamedTuple):
     proc: str
 
 
-def problem(plan: ContainerPlan, way: Way) -> str:
+def problem(plan: ContainerPlan, target: ProbeTarget) -> str:
     """Why the container is not ready, "" when it is."""
     probe = plan.readiness or {}
     wait = float(probe.get("timeoutSeconds") or 1)
     if (command := probe.get("exec")) is not None:
         argv = [str(a) for a in command.get("command") or []]
-        return "" if way.run(argv) else f"{' '.join(argv)}: failed"
+        return "" if target.run(argv) else f"{' '.join(argv)}: failed"
     network = probe.get("httpGet") or probe.get("tcpSocket")
     if not network:
         return ""
@@ -38,8 +38,8 @@ def problem(plan: ContainerPlan, way: Way) -> str:
     number = plan.port_names.get(port, port) if isinstance(port, str) else port
     if not isinstance(number, int) and not str(number).isdigit():
         return f'the container has no port named "{port}": give one of its ports this name'
-    host = str(network.get("host") or way.address)
-    if host == LOOPBACK and not _listens(way.proc, int(number)) and _answers(host, int(number), wait):
+    host = str(network.get("host") or target.address)
+    if host == LOOPBACK and not _listens(target.proc, int(number)) and _answers(host, int(number), wait):
         return f"port {number} of this machine is another program's: give one of the two another port"
     if probe.get("httpGet"):
         scheme = str(network.get("scheme") or "HTTP").lower()
@@ -56,7 +56,7 @@ def _http(url: str, headers: list[Json], wait: float) -> str:
     if url.startswith("https:"):
         import ssl
 
-        # As the kubelet's: it asks whether it answers, not who it is.
+        # As the kubelet: it checks that there is an answer, not whose.
         handlers.append(urllib.request.HTTPSHandler(context=ssl._create_unverified_context()))
     try:
         request = urllib.request.Request(url, headers={str(h["name"]): str(h.get("value") or "") for h in headers})
@@ -98,10 +98,10 @@ def _listens(proc: str, port: int) -> bool:
 
 def _open(proc: str, pid: str) -> list[str]:
     folder = f"{proc}/{pid}/fd"
-    found = []
+    links = []
     try:
         for name in os.listdir(folder):
-            found.append(os.readlink(f"{folder}/{name}"))
+            links.append(os.readlink(f"{folder}/{name}"))
     except OSError:
         pass  # it has ended, or is another user's
-    return found
+    return links

@@ -19,29 +19,29 @@ def born(pid: int | str) -> str:
 
 def descendants(pid: int) -> list[int]:
     """The process and everything it started, by this namespace's process ids."""
-    found, todo = [], [pid]
+    pids, todo = [], [pid]
     while todo:
-        one = todo.pop()
-        found.append(one)
+        parent = todo.pop()
+        pids.append(parent)
         try:
-            with open(f"/proc/{one}/task/{one}/children") as file:
+            with open(f"/proc/{parent}/task/{parent}/children") as file:
                 todo += [int(p) for p in file.read().split()]
         except OSError:
             continue
-    return found
+    return pids
 
 
 def members(proc: str, namespace: str) -> list[int]:
     """The processes in a mount namespace, of those that `proc` (a mounted /proc) shows; never its first process."""
-    found = []
+    pids = []
     for name in os.listdir(proc):
         if name.isdigit() and name != "1":
             try:
                 if os.readlink(f"{proc}/{name}/ns/mnt") == namespace:
-                    found.append(int(name))
+                    pids.append(int(name))
             except OSError:
                 continue
-    return found
+    return pids
 
 
 def resident(proc: str, namespace: str) -> int:

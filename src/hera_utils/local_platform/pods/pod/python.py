@@ -34,13 +34,13 @@ def interpreter(job: Json, settings: Json) -> str:
 def variables(path: str, env: dict[str, str]) -> dict[str, str]:
     """PATH and VIRTUAL_ENV with this interpreter first; PYTHONPATH, where a pip is lent to it."""
     folder = os.path.dirname(path)
-    found = {"PATH": ":".join([*([SHIMS] if _missing_names(path, _changed_at(folder)) else []), folder, env["PATH"]])}
+    own = {"PATH": ":".join([*([SHIMS] if _missing_names(path, _changed_at(folder)) else []), folder, env["PATH"]])}
     prefix = os.path.dirname(folder)
     if os.path.exists(f"{prefix}/pyvenv.cfg"):
-        found["VIRTUAL_ENV"] = prefix
+        own["VIRTUAL_ENV"] = prefix
     if not _has_pip(path):
-        found["PYTHONPATH"] = ":".join([*filter(None, [env.get("PYTHONPATH")]), _LENT])
-    return found
+        own["PYTHONPATH"] = ":".join([*filter(None, [env.get("PYTHONPATH")]), _LENT])
+    return own
 
 
 def _changed_at(folder: str) -> float:

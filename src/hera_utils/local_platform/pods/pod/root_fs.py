@@ -18,9 +18,10 @@ import stat
 from typing import NamedTuple
 
 from . import file_trees, open_beneath, syscalls
-from .shared_mounts import OWN, Ground
+from .shared_mounts import OWN, SharedMounts
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
+_FURNISHED = ("/own/run/argo", "/own/argo/staging", "/own/run/lock")  # these stay, empty
 _PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
 
 
@@ -32,12 +33,12 @@ class Mount(NamedTuple):
     read_only: bool = False
     below: str = ""
 
-    def opened(self) -> contextlib.AbstractContextManager[str]:
+    def open(self) -> contextlib.AbstractContextManager[str]:
         """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (LeadsOut)."""
         return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
 
 
-class Kind(NamedTuple):
+class RootKind(NamedTuple):
     """What makes one root different from another: programs that are absent, and places that must exist (path, whether a folder)."""
 
     hidden: tuple[str, ...]
@@ -47,74 +48,75 @@ class Kind(NamedTuple):
 class Root:
     """One mounted root. folder: on this machine, holds its changes. place: where it is mounted."""
 
-    def __init__(self, folder: str, kind: Kind, ground: Ground, proc: str, masked: str) -> None:
+    def __init__(self, folder: str, kind: RootKind, shared: SharedMounts, proc: str, masked: str) -> None:
         self.folder, self.kind = folder, kind
         self.view = -1  # descriptor of the mount namespace that was made last
         self.namespace = ""  # the same as /proc names it
-        self._seen: tuple[object, ...] = ()
-        self._mounts_then = b""
+        self._view_mounts: tuple[object, ...] = ()
+        self._view_table = b""
         self._covers_own = False
         self.place = f"{folder}/root"
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
         # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
-        self._own_layer = f"{ground.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
+        self._own_layer = f"{shared.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
         try:
-            self._make(ground, proc, masked)
+            self._make(shared, proc, masked)
         except OSError:
             self.discard()
             raise
 
-    def _make(self, ground: Ground, proc: str, masked: str) -> None:
+    def _make(self, shared: SharedMounts, proc: str, masked: str) -> None:
         folder = self.folder
         os.makedirs(folder)
-        if ground.in_memory:
+        if shared.in_memory:
             syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV)
         for name in ("upper", "work", "root"):
             os.mkdir(f"{folder}/{name}")
         os.mkdir(self._own_layer)
-        lower = [f"{ground.folder}/skeleton", *(["/"] if ground.whole else [])]
-        if self._layer(self._own_layer, ground):
+        lower = [f"{shared.folder}/skeleton", *(["/"] if shared.whole else [])]
+        if self._layer(self._own_layer, shared):
             lower.insert(0, self._own_layer)
-        syscalls.overlay(lower, folder, self.place, ground.options)
+        syscalls.overlay(lower, folder, self.place, shared.options)
         self._overlays.append((f"{folder}/upper", self.place, ["" if p == "/" else p for p in lower]))
-        self._fill(ground, proc, masked)
+        self._fill(shared, proc, masked)
 
-    def _layer(self, layer: str, ground: Ground) -> bool:
+    def _layer(self, layer: str, shared: SharedMounts) -> bool:
         """Whiteouts for hidden programs, mount points for volumes; whether there are any."""
         for name in self.kind.hidden:
             _hide(name, layer)
         for path, is_folder in self.kind.places:
             if not any((path + "/").startswith((own + "/", "/dev/", "/proc/", "/sys/")) for own in OWN):
-                _place(path, is_folder, layer, ground)
+                _place(path, is_folder, layer, shared)
         return bool(os.listdir(layer))
 
-    def _fill(self, ground: Ground, proc: str, masked: str) -> None:
+    def _fill(self, shared: SharedMounts, proc: str, masked: str) -> None:
         root = self.place
-        for path in ground.read_only:
+        for path in shared.read_only:
             if os.path.isdir(self._own_layer + path):  # something must be absent or present below it
-                self._further(path, ground)
+                self._further(path, shared)
                 continue
             with contextlib.suppress(OSError):
-                syscalls.bind(f"{ground.folder}/read-only{path}", root + path, recursive=True)
-        for path in ground.overlaid:
+                syscalls.bind(f"{shared.folder}/read-only{path}", root + path, recursive=True)
+        for path in shared.overlaid:
             if path != "/":
-                self._further(path, ground)
+                self._further(path, shared)
         syscalls.bind(proc, f"{root}/proc")
-        syscalls.bind(f"{ground.folder}/sys", f"{root}/sys", recursive=True)
-        syscalls.bind(f"{ground.folder}/dev", f"{root}/dev", recursive=True)
+        syscalls.bind(f"{shared.folder}/sys", f"{root}/sys", recursive=True)
+        syscalls.bind(f"{shared.folder}/dev", f"{root}/dev", recursive=True)
         syscalls.mount("tmpfs", f"{root}/dev/shm", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=1777")
         for path in OWN:
             own = f"{self.folder}/own{path}"
             os.makedirs(own)
             syscalls.bind(own, root + path)
         self._furnish()
-        self._kept = {self.own("/".join(path.split("/")[:3])) for path in ground.resolver}  # they hold a mount
-        for path in ground.resolver:
+        # a mount lies on them
+        self._pinned = {self.own("/".join(path.split("/")[:3])) for path in shared.resolver}
+        for path in shared.resolver:
             _bind_into(root, Mount(path, path, True))
         if os.path.isdir(root + masked):
             syscalls.mount("tmpfs", root + masked, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
 
-    def _further(self, path: str, ground: Ground) -> None:
+    def _further(self, path: str, shared: SharedMounts) -> None:
         """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
         folder = f"{self.folder}/further{path}"
         try:
@@ -122,12 +124,11 @@ class Root:
                 os.makedirs(f"{folder}/{name}")
             layer = self._own_layer + path
             lower = [layer, path] if os.path.isdir(layer) else [path]
-            syscalls.overlay(lower, folder, self.place + path, ground.options)
+            syscalls.overlay(lower, folder, self.place + path, shared.options)
             self._overlays.append((f"{folder}/upper", self.place + path, lower))
         except OSError:
-            with contextlib.suppress(
-                OSError
-            ):  # not ours to see (another user's mount…): an empty folder in the container
+            # this user may not see it (another user's mount…): an empty folder in the container
+            with contextlib.suppress(OSError):
                 syscalls.bind(path, self.place + path, recursive=True, read_only=True)
 
     def _furnish(self) -> None:
@@ -147,7 +148,7 @@ class Root:
     def text(self, path: str, most: int) -> bytes | None:
         """The end of a file below /tmp, /var/tmp, /run or /argo that the container wrote; None when there is no such plain file."""
         own = next(one for one in OWN if path.startswith(f"{one}/"))
-        return open_beneath.text(self.own(own), path[len(own) :], most)
+        return open_beneath.read_end(self.own(own), path[len(own) :], most)
 
     def write(self, path: str, data: bytes, mode: int) -> None:
         """A file that is there from the start; `path` lies below /argo."""
@@ -159,8 +160,8 @@ class Root:
 
     def enter(self, mounts: list[Mount]) -> None:
         """Make this root, with the volumes bound in it, this process's `/`, in a mount namespace of its own."""
-        seen = tuple((m, *_identity(m)) for m in mounts)
-        if self.view >= 0 and self._seen == seen:
+        mounts_and_files = tuple((m, *_identity(m)) for m in mounts)
+        if self.view >= 0 and self._view_mounts == mounts_and_files:
             syscalls.setns(self.view, syscalls.CLONE_NEWNS)
             return
         self.leave()
@@ -168,7 +169,7 @@ class Root:
         self._bind(mounts)
         self.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self.namespace = os.readlink("/proc/self/ns/mnt")
-        self._seen, self._mounts_then = seen, _mounts_now()
+        self._view_mounts, self._view_table = mounts_and_files, _mount_table()
         self._covers_own = any((mount.target + "/").startswith(tuple(f"{own}/" for own in OWN)) for mount in mounts)
 
     def leave(self) -> None:
@@ -180,9 +181,8 @@ class Root:
         for mount in mounts:
             _bind_into(self.place, mount)
         os.chdir(self.place)
-        syscalls.mount(
-            ".", "/", None, syscalls.MS_MOVE
-        )  # as a switch of roots at boot: nothing of the old one can be reached
+        # as a switch of roots at boot: nothing of the old one can be reached
+        syscalls.mount(".", "/", None, syscalls.MS_MOVE)
         os.chroot(".")
         os.chdir("/")
 
@@ -193,7 +193,7 @@ class Root:
         if self.view >= 0:
             try:
                 syscalls.setns(self.view, syscalls.CLONE_NEWNS)
-                return _mounts_now() == self._mounts_then
+                return _mount_table() == self._view_table
             finally:
                 syscalls.setns(home, syscalls.CLONE_NEWNS)
         return True
@@ -204,14 +204,11 @@ class Root:
             self.leave()  # removing a mount point here takes the mount out of the view there: the next container binds anew
         for path in (*(self.own(p) for p in OWN), f"{self.place}/dev/shm"):
             for entry in _entries(path):
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.path.endswith(("/own/run/argo", "/own/argo/staging", "/own/run/lock")):
-                        for inner in _entries(entry.path):
-                            file_trees.remove(inner.path)
-                    elif entry.path not in self._kept:
-                        file_trees.discard(entry.path)
-                elif entry.path not in self._kept:
-                    os.unlink(entry.path)
+                if entry.is_dir(follow_symlinks=False) and entry.path.endswith(_FURNISHED):
+                    for inner in _entries(entry.path):
+                        file_trees.remove(inner.path)
+                elif entry.path not in self._pinned:
+                    file_trees.remove(entry.path)
         self._furnish()
 
     def discard(self) -> None:
@@ -228,21 +225,21 @@ class Root:
 class Roots:
     """The roots of one worker. folder: its own. proc: where it has mounted /proc of its process-id namespace. home: its mount namespace."""
 
-    def __init__(self, folder: str, ground: Ground, proc: str, masked: str, home: int) -> None:
-        self._folder, self._ground, self._proc, self._masked, self._home = folder, ground, proc, masked, home
+    def __init__(self, folder: str, shared: SharedMounts, proc: str, masked: str, home: int) -> None:
+        self._folder, self._shared, self._proc, self._masked, self._home = folder, shared, proc, masked, home
         self._free: list[Root] = []
-        self._made = 0
+        self._count = 0
 
     def take(self, hidden: tuple[str, ...], mounts: list[Mount]) -> Root:
-        kind = Kind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)))
+        kind = RootKind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)))
         for root in self._free:
             if root.kind == kind:
                 self._free.remove(root)
                 return root
         if len(self._free) >= _MOST_KEPT:
             self._free.pop(0).discard()
-        self._made += 1
-        return Root(f"{self._folder}/{self._made}", kind, self._ground, self._proc, self._masked)
+        self._count += 1
+        return Root(f"{self._folder}/{self._count}", kind, self._shared, self._proc, self._masked)
 
     def give_back(self, root: Root) -> None:
         """The container that had it is over, and nothing of it runs."""
@@ -263,17 +260,17 @@ class Roots:
 
 
 def _identity(mount: Mount) -> tuple[int, int]:
-    with mount.opened() as path:
-        found = os.stat(path)
-    return found.st_dev, found.st_ino
+    with mount.open() as path:
+        status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _is_folder(mount: Mount) -> bool:
-    with mount.opened() as path:
+    with mount.open() as path:
         return os.path.isdir(path)
 
 
-def _mounts_now() -> bytes:
+def _mount_table() -> bytes:
     with open("/proc/self/mountinfo", "rb", buffering=0) as file:
         return file.read()
 
@@ -323,19 +320,19 @@ def _hide(name: str, layer: str) -> None:
         os.mknod(layer + path, stat.S_IFCHR, 0)
 
 
-def _place(path: str, is_folder: bool, layer: str, ground: Ground) -> None:
+def _place(path: str, is_folder: bool, layer: str, shared: SharedMounts) -> None:
     """A mount point, with the folders above it as this machine has them."""
-    seen = ground.whole or any((path + "/").startswith(p + "/") for p in (*ground.overlaid, *ground.read_only))
-    if seen and os.path.exists(path) and os.path.isdir(path) == is_folder:
+    is_visible = shared.whole or any((path + "/").startswith(p + "/") for p in (*shared.overlaid, *shared.read_only))
+    if is_visible and os.path.exists(path) and os.path.isdir(path) == is_folder:
         return
     real = os.path.realpath(os.path.dirname(path))
-    made = ""
+    folder = ""
     for part in real.split("/")[1:]:
-        made += f"/{part}"
-        if made != "/" and not os.path.isdir(layer + made):
-            os.mkdir(layer + made)
+        folder += f"/{part}"
+        if folder != "/" and not os.path.isdir(layer + folder):
+            os.mkdir(layer + folder)
             with contextlib.suppress(OSError):
-                os.chmod(layer + made, stat.S_IMODE(os.stat(made).st_mode))
+                os.chmod(layer + folder, stat.S_IMODE(os.stat(folder).st_mode))
     target = layer + os.path.join(real, os.path.basename(path))
     if is_folder:
         os.makedirs(target, exist_ok=True)
@@ -344,9 +341,9 @@ def _place(path: str, is_folder: bool, layer: str, ground: Ground) -> None:
 
 
 def _bind_into(root: str, mount: Mount) -> None:
-    """The way to the mount point may lead through a volume that other tasks write to: see beneath."""
+    """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py."""
     target = _inside(root, mount.target)
-    with mount.opened() as source:
+    with mount.open() as source:
         is_folder = os.path.isdir(source)
         with open_beneath.at(root, target if is_folder else os.path.dirname(target), make=True) as parent:
             if not is_folder:

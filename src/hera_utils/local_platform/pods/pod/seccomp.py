@@ -32,7 +32,7 @@ _RESPONSE = struct.Struct("=QqiI")  # id, value, error, flags
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
 
 
-class Call(NamedTuple):
+class SystemCall(NamedTuple):
     """A system call that waits for its answer. thread: who called, as this process's process-id namespace numbers it."""
 
     id: int
@@ -54,10 +54,8 @@ def install(numbers: list[int]) -> int:
     steps += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _USER_NOTIF)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p))
-    for flags in (
-        _NEW_LISTENER | _WAIT_KILLABLE,
-        _NEW_LISTENER,
-    ):  # before 5.19 a signal interrupts the wait for the answer
+    # before 5.19 a signal interrupts the wait for the answer
+    for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
         fd = _libc.syscall(_SECCOMP, _SET_MODE_FILTER, flags, ctypes.byref(program))
         if fd >= 0:
             return int(fd)
@@ -65,7 +63,7 @@ def install(numbers: list[int]) -> int:
     raise OSError(number, os.strerror(number), "seccomp")
 
 
-def receive(fd: int) -> Call | None:
+def receive(fd: int) -> SystemCall | None:
     """The next call; waits for it. None: whoever called is no more, or a signal came. Raises OSError when there will be no more calls."""
     buffer = bytearray(_REQUEST.size)
     try:
@@ -75,14 +73,14 @@ def receive(fd: int) -> Call | None:
             return None
         raise
     identity, thread, _, number, _, _, *arguments = _REQUEST.unpack(buffer)
-    return Call(identity, thread, number, tuple(arguments))
+    return SystemCall(identity, thread, number, tuple(arguments))
 
 
-def go_on(fd: int, call: Call) -> None:
+def go_on(fd: int, call: SystemCall) -> None:
     _send(fd, _RESPONSE.pack(call.id, 0, 0, _CONTINUE))
 
 
-def answer(fd: int, call: Call, error: int) -> None:
+def answer(fd: int, call: SystemCall, error: int) -> None:
     """The call returns 0, or fails with this error number."""
     _send(fd, _RESPONSE.pack(call.id, 0, -error, 0))
 
@@ -103,13 +101,13 @@ def memory(thread: int, address: int, size: int) -> bytes:
     """What lies in another process's memory. Raises OSError."""
     buffer = ctypes.create_string_buffer(size)
     here, there = _Piece(ctypes.addressof(buffer), size), _Piece(address, size)
-    found = _libc.process_vm_readv(
+    size_read = _libc.process_vm_readv(
         thread, ctypes.byref(here), ctypes.c_ulong(1), ctypes.byref(there), ctypes.c_ulong(1), ctypes.c_ulong(0)
     )
-    if found < 0:
+    if size_read < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), "process_vm_readv")
-    return buffer.raw[:found]
+    return buffer.raw[:size_read]
 
 
 def descriptor(thread: int, fd: int, proc: str) -> int:
@@ -120,10 +118,10 @@ def descriptor(thread: int, fd: int, proc: str) -> int:
         with open(f"{proc}/{thread}/status") as lines:
             process = os.pidfd_open(next(int(line.split()[1]) for line in lines if line.startswith("Tgid:")))
     try:
-        found = _libc.syscall(_PIDFD_GETFD, process, fd, 0)
-        if found < 0:
+        copy = _libc.syscall(_PIDFD_GETFD, process, fd, 0)
+        if copy < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), "pidfd_getfd")
-        return int(found)
+        return int(copy)
     finally:
         os.close(process)

@@ -1,10 +1,10 @@
 """What all containers of this machine share, prepared once by the spawner in its own mount namespace.
 
-    ground/skeleton    the lowest own layer of every root: mount points
-    ground/probe       to try things out
-    ground/dev         a small /dev          ground/sys   /sys, read-only
-    ground/layers      of single roots: absent programs, mount points
-    ground/read-only   folders and file systems of this machine that are shown read-only
+    .shared/skeleton    the lowest own layer of every root: mount points
+    .shared/probe       to try things out
+    .shared/dev         a small /dev          .shared/sys   /sys, read-only
+    .shared/layers      of single roots: absent programs, mount points
+    .shared/read-only   folders and file systems of this machine that are shown read-only
 
 A privileged server overlays "/" as a whole. In an unprivileged user namespace the kernel refuses that (the folder covers
 mounts of a more privileged namespace), so there the root is the skeleton, and the top-level folders are shown in it.
@@ -72,7 +72,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _ACCELERATORS = ("nvidia", "kfd", "dri")
 
 
-class Ground(NamedTuple):
+class SharedMounts(NamedTuple):
     """folder: holds what the module's text names. whole: "/" is overlaid as one. overlaid, read_only: paths of this machine.
 
     resolver: where /etc/resolv.conf really lies, when that is below /run. options: for every overlay. in_memory: the state
@@ -88,7 +88,7 @@ class Ground(NamedTuple):
     in_memory: bool
 
 
-def prepare(folder: str, *, nested: bool) -> Ground:
+def prepare(folder: str, *, nested: bool) -> SharedMounts:
     """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
 
     nested: in a user namespace that is not the machine's own.
@@ -107,14 +107,16 @@ def prepare(folder: str, *, nested: bool) -> Ground:
     _skeleton(f"{folder}/skeleton", whole=whole)
     if whole:
         overlaid = ["/", *(p for p, fixed in mounts.items() if p != "/" and not fixed)]
-        shown = [p for p, fixed in mounts.items() if p != "/" and fixed]
+        read_only = [p for p, fixed in mounts.items() if p != "/" and fixed]
     else:
-        overlaid, shown = _tops()
-    return Ground(folder, whole, tuple(overlaid), _show(shown, folder), _resolver(), probe.options, probe.in_memory)
+        overlaid, read_only = _tops()
+    return SharedMounts(
+        folder, whole, tuple(overlaid), _show(read_only, folder), _resolver(), probe.options, probe.in_memory
+    )
 
 
 def _show(paths: list[str], folder: str) -> tuple[str, ...]:
-    """Bind each path read-only below ground/read-only; those that this user may see."""
+    """Bind each path read-only below .shared/read-only; those that this user may see."""
     ready = []
     for path in paths:
         place = f"{folder}/read-only{path}"
@@ -136,7 +138,7 @@ def _resolver() -> tuple[str, ...]:
 
 def _real_mounts() -> dict[str, bool]:
     """The mount points of this machine that hold files, shortest first, and whether each is read-only."""
-    found: dict[str, bool] = {}
+    mounts: dict[str, bool] = {}
     with open("/proc/self/mountinfo") as lines:
         for line in lines:
             before, _, after = line.partition(" - ")
@@ -148,10 +150,10 @@ def _real_mounts() -> dict[str, bool]:
                 or kind.startswith("fuse")
                 or any((path + "/").startswith(s + "/") for s in _SYSTEM)
             ):
-                found.pop(path, None)
+                mounts.pop(path, None)
             elif not any((path + "/").startswith(f + "/") for f in OWN):
-                found[path] = "ro" in fields[5].split(",") or "ro" in options.split(",") or not os.path.isdir(path)
-    return dict(sorted(found.items(), key=lambda item: len(item[0])))
+                mounts[path] = "ro" in fields[5].split(",") or "ro" in options.split(",") or not os.path.isdir(path)
+    return dict(sorted(mounts.items(), key=lambda item: len(item[0])))
 
 
 def _devices(folder: str) -> None:
@@ -190,22 +192,22 @@ def _skeleton(folder: str, *, whole: bool) -> None:
 def _tops() -> tuple[list[str], list[str]]:
     """(overlaid, read-only): how an unprivileged container is shown each top-level folder of this machine."""
     overlaid: list[str] = []
-    shown: list[str] = []
+    read_only: list[str] = []
     for entry in sorted(os.scandir("/"), key=lambda e: e.name):
         path = entry.path
         if entry.is_symlink() or not entry.is_dir() or path in (*_SYSTEM, *_EMPTY, *OWN, "/lost+found"):
             continue
         if path == "/var":
-            shown += [e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False) and e.path != "/var/tmp"]
+            read_only += [e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False) and e.path != "/var/tmp"]
         elif path in _READ_ONLY:
-            shown.append(path)
+            read_only.append(path)
         else:
             overlaid.append(path)
-    return overlaid, shown
+    return overlaid, read_only
 
 
 class _Probe:
-    """Which overlays this kernel allows, found by trying. options, in_memory: as in Ground."""
+    """Which overlays this kernel allows, found by trying. options, in_memory: as in SharedMounts."""
 
     def __init__(self, folder: str, nested: bool) -> None:
         self._folder = folder

@@ -80,7 +80,7 @@ def _sweep(folder: str) -> None:
         os._exit(0)
 
 
-def prepare(state: str) -> shared_mounts.Ground:
+def prepare(state: str) -> shared_mounts.SharedMounts:
     """Namespaces of its own, and what all containers share. Raises OSError."""
     nested = not _is_machines_own()
     try:
@@ -91,7 +91,7 @@ def prepare(state: str) -> shared_mounts.Ground:
         _enter_user_namespace()
         nested = True
     syscalls.mount("none", "/", None, syscalls.MS_SLAVE | syscalls.MS_REC)
-    return shared_mounts.prepare(f"{state}/pods/.ground", nested=nested)
+    return shared_mounts.prepare(f"{state}/pods/.shared", nested=nested)
 
 
 def _is_machines_own() -> bool:

@@ -26,7 +26,7 @@ _KUBELET = 1.5  # seconds: a kubelet looks once a second, at a pod that it saw u
 _TICK = 0.5  # seconds between looks at the disk while it is full
 _ROOM_TICK = 5.0  # seconds between attempts on a full disk on which nothing is seen to become free
 _MORE_ROOM = 1 << 16  # bytes
-_SILENCE = 2.0  # seconds before the reason why a container is not ready is told: most are ready soon
+_SILENCE = 2.0  # seconds before it is reported why a container is not ready: most are ready soon
 _PROBE_PAUSES = (0.1, 1.0)  # seconds between two looks at whether it is ready: at first, and after a while
 
 
@@ -52,7 +52,7 @@ class Pod:
         self.folder = files.path
         self.containers = Containers(files, sandbox)
         self.stopping = False
-        self.collected: outputs.Collected | None = None
+        self.collected: outputs.CollectedOutputs | None = None
         self.errors: list[str] = []
         self.message = self.reason = ""
         self.kill_at = 0.0
@@ -109,9 +109,8 @@ class Pod:
         try:
             self._with_room(lambda: inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts)))
         except PodFault as fault:
-            self.errors.append(
-                f"init: Error (exit code {NOT_STARTED}): {fault}"
-            )  # as Argo says it of its own init container
+            # as Argo says it of its own init container
+            self.errors.append(f"init: Error (exit code {NOT_STARTED}): {fault}")
             return False
         return True
 
@@ -121,10 +120,10 @@ class Pod:
         if not mains or not mains[0].get("volumeMounts"):
             return {}
         volumes = Volumes(self.job, self.folder)
-        found = {
+        covers = {
             a["name"]: volumes.cover(mains[0], {}, os.path.normpath(a["path"])) for a in artifacts if a.get("path")
         }
-        return {name: path for name, path in found.items() if path}
+        return {name: path for name, path in covers.items() if path}
 
     def _run_init(self, plan: ContainerPlan) -> bool:
         container = self._begin(plan)
@@ -183,8 +182,8 @@ class Pod:
                     self.containers.kill(container)
 
     def _grace(self) -> float:
-        given = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
-        return 30.0 if given is None else float(given)
+        seconds = self.job["pod"]["spec"].get("terminationGracePeriodSeconds")
+        return 30.0 if seconds is None else float(seconds)
 
     def _begin(self, plan: ContainerPlan) -> Container:
         capture = bool(self.job.get("include_script_output")) and plan.name == "main"
@@ -224,9 +223,10 @@ class Pod:
     # --- outputs ---------------------------------------------------------------------------------------------------
 
     def _has_outputs(self) -> bool:
-        found = self.job["template"].get("outputs") or {}
+        declared = self.job["template"].get("outputs") or {}
         return bool(
-            found.get("artifacts") or any((p.get("valueFrom") or {}).get("path") for p in found.get("parameters") or [])
+            declared.get("artifacts")
+            or any((p.get("valueFrom") or {}).get("path") for p in declared.get("parameters") or [])
         )
 
     def _collect(self, container: Container) -> None:
@@ -271,7 +271,7 @@ class Pod:
     def _save_logs(self, names: list[str]) -> None:
         if (self.job["template"].get("archiveLocation") or {}).get("archiveLogs"):
             self._with_room(self._finish_logs)
-            self.collected = collected = self.collected or outputs.Collected()
+            self.collected = collected = self.collected or outputs.CollectedOutputs()
             self._with_room(lambda: outputs.save_logs(self.job, collected, self.folder, names))
 
     def _finish_logs(self) -> None:
@@ -374,10 +374,10 @@ class Pod:
     def _unready(self, container: Container) -> str:
         if container.over:
             return ""
-        way = probes.Way(
+        target = probes.ProbeTarget(
             functools.partial(self.containers.run_in, container), self.sandbox.network.address, self.sandbox.proc
         )
-        problem = probes.problem(container.plan, way)
+        problem = probes.problem(container.plan, target)
         return f"Readiness probe of {container.plan.name} failed: {problem}" if problem else ""
 
     def _obey_kill(self) -> None:
@@ -397,15 +397,15 @@ class Pod:
 
     def _outcome(self) -> Json:
         containers = [c for c in self.containers.by_name.values() if c.plan.kind != "wait"]
-        found: Json = {}
+        values: Json = {}
         main = self.containers.by_name.get("main")
         if main is not None and main.code is not None:
-            found["exitCode"] = str(main.code)
+            values["exitCode"] = str(main.code)
             if self.job.get("include_script_output") and main.log is not None:
-                found["result"] = main.log.result()
+                values["result"] = main.log.result()
         states = [c.state() for c in containers]
         if self.collected is not None:
-            found.update(
+            values.update(
                 {
                     k: v
                     for k, v in (("parameters", self.collected.parameters), ("artifacts", self.collected.artifacts))
@@ -419,7 +419,7 @@ class Pod:
             **failure(self.message, self.reason),
             "phase": "Succeeded" if good else "Failed",
             "containers": states,
-            "outputs": found,
+            "outputs": values,
             "error": self.errors[0] if self.errors else "",
             "warnings": self.collected.warnings if self.collected is not None else [],
         }

@@ -1,4 +1,4 @@
-"""The few system calls that Python lacks: mounts, namespaces, clone. Linux only; errors are OSError with the path."""
+"""The few system calls that Python does not have: mounts, namespaces, clone. Linux only; errors are OSError with the path."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def clone(flags: int) -> int:
     """fork(2) into new namespaces: 0 in the child, its process id in the parent.
 
     unshare + fork cannot be repeated: a process chooses the process-id namespace of its children only once. The interpreter
-    is told of the fork as os.fork() would.
+    prepares for the fork and cleans up after it as in os.fork().
     """
     if _SYS_CLONE is None:
         raise OSError(38, f"no clone system call is known for this processor ({platform.machine()})")

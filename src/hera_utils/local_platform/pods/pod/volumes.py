@@ -23,7 +23,7 @@ class Volumes:
         self._sources: dict[str, str] = {}
 
     def mounts(self, container: Json, env: dict[str, str]) -> list[Mount]:
-        found = []
+        mounts = []
         for item in container.get("volumeMounts") or []:
             source = self._source(str(item.get("name")))
             sub_path = item.get("subPath") or expand(item.get("subPathExpr") or "", env)
@@ -35,23 +35,23 @@ class Volumes:
                 item.get("readOnly") or claim.get("readOnly") or "configMap" in volume or "secret" in volume
             )
             below = os.path.normpath(sub_path) if sub_path else ""
-            found.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below))
-        return found
+            mounts.append(Mount(source, os.path.normpath(item["mountPath"]), read_only, below))
+        return mounts
 
     def input_mounts(self, container: Json) -> list[Mount]:
         """Input artifacts at their paths; one whose path lies in a volume is put into the volume instead."""
-        taken = [os.path.normpath(m["mountPath"]) for m in container.get("volumeMounts") or []]
-        found = []
+        covered = [os.path.normpath(m["mountPath"]) for m in container.get("volumeMounts") or []]
+        mounts = []
         for artifact in (self._job["template"].get("inputs") or {}).get("artifacts") or []:
             path = os.path.normpath(artifact.get("path") or "/")
             source = f"{self._folder}/inputs/{artifact['name']}"
             if (
                 path != "/"
                 and os.path.lexists(source)
-                and not any(path == t or path.startswith(t + "/") for t in taken)
+                and not any(path == t or path.startswith(t + "/") for t in covered)
             ):
-                found.append(Mount(source, path))
-        return found
+                mounts.append(Mount(source, path))
+        return mounts
 
     def hosts(self) -> list[Mount]:
         """/etc/hosts with the pod's `hostAliases`, as the kubelet writes it; nothing when it has none."""
@@ -84,13 +84,13 @@ class Volumes:
         if volume is None:
             raise PodFault(f'the container mounts the volume "{name}", which the workflow does not define')
         if (claim := volume.get("persistentVolumeClaim")) is not None:
-            found = (self._job.get("claims") or {}).get(claim.get("claimName"))
-            if found is None:
+            folder = (self._job.get("claims") or {}).get(claim.get("claimName"))
+            if folder is None:
                 raise PodFault(f'persistentvolumeclaim "{claim.get("claimName")}" not found', "FailedScheduling")
-            os.makedirs(found, exist_ok=True)
-            source = str(found)
+            os.makedirs(folder, exist_ok=True)
+            source = str(folder)
         elif (host := volume.get("hostPath")) is not None:
-            source = host_paths.prepared(str(host.get("path")), str(host.get("type") or ""), name)
+            source = host_paths.prepare(str(host.get("path")), str(host.get("type") or ""), name)
         else:
             source = f"{self._folder}/volumes/{name}"
             os.makedirs(source, exist_ok=True)
@@ -160,7 +160,7 @@ def _is_latin(text: str) -> bool:
 
 
 def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
-    """A subPath that is not there yet is made, as the kubelet does. A task may have put a link there: it must not lead out."""
+    """Make a subPath that is missing, as the kubelet does. A task may have put a link there: it must not lead out."""
     _below(folder, sub_path)
     try:
         try:
@@ -179,10 +179,10 @@ def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
 
 def _below(folder: str, path: str) -> str:
     """A path inside a volume; one that leads out of the volume is refused."""
-    found = os.path.normpath(os.path.join(folder, path))
-    if not (found + "/").startswith(folder.rstrip("/") + "/"):
+    inside = os.path.normpath(os.path.join(folder, path))
+    if not (inside + "/").startswith(folder.rstrip("/") + "/"):
         raise PodFault(f'the path "{path}" leads out of its volume', "FailedMount")
-    return found
+    return inside
 
 
 def _write(path: str, data: bytes, mode: int) -> None:

@@ -38,12 +38,12 @@ def download(place: Json, target: str) -> None:
         shutil.copyfileobj(answer, file, 1 << 20)
 
 
-def upload(place: Json, source: str, shown: str) -> None:
-    """The file `source` as the body of a PUT. shown: how the file is called in a message. Raises PodFault."""
+def upload(place: Json, source: str, label: str) -> None:
+    """The file `source` as the body of a PUT. label: how the file is called in a message. Raises PodFault."""
     with _answer(place, "PUT", source) as answer:
         if not 200 <= answer.status < 300:
             raise PodFault(
-                f"saving file {shown} to {_address(place)} failed with reason: {answer.status} {answer.reason}"
+                f"saving file {label} to {_address(place)} failed with reason: {answer.status} {answer.reason}"
             )
 
 
@@ -129,8 +129,8 @@ def _headers(place: Json) -> list[tuple[str, str]]:
     # Argo: a client certificate replaces the client that would have asked for the token.
     if _has(auth.get("oauth2"), "clientIDSecret", "clientSecretSecret", "tokenURLSecret") and not _is_certified(auth):
         headers.append(("Authorization", f"Bearer {_token(auth['oauth2'], secrets)}"))
-    found = {name.lower(): (name, value) for name, value in headers}  # the last one counts
-    return list(found.values())
+    by_name = {name.lower(): (name, value) for name, value in headers}  # the last one counts
+    return list(by_name.values())
 
 
 def _basic(user: str, password: str) -> tuple[str, str]:
@@ -138,8 +138,8 @@ def _basic(user: str, password: str) -> tuple[str, str]:
     return ("Authorization", f"Basic {base64.b64encode(pair).decode()}")
 
 
-def _has(given: Json | None, *names: str) -> bool:
-    return all((given or {}).get(name) for name in names)
+def _has(fields: Json | None, *names: str) -> bool:
+    return all((fields or {}).get(name) for name in names)
 
 
 def _is_certified(auth: Json) -> bool:
@@ -175,14 +175,14 @@ def _token(oauth: Json, secrets: dict[str, str]) -> str:
     tries = [([_basic(*quoted)], fields), ([], [*fields, ("client_id", client), ("client_secret", secret)])]
     answer: Json = {}
     for headers, body in tries:
-        status, answer = _asked(url, headers, urllib.parse.urlencode(body).encode())
+        status, answer = _post_form(url, headers, urllib.parse.urlencode(body).encode())
         if 200 <= status < 300 and answer.get("access_token"):
             return str(answer["access_token"])
     why = answer.get("error_description") or answer.get("error") or "the answer holds no access_token"
     raise PodFault(f"oauth2: cannot fetch token: {why}")
 
 
-def _asked(url: str, headers: list[tuple[str, str]], body: bytes) -> tuple[int, Json]:
+def _post_form(url: str, headers: list[tuple[str, str]], body: bytes) -> tuple[int, Json]:
     if not url.startswith(("http://", "https://")):
         raise PodFault("oauth2: cannot fetch token: the token address is not http or https")
     form = {"Content-Type": "application/x-www-form-urlencoded", **dict(headers)}
@@ -198,10 +198,10 @@ def _parsed(headers: Message, text: bytes) -> Json:
     if headers.get_content_type() in ("application/x-www-form-urlencoded", "text/plain"):
         return dict(urllib.parse.parse_qsl(text.decode("utf-8", "replace")))
     try:
-        found = json.loads(text)
+        fields = json.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _reason(error: urllib.error.URLError) -> str:

@@ -22,7 +22,7 @@ from .network import Network
 from .pod_folder import PodFolder
 from .processes import born
 from .root_fs import Roots
-from .shared_mounts import Ground
+from .shared_mounts import SharedMounts
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -30,16 +30,16 @@ _PAUSE = 0.5  # seconds between looks whether there is room
 _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
 
 
-def main(link: socket.socket, state: str, ground: Ground, *, apart: bool) -> NoReturn:
+def main(link: socket.socket, state: str, shared: SharedMounts, *, apart: bool) -> NoReturn:
     """link: the server's end asks with the uid of a pod whose folder is ready. apart: pods have own addresses. Never returns."""
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
-        proc = f"{ground.folder}/proc"
+        proc = f"{shared.folder}/proc"
         syscalls.mount("proc", proc, "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
         folder = f"{state}/pods/.roots/{identity['pid']}-{identity['born']}"
         home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        roots = Roots(folder, ground, proc, state, home)
+        roots = Roots(folder, shared, proc, state, home)
         network = Network(proc)
         if apart:
             network.open()
