@@ -1,9 +1,14 @@
-"""What runs beside the server: one spawner, one supervisor per pod, one first process per container.
+"""What runs beside the server: one spawner, some workers, and in each of them the supervisor of one pod after another.
 
-    server ──socket──▶ spawner ──fork──▶ supervisor (own session) ──clone──▶ first process of a container ──▶ the command
-                                          pods/<uid>/supervisor.jsonl          own mounts, own process ids
-                                          pods/<uid>/outcome.json
+    server ──socket──▶ spawner ──clone──▶ worker with its supervisor ──spawn──▶ first process of a container
+                                          own session, own process ids         own mounts
+                                          pods/<uid>/: launch.json in, supervisor.jsonl and outcome.json out (pod_folder.py)
 
-Only the standard library and this folder are imported here (`python -I -S`): a fork of a small process costs about a
-millisecond, a fresh Python with site-packages fourteen. Nothing here outlives its pod, and a pod outlives the server.
+In: a pod's folder with its launch. Out: the folder with the pod's outcome, and messages on the way. Open `supervisor.py` first: it walks
+from input artifacts (`inputs.py`) through the containers (`plan.py`, `containers.py`, `root_fs.py`) to the outputs (`outputs.py`).
+
+Only the standard library and this folder are imported here (`python -I -S`): a fork of a small process costs one or two milliseconds,
+a fresh Python with site-packages fourteen. Nothing here outlives its pod, and a pod outlives the server. A house test says which files
+the server and the client may import too: what both sides know of a pod's folder, of keys, ports and processes, and how files that tasks
+can change are opened.
 """
