@@ -47,6 +47,7 @@ def test_start_join_stop(state):
     assert daemon.stop(state)
     assert daemon.status(state) is None
     assert not daemon.stop(state)
+    assert "Traceback" not in (state / "server.log").read_text()
     again = daemon.start_or_join(state)
     assert again["token"] != known["token"], "a token lives as long as its server"
     with pytest.raises(urllib.error.HTTPError) as refused:
@@ -128,5 +129,6 @@ def test_a_server_ends_when_nobody_needs_it(state):
     while daemon.status(state) is not None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert daemon.status(state) is None
+    assert "Traceback" not in (state / "server.log").read_text()
     with contextlib.suppress(ProcessLookupError):
         os.kill(known["pid"], 0)

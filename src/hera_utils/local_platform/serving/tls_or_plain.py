@@ -44,6 +44,10 @@ class TlsOrPlain:
             connection.close()
         self._silent.clear()
 
+    async def wait_closed(self) -> None:
+        """Until the connections that were being opened at `close` are open, or have failed."""
+        await asyncio.gather(*self._beginning)
+
     def _listen(self) -> None:
         if not self._closed:
             self._loop.add_reader(self._listener, self._accept)
