@@ -38,7 +38,7 @@ class EmptyArchive:
     def records(self, namespace=""):
         return []
 
-    def named(self, namespace, name):
+    def uid_of(self, namespace, name):
         return ""
 
     def document(self, uid, *, nodes=True):

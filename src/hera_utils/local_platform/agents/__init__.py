@@ -1,11 +1,11 @@
 """Templates that need no process of their own: what Argo runs in its agent or in its executor.
 
-Launches come in as to any runtime, each becomes a thread of the server, and reports go out. Open `agents.py` first.
+Launches come in as to any runtime (`pods.runtime`), each becomes a thread of the server, and events go out. Open `agents.py` first.
 
-agents     the runtime: threads, their ends, what they ask of the platform
-http       one request; its answer is the result
-resource   kubectl on the local platform's own objects; `queries` is what its conditions and outputs ask of an object
-data       the keys of an artifact location, transformed
+agents.py     the runtime: threads, their ends, and what they ask of the platform
+http.py       one request; its answer is the result
+resource.py   kubectl on the local platform's own objects; queries.py: what conditions and outputs ask of an object
+data.py       the keys of an artifact location, transformed
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _condition(word: str, text: str) -> LabelSelector:
 
 
 def _type_of(kind: str) -> Json:
-    resource = next(one for one in RESOURCES if one.kind == kind)
+    resource = next(resource for resource in RESOURCES if resource.kind == kind)
     return {"apiVersion": resource.group_version, "kind": kind}
 
 

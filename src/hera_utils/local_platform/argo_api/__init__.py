@@ -1,4 +1,13 @@
-"""Argo's REST API for the local platform: `argo_app`. One file for each of Argo's services; `argo.routes` says who answers what."""
+"""Argo's REST API for the local platform. HTTP requests come in; JSON, files and streams of events go out.
+
+Which handler answers what is one row of hera_utils.argo.routes, as `module.function` of this folder; a handler is a plain function
+ArgoRequest → Reply. Open `app.py` first.
+
+app.py, request.py, answers.py   from HTTP to a handler, and back
+workflows.py, actions.py         list, get, create, delete; stop, resume, retry…
+watches.py, logs.py, following.py   what goes on: events of changes, lines of logs
+templates.py, cron.py, submission.py, archive.py, artifacts.py, events.py, sync.py, metrics.py, info.py   the other services
+"""
 
 from hera_utils.local_platform.argo_api.app import argo_app
 

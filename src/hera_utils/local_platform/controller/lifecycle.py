@@ -232,7 +232,7 @@ class Lifecycle:
             for pod in self._read_model.pods_of_run(NO_RUN):
                 if pod.namespace == stored.name:
                     self._remove_pod(turn, pod)
-        elif stored.kind in (*objects.CORE_KINDS, *objects.ARGO_KINDS, "Job"):
+        else:
             for pod in self._pods_of_owner(stored.uid):
                 self._remove_pod(turn, pod)
             self._delete_objects(turn, self._owned_by(stored.uid))

@@ -1,9 +1,9 @@
-"""The part of Kubernetes' API that an experiment needs, over the same objects as Argo's API: `kubernetes.app.kubernetes_app`.
+"""The part of Kubernetes' API that an experiment needs, over the same objects as Argo's API. HTTP requests come in; objects go out.
 
-resources    which kinds there are, under which addresses, with which verbs
-requests     an address → what is asked of which object
-objects      get, list, create, update, patch, delete
-patches      the four kinds of patches, as plain data
-watching     list + watch with resource versions and bookmarks
-pods, reviews, discovery, tables   what kubectl and the client libraries ask beside
+A request is read into its verb and its target, then answered by the file of that verb. Open `app.py` first.
+
+app.py, request.py   from HTTP to a verb on a resource, and back; protobuf.py: bodies that kubectl sends so
+objects.py           get, list, create, update, patch, delete; ownership.py: who owns which field (server-side apply)
+watches.py, logs.py  what goes on: changes of objects, lines of a pod
+reviews.py, discovery.py, tables.py   what kubectl and the client libraries ask beside
 """

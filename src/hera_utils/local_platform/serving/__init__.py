@@ -1,7 +1,9 @@
-"""What the two API servers share: a connection comes in, checked and readable requests go out, and replies that may go on for hours.
+"""What the two API servers share. Connections come in; checked requests go on to them, and replies that may go on for hours go out.
 
-tls_or_plain, certificate   one port for HTTP and HTTPS
-credentials                 who may call, and whose process has the other end of a connection
-http                        bounded bodies, replies that end when their client leaves
-watch                       objects that change, coalesced for each watcher
+Open `http.py` first.
+
+http.py             bounded bodies, and replies that end when their client leaves
+credentials.py      who may call: Host and Origin, tokens, this user's own browser
+watch.py            objects that change, coalesced for each watcher
+tls_or_plain.py, certificate.py   one port for HTTP and HTTPS
 """

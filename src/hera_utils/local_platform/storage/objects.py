@@ -14,63 +14,51 @@ from hera_utils.argo import claims, faults, names, timestamps
 from hera_utils.argo.scalars import json_type
 from hera_utils.errors import Refused
 from hera_utils.local_platform.storage.records import StoredObject
+from hera_utils.local_platform.storage.resources import RESOURCES, resource_of
 
 Json = dict[str, Any]
 
-ARGO_KINDS = {
-    "Workflow": "workflows",
-    "WorkflowTemplate": "workflowtemplates",
-    "ClusterWorkflowTemplate": "clusterworkflowtemplates",
-    "CronWorkflow": "cronworkflows",
-}
-CORE_KINDS = {
-    "ConfigMap": "configmaps",
-    "Secret": "secrets",
-    "PersistentVolumeClaim": "persistentvolumeclaims",
+ARGO_KINDS = frozenset({"Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow"})
+"""The kinds that Argo's schema describes whole."""
+_NOT_SERVED = {
     "PersistentVolume": "persistentvolumes",
-    "ServiceAccount": "serviceaccounts",
-    "Namespace": "namespaces",
-    "Pod": "pods",
-    "Event": "events",
     "Service": "services",
-    "Node": "nodes",
-}
-OTHER_KINDS = {
-    "Job": "jobs.batch",
-    "Role": "roles.rbac.authorization.k8s.io",
-    "RoleBinding": "rolebindings.rbac.authorization.k8s.io",
     "StorageClass": "storageclasses.storage.k8s.io",
-    "WorkflowEventBinding": "workfloweventbindings.argoproj.io",
     "WorkflowArtifactGCTask": "workflowartifactgctasks.argoproj.io",
 }
-CLUSTER_WIDE = frozenset({"ClusterWorkflowTemplate", "Namespace", "PersistentVolume", "Node", "StorageClass"})
+"""Kind → how messages name its objects."""
+CLUSTER_WIDE = frozenset(
+    {"PersistentVolume", "StorageClass", *(resource.kind for resource in RESOURCES if not resource.namespaced)}
+)
 IMMUTABLE = ("uid", "creationTimestamp", "generateName", "namespace", "name")
 
 
-def resource(kind: str) -> str:
+def resource_name(kind: str) -> str:
     """The resource of a kind as it stands in messages: workflows.argoproj.io, configmaps…"""
-    if kind in ARGO_KINDS:
-        return f"{ARGO_KINDS[kind]}.argoproj.io"
-    return CORE_KINDS.get(kind) or OTHER_KINDS.get(kind) or f"{kind.lower()}s"
+    resource = resource_of(kind)
+    return resource.qualified if resource is not None else _NOT_SERVED.get(kind) or f"{kind.lower()}s"
 
 
 def qualified(kind: str) -> str:
     """The kind as it stands in messages about an invalid object: Workflow.argoproj.io, ConfigMap…"""
-    return f"{kind}.argoproj.io" if kind in ARGO_KINDS else "Job.batch" if kind == "Job" else kind
+    resource = resource_of(kind)
+    return f"{kind}.{resource.group}" if resource is not None and resource.group else kind
 
 
 def not_found(kind: str, name: str) -> Refused:
-    return Refused(faults.NOT_FOUND, f'{resource(kind)} "{name}" not found', reason="NotFound")
+    return Refused(faults.NOT_FOUND, f'{resource_name(kind)} "{name}" not found', reason="NotFound")
 
 
 def already_exists(kind: str, name: str) -> Refused:
-    return Refused(faults.ALREADY_EXISTS, f'{resource(kind)} "{name}" already exists', reason="AlreadyExists")
+    return Refused(faults.ALREADY_EXISTS, f'{resource_name(kind)} "{name}" already exists', reason="AlreadyExists")
 
 
 def conflict(kind: str, name: str) -> Refused:
     text = "the object has been modified; please apply your changes to the latest version and try again"
     return Refused(
-        faults.ALREADY_EXISTS, f'Operation cannot be fulfilled on {resource(kind)} "{name}": {text}', reason="Conflict"
+        faults.ALREADY_EXISTS,
+        f'Operation cannot be fulfilled on {resource_name(kind)} "{name}": {text}',
+        reason="Conflict",
     )
 
 

@@ -88,7 +88,13 @@ RESOURCES: tuple[Resource, ...] = (
 STORED = tuple(resource for resource in RESOURCES if "list" in resource.verbs)
 """Those that have objects; the others are questions."""
 
+_BY_KIND = {resource.kind: resource for resource in RESOURCES}
 _BY_ADDRESS = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
+
+
+def resource_of(kind: str) -> Resource | None:
+    """The resource of a kind, None when it is not served."""
+    return _BY_KIND.get(kind)
 
 
 def resource_at(group: str, version: str, plural: str) -> Resource | None:
