@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr import program as expr
+from hera_utils.expressions.expr import program
 
 VARIABLES: dict[str, Any] = {
     "inputs.parameters.n": "5",
@@ -77,7 +77,7 @@ VARIABLES: dict[str, Any] = {
     ],
 )
 def test_value(text: str, expected: Any) -> None:
-    value = expr.evaluate(text, VARIABLES, entropy=Entropy(1700000000, "s"))
+    value = program.evaluate(text, VARIABLES, entropy=Entropy(1700000000, "s"))
     assert value == expected
     assert isinstance(value, type(expected))
 
@@ -99,8 +99,8 @@ def test_value(text: str, expected: Any) -> None:
     ],
 )  # fmt: skip
 def test_compile_error(text: str, message: str) -> None:
-    with pytest.raises(expr.CompileError) as caught:
-        expr.evaluate(text, VARIABLES)
+    with pytest.raises(program.CompileError) as caught:
+        program.evaluate(text, VARIABLES)
     assert caught.value.message == message
 
 
@@ -119,8 +119,8 @@ def test_compile_error(text: str, message: str) -> None:
     ],
 )
 def test_evaluation_error(text: str, message: str) -> None:
-    with pytest.raises(expr.EvaluationError) as caught:
-        expr.evaluate(text, VARIABLES)
+    with pytest.raises(program.EvaluationError) as caught:
+        program.evaluate(text, VARIABLES)
     assert caught.value.message.split("\n")[0] == message
 
 
@@ -140,41 +140,41 @@ def test_evaluation_error(text: str, message: str) -> None:
 )
 def test_greedy_expressions_end_in_an_error(text: str) -> None:
     with pytest.raises(ExpressionError):
-        expr.evaluate(text, VARIABLES)
+        program.evaluate(text, VARIABLES)
 
 
 def test_long_chains_are_no_problem() -> None:
-    assert expr.evaluate("+".join(["1"] * 3000), {}) == 3000
+    assert program.evaluate("+".join(["1"] * 3000), {}) == 3000
 
 
 def test_missing_names_as_argo_counts_them() -> None:
-    program = expr.parse(
+    compiled = program.parse(
         "tasks.X.outputs.result == 'a' && tasks.A.outputs.result != nil && nope?.b.c == 1 && (zz.y ?? 1) == 1"
     )
-    assert program.missing(VARIABLES) == ["tasks.X", "tasks.X.outputs", "tasks.X.outputs.result", "nope", "zz"]
+    assert compiled.missing(VARIABLES) == ["tasks.X", "tasks.X.outputs", "tasks.X.outputs.result", "nope", "zz"]
 
 
 def test_a_name_that_begins_another_gives_way() -> None:
-    assert expr.evaluate("workflow.parameters", VARIABLES) == {"p": "v"}
-    assert expr.evaluate("inputs.parameters.nope", VARIABLES) is None
+    assert program.evaluate("workflow.parameters", VARIABLES) == {"p": "v"}
+    assert program.evaluate("inputs.parameters.nope", VARIABLES) is None
 
 
 def test_a_variable_hides_a_builtin() -> None:
-    assert expr.evaluate("split == '1'", {"split": "1"}) is True
+    assert program.evaluate("split == '1'", {"split": "1"}) is True
 
 
 def test_evaluate_boolean() -> None:
     tasks = {"A": {"Succeeded": True, "Failed": False}}
-    assert expr.evaluate_boolean("A.Succeeded && !A.Failed", tasks, entropy=Entropy()) is True
+    assert program.evaluate_boolean("A.Succeeded && !A.Failed", tasks, entropy=Entropy()) is True
     with pytest.raises(ExpressionError, match=r"unable to cast expression result 'x' to bool"):
-        expr.evaluate_boolean("'x'", {}, entropy=Entropy())
+        program.evaluate_boolean("'x'", {}, entropy=Entropy())
     with pytest.raises(ExpressionError, match=r"unable to evaluate expression 'A.B.C': cannot fetch C from bool"):
-        expr.evaluate_boolean("A.B.C", {"A": {"B": True}}, entropy=Entropy())
-    assert expr.evaluate_truth("asInt(inputs.parameters.n) > 4", VARIABLES) is True
+        program.evaluate_boolean("A.B.C", {"A": {"B": True}}, entropy=Entropy())
+    assert program.evaluate_truth("asInt(inputs.parameters.n) > 4", VARIABLES) is True
     with pytest.raises(ExpressionError, match=r"unable to cast expression result '%!s\(int=5\)' to bool"):
-        expr.evaluate_truth("asInt(inputs.parameters.n)", VARIABLES)
-    with pytest.raises(expr.CompileError, match="unknown name Z"):
-        expr.evaluate_boolean("Z.Succeeded", tasks, entropy=Entropy())
+        program.evaluate_truth("asInt(inputs.parameters.n)", VARIABLES)
+    with pytest.raises(program.CompileError, match="unknown name Z"):
+        program.evaluate_boolean("Z.Succeeded", tasks, entropy=Entropy())
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_evaluate_boolean() -> None:
 )
 def test_what_is_python_s_is_out_of_reach(text: str) -> None:
     with pytest.raises(ExpressionError):
-        expr.evaluate(text, VARIABLES)
+        program.evaluate(text, VARIABLES)
 
 
 def test_names_of_maps_are_never_attributes() -> None:
-    assert expr.evaluate("inputs.__class__ ?? $env?.__dict__", VARIABLES) is None
+    assert program.evaluate("inputs.__class__ ?? $env?.__dict__", VARIABLES) is None
 
 
 _WORDS = [
@@ -200,4 +200,4 @@ _WORDS = [
 @given(st.lists(st.sampled_from(_WORDS), max_size=12).map(" ".join) | st.text(max_size=20))
 def test_any_text_gives_a_value_or_an_expression_error(text: str) -> None:
     with contextlib.suppress(ExpressionError):
-        expr.evaluate(text, {"inputs.parameters.a": "1", "x": [1, "a", None]})
+        program.evaluate(text, {"inputs.parameters.a": "1", "x": [1, "a", None]})

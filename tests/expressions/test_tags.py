@@ -17,7 +17,6 @@ from hera_utils.expressions.tags import (
     Prepared,
     prepare,
     replace,
-    resolve_variable,
     simple_tags_in,
     tags_in,
 )
@@ -129,17 +128,6 @@ def test_tags_in() -> None:
     tags = tags_in(["{{ a.b }}", "{{=x + 1}}", {"{{k}}": 1}])
     assert [(tag.name, tag.expression) for tag in tags] == [("a.b", False), ("x + 1", True), ("k", False)]
     assert simple_tags_in(["{{ a.b }}", "{{=x + 1}}"]) == ("a.b",)
-
-
-def test_resolve_variable() -> None:
-    assert resolve_variable("{{workflow.name}}", VARIABLES) == ("workflow.name", "wf")
-    assert resolve_variable("{{=1 == 1 ? workflow.name : ''}}", VARIABLES) == ("=1 == 1 ? workflow.name : ''", "wf")
-    with pytest.raises(ExpressionError, match='Unable to resolve: "nope"'):
-        resolve_variable("{{nope}}", VARIABLES)
-    with pytest.raises(ExpressionError, match='Unable to compile: "nope"'):
-        resolve_variable("{{=nope}}", VARIABLES)
-    with pytest.raises(ExpressionError, match="Invalid expression"):
-        resolve_variable("{{=asInt(workflow.name)}}", VARIABLES)
 
 
 def test_an_expression_changes_nothing_outside() -> None:

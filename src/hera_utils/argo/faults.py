@@ -217,7 +217,3 @@ def conflict(resource: str, name: str) -> Refused:
         "please apply your changes to the latest version and try again",
         reason="Conflict",
     )
-
-
-def bad_request(message: str) -> Refused:
-    return Refused(INVALID_ARGUMENT, message, reason="BadRequest")

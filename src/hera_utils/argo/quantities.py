@@ -78,12 +78,6 @@ def cores(value: str | int | float) -> float:
     return float(quantity(str(value)))
 
 
-def whole_bytes(value: str | int | float) -> int:
-    """A memory or storage quantity in bytes, rounded up as Kubernetes does."""
-    exact = quantity(str(value))
-    return -(-exact.numerator // exact.denominator)
-
-
 def milli(text: str) -> int:
     """A quantity in thousandths, rounded up: Kubernetes' MilliValue."""
     exact = quantity(text) * 1000

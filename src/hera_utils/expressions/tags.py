@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple
 from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr import program as expr
+from hera_utils.expressions.expr.program import expanded, parse
 from hera_utils.expressions.gotext import quote, quoted_inside, to_json
 
 Variables = Mapping[str, Any]
@@ -154,28 +154,6 @@ def marshal(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def resolve_variable(tag: str, variables: Variables, *, entropy: Entropy | None = None) -> tuple[str, Any]:
-    """`{{name}}` or `{{=expression}}` alone → (what stands inside, its value, not made a text): valueFrom, artifacts' `from`.
-
-    Raises ExpressionError: `Unable to resolve: "…"`, `Unable to compile: "…"`, `Invalid expression: "…"`.
-    """
-    inside = tag.removeprefix("{{").removesuffix("}}").strip()
-    if not inside.startswith("="):
-        if inside not in variables:
-            raise ExpressionError(f"Unable to resolve: {quote(inside)}")
-        return inside, variables[inside]
-    expression = _unescape_html(inside[1:])
-    try:
-        value = expr.evaluate(expression, variables, entropy=entropy)
-    except expr.CompileError:
-        raise ExpressionError(f"Unable to compile: {quote(expression)}") from None
-    except ExpressionError:
-        raise ExpressionError(f"Invalid expression: {quote(expression)}") from None
-    if value is None:
-        raise ExpressionError(f"Unable to resolve: {quote(inside)}")
-    return inside, value
-
-
 # -- cutting ------------------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +256,7 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
         complaint = gojson.complaint(f'"{marshalled}"')
         raise ExpressionError(f"failed to unmarshall JSON expression: {complaint}") from None
     try:
-        program = expr.parse(source)
+        program = parse(source)
     except ExpressionError as error:
         if _has_placeholder(variables):
             return None
@@ -318,7 +296,7 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
 def _has_placeholder(variables: Variables) -> bool:
     """Whether something that an expression could see is not known yet (validation): then no failure is an error."""
     # Most scopes have none, and no expression is worth making maps of them all.
-    return _holds_placeholder(variables) and _holds_placeholder(expr.expanded(variables))
+    return _holds_placeholder(variables) and _holds_placeholder(expanded(variables))
 
 
 def _holds_placeholder(values: Mapping[str, Any]) -> bool:

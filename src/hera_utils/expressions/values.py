@@ -11,13 +11,10 @@ Function                             a function that an expression may call
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hera_utils.argo.durations import SECOND, format_nanoseconds
 from hera_utils.errors import ExpressionError
-
-if TYPE_CHECKING:
-    from hera_utils.expressions.gotime import Moment
 
 
 class Failure(ExpressionError):
@@ -306,8 +303,3 @@ def to_float(value: Any) -> float:
     if is_number(value):
         return float(value)
     raise Failure(f"invalid operation: float({go_type(value)})")
-
-
-def moment(value: Any) -> Moment:
-    checked: Moment = value
-    return checked

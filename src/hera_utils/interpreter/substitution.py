@@ -8,7 +8,7 @@ from typing import Any
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.expr import program as expr
+from hera_utils.expressions.expr import program
 from hera_utils.expressions.govaluate import condition
 from hera_utils.interpreter.faults import Fault
 
@@ -54,7 +54,7 @@ def replace(
 def evaluate(expression: str, variables: Variables) -> Any:
     """The value of an expression. Raises Fault."""
     try:
-        return expr.evaluate(expression, variables, entropy=variables.entropy)
+        return program.evaluate(expression, variables, entropy=variables.entropy)
     except ExpressionError as error:
         raise Fault(error.message) from None
 
@@ -62,9 +62,9 @@ def evaluate(expression: str, variables: Variables) -> Any:
 def true(expression: str, variables: Variables) -> bool:
     """An expression over dotted variables that must say yes or no (Argo: argoexpr.EvalBool). Raises Fault."""
     try:
-        program = expr.parse(expression)
-        value = program.evaluate(variables, entropy=variables.entropy)
-    except expr.CompileError as error:
+        compiled = program.parse(expression)
+        value = compiled.evaluate(variables, entropy=variables.entropy)
+    except program.CompileError as error:
         raise Fault(error.message) from None
     except ExpressionError as error:
         raise Fault(f"unable to evaluate expression '{expression}': {error.message}") from None
@@ -76,7 +76,7 @@ def true(expression: str, variables: Variables) -> bool:
 def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
     """An expression over tasks and how they ended, as `depends` is: it has neither time nor chance. Raises Fault."""
     try:
-        return expr.evaluate_boolean(expression, environment, entropy=Entropy())
+        return program.evaluate_boolean(expression, environment, entropy=Entropy())
     except ExpressionError as error:
         raise Fault(error.message) from None
 

@@ -397,9 +397,6 @@ class ArgoClient:
     def info(self) -> Json:
         return self._object("InfoService_GetInfo")
 
-    def userinfo(self) -> Json:
-        return self._object("InfoService_GetUserInfo")
-
     def link(self, name: str) -> str:
         """The address of a workflow's page, for a browser."""
         return f"{self.connection.argo_server}/workflows/{quote(self.namespace)}/{quote(name)}"

@@ -28,11 +28,10 @@ _INTEGERS = frozenset({"int", "int64", "uint8", "uint64", "int32"})
 
 @dataclass(frozen=True)
 class Signature:
-    """Parameter types and result type of a function; the last parameter of a variadic one may be repeated."""
+    """Parameter types and result type of a function."""
 
     parameters: tuple[str, ...]
     result: str
-    variadic: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from hera_utils.expressions.expr.functions import from_json, kind
+from hera_utils.expressions.jsonpath.script import Evaluate, compile_script
 from hera_utils.expressions.values import Failure, Long, is_number
-
-Evaluate = Callable[[Any, Any], Any]
-"""A compiled script: (root, current) → value. Raises Failure."""
 
 MOST_STEPS = 200_000
 
@@ -57,11 +55,6 @@ def query(root: Any, path: str) -> Any:
         return _Query(root).apply(steps, 0, root)
     except RecursionError:
         raise Failure("data is nested too deeply") from None
-
-
-def select(steps: tuple[Step, ...], root: Any, current: Any) -> Any:
-    """What compiled steps find from `current`. Raises Failure."""
-    return _Query(root).apply(steps, 0, current)
 
 
 @lru_cache(maxsize=256)
@@ -388,9 +381,13 @@ def _format(text: str) -> Failure:
 
 
 def _compile(expression: str) -> Evaluate:
-    from hera_utils.expressions.jsonpath.script import compile_script  # they need each other: scripts hold paths
+    return compile_script(expression, _selection)
 
-    return compile_script(expression)
+
+def _selection(path: str) -> Evaluate:
+    """A path in a script. Raises Failure."""
+    steps = compiled(path)
+    return lambda root, current: _Query(root).apply(steps, 0, current)
 
 
 _PART = re.compile(

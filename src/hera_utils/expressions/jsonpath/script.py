@@ -14,9 +14,13 @@ from typing import Any
 from hera_utils.expressions import regexp
 from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import text_of
-from hera_utils.expressions.jsonpath import query
 from hera_utils.expressions.operations import power
 from hera_utils.expressions.values import Failure
+
+Evaluate = Callable[[Any, Any], Any]
+"""What is compiled: (root, current) → value. Raises Failure."""
+Compile = Callable[[str], Evaluate]
+"""Compiles a path that stands in a script. Raises Failure."""
 
 _OPERATORS = (
     "||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!", "+", "-", "**", "*", "/", "%", "not in", "in", "@", "$",
@@ -30,12 +34,12 @@ class _Operation:
         self.apply = apply
 
 
-def compile_script(expression: str) -> query.Evaluate:
+def compile_script(expression: str, path: Compile) -> Evaluate:
     """A script as a function of (root, current). Raises Failure."""
     if len(expression) > _LONGEST:
         raise Failure("invalid expression. it is too long")
     try:
-        operation = _operation(expression, 0)
+        operation = _operation(expression, 0, path)
     except RecursionError:
         raise Failure("invalid expression. it is nested too deeply") from None
 
@@ -56,7 +60,7 @@ def compile_script(expression: str) -> query.Evaluate:
     return evaluate
 
 
-def _operation(text: str, level: int) -> _Operation | None:
+def _operation(text: str, level: int, path: Compile) -> _Operation | None:
     text = text.strip()
     if text == "":
         return None
@@ -74,8 +78,8 @@ def _operation(text: str, level: int) -> _Operation | None:
         if left and (selects or operator == "!"):
             continue
         if selects:
-            return _selector(text)
-        first, second = _argument(left, at), _argument(right, at)
+            return _selector(path(text))
+        first, second = _argument(left, at, path), _argument(right, at, path)
         return _Operation(_applied(_ACTIONS[operator], first, second))
     return None
 
@@ -84,8 +88,8 @@ def _applied(action: Callable[..., Any], first: Any, second: Any) -> Callable[[A
     return lambda root, current: action(first, second, root, current)
 
 
-def _argument(text: str, level: int) -> Any:
-    operation = _operation(text, level)
+def _argument(text: str, level: int, path: Compile) -> Any:
+    operation = _operation(text, level, path)
     if operation is not None:
         return operation
     if text == "":
@@ -119,14 +123,12 @@ def _unquoted(text: str, operator: str) -> int:
     return -1
 
 
-def _selector(path: str) -> _Operation:
-    steps = query.compiled(path)
-
+def _selector(select: Evaluate) -> _Operation:
     def apply(root: Any, current: Any) -> Any:
-        found = query.select(steps, root, current)
-        if isinstance(found, str) and not _quoted(found, "'"):
-            return f"'{found}'"
-        return found
+        value = select(root, current)
+        if isinstance(value, str) and not _quoted(value, "'"):
+            return f"'{value}'"
+        return value
 
     return _Operation(apply)
 

@@ -129,9 +129,6 @@ class ResourceQueue:
             heapq.heappush(self._fronts, (next(iter(pods.values())), kind))
         return True
 
-    def too_big(self, need: Need) -> bool:
-        return need.cpu > self.cores or need.memory > self.memory
-
     def _capped(self, need: Need) -> Need:
         return Need(min(need.cpu, self.cores), min(need.memory, self.memory), need.priority)
 
