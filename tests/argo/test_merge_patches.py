@@ -136,7 +136,7 @@ POD_SPECS: dict[str, tuple[Json, Json, Json]] = {
         container(env=[{"name": "A", "$patch": "delete"}, *env(B="1")]),
         container(env=env(B="1")),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("document", "patch", "result"), POD_SPECS.values(), ids=POD_SPECS)

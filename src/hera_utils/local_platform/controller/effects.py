@@ -124,7 +124,7 @@ class Effects:
         visibility = NO_POD if any(kind in command.template for kind in PODLESS) else VISIBLE
         pod = StoredPod(
             uid, run.uid, command.node_id, run.namespace, name, turn.version, visibility, 0, encode(body), status
-        )  # fmt: skip
+        )
         order = {"template": command.template, "include_script_output": command.include_script_output}
         self.launch(turn, pod, order)
         return []
