@@ -130,9 +130,9 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'hera_utils' has no attribute {name!r}")
     from importlib import import_module
 
-    if home.startswith("experiment."):
-        # What an experiment's files say wrongly is told before there is an engine: in a sentence too.
-        import_module("hera_utils.settings.excepthook").tell_mistakes_in_a_sentence()
+    if home.startswith(("execution.", "experiment.", "settings.")):
+        # A script begins with one of these: what is wrong in it is said in a sentence, also where it never calls us.
+        import_module("hera_utils.excepthook").tell_mistakes_in_a_sentence()
     value = getattr(import_module(f"hera_utils.{home}"), name)
     globals()[name] = value
     return value

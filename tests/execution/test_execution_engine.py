@@ -258,7 +258,7 @@ with Workflow(generate_name="w-", entrypoint="nope") as w:
 @pytest.mark.parametrize(
     ("ending", "sentence"),
     [
-        ("w.create()", "line 9: the Argo server refuses it: "),
+        ("w.create()", "line 9: the Argo server refuses the workflow: "),
         ("w.workflows_service.token = 'Bearer wrong'; w.create()", "line 9: the Argo server refuses the token"),
         ("w.workflows_service.host = 'http://127.0.0.1:9/'; w.create()", "line 9: no Argo server answers"),
     ],

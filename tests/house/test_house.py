@@ -36,7 +36,7 @@ def test_names_come_from_the_field():
 # Each of these is where a process of ours begins or, for a user's own script, ends.
 DOORS = {
     "__main__.py",
-    "settings/excepthook.py",  # the last hook of a script that the user runs: a mistake is told as a sentence
+    "excepthook.py",  # the last hook of a script that the user runs: a mistake is told as a sentence
     "local_platform/daemon.py",  # the server's own process
     "local_platform/pods/pod/supervisor.py",
 }

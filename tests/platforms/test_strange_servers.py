@@ -84,3 +84,27 @@ def test_doctor_names_the_flag_that_was_typed(double, typed):
     _, said = typed("doctor", "--no_verify_tls")
     assert "flag --no_verify_tls" in said
     assert "flag --verify_tls" not in said
+
+
+CONFIGURED = (
+    """
+import hera_utils
+hera_utils.argo_server()
+"""
+    + HELLO
+)
+
+
+def test_a_refusal_is_one_sentence_however_the_script_is_run(double, typed, tmp_path):
+    double.on("GET", "/api/v1/version", {"version": "v4.1.2"})
+    double.on("GET", "/api/v1/workflows/default", {"items": None})
+    double.on("POST", "/api/v1/workflows/default", NO, 403)
+    (tmp_path / "hello.py").write_text(CONFIGURED)
+    _, by_command = typed(*SUBMIT)
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "ARGO_SERVER": double.url, "ARGO_TOKEN": "t"}
+    done = subprocess.run(
+        [sys.executable, "hello.py"], capture_output=True, text=True, check=False, cwd=tmp_path, env=variables
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"hera-utils: hello.py, line 9: the Argo server forbids it: {NO['message']}\n  fix: ")
+    assert by_command.endswith(done.stderr)

@@ -8,14 +8,12 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
-from hera_utils.argo.faults import platform_fault
 from hera_utils.cli.options import deadline
 from hera_utils.cli.script_recorder import Made, written_down
-from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
+from hera_utils.errors import HeraUtilsError, SettingsError
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
 
@@ -157,26 +155,16 @@ def _exit_status(stop: SystemExit) -> int:
 
 def told(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for what a script raised; an error of its own code is preceded by its traceback, less our frames."""
-    from hera_utils.settings.excepthook import first_words, users_frames
-    from hera_utils.settings.hera_changes import change_behind
+    from hera_utils.excepthook import first_words, users_frames
+    from hera_utils.platforms.hera_errors import explained
 
-    for kind in type(error).__mro__:
-        if kind.__module__.startswith("hera.exceptions"):
-            return _server_said(error)
-        if kind.__module__.startswith("requests.exceptions") and kind.__name__ in ("ConnectionError", "Timeout"):
-            return _unreached(error)
-        if kind.__module__.startswith(("pydantic", "requests.exceptions")) and _was_read_by_hera(error):
-            return AccessError(
-                "the server that the script asks answers, but not as an Argo server does",
-                fix="check the address, its port and its base path (hera-utils doctor)",
-            )
+    if sentence := explained(error):
+        return sentence
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != str(path):
         frames = frames.tb_next
     frames = users_frames(frames)
     line = f", line {frames.tb_lineno}" if frames is not None else ""
-    if change := change_behind(error):
-        return SettingsError(f"the script {path}{line}: {change.sentence()}", fix=change.instead)
     click.echo("".join(traceback.format_exception(type(error), error, frames)).rstrip(), err=True)
     words = first_words(error)
     return SettingsError(
@@ -191,53 +179,3 @@ def _fix_of(error: Exception) -> str:
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         return "it is a module of a package: run it as one, from the package's folder, with: python -m PACKAGE.MODULE"
     return "correct the script"
-
-
-def _unreached(error: Exception) -> HeraUtilsError:
-    from hera_utils.platforms.http_errors import reason_of
-
-    parts = urlsplit(str(getattr(getattr(error, "request", None), "url", None) or ""))
-    where = f" at {parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    return AccessError(
-        f"no server answers the script{where} ({reason_of(error)})",
-        fix="start it or correct the address, then run the script again; hera-utils connection tells the address",
-    )
-
-
-def _was_read_by_hera(error: Exception) -> bool:
-    """Whether it arose where Hera reads what a server answered: no data of the script's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(Path(frame.filename).as_posix().endswith(_SERVICES) for frame in frames)
-
-
-_SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
-
-
-def _server_said(error: Exception) -> HeraUtilsError:
-    """Hera's errors hold what the Argo server answered."""
-    _, marked, message = str(error).partition("with message: ")
-    message = message.strip("`") if marked else str(error)
-    if type(error).__name__ == "Forbidden":
-        from hera_utils.platforms.http_errors import forbidden
-
-        return forbidden(message)
-    if type(error).__name__ == "Unauthorized":
-        return AccessError(f"the Argo server refuses the script's request: {message}", fix="check the token")
-    if type(error).__name__ == "InternalServerError":
-        from hera_utils.platforms.http_errors import SERVER_FAILED, says_nothing
-
-        if says_nothing(message):
-            return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
-    if (fault := platform_fault(message)) is not None:
-        return fault
-    if message.startswith("namespaces ") and message.endswith(" not found"):
-        return ResourceError(
-            f"the Argo server refuses the workflow: {message}",
-            fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
-        )
-    fix = "correct it in the script"
-    if message.endswith(" already exists"):
-        fix = (
-            "give it another name (or a generate_name), call update() instead of create(), or delete the old one first"
-        )
-    return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix=fix)

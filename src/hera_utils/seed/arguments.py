@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hera_utils.settings.excepthook import tell_mistakes_in_a_sentence
+from hera_utils.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.fields import BY_NAME
 from hera_utils.settings.parser import ContextParser, parse_arguments
 from hera_utils.settings.resolve import CLIContext

@@ -6,8 +6,8 @@ import argparse
 import logging
 
 from hera_utils.errors import SettingsError
+from hera_utils.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.seed.arguments import context_of
-from hera_utils.settings.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.parser import ContextParser, log_settings
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.sources import Surroundings, hera_config_files, read_settings

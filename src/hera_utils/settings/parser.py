@@ -13,7 +13,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
-from hera_utils.settings.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
 from hera_utils.settings.own_flags import FlagGroup, OwnFlags, words_of
 from hera_utils.settings.resolve import CLIContext
@@ -130,15 +129,12 @@ def parse_arguments(
 ) -> CLIContext:
     """The settings that the command line, the environment and the files give: the first line of a script.
 
-    argv: the words after the script's name (default: this process's own; then an uncaught error of hera_utils is told in a
-    sentence with its fix, and the exit status is its own). parser: one made by `argument_parser` and extended.
+    argv: the words after the script's name (default: this process's own). parser: one made by `argument_parser` and extended.
     logger: is told each setting and who gave it, as debug messages (scripts also give it as the first argument).
     SettingsError when they cannot be meant; a wrong flag ends the process with status 2, as argparse does.
     """
     if isinstance(argv, logging.Logger):
         argv, logger = None, argv
-    if argv is None:
-        tell_mistakes_in_a_sentence()
     context = (parser or argument_parser()).parse_args(argv)
     assert isinstance(context, CLIContext)
     log_settings(context, logger)

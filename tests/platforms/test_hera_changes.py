@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-import hera_utils.settings.hera_changes as changes
-from hera_utils.settings.hera_changes import change_behind
+import hera_utils.platforms.hera_changes as changes
+from hera_utils.platforms.hera_changes import change_behind
 
 W = "from hera.workflows import *\nfrom hera.workflows import models as m\n"
 
@@ -124,7 +124,7 @@ def test_one_sentence_and_no_traceback(tmp_path, monkeypatch, words):
 
 
 def test_pydantics_count_is_no_sentence():
-    from hera_utils.settings.excepthook import first_words
+    from hera_utils.excepthook import first_words
 
     error = raised(W + "m.Backoff(factor=object())")
     assert str(error).startswith("3 validation errors") or str(error)[0].isdigit()

@@ -1,0 +1,123 @@
+"""Hera's exceptions as sentences: what a server answered to Hera, that none did, or that Hera has dropped what the script calls.
+
+Hera raises what a server answers with the sentence at the end of sixty lines. `hera-utils run script.py` and the last hook of
+`python script.py` (excepthook.py) both ask here, so that one answer is one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+from urllib.parse import urlsplit
+
+from hera_utils.argo.faults import platform_fault
+from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
+from hera_utils.platforms.hera_changes import change_behind
+from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden, reason_of, says_nothing
+
+_SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
+
+
+def explained(error: BaseException) -> HeraUtilsError | None:
+    """What Hera's error means, after the line of the script that it is about; None for every error that is the script's own."""
+    sentence = _sentence(error)
+    if sentence is not None:
+        sentence.message = line_of_the_script(error.__traceback__) + sentence.message
+    return sentence
+
+
+def _sentence(error: BaseException) -> HeraUtilsError | None:
+    kinds = [(kind.__module__, kind.__name__) for kind in type(error).__mro__]
+    if any(module.startswith("hera.exceptions") for module, _ in kinds):
+        return _server_said(error)
+    if _is_of_requests(kinds) and _is_under_hera(error.__traceback__):
+        return _unreachable(error)
+    if any(module.startswith(("pydantic", "requests.exceptions")) for module, _ in kinds) and _was_read_by_hera(error):
+        return AccessError(
+            "the server that the script asks answers, but not as an Argo server does",
+            fix="check the address, its port and its base path (hera-utils doctor)",
+        )
+    if change := change_behind(error):
+        return SettingsError(change.sentence(), fix=change.instead)
+    return None
+
+
+def _server_said(error: BaseException) -> HeraUtilsError:
+    """Hera's errors hold what the Argo server answered."""
+    _, marked, message = str(error).partition("with message: ")
+    message = message.strip("`") if marked else str(error)
+    kind = type(error).__name__
+    if kind == "Unauthorized":
+        return AccessError("the Argo server refuses the token", fix="check ARGO_TOKEN or --argo_token")
+    if kind == "Forbidden":
+        return forbidden(message)
+    if kind == "InternalServerError" and says_nothing(message):
+        return AccessError(f"the Argo server failed: {message}", fix=SERVER_FAILED)
+    if (fault := platform_fault(message)) is not None:
+        return fault
+    if message.startswith("namespaces ") and message.endswith(" not found"):
+        return ResourceError(
+            f"the Argo server refuses the workflow: {message}",
+            fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
+        )
+    fix = "correct it in the script"
+    if message.endswith(" already exists"):
+        fix = (
+            "give it another name (or a generate_name), call update() instead of create(), or delete the old one first"
+        )
+    return InvalidWorkflow(f"the Argo server refuses the workflow: {message}", fix=fix)
+
+
+def _unreachable(error: BaseException) -> HeraUtilsError:
+    parts = urlsplit(str(getattr(getattr(error, "request", None), "url", None) or ""))
+    address = f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    return AccessError(
+        f"no Argo server answers{address} ({reason_of(error)})",
+        fix="start it or correct the address, then run the script again; hera-utils settings says where it goes",
+    )
+
+
+def _is_of_requests(kinds: list[tuple[str, str]]) -> bool:
+    return any(
+        module.startswith("requests.exceptions") and name in ("ConnectionError", "Timeout") for module, name in kinds
+    )
+
+
+# --- where it arose ------------------------------------------------------------------------------------------------------
+
+
+def line_of_the_script(trace: TracebackType | None) -> str:
+    """`script.py, line 12: ` of the outermost line that is the user's own; "" when there is none."""
+    for frame, line in _frames(trace):
+        if frame.f_code.co_filename.startswith("<frozen ") or _room(frame) == "hera_utils":
+            continue  # `python -m` begins in Python's own runpy, hera-utils run in ours
+        return "" if _room(frame) == "hera" else place_of(frame, line)
+    return ""
+
+
+def place_of(frame: FrameType, line: int) -> str:
+    """`script.py, line 12: `, below the working directory without it."""
+    file = Path(frame.f_code.co_filename)
+    return f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}, line {line}: "
+
+
+def _is_under_hera(trace: TracebackType | None) -> bool:
+    return any(_room(frame) == "hera" for frame, _ in _frames(trace))
+
+
+def _was_read_by_hera(error: BaseException) -> bool:
+    """Whether it arose where Hera reads what a server answered: no data of the script's."""
+    files = (Path(frame.f_code.co_filename).as_posix() for frame, _ in _frames(error.__traceback__))
+    return any(file.endswith(_SERVICES) for file in files)
+
+
+def _room(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+    """(frame, line) from the outermost on."""
+    while trace is not None:
+        yield trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
