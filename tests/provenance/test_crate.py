@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 from hera_utils.provenance import rerun
-from hera_utils.provenance.crate import Around, submittable, write_crate
+from hera_utils.provenance.crate import CrateContext, submittable, write_crate
 from hera_utils.provenance.git import without_credentials
 from hera_utils.provenance.manifest import KnownFile
 from hera_utils.provenance.modules import sources_of
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
+from hera_utils.runs.whole_run import WholeRun
 
 HERE = Path(__file__).parent
 # Its pins (rich 13) fit no environment but its own. The package rocrate in it ships the JSON-LD context that the crates name.
@@ -107,12 +108,12 @@ def swept(name="wf", phase="Succeeded"):
 
 def around(**more):
     known = (KnownFile("data/in put.csv", 3, "b" * 64, False), KnownFile("out/1.json", 5, "c" * 64, True))
-    return Around(argo="v4.1.2", secrets=(TOKEN,), known=known, **more)
+    return CrateContext(argo="v4.1.2", secrets=(TOKEN,), known=known, **more)
 
 
 def written(tmp_path, given):
     folder = tmp_path / "runs" / "wf"
-    write_crate(given, given.results(), folder, around())
+    write_crate(given, Results.of_run(given), folder, around())
     return folder
 
 
@@ -177,9 +178,9 @@ def test_no_program_that_a_workflow_names_is_run_for_a_server_of_many(script, tm
     document = swept()
     document["metadata"]["annotations"] = {"hera-utils/python": str(program)}
     run = whole(script, document)
-    write_crate(run, run.results(), tmp_path / "theirs", around(local=False))
+    write_crate(run, Results.of_run(run), tmp_path / "theirs", around(local=False))
     assert not (tmp_path / "ran").exists()
-    write_crate(run, run.results(), tmp_path / "ours", around())
+    write_crate(run, Results.of_run(run), tmp_path / "ours", around())
     assert (tmp_path / "ran").exists()
 
 

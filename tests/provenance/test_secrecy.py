@@ -10,7 +10,7 @@ from test_crate import COMMON, KEY, TOKEN
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.report.markdown import markdown
 from hera_utils.report.page_html import page
-from hera_utils.report.run_folder import told
+from hera_utils.report.run_folder import render_report
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import (
     is_secret,
@@ -20,7 +20,7 @@ from hera_utils.results.secrecy import (
     secrets_of,
     without_secrets,
 )
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.whole_run import WholeRun
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_report_masks_what_a_task_said_and_nothing_else(form, monkeypatch):
     monkeypatch.setenv("PWD", "/home/me/study")
     document, results = failing(f"{TOKEN} {KEY}")
     whole = WholeRun("w", "default", (document,), facts={"script": "/home/me/study/experiment.py"})
-    text = told(Client(), whole, results, (), form)
+    text = render_report(Client(), whole, results, (), form)
     assert TOKEN not in text
     assert KEY not in text
     assert "Failed" in text
@@ -94,7 +94,7 @@ def test_a_report_masks_what_a_task_said_and_nothing_else(form, monkeypatch):
 def test_a_report_of_which_a_result_is_a_secret_is_refused(form, value):
     document = sweep([({"a": "1"}, "Succeeded", {"said": value})])
     with pytest.raises(ResourceError, match="the report of w would hold a secret"):
-        told(Client(), WholeRun("w", "default", (document,)), Results.of([document]), (value,), form)
+        render_report(Client(), WholeRun("w", "default", (document,)), Results.of([document]), (value,), form)
 
 
 def test_a_key_as_plain_text_is_refused_and_what_is_swept_over_is_none():

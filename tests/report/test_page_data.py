@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from hera_utils.report.graph import graph
 from hera_utils.report.markdown import markdown
-from hera_utils.report.page_data import MOST_FAILURES, story
+from hera_utils.report.page_data import MOST_FAILURES, page_data
 from hera_utils.report.page_html import page, page_of
 from hera_utils.report.plots import chosen
 from hera_utils.results.results import Results
-from hera_utils.results.whole_run import WholeRun
 from hera_utils.runs.record import PointRow
+from hera_utils.runs.whole_run import WholeRun
 
 EVIL = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
 
 def told(*nodes, phase="Succeeded", **facts):
     whole = WholeRun("wf", "default", (run(*nodes, phase=phase),), facts=facts)
-    return whole, whole.results()
+    return whole, Results.of_run(whole)
 
 
 def pictures(values, outputs=None):
@@ -106,7 +106,7 @@ def test_many_boxes_become_one_a_template_and_workflows_share_them():
 
 def test_failures_are_told_and_bounded():
     whole, results = told(*(pod(f"wf.c({n}:x)", "Failed", message="boom") for n in range(150)), phase="Failed")
-    found = story(whole, results)
+    found = page_data(whole, results)
     assert (found["phase"], len(found["failures"])) == ("Failed", MOST_FAILURES)
     assert found["left_out"] == ["the first 100 of 150 failures are told"]
 
@@ -127,7 +127,7 @@ def test_no_text_of_a_run_can_leave_its_place(text):
 def test_the_page_needs_nothing_else_and_is_the_same_twice():
     whole, results = told(pod("wf.a", inputs={"x": EVIL}, outputs={"{{style}}": "{{script}}"}, message=EVIL))
     html = page(whole, results)
-    assert html == page_of(story(whole, results))
+    assert html == page_of(page_data(whole, results))
     assert "<script>document.title" not in html
     for reference in ('src="', 'href="http', "@import", "url(h", "fetch(", "XMLHttpRequest", "eval(", "innerHTML"):
         assert reference not in html, reference
@@ -138,7 +138,7 @@ def test_the_page_needs_nothing_else_and_is_the_same_twice():
 
 def test_numbers_that_json_has_not_go_as_texts():
     whole, results = told(pod("wf.a", outputs={"y": "nan"}), pod("wf.b", outputs={"y": "-inf"}))
-    json.dumps(story(whole, results), allow_nan=False)
+    json.dumps(page_data(whole, results), allow_nan=False)
 
 
 def test_markdown_for_an_appendix():
@@ -181,12 +181,12 @@ def test_of_earlier_runs_only_the_points_that_were_taken_over():
         PointRow("p2", 1, "2", {"y": 2}, "now", tasks=(("collect-0", None),)),
     )
     whole = WholeRun("now", "default", (now, past), points=points, earlier=frozenset({"past"}))
-    results = whole.results()
+    results = Results.of_run(whole)
     assert [(one.status, dict(one.outputs), one.run) for one in results.points] == [
         ("Succeeded", {"n": "1"}, "past"),
         ("Succeeded", {"n": "2"}, ""),
     ]
-    told = story(whole, results)
+    told = page_data(whole, results)
     assert (told["phase"], told["counts"], told["ended"] - told["begun"]) == ("Succeeded", {"Succeeded": 2}, 9)
 
 

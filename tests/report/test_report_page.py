@@ -10,8 +10,9 @@ from browser import chromium
 from documents import pod, run, sweep
 
 from hera_utils.report.page_html import page
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
+from hera_utils.runs.whole_run import WholeRun
 
 EVIL = "</script><img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 NOTING = (
@@ -34,7 +35,7 @@ def shown(tab, tmp_path, request):
 
     def show(whole, results=None, *, width=1280, height=900, dark=False):
         path = tmp_path / "report.html"
-        path.write_text(page(whole, results or whole.results(), [("platform", "local")]), encoding="utf-8")
+        path.write_text(page(whole, results or Results.of_run(whole), [("platform", "local")]), encoding="utf-8")
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         tab("Emulation.setEmulatedMedia", features=scheme)
         tab("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
@@ -132,7 +133,7 @@ def test_a_small_run(shown, tab):
 def test_nothing_of_a_run_is_read_as_html(shown, tab):
     nodes = [pod(f"wf.{EVIL}{n}", "Failed", {EVIL: f"{EVIL}{n}"}, {EVIL: EVIL}, message=EVIL) for n in range(3)]
     whole = WholeRun(EVIL, EVIL, (run(*nodes, phase="Failed"),), facts={"experiment": EVIL})
-    results = whole.results()
+    results = Results.of_run(whole)
     shown(whole, results.with_logs({row.node_id: [EVIL] for row in results}))
     assert tab.run("document.title").startswith("</script>")
     assert tab.run("document.querySelectorAll('img, b:not(.tile b)').length") == 0

@@ -19,7 +19,7 @@ def test_points_are_matched_by_their_values():
         swept({"2": ("Succeeded", "25"), "1": ("Succeeded", "10"), "4": ("Failed", None)}, "two"),
     )
     assert (found.what, found.same, found.equal) == ("points", 1, False)
-    assert [(one.title, [(c.name, c.before, c.after, c.difference) for c in one.changes]) for one in found.changed] == [
+    assert [(one.title, [(c.name, c.before, c.after, c.amount) for c in one.changes]) for one in found.changed] == [
         ("y=2", [("n", "20", "25", 5.0)])
     ]
     assert (found.only_first, found.only_second) == (("y=3",), ("y=4",))

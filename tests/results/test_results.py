@@ -32,16 +32,17 @@ def test_the_sheet_shows_the_inputs_that_differ():
         pod("wf.c(0:x)", inputs={"borough": "x", "city": "Lyon"}, outputs={"triangles": "12"}),
         pod("wf.c(1:y)", inputs={"borough": "y", "city": "Lyon"}, outputs={"triangles": "34"}),
     )
-    (sheet,) = sheets(found)
+    (sheet,) = sheets(found.points, found.tasks)
     assert sheet.header == ("borough", "triangles", "status", "seconds", "attempts")
     assert sheet.lines == (("x", "12", "Succeeded", "3", "1"), ("y", "34", "Succeeded", "3", "1"))
     assert sheet.numeric == (False, True, False, True, True)
-    (wide,) = sheets(found, wide=True)
+    (wide,) = sheets(found.points, found.tasks, wide=True)
     assert {"task", "city", "started"} < set(wide.header)
 
 
 def test_tasks_that_no_input_tells_apart_are_named():
-    (sheet,) = sheets(results(pod("wf.a"), pod("wf.b")))
+    two = results(pod("wf.a"), pod("wf.b"))
+    (sheet,) = sheets(two.points, two.tasks)
     assert [line[0] for line in sheet.lines] == ["a", "b"]
 
 
@@ -107,14 +108,14 @@ def test_a_row_a_point():
     header, *lines = csv.reader(io.StringIO(found.to_csv()))
     assert header[:4] == ["point", "vintage", "size", "mean"]
     assert lines[2][:4] == ["p2", "2015", "1", ""]
-    (sheet,) = sheets(found)
+    (sheet,) = sheets(found.points, found.tasks)
     assert sheet.lines[0] == ("2009", "1", "1.5", "Succeeded", "3", "1")
 
 
 def test_a_task_that_belongs_to_no_point_stands_apart():
     document = run(pod("wf.stage"), pod("wf.collect-1", inputs={"year": "1"}))
     found = Results.of([document], points({"year": 1}))
-    assert [sheet.title for sheet in sheets(found)] == ["points", "collect"]
+    assert [sheet.title for sheet in sheets(found.points, found.tasks)] == ["points", "collect"]
     assert len(found.points[0].tasks) == 1
 
 
@@ -163,15 +164,15 @@ def test_outputs_of_one_name_are_told_apart_by_their_template():
 
 def test_failures_are_told_with_their_last_lines():
     found = results(pod("wf.a", "Failed", message="exit 3", inputs={"n": "1"})).with_logs({"id-wf.a": ["boom"]})
-    assert failure_lines(found) == ["✘ a (n=1): exit 3", "    boom"]
+    assert failure_lines(found.failures) == ["✘ a (n=1): exit 3", "    boom"]
     assert json.loads(found.to_json())[0]["log"] == ["boom"]
 
 
 def test_nothing_that_a_task_wrote_steers_the_terminal():
     found = results(pod("wf.a", "Failed", message="\x1b[2Jgone", outputs={"x": "\x1b]0;owned\x07"}))
-    (sheet,) = sheets(found)
+    (sheet,) = sheets(found.points, found.tasks)
     assert "\x1b" not in repr(sheet.lines).replace("\\x1b", "\x1b")
-    assert "\x1b" not in "".join(failure_lines(found.with_logs({"id-wf.a": ["\x1b[31mred"]})))
+    assert "\x1b" not in "".join(failure_lines(found.with_logs({"id-wf.a": ["\x1b[31mred"]}).failures))
     assert "\x1b" in found.to_csv()  # a file has every value as it is
 
 
@@ -235,7 +236,7 @@ def test_ten_thousand_rows_are_fast():
     found = Results.of([document], known)
     assert len(found.to_csv().splitlines()) == count + 1
     assert len(json.loads(found.to_json())) == count
-    sheets(found)
+    sheets(found.points, found.tasks)
     took = time.process_time() - began
     assert found.points[-1].values == {"a": 99, "b": 99}
     assert took < 5

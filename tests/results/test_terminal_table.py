@@ -2,7 +2,7 @@
 
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
-from hera_utils.results.task_results import Row
+from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import failure_lines
 from hera_utils.runs.outcome import Failure, Outcome
 from hera_utils.runs.summary import lines
@@ -11,12 +11,14 @@ LOG = ("Traceback (most recent call last):", "ValueError: beta too large")
 
 
 def row(number, log=LOG, status="Failed"):
-    return Row(f"t-{number}", "t", {"a": str(number)}, {"m": "0.5"}, status, 1.25, 1, message="exit code 1", log=log)
+    return TaskResult(
+        f"t-{number}", "t", {"a": str(number)}, {"m": "0.5"}, status, 1.25, 1, message="exit code 1", log=log
+    )
 
 
 def test_equal_failures_are_told_once():
     results = Results((*(row(number) for number in range(8)), row(9, ("KeyError: 'x'",))), name="run")
-    said = failure_lines(results)
+    said = failure_lines(results.failures)
     assert said.count("    ValueError: beta too large") == 1
     assert "  and 7 more the same way: t-1, t-2, t-3, t-4, t-5, …" in said
     assert "    KeyError: 'x'" in said

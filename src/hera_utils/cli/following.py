@@ -57,7 +57,7 @@ class Followed:
     @property
     def folder(self) -> Path | None:
         """Of the run's record, where this machine has it."""
-        from hera_utils.results.whole_run import record_folder
+        from hera_utils.runs.whole_run import record_folder
 
         return record_folder(self.name, self.runs, self.workflows)
 

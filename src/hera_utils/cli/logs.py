@@ -132,14 +132,15 @@ def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[
 
 def _taken_over(run: Followed, task: str) -> Iterator[tuple[str, list[str | None], dict[str, str]]]:
     """The pods of a task in the workflows of earlier runs, whose points the run has taken over."""
-    from hera_utils.results.whole_run import gathered
+    from hera_utils.results.results import Results
+    from hera_utils.runs.whole_run import load_run
 
     folder = run.folder
     if folder is None:
         return
-    whole = gathered(run.client, folder.name, [folder.parent])
+    whole = load_run(run.client, folder.name, [folder.parent])
     for workflow in sorted(whole.earlier):
-        names = {row.pod: row.task for row in whole.results() if row.workflow == workflow and row.pod}
+        names = {row.pod: row.task for row in Results.of_run(whole) if row.workflow == workflow and row.pod}
         try:
             yield workflow, pods_of(task, names, workflow), names
         except ResourceError:

@@ -115,8 +115,8 @@ def _together(run: str, found: Sequence[Json]) -> Json:
 def _remaining(run: str, found: Sequence[Json]) -> Remaining:
     """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
     from hera_utils.cli.whole_runs import runs_folders
-    from hera_utils.results.whole_run import record_folder
     from hera_utils.runs.remaining import remaining
+    from hera_utils.runs.whole_run import record_folder
 
     by_annotations = remaining(found, None, time.time())
     if not by_annotations.what:

@@ -41,9 +41,9 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     with reached_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
-        if reached.run.gone and (crate or not target) and path.exists():
+        if reached.run.deleted and (crate or not target) and path.exists():
             raise ResourceError(
-                f"{reached.run.gone} of the workflows of {reached.run.name} are deleted: less could be told now than {path} does",
+                f"{reached.run.deleted} of the workflows of {reached.run.name} are deleted: less could be told now than {path} does",
                 fix="write it elsewhere nevertheless: -o FILE",
             )
         text = _text(reached, kind)
@@ -62,14 +62,14 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
 def _text(reached: Reached, kind: str) -> str:
     from hera_utils.report.markdown import markdown
     from hera_utils.report.page_html import page
-    from hera_utils.report.run_folder import told
+    from hera_utils.report.run_folder import render_report
 
     form = page if kind == "html" else markdown
-    return told(reached.client, reached.run, reached.results(logs=True), reached.context.secrets(), form)
+    return render_report(reached.client, reached.run, reached.results(logs=True), reached.context.secrets(), form)
 
 
 def _crate(reached: Reached, folder: Path) -> Path:
     from hera_utils.provenance.crate import write_crate
-    from hera_utils.report.run_folder import around
+    from hera_utils.report.run_folder import crate_context
 
-    return write_crate(reached.run, reached.results(), folder, around(reached.client, reached.context.secrets()))
+    return write_crate(reached.run, reached.results(), folder, crate_context(reached.client, reached.context.secrets()))

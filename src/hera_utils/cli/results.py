@@ -13,7 +13,7 @@ from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.results.results import Results
-    from hera_utils.results.whole_run import WholeRun
+    from hera_utils.runs.whole_run import WholeRun
 
 _FORMATS = ("text", "table", "csv", "json", "parquet")
 _SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "text"}
@@ -50,7 +50,6 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     wrote. As csv, json and parquet every task and every value is there, unabridged, numbers as numbers.
     """
     from hera_utils.cli.whole_runs import reached_run
-    from hera_utils.results import formats
 
     output = output or _format_of(to)
     with reached_run(name) as run:
@@ -59,9 +58,9 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     if output == "parquet":
         _parquet(found, by, to)
     elif output == "csv":
-        _out(formats.csv_text(found.table(by)), to)
+        _out(found.to_csv(by=by), to)
     elif output == "json":
-        _out(formats.json_text(found, by), to)
+        _out(found.to_json(by=by), to)
     else:
         _out(_text(found, by, wide=wide), to)
     return 0
@@ -105,10 +104,10 @@ def _tell_gone(run: WholeRun) -> None:
     """What is deleted gives nothing any more; the run wrote it down when it ended."""
     from hera_utils.cli.terminal import note
 
-    if run.gone and run.folder is not None:
+    if run.deleted and run.folder is not None:
         there = run.folder / "results.csv"
         kept = f"; what they gave is in {there}" if there.is_file() else ""
-        note(f"hera-utils: {run.gone} of the workflows of {run.name} are deleted{kept}")
+        note(f"hera-utils: {run.deleted} of the workflows of {run.name} are deleted{kept}")
 
 
 def _format_of(to: Path | None) -> str:
@@ -144,12 +143,12 @@ def _text(found: Results, by: str | None, *, wide: bool) -> str:
 
     lines: list[str] = []
     fit = not wide and width() is not None
-    for number, sheet in enumerate(sheets(found, by=by, wide=wide, exact=not fit)):
+    for number, sheet in enumerate(sheets(found.points, found.tasks, by=by, wide=wide, exact=not fit)):
         table = Table(
             sheet.header, sheet.lines, sheet.numeric, first_to_go=("artifacts", "attempts", "task", "seconds")
         )
         lines += ([""] if number else []) + [sheet.title, *table_lines(table, fit=fit, all_of_them="--wide, or -o csv")]
-    failed = failure_lines(found, mark=symbols().failed)
+    failed = failure_lines(found.failures, mark=symbols().failed)
     return "\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.results.results import Results
-    from hera_utils.results.whole_run import WholeRun
+    from hera_utils.runs.whole_run import WholeRun
     from hera_utils.settings.resolve import CLIContext
 
 
@@ -24,7 +24,11 @@ class Reached:
     context: CLIContext
 
     def results(self, *, logs: bool = False) -> Results:
-        return self.run.results_with_logs(self.client) if logs else self.run.results()
+        from hera_utils.results.last_lines import with_last_lines
+        from hera_utils.results.results import Results
+
+        results = Results.of_run(self.run)
+        return with_last_lines(self.client, results) if logs else results
 
 
 def runs_folders() -> list[Path]:
@@ -40,7 +44,7 @@ def reached_run(name: str) -> Iterator[Reached]:
     """The run that NAME means: a run's or a workflow's name, @latest, or the folder of a record."""
     from hera_utils.cli import options
     from hera_utils.cli.runs import reached, run_name
-    from hera_utils.results.whole_run import gathered
+    from hera_utils.runs.whole_run import load_run
 
     context = options.context()
     runs = runs_folders()
@@ -48,7 +52,7 @@ def reached_run(name: str) -> Iterator[Reached]:
     if given.parent != Path() and (given / "run.json").is_file():
         runs, name = [given.resolve().parent], given.resolve().name
     with reached(context) as client:
-        yield Reached(gathered(client, _whole(client, run_name(client, name), name), runs), client, context)
+        yield Reached(load_run(client, _whole(client, run_name(client, name), name), runs), client, context)
 
 
 def _whole(client: ArgoClient, found: str, given: str) -> str:

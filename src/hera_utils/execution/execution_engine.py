@@ -239,13 +239,13 @@ class ExecutionEngine:
         """Report, results and manifest, beside the record."""
         from hera_utils.execution.checksums import checksums
         from hera_utils.platforms.manifests import secret_values
-        from hera_utils.report.run_folder import keep
+        from hera_utils.report.run_folder import write_run_folder
 
         if run.record is None:
             return
         points = found.plan.definition.inputs.points
         known = (*self.context.secrets(), *secret_values(found.plan.environment))
-        left_out = keep(found.client, run.record, known, lambda: checksums(found.files, points))
+        left_out = write_run_folder(found.client, run.record, known, lambda: checksums(found.files, points))
         if left_out:
             self.told.lines([left_out])
 

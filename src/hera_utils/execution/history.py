@@ -70,7 +70,7 @@ def earlier(runs: Path, facts: Json) -> Earlier:
             workflows = record.workflows()
             if workflows and not found.ended:
                 found.ended = {row.print: row.phase == "Succeeded" for row in workflows if row.print} or {"": True}
-            for point, status, printed, workflow, run, tasks in record.standing():
+            for point, status, printed, workflow, run, tasks in record.point_states():
                 if status and point not in found.points:
                     found.points[point] = Past(status, printed, folder, run or record.name, workflow, tasks)
     return found

@@ -13,10 +13,10 @@ from hera_utils.execution.dispatcher import Campaign
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.artifacts import download_run
 from hera_utils.results.results import Results
-from hera_utils.results.task_results import Row
-from hera_utils.results.whole_run import gathered
+from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.outcome import Outcome, outcome
 from hera_utils.runs.record import DONE
+from hera_utils.runs.whole_run import load_run
 
 if TYPE_CHECKING:
     from hera_utils.platforms.downloads import Saved
@@ -74,7 +74,7 @@ class Run:
             raise ResourceError(f"nothing is known of where {self.name} ran", fix="hera-utils cp artifact:RUN FOLDER")
         return self.bring(Path(folder), task, artifact)
 
-    def tasks(self, name: str) -> list[Row]:
+    def tasks(self, name: str) -> list[TaskResult]:
         """Every task of that name, or that ran the template of that name: each item of a fan-out."""
         last = [row for row in self.results if row.task.rpartition(".")[2].split("(")[0] == name]
         return last or [row for row in self.results if row.template == name]
@@ -84,7 +84,7 @@ class Run:
 
         return html_of_run(self)
 
-    def __getitem__(self, name: str) -> Row:
+    def __getitem__(self, name: str) -> TaskResult:
         """The one task of that name; KeyError when there is none, or several (then `tasks(name)` has them)."""
         found = self.tasks(name)
         if len(found) != 1:
@@ -110,12 +110,12 @@ def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str
         if alone:
             return Results.of([last], points, name=record.name)
         with ArgoClient(connection) as fresh:
-            return gathered(fresh, folder.name, [folder.parent]).results()
+            return Results.of_run(load_run(fresh, folder.name, [folder.parent]))
 
     def bring(target: Path, task: str, artifact: str) -> list[Saved]:
         with ArgoClient(connection) as fresh:
             fresh.namespace = namespace
-            whole = gathered(fresh, folder.name, [folder.parent])
+            whole = load_run(fresh, folder.name, [folder.parent])
             return download_run(fresh, whole, target, task=task, artifact=artifact)
 
     return Run(

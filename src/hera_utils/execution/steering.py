@@ -12,9 +12,10 @@ from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.history import identity
 from hera_utils.execution.run import Run
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.results.whole_run import WholeRun, gathered
+from hera_utils.results.results import Results
 from hera_utils.runs.outcome import outcome
 from hera_utils.runs.record import DONE, RunRecord, records
+from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -40,7 +41,7 @@ def newest(runs: Path, identity_of: Json | None = None) -> str:
 
 def standing_run(client: ArgoClient, runs: Path, name: str = "", *, identity_of: Json | None = None) -> Run:
     """A run as it stands: its record, and those of its workflows that the platform still has."""
-    found = gathered(client, name or newest(runs, identity_of), [runs])
+    found = load_run(client, name or newest(runs, identity_of), [runs])
     return _run(client, found)
 
 
@@ -59,13 +60,13 @@ def _run(client: ArgoClient, found: WholeRun) -> Run:
         undone=undone,
         record=found.folder,
         stated=replace(outcome(last), name=found.name, phase=phase, failures=failures),
-        fetch=found.results,
+        fetch=lambda: Results.of_run(found),
     )
 
 
 def stop_run(client: ArgoClient, runs: Path, name: str = "") -> list[str]:
     """Stop what goes on of a run; the names of the workflows that were told so."""
-    found = gathered(client, name or newest(runs), [runs])
+    found = load_run(client, name or newest(runs), [runs])
     stopped = []
     for document in found.documents:
         if outcome(document).phase not in COMPLETED:

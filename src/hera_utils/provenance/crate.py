@@ -24,12 +24,12 @@ from hera_utils.errors import ResourceError
 from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
 from hera_utils.provenance.git import Commit, commit_of
-from hera_utils.provenance.manifest import CrateFile, Execution, KnownFile, Told
+from hera_utils.provenance.manifest import CrateFile, Execution, KnownFile, ManifestContent
 from hera_utils.provenance.modules import sources_of
 from hera_utils.provenance.python import python_environment
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.whole_run import WholeRun
 from hera_utils.settings.secret import Secret
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ _ALREADY_THERE = {
 
 
 @dataclass(frozen=True)
-class Around:
+class CrateContext:
     """What is known besides the run's workflows and record. argo: the server's version. local: whether it was this machine. secrets:
     values that must not stand in it. known: the checksums of files outside the crate.
     """
@@ -63,14 +63,14 @@ class Around:
     known: tuple[KnownFile, ...] = ()
 
 
-def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | None = None) -> Path:
+def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext | None = None) -> Path:
     """Write the crate into a folder; gives the manifest's path. ResourceError when it cannot be written, or would hold a secret."""
-    around = around or Around()
+    context = context or CrateContext()
     refuse_secret_literals(run.documents)
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
     # of a server that others use too, what a workflow names is not run here: it may be anybody's program
-    python = python_environment(_interpreter(run.documents) if around.local else "")
+    python = python_environment(_interpreter(run.documents) if context.local else "")
     contents: dict[str, tuple[str, str, str]] = {}  # path → (text, what it is, role)
     for document in run.documents:
         name = str(document["metadata"]["name"])
@@ -80,8 +80,8 @@ def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | 
             f"The workflow {name}, as it can be submitted again",
             "workflow",
         )
-    for path, content in (sources_of(script) if script else {}).items():
-        contents[f"script/{path}"] = (content.decode("utf-8", "surrogateescape"), f"{path} of the experiment", "source")
+    for path, source in (sources_of(script) if script else {}).items():
+        contents[f"script/{path}"] = (source.decode("utf-8", "surrogateescape"), f"{path} of the experiment", "source")
     packages = "".join(f"{name}=={number}\n" for name, number in python.packages.items())
     contents["requirements.txt"] = (packages, "The packages of the Python that ran the script", "environment")
     if results.points:
@@ -93,13 +93,15 @@ def write_crate(run: WholeRun, results: Results, folder: Path, around: Around | 
     by_task = "tasks.csv" if results.points else "results.csv"
     contents[by_task] = (results.to_csv(by="tasks"), "A row a task: inputs, outputs, how it went", "results")
     for path, (text, _, _) in contents.items():
-        refuse_secrets(f"{path} of the manifest", text, around.secrets)
+        refuse_secrets(f"{path} of the manifest", text, context.secrets)
     files = [_put(folder, path, text, about, role) for path, (text, about, role) in contents.items()]
     files += _there_already(folder)
-    told = _told(run, results, files, script, folder)
-    told = _with_surroundings(told, python.version, python.system, around, commit_of(script.parent) if script else None)
-    text = json.dumps(manifest.metadata(told), indent=1, ensure_ascii=False)
-    refuse_secrets("the manifest", text, around.secrets)
+    content = _content(run, results, files, script, folder)
+    content = _with_provenance(
+        content, python.version, python.system, context, commit_of(script.parent) if script else None
+    )
+    text = json.dumps(manifest.metadata(content), indent=1, ensure_ascii=False)
+    refuse_secrets("the manifest", text, context.secrets)
     _put(folder, manifest.NAME, text + "\n", "", "")
     return folder / manifest.NAME
 
@@ -148,7 +150,9 @@ def images_of(documents: Iterable[Json]) -> list[str]:
     return list(found)
 
 
-def _told(run: WholeRun, results: Results, files: list[CrateFile], script: Path | None, folder: Path) -> Told:
+def _content(
+    run: WholeRun, results: Results, files: list[CrateFile], script: Path | None, folder: Path
+) -> ManifestContent:
     executions = []
     for document in run.documents:
         status, name = document.get("status") or {}, str(document["metadata"]["name"])
@@ -169,7 +173,7 @@ def _told(run: WholeRun, results: Results, files: list[CrateFile], script: Path 
         for name, amount in row.usage.items():
             usage[name] = usage.get(name, 0) + amount
     source = f"script/{script.name}" if script else ""
-    return Told(
+    return ManifestContent(
         run=run.name,
         experiment=run.experiment,
         phase=run.phase,
@@ -200,21 +204,23 @@ def _inputs(run: WholeRun) -> Json:
     return found
 
 
-def _with_surroundings(told: Told, python: str, system: str, around: Around, commit: Commit | None) -> Told:
+def _with_provenance(
+    content: ManifestContent, python: str, system: str, context: CrateContext, commit: Commit | None
+) -> ManifestContent:
     versions = {
         "Python": python,
         "Hera": version_of("hera"),
-        "Argo": around.argo,
+        "Argo": context.argo,
         "hera_utils": version_of("hera_utils"),
     }
-    facts = {"platform": "local" if around.local else "an Argo server", "system": system}
+    facts = {"platform": "local" if context.local else "an Argo server", "system": system}
     if commit is not None:
         facts |= {"commit": commit.commit, "branch": commit.branch, "repository": commit.remote}
         facts["changed files"] = str(commit.changed)
     return replace(
-        told,
+        content,
         agent=commit.author if commit is not None else "",
-        known=around.known,
+        known=context.known,
         versions={name: number for name, number in versions.items() if number},
         facts={name: text for name, text in facts.items() if text},
     )

@@ -76,12 +76,12 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Told:
-    """All that a manifest says.
+class ManifestContent:
+    """What a manifest says.
 
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the script's path relative to
     the crate, where it was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
-    facts: name → text, told as they are (commit, platform…). usage: resource → amount. agent: the name of who ran it.
+    facts: name → text, as they are (commit, platform…). usage: resource → amount. agent: the name of who ran it.
     known: files outside the crate, by their checksums.
     """
 
@@ -104,21 +104,21 @@ class Told:
     known: Sequence[KnownFile] = ()
 
 
-def metadata(told: Told) -> Json:
+def metadata(content: ManifestContent) -> Json:
     """The content of ro-crate-metadata.json."""
-    main = told.script or told.executions[0].path
+    main = content.script or content.executions[0].path
     root: Json = {
         "@id": "./",
         "@type": "Dataset",
-        "name": f"Run {told.run}" + (f" of {told.experiment}" if told.experiment else ""),
-        "description": _description(told),
-        "datePublished": told.published,
+        "name": f"Run {content.run}" + (f" of {content.experiment}" if content.experiment else ""),
+        "description": _description(content),
+        "datePublished": content.published,
         "license": _id("#license"),
-        **({"author": _id("#agent")} if told.agent else {}),
+        **({"author": _id("#agent")} if content.agent else {}),
         "conformsTo": _ids(PROFILES),
         "mainEntity": _id(main),
-        "hasPart": _ids(one.path for one in told.files),
-        "mentions": _ids(_actions(told)),
+        "hasPart": _ids(one.path for one in content.files),
+        "mentions": _ids(_actions(content)),
     }
     graph = [
         {
@@ -135,18 +135,18 @@ def metadata(told: Told) -> Json:
                 BIOSCHEMAS: ("Bioschemas ComputationalWorkflow", "1.0-RELEASE"),
             }.items()
         ),
-        *_files(told, main),
-        *_parameters(told),
-        *_runs(told, main),
-        *_software(told),
-        *_images(told.images),
+        *_files(content, main),
+        *_parameters(content),
+        *_runs(content, main),
+        *_software(content),
+        *_images(content.images),
         {
             "@id": "#license",
             "@type": "CreativeWork",
             "name": "No licence",
             "description": "No licence is given with this run; ask its author",
         },
-        *([{"@id": "#agent", "@type": "Person", "name": told.agent}] if told.agent else []),
+        *([{"@id": "#agent", "@type": "Person", "name": content.agent}] if content.agent else []),
     ]
     return {"@context": CONTEXT, "@graph": [_single(entity) for entity in graph]}
 
@@ -156,23 +156,29 @@ def _single(entity: Json) -> Json:
     return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in entity.items()}
 
 
-def _description(told: Told) -> str:
-    count = len(told.executions)
-    how = "succeeded" if told.phase == "Succeeded" else "did not succeed" if told.phase in _ENDED else "had not ended"
+def _description(content: ManifestContent) -> str:
+    count = len(content.executions)
+    how = (
+        "succeeded"
+        if content.phase == "Succeeded"
+        else "did not succeed"
+        if content.phase in _ENDED
+        else "had not ended"
+    )
     return (
         f"A run of {'one Argo workflow' if count == 1 else f'{count} Argo workflows'} that {how}: "
         "its code, inputs, results, software and timings."
     )
 
 
-def _actions(told: Told) -> list[str]:
-    parts = [f"#run-{one.name}" for one in told.executions] if len(told.executions) > 1 or told.script else []
+def _actions(content: ManifestContent) -> list[str]:
+    parts = [f"#run-{one.name}" for one in content.executions] if len(content.executions) > 1 or content.script else []
     return ["#run", *parts]
 
 
-def _files(told: Told, main: str) -> Iterable[Json]:
-    workflows = {one.path for one in told.executions}
-    for one in told.files:
+def _files(content: ManifestContent, main: str) -> Iterable[Json]:
+    workflows = {one.path for one in content.executions}
+    for one in content.files:
         entity: Json = {
             "@id": one.path,
             "@type": "File",
@@ -181,46 +187,46 @@ def _files(told: Told, main: str) -> Iterable[Json]:
             "contentSize": str(one.size),
             "sha256": one.sha256,
         }
-        if one.role == "results" and one.path in _outputs(told).values():
-            entity["exampleOfWork"] = _ids(f"#output-{_word(name)}" for name in _outputs(told))
+        if one.role == "results" and one.path in _outputs(content).values():
+            entity["exampleOfWork"] = _ids(f"#output-{_word(name)}" for name in _outputs(content))
         if one.path == main or one.path in workflows or one.role == "source":
-            entity["version"] = told.facts.get("commit") or one.sha256[:12]
+            entity["version"] = content.facts.get("commit") or one.sha256[:12]
             python = one.path not in workflows
             entity["@type"] = ["File", "SoftwareSourceCode"]
             entity["programmingLanguage"] = _id("#python" if python else "#argo")
             if one.path == main or one.path in workflows:
                 entity["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
         if one.path == main:
-            entity |= _of_main(told, main, workflows)
+            entity |= _of_main(content, main, workflows)
         yield entity
 
 
-def _of_main(told: Told, main: str, workflows: Iterable[str]) -> Json:
+def _of_main(content: ManifestContent, main: str, workflows: Iterable[str]) -> Json:
     made: Json = {
-        "description": f"What was run as {told.run}",
+        "description": f"What was run as {content.run}",
         "conformsTo": _id(BIOSCHEMAS),
-        "input": _ids(f"#input-{_word(name)}" for name in told.inputs),
-        "output": _ids(f"#output-{_word(name)}" for name in _outputs(told)),
-        "softwareRequirements": _ids(_software_ids(told)),
+        "input": _ids(f"#input-{_word(name)}" for name in content.inputs),
+        "output": _ids(f"#output-{_word(name)}" for name in _outputs(content)),
+        "softwareRequirements": _ids(_software_ids(content)),
     }
     parts = [
-        one.path for one in told.files if one.path != main and (one.role == "source" or one.path in set(workflows))
+        one.path for one in content.files if one.path != main and (one.role == "source" or one.path in set(workflows))
     ]
     if parts:
         made["hasPart"] = _ids(parts)
-    if told.facts.get("repository"):
-        made["codeRepository"] = told.facts["repository"]
+    if content.facts.get("repository"):
+        made["codeRepository"] = content.facts["repository"]
     return {name: value for name, value in made.items() if value != []}
 
 
-def _outputs(told: Told) -> dict[str, str]:
+def _outputs(content: ManifestContent) -> dict[str, str]:
     """Output parameters, and the table that holds them all: name → id of what exemplifies it."""
-    table = next((one.path for one in told.files if one.role == "results"), "")
-    return {**{name: table for name in told.outputs}, **({"results": table} if table else {})} if table else {}
+    table = next((one.path for one in content.files if one.role == "results"), "")
+    return {**{name: table for name in content.outputs}, **({"results": table} if table else {})} if table else {}
 
 
-def _parameters(told: Told) -> Iterable[Json]:
-    for name, value in told.inputs.items():
+def _parameters(content: ManifestContent) -> Iterable[Json]:
+    for name, value in content.inputs.items():
         listed = isinstance(value, list)
         yield {
             "@id": f"#input-{_word(name)}",
@@ -238,7 +244,7 @@ def _parameters(told: Told) -> Iterable[Json]:
             "value": [_plain(one) for one in value[:MOST_VALUES]] if listed else _plain(value),
             "exampleOfWork": _id(f"#input-{_word(name)}"),
         }
-    for name, example in _outputs(told).items():
+    for name, example in _outputs(content).items():
         yield {
             "@id": f"#output-{_word(name)}",
             "@type": "FormalParameter",
@@ -248,19 +254,19 @@ def _parameters(told: Told) -> Iterable[Json]:
         }
 
 
-def _runs(told: Told, main: str) -> Iterable[Json]:
-    own = [one for one in told.executions if not one.earlier]
+def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
+    own = [one for one in content.executions if not one.earlier]
     whole = Execution(
-        told.run,
+        content.run,
         main,
         min((one.started for one in own if one.started), default=""),
-        max((one.finished for one in own), default="") if told.phase in _ENDED else "",
-        told.phase,
+        max((one.finished for one in own), default="") if content.phase in _ENDED else "",
+        content.phase,
         next((one.message for one in own if one.message), ""),
     )
     facts = [
         {"@id": f"#fact-{_word(name)}", "@type": "PropertyValue", "name": name, "value": value}
-        for name, value in _told_facts(told).items()
+        for name, value in _facts(content).items()
     ]
     usage = [
         {
@@ -270,22 +276,22 @@ def _runs(told: Told, main: str) -> Iterable[Json]:
             "value": str(amount),
             "unitText": "s × request",
         }
-        for name, amount in told.usage.items()
+        for name, amount in content.usage.items()
     ]
-    results = _ids(one.path for one in told.files if one.role == "results")
-    agent = {"agent": _id("#agent")} if told.agent else {}
+    results = _ids(one.path for one in content.files if one.role == "results")
+    agent = {"agent": _id("#agent")} if content.agent else {}
     action = _action("#run", whole) | agent
-    read = [f"#file-{_word(one.path)}" for one in told.known if not one.written]
-    written = [f"#file-{_word(one.path)}" for one in told.known if one.written]
-    action["object"] = _ids([*(f"#value-{_word(name)}" for name in told.inputs), *read])
-    action["result"] = _ids([*(one.path for one in told.files if one.role in ("results", "report")), *written])
+    read = [f"#file-{_word(one.path)}" for one in content.known if not one.written]
+    written = [f"#file-{_word(one.path)}" for one in content.known if one.written]
+    action["object"] = _ids([*(f"#value-{_word(name)}" for name in content.inputs), *read])
+    action["result"] = _ids([*(one.path for one in content.files if one.role in ("results", "report")), *written])
     action["environment"] = _ids(one["@id"] for one in facts)
     action["resourceUsage"] = _ids(one["@id"] for one in usage)
-    action["containerImage"] = _ids(f"#image-{_word(image)}" for image in told.images)
+    action["containerImage"] = _ids(f"#image-{_word(image)}" for image in content.images)
     yield {name: value for name, value in action.items() if value != []}
     yield from facts
     yield from usage
-    for file in told.known:
+    for file in content.known:
         yield {
             "@id": f"#file-{_word(file.path)}",
             "@type": "PropertyValue",
@@ -294,16 +300,16 @@ def _runs(told: Told, main: str) -> Iterable[Json]:
             "propertyID": f"{TERMS}sha256",
             "value": file.sha256,
         }
-    for name, one in zip(_actions(told)[1:], told.executions, strict=False):
+    for name, one in zip(_actions(content)[1:], content.executions, strict=False):
         yield _action(name, one) | agent | ({"result": results} if results else {})
 
 
-def _told_facts(told: Told) -> dict[str, str]:
-    facts = dict(told.facts)
-    if told.origin:
-        facts["script"] = told.origin
-    if told.arguments is not None:
-        facts["arguments"] = json.dumps(list(told.arguments), ensure_ascii=False)
+def _facts(content: ManifestContent) -> dict[str, str]:
+    facts = dict(content.facts)
+    if content.origin:
+        facts["script"] = content.origin
+    if content.arguments is not None:
+        facts["arguments"] = json.dumps(list(content.arguments), ensure_ascii=False)
     return facts
 
 
@@ -325,7 +331,7 @@ def _action(name: str, one: Execution) -> Json:
     return action
 
 
-def _software(told: Told) -> Iterable[Json]:
+def _software(content: ManifestContent) -> Iterable[Json]:
     languages = {"#argo": ("Argo Workflows", ARGO, "Argo"), "#python": ("Python", PYTHON, "Python")}
     for name, (title, address, software) in languages.items():
         language: Json = {
@@ -335,10 +341,10 @@ def _software(told: Told) -> Iterable[Json]:
             "identifier": address,
             "url": address,
         }
-        if told.versions.get(software):
-            language["version"] = told.versions[software]
+        if content.versions.get(software):
+            language["version"] = content.versions[software]
         yield language
-    for software, version in told.versions.items():
+    for software, version in content.versions.items():
         yield {
             "@id": _home(software, version),
             "@type": "SoftwareApplication",
@@ -348,8 +354,8 @@ def _software(told: Told) -> Iterable[Json]:
         }
 
 
-def _software_ids(told: Told) -> list[str]:
-    return [_home(software, version) for software, version in told.versions.items()]
+def _software_ids(content: ManifestContent) -> list[str]:
+    return [_home(software, version) for software, version in content.versions.items()]
 
 
 def _home(software: str, version: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hera_utils.installed import version_of
 from hera_utils.provenance.crate import images_of
 from hera_utils.provenance.git import commit_of
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.whole_run import WholeRun
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient

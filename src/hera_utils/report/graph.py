@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.results.task_results import Row
+from hera_utils.results.task_results import TaskResult
 
 Json = dict[str, Any]
 Key = tuple[str, ...]
@@ -27,14 +27,16 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Graph:
+class RunGraph:
     """boxes, and edges between them by number: the second comes after the first."""
 
     boxes: tuple[Box, ...]
     edges: tuple[tuple[int, int], ...]
 
 
-def graph(documents: Iterable[Json], rows: Sequence[Row], *, most: int = MOST_BOXES, last: Iterable[str] = ()) -> Graph:
+def graph(
+    documents: Iterable[Json], rows: Sequence[TaskResult], *, most: int = MOST_BOXES, last: Iterable[str] = ()
+) -> RunGraph:
     """With more than `most` boxes, a box a template. last: workflows that come after all others. Linear in the nodes."""
     read = [_Nodes(document) for document in documents]
     owners = {nodes.workflow: nodes for nodes in read}
@@ -73,7 +75,7 @@ def _join(edges: dict[tuple[int, int], None], count: int, ends: set[int]) -> Non
                 edges[one, other] = None
 
 
-def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> Graph:
+def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> RunGraph:
     """Boxes that only their names tell apart, of a loop in the user's own Python, are one where they are many."""
     before: dict[int, list[int]] = {}
     after: dict[int, list[int]] = {}
@@ -96,7 +98,7 @@ def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> Graph:
             kept.append(boxes[number])
         if len(members) > MOST_ALIKE:
             kept[-1].title = template or kept[-1].title
-    return Graph(tuple(kept), tuple(dict.fromkeys((place[one], place[other]) for one, other in edges)))
+    return RunGraph(tuple(kept), tuple(dict.fromkeys((place[one], place[other]) for one, other in edges)))
 
 
 def _add(box: Box, other: Box) -> None:

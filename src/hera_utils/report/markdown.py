@@ -7,11 +7,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hera_utils.report.graph import graph
-from hera_utils.report.page_data import resources, story
+from hera_utils.report.page_data import page_data, resources
 from hera_utils.results.columns import Column
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import sheets
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ _MOST_BOXES = 30
 
 def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
     """At most MOST_ROWS rows a table; numbers as the tasks wrote them."""
-    told = story(run, results, facts)
+    told = page_data(run, results, facts)
     title = f"{told['experiment']}: run {run.name}" if told["experiment"] else f"Run {run.name}"
     parts = [f"# {_text(title)}", _summary(told)]
     if told["constants"]:
@@ -31,7 +31,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     swept = _swept(results)
     if swept:
         parts += ["## Inputs", _list(swept)]
-    for sheet in sheets(results):
+    for sheet in sheets(results.points, results.tasks):
         parts.append(f"## {'Results' if sheet.title == 'points' else f'Results of `{_code(sheet.title)}`'}")
         parts.append(_table(sheet.header, sheet.lines[:MOST_ROWS], sheet.numeric))
         if len(sheet.lines) > MOST_ROWS:

@@ -14,11 +14,11 @@ from hera_utils.argo.annotations import RAN
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.report.graph import graph
 from hera_utils.report.plots import axes_of, chosen
-from hera_utils.results.columns import Column, Table
+from hera_utils.results.columns import Column, ResultTable
 from hera_utils.results.results import Results
-from hera_utils.results.task_results import Row
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.outcome import outcome
+from hera_utils.runs.whole_run import WholeRun
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ MOST_FAILURES = 100
 _HIDDEN = ("started", "finished")
 
 
-def story(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> Json:
+def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> Json:
     """facts: what else is worth telling of the run, label and text."""
     begun, ended = span(run.own)
     phase = run.phase
@@ -73,7 +73,7 @@ def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
     return min(begun, default=None), max(ended, default=None)
 
 
-def resources(tasks: Sequence[Row]) -> list[Json]:
+def resources(tasks: Sequence[TaskResult]) -> list[Json]:
     """By template: how many tasks, how long, what they asked for over time (Argo's resourcesDuration)."""
     found: dict[str, Json] = {}
     for row in tasks:
@@ -121,11 +121,11 @@ def _workflow(document: Json, run: WholeRun) -> Json:
     }
 
 
-def _tables(results: Results) -> list[Table]:
+def _tables(results: Results) -> list[ResultTable]:
     return [results.point_table, results.task_table] if results.points else [results.task_table]
 
 
-def _table(table: Table, results: Results, begun: float | None) -> Json:
+def _table(table: ResultTable, results: Results, begun: float | None) -> Json:
     columns = [_column(column) for column in table.columns if column.name not in _HIDDEN and not _blank(column)]
     starts = [timestamps.read(cell) if cell else None for cell in table.column("started").cells]
     after = [None if one is None or begun is None or one < begun else round(one - begun, 3) for one in starts]
@@ -169,7 +169,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _timeline(tasks: Sequence[Row], begun: float | None) -> Json:
+def _timeline(tasks: Sequence[TaskResult], begun: float | None) -> Json:
     """By task, in the order of the task table: start and length in seconds since the run began (-1: not started), template, status."""
     templates = {name: number for number, name in enumerate(dict.fromkeys(row.template for row in tasks))}
     statuses = {name: number for number, name in enumerate(dict.fromkeys(row.status for row in tasks))}
@@ -223,7 +223,7 @@ def _plots(results: Results) -> Json:
     }
 
 
-def _failure(row: Row) -> Json:
+def _failure(row: TaskResult) -> Json:
     return {
         "task": row.task,
         "workflow": row.workflow,

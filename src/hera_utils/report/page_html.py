@@ -12,9 +12,9 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from hera_utils.report.page_data import story
+from hera_utils.report.page_data import page_data
 from hera_utils.results.results import Results
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.runs.whole_run import WholeRun
 from hera_utils.spans import span_in_words
 
 Json = dict[str, Any]
@@ -25,7 +25,7 @@ _SCRIPTS = ("elements.js", "table.js", "timeline.js", "graph.js", "plots.js", "s
 
 def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
     """The HTML page. Nothing of a run is read as HTML or script: it is a JSON document inside the page, put into texts."""
-    return page_of(story(run, results, facts))
+    return page_of(page_data(run, results, facts))
 
 
 def page_of(told: Json) -> str:

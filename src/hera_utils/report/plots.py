@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from hera_utils.results.columns import Column, Table
+from hera_utils.results.columns import Column, ResultTable
 
 Picture = Literal["line", "scatter", "heat map", "bars", "parallel", "histogram"]
 
@@ -35,7 +35,7 @@ class Plot:
     series: str = ""
 
 
-def chosen(table: Table) -> tuple[Plot, ...]:
+def chosen(table: ResultTable) -> tuple[Plot, ...]:
     """A picture for every output that is a number and varies; of how long tasks took where there is none."""
     axes = axes_of(table)
     outputs = [column for column in varying(table.by_role("output")) if column.numeric]
@@ -44,7 +44,7 @@ def chosen(table: Table) -> tuple[Plot, ...]:
     return tuple(_plot(column, axes) for column in outputs[:MOST_PLOTS])
 
 
-def axes_of(table: Table) -> list[Column]:
+def axes_of(table: ResultTable) -> list[Column]:
     """The inputs that vary, less texts that another input decides (the folder of a year says no more than the year)."""
     found = varying(table.by_role("input"))
     kept: list[Column] = []

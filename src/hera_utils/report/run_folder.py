@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, ResourceError
-from hera_utils.provenance.crate import Around, write_crate
+from hera_utils.provenance.crate import CrateContext, write_crate
 from hera_utils.provenance.manifest import KnownFile
 from hera_utils.report.facts import report_facts
-from hera_utils.report.page_data import story
+from hera_utils.report.page_data import page_data
 from hera_utils.report.page_html import page
+from hera_utils.results.last_lines import with_last_lines
 from hera_utils.results.results import Results
 from hera_utils.results.secrecy import refuse_secret_literals, refuse_secrets, secrets_of, without_secrets
-from hera_utils.results.whole_run import WholeRun, gathered
+from hera_utils.runs.whole_run import WholeRun, load_run
 from hera_utils.settings.secret import Secret
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 20_000  # of a larger run they are written when they are asked for: they take its workflows into memory
 
 
-def keep(
+def write_run_folder(
     client: ArgoClient,
     folder: Path,
     secrets: Iterable[str | Secret | None] = (),
@@ -38,15 +39,15 @@ def keep(
     """
     known = tuple(secrets)
     try:
-        run = gathered(client, folder.name, [folder.parent])
+        run = load_run(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
             return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
-        results = run.results_with_logs(client)
+        results = with_last_lines(client, Results.of_run(run))
         write_report(folder / "report.html", report_page(client, run, results, known))
     except (HeraUtilsError, OSError) as error:
         return f"the report of {folder.name} is not written: {_with_fix(error)}"
     try:
-        write_crate(run, run.results(), folder, replace(around(client, known), known=checksums()))
+        write_crate(run, Results.of_run(run), folder, replace(crate_context(client, known), known=checksums()))
     except (HeraUtilsError, OSError) as error:
         return f"the manifest of {folder.name} is not written: {_with_fix(error)}"
     return ""
@@ -57,19 +58,19 @@ def _with_fix(error: Exception) -> str:
     return f"{error}; {fix}" if fix else str(error)
 
 
-def around(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> Around:
+def crate_context(client: ArgoClient, secrets: Iterable[str | Secret | None] = ()) -> CrateContext:
     connection = client.connection
-    return Around(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
+    return CrateContext(argo=client.version(), local=connection.local, secrets=(connection.token, *secrets))
 
 
 def report_page(
     client: ArgoClient, run: WholeRun, results: Results, secrets: Iterable[str | Secret | None] = ()
 ) -> str:
     """The HTML page."""
-    return told(client, run, results, secrets, page)
+    return render_report(client, run, results, secrets, page)
 
 
-def told(
+def render_report(
     client: ArgoClient,
     run: WholeRun,
     results: Results,
@@ -81,7 +82,7 @@ def told(
     refuse_secret_literals(run.documents)
     shown, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
     # looked at before it is written in a form that escapes some signs
-    refuse_secrets(f"the report of {run.name}", json.dumps(story(run, shown, facts), ensure_ascii=False), known)
+    refuse_secrets(f"the report of {run.name}", json.dumps(page_data(run, shown, facts), ensure_ascii=False), known)
     return form(run, shown, facts)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hera_utils.errors import ResourceError
 from hera_utils.platforms import downloads
-from hera_utils.results.whole_run import WholeRun
+from hera_utils.results.results import Results
+from hera_utils.runs.whole_run import WholeRun
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     """Each under TASK/NAME once: of a task that ran again in a later workflow of the run, those of the later one."""
-    taken = {(row.workflow, row.task) for row in run.results() if row.point} if run.earlier else set()
+    taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
     found: dict[tuple[str, str], Artifact] = {}
     documents = sorted(run.documents, key=lambda one: one["metadata"]["name"] not in run.earlier)
     for one in (artifact for document in documents for artifact in downloads.artifacts_of(document)):

@@ -11,7 +11,7 @@ from hera_utils.experiment.values import text
 from hera_utils.results.columns import kind_of, typed
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
-from hera_utils.results.task_results import Row
+from hera_utils.results.task_results import TaskResult
 
 Json = dict[str, Any]
 Key = tuple[Any, ...]
@@ -36,7 +36,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
-class Change:
+class Difference:
     """One thing that differs. name: an output, or `status`, `inputs.NAME`, `artifacts`. None: it is not there."""
 
     name: str
@@ -44,18 +44,18 @@ class Change:
     after: str | None
 
     @property
-    def difference(self) -> float | None:
+    def amount(self) -> float | None:
         """after - before of two numbers."""
         pair = _numbers(self.before, self.after)
         return None if pair is None or not all(map(math.isfinite, pair)) else pair[1] - pair[0]
 
 
 @dataclass(frozen=True)
-class Changed:
+class DifferingRow:
     """A point or a task that both runs have and that differs. title: how a person knows it."""
 
     title: str
-    changes: tuple[Change, ...]
+    changes: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Comparison:
     second: str
     what: str
     same: int
-    changed: tuple[Changed, ...]
+    changed: tuple[DifferingRow, ...]
     only_first: tuple[str, ...]
     only_second: tuple[str, ...]
 
@@ -80,7 +80,7 @@ class Comparison:
         for one in self.changed:
             text.append(f"  {one.title}")
             for change in one.changes:
-                amount = "" if change.difference is None else f"  ({change.difference:+.6g}{_relative(change)})"
+                amount = "" if change.amount is None else f"  ({change.amount:+.6g}{_relative(change)})"
                 text.append(f"    {change.name}: {_shown(change.before)} → {_shown(change.after)}{amount}")
         text += [f"- {title}" for title in self.only_first] + [f"+ {title}" for title in self.only_second]
         what = self.what[:-1] if self.same == 1 else self.what
@@ -100,7 +100,7 @@ class Comparison:
                 {
                     "title": one.title,
                     "changes": [
-                        {"name": c.name, "before": c.before, "after": c.after, "difference": c.difference}
+                        {"name": c.name, "before": c.before, "after": c.after, "difference": c.amount}
                         for c in one.changes
                     ],
                 }
@@ -123,7 +123,9 @@ def compare(first: Results, second: Results, tolerance: Tolerance | None = None)
     pairs = [(ones.pop(key), others.pop(key)) for key in list(ones) if key in others]
     if not points:
         pairs += _by_path(ones, others)
-    changed = [Changed(_title(one), changes) for one, other in pairs if (changes := _changes(one, other, tolerance))]
+    changed = [
+        DifferingRow(_title(one), changes) for one, other in pairs if (changes := _changes(one, other, tolerance))
+    ]
     return Comparison(
         first=first.name,
         second=second.name,
@@ -141,7 +143,7 @@ def _points(results: Results) -> dict[Key, Any]:
 
 def _tasks(results: Results) -> dict[Key, Any]:
     """By template and inputs; where these do not tell two tasks apart, by their path as well."""
-    groups: dict[Key, list[Row]] = {}
+    groups: dict[Key, list[TaskResult]] = {}
     for row in results.tasks:
         groups.setdefault((row.template, *sorted(row.inputs.items())), []).append(row)
     found: dict[Key, Any] = {}
@@ -151,7 +153,7 @@ def _tasks(results: Results) -> dict[Key, Any]:
     return found
 
 
-def _path(row: Row) -> str:
+def _path(row: TaskResult) -> str:
     """The task's path; the entry template's own node is named as its run."""
     return "" if row.task == row.workflow else row.task
 
@@ -166,23 +168,25 @@ def _by_path(ones: dict[Key, Any], others: dict[Key, Any]) -> list[tuple[Any, An
     return pairs
 
 
-def _changes(one: Row | PointResult, other: Row | PointResult, tolerance: Tolerance) -> tuple[Change, ...]:
+def _changes(
+    one: TaskResult | PointResult, other: TaskResult | PointResult, tolerance: Tolerance
+) -> tuple[Difference, ...]:
     found = []
     if one.status != other.status:
-        found.append(Change("status", one.status, other.status))
-    if isinstance(one, Row) and isinstance(other, Row):
+        found.append(Difference("status", one.status, other.status))
+    if isinstance(one, TaskResult) and isinstance(other, TaskResult):
         found += [
-            Change(f"inputs.{name}", one.inputs.get(name), other.inputs.get(name))
+            Difference(f"inputs.{name}", one.inputs.get(name), other.inputs.get(name))
             for name in _names(one.inputs, other.inputs)
             if one.inputs.get(name) != other.inputs.get(name)
         ]
     found += [
-        Change(name, one.outputs.get(name), other.outputs.get(name))
+        Difference(name, one.outputs.get(name), other.outputs.get(name))
         for name in _names(one.outputs, other.outputs)
         if not tolerance.same(one.outputs.get(name), other.outputs.get(name))
     ]
     if set(one.artifacts) != set(other.artifacts):
-        found.append(Change("artifacts", " ".join(one.artifacts), " ".join(other.artifacts)))
+        found.append(Difference("artifacts", " ".join(one.artifacts), " ".join(other.artifacts)))
     return tuple(found)
 
 
@@ -190,7 +194,7 @@ def _names(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]:
     return dict.fromkeys([*one, *other])
 
 
-def _title(one: Row | PointResult) -> str:
+def _title(one: TaskResult | PointResult) -> str:
     if isinstance(one, PointResult):
         return ", ".join(f"{name}={text(value)}" for name, value in one.values.items()) or one.name or one.id
     told = ", ".join(f"{name}={_shown(value)}" for name, value in one.inputs.items())
@@ -203,11 +207,11 @@ def _numbers(one: str | None, other: str | None) -> tuple[float, float] | None:
     return float(typed(one, "number")), float(typed(other, "number"))
 
 
-def _relative(change: Change) -> str:
+def _relative(change: Difference) -> str:
     pair = _numbers(change.before, change.after)
-    if pair is None or pair[0] == 0 or change.difference is None:
+    if pair is None or pair[0] == 0 or change.amount is None:
         return ""
-    return f", {100 * change.difference / abs(pair[0]):+.3g} %"
+    return f", {100 * change.amount / abs(pair[0]):+.3g} %"
 
 
 def _shown(value: str | None) -> str:

@@ -10,22 +10,19 @@ import os
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from hera_utils.errors import ResourceError
-from hera_utils.results.columns import Column, Kind, Table
+from hera_utils.results.columns import Column, Kind, ResultTable
 from hera_utils.results.point_results import PointResult
-from hera_utils.results.task_results import Row
-
-if TYPE_CHECKING:
-    from hera_utils.results.results import Results
+from hera_utils.results.task_results import TaskResult
 
 Json = dict[str, Any]
 
 _PANDAS: dict[Kind, str] = {"integer": "Int64", "number": "float64", "boolean": "boolean", "text": "object"}
 
 
-def csv_text(table: Table) -> str:
+def csv_text(table: ResultTable) -> str:
     """A header, then a line a row; cells as the tasks wrote them."""
     lines = [table.names, *([_cell(cell) for cell in line] for line in table.lines())]
     # a lone carriage return is not quoted by itself when lines end with \n
@@ -45,18 +42,19 @@ def _cell(cell: Any) -> str:
     return cell if isinstance(cell, str) else str(cell)
 
 
-def json_text(results: Results, by: str | None = None) -> str:
+Rows = Sequence[TaskResult | PointResult]
+
+
+def json_text(table: ResultTable, rows: Rows) -> str:
     """A list with an object a row, numbers as numbers."""
-    return json.dumps(json_rows(results, by), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return json.dumps(json_rows(table, rows), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
-def json_rows(results: Results, by: str | None = None) -> list[Json]:
-    """The rows of `results.table(by)` with inputs and outputs as objects of their own; what is no number in JSON is a text."""
-    table = results.table(by)
+def json_rows(table: ResultTable, rows: Rows) -> list[Json]:
+    """The rows of a table with inputs and outputs as objects of their own; what is no number in JSON is a text."""
     inputs = {_plain(column, "input"): column for column in table.by_role("input")}
     outputs = {_plain(column, "output"): column for column in table.by_role("output")}
-    found: Sequence[Row | PointResult] = results.points if table.title == "points" else results.tasks
-    return [_json_row(one, _at(inputs, number), _at(outputs, number)) for number, one in enumerate(found)]
+    return [_json_row(row, _at(inputs, number), _at(outputs, number)) for number, row in enumerate(rows)]
 
 
 def _at(columns: dict[str, Column], number: int) -> Json:
@@ -70,7 +68,7 @@ def _plain(column: Column, role: str) -> str:
     return column.name[len(prefix) :] if column.name.startswith(prefix) else column.name
 
 
-def _json_row(one: Row | PointResult, inputs: Json, outputs: Json) -> Json:
+def _json_row(one: TaskResult | PointResult, inputs: Json, outputs: Json) -> Json:
     head: Json
     if isinstance(one, PointResult):
         head = {"point": one.id, "name": one.name, "values": inputs}
@@ -113,14 +111,14 @@ def written(text: str, path: str | os.PathLike[str] | None) -> str:
     return text
 
 
-def pandas_frame(table: Table) -> Any:
+def pandas_frame(table: ResultTable) -> Any:
     pandas = _extra("pandas", "to_pandas()", "pandas")
     return pandas.DataFrame(
         {column.name: pandas.array(_listed(column), dtype=_PANDAS[column.kind]) for column in table.columns}
     )
 
 
-def polars_frame(table: Table) -> Any:
+def polars_frame(table: ResultTable) -> Any:
     polars = _extra("polars", "to_polars()", "polars")
     kinds = {"integer": polars.Int64, "number": polars.Float64, "boolean": polars.Boolean, "text": polars.String}
     return polars.DataFrame(
@@ -128,7 +126,7 @@ def polars_frame(table: Table) -> Any:
     )
 
 
-def parquet_file(table: Table, path: str | os.PathLike[str]) -> None:
+def parquet_file(table: ResultTable, path: str | os.PathLike[str]) -> None:
     arrow = _extra("pyarrow", "a Parquet file", "parquet")
     parquet = import_module("pyarrow.parquet")
     kinds = {"integer": arrow.int64(), "number": arrow.float64(), "boolean": arrow.bool_(), "text": arrow.string()}

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
+from hera_utils.results.point_results import PointResult
+from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import sheets
-
-if TYPE_CHECKING:
-    from hera_utils.results.results import Results
 
 MOST_ROWS = 60
 
 
-def results_html(results: Results) -> str:
+def results_html(points: Sequence[PointResult], tasks: Sequence[TaskResult]) -> str:
     """The points and tasks of a run as HTML tables, at most MOST_ROWS rows each; nothing of a run is read as HTML."""
     parts = []
-    for sheet in sheets(results, exact=False):
+    for sheet in sheets(points, tasks, exact=False):
         head = "".join(f"<th>{escape(name)}</th>" for name in sheet.header)
         lines = []
         for line in sheet.lines[:MOST_ROWS]:

@@ -14,7 +14,7 @@ from typing import Any
 from hera_utils.experiment.point_matching import PointMatcher, axes_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskRef, task_ownership
-from hera_utils.results.task_results import Row, pairs
+from hera_utils.results.task_results import TaskResult, pairs
 from hera_utils.runs.outcome import values
 from hera_utils.runs.record import SUBMITTED, PointRow, entry_nodes
 
@@ -47,7 +47,7 @@ class PointResult:
     message: str = ""
     workflow: str = ""
     run: str = ""
-    tasks: tuple[Row, ...] = ()
+    tasks: tuple[TaskResult, ...] = ()
 
     def __repr__(self) -> str:
         took = None if self.seconds is None else f"{self.seconds:g} s"
@@ -55,7 +55,7 @@ class PointResult:
         return f"<point {given or self.name}: {', '.join(said)}>"
 
 
-def points_of_nodes(document: Json, rows: Iterable[Row], points: Sequence[PointRow]) -> dict[str, str]:
+def points_of_nodes(document: Json, rows: Iterable[TaskResult], points: Sequence[PointRow]) -> dict[str, str]:
     """node id → id of the point that it is of, for the rows of a workflow that are of one. points: of the whole sweep."""
     nodes: dict[str, Json] = (document.get("status") or {}).get("nodes") or {}
     workflow = str(document["metadata"].get("name", ""))
@@ -78,7 +78,7 @@ def _owned(document: Json, points: Sequence[PointRow], candidates: Iterable[Poin
     return {ref: ids[point] for point, refs in ownership.tasks.items() for ref in refs}
 
 
-def _matched(nodes: Mapping[str, Json], rows: Iterable[Row], matcher: PointMatcher) -> dict[str, str]:
+def _matched(nodes: Mapping[str, Json], rows: Iterable[TaskResult], matcher: PointMatcher) -> dict[str, str]:
     """node id → point, by the arguments of each task and of the templates around it."""
     around: dict[str, dict[str, str]] = {}
 
@@ -125,16 +125,16 @@ def _of_ancestor(node: Json, nodes: Mapping[str, Json], entries: Mapping[str, st
     return ""
 
 
-def point_rows(points: Sequence[PointRow], rows: Iterable[Row]) -> tuple[PointResult, ...]:
+def point_results(points: Sequence[PointRow], rows: Iterable[TaskResult]) -> tuple[PointResult, ...]:
     """One row a point, in the order of the sweep. rows: with their `point`."""
-    tasks: dict[str, list[Row]] = {}
+    tasks: dict[str, list[TaskResult]] = {}
     for row in rows:
         if row.point:
             tasks.setdefault(row.point, []).append(row)
-    return tuple(_point_row(point, tasks.get(point.id, [])) for point in points)
+    return tuple(_point_result(point, tasks.get(point.id, [])) for point in points)
 
 
-def _point_row(point: PointRow, tasks: list[Row]) -> PointResult:
+def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
     if not tasks or (point.run and all(row.status in ("Skipped", "Omitted") for row in tasks)):
         status = WAITING if point.status in ("", SUBMITTED) else point.status
         return PointResult(
@@ -160,9 +160,9 @@ def _point_row(point: PointRow, tasks: list[Row]) -> PointResult:
     )
 
 
-def _joined(tasks: list[Row]) -> dict[str, str]:
+def _joined(tasks: list[TaskResult]) -> dict[str, str]:
     """The outputs of a point's tasks. A name that several tasks of different templates answer is told apart by the template."""
-    answered: dict[str, list[Row]] = {}
+    answered: dict[str, list[TaskResult]] = {}
     for row in tasks:
         for name, value in row.outputs.items():
             if name == "result" and not value:

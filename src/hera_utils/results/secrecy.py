@@ -19,7 +19,7 @@ from typing import Any
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.results.results import Results
-from hera_utils.results.task_results import Row
+from hera_utils.results.task_results import TaskResult
 from hera_utils.settings.secret import Secret, looks_like_a_key, mask
 
 Json = dict[str, Any]
@@ -54,7 +54,7 @@ def without_secrets(results: Results, secrets: Secrets) -> Results:
     """The results with the secrets masked in the messages and the last lines of tasks, and nowhere else."""
     known = _revealed(secrets)
 
-    def masked(row: Row) -> Row:
+    def masked(row: TaskResult) -> TaskResult:
         message, log = mask(row.message, known), tuple(mask(line, known) for line in row.log)
         return row if (message, log) == (row.message, row.log) else replace(row, message=message, log=log)
 

@@ -16,7 +16,7 @@ _LONGEST = 40  # characters of a value in a short text
 
 
 @dataclass(frozen=True, repr=False)
-class Row:
+class TaskResult:
     """A task that the run has reached.
 
     task: its path in the run (`A.collect(3:value)`). outputs: its output parameters, and `result` for what a script printed. artifacts:
@@ -55,15 +55,15 @@ def pairs(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}" for name, text in texts)
 
 
-def rows(document: Json) -> tuple[Row, ...]:
+def task_results(document: Json) -> tuple[TaskResult, ...]:
     """The single tasks of a run in the order of its tree (fan-outs in the order of their items)."""
     metadata = document["metadata"]
     workflow = str(metadata.get("name", ""))
     version = str((metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2"))
-    return tuple(_row(leaf, workflow, version) for branch in tree(document) for leaf in branch.leaves())
+    return tuple(_task_result(leaf, workflow, version) for branch in tree(document) for leaf in branch.leaves())
 
 
-def _row(leaf: Branch, workflow: str, version: str) -> Row:
+def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
     node = leaf.node or {}
     last = leaf.attempts[-1] if leaf.attempts else node
     outputs = {**(last.get("outputs") or {}), **(node.get("outputs") or {})}
@@ -77,7 +77,7 @@ def _row(leaf: Branch, workflow: str, version: str) -> Row:
     took = seconds(last)
     started = next((text for text, _ in map(span, leaf.attempts or (node,)) if text), "")
     finished = span(last)[1] if node.get("finishedAt") else ""
-    return Row(
+    return TaskResult(
         task=short_name(str(node.get("name", "")), workflow),
         template=template,
         inputs=values(node.get("inputs") or last.get("inputs")),

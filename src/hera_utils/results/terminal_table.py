@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.results.columns import Column, Table
-from hera_utils.results.results import Results
-from hera_utils.results.task_results import Row
+from hera_utils.results.columns import Column, ResultTable
+from hera_utils.results.point_results import PointResult
+from hera_utils.results.tables import point_table, task_table
+from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.summary import MOST_FAILURES, same_way
 
 LONGEST_CELL = 48
@@ -26,31 +27,40 @@ class Sheet:
     numeric: tuple[bool, ...]
 
 
-def sheets(results: Results, *, by: str | None = None, wide: bool = False, exact: bool = True) -> tuple[Sheet, ...]:
-    """The points in one sheet (and the tasks that belong to none), or a sheet a template.
+def sheets(
+    points: Sequence[PointResult],
+    tasks: Sequence[TaskResult],
+    *,
+    by: str | None = None,
+    wide: bool = False,
+    exact: bool = True,
+) -> tuple[Sheet, ...]:
+    """The points in one sheet (and the tasks of no point), or a sheet a template.
 
-    wide: every column, unabridged. exact: numbers as the tasks wrote them, else with six digits.
+    by: "points" or "tasks"; left out, the points where there are any. wide: every column, unabridged. exact: numbers as the tasks
+    wrote them, else with six digits.
     """
     exact = exact or wide
-    if by == "points" or (by is None and results.points):
-        made = [_sheet(results.point_table, "points", wide=wide, exact=exact)]
-        others = Results(tuple(row for row in results.tasks if not row.point), name=results.name)
-        return (*made, *(_by_template(others, wide=wide, exact=exact) if by is None else ()))
-    return _by_template(results, wide=wide, exact=exact)
+    if by == "points" or (by is None and points):
+        others = [row for row in tasks if not row.point] if by is None else []
+        sheet = _sheet(point_table(points), "points", wide=wide, exact=exact)
+        return (sheet, *_by_template(others, wide=wide, exact=exact))
+    return _by_template(tasks, wide=wide, exact=exact, with_points=bool(points))
 
 
-def _by_template(results: Results, *, wide: bool, exact: bool) -> tuple[Sheet, ...]:
-    templates = dict.fromkeys(row.template for row in results.tasks)
-    members: dict[str, list[Any]] = {template: [] for template in templates}
-    for row in results.tasks:
-        members[row.template].append(row)
+def _by_template(
+    tasks: Sequence[TaskResult], *, wide: bool, exact: bool, with_points: bool = False
+) -> tuple[Sheet, ...]:
+    members: dict[str, list[TaskResult]] = {}
+    for row in tasks:
+        members.setdefault(row.template, []).append(row)
     return tuple(
-        _sheet(Results(tuple(found), name=results.name).task_table, template, wide=wide, exact=exact)
-        for template, found in members.items()
+        _sheet(task_table(rows, with_points=with_points), template, wide=wide, exact=exact)
+        for template, rows in members.items()
     )
 
 
-def _sheet(table: Table, title: str, *, wide: bool, exact: bool) -> Sheet:
+def _sheet(table: ResultTable, title: str, *, wide: bool, exact: bool) -> Sheet:
     columns = [column for column in table.columns if wide or _worth(column, table)]
     if not wide and table.title == "tasks" and not _told_apart(columns):
         columns.insert(0, table.column("task"))
@@ -61,7 +71,7 @@ def _sheet(table: Table, title: str, *, wide: bool, exact: bool) -> Sheet:
     return Sheet(title, tuple(column.name for column in columns), tuple(zip(*cells, strict=True)), numeric)
 
 
-def _worth(column: Column, table: Table) -> bool:
+def _worth(column: Column, table: ResultTable) -> bool:
     """Whether a column says something: an input that differs, an output, an artifact, how it went."""
     if column.role == "input":
         return table.title == "points" or len(set(column.cells)) > 1
@@ -97,11 +107,10 @@ def number(value: float) -> str:
     return f"{value:.{_DIGITS}g}"
 
 
-def failure_lines(results: Results, *, mark: str = "✘") -> list[str]:
+def failure_lines(failed: Sequence[TaskResult], *, mark: str = "✘") -> list[str]:
     """The first failures with the last lines that they wrote, as the end of a run tells them."""
-    failed = results.failures
     text: list[str] = []
-    alike: dict[tuple[str, ...], list[Row]] = {}
+    alike: dict[tuple[str, ...], list[TaskResult]] = {}
     for row in failed:  # without its lines, nobody knows whether the cause was the same
         alike.setdefault((row.message, *(row.log or (row.workflow, row.task))), []).append(row)
     told = list(alike.values())[:MOST_FAILURES]

@@ -1,0 +1,8 @@
+"""What is known of a run: the record that its script writes on this machine, and the documents of its workflows on the platform.
+
+In: a run's name, an Argo client, the folders in which records may be. Out: a `WholeRun` (documents, points, facts), an `Outcome`
+(how it ended and what failed), what of it is still to come.
+
+Begin with record.py, the folder `runs/<run>/`, and with whole_run.py, which brings record and platform together. remaining.py says
+what is not submitted yet; outcome.py reads how a workflow ended, cause.py why, summary.py what a person is told of it.
+"""

@@ -113,9 +113,11 @@ class RunRecord:
             raise ResourceError(
                 f"the run's record {folder} cannot be written ({why})", fix="name another folder with --runs"
             ) from None
-        made = cls(folder, {"format": FORMAT, "run": name, "created": time.time(), "ended": None, "phase": "", **facts})
-        made._write()
-        return made
+        record = cls(
+            folder, {"format": FORMAT, "run": name, "created": time.time(), "ended": None, "phase": "", **facts}
+        )
+        record._write()
+        return record
 
     @classmethod
     def open(cls, folder: Path) -> RunRecord:
@@ -149,7 +151,7 @@ class RunRecord:
         if self._lock is not None:
             return
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not _taken(lock):
+        if not _lock_now(lock):
             owner = os.read(lock, 64).decode("ascii", "replace").partition(" ")[0]
             os.close(lock)
             raise SettingsError(
@@ -182,7 +184,7 @@ class RunRecord:
 
     def _write(self) -> None:
         """run.json, replaced as a whole."""
-        facts = {**self.facts, "workflows": [_shown(row) for row in self.workflows()]}
+        facts = {**self.facts, "workflows": [_as_fact(row) for row in self.workflows()]}
         target = self.folder / "run.json"
         fresh = target.with_suffix(f".{os.getpid()}")
         try:
@@ -263,13 +265,13 @@ class RunRecord:
     # --- reading ------------------------------------------------------------------------------------------------------
     def workflows(self) -> list[WorkflowRow]:
         """In the order in which they were submitted."""
-        found = self._base.execute("select name, role, points, phase, print from workflows order by number, name")
-        return [WorkflowRow(*row) for row in found]
+        rows = self._base.execute("select name, role, points, phase, print from workflows order by number, name")
+        return [WorkflowRow(*row) for row in rows]
 
     def points(self, *, workflow: str | None = None, status: str | None = None) -> Iterator[PointRow]:
         """The points in the order of the sweep; of one workflow, or with one status."""
-        asked = {"workflow": workflow, "status": status}
-        chosen = {name: value for name, value in asked.items() if value is not None}
+        filters = {"workflow": workflow, "status": status}
+        chosen = {name: value for name, value in filters.items() if value is not None}
         where = " and ".join(f"{name} = ?" for name in chosen)
         query = "select id, number, name, given, workflow, print, tasks, status, run, why from points"
         query += f" where {where}" if where else ""
@@ -287,7 +289,7 @@ class RunRecord:
         """How many points are this run's own: those that no earlier run has computed."""
         return int(self._base.execute("select count(*) from points where run = ''").fetchone()[0])
 
-    def standing(self) -> Iterator[tuple[str, str, str, str, str, str]]:
+    def point_states(self) -> Iterator[tuple[str, str, str, str, str, str]]:
         """(id, status, print as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
         yield from self._base.execute("select id, status, print, workflow, run, tasks from points")
 
@@ -297,7 +299,7 @@ class RunRecord:
         return str(row[0]) if row else ""
 
 
-def _taken(lock: int) -> bool:
+def _lock_now(lock: int) -> bool:
     """Take the lock of a record. Who only looks whether it is held (`is_driven`) holds it for a moment: so it is tried again."""
     import fcntl
 
@@ -339,26 +341,26 @@ def is_driven(folder: Path) -> bool:
 
 def damaged(runs: Path) -> list[Path]:
     """The folders of records that cannot be read any more."""
-    found = []
+    folders = []
     with contextlib.suppress(OSError):
         for folder in sorted(runs.iterdir()):
             if (folder / "run.json").is_file() or (folder / "points.sqlite").is_file():
                 try:
                     RunRecord.open(folder).close()
                 except (ResourceError, SettingsError):
-                    found.append(folder)
-    return found
+                    folders.append(folder)
+    return folders
 
 
 def records(runs: Path) -> list[Path]:
     """The folders of all recorded runs, the newest first."""
-    found = []
+    dated = []
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
             with contextlib.suppress(OSError, ValueError):
                 facts = json.loads((folder / "run.json").read_bytes())
-                found.append((float(facts["created"]), folder.name, folder))
-    return [folder for _, _, folder in sorted(found, reverse=True)]
+                dated.append((float(facts["created"]), folder.name, folder))
+    return [folder for _, _, folder in sorted(dated, reverse=True)]
 
 
 def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
@@ -372,7 +374,7 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
 def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
     """(task, item or None) → node, for the tasks of the entry template: how a point's `tasks` are found in a workflow."""
     name = str(document["metadata"].get("name", ""))
-    found: dict[tuple[str, int | None], Json] = {}
+    nodes_by_ref: dict[tuple[str, int | None], Json] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
         if node.get("boundaryID") != name or (node.get("nodeFlag") or {}).get("retried"):
             continue
@@ -383,8 +385,8 @@ def entry_nodes(document: Json) -> dict[tuple[str, int | None], Json]:
         if not task:
             continue
         number = item.partition(":")[0].rstrip(")") if bracket else ""
-        found[task, int(number) if number.isdecimal() else None] = node
-    return found
+        nodes_by_ref[task, int(number) if number.isdecimal() else None] = node
+    return nodes_by_ref
 
 
 def _worst(phases: list[str]) -> str:
@@ -406,5 +408,5 @@ def encoded(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
-def _shown(row: WorkflowRow) -> Json:
+def _as_fact(row: WorkflowRow) -> Json:
     return {"name": row.name, "role": row.role, "points": row.points, "phase": row.phase}

@@ -49,10 +49,10 @@ def remaining(workflows: Sequence[Json], folder: Path | None, now: float) -> Rem
             return _by_record(folder, workflows, failed=failed)
         except HeraUtilsError:
             pass  # a record that cannot be read counts as none
-    found = _by_annotations(workflows, failed=failed)
+    what = _by_annotations(workflows, failed=failed)
     ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
     last = max((end for end in ends if end is not None), default=0.0)
-    return Remaining(found, bool(found) and now - last < PATIENCE)
+    return Remaining(what, bool(what) and now - last < PATIENCE)
 
 
 def _by_record(folder: Path, workflows: Sequence[Json], *, failed: bool) -> Remaining:

@@ -31,13 +31,15 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
         text.append(f"{outcome.name}: {outcome.message}")
     alike: dict[tuple[str, ...], list[Failure]] = {}
     for failure in first_failures(outcome):
-        said = tuple(logs.get(failure.node_id, ()))  # without it, nobody knows whether the cause was the same
-        alike.setdefault((failure.message, *(said or (failure.node_id, failure.task))), []).append(failure)
+        written = tuple(logs.get(failure.node_id, ()))  # without it, nobody knows whether the cause was the same
+        alike.setdefault((failure.message, *(written or (failure.node_id, failure.task))), []).append(failure)
     for failure, *others in alike.values():
-        said = tuple(logs.get(failure.node_id, ()))
-        text.append(f"{mark} {failure.task}{_given(failure)}: {failure.message or failure.phase}{_attempts(failure)}")
-        text += [f"    {line}" for line in said]
-        if any(line.endswith(_RETURN) for line in said):
+        written = tuple(logs.get(failure.node_id, ()))
+        text.append(
+            f"{mark} {failure.task}{_inputs_of(failure)}: {failure.message or failure.phase}{_attempts(failure)}"
+        )
+        text += [f"    {line}" for line in written]
+        if any(line.endswith(_RETURN) for line in written):
             text.append(
                 '  of an inline @script() only the body runs: print what it gives, or write constructor="runner"'
             )
@@ -50,8 +52,8 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
 
 def same_way(tasks: Sequence[str]) -> str:
     """`3 more the same way: a, b, c`; the first few of many."""
-    shown = ", ".join(tasks[:_MOST_NAMES])
-    return f"{len(tasks)} more the same way: {shown}{', â€¦' if len(tasks) > _MOST_NAMES else ''}"
+    first = ", ".join(tasks[:_MOST_NAMES])
+    return f"{len(tasks)} more the same way: {first}{', â€¦' if len(tasks) > _MOST_NAMES else ''}"
 
 
 def warning(document: Mapping[str, Any]) -> str:
@@ -60,14 +62,14 @@ def warning(document: Mapping[str, Any]) -> str:
     return "; ".join(one.get("message") or "" for one in conditions if one.get("type") == "SpecWarning")
 
 
-def _given(failure: Failure) -> str:
+def _inputs_of(failure: Failure) -> str:
     """The inputs that tell a task of a fan-out from its brothers; an item says it already in the task's name."""
     if not failure.inputs or "(" in failure.task:
         return ""
-    shown = ", ".join(
+    inputs = ", ".join(
         f"{name}={value if len(value) <= 30 else value[:29] + 'â€¦'}" for name, value in failure.inputs.items()
     )
-    return f" ({shown})"
+    return f" ({inputs})"
 
 
 def _attempts(failure: Failure) -> str:

@@ -1,19 +1,17 @@
-"""A whole run, in its user's eyes one thing: the workflows it consists of, the points that its record knows, failed tasks' last lines."""
+"""A whole run, one thing to its user: the workflows it consists of, and the points that its record knows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import faults
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError
-from hera_utils.results.results import Results
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, label_of
 from hera_utils.runs.remaining import remaining
-from hera_utils.runs.summary import LAST_LINES
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -21,16 +19,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 SCRIPT = "hera-utils/script"
-MOST_LOGS = 20
 
 
 @dataclass(frozen=True)
 class WholeRun:
-    """A run as it stands.
+    """A run: what the platform and its record know of it now.
 
     documents: its workflows, in the order in which they were submitted, and those of earlier runs whose points it took over. earlier:
     the names of the latter. folder: its record, None where there is none on this machine; facts: what run.json says. points: in the
-    order of the sweep. gone: how many of its workflows the platform does not have any more.
+    order of the sweep. deleted: how many of its workflows the platform does not have any more.
     """
 
     name: str
@@ -40,7 +37,7 @@ class WholeRun:
     facts: Json = field(default_factory=dict)
     points: tuple[PointRow, ...] = ()
     earlier: frozenset[str] = frozenset()
-    gone: int = 0
+    deleted: int = 0
 
     @property
     def own(self) -> tuple[Json, ...]:
@@ -60,13 +57,13 @@ class WholeRun:
 
     @property
     def phase(self) -> str:
-        """As its workflows stand together; as the record says where some of them are gone. Of a run that is not submitted as a whole:
-        Running while somebody is there who does it, else Pending.
+        """The phase of all its workflows together; the record's where some of them are gone. Of a run that is not wholly submitted:
+        Running while a process submits the rest, else Pending.
         """
         phases = [str((one.get("status") or {}).get("phase") or "Pending") for one in self.own]
         ended = str(self.facts.get("phase") or "") if self.facts.get("ended") else ""
         going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
-        if ended and (self.gone or not phases) and not going:
+        if ended and (self.deleted or not phases) and not going:
             return ended
         worst = going or next((phase for phase in ("Error", "Failed") if phase in phases), "")
         if worst or not phases:
@@ -75,24 +72,12 @@ class WholeRun:
 
     @property
     def script(self) -> str:
-        """The file that made it, as its record or its workflow says; "" where neither does."""
+        """The script's file, as its record or its workflow says; "" where neither does."""
         annotations = (document["metadata"].get("annotations") or {} for document in self.documents)
         return str(self.facts.get("script") or next((one[SCRIPT] for one in annotations if one.get(SCRIPT)), ""))
 
-    def results(self) -> Results:
-        """Of earlier runs only the tasks of points that this one took over."""
-        found = Results.of(self.documents, self.points, name=self.name)
-        if not self.earlier:
-            return found
-        return replace(found, tasks=tuple(row for row in found if row.point or row.workflow not in self.earlier))
 
-    def results_with_logs(self, client: ArgoClient, *, most: int = MOST_LOGS) -> Results:
-        """With the last lines of the first `most` failed tasks."""
-        found = self.results()
-        return found.with_logs(dict(last_lines(client, found, most)))
-
-
-def gathered(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeRun:
+def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeRun:
     """The run of that name. runs: folders where its record may be; the one beside its script is looked at as well.
 
     Without a record: the workflow of that name and those that are labelled as the run's. ResourceError when there is none.
@@ -113,8 +98,8 @@ def gathered(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
         raise ResourceError(
             f"none of the workflows of {name} is there any more", fix="see the runs that there are with: hera-utils ls"
         )
-    gone = len(own) + len(others) - len(documents)
-    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), gone)
+    deleted = len(own) + len(others) - len(documents)
+    return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), deleted)
 
 
 def record_folder(name: str, runs: Iterable[Path], documents: Iterable[Json]) -> Path | None:
@@ -123,27 +108,16 @@ def record_folder(name: str, runs: Iterable[Path], documents: Iterable[Json]) ->
     return next(there, None) or _beside_script(documents, name)
 
 
-def last_lines(client: ArgoClient, results: Results, most: int = MOST_LOGS) -> Iterator[tuple[str, list[str]]]:
-    """(node id, last lines) of the first failed tasks that ran in a pod."""
-    failed = [row for row in results.failures if row.pod]
-    for row in failed[:most]:
-        try:
-            lines = [line for _, line in client.logs(row.workflow, pod=row.pod, tail=LAST_LINES)]
-        except HeraUtilsError:
-            continue  # no log is no reason to hide the failure
-        yield row.node_id, [line for line in lines if "argo=true" not in line]
-
-
 def _of_platform(client: ArgoClient, name: str) -> list[Json]:
-    found, missing = _got_or_why(client, name)
+    document, missing = _got_or_why(client, name)
     try:
         labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
     except HeraUtilsError:
         labelled = []  # who may get a workflow may not be allowed to list them
     others = [one for one in labelled if one["metadata"]["name"] != name]
-    if found is None and not others:
+    if document is None and not others:
         raise missing or ResourceError(f"there is no run {name}")
-    return _in_order([*([found] if found is not None else []), *others])
+    return _in_order([*([document] if document is not None else []), *others])
 
 
 def _got_or_why(client: ArgoClient, name: str) -> tuple[Json | None, Refused | None]:

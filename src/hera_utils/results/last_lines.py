@@ -1,0 +1,31 @@
+"""Results with the last lines that failed tasks wrote, asked of the Argo server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.results.results import Results
+from hera_utils.runs.summary import LAST_LINES
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
+MOST_LOGS = 20
+
+
+def with_last_lines(client: ArgoClient, results: Results, *, most: int = MOST_LOGS) -> Results:
+    """With the last lines of the first `most` failed tasks."""
+    return results.with_logs(dict(_last_lines(client, results, most)))
+
+
+def _last_lines(client: ArgoClient, results: Results, most: int) -> Iterator[tuple[str, list[str]]]:
+    """(node id, last lines) of the first failed tasks that ran in a pod."""
+    failed = [row for row in results.failures if row.pod]
+    for row in failed[:most]:
+        try:
+            lines = [line for _, line in client.logs(row.workflow, pod=row.pod, tail=LAST_LINES)]
+        except HeraUtilsError:
+            continue  # no log is no reason to hide the failure
+        yield row.node_id, [line for line in lines if "argo=true" not in line]

@@ -1,0 +1,69 @@
+"""Tables of results: a row a task, or a row a point of the sweep. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hera_utils.results.columns import Column, ResultTable, Role
+from hera_utils.results.point_results import PointResult
+from hera_utils.results.task_results import TaskResult
+
+MEASURES = ("status", "started", "finished", "seconds", "attempts", "message")
+_KEYS = ("point", "task", "template", "workflow", "artifacts")
+
+
+def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> ResultTable:
+    """Every input, output and measure of every task. with_points: with the id of the point of each."""
+    several = len({row.workflow for row in tasks}) > 1
+    columns = [
+        _column("task", "key", (row.task for row in tasks)),
+        _column("template", "key", (row.template for row in tasks)),
+    ]
+    if several:
+        columns.insert(0, _column("workflow", "key", (row.workflow for row in tasks)))
+    if with_points:
+        columns.insert(0, _column("point", "key", (row.point for row in tasks)))
+    inputs, outputs = _names(row.inputs for row in tasks), _names(row.outputs for row in tasks)
+    reserved = {*_KEYS, *MEASURES}
+    columns += _spread("input", inputs, reserved, [row.inputs for row in tasks])
+    columns += _spread("output", outputs, reserved | set(inputs), [row.outputs for row in tasks])
+    if any(row.artifacts for row in tasks):
+        columns.append(_column("artifacts", "artifact", (" ".join(row.artifacts) for row in tasks)))
+    return ResultTable("tasks", (*columns, *_measures(tasks)))
+
+
+def point_table(points: Sequence[PointResult]) -> ResultTable:
+    """The values of the axes, every output of a point's tasks, and measures."""
+    axes, outputs = _names(one.values for one in points), _names(one.outputs for one in points)
+    reserved = {*_KEYS, *MEASURES}
+    columns = [_column("point", "key", (one.id for one in points))]
+    if len({one.workflow for one in points if one.workflow}) > 1:
+        columns.append(_column("workflow", "key", (one.workflow for one in points)))
+    columns += _spread("input", axes, reserved, [one.values for one in points])
+    columns += _spread("output", outputs, reserved | set(axes), [one.outputs for one in points])
+    if any(one.artifacts for one in points):
+        columns.append(_column("artifacts", "artifact", (" ".join(one.artifacts) for one in points)))
+    return ResultTable("points", (*columns, *_measures(points)))
+
+
+def _measures(rows: Sequence[TaskResult] | Sequence[PointResult]) -> list[Column]:
+    columns = [_column(name, "measure", (getattr(one, name) for one in rows)) for name in MEASURES]
+    return columns if any(columns[-1].cells) else columns[:-1]
+
+
+def _column(name: str, role: Role, cells: Iterable[Any]) -> Column:
+    return Column(name, role, tuple(cells))
+
+
+def _spread(role: Role, names: Sequence[str], reserved: set[str], groups: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """A column a name; one whose name is reserved is called `inputs.NAME` or `outputs.NAME`."""
+    return [
+        _column(f"{role}s.{name}" if name in reserved else name, role, (group.get(name) for group in groups))
+        for name in names
+    ]
+
+
+def _names(groups: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Every key, in the order of first appearance."""
+    return list(dict.fromkeys(name for group in groups for name in group))
