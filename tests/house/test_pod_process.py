@@ -22,6 +22,7 @@ SHARED = {
     "ports",
     "processes",
     "remote",
+    "wire",
 }
 """What the server and the client may use of it."""
 IN_THE_TASK = {"hera_runner.py": {"hera"}, "pip_of_task.py": set()}

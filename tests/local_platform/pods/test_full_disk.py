@@ -148,7 +148,7 @@ def test_archived_logs_wait(small: Stage, disk: Disk, tmp_path: Path) -> None:
 @pytest.mark.parametrize("force", [False, True])
 def test_a_pod_can_be_ended_on_a_full_disk(small: Stage, disk: Disk, tmp_path: Path, force: bool) -> None:
     pod = begun(small, tmp_path / "claim", "sleep 1000")
-    worker = small.runtime._workers.of(uid(pod))
+    worker = small.runtime._workers.worker_of(uid(pod))
     assert worker is not None
     disk.fill()
     small.runtime.kill(uid(pod), grace=1, force=force)
@@ -172,7 +172,7 @@ def test_a_deadline_ends_a_pod_that_waits_for_its_log(small: Stage, disk: Disk, 
     small.launch(pod)
     small.started(pod.node_id)
     disk.fill()
-    worker = small.runtime._workers.of(uid(pod))
+    worker = small.runtime._workers.worker_of(uid(pod))
     assert worker is not None
     assert eventually(lambda: not children(worker.pid), 15)
     disk.empty()

@@ -232,7 +232,7 @@ def test_a_pod_that_waits_for_a_store_can_be_ended(own_stage: Stage, monkeypatch
         pod = own_stage.shell("true", template=template)
         own_stage.launch(pod)
         connection, _ = silent.accept()
-        worker = own_stage.runtime._workers.of(uid(pod))
+        worker = own_stage.runtime._workers.worker_of(uid(pod))
         assert worker is not None
         own_stage.runtime.kill(uid(pod), grace=0.5)
         assert own_stage.finished(pod.node_id).phase == "Failed"

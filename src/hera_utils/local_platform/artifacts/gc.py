@@ -1,4 +1,4 @@
-"""artifactGC: which artifacts go when a run ends, and which when it is deleted. Pure.
+"""artifactGC: which artifacts are deleted when a run ends, and which when it is deleted itself. Pure.
 
 Source: Argo's docs/walk-through/artifacts.md and artifact_gc.go: an artifact's own strategy counts before its template's or its
 workflow's; what was collected is marked `deleted` in its node.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hera_utils.local_platform.artifacts.locations import archive_of
+from hera_utils.local_platform.artifacts.locations import archive_of, spec_of
 from hera_utils.local_platform.pods.pod.artifact_keys import key_of
 
 Json = dict[str, Any]
@@ -23,9 +23,9 @@ def keeps_artifacts(document: Json) -> bool:
 
 
 def collectable(document: Json, strategy: str) -> Iterator[tuple[str, Json, Json | None]]:
-    """(node id, artifact, archive location) of each stored output artifact that goes by that strategy and is not gone yet."""
+    """(node id, artifact, archive location) of each stored output artifact that the strategy collects and that is not deleted yet."""
     status: Json = document.get("status") or {}
-    spec: Json = {**(status.get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
+    spec = spec_of(document)
     whole = str((spec.get("artifactGC") or {}).get("strategy") or "")
     templates = {template.get("name"): template for template in spec.get("templates") or ()}
     for node_id, node in (status.get("nodes") or {}).items():

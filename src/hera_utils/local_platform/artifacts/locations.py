@@ -1,4 +1,4 @@
-"""Where an artifact really is: in a store on the network, or in the platform's own. Pure; secrets are looked up by a function given.
+"""Where an artifact really is: in a store on the network, or in the platform's own. Pure; the caller passes what looks up secrets.
 
 | the artifact names | it is |
 | --- | --- |
@@ -108,11 +108,15 @@ def place_of(artifact: Json, archive: Json | None, secret: SecretValue) -> Json 
     return {"kind": kind, "at": location, "key": key_of({kind: location}) or "", "secrets": values}
 
 
+def spec_of(document: Json) -> Json:
+    """The spec of a workflow, over that of the template it was made from."""
+    return {**((document.get("status") or {}).get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
+
+
 def archive_of(document: Json, template_name: str) -> Json | None:
     """The archive location that holds for a template of a workflow, None when there is none."""
     status: Json = document.get("status") or {}
-    spec: Json = {**(status.get("storedWorkflowTemplateSpec") or {}), **(document.get("spec") or {})}
-    declared = [*(spec.get("templates") or ()), *(status.get("storedTemplates") or {}).values()]
+    declared = [*(spec_of(document).get("templates") or ()), *(status.get("storedTemplates") or {}).values()]
     for template in declared:
         own = template.get("archiveLocation") or {}
         if template.get("name") == template_name and any(own.get(kind) is not None for kind in archiving.STORES):

@@ -165,7 +165,7 @@ def _below(store: _Store, path: str) -> list[str]:
 
 
 def _create_bucket(store: _Store, place: Json) -> None:
-    """Argo: made without asking first; that it is there already is no error."""
+    """Argo: create it without asking first; it may exist."""
     region = place["at"].get("region") or "us-east-1"
     # S3 itself is in us-east-1, and refuses a request that says so
     options = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -223,7 +223,7 @@ def _s3(place: Json) -> _Store:
 
 
 def _encryption(options: Json, secrets: dict[str, str]) -> Json:
-    """What S3 is asked to encrypt with. Source: Argo's EncryptOpts."""
+    """How S3 shall encrypt. Source: Argo's EncryptOpts."""
     own = secrets.get("encryptionOptions.serverSideCustomerKeySecret")
     if own and options.get("kmsKeyId"):
         raise TransferError("serverSideCustomerKeySecret and kmsKeyId cannot be set together")

@@ -1,4 +1,4 @@
-"""How this machine stands in for container images: image name (a glob) → what to run, and with which programs.
+"""What a container image is on this machine: image name (a glob) → what to run, and with which programs.
 
     "python:*":  {python: current, cmd: [python3]}      `python` is the interpreter of the submitting script
     "alpine*":   {cmd: [/bin/sh], hide: [bash]}         this machine's programs, without those the image lacks
@@ -41,12 +41,12 @@ _DEFAULTS: dict[str, Json] = {
 
 
 def defaults() -> dict[str, Json]:
-    """The table that holds with nothing configured, to be printed."""
+    """The table without any configuration, for printing."""
     return {name: dict(entry) for name, entry in _DEFAULTS.items()}
 
 
 class ImageTable:
-    """Entries in the order in which they are asked: a workflow's own, then the file's, then the defaults; a longer glob first."""
+    """Entries in the order of their lookup: a workflow's own, then the file's, then the defaults; a longer glob first."""
 
     def __init__(self, entries: Mapping[str, Json] | None = None) -> None:
         """entries: image glob → settings, checked; they stand before the defaults."""
@@ -97,7 +97,7 @@ class ImageTable:
         return self._by_image[image]
 
     def entries(self) -> dict[str, Json]:
-        """The whole table in the order in which it is asked."""
+        """The whole table in the order of lookup."""
         return dict(self._entries)
 
 

@@ -46,7 +46,7 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
 
 
 def status_after(body: Json, status: str, event: Event) -> Json | None:
-    """The pod's status after an event of its runtime, given its status text before it; None: it is the same."""
+    """The pod's status after an event of its runtime, which follows its status text before; None when it is the same."""
     if isinstance(event, PodFinished):
         return finished(body, event, start_of(status), ip=_ip_of(status))
     if isinstance(event, PodWaiting):
@@ -129,7 +129,7 @@ def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float
             state = states.get(str(container.get("name", "")))
             if state is not None and state.exit_code is not None:
                 statuses.append(_container(container, {"terminated": _terminated(state, at)}, ready=False))
-            elif over and state is None and status["phase"] == "Failed":  # it never came so far
+            elif over and state is None and status["phase"] == "Failed":  # it never started
                 statuses.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
             elif over:
                 ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")

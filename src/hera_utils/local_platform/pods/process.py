@@ -1,13 +1,12 @@
 """Pods as processes of this Linux machine, with private mounts. See `pod/` for what runs beside the server.
 
-One thread owns everything here: it admits pods, hands them to workers, hears from these through a pipe (`pods/.wire`) and
+One thread owns everything here: it admits pods, hands them to workers, hears from these through a pipe (`pod/wire.py`) and
 through their ends, and reports. A pod's folder holds all that a later server needs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -34,6 +33,7 @@ from .node_fit import Ports, host_ports, misfit
 from .pod import disk_room
 from .pod.pod_folder import PodFolder
 from .pod.processes import born, descendants
+from .pod.wire import Wire
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
 from .workers import Workers
@@ -85,16 +85,17 @@ class ProcessRuntime:
         self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
-        self._to_end: dict[str, float] = {}  # pods that were killed, and when their worker is killed too
+        self._kill_deadlines: dict[str, float] = {}  # killed pods → when their worker is killed too
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
-        self._open_wire()
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_wake)
+        self._wire = Wire(str(self._state))
+        self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
         spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
-        self._workers = Workers(self._state, self._selector, lambda uid: self._look(uid, ended=True), spare)
+        self._workers = Workers(self._state, self._selector, lambda uid: self._read_outcome(uid, ended=True), spare)
         self._waits: dict[str, dict[str, str]] = {}
         self._waits_until = 0.0
         self._reported: dict[str, tuple[str, int]] = {}
@@ -107,10 +108,10 @@ class ProcessRuntime:
     # --- the protocol -------------------------------------------------------------------------------------------------
 
     def launch(self, launch: Launch) -> None:
-        self._call(lambda: self._queue_pod(launch))
+        self._call(lambda: self._add(launch))
 
     def reattach(self, launch: Launch) -> None:
-        self._call(lambda: self._find_again(launch))
+        self._call(lambda: self._reattach(launch))
 
     def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
         self._call(lambda: self._kill(pod_uid, grace, force))
@@ -122,7 +123,7 @@ class ProcessRuntime:
         self._call(lambda: answer.set_result(self._find_waits()))
         try:
             return answer.result(timeout=_TELL)
-        except TimeoutError:  # the thread is busy: what it found last will do
+        except TimeoutError:  # the thread is busy: the last answer will do
             return self._waits
 
     def forget(self, pod_uid: str) -> None:
@@ -153,7 +154,7 @@ class ProcessRuntime:
                 self._attempt(key.data)
             self._attempt(self._admit)
             self._attempt(self._sweep)
-        self._shut()
+        self._close()
 
     def _attempt(self, action: Callable[[], object]) -> None:
         try:
@@ -164,7 +165,7 @@ class ProcessRuntime:
     def _pause(self) -> float:
         return _IDLE if len(self._queue) else _SWEEP
 
-    def _woken(self) -> None:
+    def _on_wake(self) -> None:
         os.read(self._wake_read, 65536)
         while True:
             try:
@@ -172,20 +173,21 @@ class ProcessRuntime:
             except queue.Empty:
                 return
 
-    def _shut(self) -> None:
+    def _close(self) -> None:
         self._workers.close()
         self._selector.close()
-        for fd in (self._wake_read, self._wake_write, self._wire):
+        self._wire.close()
+        for fd in (self._wake_read, self._wake_write):
             os.close(fd)
 
     # --- launching ----------------------------------------------------------------------------------------------------
 
-    def _queue_pod(self, launch: Launch) -> None:
+    def _add(self, launch: Launch) -> None:
         uid = launch.pod["metadata"]["uid"]
         if uid in self._pods:
             return
         if self._folder(uid).is_claimed():
-            self._find_again(launch)
+            self._reattach(launch)
             return
         pod = self._pods[uid] = self._pod_of(launch)
         if never := misfit(launch.pod):
@@ -229,14 +231,14 @@ class ProcessRuntime:
             self._start(uid)
 
     def _is_disk_full(self) -> bool:
-        """Whether no pod may start for that."""
+        """Whether no pod may start because the disk is full."""
         return bool(len(self._queue) and self._disk.shortage())
 
     def _start(self, uid: str) -> None:
         launch = self._pods[uid].launch
         try:
             self._write_launch(uid, launch)
-            self._workers.give(uid)
+            self._workers.assign(uid)
         except (HeraUtilsError, OSError) as error:
             if isinstance(error, OSError) and disk_room.is_full(error):
                 self._disk.failed(error)
@@ -244,10 +246,10 @@ class ProcessRuntime:
                 self._queue.add(uid, self._pods[uid].need)
                 return
             fix = getattr(error, "fix", None)
-            self._finish(uid, _failed(launch, f"{error}: {fix}" if fix else str(error)))
+            self._finish(uid, _failed_event(launch, f"{error}: {fix}" if fix else str(error)))
         except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
             _log.exception("a pod could not be started")
-            self._finish(uid, _failed(launch, f"the pod could not be started: {type(error).__name__}: {error}"))
+            self._finish(uid, _failed_event(launch, f"the pod could not be started: {type(error).__name__}: {error}"))
 
     def _folder(self, uid: str) -> PodFolder:
         return PodFolder(f"{self._pods_folder}/{uid}")
@@ -278,33 +280,22 @@ class ProcessRuntime:
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
-    def _open_wire(self) -> None:
-        wire = self._pods_folder / ".wire"
-        if not wire.exists():
-            os.mkfifo(wire, 0o600)
-        self._wire = os.open(wire, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._wire_rest = b""
-        self._selector.register(self._wire, selectors.EVENT_READ, self._heard)
-
-    def _heard(self) -> None:
-        data = self._wire_rest + os.read(self._wire, 1 << 16)
-        *lines, self._wire_rest = data.split(b"\n")
-        for line in lines:
-            message = json.loads(line)
+    def _hear(self) -> None:
+        for message in self._wire.read():
             pod = self._pods.get(message["uid"])
             if pod is None:
                 continue
             if message["is"] == "started":
-                self._started(message["uid"], pod, message["at"], message["ip"])
+                self._on_started(message["uid"], pod, message["at"], message["ip"])
             elif message["is"] == "waiting":
                 self._wait(pod, message["message"])
             elif message["is"] == "progress":
                 event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
                 self._report(pod.launch.run_uid, event)
             elif message["is"] == "finished":
-                self._look(message["uid"])
+                self._read_outcome(message["uid"])
 
-    def _started(self, uid: str, pod: _Pod, at: float, ip: str) -> None:
+    def _on_started(self, uid: str, pod: _Pod, at: float, ip: str) -> None:
         if pod.started:
             return
         pod.started = True
@@ -312,67 +303,67 @@ class ProcessRuntime:
             self._queue.serves(uid)
         self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host, ip=ip))
 
-    def _look(self, uid: str, *, ended: bool = False) -> None:
-        """See whether the pod has an outcome. ended: its supervisor is no more, so it must have one."""
+    def _read_outcome(self, uid: str, *, ended: bool = False) -> None:
+        """Report the pod's outcome if it has one. ended: its supervisor has exited, so it must have one."""
         pod = self._pods.get(uid)
         if pod is None:
             return
         outcome = self._folder(uid).outcome()
         if outcome is not None:
-            self._finish(uid, _finished(pod.launch, outcome))
+            self._finish(uid, _finished_event(pod.launch, outcome))
         elif ended:
-            self._lost(uid, pod)
+            self._on_lost_worker(uid, pod)
 
-    def _lost(self, uid: str, pod: _Pod) -> None:
-        """The worker is no more. A pod that it had not begun goes to another one."""
+    def _on_lost_worker(self, uid: str, pod: _Pod) -> None:
+        """The worker has exited without an outcome. A pod that it had not begun goes to another worker."""
         pod.lost += 1
         if pod.lost < _TRIES and not self._folder(uid).is_claimed():
             self._start(uid)
         else:
-            self._finish(uid, _failed(pod.launch, "pod deleted", reason="PodDeleted"))
+            self._finish(uid, _failed_event(pod.launch, "pod deleted", reason="PodDeleted"))
 
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)
-        self._workers.done(uid)
+        self._workers.release(uid)
         self._queue.release(uid)
         if uid in self._held_back:
             del self._held_back[uid]
         else:
             self._release_ports(pod)
-        if pod.launch.secrets or pod.launch.places:  # one that never ran has them still
+        if pod.launch.secrets or pod.launch.places:  # of a pod that never ran they are still there
             self._folder(uid).remove_secrets()
         self._report(pod.launch.run_uid, event)
 
     # --- again, kill, forget ------------------------------------------------------------------------------------------
 
-    def _find_again(self, launch: Launch) -> None:
+    def _reattach(self, launch: Launch) -> None:
         uid = launch.pod["metadata"]["uid"]
         if uid in self._pods:
             return
         folder = self._folder(uid)
         lines = folder.claim_lines()
         if not lines and not folder.is_over():
-            self._queue_pod(launch)
+            self._add(launch)
             return
         pod = self._pods[uid] = self._pod_of(launch)
         self._ports.take(launch.run_uid, pod.ports)
         self._queue.hold(uid, pod.need)
         for line in lines:
             if "started" in line:
-                self._started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
+                self._on_started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
         claim = lines[0] if lines else {}
         alive = bool(claim) and born(claim["pid"]) == claim["born"]
         if folder.is_over() or not alive or not self._workers.adopt(uid, claim["pid"]):
-            self._look(uid, ended=True)
+            self._read_outcome(uid, ended=True)
 
     def _kill(self, uid: str, grace: float, force: bool) -> None:
         pod = self._pods.get(uid)
         if pod is None:
             return
         if uid in self._held_back or self._queue.remove(uid):
-            self._finish(uid, _failed(pod.launch, ""))
+            self._finish(uid, _failed_event(pod.launch, ""))
             return
-        worker = self._workers.of(uid)
+        worker = self._workers.worker_of(uid)
         try:
             self._folder(uid).write_kill(grace=grace, force=force)
         except OSError:
@@ -381,7 +372,7 @@ class ProcessRuntime:
             return
         if worker is not None:
             worker.wake()
-            self._to_end[uid] = time.monotonic() + (0.0 if force else grace) + _LATE
+            self._kill_deadlines[uid] = time.monotonic() + (0.0 if force else grace) + _LATE
 
     def _forget(self, uid: str) -> None:
         if uid in self._pods:
@@ -399,18 +390,18 @@ class ProcessRuntime:
             self._waits, self._reported = {}, {}
         if now - self._swept >= _SWEEP:
             self._swept = now
-            self._end_the_stuck(now)
-            for uid in [u for u in self._pods if self._workers.of(u) is not None]:
-                self._look(uid)
+            self._end_late_workers(now)
+            for uid in [u for u in self._pods if self._workers.worker_of(u) is not None]:
+                self._read_outcome(uid)
 
-    def _end_the_stuck(self, now: float) -> None:
-        """A worker that does not end its pod (it waits for a store that does not answer) goes with it; one that waits for room may wait."""
-        for uid, at in list(self._to_end.items()):
-            worker = self._workers.of(uid)
+    def _end_late_workers(self, now: float) -> None:
+        """Kill workers that have not ended a killed pod in time (a store may not answer), but not while the disk is full."""
+        for uid, at in list(self._kill_deadlines.items()):
+            worker = self._workers.worker_of(uid)
             if uid not in self._pods or worker is None:
-                del self._to_end[uid]
+                del self._kill_deadlines[uid]
             elif now >= at and not self._disk.shortage():
-                del self._to_end[uid]
+                del self._kill_deadlines[uid]
                 worker.end()
 
     def _find_waits(self) -> dict[str, dict[str, str]]:
@@ -442,13 +433,13 @@ class ProcessRuntime:
         """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
         changed = False
         for uid, pod in self._pods.items():
-            worker = self._workers.of(uid)
+            worker = self._workers.worker_of(uid)
             serves = pod.started and pod.launch.template.get("daemon")
             if worker is None or serves or now - pod.looked_at < _IDLE:
                 continue
-            cpu, eager = _effort(worker.pid)
+            cpu, is_short = _usage(worker.pid)
             if pod.cpu >= 0:
-                works = eager or cpu - pod.cpu > 0.1 * (now - pod.looked_at)
+                works = is_short or cpu - pod.cpu > 0.1 * (now - pod.looked_at)
                 self._queue.works(uid, works)
                 changed = changed or not works
             pod.cpu, pod.looked_at = cpu, now
@@ -456,7 +447,7 @@ class ProcessRuntime:
             self._admit()
 
 
-def _finished(launch: Launch, record: Json) -> PodFinished:
+def _finished_event(launch: Launch, record: Json) -> PodFinished:
     return PodFinished(
         at=record["at"],
         node_id=launch.node_id,
@@ -470,18 +461,18 @@ def _finished(launch: Launch, record: Json) -> PodFinished:
     )
 
 
-def _failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
+def _failed_event(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
     return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
 
 
-def _effort(pid: int) -> tuple[float, bool]:
-    """Processor time of a worker and all under it, seconds; and whether one of them would use more if it were given more."""
-    ticks, eager = 0, False
+def _usage(pid: int) -> tuple[float, bool]:
+    """Processor seconds of a worker and its descendants, and whether one of them is runnable now, so that it is short of time."""
+    ticks, is_short = 0, False
     for process in descendants(pid):
         try:
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             ticks += sum(int(f) for f in fields[11:15])  # its own, and of children that it has waited for
-            eager = eager or fields[0] == "R"
+            is_short = is_short or fields[0] == "R"
         except (OSError, IndexError, ValueError):
             continue
-    return ticks / os.sysconf("SC_CLK_TCK"), eager
+    return ticks / os.sysconf("SC_CLK_TCK"), is_short

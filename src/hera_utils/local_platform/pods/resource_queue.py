@@ -30,7 +30,7 @@ Json = dict[str, Any]
 Rank = tuple[int, int]
 """(minus the priority, order of arrival): the smallest is the first of the queue."""
 MOST_PODS = 110  # a kubelet's limit
-MOST_KINDS = 64  # so many different needs are looked at in search of one that fits
+MOST_KINDS = 64  # so many different needs are tried in search of one that fits
 
 
 class Need(NamedTuple):
@@ -93,7 +93,7 @@ class ResourceQueue:
     memory: float
     _kinds: dict[Need, OrderedDict[str, Rank]] = field(default_factory=dict)
     _fronts: list[tuple[Rank, Need]] = field(default_factory=list)
-    """A heap of the first pod of each kind; entries that are no longer true are dropped when they come up."""
+    """A heap of the first pod of each kind; outdated entries are dropped when they come up."""
     _needs: dict[str, Need] = field(default_factory=dict)
     _held: dict[str, _Held] = field(default_factory=dict)
     _order: int = 0

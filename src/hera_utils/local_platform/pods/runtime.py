@@ -21,7 +21,7 @@ class Launch:
     claims: claim name → folder of this machine. config_maps, secrets: name → {key: text} (a secret's already base64-decoded, its
     bytes as latin-1).
     places: {"inputs" | "outputs": {artifact's name: place}, "logs", "source" (of a data template): place} of the artifacts that are
-    not in the platform's own store; a place is what places.place_of answers, with the values of the secrets that it names.
+    not in the platform's own store; a place is what artifacts/locations.place_of answers, with the values of the secrets that it names.
     annotations: the workflow's (hera-utils/python, hera-utils/script, hera-utils/directory say where a @script() task comes from).
     """
 

@@ -1,4 +1,4 @@
-"""The server's side of `pod/worker.py`: workers that wait, workers that have a pod, and the spawner that makes them."""
+"""The server's side of `pod/worker.py`: idle workers, workers that have a pod, and the spawner that forks them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _FIX = (
     "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
 )
-_SPAWNERS = 5  # so many are started, one after the other, before a pod fails for want of one
+_SPAWNERS = 5  # attempts to start one before a pod fails
 _SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
 
 
 @dataclass(eq=False)
 class Worker:
-    """link: None for one that an earlier server had made. uid: the pod it has."""
+    """link: None for a worker of an earlier server. uid: of its pod, "" for none."""
 
     pid: int
     pidfd: int
@@ -48,10 +48,12 @@ class Worker:
 
 
 class Workers:
-    """Used by one thread. ended: called with the uid of the pod of a worker that is no more. spare: how many may wait."""
+    """Used by one thread. on_pod_lost: called with the uid of a pod whose worker has exited. spare: how many may be idle."""
 
-    def __init__(self, state: Path, selector: selectors.BaseSelector, ended: Callable[[str], None], spare: int) -> None:
-        self._state, self._selector, self._ended, self._spare = state, selector, ended, spare
+    def __init__(
+        self, state: Path, selector: selectors.BaseSelector, on_pod_lost: Callable[[str], None], spare: int
+    ) -> None:
+        self._state, self._selector, self._on_pod_lost, self._spare = state, selector, on_pod_lost, spare
         self._idle: collections.deque[Worker] = collections.deque()
         self._busy: dict[str, Worker] = {}
         self._spawner: subprocess.Popen[bytes] | None = None
@@ -61,15 +63,15 @@ class Workers:
 
     def prepare(self) -> None:
         """Start the spawner. Raises PlatformError where the kernel refuses."""
-        with contextlib.suppress(OSError):  # it was ended: the first pod starts another
+        with contextlib.suppress(OSError):  # it was killed: the first pod starts another
             self._open()
 
-    def give(self, uid: str) -> Worker:
+    def assign(self, uid: str) -> Worker:
         """Hand the pod to a worker. Raises PlatformError."""
         while True:
-            worker = self._idle.popleft() if self._idle else self._make()
+            worker = self._idle.popleft() if self._idle else self._new()
             try:
-                if worker.link is None:  # it closed the connection while it waited
+                if worker.link is None:  # it closed the connection while it was idle
                     raise ConnectionResetError
                 worker.link.send(uid.encode())
             except OSError:
@@ -80,7 +82,7 @@ class Workers:
             return worker
 
     def adopt(self, uid: str, pid: int) -> bool:
-        """Watch a worker that an earlier server made; whether it is still there."""
+        """Watch a worker of an earlier server; whether it is still there."""
         try:
             worker = Worker(pid, os.pidfd_open(pid), None, uid)
         except OSError:
@@ -89,17 +91,17 @@ class Workers:
         self._watch(worker)
         return True
 
-    def done(self, uid: str) -> None:
-        """The pod has its outcome. Its worker says itself when it can take another one."""
+    def release(self, uid: str) -> None:
+        """The pod has its outcome. Its worker sends a message when it can take another one."""
         worker = self._busy.pop(uid, None)
         if worker is not None:
             worker.uid = ""
             if worker.link is None:
                 self._drop(worker)
 
-    def _free(self, worker: Worker) -> None:
-        """The worker has cleaned up; or it has closed the connection and is about to end."""
-        if worker.link is None:  # it was dropped by what happened at the same moment
+    def _on_message(self, worker: Worker) -> None:
+        """The worker has cleaned up, or it has closed the connection and is about to exit."""
+        if worker.link is None:  # an event of the same moment has dropped it
             return
         try:
             answer = worker.link.recv(64)
@@ -111,7 +113,7 @@ class Workers:
             self._idle.append(worker)
 
     def _retire(self, worker: Worker) -> None:
-        """It gets no more pods; it ends by itself."""
+        """It gets no more pods, and exits by itself."""
         with contextlib.suppress(ValueError):
             self._idle.remove(worker)
         self._unlink(worker)
@@ -122,7 +124,7 @@ class Workers:
             worker.link.close()
             worker.link = None
 
-    def of(self, uid: str) -> Worker | None:
+    def worker_of(self, uid: str) -> Worker | None:
         return self._busy.get(uid)
 
     def close(self) -> None:
@@ -134,7 +136,7 @@ class Workers:
         if self._spawner is not None:
             self._spawner.wait(timeout=5)
 
-    def _make(self) -> Worker:
+    def _new(self) -> Worker:
         why = "it ends as soon as it starts"
         for _ in range(_SPAWNERS):
             link = None
@@ -189,14 +191,14 @@ class Workers:
     def _watch(self, worker: Worker) -> None:
         self._selector.register(worker.pidfd, selectors.EVENT_READ, lambda: self._on_exit(worker))
         if worker.link is not None:
-            self._selector.register(worker.link, selectors.EVENT_READ, lambda: self._free(worker))
+            self._selector.register(worker.link, selectors.EVENT_READ, lambda: self._on_message(worker))
 
     def _on_exit(self, worker: Worker) -> None:
         uid = worker.uid
         self._busy.pop(uid, None)
         self._drop(worker)
         if uid:
-            self._ended(uid)
+            self._on_pod_lost(uid)
 
     def _drop(self, worker: Worker) -> None:
         self._retire(worker)

@@ -1,4 +1,4 @@
-"""One container of a pod: its root, its command, its pipes, and what is known of it."""
+"""One container of a pod: its root, its command, its pipes, and its state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGIN
 
 
 class Container:
-    """plan: what was asked for. Everything else is what came of it."""
+    """plan: what to run. Everything else is what has happened."""
 
     def __init__(self, plan: ContainerPlan) -> None:
         self.plan = plan
@@ -55,7 +55,7 @@ class Container:
                 os.killpg(self.pid, number)
 
     def spawn(self, stdout: int, stderr: int) -> str:
-        """Start the command in the root that this process is in; why it could not be, "" when it runs. Raises OSError on a full disk."""
+        """Start the command in the root that this process is in; "", or why it cannot start. Raises OSError on a full disk."""
         plan = self.plan
         try:
             program = look_up(plan.argv[0], plan.env.get("PATH", ""))
@@ -106,7 +106,7 @@ class Container:
         }
 
 
-def settled(plan: ContainerPlan, code: int, message: str) -> Container:
+def ended_container(plan: ContainerPlan, code: int, message: str) -> Container:
     """A container that never ran."""
     container = Container(plan)
     container.started_at = time.time()

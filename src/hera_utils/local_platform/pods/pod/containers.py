@@ -78,8 +78,8 @@ class Containers:
     def _spawn(self, container: Container) -> None:
         """A container with `tty` has one end of a terminal as stdin, stdout and stderr; the other end is read."""
         out = os.openpty() if container.plan.terminal else os.pipe2(os.O_CLOEXEC)
-        apart = container.log and container.log.captures and not container.plan.terminal
-        err = os.pipe2(os.O_CLOEXEC) if apart else out
+        separate = container.log and container.log.captures and not container.plan.terminal
+        err = os.pipe2(os.O_CLOEXEC) if separate else out
         try:
             with self.inside(container):
                 refusal = container.spawn(out[1], err[1])

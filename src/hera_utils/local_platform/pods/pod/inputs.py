@@ -28,7 +28,7 @@ def stage(job: Json, folder: str, overlapping: dict[str, tuple[str, str]]) -> No
 
 
 def _move(artifact: Json, source: str, volume: str, path: str) -> None:
-    """Into a volume, where a task may have put links: none may lead the artifact out of it."""
+    """Move an artifact into a volume, where a task may have put links: none may lead it out of the volume."""
     if not path:
         raise PodFault(f"artifact {artifact['name']} failed to load: {artifact['path']} is where a volume is mounted")
     try:

@@ -11,7 +11,7 @@ RESULT = 256 << 10  # bytes of stdout that become `outputs.result` (Argo: the la
 
 
 class Log:
-    """Takes what comes from the pipes of a container. captured: the end of stdout, when it is wanted."""
+    """Takes what comes from the pipes of a container. capture: keep the end of stdout, too."""
 
     def __init__(self, path: str, *, capture: bool) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -54,7 +54,7 @@ class Log:
         if lines:
             stamp = b"%.6f " % time.time()
             self._unwritten += b"".join([stamp + line + b"\n" for line in lines])
-            with contextlib.suppress(OSError):  # whoever reads the pipes asks `behind`
+            with contextlib.suppress(OSError):  # the reader of the pipes asks `behind`
                 self.catch_up()
 
     @property

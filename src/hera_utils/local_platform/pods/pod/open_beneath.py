@@ -24,7 +24,7 @@ from .errors import LeadsOut
 _PATH = os.O_PATH | os.O_CLOEXEC
 _FOLDER = _PATH | os.O_DIRECTORY
 _MOST_LINKS = 40  # as the kernel
-_kernel = True  # whether openat2 is there; found out by the first call
+_kernel = True  # whether there is openat2; the first call finds out
 
 
 def open_path(folder: int, path: str, flags: int, *, rooted: bool = False, follow: bool = True) -> int:
@@ -95,7 +95,7 @@ def make_folder(folder: int, path: str) -> int:
 
 
 def read_end(folder: str, path: str, most: int) -> bytes | None:
-    """The end of a file that a task may have written, None when there is none: what is no plain file is not waited for."""
+    """The end of a file that a task may have written, None when there is none, or no plain file (reading a pipe could wait for ever)."""
     try:
         top = os.open(folder, _FOLDER)
     except OSError:

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class CollectedOutputs:
-    """What was found: parameters and artifacts as Argo reports them, and what could not be done.
+    """Parameters and artifacts as Argo reports them, and the problems.
 
     refusal: why `main` failed although its command may have succeeded. warnings: what of an artifact is lost on its way.
     """
@@ -55,7 +55,7 @@ def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Coll
 
 
 class _Refusal(Exception):
-    """What the emissary says of an output in the container's own file system."""
+    """The emissary could not take an output in the container's own file system; the message is its own."""
 
 
 def deliver(job: Json, collected: CollectedOutputs, waiting: str) -> None:

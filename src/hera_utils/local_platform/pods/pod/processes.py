@@ -1,4 +1,4 @@
-"""What /proc tells of processes: which they are, what they started, how much memory they hold."""
+"""What /proc says of processes: when they started, their descendants, their memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def born(pid: int | str) -> str:
-    """When a process started, in the kernel's ticks: with its id it names a process for ever. "" when it is no more."""
+    """When a process started, in the kernel's ticks: with its id it identifies a process for ever. "" when it has exited."""
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()

@@ -50,7 +50,7 @@ class Root:
 
     def __init__(self, folder: str, kind: RootKind, shared: SharedMounts, proc: str, masked: str) -> None:
         self.folder, self.kind = folder, kind
-        self.view = -1  # descriptor of the mount namespace that was made last
+        self.view = -1  # descriptor of its last mount namespace
         self.namespace = ""  # the same as /proc names it
         self._view_mounts: tuple[object, ...] = ()
         self._view_table = b""
@@ -132,7 +132,7 @@ class Root:
                 syscalls.bind(path, self.place + path, recursive=True, read_only=True)
 
     def _furnish(self) -> None:
-        """What an empty container has in its own folders."""
+        """Make what a container finds in its own folders."""
         own = f"{self.folder}/own"
         for path in ("/tmp", "/var/tmp"):
             os.chmod(own + path, 0o1777)
@@ -187,7 +187,7 @@ class Root:
         os.chdir("/")
 
     def pristine(self, home: int) -> bool:
-        """Whether it is as it was before a container had it, or could be made so. home: this process's mount namespace."""
+        """Whether it is as it was before a container had it, after added files are removed. home: this process's mount namespace."""
         if not all(_undo(*overlay) for overlay in self._overlays):
             return False
         if self.view >= 0:
@@ -353,7 +353,7 @@ def _bind_into(root: str, mount: Mount) -> None:
         with open_beneath.at(root, target) as place:
             syscalls.bind(source, place, recursive=True)
     if mount.read_only:
-        with open_beneath.at(root, target) as place:  # once more: now it is what was mounted there
+        with open_beneath.at(root, target) as place:  # opened again: now it is the mount
             syscalls.set_read_only(place)
 
 

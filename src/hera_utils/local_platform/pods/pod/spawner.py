@@ -33,8 +33,8 @@ def main(state: str, fd: int) -> None:
     _sweep(f"{state}/pods/.roots")
     gc.disable()
     gc.freeze()  # a fork shares pages until one of the two writes to them
-    apart = _has_own_addresses()
-    link.send(b"ready" if apart else b"ready, pods share ports")
+    own_addresses = _has_own_addresses()
+    link.send(b"ready" if own_addresses else b"ready, pods share ports")
     flags = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
     while link.recv(64):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -43,14 +43,14 @@ def main(state: str, fd: int) -> None:
             link.close()
             theirs.close()
             gc.enable()
-            worker.main(ours, state, shared, apart=apart)
+            worker.main(ours, state, shared, own_addresses=own_addresses)
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()
 
 
 def _has_own_addresses() -> bool:
-    """Whether this kernel lets pods have addresses of their own, found by trying in a process of its own."""
+    """Whether this kernel lets pods have addresses of their own, tried in a process of its own."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -68,7 +68,7 @@ def _has_own_addresses() -> bool:
 
 
 def _sweep(folder: str) -> None:
-    """Remove what workers that were killed had left, in a process of its own."""
+    """Remove, in a process of its own, the roots of workers that were killed."""
     if not os.path.isdir(folder) or os.fork():
         return
     try:

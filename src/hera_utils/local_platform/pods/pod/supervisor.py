@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import disk_room, inputs, outputs, ports, probes, syscalls
-from .container import NOT_STARTED, Container, settled
+from .container import NOT_STARTED, Container, ended_container
 from .containers import Containers, Sandbox
 from .errors import PodFault
 from .plan import ContainerPlan, container_plans
@@ -45,10 +45,10 @@ def failure(message: str, reason: str = "") -> Json:
 
 
 class Pod:
-    """claim: its open supervisor.jsonl. tell: sends a message to the server, if there is one."""
+    """claim: its open supervisor.jsonl. send: sends a message to the server, if there is one."""
 
-    def __init__(self, files: PodFolder, sandbox: Sandbox, claim: int, tell: Callable[[Json], None]) -> None:
-        self.files, self.sandbox, self.claim, self.tell = files, sandbox, claim, tell
+    def __init__(self, files: PodFolder, sandbox: Sandbox, claim: int, send: Callable[[Json], None]) -> None:
+        self.files, self.sandbox, self.claim, self.send = files, sandbox, claim, send
         self.folder = files.path
         self.containers = Containers(files, sandbox)
         self.stopping = False
@@ -58,15 +58,15 @@ class Pod:
         self.kill_at = 0.0
         self.deadline = 0.0
         self.progress = self.short_of_room = ""
-        self.announced = False
+        self.reported_start = False
         self.probe_at = self.probed_since = 0.0
-        self.unready = ""
+        self.probe_problem = ""
         self.job: Json = {}
 
     # --- the walk --------------------------------------------------------------------------------------------------
 
     def run(self) -> Json:
-        """Everything; returns the outcome."""
+        """Run the pod to its end; returns the outcome."""
         try:
             self._walk()
         except PodFault as fault:
@@ -95,10 +95,10 @@ class Pod:
         if not ports.uses_host(self.job["pod"]):
             self.sandbox.network.begin(self.job["pod"]["metadata"]["uid"])
         self.job["address"] = self.sandbox.network.address
-        self._with_room(lambda: os.makedirs(f"{self.folder}/logs", 0o700, exist_ok=True))
+        self._retry_on_full_disk(lambda: os.makedirs(f"{self.folder}/logs", 0o700, exist_ok=True))
         if not self._stage_inputs():
             return
-        plans = self._with_room(lambda: container_plans(self.job, self.folder))
+        plans = self._retry_on_full_disk(lambda: container_plans(self.job, self.folder))
         for plan in plans:
             if plan.kind == "init" and not self._run_init(plan):
                 return
@@ -107,7 +107,9 @@ class Pod:
     def _stage_inputs(self) -> bool:
         artifacts = (self.job["template"].get("inputs") or {}).get("artifacts") or []
         try:
-            self._with_room(lambda: inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts)))
+            self._retry_on_full_disk(
+                lambda: inputs.stage(self.job, f"{self.folder}/inputs", self._overlapping(artifacts))
+            )
         except PodFault as fault:
             # as Argo says it of its own init container
             self.errors.append(f"init: Error (exit code {NOT_STARTED}): {fault}")
@@ -138,7 +140,7 @@ class Pod:
             mains = [self.containers.by_name.get(p.name) for p in plans if p.kind == "main"]
             if all(c is not None and c.over for c in mains):
                 break
-            self._announce(plans, waiting)
+            self._report_start(plans, waiting)
             self.turn()
         if self.collected is None and self._has_outputs():
             main = self.containers.by_name.get("main")
@@ -156,14 +158,14 @@ class Pod:
         )
 
     def _try_start(self, plan: ContainerPlan) -> bool:
-        """Start a container when its dependencies succeeded; settle it when it never will (Argo: the emissary waits for them)."""
+        """Start a container when its dependencies have succeeded, end it when they never will (Argo: the emissary waits). Whether it did."""
         needed = [self.containers.by_name.get(d) for d in plan.dependencies]
         failed = next((c for c in needed if c is not None and c.over and c.code != 0), None)
         if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
-            self.containers.by_name[plan.name] = settled(plan, 143, "")
+            self.containers.by_name[plan.name] = ended_container(plan, 143, "")
         elif failed is not None:
             message = f'dependency "{failed.plan.name}" exited with non-zero code: {failed.code}'
-            self.containers.by_name[plan.name] = settled(plan, NOT_STARTED, message)
+            self.containers.by_name[plan.name] = ended_container(plan, NOT_STARTED, message)
         elif all(c is not None and c.over for c in needed):
             self._begin(plan)
         else:
@@ -187,12 +189,12 @@ class Pod:
 
     def _begin(self, plan: ContainerPlan) -> Container:
         capture = bool(self.job.get("include_script_output")) and plan.name == "main"
-        return self._with_room(lambda: self.containers.start(plan, capture=capture))
+        return self._retry_on_full_disk(lambda: self.containers.start(plan, capture=capture))
 
     # --- room on the disk ------------------------------------------------------------------------------------------
 
-    def _with_room(self, action: Callable[[], T]) -> T:
-        """What the action answers, tried again as long as the disk is full. A pod that is to end does not wait: OSError."""
+    def _retry_on_full_disk(self, action: Callable[[], T]) -> T:
+        """The action's result; it is tried again as long as the disk is full. A pod that shall end does not wait: OSError."""
         while True:
             try:
                 done = action()
@@ -201,23 +203,23 @@ class Pod:
                     raise
                 self._wait_for_room(error)
                 continue
-            self._say_room(None)
+            self._report_room(None)
             return done
 
     def _wait_for_room(self, error: OSError | None) -> None:
-        """Until more is free than now, in which everything else of the pod goes on; some seconds at most: it may be another disk."""
-        self._say_room(error)
+        """Wait until more is free than now, while the pod goes on; for some seconds at most: it may be another disk that is full."""
+        self._report_room(error)
         then, until = disk_room.free(self.sandbox.state), time.time() + _ROOM_TICK
         while True:
             self.turn(time.time() + _TICK)
             if self.stopping or time.time() >= until or disk_room.free(self.sandbox.state) >= then + _MORE_ROOM:
                 return
 
-    def _say_room(self, error: OSError | None) -> None:
+    def _report_room(self, error: OSError | None) -> None:
         """Tell the server that the pod waits for room, or no longer."""
         message = disk_room.shortage(self.sandbox.state, error) if error is not None else ""
         if bool(message) != bool(self.short_of_room):
-            self.tell({"is": "waiting", "message": message})
+            self.send({"is": "waiting", "message": message})
         self.short_of_room = message
 
     # --- outputs ---------------------------------------------------------------------------------------------------
@@ -230,7 +232,7 @@ class Pod:
         )
 
     def _collect(self, container: Container) -> None:
-        self._with_room(lambda: self._collect_now(container))
+        self._retry_on_full_disk(lambda: self._collect_now(container))
         if self.collected is not None and self.collected.refusal:
             self._refuse(container, self.collected.refusal)
 
@@ -263,19 +265,19 @@ class Pod:
         template = self.job["template"]
         pseudo = {"name": "wait", "volumeMounts": (template.get("containerSet") or {}).get("volumeMounts") or []}
         mounts = tuple(Volumes(self.job, self.folder).mounts(pseudo, {}))
-        container = settled(ContainerPlan("wait", "wait", (), {}, "/", mounts, {}, (), ()), 0, "")
+        container = ended_container(ContainerPlan("wait", "wait", (), {}, "/", mounts, {}, (), ()), 0, "")
         container.root = self.sandbox.roots.take((), list(mounts))
         self.containers.by_name["wait"] = container
         self._collect(container)
 
     def _save_logs(self, names: list[str]) -> None:
         if (self.job["template"].get("archiveLocation") or {}).get("archiveLogs"):
-            self._with_room(self._finish_logs)
+            self._retry_on_full_disk(self._finish_logs)
             self.collected = collected = self.collected or outputs.CollectedOutputs()
-            self._with_room(lambda: outputs.save_logs(self.job, collected, self.folder, names))
+            self._retry_on_full_disk(lambda: outputs.save_logs(self.job, collected, self.folder, names))
 
     def _finish_logs(self) -> None:
-        """Everything that was read from the pipes is in the logs. Raises OSError."""
+        """Write to the logs all that was read from the pipes. Raises OSError."""
         error = self.containers.catch_up()
         if error is not None:
             raise error
@@ -298,13 +300,13 @@ class Pod:
             self.containers.reap()
         self._watch_clock()
         if self.containers.behind:
-            self._say_room(self.containers.catch_up())
+            self._report_room(self.containers.catch_up())
 
     def _pause(self, until: float) -> float:
         now = time.time()
         times = [t for t in (self.deadline, self.kill_at, until) if t]
         times.append(self.containers.next_watch(now))
-        if not self.announced and any(c.plan.readiness for c in self.containers.live):
+        if not self.reported_start and any(c.plan.readiness for c in self.containers.live):
             times.append(self.probe_at)
         return max(0.0, min(times) - now)
 
@@ -321,9 +323,9 @@ class Pod:
             with contextlib.suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
         self.containers.watch(now)
-        self._look_at_progress()
+        self._report_progress()
 
-    def _look_at_progress(self) -> None:
+    def _report_progress(self) -> None:
         main = self.containers.by_name.get("main")
         written = main.root.text("/run/argo/progress", 1 << 16) if main is not None and main.root is not None else None
         if written is None:
@@ -333,18 +335,18 @@ class Pod:
         done, slash, total = text.partition("/")
         if text != self.progress and slash and done.isdigit() and total.isdigit() and int(done) <= int(total) != 0:
             self.progress = text
-            self.tell({"is": "progress", "at": time.time(), "progress": text})
+            self.send({"is": "progress", "at": time.time(), "progress": text})
 
-    def _announce(self, plans: list[ContainerPlan], waiting: list[ContainerPlan]) -> None:
-        """Tell that the pod runs: every container that waits for no other one does, and is ready if it says how to know."""
-        if self.announced:
+    def _report_start(self, plans: list[ContainerPlan], waiting: list[ContainerPlan]) -> None:
+        """Report that the pod runs, when every container without dependencies has started and its readiness probe succeeds."""
+        if self.reported_start:
             return
         free = [p for p in plans if not p.dependencies]
         if any(p in waiting or not self.containers.by_name[p.name].up for p in free):
             return
-        if not self._all_ready([self.containers.by_name[p.name] for p in free if p.readiness]):
+        if not self._are_ready([self.containers.by_name[p.name] for p in free if p.readiness]):
             return
-        self.announced = True
+        self.reported_start = True
         at = time.time()
         news = {"at": at, "ip": self.sandbox.network.address}
         line = json.dumps({"started": at, **news}).encode() + b"\n"
@@ -352,26 +354,26 @@ class Pod:
             size = os.fstat(self.claim).st_size
             if os.write(self.claim, line) != len(line):
                 os.ftruncate(self.claim, size)
-        except OSError:  # a later server believes that it starts again: better than half a line
+        except OSError:  # a later server takes the pod as not started: better than half a line
             pass
-        self.tell({"is": "started", **news})
+        self.send({"is": "started", **news})
 
-    def _all_ready(self, containers: list[Container]) -> bool:
-        """Asked less often the longer it takes: probes must not be what keeps the pod busy."""
+    def _are_ready(self, containers: list[Container]) -> bool:
+        """Probes are made less often the longer it takes: they must not be what keeps the pod busy."""
         now = time.time()
         if now < self.probe_at:
             return False
         self.probed_since = self.probed_since or now
-        problem = next(filter(None, map(self._unready, containers)), "")
+        problem = next(filter(None, map(self._probe, containers)), "")
         waited = now - self.probed_since
-        if problem not in ("", self.unready) and waited > _SILENCE:
-            self.unready = problem
-            self.tell({"is": "waiting", "at": now, "message": problem})
+        if problem not in ("", self.probe_problem) and waited > _SILENCE:
+            self.probe_problem = problem
+            self.send({"is": "waiting", "at": now, "message": problem})
         shortest, longest = _PROBE_PAUSES
         self.probe_at = time.time() + min(longest, max(shortest, waited / 10))
         return not problem
 
-    def _unready(self, container: Container) -> str:
+    def _probe(self, container: Container) -> str:
         if container.over:
             return ""
         target = probes.ProbeTarget(

@@ -8,7 +8,6 @@ finishes its pod, records the outcome, finds the connection closed and ends.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from . import disk_room, supervisor, syscalls
+from . import disk_room, supervisor, syscalls, wire
 from .containers import Sandbox
 from .network import Network
 from .pod_folder import PodFolder
@@ -30,8 +29,8 @@ _PAUSE = 0.5  # seconds between looks whether there is room
 _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
 
 
-def main(link: socket.socket, state: str, shared: SharedMounts, *, apart: bool) -> NoReturn:
-    """link: the server's end asks with the uid of a pod whose folder is ready. apart: pods have own addresses. Never returns."""
+def main(link: socket.socket, state: str, shared: SharedMounts, *, own_addresses: bool) -> NoReturn:
+    """link: on it the server sends the uid of a pod whose folder is ready. own_addresses: whether pods have some. Never returns."""
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
@@ -41,7 +40,7 @@ def main(link: socket.socket, state: str, shared: SharedMounts, *, apart: bool) 
         home = os.open(f"{proc}/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         roots = Roots(folder, shared, proc, state, home)
         network = Network(proc)
-        if apart:
+        if own_addresses:
             network.open()
         sandbox = Sandbox(state, roots, network, proc, home, _signals())
         for _ in range(_MOST_PODS):
@@ -73,10 +72,9 @@ def _signals() -> int:
 def _supervise(uid: str, identity: Json, sandbox: Sandbox) -> bool:
     """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
     files = PodFolder(f"{sandbox.state}/pods/{uid}")
-    wire = f"{sandbox.state}/pods/.wire"
 
     def tell(message: Json) -> None:
-        _tell(wire, {"uid": uid, **message})
+        wire.send(sandbox.state, {"uid": uid, **message})
 
     try:
         claim = _until_written(sandbox.state, tell, lambda: files.claim(identity))
@@ -119,19 +117,3 @@ def _until_written(state: str, tell: Callable[[Json], None], write: Callable[[],
         if waits:
             tell({"is": "waiting", "message": ""})
         return done
-
-
-def _tell(wire: str, message: Json) -> None:
-    """One line to the server if one listens; a pipe takes lines of up to 4 kB whole."""
-    try:
-        fd = os.open(wire, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return  # no server: a later one reads the folder
-    with contextlib.suppress(OSError):
-        for _ in range(200):
-            try:
-                os.write(fd, json.dumps(message).encode() + b"\n")
-                break
-            except BlockingIOError:
-                time.sleep(0.01)
-    os.close(fd)
