@@ -100,7 +100,7 @@ FAULTS = {
     ),
     "folder that cannot be": (
         [{**container("q", **MOUNTED), **mounts("/dev/null/x", "")}], {}, "host path", "problem",
-        "cannot be made", "--volume CLAIM=FOLDER",
+        "cannot be created", "--volume CLAIM=FOLDER",
     ),
     "pull secret": (
         [container("o")], {"imagePullSecrets": [{"name": "no-pull"}]}, "pull secret", "warning", '"no-pull"', "kubectl",

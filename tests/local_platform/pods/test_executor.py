@@ -393,7 +393,7 @@ def test_what_a_host_path_leads_to_is_of_its_type(stage: Stage, tmp_path: Path) 
     assert "Folder is an invalid volume type" in end_of("file", "Folder")[0]
     for kind, path in (("", "blocked/below"), ("FileOrCreate", "nowhere/file")):
         message = end_of(path, kind)[0]
-        assert "does not exist on this machine and cannot be made" in message
+        assert "does not exist on this machine and cannot be created" in message
         assert ": make it" in message
 
 

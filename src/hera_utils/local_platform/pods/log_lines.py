@@ -141,8 +141,8 @@ class PodLog:
     uid: str = field(default="", compare=False)
 
     def lines(self, source: LogSource, options: LogOptions, *, follow: bool = False) -> Iterator[Line]:
-        found = source.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
-        return grep(chosen(found, options), options)
+        lines = source.pod_log(self.namespace, self.pod, options.container, uid=self.uid, follow=follow)
+        return grep(chosen(lines, options), options)
 
 
 def merged(pods: Iterable[PodLog], read: Callable[[PodLog], Iterator[Line]]) -> Iterator[tuple[float, PodLog, str]]:

@@ -47,7 +47,7 @@ class Ports:
     def free(self, run: str, numbers: frozenset[int]) -> bool:
         return all(holder == run for port in numbers for holder in self._held.get(port, ()))
 
-    def of_others(self, run: str, numbers: frozenset[int]) -> list[int]:
+    def held_by_others(self, run: str, numbers: frozenset[int]) -> list[int]:
         """Those that another run has."""
         return [number for number in numbers if not self.free(run, frozenset([number]))]
 

@@ -195,7 +195,7 @@ class ProcessRuntime:
             self._wait(pod, never)
         elif not self._ports.free(launch.run_uid, pod.ports):
             self._held_back[uid] = None
-            numbers = self._ports.of_others(launch.run_uid, pod.ports)
+            numbers = self._ports.held_by_others(launch.run_uid, pod.ports)
             shared = self._workers.pods_share_ports
             self._wait(pod, waiting.for_shared_ports(numbers) if shared else waiting.for_ports(numbers))
         else:

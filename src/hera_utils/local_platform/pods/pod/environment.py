@@ -85,11 +85,11 @@ def template_variables(job: Json, container: Json, env: dict[str, str]) -> dict[
 
 
 def _object(job: Json, table: str, ref: Json) -> dict[str, str] | None:
-    found = (job.get(table) or {}).get(ref.get("name"))
-    if found is None and not ref.get("optional"):
+    data: dict[str, str] | None = (job.get(table) or {}).get(ref.get("name"))
+    if data is None and not ref.get("optional"):
         kind = "configmap" if table == "config_maps" else "secret"
         raise PodFault(f'{kind} "{ref.get("name")}" not found', "CreateContainerConfigError")
-    return found
+    return data
 
 
 def _value_from(job: Json, container: Json, source: Json) -> str | None:
@@ -113,10 +113,10 @@ def _value_from(job: Json, container: Json, source: Json) -> str | None:
 def field(job: Json, path: str) -> str:
     """A field of the pod, as the downward API names it."""
     pod = job["pod"]
-    if found := re.fullmatch(r"metadata\.(labels|annotations)(?:\['([^']+)'\])?", path):
-        values = pod["metadata"].get(found.group(1)) or {}
-        if found.group(2):
-            return str(values.get(found.group(2), ""))
+    if match := re.fullmatch(r"metadata\.(labels|annotations)(?:\['([^']+)'\])?", path):
+        values = pod["metadata"].get(match.group(1)) or {}
+        if match.group(2):
+            return str(values.get(match.group(2), ""))
         return "\n".join(f'{k}="{v}"' for k, v in sorted(values.items()))
     fixed = {
         "status.podIP": job.get("address", "127.0.0.1"),

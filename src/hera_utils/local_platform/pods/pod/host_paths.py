@@ -99,7 +99,7 @@ def _absent(path: str, kind: str, volume: str) -> Obstacle:
 
 
 def _not_creatable(path: str, kind: str, volume: str, why: str) -> Obstacle:
-    message = f'hostPath "{path}" of the volume "{volume}" does not exist on this machine and cannot be made ({why})'
+    message = f'hostPath "{path}" of the volume "{volume}" does not exist on this machine and cannot be created ({why})'
     if kind == "FileOrCreate":
         return Obstacle(message, "make it: its folder is not made for it, as on a cluster")
     return Obstacle(message, f"make it (sudo mkdir -p {shlex.quote(path)}), {_CLAIM}")

@@ -186,8 +186,8 @@ class Root:
         os.chroot(".")
         os.chdir("/")
 
-    def pristine(self, home: int) -> bool:
-        """Whether it is as it was before a container had it, after added files are removed. home: this process's mount namespace."""
+    def restore(self, home: int) -> bool:
+        """Remove files that a container added. Whether the root is then as it was before. home: this process's mount namespace."""
         if not all(_undo(*overlay) for overlay in self._overlays):
             return False
         if self.view >= 0:
@@ -244,7 +244,7 @@ class Roots:
     def give_back(self, root: Root) -> None:
         """The container that had it is over, and nothing of it runs."""
         try:
-            if root.pristine(self._home):
+            if root.restore(self._home):
                 root.empty()
                 self._free.append(root)
                 return

@@ -27,7 +27,7 @@ def main(state: str, fd: int) -> None:
     try:
         shared = prepare(state)
     except OSError as error:
-        why = "no user namespace may be made" if error.errno in (errno.ENOSPC, errno.EUSERS) else error.strerror
+        why = "no user namespace can be created" if error.errno in (errno.ENOSPC, errno.EUSERS) else error.strerror
         link.send(f"! {why}: {error.filename}".encode())
         return
     _sweep(f"{state}/pods/.roots")

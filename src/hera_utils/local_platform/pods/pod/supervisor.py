@@ -158,7 +158,7 @@ class Pod:
         )
 
     def _try_start(self, plan: ContainerPlan) -> bool:
-        """Start a container when its dependencies have succeeded, end it when they never will (Argo: the emissary waits). Whether it did."""
+        """Start a container when its dependencies have succeeded, end it when they never will (Argo's emissary waits). Whether it did."""
         needed = [self.containers.by_name.get(d) for d in plan.dependencies]
         failed = next((c for c in needed if c is not None and c.over and c.code != 0), None)
         if self.stopping or (failed is not None and failed.reason == "OOMKilled"):
