@@ -1,4 +1,4 @@
-"""Time and chance: what the local platform asks its machine for, in one place."""
+"""Time and random values: what the local platform asks its machine for, in one place."""
 
 from __future__ import annotations
 

@@ -31,13 +31,14 @@ Json = dict[str, Any]
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 LOG_LIMIT = 4 * 2**20
-_STARTED: list[subprocess.Popen[bytes]] = []  # kept, so that nobody complains that we do not wait for them
+# kept: Python warns when a Popen object goes while its process still runs
+_STARTED: list[subprocess.Popen[bytes]] = []
 
 
 def start_or_join(state: Path, serving: Serving | None = None) -> Json:
     """What server.json says of the server of a state folder, which is started in the background when none runs.
 
-    serving: what a server that is started shall listen to (a running one is joined as it is). Raises PlatformError.
+    serving: what a new server listens to (a running one is joined as it is). Raises PlatformError.
     """
     state = state.absolute()
     deadline = time.monotonic() + START_SECONDS
@@ -59,7 +60,7 @@ def start_or_join(state: Path, serving: Serving | None = None) -> Json:
 
 
 def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json], None]) -> None:
-    """Serve in the foreground, until a signal. `ready` is told what server.json says, once clients may come.
+    """Serve in the foreground, until a signal. `ready` is called with what server.json says, once clients may connect.
 
     Raises PlatformError when it cannot start, or when another server has the folder.
     """
@@ -94,14 +95,14 @@ def status(state: Path) -> Json | None:
     if not isinstance(server, dict) or not _is_locked(state):
         return None
     try:
-        os.kill(int(server["pid"]), 0)  # a killed server's file may still stand there while the next one starts
+        os.kill(int(server["pid"]), 0)  # the file of a killed server may still be there while the next one starts
     except (ProcessLookupError, PermissionError, KeyError, ValueError):
         return None
     return server
 
 
 def stop(state: Path) -> bool:
-    """End the server of a state folder; what it runs goes on, and the next server finds it. False: none ran."""
+    """End the server of a state folder; its pods go on, and the next server finds them. False: none ran."""
     server = status(state)
     if server is None:
         return False
@@ -206,18 +207,18 @@ def _last_words(log: Path, begin: int) -> str:
 
 
 def background() -> None:
-    """The process that `_start` began: argv is the state folder, the settings and the pipe on which it says how it went."""
+    """The process that `_start` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
 
-    def tell(message: Json) -> None:
+    def answer(message: Json) -> None:
         with contextlib.suppress(OSError), open(pipe, "w", encoding="utf-8") as starter:  # the starter may be gone
             starter.write(json.dumps(message) + "\n")
 
     _log_to_stderr()
     try:
-        serve(state, serving, ready=lambda server: tell({"ready": server}))
+        serve(state, serving, ready=lambda server: answer({"ready": server}))
     except HeraUtilsError as error:
-        tell({"taken": True} if _is_locked(state) else {"error": error.message, "fix": error.fix})
+        answer({"taken": True} if _is_locked(state) else {"error": error.message, "fix": error.fix})
         raise SystemExit(error.exit_status) from None
 
 

@@ -101,13 +101,13 @@ class LocalPlatform:
             self.update("Node", "", document)
 
     def close(self) -> None:
-        """End the controller; what runs goes on by itself and is found again by the next server."""
+        """End the controller; pods go on by themselves, and the next server finds them."""
         self._cron.stop()
         self._controller.stop()
         self._journal.close()
 
     def busy(self) -> bool:
-        """Whether any run goes on, or an enabled cron workflow may start one."""
+        """Whether a run is in progress, or an enabled cron workflow may start one."""
         if self._controller.busy():
             return True
         return any(enabled(json.loads(stored.text)) for stored in self._read_model.objects("CronWorkflow"))

@@ -47,7 +47,7 @@ class Serving:
 
 
 def run(state: Path, serving: Serving, *, version: str, ready: Callable[[Json], None]) -> None:
-    """Serve until a signal or until nothing has happened for a while. `ready` is told what server.json says.
+    """Serve until a signal comes or nothing has happened for a while. `ready` is called with what server.json says.
 
     The caller holds the lock of the state folder. Raises PlatformError when the server cannot start.
     """
@@ -109,7 +109,7 @@ def _bind_exactly(port: int, flag: str) -> socket.socket:
         return _bind(port)
     except PermissionError as error:
         raise PlatformError(
-            f"port {port} needs the rights of an administrator", fix=f"choose one above 1023 with {flag}"
+            f"port {port} needs administrator permissions", fix=f"choose one above 1023 with {flag}"
         ) from error
     except (OSError, OverflowError) as error:
         raise PlatformError(
@@ -118,7 +118,7 @@ def _bind_exactly(port: int, flag: str) -> socket.socket:
 
 
 def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], version: str) -> Json:
-    """What clients need to know. The token is new with each start: whoever took a dead server's port, and was sent one, has nothing."""
+    """What clients need to know. The token is new with each start: one that was sent to another process on a dead server's port is void."""
     from hera_utils.local_platform.pods.images import ImageTable
 
     argo, plain, tls = (listener.getsockname()[1] for listener in sockets)

@@ -1,4 +1,4 @@
-"""Whose process has an end of a TCP connection: the server asks it of a browser, a client of the server that it found."""
+"""Which user has an end of a TCP connection: the server asks it about a browser, a client about the server that it found."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ Address = tuple[str, int]
 
 
 def peer_uid(client: Address, server: Address, tables: Iterable[Path] | None = None) -> int | None:
-    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be told."""
+    """The user id of the process that opened the connection from `client` to `server`, or None when it cannot be determined."""
     return end_uid(client, server, tables=tables)
 
 
 def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iterable[Path] | None = None) -> int | None:
-    """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be told.
+    """The user id of the process that has the end `end` of a TCP connection, or None when it cannot be determined.
 
-    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts. One that nobody owns,
-    not yet or not any more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
+    Linux: the kernel's table of TCP connections of this network namespace. Only an established connection counts. One without an
+    owner, not yet or not any more, is listed as root's: it is nobody's, or (awaited) the listener's that will accept it.
     """
     if ":" in end[0] or ":" in other[0]:
         return None

@@ -1,4 +1,4 @@
-"""The state folder is its owner's alone: made so, looked at before anything in it is believed, and everything written into it likewise.
+"""The state folder belongs to its owner alone: it is created so, checked before anything in it is trusted, and written to so.
 
 What another user could have written there (a token, a journal that says what runs, the address of a server) would act as the user.
 """
@@ -21,13 +21,13 @@ _FIX = "choose another folder with HERA_UTILS_STATE, or make this one yours alon
 
 
 def open_state_folder(state: Path) -> None:
-    """Make the folder, or look whether it may be used; a looser mode is tightened, and that is said. PlatformError when it may not."""
+    """Create the folder, or check that it may be used; a looser mode is tightened with a warning. PlatformError when it may not."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise unusable(state, error) from error
     check_state_folder(state)
-    with contextlib.suppress(OSError):  # who opens it says what is wrong
+    with contextlib.suppress(OSError):  # opening it will raise what is wrong
         for path, status in _entries(state, 1):
             mode = 0o700 if stat.S_ISDIR(status.st_mode) else 0o600
             if not stat.S_ISLNK(status.st_mode) and status.st_mode & 0o777 & ~mode:
@@ -49,7 +49,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def check_state_folder(state: Path) -> None:
-    """Whether what stands in the folder may be believed; nothing to say of one that is not there."""
+    """Check that what is in the folder may be trusted; nothing is wrong with one that does not exist."""
     try:
         status = os.stat(state)
     except (FileNotFoundError, NotADirectoryError):
@@ -57,7 +57,7 @@ def check_state_folder(state: Path) -> None:
     except OSError as error:
         raise unusable(state, error) from error
     if not stat.S_ISDIR(status.st_mode) or not hasattr(os, "geteuid"):
-        return  # who opens it says what it is
+        return  # opening it will raise what it is
     if status.st_uid != os.geteuid():
         raise PlatformError(f"the state folder {state} belongs to another user of this machine", fix=_FIX)
     loose = status.st_mode & OTHERS
@@ -89,7 +89,7 @@ def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> No
 
 
 def _entries(folder: Path, depth: int) -> Iterator[tuple[Path, os.stat_result]]:
-    """What stands in the folder, and below it where it says what runs. Claims and artifacts are the tasks' own, of whatever user."""
+    """What is in the folder, and below it where it says what runs. Claims and artifacts belong to the tasks, of any user."""
     with os.scandir(folder) as entries:
         for entry in entries:
             try:

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 KUBERNETES_VERSION = "v1.34.4"
 """The Kubernetes whose behaviour this is."""
 NODE = "local"
-"""Its name, which is also what pods say of where they are (spec.nodeName)."""
+"""Its name, which pods have as spec.nodeName."""
 _MOST_PODS = "110"  # a kubelet's limit
 
 

@@ -35,7 +35,7 @@ class Objects(Protocol):
 
 
 class Failed(Exception):
-    """The template's own end: its message, and the outputs that it has nevertheless."""
+    """The template failed: its message, and the outputs that it has nevertheless."""
 
     def __init__(self, message: str, outputs: Json | None = None) -> None:
         super().__init__(message)
@@ -85,7 +85,7 @@ class Agents:
             message, outputs = str(failed), failed.outputs
         except HeraUtilsError as wrong:
             message = wrong.message
-        except Exception as wrong:  # noqa: BLE001 - the end of a template must be told, whatever it was
+        except Exception as wrong:  # noqa: BLE001 - the end of a template must be reported, whatever it was
             message = error = f"{type(wrong).__name__}: {wrong}"
         phase = "Failed" if message or error else "Succeeded"
         states: tuple[ContainerState, ...] = ()

@@ -97,7 +97,7 @@ def _send(http: Json, method: str, url: str, headers: list[tuple[str, str]], bod
 
 
 def _proxies(url: str) -> dict[str, str]:
-    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the server's environment; none for this machine itself (as Go has it)."""
+    """HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the server's environment; none for this machine itself (as in Go)."""
     from requests.utils import get_environ_proxies
 
     if is_loopback(urlsplit(url).hostname or ""):

@@ -46,7 +46,7 @@ def json_response(reply: Json | Text) -> Response:
 
 
 def fault_response(refused: Refused, *, sse: bool = False, stream: bool = False) -> Response:
-    """A refusal before the first byte: of a unary call, or of a stream in the format that was asked for."""
+    """A refusal before the first byte: of a unary call, or of a stream in the requested format."""
     status = http_status(refused.code)
     if not stream:
         body = encode(unary_body(refused.code, refused.message))

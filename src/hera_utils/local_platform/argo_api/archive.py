@@ -87,7 +87,7 @@ def resubmit(request: ArgoRequest) -> Reply:
 
 
 def retry(request: ArgoRequest) -> Reply:
-    """A run that is still there is retried itself; Argo says so."""
+    """A run that still exists is refused, as in Argo: it is retried itself."""
     document = _find(request, request.option("namespace"), request.option("name"))
     metadata = document["metadata"]
     try:

@@ -1,4 +1,4 @@
-"""Events from outside: each binding of the namespace that is meant submits its template. Source: Argo's server/event."""
+"""Events from outside: each binding of the namespace that matches submits its template. Source: Argo's server/event."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class ListOptions:
-    """Kubernetes' list options as they stand in a query (`listOptions.…`)."""
+    """Kubernetes' list options as they are in a query (`listOptions.…`)."""
 
     label_selector: str = ""
     field_selector: str = ""

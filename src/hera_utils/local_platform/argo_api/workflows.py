@@ -61,7 +61,7 @@ def get(request: ArgoRequest) -> Reply:
 
 
 def find(platform: LocalPlatform, namespace: str, name: str, *, uid: str = "", nodes: bool = False) -> StoredObject:
-    """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only if asked for."""
+    """A workflow by name, or the youngest of the namespace as `@latest`; `status.nodes` only on request."""
     if name == "@latest":
         every = platform.list("Workflow", namespace, nodes=False)[0]
         if not every:
@@ -112,7 +112,7 @@ def enumerate(request: ArgoRequest) -> Reply:
 
 
 def _age(workflow: Json) -> tuple[int, str]:
-    """Argo's order of a page: what goes on first, youngest first; then what ended last."""
+    """Argo's order of a page: runs in progress first, youngest first; then by their end, latest first."""
     finished = (workflow.get("status") or {}).get("finishedAt")
     return (0, str(finished)) if finished else (1, str(workflow["metadata"].get("creationTimestamp", "")))
 

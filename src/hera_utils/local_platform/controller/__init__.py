@@ -5,9 +5,9 @@
 
 Open `controller.py` first: its loop is the walk.
 
-turn.py         what one transaction will say; a run as rows, and from its rows again
+turn.py         what one transaction writes; a run as rows, and back from its rows
 effects.py      what each of the interpreter's commands means; locks.py, timers.py and metrics.py are what it keeps
-lifecycle.py    pods that no workflow made, and the end of runs, pods and objects; jobs.py is Kubernetes' Jobs
+lifecycle.py    pods that no workflow created, and the end of runs, pods and objects; jobs.py is Kubernetes' Jobs
 admission.py    before a workflow becomes a run; edits.py: what a user may do to one afterwards
-cron_clock.py   a second thread, which asks for what cron workflows have due
+cron_clock.py   a second thread, which starts what is due of cron workflows
 """

@@ -38,10 +38,18 @@ from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
-from hera_utils.local_platform.controller.inbox import Act, Item, Poison, RunEvent, TurnRequest, perform, resolve
+from hera_utils.local_platform.controller.inbox import (
+    Act,
+    Item,
+    RunEvent,
+    TurnRequest,
+    UnexpectedFailure,
+    perform,
+    resolve,
+)
 from hera_utils.local_platform.controller.lifecycle import NO_RUN, Lifecycle
 from hera_utils.local_platform.controller.metrics import count_pod_phase, measure_step
-from hera_utils.local_platform.controller.turn import Active, Turn, restore_run
+from hera_utils.local_platform.controller.turn import ActiveRun, Turn, restore_run
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure, is_full
@@ -70,11 +78,11 @@ class Controller:
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._later: list[Item] = []
         self._again_at: float | None = None
-        self._runs: dict[str, Active] = {}
+        self._runs: dict[str, ActiveRun] = {}
         self._loaded: set[str] = set()
         self._reserve = Reserve(state)
         self._waited_for: dict[str, str] = {}
-        """Run → what its pods last said that they wait for."""
+        """Run → what its pods last reported to wait for."""
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
         self.launcher: Launcher
@@ -155,7 +163,7 @@ class Controller:
         self._runs.pop(uid, None)
 
     def busy(self) -> bool:
-        """Whether any run goes on, or a pod that no run made."""
+        """Whether a run is in progress, or a pod that no run created."""
         return NO_RUN in self.effects.per_run or any(not active.run.finished for active in list(self._runs.values()))
 
     # --- the loop -----------------------------------------------------------------------------------------------------
@@ -166,10 +174,10 @@ class Controller:
                 return
             try:
                 self._take_turn(items)
-            except Poison as poison:
-                self._undo([item for item in items if item is not poison.item], None)
-                poison.item.future.set_exception(poison.fault)
-            except Exception as error:  # noqa: BLE001 - the only writer must not end; whoever asked is told
+            except UnexpectedFailure as failed:
+                self._undo([item for item in items if item is not failed.item], None)
+                failed.item.future.set_exception(failed.fault)
+            except Exception as error:  # noqa: BLE001 - the only writer must not end; requests get the error
                 self._undo(
                     items, PlatformError(f"the local platform failed: {type(error).__name__}: {error}"), lost=True
                 )
@@ -211,7 +219,7 @@ class Controller:
             except HeraUtilsError as error:
                 item.future.set_exception(error)
             except Exception as error:
-                raise Poison(item, error) from error
+                raise UnexpectedFailure(item, error) from error
         for run, key in self.effects.timers.due(turn.at):
             self._fire(turn, run, key)
         turn.seal()
@@ -246,7 +254,7 @@ class Controller:
             self._reserve.keep()
 
     def _undo(self, items: list[Item], error: PlatformError | None, *, lost: bool = False) -> None:
-        """Nothing of the turn happened: memory is what the journal says; requests are refused, events come again in a second.
+        """Nothing of the turn happened: memory is restored from the journal; requests are refused, events come again in a second.
 
         Without an error another one's request was at fault: all that is not answered yet comes again at once.
         """
@@ -268,7 +276,7 @@ class Controller:
         self._again_at = now() + (AGAIN_SECONDS if error is not None else 0.0)
 
     # --- runs ---------------------------------------------------------------------------------------------------------
-    def _load(self, record: StoredRun) -> Active | None:
+    def _load(self, record: StoredRun) -> ActiveRun | None:
         active = restore_run(self._journal, self.read_model, record)
         if active is not None:
             self._runs[record.uid] = active
@@ -276,7 +284,7 @@ class Controller:
             self.read_model.hold(active.record)
         return active
 
-    def active(self, uid: str) -> Active | None:
+    def active(self, uid: str) -> ActiveRun | None:
         """A run in memory, loaded if need be; None when there is no such run."""
         active = self._runs.get(uid)
         if active is None:
@@ -288,7 +296,7 @@ class Controller:
         """A new run and its first event (Submitted); warnings: what of it has no effect here."""
         record = StoredRun(run.uid, run.namespace, run.name, turn.version, turn.at, None)
         run.changed.update(run.nodes)  # a memoized one begins with nodes
-        active = Active(run, record, {}, fresh=True)
+        active = ActiveRun(run, record, {}, fresh=True)
         self._runs[run.uid] = active
         for text in warnings:
             self.effects.record_event(turn, about(run), "Warning", "NoEffect", text)
@@ -310,7 +318,7 @@ class Controller:
             if active is not None:
                 self.advance(turn, active, event)
 
-    def advance(self, turn: Turn, run: Active, event: Event, *, refusable: bool = False) -> None:
+    def advance(self, turn: Turn, run: ActiveRun, event: Event, *, refusable: bool = False) -> None:
         """One event, and all that it leads to within this turn (locks granted, objects read, perhaps to other runs).
 
         refusable: the event is a user's; what the interpreter refuses (before it changes anything) is raised to the user.
@@ -336,14 +344,14 @@ class Controller:
             for command in commands:
                 waiting.extend(self.effects.carry_out(turn, active, command))
 
-    def _note(self, turn: Turn, active: Active, event: Event) -> None:
+    def _note(self, turn: Turn, active: ActiveRun, event: Event) -> None:
         if not isinstance(event, MACHINE_EVENTS):
             active.spec_mark = ""  # a user may change anything of a spec (the parameters of a retry…)
         turn.touched[active.run.uid] = active
         # The same text as encode(events.to_json(event)) gives, at a tenth of its cost.
         turn.add_statement("add_event", active.run.uid, encode({"event": type(event).__name__, **vars(event)}))
 
-    def _broken(self, turn: Turn, active: Active, error: Exception) -> EventsOfRuns:
+    def _broken(self, turn: Turn, active: ActiveRun, error: Exception) -> EventsOfRuns:
         """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
         run = active.run
         log.error("the run %s/%s cannot go on", run.namespace, run.name, exc_info=error)
@@ -374,7 +382,7 @@ class Controller:
                 return
             pod = self.effects.outstanding.get(key)
             if pod is None:
-                return  # its end is stored already: the runtime says it again after a restart
+                return  # its end is stored already: the runtime reports it again after a restart
             pod = turn.pods.get(pod.uid, pod)
             self._note_status(turn, pod, event)
             if isinstance(event, PodFinished):
@@ -388,9 +396,9 @@ class Controller:
                 self.effects.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
             self.advance(turn, active, event)
 
-    def _warn_of_waiting(self, turn: Turn, active: Active, message: str) -> None:
+    def _warn_of_waiting(self, turn: Turn, active: ActiveRun, message: str) -> None:
         """The scheduler's event: once for all pods of a run that wait for the same."""
-        ordinary = "Insufficient cpu" in message  # every run with more tasks than cores would say it
+        ordinary = "Insufficient cpu" in message  # every run with more tasks than cores would have it
         if message.startswith("Unschedulable: ") and not ordinary and self._waited_for.get(active.run.uid) != message:
             self._waited_for[active.run.uid] = message
             self.effects.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)

@@ -1,6 +1,6 @@
 """The clock of cron workflows: starts what is due, counts what has ended, ends what the history limits do not keep.
 
-What each moment means is interpreter.cron's to say; here is one thread that waits for it and asks the platform to do it. It knows
+What each moment means is decided by interpreter.cron; here one thread waits for it and asks the platform to act. It knows
 the workflows that cron workflows own from their changes: nothing is listed but once, when the server begins.
 """
 
@@ -85,7 +85,7 @@ class CronClock:
             self._thread.join(timeout=10)
 
     def _notice(self, change: ObjectChange) -> None:
-        """A workflow changed (the controller's thread says so): only new ones and those of cron workflows are looked at."""
+        """A workflow changed (called in the controller's thread): only new ones and those of cron workflows are looked at."""
         if self._entries and (change.type == "ADDED" or change.stored.uid in self._owners):
             self._inbox.put(change)
 
@@ -152,7 +152,7 @@ class CronClock:
             self._schedule(key)
 
     def _remove(self, key: Key) -> None:
-        """A cron workflow was deleted: what it owns goes with it, as Kubernetes has it."""
+        """A cron workflow was deleted: what it owns is deleted too, as Kubernetes does it."""
         entry = self._entries.pop(key, None)
         for child in entry.children.values() if entry is not None else ():
             self._owners.pop(child.uid, None)
@@ -212,7 +212,7 @@ class CronClock:
 
     # --- its times ----------------------------------------------------------------------------------------------------
     def _schedule(self, key: Key) -> None:
-        """It is new, or changed: a time that was missed is made up for, and the next one is counted from now."""
+        """It is new, or changed: a missed time is made up for, and the next one is computed from now."""
         document = self._document(key)
         entry = self._entries[key]
         entry.next = None

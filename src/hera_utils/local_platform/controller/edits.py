@@ -1,4 +1,4 @@
-"""What users may do to a run: not everything once it is over; and what an edited spec means (kubectl suspends so). Pure."""
+"""What users may do to a run: not everything once it has ended; and what an edited spec means (kubectl suspends this way). Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EDITABLE = ("suspend", "shutdown")
 
 
 def check_alive(run: Run, event: Event) -> None:
-    """Refuse, as Argo does, what makes no sense for a run that is over (workflow/util/util.go)."""
+    """Refuse, as Argo does, what makes no sense for a run that has ended (workflow/util/util.go)."""
     if not run.finished:
         return
     selector = getattr(event, "node_field_selector", "")

@@ -28,7 +28,7 @@ from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller.locks import Holder, LockAnswer, LockRequest, LockTable, locks_of
 from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.timers import Timers
-from hera_utils.local_platform.controller.turn import Active, Turn
+from hera_utils.local_platform.controller.turn import ActiveRun, Turn
 from hera_utils.local_platform.pods import pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage import objects
@@ -46,7 +46,7 @@ DELETE_KEY = "hera-utils/delete"
 COLLECT_KEY = "hera-utils/collect/"
 """Timers that hide a pod (podGC) are called so, with the pod's uid."""
 COLLECT_SECONDS = 5.0
-"""Argo: so long after its end a pod goes, unless podGC.deleteDelayDuration says otherwise."""
+"""Argo: a pod is deleted so long after its end, unless podGC.deleteDelayDuration differs."""
 PODLESS = ("http", "plugin")
 """Templates that run in Argo's agent: no pod of their own is shown."""
 
@@ -74,12 +74,12 @@ class Effects:
         for run, key, at in self._journal.read("all_timers"):
             self.timers.set(run, key, at)
         self.locks = LockTable()
-        for run, holder, position, granted, text in self._journal.read("all_locks"):
+        for run, key, position, granted, text in self._journal.read("all_locks"):
             request = json.loads(text)
             locks = locks_of(request["synchronization"], request["namespace"])
-            who = Holder(run, holder, request["lock_key"])
+            holder = Holder(run, key, request["lock_key"])
             self.locks.restore(
-                LockRequest(who, locks, request["priority"], request["created"], position, bool(granted))
+                LockRequest(holder, locks, request["priority"], request["created"], position, bool(granted))
             )
         self.outstanding: dict[tuple[str, str], StoredPod] = {}
         """(run, node) → the pod that was launched for it and whose end is not yet known."""
@@ -108,12 +108,12 @@ class Effects:
             del self.per_run[key[0]]
         turn.add_statement("settle_pod", pod.uid)
 
-    def carry_out(self, turn: Turn, active: Active, command: c.Command) -> EventsOfRuns:
+    def carry_out(self, turn: Turn, active: ActiveRun, command: c.Command) -> EventsOfRuns:
         """Enter a command into the turn; what it answers at once is for the runs named beside it."""
         return _METHODS[type(command)](self, turn, active, command)
 
     # --- pods ---------------------------------------------------------------------------------------------------------
-    def launch_pod(self, turn: Turn, active: Active, command: c.LaunchPod) -> EventsOfRuns:
+    def launch_pod(self, turn: Turn, active: ActiveRun, command: c.LaunchPod) -> EventsOfRuns:
         run = active.run
         name = str(command.pod["metadata"]["name"])
         for old in [p for p in self.pods_named(turn, run.namespace, name) if p.visibility == VISIBLE]:
@@ -130,7 +130,7 @@ class Effects:
         return []
 
     def launch(self, turn: Turn, pod: StoredPod, order: Json) -> StoredPod:
-        """Enter a new pod into the turn, whoever made it; its position is given here."""
+        """Enter a new pod into the turn, of a workflow or not; its position is assigned here."""
         pod = replace(pod, position=self.next_position())
         turn.put_pod(pod, new=True)
         self.metrics.count("pods_total_count", phase="Pending", namespace=pod.namespace)
@@ -149,7 +149,7 @@ class Effects:
             return []
         return [pod for (owner, _), pod in self.outstanding.items() if owner == run]
 
-    def kill_pod(self, turn: Turn, active: Active, command: c.KillPod) -> EventsOfRuns:
+    def kill_pod(self, turn: Turn, active: ActiveRun, command: c.KillPod) -> EventsOfRuns:
         pod = self.outstanding.get((active.run.uid, command.node_id))
         if pod is not None:
             self.kill(turn, pod, force=command.force)
@@ -161,7 +161,7 @@ class Effects:
         )
         turn.after_write.append(lambda: self._launcher.kill(pod, force=force))
 
-    def delete_pod(self, turn: Turn, active: Active, command: c.DeletePod) -> EventsOfRuns:
+    def delete_pod(self, turn: Turn, active: ActiveRun, command: c.DeletePod) -> EventsOfRuns:
         for pod in self.pods_named(turn, active.run.namespace, command.pod_name):
             if pod.run == active.run.uid and pod.visibility == VISIBLE and pod.uid not in turn.hidden:
                 self._hide_later(turn, turn.pods.get(pod.uid, pod), collect_delay(active.run.document))
@@ -176,7 +176,7 @@ class Effects:
         turn.add_statement("put_timer", pod.run, key, turn.at + delay)
 
     # --- timers -------------------------------------------------------------------------------------------------------
-    def set_timer(self, turn: Turn, active: Active, command: c.SetTimer) -> EventsOfRuns:
+    def set_timer(self, turn: Turn, active: ActiveRun, command: c.SetTimer) -> EventsOfRuns:
         uid = active.run.uid
         if command.at:
             self.timers.set(uid, command.key, command.at)
@@ -187,7 +187,7 @@ class Effects:
         return []
 
     # --- locks --------------------------------------------------------------------------------------------------------
-    def ask_lock(self, turn: Turn, active: Active, command: c.AskLock) -> EventsOfRuns:
+    def ask_lock(self, turn: Turn, active: ActiveRun, command: c.AskLock) -> EventsOfRuns:
         run = active.run
         lock_key = f"{run.namespace}/{run.name}"
         if command.holder not in ("", run.name, run.uid, lock_key):
@@ -198,7 +198,7 @@ class Effects:
             limit_of = partial(self._limit_of, turn)
             answer = self.locks.ask(limit_of, holder, locks, priority=command.priority, created=command.created_at)
         except InvalidWorkflow as error:
-            # Argo: a lock that cannot be had at all is an error of whoever asks.
+            # Argo: a lock that can never be granted is an error of the node or workflow that requests it.
             return [
                 (run.uid, LockAnswered(turn.at, seed(), command.holder, False, error.message, {"error": error.message}))
             ]
@@ -211,7 +211,7 @@ class Effects:
         )
         return self._answers(turn, [answer], written=True)
 
-    def release_lock(self, turn: Turn, active: Active, command: c.ReleaseLock) -> EventsOfRuns:
+    def release_lock(self, turn: Turn, active: ActiveRun, command: c.ReleaseLock) -> EventsOfRuns:
         turn.add_statement("delete_lock", active.run.uid, command.holder)
         return self._release(turn, active.run.uid, command.holder)
 
@@ -238,16 +238,18 @@ class Effects:
     def _answers(self, turn: Turn, answers: list[LockAnswer], *, written: bool = False) -> EventsOfRuns:
         events: EventsOfRuns = []
         for answer in answers:
-            who = answer.holder
+            holder = answer.holder
             if answer.granted and not written:
-                turn.add_statement("grant_lock", who.run, who.key)
+                turn.add_statement("grant_lock", holder.run, holder.key)
             status: Json = {"holding": list(answer.names)}
             if answer.impossible:
-                turn.add_statement("delete_lock", who.run, who.key)
+                turn.add_statement("delete_lock", holder.run, holder.key)
                 status = {"error": answer.message}
             elif not answer.granted:
                 status = {"waiting": answer.waiting_for, "holders": self.locks.holders(answer.waiting_for)}
-            events.append((who.run, LockAnswered(turn.at, seed(), who.key, answer.granted, answer.message, status)))
+            events.append(
+                (holder.run, LockAnswered(turn.at, seed(), holder.key, answer.granted, answer.message, status))
+            )
         return events
 
     def _limit_of(self, turn: Turn, place: tuple[str, str, str]) -> int:
@@ -263,12 +265,12 @@ class Effects:
         return limit
 
     # --- objects ------------------------------------------------------------------------------------------------------
-    def read_object(self, turn: Turn, active: Active, command: c.ReadObject) -> EventsOfRuns:
+    def read_object(self, turn: Turn, active: ActiveRun, command: c.ReadObject) -> EventsOfRuns:
         found = turn.look(command.kind, active.run.namespace, command.name)
         document = json.loads(found.text) if found is not None else None
         return [(active.run.uid, ObjectRead(turn.at, seed(), command.key, document))]
 
-    def write_object(self, turn: Turn, active: Active, command: c.WriteObject) -> EventsOfRuns:
+    def write_object(self, turn: Turn, active: ActiveRun, command: c.WriteObject) -> EventsOfRuns:
         run, manifest = active.run, dict(command.document)
         kind = str(manifest.get("kind", "ConfigMap"))
         name = str((manifest.get("metadata") or {}).get("name", ""))
@@ -291,17 +293,17 @@ class Effects:
         turn.after_write.append(lambda: self._launcher.objects_changed(kind, run.namespace))
         return self.limits_changed(turn) if kind == "ConfigMap" else []
 
-    def delete_object(self, turn: Turn, active: Active, command: c.DeleteObject) -> EventsOfRuns:
+    def delete_object(self, turn: Turn, active: ActiveRun, command: c.DeleteObject) -> EventsOfRuns:
         known = turn.look(command.kind, active.run.namespace, command.name)
         if known is not None:
             turn.drop(known)
         return []
 
-    def warn(self, turn: Turn, active: Active, command: c.Warn) -> EventsOfRuns:
+    def warn(self, turn: Turn, active: ActiveRun, command: c.Warn) -> EventsOfRuns:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)
         return []
 
-    def emit_metric(self, turn: Turn, active: Active, command: c.EmitMetric) -> EventsOfRuns:
+    def emit_metric(self, turn: Turn, active: ActiveRun, command: c.EmitMetric) -> EventsOfRuns:
         problem = self.metrics.emit(active.run.uid, command)
         if problem:
             metrics_of_runs.problem(active.run.document, problem)
@@ -322,7 +324,7 @@ class Effects:
             turn.put(objects.as_stored("Event", created, turn.version))
 
     # --- the end ------------------------------------------------------------------------------------------------------
-    def finish(self, turn: Turn, active: Active, command: c.Finish) -> EventsOfRuns:
+    def finish(self, turn: Turn, active: ActiveRun, command: c.Finish) -> EventsOfRuns:
         if command.delete_after is not None:
             at = turn.at + command.delete_after
             self.timers.set(active.run.uid, DELETE_KEY, at)
@@ -330,7 +332,7 @@ class Effects:
         self._collect_artifacts(turn, active)
         return self.release_all(turn, active.run.uid)
 
-    def _collect_artifacts(self, turn: Turn, active: Active) -> None:
+    def _collect_artifacts(self, turn: Turn, active: ActiveRun) -> None:
         run = active.run
         doomed = list(gc.collectable(run.document, gc.COMPLETION))
         on_removed = partial(self._on_artifacts_removed, run.uid)
@@ -358,7 +360,7 @@ def about(run: Run) -> About:
 
 
 def collect_delay(document: Json) -> float:
-    """Seconds between a pod's end and its collection; 0 when the workflow says nothing of podGC (a retry takes its pods back)."""
+    """Seconds between a pod's end and its collection; 0 without podGC (a retry deletes the pods of what it runs again)."""
     stored = (document.get("status") or {}).get("storedWorkflowTemplateSpec") or {}
     pod_gc = (document.get("spec") or {}).get("podGC") or stored.get("podGC") or {}
     if not pod_gc.get("strategy"):
@@ -370,7 +372,7 @@ def collect_delay(document: Json) -> float:
         return COLLECT_SECONDS
 
 
-_METHODS: dict[type[c.Command], Callable[[Effects, Turn, Active, Any], EventsOfRuns]] = {
+_METHODS: dict[type[c.Command], Callable[[Effects, Turn, ActiveRun, Any], EventsOfRuns]] = {
     c.LaunchPod: Effects.launch_pod,
     c.KillPod: Effects.kill_pod,
     c.DeletePod: Effects.delete_pod,

@@ -1,4 +1,4 @@
-"""What waits for the controller: what happened to pods, and what somebody asks for and waits to be answered."""
+"""What waits for the controller: events of runs, and requests whose callers wait for an answer."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class RunEvent:
 Item = TurnRequest | RunEvent
 
 
-class Poison(Exception):
-    """A request failed in a way that nobody foresaw: it is told, and nobody else suffers for it."""
+class UnexpectedFailure(Exception):
+    """A request failed unexpectedly: its caller gets the error, and the other requests of the turn are tried again."""
 
     def __init__(self, item: TurnRequest, error: Exception) -> None:
         super().__init__(str(error))
@@ -52,11 +52,11 @@ def perform(act: Callable[[], None]) -> None:
         act()
     except Exception:
         # The turn is written: whatever could not be done stays in the outbox for the next start.
-        log.exception("an order could not be carried out")
+        log.exception("an effect of a turn failed")
 
 
 def resolve(future: Future[Any], answer: Callable[[], Any]) -> None:
     try:
         future.set_result(answer())
-    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+    except Exception as error:  # noqa: BLE001 - it belongs to the caller
         future.set_exception(error)

@@ -85,7 +85,7 @@ def _checked(document: Json) -> Json:
 
 
 def pod_ended(pods: JobPods, turn: Turn, pod: StoredPod, *, succeeded: bool) -> None:
-    """A pod is over; if a Job made it, the Job counts it and goes on."""
+    """A pod has ended; if a Job created it, the Job counts it and starts the next ones."""
     owners = json.loads(pod.body)["metadata"].get("ownerReferences") or ()
     job = next((owner for owner in owners if owner.get("kind") == "Job" and owner.get("controller")), None)
     stored = turn.look("Job", pod.namespace, str(job["name"])) if job else None
@@ -100,7 +100,7 @@ def pod_ended(pods: JobPods, turn: Turn, pod: StoredPod, *, succeeded: bool) -> 
 
 
 def _go_on(pods: JobPods, turn: Turn, document: Json) -> StoredObject:
-    """Say how the Job stands, and start the pods that it still needs."""
+    """Update the status of the Job, and start the pods that it still needs."""
     spec, status = document["spec"], document["status"]
     succeeded, failed, active = (int(status.get(word, 0)) for word in ("succeeded", "failed", "active"))
     has_ended = {one["type"] for one in status.get("conditions") or ()} & {"Complete", "Failed"}

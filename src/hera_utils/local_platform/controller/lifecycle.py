@@ -1,7 +1,7 @@
-"""The life of pods that no workflow made, and the end of everything: what goes with a run, a pod, a claim, a namespace.
+"""The life of pods that no workflow created, and the end of everything: what is deleted with a run, a pod, a claim, a namespace.
 
-A pod that no workflow made (a resource template's, a Job's, a user's own) runs as a workflow's pods do; what belongs to a run
-elsewhere belongs to the run "" here. A container that ended is not started again: a restartPolicy that asks for it is told in an event.
+A pod that no workflow created (a resource template's, a Job's, a user's own) runs as a workflow's pods do; what belongs to a run
+elsewhere belongs to the run "" here. A container that ended is not started again: a restartPolicy other than Never becomes a Warning event.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger("hera_utils.controller")
 
 
 class Runs(Protocol):
-    """What is asked of the controller, which has the runs."""
+    """What a Lifecycle asks of the controller, which has the runs."""
 
     def drop_run(self, uid: str) -> None:
         """Forget a run that was deleted."""
@@ -62,7 +62,7 @@ class Lifecycle:
         self._dying: dict[tuple[str, str], str] = {}
         """(run, node) of pods that were deleted while they ran → pod uid."""
 
-    # --- pods that no workflow made -----------------------------------------------------------------------------------
+    # --- pods that no workflow created --------------------------------------------------------------------------------
     def create_pod(self, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredPod:
         """Enter a pod into the turn; it is launched once that is written. Raises Refused as Kubernetes does."""
         body = _new_body(turn, namespace, document)
@@ -96,12 +96,12 @@ class Lifecycle:
         return changed
 
     def pod_ended(self, turn: Turn, pod: StoredPod, event: PodFinished) -> None:
-        """A pod is over: the Job that made it, if one did, may go on."""
+        """A pod has ended: if a Job created it, the Job may start the next ones."""
         if pod.run == NO_RUN:
             jobs.pod_ended(self, turn, pod, succeeded=event.phase == "Succeeded")
 
     def delete_pod(self, turn: Turn, pod_uid: str) -> None:
-        """A user deletes a pod: it is killed if it runs, and no longer shown; of one that no workflow made nothing is kept."""
+        """A user deletes a pod: it is killed if it runs, and hidden; of a pod that no workflow created nothing is kept."""
         for pod in self._effects.outstanding.values():
             if pod.uid == pod_uid and pod.run != NO_RUN:
                 self._effects.kill(turn, pod)
@@ -211,7 +211,7 @@ class Lifecycle:
         doomed = list(gc.collectable(document, gc.DELETION))
         self._effects.remove_artifacts(turn, record.namespace, doomed, lambda outcome: _log_kept(record, outcome))
         if not gc.keeps_artifacts(document):
-            # the folder of the default keys: nobody could name what is in it any more
+            # the folder of the default keys: nothing refers to what is in it any more
             turn.after_write.append(lambda: self._effects.artifacts.remove(record.namespace, [record.name]))
 
     def _owned_by(self, uid: str) -> list[StoredObject]:
@@ -267,7 +267,7 @@ def _log_kept(record: StoredRun, outcome: dict[tuple[str, str], str]) -> None:
 def set_aside(state: Path, claim: Json) -> None:
     """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
 
-    A folder that the user named is the user's: it stays where it is. So is nothing kept of a claim that a workflow made for itself.
+    A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept.
     """
     metadata = claim["metadata"]
     if claims.own_folder(claim):

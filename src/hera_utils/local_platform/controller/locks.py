@@ -1,8 +1,8 @@
-"""Mutexes and semaphores across runs. Pure: who asks, who holds, who is told what.
+"""Mutexes and semaphores across runs. Pure: who requests one, who holds it, and what each is answered.
 
 Meaning and messages are those of Argo 4.1's lock manager: names as `ns/Mutex/name` and `ns/ConfigMap/name/key`; several locks are
-taken together or not at all; the queue of a lock is ordered by priority, then by the age of the workflow; whoever is not in front
-waits, unless the front is of the same workflow.
+taken together or not at all; the queue of a lock is ordered by priority, then by the age of the workflow; a request that is not the
+first waits, unless the first is of the same workflow.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock by its name; config_map (namespace, name, key) says where a semaphore's limit stands (None: a mutex)."""
+    """A lock by its name; config_map (namespace, name, key) is the place of a semaphore's limit (None: a mutex)."""
 
     name: str
     config_map: tuple[str, str, str] | None = None
@@ -54,7 +54,7 @@ class LockRequest:
 class LockAnswer:
     """granted, or what is waited for: Argo's message and the name of the first lock that was not free.
 
-    impossible: it cannot be had at all, for the message's reason.
+    impossible: it can never be granted, for the message's reason.
     """
 
     holder: Holder
@@ -100,14 +100,14 @@ def locks_of(synchronization: Json, namespace: str) -> tuple[Lock, ...]:
 
 
 class LockTable:
-    """Where a limit may matter, `limit_of` says what it is at that moment."""
+    """Methods that may depend on limits get `limit_of`: the limits of that moment."""
 
     def __init__(self) -> None:
         self._requests: dict[Key, LockRequest] = {}
         self._holders: dict[str, dict[str, tuple[str, str]]] = {}
-        """lock name → {Argo's holder key: who asked}"""
+        """lock name → {Argo's holder key: (run, holder)}"""
         self._queues: dict[str, list[tuple[Rank, Key]]] = {}
-        """lock name → who waits for it, the next one first"""
+        """lock name → the requests that wait for it, the next one first"""
         self._last_limits: dict[str, int] = {}
         """semaphore → its limit when it was last read"""
         self._order = 0
@@ -153,7 +153,7 @@ class LockTable:
         return self._try(limit_of, request)
 
     def release(self, limit_of: LimitOf, run: str, key: str) -> list[LockAnswer]:
-        """Give back (or stop waiting for) the locks of a holder; the answers are for those who hold or wait differently now."""
+        """Give back (or stop waiting for) the locks of a holder; answers those whose state has changed."""
         request = self._requests.pop((run, key), None)
         if request is None:
             return []
@@ -165,7 +165,7 @@ class LockTable:
         return self._wake(limit_of, {lock.name for lock in request.locks})
 
     def limits_changed(self, limit_of: LimitOf) -> list[LockAnswer]:
-        """A config map was changed: whoever can go on now, goes on."""
+        """A config map was changed: grant what is free now."""
         return self._wake(limit_of, {name for name, queue in self._queues.items() if queue})
 
     def _wake(self, limit_of: LimitOf, names: set[str]) -> list[LockAnswer]:
@@ -176,7 +176,7 @@ class LockTable:
                 before = request.message
                 try:
                     answer = self._try(limit_of, request)
-                except InvalidWorkflow as error:  # since a restart nobody knows the limit any more
+                except InvalidWorkflow as error:  # the limit was not read since the restart, and cannot be read now
                     self._forget(request)
                     answers.append(LockAnswer(request.holder, False, error.message, impossible=True))
                     continue
@@ -187,7 +187,7 @@ class LockTable:
         return answers
 
     def _forget(self, request: LockRequest) -> None:
-        """Who waits does so no more."""
+        """Drop a request that waits."""
         del self._requests[request.holder.run, request.holder.key]
         for lock in request.locks:
             self._dequeue(lock.name, request)

@@ -1,4 +1,4 @@
-"""What runs have set a timer for."""
+"""The timers that runs have set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def due(self, at: float) -> list[tuple[str, str]]:
-        """The keys that are due at that time, earliest first; they are timers no more."""
+        """The keys that are due at that time, earliest first; they are removed."""
         keys: list[tuple[str, str]] = []
         while (first := self.next()) is not None and first <= at:
             key = heapq.heappop(self._heap)[1]

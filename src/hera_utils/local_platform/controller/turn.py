@@ -1,4 +1,4 @@
-"""One turn of the controller: everything that one transaction will say, and what is to be done after it.
+"""One turn of the controller: everything that one transaction writes, and what is done after it.
 
 A turn is an overlay: what it changes is seen by the rest of the turn (the writer's thread) and by nobody else before it is written.
 The runs that it changes become rows here (`Turn.seal`), and are read from their rows again (`restore_run`).
@@ -47,8 +47,8 @@ MANY = 64
 
 
 @dataclass
-class Active:
-    """A run in memory: the interpreter's state of it beside its record. `whole` asks that its spec be written again too."""
+class ActiveRun:
+    """A run in memory: the interpreter's state of it beside its record. fresh: it is not written yet."""
 
     run: Run
     record: StoredRun
@@ -81,7 +81,7 @@ class Turn:
         self.at = at
         self._look = look
         self.objects: dict[Key, StoredObject | None] = {}
-        self.touched: dict[str, Active] = {}
+        self.touched: dict[str, ActiveRun] = {}
         self.updates: dict[str, RunUpdate] = {}
         self.deleted: dict[str, StoredRun] = {}
         self.pods: dict[str, StoredPod] = {}
@@ -181,7 +181,7 @@ def _in_order(fresh: list[str], document_nodes: Json) -> list[str]:
     return ordered[::-1]
 
 
-def _update(active: Active, version: int, at: float) -> RunUpdate:
+def _update(active: ActiveRun, version: int, at: float) -> RunUpdate:
     run, old = active.run, active.record
     document = run.document
     changed, removed = run.settle()
@@ -223,7 +223,7 @@ def _update(active: Active, version: int, at: float) -> RunUpdate:
     return update
 
 
-def _node_text(active: Active, update: RunUpdate, node_id: str, node: Json) -> str:
+def _node_text(active: ActiveRun, update: RunUpdate, node_id: str, node: Json) -> str:
     """The text of a node's row; its children are left out when they are many, and what is new of them is noted."""
     children: list[str] = node.get("children") or []
     written = active.children.get(node_id)
@@ -264,7 +264,7 @@ def _write_run(journal: Journal, update: RunUpdate) -> None:
     journal.put_many("put_child", [(uid, *child) for child in update.children])
 
 
-def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> Active | None:
+def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> ActiveRun | None:
     """The run of a record, whole; None when it is not in the journal any more."""
     full = read_model.load(record.uid)
     if full is None:
@@ -274,7 +274,7 @@ def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> A
     status["nodes"] = nodes
     document: Json = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
     memory: Json = json.loads(journal.read("run_memory", record.uid)[0][0])
-    active = Active(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
+    active = ActiveRun(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
     active.following = int(journal.read("last_node", record.uid)[0][0]) + 1
     active.spec_mark, active.templates_mark = marks(document)
     for node in {row[0] for row in journal.read("run_children", record.uid)}:

@@ -19,7 +19,7 @@ from hera_utils.local_platform.kubernetes_api.discovery import document as disco
 from hera_utils.local_platform.kubernetes_api.request import (
     UNKNOWN_PATH,
     KubernetesRequest,
-    Target,
+    RequestTarget,
     parse_body,
     target_of,
     verb_of,
@@ -75,7 +75,7 @@ class KubernetesApi:
             found = discovered(path, request.headers.get("host", ""))
             if found is not None:
                 return PlainTextResponse(found) if isinstance(found, str) else _json(200, found)
-        target: Target | None = None
+        target: RequestTarget | None = None
         try:
             target = target_of(path)
             query = dict(request.query_params)
@@ -124,7 +124,7 @@ def _refused_entry(decision: AccessDecision) -> Response:
     return _json(decision.status, kubernetes_status(Refused(UNAUTHENTICATED, message, reason=reason)))
 
 
-def _fault(error: HeraUtilsError, target: Target | None) -> Response:
+def _fault(error: HeraUtilsError, target: RequestTarget | None) -> Response:
     refused = fault_of(error)
     details = {"group": target.resource.group, "kind": target.resource.plural, "name": target.name} if target else {}
     body = kubernetes_status(refused, **details)

@@ -1,4 +1,4 @@
-"""A container's log as Kubernetes gives it: plain text, a line each, followed if asked."""
+"""A container's log as Kubernetes gives it: plain text, a line each, followed on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""get, list, create, update, patch, delete of objects, as Kubernetes answers them. Functions (platform, asked) → (HTTP status, object)."""
+"""get, list, create, update, patch and delete of objects, as in Kubernetes. Functions (platform, request) → (HTTP status, object)."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _checked(resource: Resource, request: KubernetesRequest) -> Json:
 
 
 def _unowned(document: Json) -> Json:
-    """Who owns which field is the server's to say, not a client's."""
+    """The server alone records who owns which field."""
     return {**document, "metadata": {k: v for k, v in (document.get("metadata") or {}).items() if k != "managedFields"}}
 
 
@@ -172,7 +172,7 @@ def patch(platform: LocalPlatform, request: KubernetesRequest) -> Answer:
 
 
 def _apply_config(live: Json | None, request: KubernetesRequest) -> Json:
-    """The object as its appliers want it; a secret's stringData is data by then."""
+    """The object after an apply; a secret's stringData is data by then."""
     manager = request.query.get("fieldManager", "")
     if not manager:
         message = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'

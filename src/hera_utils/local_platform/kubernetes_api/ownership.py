@@ -1,4 +1,4 @@
-"""Server-side apply: who owns which field of an object, so that two who apply do not undo each other's work. Pure.
+"""Server-side apply: who owns which field of an object, so that two appliers do not undo each other's work. Pure.
 
 As Kubernetes does it (docs: reference/using-api/server-side-apply): what an applier no longer says is removed unless another owns it, what
 another owns and would change is a conflict unless forced. Simpler than there: a list is one value (the kinds served here have few
@@ -26,7 +26,7 @@ _ABSENT = object()
 
 
 def apply(live: Json | None, config: Json, manager: str, *, force: bool, at: str, version: str) -> Json:
-    """The object after `manager` applied `config`. live: as stored, None when it is made now. at: RFC 3339, of the owners' records.
+    """The object after `manager` applied `config`. live: as stored, None when it is created now. at: RFC 3339, for the owners' records.
 
     Refused (Conflict) in Kubernetes' words when another owns a field that would change.
     """
@@ -60,7 +60,7 @@ def apply(live: Json | None, config: Json, manager: str, *, force: bool, at: str
 
 
 def disown_changes(live: Json, new: Json) -> Json:
-    """The object after an update that is no apply: what it changed belongs to its appliers no more."""
+    """The object after an update that is no apply: what it changed is no longer owned by appliers."""
     owners = owners_of(live)
     if not owners:
         return new

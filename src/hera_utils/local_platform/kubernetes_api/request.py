@@ -1,4 +1,4 @@
-"""What a request to Kubernetes' API asks: which resource, namespace, name, subresource, and with which options."""
+"""A request to Kubernetes' API: its verb, resource, namespace, name, subresource and options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNKNOWN_PATH = "the server could not find the requested resource"
 
 
 @dataclass(frozen=True)
-class Target:
+class RequestTarget:
     """name: "" for the collection. subresource: log, status, token or ""."""
 
     resource: Resource
@@ -38,7 +38,7 @@ class KubernetesRequest:
     """
 
     verb: str
-    target: Target
+    target: RequestTarget
     query: Mapping[str, str] = field(default_factory=dict)
     body: Json = field(default_factory=dict)
     media_type: str = ""
@@ -71,7 +71,7 @@ class KubernetesRequest:
         return self.query.get(name, "").lower() in ("1", "t", "true")
 
 
-def target_of(raw_path: str) -> Target:
+def target_of(raw_path: str) -> RequestTarget:
     """The target of `/api/v1/…` or `/apis/{group}/{version}/…`. Raises Refused (NotFound) for what is not served."""
     parts = [unquote(part) for part in raw_path.strip("/").split("/")]
     if parts[0] == "api" and len(parts) > 2:
@@ -89,13 +89,13 @@ def target_of(raw_path: str) -> Target:
     subresource = rest[2] if len(rest) == 3 else ""
     if subresource and subresource not in resource.subresources:
         raise Refused(NOT_FOUND, UNKNOWN_PATH, reason="NotFound")
-    return Target(resource, namespace, rest[1] if len(rest) > 1 else "", subresource)
+    return RequestTarget(resource, namespace, rest[1] if len(rest) > 1 else "", subresource)
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
-def verb_of(method: str, target: Target, query: Mapping[str, str]) -> str:
+def verb_of(method: str, target: RequestTarget, query: Mapping[str, str]) -> str:
     if method in ("GET", "HEAD"):
         if query.get("watch", "").lower() in ("1", "t", "true"):
             return "watch"

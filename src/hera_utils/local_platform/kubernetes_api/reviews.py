@@ -1,4 +1,4 @@
-"""Questions that are asked by creating an object: may I?, who am I?, a token for a service account."""
+"""Questions that are put by creating an object: may I?, who am I?, a token for a service account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST_TOKEN = 1 << 32
 
 
 def access(request: KubernetesRequest) -> Json:
-    """Whoever has the token may do whatever is served here; what is not served is denied, so that a check fails early."""
+    """A client with the token may do everything that is served; what is not served is denied, so that a check fails early."""
     spec = request.part("spec")
     attributes = spec.get("resourceAttributes")
     if not isinstance(attributes or {}, dict):

@@ -1,6 +1,6 @@
 """The page: a path that is no API's comes in, one self-contained HTML document goes out. It carries no data; its script asks the API.
 
-Its parts stand in files of their own (page.html, style.css, the scripts from api.js to start.js) and are put together when it is first
+Its parts are files of their own (page.html, style.css, the scripts from api.js to start.js) and are put together when it is first
 asked for: nothing is built, nothing comes from elsewhere. Open run.js first: it is the view of one run.
 """
 

@@ -1,4 +1,4 @@
-"""The certificate of the local Kubernetes API: made once, kept in `tls/` of the state folder.
+"""The certificate of the local Kubernetes API: created once, kept in `tls/` of the state folder.
 
 kubectl sends a token over TLS only. A certificate authority of our own, that signs nothing else, is named in the kubeconfig.
 """
@@ -26,7 +26,7 @@ class Certificate:
 
 
 def certificate(folder: Path) -> Certificate:
-    """The certificate that stands in `folder`, made when there is none. OSError when it cannot be written."""
+    """The certificate in `folder`; created when there is none. OSError when it cannot be written."""
     paths = Certificate(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     if all(path.exists() for path in (paths.authority, paths.server, paths.key)):
         return paths

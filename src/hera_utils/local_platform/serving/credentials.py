@@ -1,9 +1,9 @@
-"""Who may speak to the servers of this machine: the right Host and Origin first, then a token, or this user's own browser.
+"""Who may call the servers of this machine: the right Host and Origin first, then a token, or this user's own browser.
 
 Why each check: any web page may send requests to 127.0.0.1, so a Host that is not loopback (DNS rebinding) and a foreign Origin are
 refused before anything else; other users of the machine can connect too, so every call needs the token, which only this user can
 read. The page that Hera's printed address opens has no token: see docs/decisions/0002-page-without-token.md for why the user id of
-the connection's other end, together with what the browser says of the request, stands in for it.
+the connection's other end, together with what the browser says of the request, replaces it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Gate:
         return _PASSED
 
     def check_token(self, authorization: str | None) -> AccessDecision:
-        """A bearer token: the server's own, or one that TokenRequest made with it. Messages are Argo's."""
+        """A bearer token: the server's own, or one that TokenRequest issued with it. Messages are Argo's."""
         if not authorization:
             return AccessDecision(401, "token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/")
         scheme, _, credential = authorization.partition(" ")

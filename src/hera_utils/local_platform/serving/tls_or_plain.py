@@ -36,7 +36,7 @@ class TlsOrPlain:
         self._listen()
 
     def close(self) -> None:
-        """Take no more. What speaks already is the protocol's to end."""
+        """Accept no more connections. Those that are open are ended by their protocol."""
         self._closed = True
         self._loop.remove_reader(self._listener)
         for connection in self._silent:

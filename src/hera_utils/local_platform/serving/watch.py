@@ -48,7 +48,7 @@ def metadata_of(text: str) -> Json:
 
 @dataclass(frozen=True)
 class ObjectSelector:
-    """Which objects a reader wants: a namespace ("" = any) and two selectors. nodes=False: workflows without status.nodes."""
+    """Which objects are read: a namespace ("" = any) and two selectors. nodes=False: workflows without status.nodes."""
 
     kind: str
     namespace: str = ""
@@ -57,7 +57,7 @@ class ObjectSelector:
     nodes: bool = True
 
     def names(self, stored: StoredObject) -> bool:
-        """Whether the object may be wanted, as far as its name and namespace tell."""
+        """Whether the object may match, by its name and namespace."""
         if self.namespace and stored.namespace != self.namespace:
             return False
         for path, known in (("metadata.name", stored.name), ("metadata.namespace", stored.namespace)):
@@ -80,7 +80,7 @@ class ObjectSelector:
 
 
 class WatchHistory:
-    """What a watcher that comes back must be told beside the present state: deletions, and which objects are new.
+    """What a watcher that comes back needs beside the present state: deletions, and which objects are new.
 
     Kept in memory for as long as the server lives; a version from before is answered `Gone`, and the client lists again.
     """
@@ -228,7 +228,7 @@ class ObjectWatch:
         return events, time.thread_time() - started
 
     def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
-        """What the client must be told: the latest state, or that the object is gone (or no longer fits its selectors)."""
+        """What is sent to the client: the latest state, or that the object is gone (or no longer fits its selectors)."""
         stored, uid = change.stored, change.stored.uid
         if not self._selector.names(stored):
             return None

@@ -62,7 +62,7 @@ def remove(folder: Path) -> None:
 
 
 def old(leftovers: dict[Path, tuple[int, float]], seconds: float) -> dict[Path, int]:
-    """Those that nobody has changed for so long."""
+    """Those that were not changed for so many seconds."""
     limit = time.time() - seconds
     return {path: size for path, (size, changed) in leftovers.items() if changed <= limit}
 

@@ -1,7 +1,7 @@
 """The journal: what the local platform remembers, in one SQLite file. One writer; any thread reads.
 
 Everything that follows from a batch of events (event, header, changed node rows, objects, pods, outbox) is one transaction: after
-kill -9 the file says what had happened up to one moment, never half of it. Statements live in journal.sql, by name.
+kill -9 the file has everything up to one moment, never half a turn. Statements live in journal.sql, by name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 Row = tuple[Any, ...]
 
 JournalError = sqlite3.Error
-"""What a statement or a transaction raises that could not be carried out; `failure` says it to users."""
+"""What a failed statement or transaction raises; `failure` turns it into a message for users."""
 LEAST_FREE = 2**20
 """Bytes: a disk with less is full for a journal."""
 PAGES_AT_ONCE = 250
@@ -150,7 +150,7 @@ def count_unfinished_runs(path: Path) -> int:
 
 
 def failure(path: Path, error: BaseException) -> PlatformError:
-    """What an error of SQLite or of the disk means to the user, in one sentence with its fix."""
+    """An error of SQLite or of the disk as a message for the user, with its fix."""
     text = str(error)
     folder = path.parent
     if "quota" in text:
@@ -176,7 +176,7 @@ def failure(path: Path, error: BaseException) -> PlatformError:
 
 
 def is_full(path: Path, error: BaseException) -> bool:
-    """Whether an error of SQLite or of the disk is for lack of room. SQLite calls some of its troubles with a full disk I/O errors."""
+    """Whether an error of SQLite or of the disk comes from a full disk. SQLite reports some of them as I/O errors."""
     text = str(error)
     if "full" in text or "No space" in text or "quota" in text:
         return True

@@ -1,4 +1,4 @@
-"""What Kubernetes does to an object before it stores it: names, uid, time, versions; and what it says when it will not. Pure.
+"""What Kubernetes does to an object before it stores it: names, uid, time, versions; and its messages when it refuses. Pure.
 
 Sources: the Kubernetes API conventions; messages of apiserver 1.34 and of Argo 4.1's controller and server.
 """

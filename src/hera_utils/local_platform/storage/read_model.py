@@ -29,7 +29,7 @@ from hera_utils.local_platform.storage.records import (
 
 Listener = Callable[[ObjectChange], None]
 CACHED_RUNS = 8
-"""So many finished runs keep their text in memory (the ones asked for last)."""
+"""How many finished runs keep their text in memory (those read last)."""
 
 
 class WrittenTurn(Protocol):
@@ -60,7 +60,7 @@ class ReadModel:
         for uid, namespace, name, version, created, finished in journal.read("run_names"):
             self._enter(StoredRun(uid, namespace, name, version, created, finished))
         self._full: dict[str, StoredRun] = {}
-        """Runs that go on: their records are kept up to date here."""
+        """Runs in progress: their records are kept up to date here."""
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
 
     def _enter(self, record: StoredRun) -> None:
@@ -190,7 +190,7 @@ class ReadModel:
 
     # --- publishing: the controller's thread -------------------------------------------------------------------------
     def publish(self, turn: WrittenTurn) -> None:
-        """Let readers see a turn that was written, and tell the listeners."""
+        """Let readers see a turn that was written, and call the listeners."""
         changes = list(turn.changes)
         with self._lock:
             self.version = turn.version
@@ -237,7 +237,7 @@ class ReadModel:
         return full.as_object(with_text=False)
 
     def hold(self, record: StoredRun) -> None:
-        """Keep a run in memory: it goes on (or goes on again)."""
+        """Keep a run in memory: it is in progress (again)."""
         with self._lock:
             self._cache.pop(record.uid, None)
             self._full[record.uid] = record

@@ -60,7 +60,7 @@ class StoredRun:
     def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
         """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
 
-        messages: what pending nodes say at this moment, by their ids: it is not written down.
+        messages: node id → the present message of a pending node, which is not stored.
         """
         inner = [part for part in (self.status[1:-1], self.templates[1:-1]) if part]
         if with_nodes and self.nodes:

@@ -1,4 +1,4 @@
-"""A file that only keeps room on the disk: what frees space needs some itself, and so does saying that there is none.
+"""A file that only keeps room on the disk: what frees space needs some itself, and so does reporting that there is none.
 
 When the journal finds the disk full, the reserve is given up; once there is room again it is taken back.
 """
@@ -33,7 +33,7 @@ class Reserve:
         return True
 
     def keep(self) -> None:
-        """Take the room, if the disk has it to spare. Nothing is said when it has not: who writes says it."""
+        """Take the room, if the disk has it to spare. No error when it has not: the next write reports it."""
         now = time.monotonic()
         if now - self._tried < _PAUSE and self._tried:
             return
