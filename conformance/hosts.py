@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         host = self.path.partition(":")[0]
         if host not in _HOSTS:
-            self._say(502, f"{host} is none of {', '.join(_HOSTS)}")
+            self._say(502, f"{host} is not one of {', '.join(_HOSTS)}")
             return
         self.send_response(200)
         self.end_headers()

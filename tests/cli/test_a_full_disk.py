@@ -94,13 +94,13 @@ def test_a_run_waits_and_goes_on(home: Home) -> None:
     time.sleep(1)  # what the first run leaves to be cleared away is gone, and the journal has its size
     home.disk.fill(100 << 10)
     assert home.run("second", "true", "--detach").returncode == 0
-    words = "1 node(s) had disk pressure: the disk that holds"
+    words = "1 node(s) had disk pressure: the disk with"
     until(lambda: words in json.dumps(home.workflow("second")))
     until(lambda: [one for one in json.loads(home_events(home)) if words in one["message"]])
     events = json.loads(home_events(home))
     assert [one["reason"] for one in events if words in one["message"]] == ["FailedScheduling"]
     told = home("doctor")
-    assert f"no task starts: the disk that holds {home.state} is full" in told.stdout
+    assert f"no task starts: the disk with {home.state} is full" in told.stdout
     assert "1 problem" in told.stdout
     home.disk.empty()
     until(lambda: home.phase("second") == "Succeeded")
@@ -127,7 +127,7 @@ def test_submitting_blames_the_disk(home: Home) -> None:
         assert done.returncode == 2
         said = done.stderr.splitlines()
         assert said[-2:] == [
-            f"hera-utils: the disk that holds {home.state} is full",
+            f"hera-utils: the disk with {home.state} is full",
             "  fix: free some space (`hera-utils gc` removes old runs)",
         ], done
     home.disk.empty()

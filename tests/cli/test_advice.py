@@ -55,8 +55,8 @@ def test_an_image_that_was_missing_is_stood_in_for_by_the_retry_that_is_named(lo
 def test_after_a_mistake_in_the_code_the_run_anew_comes_first(local_platform, typed, tmp_path):
     (tmp_path / "script.py").write_text(BROKEN)
     said = typed("run", "script.py", *here(local_platform), status=1)
-    anew = re.search(r"corrected, run it anew: hera-utils (.*)", said)[1]
-    kept = re.search(r"what was submitted once more: hera-utils (.*)", said)[1]
+    anew = re.search(r"correct the workflow and run it again: hera-utils (.*)", said)[1]
+    kept = re.search(r"to run the submitted workflow again: hera-utils (.*)", said)[1]
     (tmp_path / "script.py").write_text(BROKEN.replace("exit 3", "exit 0"))
     assert "Failed" in typed(*shlex.split(kept), status=1), "a retry runs what was submitted"
     assert "Succeeded" in typed(*shlex.split(anew))
@@ -81,7 +81,7 @@ def test_what_failed_is_resumed_with_the_whole_command(local_platform, typed, tm
     (tmp_path / "study.py").write_text(STUDY % "exit 3")
     said = typed("run", "study.py", "--set", values, *here(local_platform), status=1)
     assert "the points are done" not in said
-    follow = re.search(r"go on with: hera-utils (.*)", said)[1]
+    follow = re.search(r"continue with: hera-utils (.*)", said)[1]
     (tmp_path / "study.py").write_text(STUDY % "true")
     assert "✔ Succeeded" in typed(*shlex.split(follow))
 
@@ -100,7 +100,7 @@ def test_who_watches_a_run_is_told_the_command_that_it_was_begun_with(local_plat
     typed("run", "study.py", "--set", "n=3,4", "--set", "city=Le Mans", *here(local_platform), status=1)
     (folder,) = (tmp_path / "runs").iterdir()
     said = typed("watch", folder.name, *here(local_platform), status=1)
-    anew = re.search(r"corrected, run it anew: hera-utils (.*)", said)[1]
+    anew = re.search(r"correct the workflow and run it again: hera-utils (.*)", said)[1]
     assert "--resume --set n=3,4 --set 'city=Le Mans'" in anew
     (tmp_path / "study.py").write_text(STUDY % "true")
     assert "✔ Succeeded" in typed(*shlex.split(anew))

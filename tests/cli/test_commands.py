@@ -112,7 +112,7 @@ def test_stopping_what_has_ended_is_refused_in_argos_words(user):
 def test_ending_a_run(user):
     for verb, message in (("stop", "Stop"), ("terminate", "Terminate")):
         name = user.start(SLEEPS)
-        assert "is told to" in user.type(verb, name)
+        assert "is being" in user.type(verb, name)
         user.type("watch", name, status=1)
         assert message in user.type("get", name)
 
@@ -121,15 +121,15 @@ def test_a_run_that_asks(user):
     name = user.start(ASKS)
     assert "● approve" in user.type("get", name) or "● Running" in user.type("get", name)
     assert re.search(rf"{name} +○ Suspended", user.type("ls"))
-    assert "goes on" in user.type("resume", name, "--watch")
+    assert "continues" in user.type("resume", name, "--watch")
     assert "Suspended" not in user.type("ls")
     assert user.type("logs", name, "--no-prefix") == "went\n"
 
 
 def test_a_resume_that_ends_the_run_and_one_of_a_run_that_has_ended(user):
     name = user.start(ASKS.replace(", [{name: go, template: go}]", ""))
-    assert user.type("resume", name) == f"{name} went on and has ended (Succeeded)\n"
-    assert "nothing of it is suspended" in user.type("resume", name, status=1)
+    assert user.type("resume", name) == f"{name} was resumed and has ended (Succeeded)\n"
+    assert "no task of it is suspended" in user.type("resume", name, status=1)
 
 
 def test_suspending(user):
@@ -182,9 +182,9 @@ def test_what_a_file_needs_is_created_once(user):
     assert "ConfigMap words created" in said
     assert user.type("logs", "@latest", "--no-prefix") == "mountain\n"
     said = user.type("run", user.file("needs.yaml", NEEDS.replace("mountain", "valley")))
-    assert "PersistentVolumeClaim kept is there already" in said
+    assert "PersistentVolumeClaim kept already exists" in said
     assert user.type("logs", "@latest", "--no-prefix") == "mountain\nmountain\n"
-    assert "not looked at" in user.type("lint", "needs.yaml")
+    assert "not checked" in user.type("lint", "needs.yaml")
 
 
 def test_ctrl_c_leaves_the_run_alone(user):
@@ -294,7 +294,7 @@ def test_artifacts_of_runs(user):
     assert "cannot write" in user.type("cp", "artifact:@latest/make/plain", "absent/x", status=2)
     assert "2 artifacts" in user.type("cp", "artifact:@latest", "all")
     assert (user.folder / "all" / "make" / "plain.txt").read_text() == "made\n"
-    assert user.type("cp", "artifact:@latest/make", "all", "--unpack").count("was there") == 2
+    assert user.type("cp", "artifact:@latest/make", "all", "--unpack").count("exists already") == 2
     assert (user.folder / "all" / "make" / "packed.txt").read_text() == "made\n"
     user.type("cp", "artifact:@latest/make/packed", "unpacked", "--unpack")
     assert (user.folder / "unpacked").read_text() == "made\n"
@@ -302,7 +302,7 @@ def test_artifacts_of_runs(user):
     own = user.folder / "plain.txt" / "mine.txt"
     own.parent.mkdir()
     own.write_text("all that there is")
-    assert "plain.txt is a folder already" in user.type("cp", "artifact:@latest/make/plain", ".", status=2)
+    assert "plain.txt is already a folder" in user.type("cp", "artifact:@latest/make/plain", ".", status=2)
     assert own.read_text() == "all that there is"
     assert not list(user.folder.glob(".*.download"))
 
@@ -333,7 +333,7 @@ def test_why_a_task_is_stopped(user):
 
 def test_parameters_that_are_missing_or_unknown(user):
     file = user.file("w.yaml", HELLO.replace("{name: word, value: hello}", "{name: word}"))
-    assert "to be given when it runs: -p word=…" in user.type("lint", file)
+    assert "needs parameters when it runs: -p word=…" in user.type("lint", file)
     assert "-p NAME=VALUE" in user.type("run", file, status=2)
     said = user.type("run", file, "-p", "word=a", "-p", "wrod=b")
     assert "has no parameter `wrod`; it has: word" in said
@@ -355,7 +355,7 @@ def test_an_image_of_which_nothing_is_known(user):
     file = user.file("w.yaml", SLEEPS.replace("busybox", "lab/solver:7").replace('[sleep, "60"]', "[echo, solved]"))
     said = user.type("run", file, status=2)
     assert "nothing was submitted" in said
-    assert "no stand-in" in user.type("run", file, "--no-preflight", status=1)
+    assert "no substitute" in user.type("run", file, "--no-preflight", status=1)
     line = re.search(r"write the line  (.*?)  \(", said)[1]
     assert "✔ Succeeded" in user.type("run", file, "--images", user.file("images.yaml", line))
 
@@ -431,7 +431,7 @@ def test_the_token_is_shown_by_connection_alone(user):
 
 def test_serve(user, tmp_path):
     state = tmp_path / "other"
-    assert "no server runs" in user.type("serve", "--status", "--state", state, status=1)
+    assert "no server is running" in user.type("serve", "--status", "--state", state, status=1)
     assert "argo server  http://127.0.0.1:" in user.type("serve", "--detach", "--port", "0", "--state", state)
     user.type("serve", "--status", "--state", state)
     assert user.type("serve", "--stop", "--state", state) == "stopped\n"

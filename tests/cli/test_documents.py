@@ -35,13 +35,13 @@ def test_a_date_stays_text(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [1, 2", "not legal YAML"),
-        ("just words", "no object but text"),
-        ("- 1", "no object but a list"),
+        ("a: [1, 2", "not valid YAML"),
+        ("just words", "not an object but text"),
+        ("- 1", "not an object but a list"),
         ("", "holds no document"),
-        ("spec: 3", "`spec` is no object but a number"),
-        ("kind: [Workflow]", "`kind` is no text but a list"),
-        ("metadata: {}\n---\n[]", "document 2 is no object"),
+        ("spec: 3", "`spec` is not an object but a number"),
+        ("kind: [Workflow]", "`kind` is not text but a list"),
+        ("metadata: {}\n---\n[]", "document 2 is not an object"),
     ],
 )
 def test_a_wrong_file(tmp_path, text, words):
@@ -70,7 +70,7 @@ def test_parameters_replace_those_of_the_file():
     ]
     with pytest.raises(SettingsError, match="--fast"):
         parameters(["--fast"])
-    with pytest.raises(SettingsError, match="NAME=VALUE|no parameter"):
+    with pytest.raises(SettingsError, match="NAME=VALUE|not a parameter"):
         with_parameters(document, ["a"])
 
 
@@ -88,7 +88,7 @@ def test_a_parameter_file_is_laid_under_the_command_line(tmp_path):
 
 def test_a_parameter_file_is_refused_in_the_words_of_a_workflow_file(tmp_path):
     path = tmp_path / "p.yaml"
-    for content, words in ((b"a: 1\nb: [1,", "p.yaml, line 3: not legal YAML: "), (b"\xff\xfe", "is not UTF-8 text")):
+    for content, words in ((b"a: 1\nb: [1,", "p.yaml, line 3: not valid YAML: "), (b"\xff\xfe", "is not UTF-8 text")):
         path.write_bytes(content)
         for reader in (read_parameters, read_documents):
             with pytest.raises(HeraUtilsError, match=words):

@@ -71,8 +71,8 @@ def test_what_nobody_submits_is_said_and_not_awaited(local_platform, typed, reco
     record.close()
     local_platform.client.create(workflow("sweep-1"))
     said = typed("watch", "sweep", status=1)
-    assert "sweep: gather is not submitted (no process drives the run)" in said
-    assert "fix: go on with: python study/sweep.py --resume --set a=0,1" in said
+    assert "sweep: gather is not submitted (no process is running the script)" in said
+    assert "fix: continue with: python study/sweep.py --resume --set a=0,1" in said
     assert "gather not submitted" in typed("ls")
     assert "gather not submitted" in typed("get", "sweep")
     assert typed("ls", "--completed", "-o", "name").split() == []

@@ -33,7 +33,7 @@ def type_(tmp_path, local_platform):
 
 
 def test_from_none_to_one_and_back(type_, tmp_path):
-    assert "there is no profile; make one with" in type_("profile", "ls")
+    assert "there is no profile; create one with" in type_("profile", "ls")
     said = type_(
         "profile", "add", "lab", "--argo_server", "argo.example:443", "--ask_token", given=f"Bearer {PLANTED}\n"
     )
@@ -54,16 +54,16 @@ def test_from_none_to_one_and_back(type_, tmp_path):
     secret.chmod(0o600)
     type_("profile", "use", "--none")
     assert "no profile is in use" in type_("profile", "show", status=2)
-    assert "lab is gone from" in type_("profile", "rm", "lab")
+    assert "lab removed from" in type_("profile", "rm", "lab")
     assert PLANTED not in secret.read_text()
 
 
 def test_what_is_wrong_is_told(type_):
-    assert "the profile would say nothing" in type_("profile", "add", "lab", status=2)
+    assert "the profile would be empty" in type_("profile", "add", "lab", status=2)
     assert "no profile `lab`" in type_("profile", "use", "lab", status=2)
     assert "no profile `lab`" in type_("profile", "rm", "lab", status=2)
     assert "no profile `lab`" in type_("profile", "show", "lab", status=2)
-    assert "no name of a profile" in type_("profile", "add", "a b", "--argo_server", "x", status=2)
+    assert "not a name of a profile" in type_("profile", "add", "a b", "--argo_server", "x", status=2)
     assert "cannot read" in type_("profile", "add", "lab", "--from", "nowhere", status=2)
     assert "no token was given" in type_(
         "profile", "add", "lab", "--argo_server", "x", "--ask_token", status=2, given=""
@@ -74,11 +74,11 @@ def test_the_first_hera_utils_config(type_, tmp_path):
     (tmp_path / "old.config").write_text(
         "argo_server='argo.example:443'\nk8s_config_file='kube/config'\nborough=LYON\n"
     )
-    assert "flags of scripts: borough" in type_(
+    assert "flags of scripts and not settings: borough" in type_(
         "profile", "add", "old", "--from", "old.config", "--argo_namespace", "mine"
     )
     said = type_("profile", "show", "old", KUBECONFIG="/elsewhere/config")
-    assert "the profile's k8s_config_file does not count: variable KUBECONFIG wins" in said
+    assert "the profile's k8s_config_file has no effect: variable KUBECONFIG wins" in said
     assert "mine" in said
 
 

@@ -50,13 +50,13 @@ def typed(local_platform, tmp_path, monkeypatch, capsys):
 
 def test_difference_provision_twice_and_release(typed, local_platform):
     dry = typed("provision", "experiment.py", "--dry-run")
-    assert "+ claim results  to be made" in dry
+    assert "+ claim results  will be created" in dry
     assert "    + data.password: (not shown)" in dry
     assert not local_platform.cluster.exists("ConfigMap", "proxies")
     made = typed("provision", "experiment.py")
     assert "+ role binding collector-executor  made" in made
     assert f"it is the folder {local_platform.context.state}/claims/" in made
-    assert "0 made, 0 changed, 6 as before" in typed("provision", "experiment.py")
+    assert "0 created, 0 changed, 6 unchanged" in typed("provision", "experiment.py")
     said = json.loads(typed("provision", "experiment.py", "-o", "json"))
     assert {one["action"] for one in said["changes"]} == {"same"}
     assert "claim results  kept: it holds data" in typed("release", "experiment.py", "--dry-run")
@@ -70,7 +70,7 @@ def test_difference_provision_twice_and_release(typed, local_platform):
 def test_what_stands_in_the_way(typed, monkeypatch, local_platform):
     monkeypatch.delenv("DB_PASSWORD")
     said = typed("provision", "experiment.py", "--dry-run", status=1)
-    assert "✘ secret database  cannot be made: takes its values from variables that are not set: DB_PASSWORD" in said
+    assert "✘ secret database  cannot be created: takes its values from variables that are not set: DB_PASSWORD" in said
     assert "fix: export DB_PASSWORD=" in typed("provision", "experiment.py", status=2)
     assert not local_platform.cluster.exists("ConfigMap", "proxies"), "nothing is made by half"
 

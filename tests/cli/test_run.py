@@ -79,7 +79,7 @@ with Workflow(generate_name="r-", entrypoint="s") as w:
 
 def test_a_script_function_that_returns_is_told_of_it(run):
     said = run(RETURNS.format(end="return a"), status=1).stderr
-    assert said.count("add returns on line 9") == 1
+    assert said.count("add returns a value on line 9") == 1
     assert 'constructor="runner"' in said
     assert "returns" not in run(RETURNS.format(end="a += 1")).stderr
 
@@ -130,7 +130,7 @@ def test_what_a_script_says_of_the_server_is_replaced_and_told_once(run, local_p
         + "w.create()\n"
     )
     answer = run(text)
-    told = [line for line in answer.stderr.splitlines() if "replaced" in line]
+    told = [line for line in answer.stderr.splitlines() if "will not be used" in line]
     assert len(told) == 1
     assert local_platform.connection.namespace in told[0]
     assert "planted-token" not in answer.stdout + answer.stderr
@@ -157,13 +157,13 @@ service = WorkflowsService(host="https://elsewhere.example")
 print("here", len(service.list_workflows(namespace="argo").items or []))
 """)
     assert answer.stdout == "here 0\n"
-    assert "replaced, it runs on this machine" in answer.stderr
+    assert "will not be used: it runs on this machine" in answer.stderr
 
 
 @pytest.mark.parametrize("sends", ["", "w.create()"])
 def test_arguments_that_nobody_looks_at_are_refused(run, local_platform, sends):
     said = run(BUILD.format(name="a") + sends, "--paln", status=2).stderr
-    assert "script.py looks at no arguments, and these are none of hera-utils: --paln" in said
+    assert "script.py takes no arguments, and hera-utils has no option --paln" in said
     assert names(local_platform) == []
     parser = (
         "import argparse, sys\nparser = argparse.ArgumentParser()\nparser.add_argument('--paln', action='store_true')\n"
@@ -224,7 +224,7 @@ def test_ctrl_c_while_the_script_waits(local_platform, tmp_path):
     _, said = process.communicate(timeout=20)
     (found,) = local_platform.client.list()
     assert process.returncode == 130, said
-    assert f"the run goes on; come back with: hera-utils watch {found['metadata']['name']}" in said
+    assert f"the run continues; come back with: hera-utils watch {found['metadata']['name']}" in said
     assert "Traceback" not in said
 
 

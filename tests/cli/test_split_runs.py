@@ -79,13 +79,13 @@ def test_steering_it(local_platform, typed):
         part("sweep", "sweep-3", seconds=60),
     )
     local_platform.client.wait("sweep-1")
-    assert typed("stop", "sweep").splitlines() == ["sweep-2 is told to stop", "sweep-3 is told to stop"]
+    assert typed("stop", "sweep").splitlines() == ["sweep-2 is being stopped", "sweep-3 is being stopped"]
     shown = typed("watch", "sweep", status=1)
     assert "2 failed" in shown
     # a run that is being stopped may still be told as Running, in a line that names no workflow
     named = [line.split()[2] for line in shown.splitlines() if line.split()[1:] != ["Running"]]
     assert named[:3] == ["sweep-1", "sweep-2", "sweep-3"]
-    assert "none of the run's 3 workflows can be told to stop" in typed("stop", "sweep", status=1)
+    assert "none of the run's 3 workflows can be changed (stop)" in typed("stop", "sweep", status=1)
     assert typed("delete", "sweep").count("deleted") == 3
     assert local_platform.client.list() == []
 

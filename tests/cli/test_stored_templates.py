@@ -58,7 +58,7 @@ def test_a_cron_workflow_is_run_by_hand(user):
     ("reference", "words"),
     [
         ("greet", "`greet` names no stored template"),
-        ("job/greet", "`job` is no kind of stored template"),
+        ("job/greet", "`job` is not a kind of stored template"),
         ("workflowtemplate/absent", '"absent" not found'),
         ("cronwf/absent", '"absent" not found'),
     ],
@@ -106,11 +106,11 @@ def test_lint_looks_for_the_rest_on_the_platform(user):
 def test_documents_that_are_not_ours_are_left_out(user):
     role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\nrules: []\n"
     user.file("mixed.yaml", role + "---" + TEMPLATE)
-    assert "Role r: not looked at" in user.type("lint", "mixed.yaml")
+    assert "Role r: not checked" in user.type("lint", "mixed.yaml")
     assert "Role r: left out; create it with kubectl" in user.type("run", "mixed.yaml")
     user.file("role.yaml", role)
     user.type("lint", "role.yaml")
-    assert "holds nothing that runs" in user.type("run", "role.yaml", status=2)
+    assert "contains nothing that can run" in user.type("run", "role.yaml", status=2)
 
 
 def test_a_file_that_names_a_namespace_runs_where_a_script_would(user):
@@ -170,7 +170,7 @@ def test_a_script_that_deletes_its_own_run(user):
                 w.workflows_service.delete_workflow(w.name, namespace=w.namespace)
     """)
     said = user.type("run", user.file("d.py", text))
-    assert "it was deleted" in said
+    assert "was deleted" in said
     assert "✔ Succeeded" in said
 
 

@@ -28,7 +28,7 @@ def slow(user):
 def test_every_wait_has_a_limit(user, slow, words):
     verb, *flags = words
     last = user.type(verb, slow, *flags, "--timeout", "1s", status=124).strip().splitlines()[-1]
-    assert last.startswith("hera-utils: the limit of 1s is reached: the run goes on; come back with: ")
+    assert last.startswith("hera-utils: the limit of 1s is reached: the run continues; come back with: ")
     assert f"hera-utils {'logs' if verb == 'logs' else 'watch'} {slow}" in last
     assert "Running" in user.type("get", slow)
 
@@ -37,18 +37,18 @@ def test_every_wait_has_a_limit(user, slow, words):
 def test_a_script_whose_run_takes_longer(user, text):
     user.file("script.py", text)
     last = user.type("run", "script.py", "--timeout", "2s", status=124).strip().splitlines()[-1]
-    assert "the run goes on; come back with: hera-utils watch slow-" in last
+    assert "the run continues; come back with: hera-utils watch slow-" in last
     user.type("terminate", "@latest")
 
 
 @pytest.mark.parametrize("time", ["0", "-3", "soon", "1x"])
 def test_nonsense_is_refused_before_anything_is_done(user, time):
-    assert "is no time to wait" in user.type("watch", "@latest", "--timeout", time, status=2)
+    assert "is not a duration" in user.type("watch", "@latest", "--timeout", time, status=2)
 
 
 @pytest.mark.parametrize("words", [("logs", "x"), ("stop", "x"), ("run", "x.py", "--detach")], ids=" ".join)
 def test_a_limit_without_a_wait_is_refused(user, words):
-    assert "nothing is waited for" in user.type(*words, "--timeout", "5s", status=2)
+    assert "the command does not wait" in user.type(*words, "--timeout", "5s", status=2)
 
 
 def experiment():
@@ -72,7 +72,7 @@ def experiment():
 
 def test_an_engine_leaves_its_run_and_takes_it_up_again(local_platform):
     engine = ExecutionEngine(local_platform.context, experiment())
-    with pytest.raises(WaitTimeout, match="the run goes on; come back with: ") as late:
+    with pytest.raises(WaitTimeout, match="the run continues; come back with: ") as late:
         engine.run(timeout=0.5)
     (name,) = [one["metadata"]["name"] for one in local_platform.client.list(fields="items.metadata.name")]
     assert name in str(late.value)
@@ -82,7 +82,7 @@ def test_an_engine_leaves_its_run_and_takes_it_up_again(local_platform):
 
 
 def test_an_engine_refuses_nonsense_before_it_sends(local_platform):
-    with pytest.raises(SettingsError, match="is no time to wait"):
+    with pytest.raises(SettingsError, match="is not a duration"):
         ExecutionEngine(local_platform.context).run(experiment(), timeout="soon")
     assert local_platform.client.list() == []
 
@@ -93,5 +93,5 @@ def test_the_fixture_waits_no_longer_than_it_is_told(local_platform):
     with Workflow(generate_name="slow-", entrypoint="c") as workflow:
         Container(name="c", image="alpine:3", command=["sh", "-c"], args=["sleep 300"])
     for what in (workflow, experiment()):
-        with pytest.raises(WaitTimeout, match="goes on"):
+        with pytest.raises(WaitTimeout, match="continues"):
             local_platform.run(what, timeout=0.5)

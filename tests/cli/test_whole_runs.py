@@ -122,7 +122,7 @@ def test_an_experiment_from_its_run_to_its_repetition(typed, tmp_path):
     # a change of the script: what was recorded is what is repeated
     (tmp_path / "settings.py").write_text("FAILING, FACTOR = 0, 11\n")
     third = typed("rerun", f"runs/{name}")
-    assert "settings.py changed since, or is gone: the recorded workflows are submitted" in third.stderr
+    assert "settings.py changed or was removed since: the recorded workflows are submitted" in third.stderr
     typed("python")
     changed = typed("results", "diff", name, newest(tmp_path).name, status=1).stdout
     assert "y: 10 → 11  (+1, +10 %)" in changed
@@ -156,7 +156,7 @@ def test_a_password_in_a_workflow_is_refused_where_it_would_be_published(typed, 
     (tmp_path / "secret.yaml").write_text(text)
     typed("run", "secret.yaml")
     said = typed("report", "@latest", "--crate", status=2).stderr
-    assert "holds the secret `password` as plain text" in said
+    assert "contains the secret `password` as plain text" in said
     assert "fix: take it from a Kubernetes secret" in said
     assert not any(b"hunter-of-tests" in path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file())
 
@@ -188,9 +188,9 @@ def test_a_workflow_of_which_nothing_is_recorded(typed, tmp_path):
         (("results", "diff", "nosuch", "other"), "not found"),
         (("report", "nosuch"), "not found"),
         (("rerun", "nosuch.json"), "cannot be read"),
-        (("rerun", "plain.yaml"), "is no JSON"),
+        (("rerun", "plain.yaml"), "is not JSON"),
         (("results", "diff", "one"), "missing argument"),
-        (("results", "nosuch", "--to", "x.nonsense"), "what kind of file"),
+        (("results", "nosuch", "--to", "x.nonsense"), "which kind of file"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(typed, words, sentence):
@@ -203,8 +203,8 @@ def test_what_was_deleted_is_still_told_by_its_record(typed, tmp_path):
     typed("delete", folder.name)
     answer = typed("results", folder.name, "-o", "json")
     assert {row["status"] for row in json.loads(answer.stdout)} == {"Succeeded"}
-    assert "are deleted; what they gave is in" in answer.stderr
+    assert "are deleted; their results are in" in answer.stderr
     kept = (folder / "report.html").read_bytes()
-    assert "less could be told now" in typed("report", folder.name, status=2).stderr
+    assert "a new report would say less" in typed("report", folder.name, status=2).stderr
     assert (folder / "report.html").read_bytes() == kept
     typed("report", folder.name, "-o", "other.html")

@@ -132,7 +132,7 @@ def test_what_is_seen_of_it(local_platform):
 
 
 def test_what_is_no_experiment(local_platform):
-    with pytest.raises(SettingsError, match="a Workflow is no experiment"):
+    with pytest.raises(SettingsError, match="a Workflow is not an experiment"):
         ExecutionEngine(local_platform.context).run(failing(None, None, None))
 
 
@@ -218,7 +218,7 @@ def test_ctrl_c_leaves_the_run_alone(script, local_platform):
     (found,) = local_platform.client.list()
     name = found["metadata"]["name"]
     assert said.status == 130
-    assert f"the run goes on; come back with: hera-utils watch {name}" in said.err
+    assert f"the run continues; come back with: hera-utils watch {name}" in said.err
     assert "Traceback" not in said.err
     assert found["status"]["phase"] == "Running"
     local_platform.client.act(name, "terminate")

@@ -85,7 +85,7 @@ def test_a_run_with_other_values(engine, experiment):
 
 
 def test_what_does_not_fit_is_told(engine, experiment):
-    with pytest.raises(SettingsError, match=r"parameters.n\[0\]: `x` is no whole number"):
+    with pytest.raises(SettingsError, match=r"parameters.n\[0\]: `x` is not a whole number"):
         engine("--set", "n=x").run(experiment)
     with pytest.raises(SettingsError, match="no such input"):
         engine("--set", "m=1").plan(experiment)
@@ -120,7 +120,7 @@ def test_a_layout_that_cannot_be_is_told_before_anything_is_sent(local_platform,
     [
         ("grid(n=[1, 1])", "script.py, line 2: the axis `n` has the value 1 twice"),
         ('PersistedVolume("Bad_")', "script.py, line 2: `Bad_` is not a legal name of a claim"),
-        ("Inputs(parameters=grid(n=[1])).changed(['m=1'])", "script.py, line 2: m: there is no such input"),
+        ("Inputs(parameters=grid(n=[1])).changed(['m=1'])", "script.py, line 2: m: the experiment has no such input"),
         ("Layout().path('..')", "script.py, line 2: the path part `..` would leave the volume"),
     ],
 )
@@ -135,13 +135,13 @@ def test_what_an_experiments_files_say_wrongly_is_told_with_its_line(tmp_path, l
 
 def test_a_sweep_that_is_filtered_away_is_told(engine, experiment):
     nothing = Experiment(workflow=define, inputs=Inputs(None, grid(n=[1, 2]).where(lambda point: point.n > 2)))
-    with pytest.raises(SettingsError, match=r"no point left \(0 of \(2 n\)\)"):
+    with pytest.raises(SettingsError, match=r"no points left \(0 of \(2 n\)\)"):
         engine().plan(nothing)
 
 
 def test_explaining_a_run_of_every_point_is_refused(engine, experiment):
     """It ran everything and explained nothing."""
-    with pytest.raises(SettingsError, match="without --resume every point does"):
+    with pytest.raises(SettingsError, match="without --resume every point runs"):
         engine("--explain").run(experiment)
     assert engine("--plan", "--resume", "--explain").run(experiment) is None
 
@@ -149,11 +149,14 @@ def test_explaining_a_run_of_every_point_is_refused(engine, experiment):
 def test_what_a_run_does_that_may_not_be_wanted_is_said_before_it(engine, experiment, capsys):
     assert engine("--plan", "--set", "city=Paris").run(experiment) is None
     said = capsys.readouterr().out
-    assert "the constant `city` is set, and the paths of `table` do not depend on it: this run writes over" in said
+    assert (
+        "the constant `city` is set, and the paths of `table` do not depend on it: this run overwrites the files of"
+        in said
+    )
     engine("--plan", "--set", "city=Lyon", "--set", "n=3,4").run(experiment)
     assert "writes over" not in capsys.readouterr().out, "it is what it was"
     engine("--plan").run(replace(experiment, inputs=latin_hypercube(4, n=[1, 2])))
-    assert "4 points were asked for and 2 differ" in capsys.readouterr().out
+    assert "4 points were requested and 2 differ" in capsys.readouterr().out
 
 
 def test_tasks_that_cannot_be_told_apart_are_told_before_the_run(engine, experiment, capsys):
@@ -165,7 +168,7 @@ def test_tasks_that_cannot_be_told_apart_are_told_before_the_run(engine, experim
 
     engine().run(replace(experiment, workflow=untold, name="untold"))
     before, _, _ = capsys.readouterr().out.partition("asked-")
-    assert "which task is of which of the 2 points cannot be told: no task is given the values of the point 1" in before
+    assert "it is unknown which task belongs to which of the 2 points: no task gets the values of the point 1" in before
 
 
 def test_a_text_that_an_inline_script_takes_for_a_number_is_told(engine, experiment, capsys):
@@ -192,11 +195,11 @@ def test_a_file_beside_the_script_that_is_not_there_is_told(engine, experiment, 
 
     for words in (["--plan"], []):
         engine(*words).run(replace(experiment, layout=Local))
-        assert "no/mesh.txt, which the layout's `mesh` reads, is not there" in capsys.readouterr().out
+        assert "no/mesh.txt, which the layout's `mesh` reads, does not exist" in capsys.readouterr().out
 
 
 def test_a_gather_that_gives_nothing_is_called_so(engine, experiment):
-    with pytest.raises(SettingsError, match="the experiment's gather function gave nothing"):
+    with pytest.raises(SettingsError, match="the experiment's gather function returned nothing"):
         engine("--plan").run(replace(experiment, gather=lambda *given: None))
 
 
@@ -208,4 +211,4 @@ def test_a_record_that_cannot_be_read_is_told(engine, experiment, tmp_path, caps
     (runs / "junk" / "run.json").write_text('{"format": 1, "run": "junk", "created": 1.0}')
     (runs / "junk" / "points.sqlite").write_bytes(b"no database at all" * 100)
     engine("--resume", "--runs", str(runs)).run(experiment)
-    assert "the record of cut, junk cannot be read: what it computed counts as not done" in capsys.readouterr().out
+    assert "the record of cut, junk cannot be read: its points count as not done" in capsys.readouterr().out

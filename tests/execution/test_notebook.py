@@ -70,7 +70,10 @@ def test_a_notebook_is_carried_out(local_platform, tmp_path):
     assert "<table>" in shown_by[3][-1]
     assert "<table>" in shown_by[4][-1]
     (error,) = notebook.cells[5].outputs
-    assert error.traceback == ["SettingsError: parameters.n[0]: `one` is no whole number", "  fix: give a whole number"]
+    assert error.traceback == [
+        "SettingsError: parameters.n[0]: `one` is not a whole number",
+        "  fix: give a whole number",
+    ]
     bars = [html for html in shown_by[6] if "<progress" in html]
     assert len(bars) == 1, "written anew in place, not one below the other"
 

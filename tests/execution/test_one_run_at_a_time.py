@@ -113,12 +113,14 @@ def test_other_constants_are_another_run(lab):
     assert {row.run for row in RunRecord.open(lab.runs / run.name).points()} == {""}, "nothing is taken over"
     assert before  # the record of the first run is still there, and still of the first run
     assert (lab.claim / "table").read_text().split() == ["2", "1", "2", "1"], "the files are of the newest run"
-    assert any(f"{first} is left unfinished, as its inputs were others (constant radius)" in line for line in lab.lines)
+    assert any(f"{first} stays unfinished, because its inputs differ (constant radius)" in line for line in lab.lines)
 
 
 def test_a_run_with_other_inputs_that_goes_on_is_waited_for_or_stopped(lab):
     first = lab.engine.submit(lab.experiment(radius=2, wait=20))
-    with pytest.raises(SettingsError, match=rf"{first} of this experiment still goes on, with other inputs") as refused:
+    with pytest.raises(
+        SettingsError, match=rf"{first} of this experiment is still going, with other inputs"
+    ) as refused:
         lab.engine.run(lab.experiment(radius=1), resume=True)
     assert "constant radius" in str(refused.value)
     assert f"hera-utils stop {first}" in refused.value.fix
@@ -143,7 +145,9 @@ def test_a_second_run_does_not_write_the_files_of_one_that_goes_on(lab, resume):
     with pytest.raises(SettingsError) as refused:
         lab.engine.run(other, resume=resume)
     if not resume:
-        assert f"the run {first} goes on, and this one would write `table` and 1 more as well" in str(refused.value)
+        assert f"the run {first} is still going, and this one would write `table` and 1 more as well" in str(
+            refused.value
+        )
     assert f"hera-utils watch {first}" in refused.value.fix
     assert len(records(lab.runs)) == 1, "nothing of the refused run is left"
     lab.engine.cancel(first)
@@ -170,7 +174,7 @@ def test_a_run_between_its_points_and_its_gather_still_goes_on(lab):
     lab.client.wait(first)
     with RunRecord.open(lab.runs / first) as driven:
         driven.drive()
-        with pytest.raises(SettingsError, match=f"the run {first} goes on"):
+        with pytest.raises(SettingsError, match=f"the run {first} is still going"):
             lab.engine.run(lab.experiment(radius=1))
     assert lab.engine.run(lab.experiment(radius=1)).succeeded
 

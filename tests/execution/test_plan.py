@@ -74,7 +74,7 @@ def test_an_environment_may_be_a_function_of_the_arguments(context):
         environment_of(Experiment(workflow=define, environment=lambda args: {}), context())
 
 
-@pytest.mark.parametrize(("given", "said"), [(None, "gave nothing"), ("w", "gave a str")])
+@pytest.mark.parametrize(("given", "said"), [(None, "returned nothing"), ("w", "returned a str")])
 def test_a_function_that_forgets_to_return(given, said):
     with pytest.raises(SettingsError, match=said) as caught:
         document_of(given)
@@ -137,5 +137,5 @@ def test_a_record_holds_no_secret_constant(context):
     assert told["constants"] == {"city": "Lyon", "token": "word", "api_token": "none"}
     assert told["parameters"] == {"n": [1]}
     constants.api_token = "gh9_xK2mQ7vB4nT1zR8w"
-    with pytest.raises(SettingsError, match="`api_token` holds a secret"):
+    with pytest.raises(SettingsError, match="`api_token` is a secret"):
         facts_of(one, "key", context(), "default")

@@ -83,7 +83,7 @@ def test_from_nothing_to_a_run(place, volume, tmp_path):
     for what in ('claim "results"', 'config map "proxies"', 'secret "database"', 'service account "collector"'):
         assert f"✘ {what} does not exist" in lacking
     assert lacking.count("add --provision, or: ") == 4
-    assert "+ claim results  to be made" in script("--provision", "--dry_run")
+    assert "+ claim results  will be created" in script("--provision", "--dry_run")
     assert "✔" in script("--provision")
     assert (volume / "file").read_text() == "done\n"
     assert "0 made, 0 changed" not in script("--doctor")

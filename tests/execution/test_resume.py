@@ -182,7 +182,7 @@ def test_points_that_failed_run_again_and_gather_waits_for_all(lab):
     (lab.claim / "fail-2").touch()
     with pytest.raises(RunFailed, match="1 of 3 points are not done") as caught:
         lab.engine.run(one)
-    assert "go on with: run(experiment, resume=True)" in caught.value.fix, "no flag: nobody typed a command"
+    assert "continue with: run(experiment, resume=True)" in caught.value.fix, "no flag: nobody typed a command"
     assert not (lab.claim / "gathered").exists()
     assert list(lab.why(one)) == [2]
     assert "it ended as Failed in loop-" in lab.why(one)[2]
@@ -289,7 +289,7 @@ def test_one_unit_runs_whole(lab):
         return w
 
     one = experiment(chained, n=(1, 2))
-    assert "one unit, run whole: the task `c` reads what `a` answers" in lab.engine.plan(one).lines()[1]
+    assert "one unit, runs as a whole: the task `c` reads the output of `a`" in lab.engine.plan(one).lines()[1]
     lab.engine.run(one)
     assert lab.why(one) == {}
     assert set(lab.why(experiment(chained, n=(1, 2, 3)))) == {1, 2, 3}
@@ -433,7 +433,7 @@ def test_what_still_runs_is_not_mixed_with_what_changed(lab, small_parts):
 
     name = lab.engine.submit(experiment(slow, n=range(10)))
     with pytest.raises(
-        SettingsError, match=f"6 points of {name} still run, and since they began: code of square changed"
+        SettingsError, match=f"6 points of {name} are still running, and since their start: code of square changed"
     ):
         lab.engine.run(experiment(n=range(10)), resume=True)
     lab.engine.cancel()
@@ -443,7 +443,7 @@ def test_one_process_drives_a_run(lab, small_parts):
     name = lab.engine.submit(experiment(n=range(10)))
     with RunRecord.open(lab.runs / name) as record:
         record.drive()
-        with pytest.raises(SettingsError, match="still being driven"):
+        with pytest.raises(SettingsError, match="still being run"):
             lab.engine.run(experiment(n=range(10)), resume=True)
     assert lab.engine.run(experiment(n=range(10)), resume=True).name == name
 

@@ -59,7 +59,7 @@ def test_an_experiment_makes_its_layout_from_the_constants():
     assert experiment.made_layout().constants == "c"
     made = Layout("mine")
     assert Experiment(workflow=len, layout=made).made_layout() is made
-    with pytest.raises(SettingsError, match="no function"):
+    with pytest.raises(SettingsError, match="not a function"):
         Experiment(workflow="workflow")
 
 

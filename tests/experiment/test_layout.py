@@ -71,7 +71,7 @@ def test_a_path_stays_inside_and_is_relative(parts):
 def test_two_things_of_one_name_are_told():
     layout = Layout()
     assert layout.name("LYON_1") == layout.name("LYON_1") == "lyon-1"
-    with pytest.raises(LayoutError, match="`LYON-1` and `LYON_1` would both be named `lyon-1`"):
+    with pytest.raises(LayoutError, match="`LYON-1` and `LYON_1` would both be called `lyon-1`"):
         layout.name("LYON-1")
     assert layout.name("lyon", 1) == "lyon-1"  # a task of another kind: another number of parts
 

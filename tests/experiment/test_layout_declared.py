@@ -115,7 +115,7 @@ def problem(inputs=INPUTS, **methods):
         (
             {"table": writes(lambda self, vintages, boroughs: f"{vintages}/{boroughs[:4]}")},
             "both write `2009/LYON`",
-            "tell their values apart",
+            "depend on their values",
         ),
         (
             {"one": writes(lambda self: "a.csv"), "other": writes(lambda self: "./a.csv")},
@@ -127,20 +127,20 @@ def problem(inputs=INPUTS, **methods):
             "leaves the volume",
             "without `..`",
         ),
-        ({"table": writes(lambda self, point: f"/results/{point.id}")}, "gives the absolute path", "relative"),
+        ({"table": writes(lambda self, point: f"/results/{point.id}")}, "returns the absolute path", "relative"),
         ({"table": reads(lambda self: "../data")}, "leaves the volume", ".."),
         ({"table": writes(lambda self, point: f"{point.id}/{'x' * 256}")}, "longer than 255 bytes", "shorten"),
         ({"table": writes(lambda self, point: point.id + "/x" * 2500)}, "more than 4000 bytes", "shorten"),
-        ({"table": writes(lambda self, point: None)}, "gives None, which is no path", "return"),
-        ({"table": writes(lambda self, point: ["ok" + point.id, 3])}, "gives 3, which is no path", "return"),
+        ({"table": writes(lambda self, point: None)}, "returns None, which is not a path", "return"),
+        ({"table": writes(lambda self, point: ["ok" + point.id, 3])}, "returns 3, which is not a path", "return"),
         (
             {"table": writes(lambda self, vintage: f"{vintage}")},
-            "asks for `vintage`, which is neither an axis nor a constant; did you mean `vintages`?",
+            "has the argument `vintage`, which is neither an axis nor a constant; did you mean `vintages`?",
             "vintages, boroughs",
         ),
-        ({"task": names(lambda self, boroughs: boroughs)}, "gives 'LYON_1', which is no legal name", "self.name"),
-        ({"task": names(lambda self, point: "x" * 64)}, "no legal name", "63"),
-        ({"task": names(lambda self, vintages, boroughs: f"v{vintages}")}, "gives `v2009` to 2009-lyon-2", "tell"),
+        ({"task": names(lambda self, boroughs: boroughs)}, "returns 'LYON_1', which is not a legal name", "self.name"),
+        ({"task": names(lambda self, point: "x" * 64)}, "not a legal name", "63"),
+        ({"task": names(lambda self, vintages, boroughs: f"v{vintages}")}, "returns `v2009` for 2009-lyon-2", "depend"),
     ],
 )
 def test_problems(methods, message, fix):

@@ -135,7 +135,7 @@ def test_zipped():
     assert [point.name for point in sweep] == ["1-10", "2-20", "2-30"]
     with pytest.raises(SettingsError, match="2 width, 1 height"):
         zipped(width=[1, 2], height=[1])
-    with pytest.raises(SettingsError, match="row 2: .* is in row 1 already"):
+    with pytest.raises(SettingsError, match="row 2: .* is already in row 1"):
         zipped(width=[1, 1], height=[2, 2])
 
 

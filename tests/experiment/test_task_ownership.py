@@ -109,8 +109,8 @@ def test_a_constant_that_happens_to_be_a_value_tells_nothing():
     ("more", "why"),
     [
         ({"depends": "a.Failed"}, "waits for `a.Failed`"),
-        ({"arguments": parameters({"x": "{{tasks.a.outputs.result}}"})}, "reads what `a` answers"),
-        ({"when": "{{=tasks['a'].outputs.result == '1'}}"}, "reads what `a` answers"),
+        ({"arguments": parameters({"x": "{{tasks.a.outputs.result}}"})}, "reads the output of `a`"),
+        ({"when": "{{=tasks['a'].outputs.result == '1'}}"}, "reads the output of `a`"),
     ],
 )
 def test_what_depends_on_a_points_answer_makes_one_unit(more, why):
@@ -126,11 +126,12 @@ def test_what_depends_on_a_points_answer_makes_one_unit(more, why):
 def test_values_that_no_task_is_given():
     sweep = grid(n=[1, 2])
     found = ownership(workflow(task("a", "one", {}), task("b", "two", {})), sweep)
-    assert "no task is given the values of the point 1" in found.whole
+    assert "no task gets the values of the point 1" in found.whole
     assert (
-        "no DAG" in ownership({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).whole
+        "not a DAG"
+        in ownership({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).whole
     )
-    assert ownership(workflow(task("a", "one", {})), grid(n=[1])).whole == "there is one point only"
+    assert ownership(workflow(task("a", "one", {})), grid(n=[1])).whole == "there is only one point"
 
 
 def test_a_chain_over_points_is_not_split():
@@ -232,10 +233,10 @@ def test_a_task_that_takes_its_parameters_as_one_mapping(given):
 def test_mappings_that_contradict_each_other_tell_nothing():
     sweep = grid(n=[1, 2])
     both = {"one": json.dumps({"n": 1}), "other": json.dumps({"n": 2})}
-    assert "no task is given the values" in ownership(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole
+    assert "no task gets the values" in ownership(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole
 
 
 def test_values_that_are_the_same_text_are_told():
     sweep = grid(n=[None, 1, "null"])
     found = ownership(workflow(*(task(f"t{k}", "work", {"n": text(p.n)}) for k, p in enumerate(sweep))), sweep)
-    assert "the values of the points none and null are the same text to a task" in found.whole
+    assert "the values of the points none and null are the same text for a task" in found.whole

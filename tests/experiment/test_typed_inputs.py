@@ -110,22 +110,22 @@ def test_axes_from_the_command_line():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("resolution_m=fine", "constants.resolution_m: `fine` is no number"),
-        ("steps=2.5", "constants.steps: `2.5` is no whole number"),
-        ("solver=qr", "constants.solver: `qr` is none of cg, lu"),
-        ("since=today", "constants.since: `today` is no date such as"),
-        ("quick=perhaps", "constants.quick: `perhaps` is no `true` or `false`"),
-        ("units=metric", "constants.units: `metric` is none of si, us"),
-        ("mesh.size=25", "constants.mesh.size: `25` is no number with a unit"),
-        ("mesh.orders=1,two", "constants.mesh.orders[1]: `two` is no whole number"),
-        ("mesh.ordres=1", "constants.mesh.ordres: there is no such input; did you mean `orders`?"),
-        ("mesh=3", "constants.mesh: `3` is no table"),
-        ("tags={", "constants.tags: `{` is no JSON"),
-        ("vintages=2009,x", "parameters.vintages[1]: `x` is no whole number"),
+        ("resolution_m=fine", "constants.resolution_m: `fine` is not a number"),
+        ("steps=2.5", "constants.steps: `2.5` is not a whole number"),
+        ("solver=qr", "constants.solver: `qr` is not one of cg, lu"),
+        ("since=today", "constants.since: `today` is not a date such as"),
+        ("quick=perhaps", "constants.quick: `perhaps` is not a boolean"),
+        ("units=metric", "constants.units: `metric` is not one of si, us"),
+        ("mesh.size=25", "constants.mesh.size: `25` is not a number with a unit"),
+        ("mesh.orders=1,two", "constants.mesh.orders[1]: `two` is not a whole number"),
+        ("mesh.ordres=1", "constants.mesh.ordres: the experiment has no such input; did you mean `orders`?"),
+        ("mesh=3", "constants.mesh: `3` is not a table"),
+        ("tags={", "constants.tags: `{` is not JSON"),
+        ("vintages=2009,x", "parameters.vintages[1]: `x` is not a whole number"),
         ("vintages=2009,2009", "the axis `vintages` has the value 2009 twice"),
         ("vintages=", "the axis `vintages` has no values"),
-        ("vintage=2009", "vintage: there is no such input; did you mean `vintages`?"),
-        ("parameters.city=x", "parameters.city: there is no such input"),
+        ("vintage=2009", "vintage: the experiment has no such input; did you mean `vintages`?"),
+        ("parameters.city=x", "parameters.city: the experiment has no such input"),
         ("city", "`city` sets no input"),
         ("=3", "`=3` sets no input"),
     ],
@@ -148,10 +148,10 @@ def test_a_name_that_is_both_needs_its_group():
 
 def test_values_of_a_dataclass_are_held_against_its_types():
     for constants, message in [
-        (Constants(city=5), "constants.city: `5` is no text"),
-        (Constants(mesh=Mesh(size=25)), "constants.mesh.size: `25` is no number with a unit"),
-        (Constants(mesh=Mesh(orders=("one",))), "constants.mesh.orders[0]: `one` is no whole number"),
-        (Constants(steps=True), "constants.steps: `True` is no whole number"),
+        (Constants(city=5), "constants.city: `5` is not a text"),
+        (Constants(mesh=Mesh(size=25)), "constants.mesh.size: `25` is not a number with a unit"),
+        (Constants(mesh=Mesh(orders=("one",))), "constants.mesh.orders[0]: `one` is not a whole number"),
+        (Constants(steps=True), "constants.steps: `True` is not a whole number"),
     ]:
         with pytest.raises(SettingsError) as caught:
             Inputs(constants)
@@ -241,23 +241,35 @@ def test_points_in_a_table(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.toml", "[constants]\ncity = 3\n", "constants.city: `3` is no text"),
-        ("a.toml", "[constants]\ncitty = 'x'\n", "constants.citty: there is no such input; did you mean `city`?"),
-        ("a.toml", "[constant]\ncity = 'x'\n", "{path}: `constant` is no table of inputs; did you mean `constants`?"),
-        ("a.toml", "[constants\n", "{path} is no TOML: "),
-        ("a.json", "{", "{path} is no JSON: "),
+        ("a.toml", "[constants]\ncity = 3\n", "constants.city: `3` is not a text"),
+        (
+            "a.toml",
+            "[constants]\ncitty = 'x'\n",
+            "constants.citty: the experiment has no such input; did you mean `city`?",
+        ),
+        (
+            "a.toml",
+            "[constant]\ncity = 'x'\n",
+            "{path}: `constant` is not a table of inputs; did you mean `constants`?",
+        ),
+        ("a.toml", "[constants\n", "{path} is not TOML: "),
+        ("a.json", "{", "{path} is not JSON: "),
         ("a.json", "[]", "{path} holds no tables"),
-        ("a.yaml", "a: [", "{path} is no YAML: "),
-        ("a.yaml", "constants: {day: 2026-13-45}", "{path} is no YAML: month must be in 1..12"),
-        ("a.yaml", "constants: 3", "constants: `3` is no table"),
+        ("a.yaml", "a: [", "{path} is not YAML: "),
+        ("a.yaml", "constants: {day: 2026-13-45}", "{path} is not YAML: month must be in 1..12"),
+        ("a.yaml", "constants: 3", "constants: `3` is not a table"),
         ("a.csv", "x,x\n1,2\n", "{path}: the first line names `x` twice"),
         ("a.csv", "", "{path}: the first line is empty"),
         ("a.csv", "vintages,boroughs\n1\n", "{path}, line 2: 1 cells where the first line names 2 axes"),
-        ("a.csv", "vintages\nx\n", "{path}: points[1].vintages: `x` is no whole number"),
-        ("a.csv", "vintage\n1\n", "{path}: points[1].vintage: there is no such input; did you mean `vintages`?"),
+        ("a.csv", "vintages\nx\n", "{path}: points[1].vintages: `x` is not a whole number"),
+        (
+            "a.csv",
+            "vintage\n1\n",
+            "{path}: points[1].vintage: the experiment has no such input; did you mean `vintages`?",
+        ),
         ("a.csv", "vintages\n", "{path} is empty: nothing would be computed"),
-        ("a.csv", "vintages\n1\n1\n", "{path}, row 2: Point(vintages=1) is in row 1 already"),
-        ("a.xlsx", "", "{path}: inputs are not read from such a file"),
+        ("a.csv", "vintages\n1\n1\n", "{path}, row 2: Point(vintages=1) is already in row 1"),
+        ("a.xlsx", "", "{path}: inputs cannot be read from this kind of file"),
     ],
 )
 def test_a_mistake_in_a_file_is_told_with_its_path(tmp_path, name, text, message):
@@ -344,7 +356,7 @@ def test_a_quantity_of_another_unit_is_refused(tmp_path):
         lambda: Inputs.from_file(tmp_path / "a.toml", constants=Constants),
     ]
     for ask in asked:
-        with pytest.raises(SettingsError, match="stands for a value in `m`") as refused:
+        with pytest.raises(SettingsError, match="the value is defined in `m`") as refused:
             ask()
         assert "never converted" in refused.value.fix
 

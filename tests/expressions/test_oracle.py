@@ -30,7 +30,7 @@ from hera_utils.expressions.values import Failure, go_type
 CAMPAIGN = int(os.environ.get("HERA_UTILS_CAMPAIGN", "1"))
 START = 0 if CAMPAIGN == 1 else int.from_bytes(os.urandom(4), "big")
 RANDOM_ORDER = ("values(", "keys(", "toPairs(")  # Go's maps have none
-# Capacities of Go's slices show through sprig.slice; a text cut within a character is no text in Python, nor is any base64.
+# Capacities of Go's slices show through sprig.slice; a text cut within a character is not text in Python, nor is any base64.
 NOT_COPIED = ("sprig.slice(", 'é"[', "é'[", "é`[")
 
 

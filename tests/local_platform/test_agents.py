@@ -93,7 +93,7 @@ def test_http_says_why_it_failed(platform, url):
 def test_http_goes_through_the_proxy_of_the_environment_but_not_to_this_machine(platform, url, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", url)  # to it the address of the request is no path: the whole URL comes
+    monkeypatch.setenv("http_proxy", url)  # to it the address of the request is not a path: the whole URL comes
     node = run(platform, {"http": {"url": "http://nowhere.example/", "successCondition": "response.statusCode == 200"}})
     assert node["phase"] == "Succeeded"
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -181,7 +181,7 @@ def test_without_its_secret_the_platforms_own_store_stands_in_and_the_run_says_s
     assert last["status"]["phase"] == "Succeeded", node
     assert "stand/in" not in s3.keys("kept")
     (said,) = [one["message"] for one in last["status"]["conditions"] if one["type"] == "SpecWarning"]
-    assert 'no secret "absent" with the key "access"; the platform\'s own store stands in' in said
+    assert 'no secret "absent" with the key "access"; the platform\'s own store is used instead' in said
     stored = platform.artifact("default", last["metadata"]["name"], node["id"], "x")
     assert stored.endswith("default/stand/in")
 

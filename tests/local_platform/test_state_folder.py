@@ -45,7 +45,7 @@ def test_a_looser_mode_is_tightened_and_that_is_said(state, loose, caplog):
     state.chmod(loose)
     open_state_folder(state)
     assert (mode(state), mode(state / "journal.sqlite"), mode(state / "pods")) == (0o700, 0o600, 0o700)
-    assert f"others could look into the state folder {state}: it is closed to them now" in caplog.text
+    assert f"other users could read the state folder {state}: its mode is now 0700" in caplog.text
     caplog.clear()
     open_state_folder(state)
     assert caplog.text == ""

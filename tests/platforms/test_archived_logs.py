@@ -66,5 +66,5 @@ def test_pods_that_are_gone_are_heard_after_the_others(local_platform, run, monk
 
 
 def test_an_expression_of_another_language():
-    with pytest.raises(SettingsError, match="no regular expression of Python"):
+    with pytest.raises(SettingsError, match="not a regular expression of Python"):
         list(lines_of([("pod", "node")], Wanted(grep=r"\p{Greek}"), lambda node: iter([b"x"])))

@@ -136,6 +136,6 @@ def test_being_told_no_is_an_answer(double, answering):
     with pytest.raises(ResourceError, match="no namespace `lyon` in the cluster"):
         answering.check()
     double.on("GET", "/api/v1/namespaces/lyon/secrets", status(403, "Forbidden", "no: planted-token-5e1f"), 403)
-    with pytest.raises(AccessError, match="forbids it") as caught:
+    with pytest.raises(AccessError, match="forbids this") as caught:
         answering.list("Secret")
     assert "planted" not in str(caught.value)

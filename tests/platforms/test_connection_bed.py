@@ -60,7 +60,7 @@ def test_certificate_token_and_plugin(place, context):
         one["metadata"]["name"] for one in cluster.list("PersistentVolumeClaim")
     }
     assert cluster.version().startswith("v")
-    with pytest.raises(AccessError, match="forbids it"):
+    with pytest.raises(AccessError, match="forbids this"):
         cluster.delete("ConfigMap", "cluster")
 
 

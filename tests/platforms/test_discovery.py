@@ -104,7 +104,7 @@ def test_by_an_ingress(double, cluster):
 
 
 def test_what_is_not_allowed_is_told(cluster):
-    with pytest.raises(AccessError, match="does not let one look for it: services is forbidden") as caught:
+    with pytest.raises(AccessError, match="does not permit to search for it: services is forbidden") as caught:
         find_argo_server(cluster("nowhere"))
     assert "--argo_server" in caught.value.fix
 
@@ -126,5 +126,5 @@ def test_none_at_all(double, cluster):
     for where in ("lyon", "argo-workflows"):
         double.on("GET", f"/api/v1/namespaces/{where}/services", {"items": []})
     double.on("GET", "/api/v1/services", {"items": [service("argocd-server")]})
-    with pytest.raises(ResourceError, match="no Argo server is seen in the namespaces lyon, argo, argo-workflows"):
+    with pytest.raises(ResourceError, match="no Argo server was found in the namespaces lyon, argo, argo-workflows"):
         find_argo_server(made)

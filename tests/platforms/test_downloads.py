@@ -211,7 +211,9 @@ def test_a_store_that_breaks_off_in_good_order(at, monkeypatch, tmp_path):
     assert at(broken, whole()).bytes == len(DATA)
     monkeypatch.setattr("hera_utils.platforms.downloads._PAUSES", (0, 0))
     (tmp_path / "task" / "out.bin").unlink()
-    with pytest.raises(PlatformError, match="task/out does not come whole .the server's store broke off") as caught:
+    with pytest.raises(
+        PlatformError, match="task/out cannot be downloaded completely .the server's store closed the connection"
+    ) as caught:
         at(broken)
     assert caught.value.fix
 

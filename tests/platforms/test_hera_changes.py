@@ -35,7 +35,7 @@ GONE = [
     (W + "Workflow(name='a', pod_priority=3)", "6", "pod_priority_class_name"),
     (W + "WorkflowTemplate(name='a', pod_priority=3)", "6", "pod_priority_class_name"),
     (W + "Container(name='a', image='x', readinessProbe=3)", "6", "Container(readiness_probe=…)"),
-    (W + "Container(name='a', image='x', colour=3)", "6", "take it out"),
+    (W + "Container(name='a', image='x', colour=3)", "6", "remove it"),
     (W + "Workflow(name='a').set_entrypoint(print)", "6", "Workflow(entrypoint=…)"),
     (W + "w = Workflow(name='a')\n@w.script()\ndef f(): pass", "6", "@script() of hera.workflows"),
     (W + "Workflow(name='a').add_tasks()", "5", "with DAG(name=…)"),
@@ -69,7 +69,7 @@ def raised(code):
 def test_what_is_gone(code, since, instead):
     change = change_behind(raised(code))
     assert change is not None
-    assert change.sentence().endswith(f"is gone since Hera {since}")
+    assert change.sentence().endswith(f"was removed in Hera {since}")
     assert instead in change.instead
 
 
@@ -118,7 +118,8 @@ def test_one_sentence_and_no_traceback(tmp_path, monkeypatch, words):
         )
     assert answer.returncode == 2
     assert re.search(
-        r"script\.py, line 6: `ConfigMapEnvFrom\(config_map_name=…\)` is gone since Hera 5\n  fix: write", answer.stderr
+        r"script\.py, line 6: `ConfigMapEnvFrom\(config_map_name=…\)` was removed in Hera 5\n  fix: write",
+        answer.stderr,
     )
     assert "Traceback" not in answer.stderr
 

@@ -52,7 +52,7 @@ def test_a_claim_that_stands_for_another_folder(local_platform, tmp_path):
     where = {"state": local_platform.context.state, "folders": {"results": str(tmp_path / "one")}}
     provision(local_platform.cluster, environment, **where)
     where["folders"] = {"results": str(tmp_path / "two")}
-    with pytest.raises(ResourceError, match=r"already stands for .*/one, not for .*/two"):
+    with pytest.raises(ResourceError, match=r"is already the folder .*/one, not .*/two"):
         provision(local_platform.cluster, environment, **where)
 
 

@@ -75,7 +75,7 @@ def test_the_whole_walk(as_user, environment):
     }  # fmt: skip
     assert owner.exists("PersistentVolumeClaim", "results")
     (claim,) = [one for one in release(owner, environment, with_data=True) if one.kind == "PersistentVolumeClaim"]
-    assert (claim.action, claim.note) == ("removed", "its data go as its volume's reclaim policy says")
+    assert (claim.action, claim.note) == ("removed", "its volume's reclaim policy decides about the data")
     assert all(one.action == "absent" for one in release(owner, environment) if one.kind != "PersistentVolumeClaim")
 
 
@@ -108,7 +108,7 @@ def test_what_others_made_is_left_alone(as_user, place):
     provision(owner, environment, state="")
     assert owner.get("ConfigMap", "cluster")["data"]["site"] == "bed"
     (kept,) = release(owner, environment, with_data=True)
-    assert (kept.action, kept.note) == ("kept", "hera-utils did not make it")
+    assert (kept.action, kept.note) == ("kept", "hera-utils did not create it")
     assert owner.exists("ConfigMap", "cluster")
 
 
@@ -125,9 +125,9 @@ def test_two_people_who_want_different_things_are_told_of_each_other(as_user, pl
     provision(bob, wants(b="2", common="x"), state="")
     assert ana.get("ConfigMap", "shared")["data"] == {"a": "1", "b": "2", "common": "x"}
     (change,) = changes(bob, wants(a="9", b="2", common="x"), state="")
-    assert (change.action, change.note) == ("refused", "is set otherwise: data.a by owner")
+    assert (change.action, change.note) == ("refused", "has another value: data.a by owner")
     assert "--force" in change.fix
-    with pytest.raises(ResourceError, match=r"config map `shared` is set otherwise: data.a by owner"):
+    with pytest.raises(ResourceError, match=r"config map `shared` has another value: data.a by owner"):
         provision(bob, wants(a="9", b="2", common="x"), state="")
     assert ana.get("ConfigMap", "shared")["data"]["a"] == "1"
     provision(bob, wants(a="9", b="2", common="x"), state="", force=True)

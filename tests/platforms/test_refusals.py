@@ -73,18 +73,18 @@ def test_a_server_that_says_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("status", "document", "kind", "sentence"),
     [
-        (200, b"<html>an ingress</html>", "text/html", "is no Argo server (status 200, an HTML page)"),
-        (404, b"<html>not found</html>", "text/html", "is no Argo server (status 404, an HTML page)"),
-        (404, b"404 page not found", "text/plain", "is no Argo server (status 404, text/plain)"),
-        (200, b"no json", "application/json", "is no Argo server"),
-        (429, b"<html>", "text/html", "takes no more requests for now (429"),
+        (200, b"<html>an ingress</html>", "text/html", "is not an Argo server (status 200, an HTML page)"),
+        (404, b"<html>not found</html>", "text/html", "is not an Argo server (status 404, an HTML page)"),
+        (404, b"404 page not found", "text/plain", "is not an Argo server (status 404, text/plain)"),
+        (200, b"no json", "application/json", "is not an Argo server"),
+        (429, b"<html>", "text/html", "accepts no more requests for now (429"),
         (502, b"<html>", "text/html", "finds no Argo server behind it (502"),
         (503, b"", "text/plain", "finds no Argo server behind it (503"),
         (401, b'{"code":16,"message":"Unauthorized"}', "application/json", "refuses the token"),
         (401, b'{"code":16,"message":"token is expired"}', "application/json", "has expired"),
         (401, b"", "text/plain", "refuses the token"),
         (403, b'{"code":7,"message":"workflows is forbidden"}', "application/json", "workflows is forbidden"),
-        (403, b"<html>", "text/html", "forbids it (403)"),
+        (403, b"<html>", "text/html", "forbids this (403)"),
     ],
 )
 def test_what_a_server_may_answer(double, status, document, kind, sentence):
@@ -98,7 +98,7 @@ def test_what_a_server_may_answer(double, status, document, kind, sentence):
 def test_without_a_token_the_fix_is_to_give_one(double):
     double.on("GET", "/api/v1/version", {"code": 16, "message": "Unauthorized"}, 401)
     error = failure(replace(double.connection, token=""))
-    assert "wants a token" in str(error)
+    assert "requires a token" in str(error)
     assert "ARGO_TOKEN" in error.fix
     assert double.seen[-1].headers["Authorization"] is None
 
@@ -106,7 +106,7 @@ def test_without_a_token_the_fix_is_to_give_one(double):
 def test_an_address_that_leads_elsewhere(double):
     double.on("GET", "/api/v1/version", {}, 302, Location="https://login.example/?token=" + TOKEN)
     error = failure(double.connection)
-    assert "leads elsewhere (302) to https://login.example/" in str(error)
+    assert "redirects (302) to https://login.example/" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ STATUS = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": 
 def test_the_kubernetes_api_is_no_argo_server(double, status):
     double.on("GET", "/api/v1/version", STATUS | {"code": status}, status)
     error = failure(double.connection)
-    assert "is the Kubernetes API, no Argo server" in str(error)
+    assert "is the Kubernetes API, not an Argo server" in str(error)
     assert "--argo_server" in error.fix
 
 
@@ -205,15 +205,15 @@ def test_go_s_and_nginx_words_for_plain_http_before_tls(double):
 def test_a_missing_right_is_told_as_that(double):
     double.on("GET", "/api/v1/version", {"code": 7, "message": "workflows is forbidden"}, 403)
     error = failure(double.connection)
-    assert "right" in error.fix
+    assert "permission" in error.fix
     assert "token" not in error.fix
     double.on("GET", "/api/v1/version", lambda exchange: exchange.reply(b"Forbidden", 403, "text/plain"))
-    assert "right" in failure(double.connection).fix
+    assert "permission" in failure(double.connection).fix
 
 
 def test_json_of_another_kind_of_server(double):
     double.on("GET", "/api/v1/version", {"foo": 1})
     double.on("GET", f"/api/v1/workflows/{double.connection.namespace}", {"foo": 1})
-    assert "is no Argo server" in str(failure(double.connection))
-    with ArgoClient(double.connection) as client, pytest.raises(AccessError, match="is no Argo server"):
+    assert "is not an Argo server" in str(failure(double.connection))
+    with ArgoClient(double.connection) as client, pytest.raises(AccessError, match="is not an Argo server"):
         client.list()

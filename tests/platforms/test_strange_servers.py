@@ -41,7 +41,7 @@ def test_json_that_is_not_argos(double, typed):
     for words in (("ls",), ("doctor",), SUBMIT):
         status, said = typed(*words)
         assert status != 0
-        assert "no Argo server" in said or "not as an Argo server does" in said, said
+        assert "not an Argo server" in said or "not as an Argo server does" in said, said
 
 
 def test_a_server_that_fails(double, typed):
@@ -106,5 +106,7 @@ def test_a_refusal_is_one_sentence_however_the_script_is_run(double, typed, tmp_
         [sys.executable, "hello.py"], capture_output=True, text=True, check=False, cwd=tmp_path, env=variables
     )
     assert done.returncode == 2
-    assert done.stderr.startswith(f"hera-utils: hello.py, line 9: the Argo server forbids it: {NO['message']}\n  fix: ")
+    assert done.stderr.startswith(
+        f"hera-utils: hello.py, line 9: the Argo server forbids this: {NO['message']}\n  fix: "
+    )
     assert by_command.endswith(done.stderr)

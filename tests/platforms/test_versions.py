@@ -28,7 +28,7 @@ def test_what_is_demanded(version, demanded, answer):
 
 
 def test_a_demand_that_is_none():
-    with pytest.raises(SettingsError, match="demands no version"):
+    with pytest.raises(SettingsError, match="does not name a version"):
         satisfies("7.1.0", "newest")
 
 

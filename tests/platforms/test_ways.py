@@ -240,7 +240,7 @@ def papers(tmp_path_factory):
 
 @pytest.fixture
 def secure(double, papers):
-    """Makes the double speak TLS; gives a connection to it. client: it wants a client certificate."""
+    """Makes the double speak TLS; gives a connection to it. client: it requires a client certificate."""
 
     def made(certificate="server", *, client=False, **more):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -299,7 +299,7 @@ def test_a_client_certificate(secure, papers):
     with ArgoClient(replace(connection, client_certificate=pair)) as client:
         assert client.version() == "v4.1.2"
     said, fix = refused(connection)
-    assert "wants a client certificate" in said or "closed without an answer" in said, said
+    assert "requires a client certificate" in said or "closed without an answer" in said, said
     mixed = (str(papers / "me.pem"), str(papers / "server.key"))
     said, fix = refused(replace(connection, client_certificate=mixed))
     assert "cannot be used" in said
@@ -358,7 +358,7 @@ def test_a_command_that_gives_none(command, why):
     with pytest.raises(AccessError, match=why) as caught:
         CommandToken(command, "variable X")()
     assert "planted" not in f"{caught.value} {caught.value.fix}"
-    with pytest.raises(SettingsError, match="is no command"):
+    with pytest.raises(SettingsError, match="is not a command"):
         CommandToken("'unclosed", "variable X")
 
 
@@ -395,7 +395,7 @@ def test_the_keyring(tmp_path, settings, monkeypatch):
 def test_a_token_that_was_copied_in_short(double, token):
     with ArgoClient(replace(double.connection, token=token)) as client, pytest.raises(AccessError) as caught:
         client.version()
-    assert "holds characters that no token has" in str(caught.value)
+    assert "contains characters that no token has" in str(caught.value)
     assert token not in str(caught.value)
     assert double.seen == []
 

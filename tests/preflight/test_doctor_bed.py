@@ -80,7 +80,7 @@ def unreachable_host(case, tmp_path):
 
 def proxy_page(case, tmp_path):
     case.front.lies.append(laboratory.page)
-    return "argo server", "is no Argo server (status 200, an HTML page)", "base path"
+    return "argo server", "is not an Argo server (status 200, an HTML page)", "base path"
 
 
 def expired_token(case, tmp_path):
@@ -90,7 +90,7 @@ def expired_token(case, tmp_path):
 
 def malformed_token(case, tmp_path):
     case.flags["argo_token"] = case.flags["argo_token"].rpartition(".")[0]
-    return "token", "malformed: it has 2 of a JWT's 3 parts", "copy it anew"
+    return "token", "malformed: it has 2 of a JWT's 3 parts", "copy it again"
 
 
 def refused_token(case, tmp_path):
@@ -101,7 +101,7 @@ def refused_token(case, tmp_path):
 
 def no_token(case, tmp_path):
     del case.flags["argo_token"]
-    return "token", "wants a token and none is given", "ARGO_TOKEN"
+    return "token", "requires a token and none is given", "ARGO_TOKEN"
 
 
 def no_right_to_create(case, tmp_path):
@@ -180,7 +180,7 @@ def missing_pull_secret(case, tmp_path):
 
 def no_pull_secret(case, tmp_path):
     case.document["spec"]["imagePullSecrets"] = [{"name": "credentials"}]
-    return "pull secret", '"credentials" is no image pull secret', "docker-registry"
+    return "pull secret", '"credentials" is not an image pull secret', "docker-registry"
 
 
 def missing_namespace(case, tmp_path):
@@ -218,7 +218,7 @@ def quota_without_requests(case, tmp_path):
     case.place.add(quota)
     return (
         "quota",
-        '"memory" counts limits.ephemeral-storage, and spec.templates[one].container says none',
+        '"memory" counts limits.ephemeral-storage, and spec.templates[one].container requests none',
         "limits: {ephemeral-storage:",
     )
 
@@ -227,14 +227,14 @@ def limit_range(case, tmp_path):
     case.container["resources"] = {"limits": {"memory": "32Gi"}}
     return (
         "limit range",
-        "allows at most 16Gi memory, spec.templates[one].container asks for 32Gi",
+        "allows at most 16Gi memory, spec.templates[one].container requests 32Gi",
         "describe limitrange",
     )
 
 
 def old_argo(case, tmp_path):
     case.front.lies.append(laboratory.old_version)
-    return "version", "Argo 3.2.9 is older", "upgrade"
+    return "version", "Argo 3.2.9 is too old", "upgrade"
 
 
 def wrong_clock(case, tmp_path):
@@ -245,7 +245,7 @@ def wrong_clock(case, tmp_path):
 def stale_controller(case, tmp_path):
     case.place.install_argo()
     case.place.leave_lease_stale(600)
-    return "controller", "gives no sign of life since 10 min", f"kubectl -n {case.place.name} get deploy,pods"
+    return "controller", "has given no sign of life since 10 min", f"kubectl -n {case.place.name} get deploy,pods"
 
 
 def other_instance(case, tmp_path):
@@ -255,12 +255,12 @@ def other_instance(case, tmp_path):
 
 def oversized(case, tmp_path):
     case.container["args"] = ["x" * 100_000 for _ in range(12)]
-    return "limits", "KiB, a cluster takes 1024", "sweep"
+    return "limits", "KiB, a cluster accepts 1024", "sweep"
 
 
 def oversized_parameter(case, tmp_path):
     case.document["spec"]["arguments"] = {"parameters": [{"name": "p", "value": "x" * 300_000}]}
-    return "limits", "spec.arguments.parameters[p] has 293 KiB, Argo takes 256", "file of the volume"
+    return "limits", "spec.arguments.parameters[p] has 293 KiB, Argo accepts 256", "file of the volume"
 
 
 def wrong_workflow(case, tmp_path):

@@ -21,18 +21,18 @@ def test_a_small_workflow_breaks_nothing():
 @pytest.mark.parametrize(
     ("document", "what"),
     [
-        ({"spec": {"templates": ["x" * 1_100_000]}}, "the workflow has 1074 KiB, a cluster takes 1024"),
+        ({"spec": {"templates": ["x" * 1_100_000]}}, "the workflow has 1074 KiB, a cluster accepts 1024"),
         (
             {"spec": {"templates": ["x" * 3_300_000]}},
-            "the workflow has 3223 KiB, a cluster takes 1024 (and 3072 a request)",
+            "the workflow has 3223 KiB, a cluster accepts 1024 (and 3072 per request)",
         ),
         (
             {"spec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}},
-            "spec.arguments.parameters[a] has 293 KiB, Argo takes 256 a parameter",
+            "spec.arguments.parameters[a] has 293 KiB, Argo accepts 256 per parameter",
         ),
         (
             {"spec": {"templates": [{"name": "t", "inputs": {"parameters": [{"name": "a", "value": X}]}}]}},
-            "spec.templates[t].inputs.parameters[a] has 293 KiB, Argo takes 256 a parameter",
+            "spec.templates[t].inputs.parameters[a] has 293 KiB, Argo accepts 256 per parameter",
         ),
         (
             {
@@ -45,34 +45,34 @@ def test_a_small_workflow_breaks_nothing():
                     ]
                 }
             },
-            "spec.templates[d].dag.tasks[A].arguments.parameters[p] has 293 KiB, Argo takes 256 a parameter",
+            "spec.templates[d].dag.tasks[A].arguments.parameters[p] has 293 KiB, Argo accepts 256 per parameter",
         ),
         (
             {"spec": {"templates": [{"name": "t", "container": {"args": ["a", "y" * 140_000]}}]}},
-            "spec.templates[t].container.args[1] has 137 KiB, a program takes 128 an argument",
+            "spec.templates[t].container.args[1] has 137 KiB, a program accepts 128 per argument",
         ),
         (
             {"spec": {"templates": [{"name": "t", "script": {"env": [{"name": "E", "value": "y" * 140_000}]}}]}},
-            "spec.templates[t].script.env[E] has 137 KiB, a program takes 128 an argument",
+            "spec.templates[t].script.env[E] has 137 KiB, a program accepts 128 per argument",
         ),
         ({"metadata": {"name": "a" * 64}}, "metadata.name has 64 characters, at most 63 are legal"),
-        ({"metadata": {"name": "Big_Name"}}, "metadata.name `Big_Name` is no legal name"),
+        ({"metadata": {"name": "Big_Name"}}, "metadata.name `Big_Name` is not a legal name"),
         ({"metadata": {"generateName": "a" * 60}}, "metadata.generateName has 60 characters, at most 58 are legal"),
-        ({"metadata": {"generateName": "Big-"}}, "metadata.generateName `Big-` begins no legal name"),
+        ({"metadata": {"generateName": "Big-"}}, "metadata.generateName `Big-` cannot begin a legal name"),
         ({"metadata": {"labels": {"a": "v" * 64}}}, "metadata.labels[a] has 64 characters, at most 63 are legal"),
-        ({"metadata": {"labels": {"a": "a b"}}}, "metadata.labels[a] `a b` is no legal value of a label"),
-        ({"metadata": {"labels": {"a b": "v"}}}, "metadata.labels[a b] is no legal key of a label"),
-        ({"metadata": {"annotations": {"a": X}}}, "metadata.annotations has 293 KiB, Kubernetes takes 256"),
+        ({"metadata": {"labels": {"a": "a b"}}}, "metadata.labels[a] `a b` is not a legal value of a label"),
+        ({"metadata": {"labels": {"a b": "v"}}}, "metadata.labels[a b] is not a legal key of a label"),
+        ({"metadata": {"annotations": {"a": X}}}, "metadata.annotations has 293 KiB, Kubernetes accepts 256"),
         (
             {"spec": {"templates": [{"name": "t", "metadata": {"labels": {"k": "-"}}}]}},
-            "spec.templates[t].metadata.labels[k] `-` is no legal value of a label",
+            "spec.templates[t].metadata.labels[k] `-` is not a legal value of a label",
         ),
         (
             {
                 "kind": "CronWorkflow",
                 "spec": {"workflowSpec": {"arguments": {"parameters": [{"name": "a", "value": X}]}}},
             },
-            "spec.workflowSpec.arguments.parameters[a] has 293 KiB, Argo takes 256 a parameter",
+            "spec.workflowSpec.arguments.parameters[a] has 293 KiB, Argo accepts 256 per parameter",
         ),
     ],
 )

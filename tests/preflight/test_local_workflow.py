@@ -88,10 +88,10 @@ FAULTS = {
     "package": ([script("j", "import surely_not_there")], {}, "packages", "warning", "surely_not_there", "-m pip install"),
     "program": ([container("k", command=["no-such-program"])], {}, "programs", "warning", "no-such-program", "install"),
     "cores": (
-        [container("l", resources={"requests": {"cpu": "900"}})], {}, "size", "warning", "900 CPUs", "smaller",
+        [container("l", resources={"requests": {"cpu": "900"}})], {}, "size", "warning", "900 CPUs", "reduce",
     ),
     "memory": (
-        [container("m", resources={"requests": {"memory": "900Ti"}})], {}, "size", "warning", "of memory", "smaller",
+        [container("m", resources={"requests": {"memory": "900Ti"}})], {}, "size", "warning", "of memory", "reduce",
     ),
     "account": ([container("n")], {"serviceAccountName": "ghost"}, "service account", "warning", '"ghost"', "serviceaccount"),
     "folder": (
@@ -165,7 +165,7 @@ def test_a_folder_that_a_run_makes_is_told_and_one_that_is_not_mounted_is_not(se
 
     (found,) = findings(container("a", **MOUNTED))
     assert found[0] == "warning"
-    assert "an empty folder is made there" in found[1]
+    assert "an empty folder will be created there" in found[1]
     assert not (tmp_path / "new").exists()
     assert findings(container("a")) == []
     assert findings(container("a", **MOUNTED), path=tmp_path) == []

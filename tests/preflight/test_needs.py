@@ -168,7 +168,7 @@ def test_what_tokens_say():
     assert read_token("v2:abc").kind == "sso"
     assert read_token("abcdef").kind == "opaque"
     for text, words in (
-        (jwt()[:-6], "2 of a JWT's 3 parts"), ("a b", "a space or a line break"), ('"abc"', "quotation marks"), ("é", "letters"),
+        (jwt()[:-6], "2 of a JWT's 3 parts"), ("a b", "a space or a line break"), ('"abc"', "quotation marks"), ("é", "characters"),
         ("eyJh.!!.x", "cannot be read"),
     ):  # fmt: skip
         assert words in read_token(text).defect, text

@@ -192,7 +192,7 @@ def with_value(document, name, value):
 @pytest.mark.parametrize("value", [TOKEN, f"--header=Bearer {TOKEN}"])
 def test_a_workflow_that_holds_a_secret_is_not_written(value, script, tmp_path):
     given = whole(script, with_value(swept(), "SEEN", value))
-    with pytest.raises(ResourceError, match=r"workflows/wf.json of the manifest would hold a secret") as error:
+    with pytest.raises(ResourceError, match=r"workflows/wf.json of the manifest would contain a secret") as error:
         written(tmp_path, given)
     assert "SecretEnv" in error.value.fix
     assert not (tmp_path / "runs").exists()
@@ -213,7 +213,7 @@ def test_a_script_or_a_result_that_holds_a_secret_is_not_written(script, tmp_pat
 
 def test_a_key_in_plain_text_is_not_written(script, tmp_path):
     given = whole(script, with_value(swept(), "DB_API_KEY", KEY))
-    with pytest.raises(ResourceError, match="the workflow wf holds the secret `DB_API_KEY` as plain text"):
+    with pytest.raises(ResourceError, match="the workflow wf contains the secret `DB_API_KEY` as plain text"):
         written(tmp_path, given)
 
 
@@ -276,7 +276,7 @@ def test_what_is_no_manifest_is_refused(tmp_path):
         rerun.read(tmp_path / "nothing")
     for text in ("[]", '{"@graph": 5}', '{"@graph": {"a": 1}}'):
         (tmp_path / "x.json").write_text(text)
-        with pytest.raises(SettingsError, match="no manifest"):
+        with pytest.raises(SettingsError, match="not a manifest"):
             rerun.read(tmp_path / "x.json")
 
 

@@ -93,7 +93,7 @@ def test_a_report_masks_what_a_task_said_and_nothing_else(form, monkeypatch):
 @pytest.mark.parametrize("value", [TOKEN, 'pa"ss<wo&rd-99'])
 def test_a_report_of_which_a_result_is_a_secret_is_refused(form, value):
     document = sweep([({"a": "1"}, "Succeeded", {"said": value})])
-    with pytest.raises(ResourceError, match="the report of w would hold a secret"):
+    with pytest.raises(ResourceError, match="the report of w would contain a secret"):
         render_report(Client(), WholeRun("w", "default", (document,)), Results.of([document]), (value,), form)
 
 
@@ -101,7 +101,7 @@ def test_a_key_as_plain_text_is_refused_and_what_is_swept_over_is_none():
     refuse_secret_literals([sweep([({"token": f"{KEY}{n}"}, "Succeeded", {}) for n in range(30)])])
     document = run(pod("w.a"))
     document["spec"] = {"templates": [{"container": {"env": [{"name": "apiKey", "value": KEY}]}}]}
-    with pytest.raises(ResourceError, match="holds the secret `apiKey` as plain text"):
+    with pytest.raises(ResourceError, match="contains the secret `apiKey` as plain text"):
         refuse_secret_literals([document])
     document["spec"]["templates"][0]["container"]["env"][0] = {"name": "apiKey", "value": "{{inputs.parameters.x}}"}
     refuse_secret_literals([document])
@@ -111,7 +111,7 @@ def test_inputs_are_kept_in_the_record_and_are_no_secrets():
     fine = {"constants": {"city": "Lyon", "token": "word", "store": {"max_tokens": 5}}, "parameters": {"n": [1]}}
     refuse_secret_inputs(fine, [TOKEN])
     for constants in ({"api_token": KEY}, {"store": {"password": KEY}}, {"x": TOKEN}, {"many": [{"x": TOKEN}]}):
-        with pytest.raises(SettingsError, match="holds a secret, and the inputs of a run are kept"):
+        with pytest.raises(SettingsError, match="is a secret, and the inputs of a run are kept"):
             refuse_secret_inputs({"constants": constants, "parameters": {}}, [f"Bearer {TOKEN}"])
     with pytest.raises(SettingsError, match="`api_key`"):
         refuse_secret_inputs({"constants": {}, "parameters": {"api_key": [KEY, "other"]}}, [])

@@ -108,7 +108,7 @@ def test_failures_are_told_and_bounded():
     whole, results = told(*(pod(f"wf.c({n}:x)", "Failed", message="boom") for n in range(150)), phase="Failed")
     found = page_data(whole, results)
     assert (found["phase"], len(found["failures"])) == ("Failed", MOST_FAILURES)
-    assert found["left_out"] == ["the first 100 of 150 failures are told"]
+    assert found["left_out"] == ["the first 100 of 150 failures are listed"]
 
 
 def embedded(html):

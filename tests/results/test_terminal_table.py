@@ -20,7 +20,7 @@ def test_equal_failures_are_told_once():
     results = Results((*(row(number) for number in range(8)), row(9, ("KeyError: 'x'",))), name="run")
     said = failure_lines(results.failures)
     assert said.count("    ValueError: beta too large") == 1
-    assert "  and 7 more the same way: t-1, t-2, t-3, t-4, t-5, …" in said
+    assert "  and 7 more in the same way: t-1, t-2, t-3, t-4, t-5, …" in said
     assert "    KeyError: 'x'" in said
 
 
@@ -28,7 +28,7 @@ def test_of_the_end_of_a_run_as_well():
     failures = tuple(Failure(f"t-{n}", f"n{n}", "", "t", "Failed", "exit code 1", 1, 1, {}) for n in range(60))
     said = lines(Outcome("run", "default", "Failed", "", 1.0, failures), {f"n{n}": LOG for n in range(5)})
     assert said.count("    ValueError: beta too large") == 1
-    assert "  and 4 more the same way: t-1, t-2, t-3, t-4" in said
+    assert "  and 4 more in the same way: t-1, t-2, t-3, t-4" in said
     assert said[-1] == "  and 55 more: hera-utils results run"
 
 

@@ -10,7 +10,7 @@ from hera_utils.runs.outcome import outcome
 @pytest.mark.parametrize(
     ("message", "exit_code", "cause"),
     [
-        ('ErrImagePull: no stand-in for the image "x" on this machine', None, Cause.IMAGE),
+        ('ErrImagePull: no substitute for the image "x" on this machine', None, Cause.IMAGE),
         ("main: Error (exit code 3)", "3", Cause.CODE),
         ("main: Error (exit code 137)", "137", Cause.PASSING),
         ("failed to resolve {{item.b}}", None, Cause.CODE),

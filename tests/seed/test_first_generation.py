@@ -129,11 +129,11 @@ def test_the_environment_by_itself_shows_everything_but_the_token(local_platform
 def test_what_is_asserted_is_there_afterwards(cluster, local_platform):
     assert cluster.assert_cluster() is True
     assert cluster.assert_namespace() is True
-    with pytest.warns(UserWarning, match="no claim `volume`: an empty folder was made") as caught:
+    with pytest.warns(UserWarning, match="no claim `volume`: an empty folder was created") as caught:
         assert cluster.assert_volume_claim("volume") is True
     assert caught[0].filename == __file__
     assert local_platform.claim("volume").is_dir()
-    with pytest.warns(UserWarning, match="no config map `proxies`: an empty one was made"):
+    with pytest.warns(UserWarning, match="no config map `proxies`: an empty one was created"):
         assert cluster.assert_configmap("proxies") is True
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # said once, when it is made
@@ -192,9 +192,9 @@ def test_in_a_cluster_nothing_is_made(double, tmp_path):
     with pytest.raises(ResourceError, match="no config map `proxies` in the namespace `default`") as caught:
         cluster.assert_configmap("proxies")
     assert "KUBECONFIGMAP" in caught.value.fix
-    with pytest.raises(AccessError, match="the claim `volume` cannot be looked at"):
+    with pytest.raises(AccessError, match="the claim `volume` cannot be read"):
         cluster.assert_volume_claim("volume")
-    with pytest.raises(SettingsError, match="asks for a claim, and none is named"):
+    with pytest.raises(SettingsError, match="needs a claim, and none is named"):
         cluster.assert_volume_claim(None)
     assert not [seen for seen in double.seen if seen.method != "GET"]
 
@@ -240,9 +240,9 @@ def test_kubernetes_own_client(cluster):
     v1, namespace = cluster.v1, cluster.namespace
     assert isinstance(v1, CoreV1Api)
     assert cluster.v1 is v1
-    with pytest.warns(UserWarning, match="was made"):
+    with pytest.warns(UserWarning, match="was created"):
         cluster.assert_configmap("proxies")
-    with pytest.warns(UserWarning, match="was made"):
+    with pytest.warns(UserWarning, match="was created"):
         cluster.assert_volume_claim("volume")
     (node,) = v1.list_node().items
     assert node.metadata.name == "local"

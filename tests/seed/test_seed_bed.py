@@ -40,7 +40,7 @@ def test_a_cluster_and_kubernetes_own_client(args, place, context):
         )
         with pytest.raises(ResourceError, match=f"no config map `absent` in the namespace `{place.name}`"):
             cluster.assert_configmap("absent")
-        with pytest.raises(SettingsError, match="asks for a config map, and none is named"):
+        with pytest.raises(SettingsError, match="needs a config map, and none is named"):
             cluster.assert_configmap(None)
     found = cluster.v1.read_namespaced_persistent_volume_claim("inequality", place.name)
     assert found.metadata.name == "inequality"

@@ -115,7 +115,7 @@ def test_a_flag_that_means_something_else_here():
     parser = hera_utils.parser().get_parser()
     with pytest.raises(SettingsError, match="--state is a setting of hera_utils") as caught:
         parser.add("--state", default="initial")
-    assert caught.value.fix == "give the script's own another name, such as --my_state"
+    assert caught.value.fix == "rename the script's flag, for example to --my_state"
     parser.add("--state", dest="initial_state", default="cold")
     args = parser.parse_args(["--state", "warm"])
     assert args.initial_state == "warm"

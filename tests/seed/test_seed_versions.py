@@ -31,13 +31,13 @@ def test_another_one_is_told_and_stops_nothing(pinned):
 
 def test_bounds_are_meant():
     assert hera_utils.assert_version(">=6,<8")
-    with pytest.raises(SettingsError, match="the script demands >=99") as caught:
+    with pytest.raises(SettingsError, match="the script requires >=99") as caught:
         hera_utils.assert_version(">=99")
     assert caught.value.fix == "pip install 'hera>=99'"
 
 
 def test_what_is_no_version():
-    with pytest.raises(SettingsError, match="demands no version"):
+    with pytest.raises(SettingsError, match="does not name a version"):
         hera_utils.assert_version("newest")
 
 

@@ -85,7 +85,7 @@ def test_what_stood_in_the_file_stays(desk):
 
 def test_one_that_is_there_is_replaced_when_that_is_said(desk):
     profiles.add("lab", {"argo_server": "a.example", "argo_token": Secret(PLANTED)}, desk.around)
-    with pytest.raises(SettingsError, match="there is a profile `lab` already") as caught:
+    with pytest.raises(SettingsError, match="the profile `lab` already exists") as caught:
         profiles.add("lab", {"argo_server": "b.example"}, desk.around)
     assert "--replace" in caught.value.fix
     profiles.add("lab", {"argo_server": "b.example"}, desk.around, replace=True)
@@ -100,11 +100,11 @@ def test_a_projects_profile_is_everybodys(desk):
     (path,) = profiles.add("shared", {"argo_server": "a.example"}, desk.around, project=True)
     assert path == desk.project / "hera-utils.toml"
     assert read_settings({"profile": "shared"}, around=desk.around).platform == "remote"
-    with pytest.raises(SettingsError, match="is the project's"):
+    with pytest.raises(SettingsError, match="belongs to the project"):
         profiles.remove("shared", desk.around)
-    with pytest.raises(SettingsError, match="not run from a project's file"):
+    with pytest.raises(SettingsError, match="a project's file cannot name a command"):
         profiles.add("other", {"argo_token_command": "x"}, desk.around, project=True)
-    with pytest.raises(SettingsError, match="no project's file says"):
+    with pytest.raises(SettingsError, match="a project's file cannot say"):
         profiles.add("other", {"argo_token_file": "/x"}, desk.around, project=True)
 
 
@@ -144,7 +144,7 @@ def test_the_first_hera_utils_config_is_imported(desk):
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "a]", '"', "-x"])
 def test_names_that_are_none(desk, name):
-    with pytest.raises(SettingsError, match="no name of a profile"):
+    with pytest.raises(SettingsError, match="not a name of a profile"):
         profiles.add(name, {"argo_server": "a"}, desk.around)
 
 
@@ -228,6 +228,6 @@ def test_one_of_several_that_there_is_not(several, names):
 
 def test_a_project_puts_no_profiles_together(several, desk):
     (desk.project / "hera-utils.toml").write_text('profile = "mine,lab"\n')
-    with pytest.raises(SettingsError, match="puts several profiles together") as refusal:
+    with pytest.raises(SettingsError, match="combines several profiles") as refusal:
         read_settings({}, around=desk.around)
     assert "--profile mine,lab" in refusal.value.fix

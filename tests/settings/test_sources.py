@@ -204,7 +204,7 @@ def test_a_file_with_a_token_is_its_owners_alone(desk, file):
 @pytest.mark.parametrize("file", ["hera-utils.toml", "hera.config"])
 def test_a_command_in_a_projects_file_is_not_run(desk, file):
     (desk.project / file).write_text('argo_token_command = "rm -rf /"')
-    with pytest.raises(SettingsError, match="a command to be run stands in a file of the project"):
+    with pytest.raises(SettingsError, match="a command to run is in a file of the project"):
         read_settings(around=desk.around)
 
 
@@ -226,7 +226,7 @@ def test_no_projects_file_says_what_of_mine_is_sent(desk, file, said):
 def test_a_kubeconfig_of_a_project_runs_and_sends_nothing(desk, user):
     (desk.project / "kubeconfig").write_text(f"users:\n- name: me\n  user: {{{user}}}\n")
     (desk.project / "hera-utils.toml").write_text('platform = "remote"\nk8s_config_file = "kubeconfig"\n')
-    with pytest.raises(SettingsError, match="which the project brings, runs programs or sends files of yours"):
+    with pytest.raises(SettingsError, match="which comes with the project, runs programs or sends files of yours"):
         read_settings(around=desk.around)
     mine = {"k8s_config_file": str(desk.home / "kubeconfig")}
     (desk.project / "kubeconfig").rename(mine["k8s_config_file"])
@@ -244,7 +244,7 @@ def test_a_proxys_password_is_found_nowhere(desk):
 
 def test_a_proxy_that_is_none(desk):
     for text in (f"http://me:{PLANTED}@[::1", f"http://:{PLANTED}@", "a b"):
-        with pytest.raises(SettingsError, match="it is no address of a proxy") as caught:
+        with pytest.raises(SettingsError, match="it is not an address of a proxy") as caught:
             read_settings({"proxy": text}, around=desk.around)
         assert PLANTED not in f"{caught.value} {caught.value.fix}"
     assert read_settings({"proxy": "proxy.example:3128"}, around=desk.around).proxy == "http://proxy.example:3128"
@@ -333,7 +333,7 @@ BAD = [
     ("hera-utils.toml", "argo_namespace = [1]", "argo_namespace"),
     ("hera-utils.toml", 'verify_tls = "perhaps"', "verify_tls"),
     ("hera-utils.toml", 'platform = "moon"', "local, remote"),
-    ("hera-utils.toml", "broken = ", "not legal TOML"),
+    ("hera-utils.toml", "broken = ", "not valid TOML"),
     ("hera-utils.toml", 'profile = "none"', "[profiles.none]"),
     ("hera-utils.toml", "profiles = 3", "profiles"),
     ("hera-utils.toml", 'images = "missing.yaml"', "missing.yaml"),
@@ -409,7 +409,7 @@ def test_a_date_that_there_is_not_is_no_yaml(tmp_path):
 
     path = tmp_path / "x.yaml"
     path.write_text("a: 2026-13-45\n")
-    with pytest.raises(SettingsError, match="it is no YAML"):
+    with pytest.raises(SettingsError, match="it is not YAML"):
         kubeconfig.choose([path])
-    with pytest.raises(SettingsError, match="not legal YAML"):
+    with pytest.raises(SettingsError, match="not valid YAML"):
         read_settings({"images": str(path)})

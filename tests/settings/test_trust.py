@@ -249,7 +249,7 @@ def test_at_the_command_line(desk):
     assert shown.returncode == 0
     assert "other commands refuse that" in shown.stderr
     allowed = types(desk, "-m", "hera_utils", "trust")
-    assert f"trusted as it is now: {desk.project}/hera-utils.toml" in allowed.stdout
+    assert f"trusted in its present form: {desk.project}/hera-utils.toml" in allowed.stdout
     assert "argo_server = http://127.0.0.1:9" in allowed.stdout
     assert "no Argo server answers" in types(desk, "-m", "hera_utils", "ls").stderr
     types(desk, "-m", "hera_utils", "trust", "--remove")

@@ -197,7 +197,7 @@ def test_a_task_is_tried_again_as_it_says(local_platform):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({}, "what replaces `a` gave no `count`; it gave: nothing"),
+        ({}, "the replacement of `a` returned no `count`; it returned: nothing"),
         ({"cuont": 1}, "the template `a` has no output `cuont`; it has: count"),
     ],
 )
@@ -213,7 +213,7 @@ def test_an_answer_that_does_not_fit_is_told(local_platform, answer, message):
         ({"colect": lambda: None}, "no template is named `colect`; did you mean `collect`?"),
         (
             {"collect": lambda vintage: None},
-            "asks for `vintage`, which is no input of that template; did you mean `vint",
+            "takes `vintage`, which is not an input of that template; did you mean `vint",
         ),
         ({"collect": 3}, "the template `collect` cannot be replaced by 3"),
     ],

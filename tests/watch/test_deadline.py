@@ -25,7 +25,7 @@ def test_seconds_or_a_duration(said, seconds):
 
 @pytest.mark.parametrize("said", [0, -1, "0", "-5s", "soon", "", "2x", float("nan"), float("inf"), True, [], {}])
 def test_nonsense_is_one_sentence(said):
-    with pytest.raises(SettingsError, match="is no time to wait"):
+    with pytest.raises(SettingsError, match="is not a duration"):
         Deadline.after(said)
 
 
@@ -50,7 +50,7 @@ class Silent:
 
 
 def test_following_one_workflow_ends_at_the_limit():
-    with pytest.raises(WaitTimeout, match=r"the limit of 100ms is reached: the run wf goes on") as late:
+    with pytest.raises(WaitTimeout, match=r"the limit of 100ms is reached: the run wf continues") as late:
         follow(Silent(), "wf", deadline=Deadline.after(0.1))
     assert late.value.exit_status == 124
 
@@ -67,7 +67,7 @@ def test_following_several_ends_at_the_limit_also_in_a_thread():
     thread = threading.Thread(target=wait)
     thread.start()
     thread.join(timeout=60)
-    assert seen == ["the limit of 100ms is reached: the run run goes on"]
+    assert seen == ["the limit of 100ms is reached: the run run continues"]
 
 
 def test_a_run_that_ends_within_the_limit_is_given():

@@ -85,9 +85,9 @@ def test_a_run_that_waits_says_what_for():
     follow(Client(*events), "wf", display_for(console), sleep=lambda _: None)
     assert console.file.getvalue().splitlines()[:2] == [
         "wf  Running",
-        "wf is suspended; let it go on with: hera-utils resume wf",
+        "wf is suspended; resume it with: hera-utils resume wf",
     ]
-    assert console.file.getvalue().count("resume") == 1
+    assert console.file.getvalue().count("is suspended") == 1
 
 
 def test_a_run_that_is_deleted():

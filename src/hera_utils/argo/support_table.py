@@ -15,11 +15,11 @@ def _all(fields: str, reason: str = "") -> dict[str, str]:
 _ONE_MACHINE = "there is one machine: every pod runs on it"
 _SELECTOR = "there is one machine: every pod runs on it that names no other processor or system"
 _USER = "tasks run as the user who started the platform"
-_STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store stands in"
+_STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store is used"
 _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"
-_PLATFORM = "tasks run as you: they are given no service account token"
-_PROBE = "only readiness is looked at, with the platform's own timing"
+_PLATFORM = "tasks run as you: they get no service account token"
+_PROBE = "only readiness is probed, with the platform's own timing"
 _COLLECTOR = "the server removes artifacts itself: no pod does"
 
 EXECUTED: Table = {
@@ -32,9 +32,9 @@ EXECUTED: Table = {
         ),
         **_all("serviceAccountName executor automountServiceAccountToken", _PLATFORM),
         "podGC": "the logs of deleted pods stay with the run",
-        "imagePullSecrets": "nothing is pulled: images have stand-ins on this machine",
+        "imagePullSecrets": "nothing is pulled: images have substitutes on this machine",
         "artifactRepositoryRef": _STORE,
-        "artifactGC": "artifacts of the platform's own store go with the run unless the strategy is Never",
+        "artifactGC": "artifacts in the platform's own store are deleted with the run unless the strategy is Never",
         "hostNetwork": "without it a pod listens at its own address (127.x.y.z), and sees this machine's network too",
     },
     "v1alpha1.Template": {
@@ -69,7 +69,8 @@ EXECUTED: Table = {
     "v1alpha1.ArtifactGC": {"strategy": "", **_all("podMetadata serviceAccountName", _COLLECTOR)},
     "v1alpha1.WorkflowLevelArtifactGC": {
         "podSpecPatch": _COLLECTOR,
-        "forceFinalizerRemoval": "always so: a run that is deleted goes, what could not be removed stays and is told in the log",
+        "forceFinalizerRemoval": "always: a deleted run is removed; artifacts that could not be removed remain and "
+        "are named in the log",
     },
     "v1alpha1.ArtifactLocation": _all("archiveLogs artifactory azure gcs git hdfs http oss plugin raw s3"),
     "v1alpha1.ArchiveStrategy": _all("none tar zip"),
@@ -102,7 +103,7 @@ EXECUTED: Table = {
     "v1alpha1.HDFSArtifact": _all("path")
     | _all(
         "addresses force hdfsUser",
-        "used where the extra `hdfs` is installed (not tried against a cluster); else the platform's own store stands in",
+        "used where the extra `hdfs` is installed (not tried against a cluster); else the platform's own store is used",
     ),
     "v1alpha1.PluginArtifact": _all(
         "configuration connectionTimeoutSeconds key name",
@@ -174,7 +175,7 @@ EXECUTED: Table = {
     "v1alpha1.Cache": _all("configMap"),
     "v1.Container": {
         **_all("args command env envFrom name readinessProbe resources restartPolicy tty volumeMounts workingDir"),
-        "image": "a table says what stands in for the image on this machine",
+        "image": "a table names the image's substitute on this machine",
         "imagePullPolicy": "nothing is pulled",
         "ports": "a pod listens at its own address (127.x.y.z)",
     },
@@ -216,7 +217,7 @@ EXECUTED: Table = {
     "v1.ConfigMapProjection": _all("items optional"),
     "v1.SecretProjection": _all("items optional"),
     "v1.KeyToPath": _all("key mode path"),
-    "v1.HostPathVolumeSource": _all("path type", "of this machine; what is not there is made as on a node"),
+    "v1.HostPathVolumeSource": _all("path type", "of this machine; what does not exist is created as on a node"),
     "v1.PersistentVolumeClaimVolumeSource": _all("claimName readOnly", "a claim is a folder of this machine"),
     "v1.PersistentVolumeClaim": _all("metadata spec status", "a claim is a folder of this machine"),
     "v1.TypeMeta": _all("apiVersion kind"),
@@ -245,7 +246,7 @@ WARNED: Table = {
         "nodeSelector": _SELECTOR,
         **_all("dnsConfig dnsPolicy", "names are resolved as on this machine"),
         "securityContext": _USER,
-        "podDisruptionBudget": "nothing evicts pods here",
+        "podDisruptionBudget": "pods are not evicted here",
     },
     "v1alpha1.Template": {
         **_all("affinity tolerations schedulerName priorityClassName", _ONE_MACHINE),
@@ -255,13 +256,13 @@ WARNED: Table = {
     "v1alpha1.S3Artifact": {
         "roleARN": "no roles are assumed here: with the store's keys the task ends with an error, without them the platform's store is used"
     },
-    "v1alpha1.CreateS3BucketOptions": {"objectLocking": "buckets are made without object locks"},
+    "v1alpha1.CreateS3BucketOptions": {"objectLocking": "buckets are created without object locks"},
     "v1alpha1.OSSArtifact": _all(
         "createBucketIfNotPresent lifecycleRule securityToken useSDKCreds", "the platform's own store is used"
     ),
     "v1alpha1.HDFSArtifact": _all(
         "dataTransferProtection krbCCacheSecret krbConfigConfigMap krbKeytabSecret krbRealm krbServicePrincipalName krbUsername",
-        "Kerberos is not done here",
+        "Kerberos is not supported here",
     ),
     "v1alpha1.GitArtifact": _all(
         "disableSubmodules fetch insecureIgnoreHostKey insecureSkipTLS passwordSecret sshPrivateKeySecret usernameSecret",
@@ -271,7 +272,7 @@ WARNED: Table = {
     "v1.Container": {
         **_all("lifecycle livenessProbe startupProbe", _PROBE),
         **_all("resizePolicy restartPolicyRules", "a container that ended is not started again within its pod"),
-        **_all("stdin stdinOnce", "tasks have nothing to read"),
+        **_all("stdin stdinOnce", "tasks have no standard input"),
         **_all("terminationMessagePath terminationMessagePolicy", "a task's message is Argo's own"),
         "securityContext": _USER,
     },
@@ -295,7 +296,7 @@ REFUSED: Table = {
         "plugin": "plugins run in an agent pod of the cluster",
         "resourceClaims": "this machine has no device driver to claim from",
     },
-    "v1.Container": {"volumeDevices": "tasks are given no block devices"},
+    "v1.Container": {"volumeDevices": "tasks get no block devices"},
     "v1.ResourceRequirements": {"claims": "this machine has no device driver to claim from"},
     "v1.EnvVarSource": {"fileKeyRef": "it needs an alpha feature of Kubernetes"},
     "v1.PersistentVolumeClaimSpec": _all(

@@ -9,40 +9,40 @@ import click
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Running": {
-        "init": "Write an experiment to begin with: it runs, and its test passes.",
+        "init": "Create a first experiment: it runs, and its test passes.",
         "run": "Run a Hera script or a workflow file, and follow it to its end.",
-        "rerun": "Run again what the manifest of a run tells.",
+        "rerun": "Repeat a run from its manifest.",
         "lint": "Check workflow files and scripts without running anything.",
-        "doctor": "Check everything that a run needs; say how to repair what is missing.",
-        "provision": "Make the claims, config maps, secrets and account that an experiment describes.",
-        "release": "Remove what provisioning made; data only when asked to.",
+        "doctor": "Check everything that a run needs; say how to fix what is missing.",
+        "provision": "Create the claims, config maps, secrets and account that an experiment describes.",
+        "release": "Remove what provisioning created; data only on request.",
     },
     "Looking": {
         "ls": "List the runs.",
-        "get": "Show a run: its tasks, how they went, why they failed.",
+        "get": "Show a run: its tasks, their status, why they failed.",
         "watch": "Follow a run until it ends.",
-        "logs": "Show what the tasks of a run wrote.",
-        "results": "Show what a run gave, as a table; what two runs gave differently.",
-        "report": "Write a page that tells a run: results, plots, timeline, failures; its manifest.",
-        "cp": "Copy files out of and into claims, and artifacts out of runs.",
+        "logs": "Show the logs of a run's tasks.",
+        "results": "Show the results of a run as a table, or compare two runs.",
+        "report": "Write a page about a run: results, plots, timeline, failures; or its manifest.",
+        "cp": "Copy files from and to claims, and artifacts from runs.",
     },
     "Steering": {
-        "stop": "End a run; its exit handlers still run.",
-        "terminate": "End a run at once.",
-        "suspend": "Let a run start no more tasks.",
-        "resume": "Let a suspended run (or task) go on.",
+        "stop": "Stop a run; its exit handlers still run.",
+        "terminate": "Terminate a run: no exit handlers run.",
+        "suspend": "Suspend a run: it starts no more tasks.",
+        "resume": "Resume a suspended run or task.",
         "retry": "Run the failed tasks of a run again.",
         "delete": "Delete runs.",
         "gc": "Free disk space: old runs with their logs and files.",
     },
     "Platform": {
-        "serve": "Start, stop or look at the local platform.",
+        "serve": "Start or stop the local platform's server, or show its status.",
         "connection": "Print how to reach the platform, for argo, kubectl and other clients.",
-        "profile": "Name platforms and go from one to another.",
-        "trust": "Let this folder's settings files decide where your token goes.",
-        "completion": "Print what bash, zsh or fish needs to complete our command lines.",
-        "settings": "Show every setting and who gave it.",
-        "version": "Show which versions there are, and whether they fit.",
+        "profile": "Store platforms under names, and switch between them.",
+        "trust": "Allow this folder's settings files to decide where your token goes.",
+        "completion": "Print the completion script for bash, zsh or fish.",
+        "settings": "Show every setting and its origin.",
+        "version": "Show the versions of client and servers, and whether they fit.",
     },
 }
 
@@ -80,8 +80,9 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="With nothing configured, workflows run on this machine; naming an Argo server (--argo_server, ARGO_SERVER, "
-    "a profile) runs the same script there. NAME may be @latest, the newest run.",
+    epilog="With nothing configured, workflows run on this machine; with an Argo server (--argo_server, ARGO_SERVER, "
+    "a profile), the same script runs there."
+    " NAME may be @latest, the newest run.",
 )
 @click.version_option(package_name="hera_utils", prog_name="hera-utils")
 def commands() -> None:

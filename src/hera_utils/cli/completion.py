@@ -10,7 +10,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> int:
-    """Print the script by which SHELL completes commands, flags and the names of runs.
+    """Print the script with which SHELL completes commands, flags and the names of runs.
 
     \b
     bash:  hera-utils completion bash >> ~/.bashrc

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 def command(output: str) -> int:
     """Print how to reach the platform, token included: for a shell, or as JSON.
 
-    eval "$(hera-utils connection)" makes argo, kubectl and other clients work; the local platform is started when it does
+    eval "$(hera-utils connection)" makes argo, kubectl and other clients work; the local platform's server is started when it does
     not run.
     """
     from hera_utils.cli.terminal import note, print_json, say
@@ -42,8 +42,9 @@ def command(output: str) -> int:
     if connection.tunnel is not None:
         port = urlsplit(connection.argo_server).port
         note(
-            f"hera-utils: {connection.argo_server} leads to the {connection.found}, and ends with this command\n"
-            f"  fix: keep a way of your own open, and name it: kubectl port-forward {_service(connection.found)} {port}:2746"
+            f"hera-utils: {connection.argo_server} leads to the {connection.found}, and closes with this command\n"
+            f"  fix: open a tunnel of your own, and name it: kubectl port-forward {_service(connection.found)} "
+            f"{port}:2746"
         )
     if output == "json":
         print_json(as_json(connection, settings))

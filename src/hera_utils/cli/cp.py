@@ -24,7 +24,7 @@ ARTIFACT, LATEST = "artifact:", "@latest"
 @click.option("--unpack", is_flag=True, help="Unpack what Argo packed (.tgz).")
 @settings_options
 def command(source: str, target: str, unpack: bool) -> int:
-    """Copy a file or a folder between this machine and a claim, written CLAIM:PATH, or output artifacts out of a run.
+    """Copy a file or a folder between this machine and a claim (CLAIM:PATH), or download the output artifacts of a run.
 
     \b
     hera-utils cp results:/collect ./here
@@ -94,7 +94,7 @@ def _copy_several(connection: Connection, run: str, found: list[Artifact], targe
         raise ResourceError(f"{target} is a file, and there are {len(found)} artifacts", fix="name a folder")
 
     def tell(saved: downloads.Saved) -> None:
-        say(f"{saved.path}  {size(saved.bytes)}  {'was there' if saved.again else f'sha256 {saved.sha256[:12]}…'}")
+        say(f"{saved.path}  {size(saved.bytes)}  {'exists already' if saved.again else f'sha256 {saved.sha256[:12]}…'}")
 
     done = downloads.download(connection, run, found, target, told=tell)
     for saved in done:
@@ -113,7 +113,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
 
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
-        raise ResourceError(f"cannot write {target} (there is no folder {folder})", fix="make it, or name another")
+        raise ResourceError(f"cannot write {target} (there is no folder {folder})", fix="create it, or name another")
     beside = folder / f".{downloads.legal(artifact.name)}.download"
     try:
         (saved,) = downloads.download(connection, run, [artifact], beside)
@@ -122,7 +122,7 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
             file = downloads.unpacked(file)
         placed = target / file.name if target.is_dir() else target
         if placed.is_dir():  # whoever's it is: what is in it may be all that there is of it
-            raise ResourceError(f"{placed} is a folder already", fix="name another, or remove it")
+            raise ResourceError(f"{placed} is already a folder", fix="name another, or remove it")
         shutil.move(file, placed)
     except OSError as error:
         why = (error.strerror or str(error)).lower()

@@ -11,7 +11,7 @@ from hera_utils.cli.options import settings_options
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @settings_options
 def command(names: tuple[str, ...]) -> int:
-    """Delete runs, with their logs and artifacts; one that still runs is ended. Files on claims stay."""
+    """Delete runs with their logs and artifacts; a run that is still going is ended first. Files on claims remain."""
     from hera_utils.cli.runs import reached, workflows_of
     from hera_utils.cli.terminal import say
 

@@ -20,7 +20,9 @@ Json = dict[str, Any]
 
 @click.command()
 @click.argument("workflow", metavar="[WORKFLOW]", required=False, type=click.Path(path_type=Path))
-@click.option("--role", metavar="FILE", default="", help="Write the rights that lack, for the cluster's owner.")
+@click.option(
+    "--role", metavar="FILE", default="", help="Write the missing permissions as a Role, for the owner of the cluster."
+)
 @output_option("json")
 @settings_options
 def command(workflow: Path | None, role: str, output: str) -> int:
@@ -57,8 +59,8 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:
     experiment, documents = described_by(path)
     if experiment is None and not documents:
         raise SettingsError(
-            f"{path} builds neither an experiment nor a workflow",
-            fix="make a hera_utils.Experiment or a hera.workflows.Workflow in the script",
+            f"{path} creates neither an experiment nor a workflow",
+            fix="create a hera_utils.Experiment or a hera.workflows.Workflow in the script",
         )
     if experiment is None:
         return None, documents

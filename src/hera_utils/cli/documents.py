@@ -123,22 +123,22 @@ def _checked(path: Path, number: int, document: Any) -> Json:
     where = f"{path}, document {number}" if number > 1 else str(path)
     if not isinstance(document, dict):
         raise InvalidWorkflow(
-            f"{where} is no object but {_what(document)}", fix="a Workflow begins with `kind: Workflow`"
+            f"{where} is not an object but {_what(document)}", fix="a Workflow begins with `kind: Workflow`"
         )
     if "kind" not in document and "apiVersion" not in document and not _may_be_a_workflow(document):
         raise InvalidWorkflow(
-            f"{where} is no workflow: it has no `kind`", fix="a Workflow begins with `kind: Workflow`"
+            f"{where} is not a workflow: it has no `kind`", fix="a Workflow begins with `kind: Workflow`"
         )
     kind = document.setdefault("kind", "Workflow")
     if not isinstance(kind, str):
-        raise InvalidWorkflow(f"{where}: `kind` is no text but {_what(kind)}", fix="a Workflow has `kind: Workflow`")
+        raise InvalidWorkflow(f"{where}: `kind` is not text but {_what(kind)}", fix="a Workflow has `kind: Workflow`")
     near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
     if kind not in KINDS and kind not in OTHER_ARGO_KINDS and (near or _is_argos(document)):
         hint = f"did you mean `{near[0]}`?" if near else f"Argo has: {', '.join(ARGO_KINDS)}"
         raise InvalidWorkflow(f"{where}: there is no kind `{kind}`", fix=hint)
     for name in ("metadata", "spec") if kind in ARGO_KINDS else ("metadata",):
         if not isinstance(document.setdefault(name, {}), dict):
-            raise InvalidWorkflow(f"{where}: `{name}` is no object but {_what(document[name])}", fix="correct it")
+            raise InvalidWorkflow(f"{where}: `{name}` is not an object but {_what(document[name])}", fix="correct it")
     return document
 
 
@@ -163,7 +163,7 @@ def _what(value: Any) -> str:
     names = {
         str: "text",
         list: "a list",
-        bool: "a truth value",
+        bool: "a boolean",
         int: "a number",
         float: "a number",
         type(None): "nothing",

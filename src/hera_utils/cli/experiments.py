@@ -22,7 +22,8 @@ def experiment_of(path: Path) -> Experiment:
     experiment, _ = described_by(path)
     if experiment is None:
         raise SettingsError(
-            f"{path} describes no experiment", fix="make a hera_utils.Experiment and call it `experiment` in the script"
+            f"{path} describes no experiment",
+            fix="create a hera_utils.Experiment and call it `experiment` in the script",
         )
     return experiment
 
@@ -46,7 +47,7 @@ def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
             return several[0], []
         if several:
             raise SettingsError(
-                f"{path} has {len(several)} experiments", fix="call the one that is meant `experiment` in the script"
+                f"{path} has {len(several)} experiments", fix="call the one to use `experiment` in the script"
             )
     documents = [document_built(workflow, path) for workflow in (*script.templates, *script.built)]
     return None, documents

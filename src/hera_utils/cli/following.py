@@ -122,10 +122,14 @@ def left_lines(run: Followed) -> list[str]:
     what = run.remaining.what
     verb = "is" if what in ("gather", "1 point") else "are"
     folder = run.folder
-    why = "no process drives the run" if folder is not None else "its record is not here, and for a minute nothing came"
+    why = (
+        "no process is running the script"
+        if folder is not None
+        else "its record is not on this machine, and no workflow appeared for a minute"
+    )
     return [
         f"hera-utils: {run.name}: {what} {verb} not submitted ({why})",
-        f"  fix: go on with: {_how_to_go_on(folder) or 'its script and --resume'}",
+        f"  fix: continue with: {_how_to_go_on(folder) or 'its script and --resume'}",
     ]
 
 

@@ -26,15 +26,19 @@ _MOST_LINES = 20
 
 @click.command()
 @click.option(
-    "--older-than", default="30d", show_default=True, metavar="AGE", help="Runs that ended so long ago: 30d, 12h."
+    "--older-than",
+    default="30d",
+    show_default=True,
+    metavar="AGE",
+    help="Runs that ended longer ago than this: 30d, 12h.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
+@click.option("-y", "--yes", is_flag=True, help="Delete without asking.")
 @settings_options
 def command(older_than: str, dry_run: bool, yes: bool) -> int:
-    """Delete runs that ended long ago, with their logs and artifacts, and what deleted claims left behind.
+    """Delete old runs with their logs and artifacts, and the remains of deleted claims.
 
-    Files on claims that exist are never touched. The space is told first; without a terminal nothing goes unless --yes is given.
+    Files on existing claims are never touched. The space is shown first; without a terminal nothing is deleted unless --yes is given.
     """
     from hera_utils.cli.cp import size
     from hera_utils.cli.runs import reached
@@ -79,7 +83,7 @@ def seconds_of(age: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e6:
-        raise SettingsError(f"`{age}` is no age", fix="write --older-than 30d, 12h or 90m")
+        raise SettingsError(f"`{age}` is not an age", fix="write --older-than 30d, 12h or 90m")
     return value * _UNITS[unit]
 
 

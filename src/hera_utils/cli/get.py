@@ -21,11 +21,11 @@ _MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
 
 @click.command()
 @name_argument
-@click.option("--all", "everything", is_flag=True, help="Every task, also the many that went well.")
+@click.option("--all", "everything", is_flag=True, help="Show every task, also the many that succeeded.")
 @output_option("json", "yaml")
 @settings_options
 def command(name: str, everything: bool, output: str) -> int:
-    """Show a run: how it stands, its parameters and its tasks, and why the failed ones failed."""
+    """Show a run: its status, its parameters and its tasks, and why tasks failed."""
     from hera_utils.cli.following import followed
     from hera_utils.cli.runs import reached, tell_warning
     from hera_utils.cli.terminal import print_json, say
@@ -77,7 +77,7 @@ def _of_several(run: Followed, *, everything: bool) -> Iterator[str]:
                     yield from _branch(part, 2, signs, everything=everything)
             yield f"    {client.link(row.label)}"
     if remaining.what:
-        yield f"  {signs.awaited} {remaining.what} {'to come' if remaining.awaited else 'not submitted: the script with --resume does it'}"
+        yield f"  {signs.awaited} {remaining.what} {'to come' if remaining.awaited else 'not submitted: run the script with --resume'}"
     tasks = "" if count <= _MOST_WORKFLOWS else f"its tasks: hera-utils results {run.name} --tasks; "
     yield f"  {tasks}its points: hera-utils results {run.name}"
 

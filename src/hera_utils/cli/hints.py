@@ -23,8 +23,9 @@ def hints(workflow: Any) -> Iterator[str]:
         if name not in told and (line := _return_of(function)):
             told.add(name)
             yield (
-                f"{name} returns on line {line}, but of an inline @script() only the body runs, where Python takes no `return`: "
-                'print what it gives (it becomes outputs.result), or write @script(constructor="runner")'
+                f"{name} returns a value on line {line}, but only the body of an inline @script() runs, where Python "
+                f"allows no `return`: print the value"
+                ' (it becomes outputs.result), or write @script(constructor="runner")'
             )
 
 

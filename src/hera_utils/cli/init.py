@@ -28,7 +28,7 @@ _LONGEST = 40  # it begins the names of runs, and Kubernetes grants them 63 char
 @click.command()
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
 def command(folder: Path) -> int:
-    """Write an experiment to begin with into a new folder: it runs, and its test passes.
+    """Create a first experiment in a new folder: it runs, and its test passes.
 
     NAME is the folder; its last part names the experiment, its claim and its runs. Nothing that exists is overwritten.
     """
@@ -46,7 +46,7 @@ def command(folder: Path) -> int:
     if there:
         raise SettingsError(
             f"{folder} has {there[0]} already{f' (and {len(there) - 1} more)' if len(there) > 1 else ''}",
-            fix="choose another name: nothing is overwritten",
+            fix="choose another name: existing files are never overwritten",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,10 +23,10 @@ Json = dict[str, Any]
 @output_option("json")
 @settings_options
 def command(paths: tuple[Path, ...], strict: bool, output: str) -> int:
-    """Check workflow files, folders of them, and Hera scripts (named one by one); nothing is run but the scripts' own building of
+    """Check workflow files, folders of them, and Hera scripts (named one by one). Nothing runs except the scripts, which build their
     workflows.
 
-    The templates that they refer to are looked for among all that is checked, then on the platform. The exit status is 1 when
+    Referenced templates are looked up among all checked files, then on the platform. The exit status is 1 when
     something is wrong.
     """
     from hera_utils.cli.runs import reached
@@ -101,7 +101,7 @@ def verdict(
         message = document.message.removeprefix(label).lstrip(", ")
         return {"document": label, "ok": False, "message": message}
     if document["kind"] not in ARGO_KINDS:
-        return {"document": label, "ok": True, "message": "not looked at"}
+        return {"document": label, "ok": True, "message": "not checked"}
     try:
         if any(reference in siblings for reference in references(document)):
             check_with(document, lambda kind, name: siblings.get((kind, name)) or client.template(kind, name))
@@ -118,7 +118,7 @@ def wanting(document: Json) -> str:
         return ""
     parameters = (document["spec"].get("arguments") or {}).get("parameters") or ()
     names = [str(one.get("name")) for one in parameters if one.get("value") is None and not one.get("valueFrom")]
-    return f"to be given when it runs: {' '.join(f'-p {name}=…' for name in names)}" if names else ""
+    return f"needs parameters when it runs: {' '.join(f'-p {name}=…' for name in names)}" if names else ""
 
 
 def built_by(path: Path, client: ArgoClient) -> list[Json]:

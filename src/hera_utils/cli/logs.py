@@ -25,19 +25,19 @@ _COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "bright_cyan", "bright
 @click.command()
 @name_argument
 @click.argument("task", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Until the run ends.")
-@click.option("-c", "--container", default="main", show_default=True, help="Of which container.")
-@click.option("--tail", type=click.IntRange(min=0), default=None, help="Only the last so many lines of each task.")
-@click.option("--grep", default=None, metavar="REGEX", help="Only lines that match.")
-@click.option("--no-prefix", is_flag=True, help="Without the task's name before each line.")
+@click.option("-f", "--follow", is_flag=True, help="Follow the logs until the run ends.")
+@click.option("-c", "--container", default="main", show_default=True, help="The container to read (default: main).")
+@click.option("--tail", type=click.IntRange(min=0), default=None, help="Only the last N lines of each task.")
+@click.option("--grep", default=None, metavar="REGEX", help="Only lines that match this regular expression.")
+@click.option("--no-prefix", is_flag=True, help="Print lines without the task's name before them.")
 @timeout_option
 @settings_options
 def command(  # noqa: PLR0913  a command's flags are its signature
     name: str, task: str | None, follow: bool, container: str, tail: int | None, grep: str | None, no_prefix: bool
 ) -> int:
-    """Show what the tasks of a run wrote; of one TASK when it is named (as in `hera-utils get`, or a pod's name).
+    """Show the logs of a run's tasks, or of one TASK (a name as in `hera-utils get`, or a pod's name).
 
-    Also of pods that are gone, where Argo keeps their logs (archiveLogs).
+    Logs of deleted pods are included where Argo keeps them (archiveLogs).
     """
     from hera_utils.cli.following import followed
     from hera_utils.cli.runs import reached
@@ -51,7 +51,7 @@ def command(  # noqa: PLR0913  a command's flags are its signature
                 check_container(client.get((run.names or [run.name])[0]), container)
         except WaitTimeout:
             again = client.connection.command("logs", run.name, "--follow")
-            raise limit.reached(f"the run goes on; come back with: {again}") from None
+            raise limit.reached(f"the run continues; come back with: {again}") from None
     return 0
 
 

@@ -27,13 +27,13 @@ _MOST_OF_A_MESSAGE = 100
 
 @click.command()
 @click.option("-l", "--selector", default=None, help="Only runs with these labels, e.g. city=lyon.")
-@click.option("--running", is_flag=True, help="Only runs that go on.")
+@click.option("--running", is_flag=True, help="Only runs that are still going.")
 @click.option("--completed", is_flag=True, help="Only runs that ended.")
-@click.option("--limit", type=click.IntRange(min=1), default=None, help="At most so many, the newest.")
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="At most N runs, the newest first.")
 @output_option("name", "json")
 @settings_options
 def command(selector: str | None, running: bool, completed: bool, limit: int | None, output: str) -> int:
-    """List the runs of the namespace, newest first. A run of several workflows is one line (as json each workflow is there)."""
+    """List the runs of the namespace, newest first. A run of several workflows is one line (as JSON: one object per workflow)."""
     from hera_utils.argo.phases import COMPLETED
     from hera_utils.cli.runs import by_age, reached
     from hera_utils.cli.terminal import note, painted, print_json, print_table, say

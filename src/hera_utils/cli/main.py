@@ -60,7 +60,7 @@ def complain(error: HeraUtilsError, command: str = "") -> None:
 def _fix_of(refused: Refused, command: str) -> str | None:
     """What to do about a server's no that says nothing of it."""
     if refused.message.startswith("workflows.argoproj.io ") and refused.code == faults.NOT_FOUND:
-        return "see the runs that there are with: hera-utils ls"
+        return "list the runs with: hera-utils ls"
     if refused.message.startswith("namespaces ") and refused.code == faults.NOT_FOUND:
         return "name another with --argo_namespace or ARGO_NAMESPACE"
     if refused.code == faults.ALREADY_EXISTS:

@@ -84,7 +84,9 @@ def context(*, check_trust: bool = True) -> CLIContext:
     try:
         os.getcwd()
     except OSError:
-        raise SettingsError("the current folder does not exist any more", fix="cd into one that does") from None
+        raise SettingsError(
+            "the current folder does not exist any more", fix="change into an existing folder"
+        ) from None
     try:
         return read_settings(given_settings(), check_trust=check_trust)
     except Untrusted as untrusted:
@@ -117,7 +119,7 @@ def output_option(*formats: str) -> Callable[[Command], Command]:
         type=click.Choice(["text", *formats]),
         default="text",
         show_default=True,
-        help="How to print.",
+        help="The output format.",
     )
 
 
@@ -134,7 +136,7 @@ def timeout_option(function: Command) -> Command:
         metavar="TIME",
         callback=keep,
         expose_value=False,
-        help="Wait no longer than that (90, 90s, 10m, 1h) and leave with status 124; what runs goes on.",
+        help="Wait at most this long (90, 90s, 10m, 1h), then exit with status 124; the run continues.",
     )(function)
 
 
@@ -146,7 +148,9 @@ def deadline(*, waits: str = "") -> Deadline:
     current = click.get_current_context(silent=True)
     found: Deadline = (current.meta.get(_DEADLINE) if current is not None else None) or NEVER
     if waits and found.seconds is not None:
-        raise SettingsError(f"--timeout limits a wait, and {waits} nothing is waited for", fix="leave --timeout out")
+        raise SettingsError(
+            f"--timeout limits a wait, and {waits} the command does not wait", fix="leave --timeout out"
+        )
     return found
 
 

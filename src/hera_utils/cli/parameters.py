@@ -76,5 +76,5 @@ def unknown_parameters(document: Json, given: Sequence[str]) -> Iterator[str]:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise SettingsError(f"`{text}` is no parameter", fix="write -p NAME=VALUE")
+        raise SettingsError(f"`{text}` is not a parameter", fix="write -p NAME=VALUE")
     return name, value

@@ -51,7 +51,7 @@ def ls(output: str) -> int:
         )
         return 0
     if not found:
-        say("there is no profile; make one with: hera-utils profile add NAME --argo_server …")
+        say("there is no profile; create one with: hera-utils profile add NAME --argo_server …")
         return 0
     rows = [
         (
@@ -74,7 +74,7 @@ def ls(output: str) -> int:
 @click.argument("name", required=False)
 @output_option("json")
 def show(name: str | None, output: str) -> int:
-    """Show the settings that a profile (the one in use) leads to, and who gave each."""
+    """Show the settings that result from a profile (default: the one in use), and the origin of each."""
     from hera_utils.cli.terminal import print_json, print_table
     from hera_utils.settings.sources import read_settings
 
@@ -86,23 +86,33 @@ def show(name: str | None, output: str) -> int:
     if output == "json":
         print_json([{"name": row.name, "value": row.value, "origin": row.origin} for row in rows])
     else:
-        print_table(("setting", "value", "given by"), [(row.name, row.value, row.origin) for row in rows])
+        print_table(("setting", "value", "origin"), [(row.name, row.value, row.origin) for row in rows])
     return 0
 
 
 @command.command("add")
 @click.argument("name")
 @click.option(
-    "--from", "source", metavar="FILE", type=click.Path(path_type=Path), help="Take the settings of a hera.config."
+    "--from",
+    "source",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take the settings from a hera.config file.",
 )
-@click.option("--project", is_flag=True, help="Into the project's hera-utils.toml, for everybody who works on it.")
-@click.option("--replace", is_flag=True, help="In place of the profile of that name.")
-@click.option("--ask_token", "--ask-token", is_flag=True, help="Ask for the token: it then stands in no command line.")
+@click.option(
+    "--project",
+    is_flag=True,
+    help="Write it into the project's hera-utils.toml, for everybody who works on the project.",
+)
+@click.option("--replace", is_flag=True, help="Replace an existing profile of that name.")
+@click.option(
+    "--ask_token", "--ask-token", is_flag=True, help="Ask for the token, so that it appears on no command line."
+)
 @settings_options
 def add(name: str, source: Path | None, project: bool, replace: bool, ask_token: bool) -> int:
-    """Make a profile of the settings that are given as flags, and of those of a hera.config file.
+    """Create a profile from the settings given as flags, and from those of a hera.config file.
 
-    A token is kept apart, in credentials.toml, which nobody else can read.
+    A token is stored separately, in credentials.toml, which nobody else can read.
     """
     from hera_utils.cli.terminal import note, say
     from hera_utils.settings import profiles
@@ -115,13 +125,13 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
         found = profiles.imported(source, around)
         settings |= found.settings
         if found.foreign:
-            note(f"left out, they are no settings but flags of scripts: {', '.join(found.foreign)}")
+            note(f"left out, because they are flags of scripts and not settings: {', '.join(found.foreign)}")
     settings |= profiles.given_as_flags(given_settings(), around)
     if ask_token:
         settings["argo_token"] = Secret(_asked_token())
     if not settings:
         raise SettingsError(
-            "the profile would say nothing",
+            "the profile would be empty",
             fix="give settings as flags (--argo_server …), or a file with --from; all of them: hera-utils settings",
         )
     for path in profiles.add(name, settings, around, project=project, replace=replace):
@@ -133,13 +143,13 @@ def add(name: str, source: Path | None, project: bool, replace: bool, ask_token:
 @command.command("rm")
 @click.argument("name")
 def rm(name: str) -> int:
-    """Take a profile, and its token, out of the user's files."""
+    """Remove a profile and its token from the user's files."""
     from hera_utils.cli.terminal import say
     from hera_utils.settings import profiles
     from hera_utils.settings.sources import Surroundings
 
     for path in profiles.remove(name, Surroundings()):
-        say(f"{name} is gone from {_short(str(path))}")
+        say(f"{name} removed from {_short(str(path))}")
     return 0
 
 
@@ -147,13 +157,13 @@ def rm(name: str) -> int:
 @click.argument("name", required=False)
 @click.option("--none", "nothing", is_flag=True, help="Use no profile.")
 def use(name: str | None, nothing: bool) -> int:
-    """Use a profile from now on, where no other is named."""
+    """Use a profile from now on, unless another is named."""
     from hera_utils.cli.terminal import note, say
     from hera_utils.settings import profiles
     from hera_utils.settings.sources import Surroundings
 
     if (name is None) != nothing:
-        raise SettingsError("one profile is used, or none", fix="hera-utils profile use NAME, or: … use --none")
+        raise SettingsError("give either a profile or --none", fix="hera-utils profile use NAME, or: … use --none")
     path = profiles.use(name, Surroundings())
     say(f"{_short(str(path))} says so: {f'profile = {name}' if name else 'no profile'}")
     settings = context(check_trust=False)
@@ -166,7 +176,7 @@ def use(name: str | None, nothing: bool) -> int:
 @click.argument("name", required=False)
 @output_option("json")
 def check(name: str | None, output: str) -> int:
-    """Check that the platform of a profile (the one in use) is reached, takes the token and lets one run: `doctor` there."""
+    """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
     from hera_utils.cli.doctor import show as show_findings
     from hera_utils.cli.terminal import print_json, symbols
     from hera_utils.preflight.finding import as_json
@@ -196,7 +206,7 @@ def _note_overridden(settings: CLIContext) -> None:
     for name in said:
         origin = settings.origin(name)
         if origin.startswith(("variable", "file", "flag")) and "profile" not in origin:
-            note(f"the profile's {name} does not count: {origin} wins")
+            note(f"the profile's {name} has no effect: {origin} wins")
 
 
 def _asked_token() -> str:

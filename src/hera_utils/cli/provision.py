@@ -18,14 +18,14 @@ Json = dict[str, Any]
 @click.command()
 @click.argument("experiment", metavar="EXPERIMENT.py", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
-@click.option("--force", is_flag=True, help="Take over what others have set to other values.")
+@click.option("--force", is_flag=True, help="Take over fields that others have set to other values.")
 @output_option("json")
 @settings_options
 def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
-    """Make the claims, config maps, secrets, account and role that an experiment describes; twice is the same as once.
+    """Create the claims, config maps, secrets, account and role that an experiment describes. Running it twice changes nothing more.
 
-    What exists and hera-utils did not make is left as it is. Values of secrets are never shown. The exit status of --dry-run is 1
-    when something stands in the way.
+    Objects that hera-utils did not create are left unchanged. Values of secrets are never shown. The exit status of --dry-run is 1
+    when a conflict prevents it.
     """
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.cli.terminal import print_json, say
@@ -69,5 +69,5 @@ def _summary(found: list[Change], dry_run: bool, namespace: str) -> str:
     if not found:
         return "the experiment's environment describes nothing to provision"
     be = "to be " if dry_run else ""
-    told = f"{made} {be}made, {changed} {be}changed, {len(found) - made - changed - blocked} as before"
+    told = f"{made} {be}created, {changed} {be}changed, {len(found) - made - changed - blocked} unchanged"
     return f"namespace {namespace}: {told}" + (f", {blocked} cannot be" if blocked else "")

@@ -12,14 +12,14 @@ from hera_utils.cli.options import context, output_option, settings_options
 
 @click.command()
 @click.argument("experiment", metavar="EXPERIMENT.py", type=click.Path(path_type=Path))
-@click.option("--with-data", is_flag=True, help="Remove claims as well, with the data in them.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--with-data", is_flag=True, help="Remove claims as well, with their data.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @output_option("json")
 @settings_options
 def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> int:
-    """Remove what `hera-utils provision` made for an experiment.
+    """Remove what `hera-utils provision` created for an experiment.
 
-    What others made, or have provisioned too, stays; a claim holds data and stays unless --with-data is given.
+    Objects that others created or provisioned too remain; a claim holds data and remains unless --with-data is given.
     """
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.cli.terminal import note, print_json, say

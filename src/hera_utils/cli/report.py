@@ -28,9 +28,9 @@ _SUFFIXES = {"html": ".html", "md": ".md"}
 @click.option("--crate", is_flag=True, help="Write the run's RO-Crate: manifest, workflows, script, results, report.")
 @settings_options
 def command(name: str, show: bool, target: str | None, kind: str | None, crate: bool) -> int:
-    """Write what a run was and what it gave: results with plots, timeline, graph, resources, failures with their logs.
+    """Write a report of a run: results with plots, timeline, graph, resources, failures with their logs.
 
-    As html one file that needs nothing else; as md (Markdown) what the appendix of a paper wants. It goes into the run's folder
+    As html: one self-contained file; as md (Markdown): for the appendix of a paper. It is written into the run's folder
     (runs/NAME), or where -o says. With --crate that folder becomes an RO-Crate, from which hera-utils rerun repeats the run.
     """
     from hera_utils.cli.terminal import say
@@ -43,8 +43,9 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
         path = Path(target) if target else folder / f"report{_SUFFIXES[kind]}"
         if reached.run.deleted and (crate or not target) and path.exists():
             raise ResourceError(
-                f"{reached.run.deleted} of the workflows of {reached.run.name} are deleted: less could be told now than {path} does",
-                fix="write it elsewhere nevertheless: -o FILE",
+                f"{reached.run.deleted} of the workflows of {reached.run.name} are deleted: a new report would say "
+                f"less than {path}",
+                fix="to write it anyway, to another file: -o FILE",
             )
         text = _text(reached, kind)
         if target == "-":

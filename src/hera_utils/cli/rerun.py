@@ -19,18 +19,18 @@ Json = dict[str, Any]
 
 @click.command()
 @click.argument("manifest", metavar="MANIFEST", type=click.Path(path_type=Path))
-@click.option("--workflows", is_flag=True, help="Submit the recorded workflows, even if the script is there.")
+@click.option("--workflows", is_flag=True, help="Submit the recorded workflows, even if the script still exists.")
 @click.option(
     "-p", "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the recorded workflows."
 )
-@click.option("--detach", is_flag=True, help="Submit, say the runs' names, and leave.")
+@click.option("--detach", is_flag=True, help="Submit, print the names of the runs, and exit.")
 @timeout_option
 @settings_options
 def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: bool) -> int:
-    """Repeat the run that MANIFEST tells of (a ro-crate-metadata.json, or its folder), on the platform that is meant now.
+    """Repeat the run that MANIFEST describes (a ro-crate-metadata.json, or its folder), on the platform of the current settings.
 
-    The script runs again, with its recorded arguments, when it is where it was and has not changed; otherwise the recorded workflows
-    are submitted as they were. Software of other versions than the recorded ones is told.
+    The script runs again with its recorded arguments if it still exists and has not changed; otherwise the recorded workflows
+    are submitted. Differences in the versions of software are reported.
     """
     from hera_utils.cli.run import make_namespace
     from hera_utils.cli.terminal import note
@@ -45,7 +45,7 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     connection = connect(settings)
     with ArgoClient(connection) as client:
         for line in rerun.differences(recorded, *_present(client.version())):
-            note(f"hera-utils: not as it was: {line}")
+            note(f"hera-utils: differs from the recorded run: {line}")
         make_namespace(settings, connection)
         if workflows or given or why:
             if why:
@@ -61,7 +61,7 @@ def _why_not_the_script(recorded: Recorded, changed: list[str]) -> str:
         return f"how {recorded.script.name} was called is not recorded"
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        return f"{', '.join(changed[:3])}{more} changed since, or is gone"
+        return f"{', '.join(changed[:3])}{more} changed or was removed since"
     return ""
 
 
@@ -105,7 +105,7 @@ def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, d
     if after and status == 0 and not detach:
         status = follow_all(client, _created(client, after), detach=False)
     elif after:
-        note("hera-utils: what runs after all others is not submitted")
+        note("hera-utils: the workflow that runs after all others (gather) is not submitted")
     return status
 
 
@@ -120,5 +120,5 @@ def _pair(text: str) -> tuple[str, str]:
 
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise SettingsError(f"`{text}` is no parameter", fix="write -p NAME=VALUE")
+        raise SettingsError(f"`{text}` is not a parameter", fix="write -p NAME=VALUE")
     return name, value

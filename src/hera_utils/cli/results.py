@@ -30,24 +30,27 @@ class WithDiff(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command(cls=WithDiff, epilog="What two runs gave differently: hera-utils results diff RUN RUN")
+@click.command(cls=WithDiff, epilog="To compare two runs: hera-utils results diff RUN RUN")
 @name_argument
 @click.option("--template", default=None, help="Only the tasks of this template.")
 @click.option(
-    "--points", "by", flag_value="points", help="A row a point of the sweep (default where there are points)."
+    "--points", "by", flag_value="points", help="One row per point of the sweep (default where there are points)."
 )
-@click.option("--tasks", "by", flag_value="tasks", help="A row a task.")
+@click.option("--tasks", "by", flag_value="tasks", help="One row per task.")
 @click.option("--wide", is_flag=True, help="Every column, nothing abridged.")
-@click.option("-o", "--output", type=click.Choice(_FORMATS), default=None, help="How to print.  [default: text]")
+@click.option("-o", "--output", type=click.Choice(_FORMATS), default=None, help="The output format.  [default: text]")
 @click.option(
-    "--to", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Into a file (.csv, .json, .parquet)."
+    "--to",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write into a file (.csv, .json, .parquet).",
 )
 @settings_options
 def command(name: str, template: str | None, by: str | None, wide: bool, output: str | None, to: Path | None) -> int:
-    """Show what a run gave, also while it runs: a row a point of its sweep, or a table a template.
+    """Show the results of a run, also while it runs: one row per point of its sweep, or one table per template.
 
-    The columns are the inputs that differ, the outputs, status, seconds and attempts; then the failures, with the last lines they
-    wrote. As csv, json and parquet every task and every value is there, unabridged, numbers as numbers.
+    The columns are the inputs that differ, the outputs, status, seconds and attempts; then the failures, with the last lines of
+    their logs. The formats csv, json and parquet hold every task and every value, unabridged, numbers as numbers.
     """
     from hera_utils.cli.whole_runs import reached_run
 
@@ -70,15 +73,18 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
 @click.argument("first", metavar="RUN")
 @click.argument("second", metavar="RUN")
 @click.option(
-    "--relative", type=click.FloatRange(min=0), default=0.0, help="Numbers may differ by this part of the larger one."
+    "--relative",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Tolerated difference of numbers, as a fraction of the larger one.",
 )
-@click.option("--absolute", type=click.FloatRange(min=0), default=0.0, help="Numbers may differ by this much.")
+@click.option("--absolute", type=click.FloatRange(min=0), default=0.0, help="Tolerated difference of numbers.")
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The output format."
 )
 @settings_options
 def diff(first: str, second: str, relative: float, absolute: float, output: str) -> int:
-    """Compare what two runs gave: points (or tasks) with the same inputs are compared by status, outputs and artifacts.
+    """Compare the results of two runs: points (or tasks) with the same inputs, by status, outputs and artifacts.
 
     The exit status is 1 when they differ. Times and attempts are not compared.
     """
@@ -106,7 +112,7 @@ def _tell_gone(run: WholeRun) -> None:
 
     if run.deleted and run.folder is not None:
         there = run.folder / "results.csv"
-        kept = f"; what they gave is in {there}" if there.is_file() else ""
+        kept = f"; their results are in {there}" if there.is_file() else ""
         note(f"hera-utils: {run.deleted} of the workflows of {run.name} are deleted{kept}")
 
 
@@ -117,14 +123,14 @@ def _format_of(to: Path | None) -> str:
         return _SUFFIXES[to.suffix.lower()]
     except KeyError:
         raise SettingsError(
-            f"the name {to} does not say what kind of file it shall be",
-            fix=f"end it with one of {', '.join(_SUFFIXES)}, or say it with --output",
+            f"the name {to} does not say which kind of file to write",
+            fix=f"end it with one of {', '.join(_SUFFIXES)}, or give --output",
         ) from None
 
 
 def _chosen(found: Results, template: str | None, by: str | None) -> Results:
     if by == "points" and not found.points:
-        raise ResourceError(f"{found.name} has no points: nothing was swept", fix="leave out --points")
+        raise ResourceError(f"{found.name} has no points: the run has no sweep", fix="leave out --points")
     if template is None:
         return found
     there = dict.fromkeys(row.template for row in found.tasks)
@@ -168,7 +174,7 @@ def _parquet(found: Results, by: str | None, to: Path | None) -> None:
         found.to_parquet(to, by=by)
         return
     if sys.stdout.isatty():
-        raise SettingsError("Parquet is no text for a terminal", fix="write it into a file: --to results.parquet")
+        raise SettingsError("Parquet cannot be printed on a terminal", fix="write a file: --to results.parquet")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.parquet"
         found.to_parquet(path, by=by)

@@ -19,6 +19,6 @@ from hera_utils.cli.runs import act_on, watch_option
 @watch_option
 @settings_options
 def command(name: str, node_field_selector: str, watch: bool) -> int:
-    """Let a suspended run, or the suspended tasks of a run, go on."""
+    """Resume a suspended run, or the suspended tasks of a run."""
     body = {"nodeFieldSelector": node_field_selector} if node_field_selector else None
-    return act_on(name, "resume", "goes on", body, watch=watch)
+    return act_on(name, "resume", "continues", body, watch=watch)

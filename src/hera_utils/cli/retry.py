@@ -29,7 +29,7 @@ _OF_A_NEW_RUN = (
 @click.command()
 @name_argument
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter to change.")
-@click.option("--restart-successful", is_flag=True, help="Run tasks that succeeded again too (those of the selector).")
+@click.option("--restart-successful", is_flag=True, help="Run succeeded tasks again too (those of the selector).")
 @click.option(
     "--node-field-selector", default="", metavar="SELECTOR", help="Which tasks to restart, e.g. displayName=collect."
 )
@@ -38,10 +38,10 @@ _OF_A_NEW_RUN = (
 def command(
     name: str, parameters: tuple[str, ...], restart_successful: bool, node_field_selector: str, watch: bool
 ) -> int:
-    """Run the failed tasks of a failed run again, in place; what succeeded is kept.
+    """Run the failed tasks of a failed run again, in place; succeeded tasks are kept.
 
-    The code is the one that was submitted: after a correction use `run` (of an experiment: its script with --resume). On this machine
-    images are stood in for as --images (or the settings) say now.
+    The submitted code runs again: after a correction use `run` (for an experiment: its script with --resume). On this machine
+    images are substituted as --images (or the settings) say now.
     """
     body: dict[str, Any] = {}
     if parameters:
@@ -51,7 +51,7 @@ def command(
     if node_field_selector:
         body["nodeFieldSelector"] = node_field_selector
     _refuse_settings_of_a_new_run()
-    return act_on(name, "retry", "runs again", body, watch=watch, first=_before)
+    return act_on(name, "retry", "is running again", body, watch=watch, first=_before)
 
 
 def _refuse_settings_of_a_new_run() -> None:
@@ -60,7 +60,7 @@ def _refuse_settings_of_a_new_run() -> None:
         if name in given_settings():
             raise SettingsError(
                 f"retry runs what was submitted: {BY_NAME[name].flags[0]} is for a new run",
-                fix="leave it out, or run the script anew with it",
+                fix="leave it out, or run the script again with it",
             )
 
 
@@ -71,8 +71,9 @@ def _before(client: ArgoClient, workflow: str) -> None:
     if found is not None:
         run, goes_on = found
         raise SettingsError(
-            f"the run {run} {'goes on and writes' if goes_on else 'has written since'} files that {workflow} would write again",
-            fix="run the script with --resume: it computes what is not done, with the code of now",
+            f"the run {run} {'is still going and writes' if goes_on else 'has written since'} files that {workflow} "
+            f"would write again",
+            fix="run the script with --resume: it computes what is not done, with the current code",
         )
     _with_images_of_now(client, workflow)
 

@@ -27,16 +27,14 @@ Json = dict[str, Any]
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
-@click.option("--detach", is_flag=True, help="Submit, say the run's name, and leave.")
+@click.option("--detach", is_flag=True, help="Submit, print the name of the run, and exit.")
 @click.option(
     "--from", "stored", metavar="KIND/NAME", help="Run a stored template (workflowtemplate/NAME, cronwf/NAME…)."
 )
 @click.option(
     "--parameter-file", type=click.Path(path_type=Path), help="Parameters of a workflow file, as YAML or JSON."
 )
-@click.option(
-    "--no-preflight", "--no_preflight", is_flag=True, help="Submit without checking before whether it would work."
-)
+@click.option("--no-preflight", "--no_preflight", is_flag=True, help="Submit without checking first.")
 @click.option("--strict/--no-strict", default=True, help="Refuse fields that Argo does not know.  [default: strict]")
 @timeout_option
 @settings_options
@@ -50,8 +48,8 @@ def command(
 ) -> int:
     """Run a Hera script (or submit a workflow file) and follow its runs to their end.
 
-    The script needs to know nothing of hera_utils: address, token and namespace are given to Hera. A script that builds one
-    Workflow and does not submit it is submitted. What is not a flag of hera-utils goes to the script, and so does everything
+    The script need not know hera_utils: Hera gets address, token and namespace. A script that builds one
+    Workflow without submitting it has it submitted. Flags that are not hera-utils' go to the script, and so does everything
     after `--`. A workflow file (.yaml, .json) takes parameters as -p NAME=VALUE, and so does a stored template, which
     `--from KIND/NAME` runs.
 
@@ -126,7 +124,7 @@ def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, S
     if words[0].startswith("-"):
         raise SettingsError(
             f"hera-utils run has no option {words[0]}",
-            fix="see hera-utils run --help; what is the script's comes after its name",
+            fix="see hera-utils run --help; the script's own arguments follow its name",
         )
     return Path(words[0]), words[1:]
 
@@ -139,7 +137,7 @@ def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) ->
     if is_document(script):
         documents = read_documents(script, strict=strict)
         if all(document["kind"] not in KINDS for document in documents):
-            raise InvalidWorkflow(f"{script} holds nothing that runs", fix="create what it holds with kubectl")
+            raise InvalidWorkflow(f"{script} contains nothing that can run", fix="create its objects with kubectl")
         return documents
     if parameter_file:
         raise SettingsError(
@@ -159,7 +157,7 @@ def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> li
         {str(old["metadata"]["namespace"]) for old, new in zip(documents, moved, strict=True) if old is not new}
     )
     if others:
-        note(f"hera-utils: the namespace {', '.join(others)} of {file}: replaced, it runs in namespace {namespace}")
+        note(f"hera-utils: the namespace {', '.join(others)} of {file}: replaced by {namespace}")
     return moved
 
 
@@ -335,7 +333,7 @@ def _created_if_missing(cluster: Cluster, document: Json) -> str:
     """A config map, secret or claim that is there already is left as it is: it may hold somebody's data."""
     kind, name = document["kind"], str(document["metadata"].get("name", ""))
     if name and cluster.exists(kind, name):
-        return f"{kind} {name} is there already: left as it is"
+        return f"{kind} {name} already exists: left unchanged"
     cluster.create({"apiVersion": "v1", **document})
     return f"{kind} {name} created"
 
@@ -359,7 +357,7 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked
             if refused.code != faults.NOT_FOUND:
                 raise
             # the script that made the run may delete it: how it ended is the script's affair
-            note(f"hera-utils: {name} is not there any more: it was deleted")
+            note(f"hera-utils: {name} was deleted")
             continue
         if not linked:
             note(client.link(name))

@@ -85,7 +85,7 @@ def by_age(workflow: Json) -> tuple[str, int]:
 
 def how_to_come_back(client: ArgoClient, run: str) -> str:
     command = client.connection.command
-    return f"the run goes on; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
+    return f"the run continues; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
 
 
 def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
@@ -140,16 +140,20 @@ def _what_helps(client: ArgoClient, document: Json, run: Run, again: str) -> lis
     command, cause = client.connection.command, cause_of(run.outcome)
     logs, retry = f"read {command('logs', run.name)}", ["retry", run.name, "--watch"]
     if cause is Cause.IMAGE and client.connection.local:
-        return [f"write that line into a file, say images.yaml; then: {command(*retry, '--images', 'images.yaml')}"]
+        return [
+            f"write that line into a file, for example images.yaml; then: {command(*retry, '--images', 'images.yaml')}"
+        ]
     if cause is Cause.PASSING:
-        return [f"{logs}; once the cause is gone: {command(*retry)}"]
+        return [f"{logs}; once the cause is fixed: {command(*retry)}"]
     whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
     script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
     if whole and not again:
         again = _resume_of(client, whole, script)
-    anew = again or (command("run", os.path.relpath(script)) if script else "hera-utils run, or whatever submitted it")
-    kept = f"to run what was submitted once more: {command(*retry)}"
-    return [f"{logs}; once what is wrong in it is corrected, run it anew: {anew}", kept]
+    anew = again or (
+        command("run", os.path.relpath(script)) if script else "hera-utils run, or the program that submitted it"
+    )
+    kept = f"to run the submitted workflow again: {command(*retry)}"
+    return [f"{logs}; correct the workflow and run it again: {anew}", kept]
 
 
 def _resume_of(client: ArgoClient, run: str, script: str) -> str:
@@ -163,7 +167,7 @@ def _resume_of(client: ArgoClient, run: str, script: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         words = (MASK,)
     if not script or any(MASK in word for word in words):
-        return "its script with --resume, and what it was begun with"
+        return "its script with --resume and the same arguments"
     return Launch(("hera-utils", "run", *client.connection.flags), os.path.relpath(script), words).again("--resume")
 
 
@@ -204,7 +208,7 @@ def act_on(
             phase = _phase(client.act(found, verb, body))
             # the suspended task may have been the last one
             ended = verb == "resume" and phase in COMPLETED
-            say(f"{found} went on and has ended ({phase})" if ended else f"{found} {done.replace('NAME', found)}")
+            say(f"{found} was resumed and has ended ({phase})" if ended else f"{found} {done.replace('NAME', found)}")
         if not watch:
             return 0
         return follow_run(client, name if name != LATEST else run_of(client, names[0]))
@@ -218,7 +222,7 @@ def _refuse_ended(client: ArgoClient, name: str) -> None:
     """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
     phase = _phase(client.get(name, fields="status.phase"))
     if phase in COMPLETED:
-        raise RunFailed(f"{name} has ended ({phase}): nothing of it is suspended")
+        raise RunFailed(f"{name} has ended ({phase}): no task of it is suspended")
 
 
 def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
@@ -230,7 +234,7 @@ def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     chosen = [one for one, phase in phases.items() if phase in wanted]
     if not chosen:
         told = ", ".join(sorted(set(phases.values())))
-        raise RunFailed(f"none of the run's {len(names)} workflows can be told to {verb} ({told})")
+        raise RunFailed(f"none of the run's {len(names)} workflows can be changed ({verb}) ({told})")
     return chosen
 
 
@@ -239,5 +243,5 @@ def watch_option(function: Any) -> Any:
     from hera_utils.cli.options import timeout_option
 
     return click.option(
-        "-w", "--watch", is_flag=True, help="Follow it to its end; the exit status tells how it ended."
+        "-w", "--watch", is_flag=True, help="Follow the run to its end; the exit status says how it ended."
     )(timeout_option(function))

@@ -42,7 +42,7 @@ class Arguments(list[str]):
         name, *given = self
         if given:
             raise SettingsError(
-                f"{name} looks at no arguments, and these are none of hera-utils: {' '.join(given)}",
+                f"{name} takes no arguments, and hera-utils has no option {' '.join(given)}",
                 fix="leave it out; hera-utils run --help names the flags",
             )
 
@@ -63,7 +63,7 @@ def read_script(path: Path) -> types.CodeType:
             f"{path}, line {error.lineno}: {error.msg}", fix="correct the script; it must be Python"
         ) from None
     except ValueError as error:
-        raise SettingsError(f"{path} is no Python script ({error})", fix=_KINDS) from None
+        raise SettingsError(f"{path} is not a Python script ({error})", fix=_KINDS) from None
 
 
 def execute(
@@ -121,8 +121,8 @@ def left_alone(made: Made, stop: KeyboardInterrupt, command: Callable[..., str])
 
 
 def _how_to_come_back(made: Made, command: Callable[..., str]) -> str:
-    goes = "the run goes" if len(made.runs) == 1 else "the runs go"
-    return f"{goes} on; come back with: " + "; ".join(command("watch", name) for _, name in made.runs)
+    goes = "the run continues" if len(made.runs) == 1 else "the runs continue"
+    return f"{goes}; come back with: " + "; ".join(command("watch", name) for _, name in made.runs)
 
 
 def created(workflow: Any, path: Path) -> str:
@@ -177,5 +177,5 @@ def _fix_of(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"install what provides `{error.name.partition('.')[0]}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
-        return "it is a module of a package: run it as one, from the package's folder, with: python -m PACKAGE.MODULE"
+        return "the script is a module of a package: from the package's folder, run python -m PACKAGE.MODULE"
     return "correct the script"

@@ -14,10 +14,17 @@ Json = dict[str, Any]
 
 @click.command()
 @click.option(
-    "--detach", "mode", flag_value="detach", help="Start it in the background, or find it running; then leave."
+    "--detach", "mode", flag_value="detach", help="Start the server in the background unless it is running, and exit."
 )
-@click.option("--stop", "mode", flag_value="stop", help="End it; tasks that run go on and are found again.")
-@click.option("--status", "mode", flag_value="status", help="Say whether it runs; exit status 1 when it does not.")
+@click.option(
+    "--stop", "mode", flag_value="stop", help="End the server; running tasks continue, and the next server joins them."
+)
+@click.option(
+    "--status",
+    "mode",
+    flag_value="status",
+    help="Print whether the server is running; the exit status is 1 when it is not.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=None, help="Port of the Argo API (default: 2746 or a free one)."
 )
@@ -26,9 +33,9 @@ Json = dict[str, Any]
 )
 @settings_options
 def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> int:
-    """Serve the local platform until Ctrl-C: Argo's API and what an experiment needs of Kubernetes', on this machine only.
+    """Serve the local platform until Ctrl-C: Argo's API and the part of Kubernetes' that experiments need, on this machine only.
 
-    Other commands start it by themselves; it ends after 30 idle minutes.
+    Other commands start the server when they need it; it ends after 30 idle minutes.
     """
     from hera_utils.cli.terminal import say
     from hera_utils.local_platform import daemon
@@ -41,7 +48,7 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
         return 0
     if mode == "status":
         known = daemon.status(state)
-        say(_told(known, state) if known else f"no server runs for {state}")
+        say(_told(known, state) if known else f"no server is running for {state}")
         return 0 if known else 1
     serving = Serving(port=port, kubernetes_port=kubernetes_port, namespace=settings.argo_namespace)
     if mode == "detach":
@@ -50,7 +57,7 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
 
     def ready(known: Json) -> None:
         say(_told(known, state))
-        say("Ctrl-C ends it; runs go on when it is started again")
+        say("Ctrl-C ends the server; runs continue when it starts again")
 
     daemon.serve(state, serving, ready=ready)
     return 0

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 @settings_options
 @output_option("json")
 def command(output: str) -> int:
-    """Show every setting, its value and who gave it (secrets are masked).
+    """Show every setting, its value and its origin (secrets are masked).
 
-    A value comes from the first that gives it: a flag, an environment variable, the file $ARGOCONFIG, ./hera.config,
+    The first of these that gives a value wins: a flag, an environment variable, the file $ARGOCONFIG, ./hera.config,
     ./hera-utils.toml, ~/hera.config, the user's profile, the script, a default.
     """
     from hera_utils.cli.terminal import note, print_json
@@ -44,7 +44,7 @@ def _print(rows: list[Row]) -> None:
 
     from hera_utils.cli.terminal import print_table, say, width
 
-    header = ("setting", "value", "given by")
+    header = ("setting", "value", "origin")
     if width() is None:
         print_table(header, [(row.name, row.value, row.origin) for row in rows])
         return
@@ -52,4 +52,4 @@ def _print(rows: list[Row]) -> None:
     lines = [(row.name, row.value.replace(home, "~/"), row.origin.replace(home, "~/")) for row in given]
     print_table(header, lines)
     if len(given) < len(rows):
-        say(f"and {len(rows) - len(given)} without a value (all of them: hera-utils settings -o json)")
+        say(f"and {len(rows) - len(given)} without a value (show all: hera-utils settings -o json)")

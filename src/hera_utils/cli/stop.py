@@ -16,14 +16,14 @@ from hera_utils.cli.runs import act_on, watch_option
     metavar="SELECTOR",
     help="Only these suspended tasks, e.g. displayName=approve.",
 )
-@click.option("--message", default="", help="Why; it becomes the message of those suspended tasks.")
+@click.option("--message", default="", help="The reason; it becomes the message of those suspended tasks.")
 @watch_option
 @settings_options
 def command(name: str, message: str, node_field_selector: str, watch: bool) -> int:
-    """End a run: its running tasks are ended, no others start, its exit handlers still run."""
+    """Stop a run: its running tasks are ended, no others start, its exit handlers still run."""
     if message and not node_field_selector:
         raise click.UsageError(
             "--message says why suspended tasks are stopped: name them with --node-field-selector (Argo keeps none of a whole run)"
         )
     body = {"message": message, "nodeFieldSelector": node_field_selector}
-    return act_on(name, "stop", "is told to stop", {key: value for key, value in body.items() if value}, watch=watch)
+    return act_on(name, "stop", "is being stopped", {key: value for key, value in body.items() if value}, watch=watch)

@@ -25,7 +25,7 @@ def workflow_of(client: ArgoClient, reference: str) -> Json:
     try:
         kind = submitted_kind(word.lower())
     except Refused:
-        raise SettingsError(f"`{word}` is no kind of stored template", fix=_FIX) from None
+        raise SettingsError(f"`{word}` is not a kind of stored template", fix=_FIX) from None
     stored = client.template(kind, name)
     if stored is None:
         raise ResourceError(

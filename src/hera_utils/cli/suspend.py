@@ -12,5 +12,5 @@ from hera_utils.cli.runs import act_on
 @name_argument
 @settings_options
 def command(name: str) -> int:
-    """Let a run start no more tasks until it is resumed; the running ones go on."""
-    return act_on(name, "suspend", "is suspended; let it go on with: hera-utils resume NAME")
+    """Suspend a run: it starts no more tasks until it is resumed; running tasks continue."""
+    return act_on(name, "suspend", "is suspended; resume it with: hera-utils resume NAME")

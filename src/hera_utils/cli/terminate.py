@@ -13,5 +13,5 @@ from hera_utils.cli.runs import act_on, watch_option
 @watch_option
 @settings_options
 def command(name: str, watch: bool) -> int:
-    """End a run at once: its running tasks are ended, nothing else starts, not even exit handlers."""
-    return act_on(name, "terminate", "is told to end at once", watch=watch)
+    """Terminate a run: its running tasks are ended at once, nothing else starts, not even exit handlers."""
+    return act_on(name, "terminate", "is being terminated", watch=watch)

@@ -8,13 +8,13 @@ from hera_utils.cli.options import context, settings_options
 
 
 @click.command()
-@click.option("--remove", is_flag=True, help="Trust them no more.")
+@click.option("--remove", is_flag=True, help="Stop trusting the files.")
 @settings_options
 def command(remove: bool) -> int:
     """Trust this folder's hera-utils.toml, pyproject.toml and hera.config, as they are now.
 
-    They may then decide where your token goes (Argo server, proxy, certificates), and name the Python and the state folder that
-    are used here. Read them before. When one of them changes, it has to be trusted anew.
+    The files may then decide where your token goes (Argo server, proxy, certificates), and name the Python and the state folder that
+    are used here. Read them first. A file that changes must be trusted again.
     """
     from hera_utils.cli.terminal import note, say
     from hera_utils.settings.sources import Surroundings, project_files
@@ -23,17 +23,17 @@ def command(remove: bool) -> int:
     around = Surroundings()
     files = [str(path) for path in project_files(around)]
     if not files:
-        note("no settings file stands in this folder")
+        note("this folder has no settings file")
         return 0
     if remove:
         forget(files, around.user_folder)
         for file in files:
-            say(f"not trusted any more: {file}")
+            say(f"no longer trusted: {file}")
         return 0
     settings = context(check_trust=False)
     trust(files, around.user_folder)
     for file in files:
-        say(f"trusted as it is now: {file}")
+        say(f"trusted in its present form: {file}")
         for row in settings.rows():
             source = settings.project(row.name)
             if source is not None and source.file == file:

@@ -13,7 +13,7 @@ from hera_utils.cli.options import context, output_option, settings_options
 def command(output: str) -> int:
     """Show the versions of hera_utils, Python, Hera, Argo and Kubernetes, and whether they fit.
 
-    The platform is asked for its own; on this machine only when it runs.
+    The platform's versions are asked from the platform; the local platform is asked only while it is running.
     """
     import platform
 
@@ -54,7 +54,11 @@ def _of_the_platform() -> tuple[str, str, dict[str, str]]:
         from hera_utils.local_platform.daemon import status
 
         if status(Path(settings.state)) is None:
-            return "", "", {"argo": "the local platform does not run", "kubernetes": "the local platform does not run"}
+            return (
+                "",
+                "",
+                {"argo": "the local platform is not running", "kubernetes": "the local platform is not running"},
+            )
         with ArgoClient(connect(settings)) as client:
             return client.version(), "", {"kubernetes": "none: the local platform"}
     why: dict[str, str] = {}
@@ -67,7 +71,7 @@ def _of_the_platform() -> tuple[str, str, dict[str, str]]:
         return "", "", {"argo": str(error)}
     cluster = Cluster(connection)
     if not cluster.leads_somewhere():
-        return argo, "", {"kubernetes": "no kubeconfig leads there"}
+        return argo, "", {"kubernetes": "no kubeconfig leads to that cluster"}
     try:
         kubernetes = cluster.version()
     except HeraUtilsError as error:

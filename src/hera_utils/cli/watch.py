@@ -14,8 +14,8 @@ from hera_utils.cli.options import name_argument, settings_options, timeout_opti
 def command(name: str) -> int:
     """Follow a run until it ends; the exit status is 0 only when it succeeded.
 
-    A run of an experiment ends with its last workflow, gather included. What its script has not submitted is awaited while the script
-    lives; where it does not, that is said, and the status is 1. Ctrl-C leaves the run alone.
+    A run of an experiment ends with its last workflow, gather included. Workflows not submitted yet are awaited while the script
+    is running; otherwise that is reported, and the status is 1. Ctrl-C does not end the run.
     """
     from hera_utils.cli.following import follow_run
     from hera_utils.cli.runs import reached

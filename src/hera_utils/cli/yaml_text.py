@@ -39,10 +39,10 @@ def text_of(path: Path) -> str:
 
 
 def mistake(error: Any) -> str:
-    """What PyYAML's error says, as it follows the file's name: `, line 2: not legal YAML: …`."""
+    """What PyYAML's error says, as it follows the file's name: `, line 2: not valid YAML: …`."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     place = "" if mark is None else f", line {mark.line + 1}"
-    return f"{place}: not legal YAML: {problem or ' '.join(str(error).split())}"
+    return f"{place}: not valid YAML: {problem or ' '.join(str(error).split())}"
 
 
 def lines_of(text: str, places: Sequence[tuple[int, Sequence[str | int]]]) -> list[int]:

@@ -38,18 +38,20 @@ class Advice:
         several = undone and run.points > 1
         points = f": {run.undone} of {run.points} points are not done" if several else ""
         if several and untold:
-            points = f": which of its {run.points} points failed cannot be told, as {untold}"
+            points = f": it is unknown which of its {run.points} points failed, because {untold}"
         after = (
             "gather again with"
             if gathers and not undone
-            else "go on with"
+            else "continue with"
             if gathers or several
             else "run it again with"
         )
         more = " (the points are done)" if gathers and not undone else ""
         logs = f"read {self.command('logs', run.name)}"
         if cause_of(run.outcome) is Cause.IMAGE:
-            fix = f"give the image a stand-in as said above, in a file of your own; then {after}: {self._with_images()}{more}"
+            fix = (
+                f"name a substitute for the image, as said above, in a file; then {after}: {self._with_images()}{more}"
+            )
         else:
             fix = f"{logs}; once the cause is gone, {after}: {self.resume()}{more}"
         return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)

@@ -73,7 +73,7 @@ class Survey:
     def unit(self) -> str:
         """Why it is one workflow, whatever its size; "" when it may be split."""
         if self.shown.sent:
-            return "its function submits it by itself (w.create())"
+            return "its function submits it itself (w.create())"
         return self.belonging.whole or self.belonging.unsplittable
 
     def points_a_part(self, limits: Limits) -> int:
@@ -104,8 +104,8 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
             return survey
         if sample.sent:
             raise SettingsError(
-                f"the experiment's function has submitted the workflow of {SAMPLE} points by itself (w.create())",
-                fix="end it with `return w`: a sweep of this size is submitted part by part",
+                f"the experiment's function submitted the workflow of {SAMPLE} points itself (w.create())",
+                fix="end it with `return w`: the engine submits a sweep of this size in batches",
             )
     full = definition.workflow()
     points = list(inputs.points)
@@ -175,8 +175,8 @@ def _split(definition: Definition, prints: Prints, wanted: Sequence[Point]) -> P
     found = task_ownership(defined.document, definition.axes, wanted)
     if found.whole or found.unsplittable or defined.sent:
         raise UnsupportedError(
-            f"the workflow cannot be split: {found.whole or found.unsplittable or 'its function submits it by itself'}",
-            fix="let the function define the same tasks whatever points it is given",
+            f"the workflow cannot be split: {found.whole or found.unsplittable or 'its function submits it itself'}",
+            fix="make the function define the same tasks for all points",
         )
     printed = dict(prints.of(defined.document, found))
     document, pieces = prune(defined.document, found, [point.id for point in wanted])

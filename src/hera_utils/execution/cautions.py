@@ -23,7 +23,7 @@ _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}''
 def cautions(written: Experiment, now: Experiment, plan: Plan, script: Path) -> list[str]:
     """written: the experiment as its author wrote it; now: with the inputs that the command line asks for. script: its folder."""
     absent = DeclaredFiles(plan.definition.layout, None, script).absent_local(now.inputs.points)
-    local = [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, is not there"]
+    local = [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
     return [*local, *_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan), *_read_as_json(now, plan)]
 
 
@@ -47,8 +47,8 @@ def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
         if same:
             listed = ", ".join(f"`{method}`" for method in same)
             yield (
-                f"the constant `{name}` is set, and the paths of {listed} do not depend on it: this run writes over what was "
-                f"written with another value"
+                f"the constant `{name}` is set, and the paths of {listed} do not depend on it: this run overwrites "
+                f"the files of another value"
             )
 
 
@@ -69,15 +69,15 @@ def _same(one: object, other: object) -> bool:
 def _fewer_points(experiment: Experiment) -> Iterator[str]:
     points = experiment.inputs.points
     if points.drawn > len(points):
-        yield f"{points.drawn} points were asked for and {len(points)} differ: the others coincide, and a point runs once"
+        yield f"{points.drawn} points were requested and {len(points)} differ: equal points run once"
 
 
 def _untold_tasks(plan: Plan) -> Iterator[str]:
     found = plan.survey.belonging
     why = "" if found.tasks else found.whole
     if plan.points > 1 and why:
-        yield f"which task is of which of the {plan.points} points cannot be told: {why}"
-        yield "  so the results are those of tasks, not of points, and what fails runs again as a whole"
+        yield f"it is unknown which task belongs to which of the {plan.points} points: {why}"
+        yield "  so results are listed by task, not by point, and after a failure the whole workflow runs again"
 
 
 def _read_as_json(now: Experiment, plan: Plan) -> Iterator[str]:

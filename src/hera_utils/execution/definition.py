@@ -85,7 +85,7 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
     if not isinstance(made, Environment):
         raise SettingsError(
             f"the experiment's environment is a {type(made).__name__}",
-            fix="give a hera_utils.Environment, or a function that does",
+            fix="give a hera_utils.Environment, or a function that returns one",
         )
 
     def stronger(name: str) -> Any:
@@ -105,7 +105,8 @@ def document_of(defined: Any, what: str = "workflow") -> Json:
         return defined
     if not hasattr(defined, "to_dict"):
         raise SettingsError(
-            f"the experiment's {what} function gave {'nothing' if defined is None else f'a {type(defined).__name__}'}",
+            f"the experiment's {what} function returned "
+            f"{'nothing' if defined is None else f'a {type(defined).__name__}'}",
             fix="end it with `return w`, w being its hera.workflows.Workflow",
         )
     # Hera's dictionaries hold enumerations and the like: through JSON they are what goes over the wire.

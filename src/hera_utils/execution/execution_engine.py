@@ -95,24 +95,24 @@ class ExecutionEngine:
         parser = parser if parser is not None else argument_parser()
         group = parser.add_argument_group("experiment")
         add_flags(parser, group)
-        group.add_argument("--plan", action="store_true", help="say what would run, and run nothing")
+        group.add_argument("--plan", action="store_true", help="show what would run; run nothing")
         with contextlib.suppress(argparse.ArgumentError):  # the script has a flag of that name
-            group.add_argument("--output", choices=("text", "json"), help="with --plan: how to print it")
+            group.add_argument("--output", choices=("text", "json"), help="with --plan: the output format")
         group.add_argument(
             "--resume", action="store_true", help="run only the points that are not done or have changed"
         )
-        group.add_argument("--explain", action="store_true", help="with --resume: say of each point why it runs")
+        group.add_argument("--explain", action="store_true", help="with --resume: show why each point runs")
         group.add_argument(
             "--keep-done",
             "--keep_done",
             action="store_true",
-            help="with --resume: what is done stays, though its code, images or packages have changed",
+            help="with --resume: keep finished points although their code, images or packages have changed",
         )
         group.add_argument(
-            "--picture", choices=("ascii", "mermaid"), help="draw the graph of the tasks with the plan, and run nothing"
+            "--picture", choices=("ascii", "mermaid"), help="draw the graph of the tasks with the plan; run nothing"
         )
         add_cluster_flags(group)
-        group.add_argument("--detach", action="store_true", help="submit it and leave; it goes on")
+        group.add_argument("--detach", action="store_true", help="submit and exit; the run continues")
         own = argv is None or list(argv) == sys.argv[1:]
         launch = (cls.launched or python_launch()) if own else None
         return cls(parse_arguments(argv, parser=parser), told=Screen(), launch=launch)
@@ -142,7 +142,7 @@ class ExecutionEngine:
         if held is None:
             raise SettingsError(
                 "the engine has no experiment",
-                fix="give it one: ExecutionEngine(context, experiment), or engine.run(experiment)",
+                fix="write ExecutionEngine(context, experiment), or engine.run(experiment)",
             )
         self.experiment = held
         return held
@@ -196,13 +196,13 @@ class ExecutionEngine:
         resuming = self._asked("resume") if resume is None else resume
         if self._asked("keep_done") and not resuming:
             raise SettingsError(
-                "--keep-done keeps what earlier runs have done, and without --resume every point runs",
+                "--keep-done keeps finished points, but without --resume every point runs",
                 fix="give --resume as well",
             )
         if self._asked("explain") and not resuming:
             raise SettingsError(
-                "--explain says why a point runs once more, and without --resume every point does",
-                fix="give --resume as well; with --plan it is only said, and nothing runs",
+                "--explain shows why points run again, but without --resume every point runs",
+                fix="give --resume as well, and --plan to run nothing",
             )
         if listed := points_asked_for(experiment, self.context):
             self.told.lines(listed)

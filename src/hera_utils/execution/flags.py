@@ -24,7 +24,7 @@ def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
     taken = parser._option_string_actions
     if "--inputs" not in taken:
         group.add_argument(
-            "--inputs", dest=_FILE, metavar="FILE", help="constants and points from a TOML, YAML, JSON or CSV file"
+            "--inputs", dest=_FILE, metavar="FILE", help="read constants and points from a TOML, YAML, JSON or CSV file"
         )
     if "--set" not in taken:
         group.add_argument(
@@ -32,17 +32,17 @@ def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
             dest=_SET,
             metavar="NAME=VALUE",
             action="append",
-            help="another value of a constant or an axis, as in vintages=2009,2012; again for more",
+            help="set a constant or an axis, for example vintages=2009,2012; may be repeated",
         )
 
     if "--points" not in taken:
-        group.add_argument("--points", dest=_POINTS, action="store_true", help="list the points, and run nothing")
+        group.add_argument("--points", dest=_POINTS, action="store_true", help="list the points; run nothing")
     if "--timeout" not in taken:
         group.add_argument(
             "--timeout",
             dest=TIMEOUT,
             metavar="TIME",
-            help="wait no longer than that (90, 90s, 10m, 1h), say how to come back, and leave it: it goes on",
+            help="wait at most this long (90, 90s, 10m, 1h), then exit; the run continues",
         )
 
 
@@ -61,7 +61,7 @@ def meant(experiment: Experiment, context: CLIContext) -> Experiment:
     """The experiment with the inputs that the command line asks for. SettingsError for what is no experiment."""
     if not isinstance(experiment, Experiment):
         raise SettingsError(
-            f"a {type(experiment).__name__} is no experiment",
+            f"a {type(experiment).__name__} is not an experiment",
             fix="give hera_utils.Experiment(workflow=…, inputs=…, …)",
         )
     inputs = experiment.inputs
@@ -72,7 +72,8 @@ def meant(experiment: Experiment, context: CLIContext) -> Experiment:
         inputs = inputs.changed(settings)
     if not inputs.points:
         raise SettingsError(
-            f"the sweep has no point left ({inputs.points.told})", fix="let its filter (where) keep at least one"
+            f"the sweep has no points left ({inputs.points.told})",
+            fix="correct its filter (where) so that it keeps at least one point",
         )
     return experiment if inputs is experiment.inputs else replace(experiment, inputs=inputs)
 

@@ -93,7 +93,7 @@ class Judge:
         if past is None:
             return "new"
         if past.status == SUBMITTED:
-            return f"it was submitted in {past.computed} and has not been seen to end"
+            return f"it was submitted in {past.computed} and its end is unknown"
         changed = self._changed(past, now)
         if changed:
             return changed

@@ -132,7 +132,7 @@ class Plan:
         """The plan as it is told. explain: why each point runs."""
         words = self.told
         swept = (
-            "nothing is swept"
+            "no sweep"
             if not self.axes
             else words
             if words.startswith(f"{self.points} points")
@@ -149,7 +149,7 @@ class Plan:
         found = self.survey.belonging
         too_large = self.survey.full is None or not self.survey.fits(self.limits)
         if self.points > 1 and found.whole:
-            lines.append(f"one unit, run whole: {found.whole}")
+            lines.append(f"one unit, runs as a whole: {found.whole}")
         elif found.unsplittable and (explain or too_large):
             lines.append(f"one unit, never split: {found.unsplittable}")
         if self.verdict is not None:
@@ -187,8 +187,8 @@ class Plan:
 
     def _standing(self, verdict: Verdict, explain: bool) -> list[str]:
         done, flying, run = len(verdict.done), len(verdict.flying), len(verdict.run)
-        states = [f"{done} points are done already"] if done else ["none of the points is done already"]
-        states += [f"{flying} still run"] if flying else []
+        states = [f"{done} points are done already"] if done else ["no point is done already"]
+        states += [f"{flying} are still running"] if flying else []
         names = (
             {point.id: point.name for point in self.definition.inputs.points if point.id in verdict.run} if run else {}
         )
@@ -196,12 +196,12 @@ class Plan:
         if not run:
             lines = [", ".join(states)]
         elif explain:
-            lines = [f"{', '.join(states)}, {run} to run", *(f"  {reason}" for reason in reasons)]
+            lines = [f"{', '.join(states)}, {run} will run", *(f"  {reason}" for reason in reasons)]
         else:
             more = ", …" if run > 1 else ""
-            lines = [f"{', '.join(states)}, {run} to run ({_first(verdict.run, names)}{more})"]
+            lines = [f"{', '.join(states)}, {run} will run ({_first(verdict.run, names)}{more})"]
         if verdict.unseen:
-            lines.append("files in the cluster's volume were not looked at: the records of earlier runs decide")
+            lines.append("files in the cluster's volume were not checked: the records of earlier runs decide")
         return lines
 
 

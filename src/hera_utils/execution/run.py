@@ -71,7 +71,7 @@ class Run:
         ResourceError when there are none, or the folder cannot be written.
         """
         if self.bring is None:
-            raise ResourceError(f"nothing is known of where {self.name} ran", fix="hera-utils cp artifact:RUN FOLDER")
+            raise ResourceError(f"it is unknown where {self.name} ran", fix="hera-utils cp artifact:RUN FOLDER")
         return self.bring(Path(folder), task, artifact)
 
     def tasks(self, name: str) -> list[TaskResult]:

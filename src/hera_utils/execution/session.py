@@ -160,7 +160,7 @@ class Realization:
         newest = True
         if lost := damaged(self.runs):
             names = ", ".join(folder.name for folder in lost[:3]) + (", …" if len(lost) > 3 else "")
-            self.told.lines([f"the record of {names} cannot be read: what it computed counts as not done"])
+            self.told.lines([f"the record of {names} cannot be read: its points count as not done"])
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)
@@ -181,15 +181,14 @@ class Realization:
             elif campaign.flying:
                 record.close()
                 raise SettingsError(
-                    f"the run {record.name} of this experiment still goes on{f', with other inputs ({others})' if others else ''}",
+                    f"the run {record.name} of this experiment is still "
+                    f"going{f', with other inputs ({others})' if others else ''}",
                     fix=self.advice.wait_or_stop(record.name),
                 )
             else:
                 if newest and others and not ended and self._goes_on(record, campaign):
                     self.told.lines(
-                        [
-                            f"{record.name} is left unfinished, as its inputs were others ({others}): this is a run of its own"
-                        ]
+                        [f"{record.name} stays unfinished, because its inputs differ ({others}): this is a new run"]
                     )
                 close_record(record)
                 record.close()
@@ -234,8 +233,8 @@ class Realization:
             if identity(other.facts) == identity(self.facts) and not self._other_inputs(other):
                 way = f"join it: {self.advice.resume()}; or {way}"
         raise SettingsError(
-            f"the run {found.run} goes on, and this one would write {found.told()} as well",
-            fix=f"{way}; or let the layout's paths tell the two apart (by a constant, say)",
+            f"the run {found.run} is still going, and this one would write {found.told()} as well",
+            fix=f"{way}; or make the layout's paths different (for example by a constant)",
         )
 
     @cached_property
@@ -261,7 +260,8 @@ class Realization:
             changed = changes(old, now, self.record.text, lambda one: self.prints.texts.get(one, ""))
             if changed:
                 raise SettingsError(
-                    f"{len(verdict.flying)} points of {self.record.name} still run, and since they began: {', '.join(changed)}",
+                    f"{len(verdict.flying)} points of {self.record.name} are still running, and since their start: "
+                    f"{', '.join(changed)}",
                     fix=self.advice.wait_or_stop(self.record.name),
                 )
 
@@ -445,7 +445,7 @@ class Realization:
         link = self.client.link(next(iter(self.campaign.flying), name))
         self.record.close()
         if sent and not gather:
-            return [f"{name} is submitted; see it with: {self.advice.command('watch', name)}", link]
+            return [f"{name} is submitted; follow it with: {self.advice.command('watch', name)}", link]
         count = self.plan.points - waiting
         return [f"{name}: {count} of {self.plan.points} points are submitted; {self._the_rest(waiting)}", link]
 
@@ -460,8 +460,8 @@ class Realization:
         name, waiting = self.record.name, self.record.statuses().get("", 0)
         self.record.close()
         if not waiting and self.plan.gather is None:
-            return f"the run goes on; come back with: {self.advice.command('watch', name)}"
-        goes = "what was submitted goes on" if waiting else "the points go on"
+            return f"the run continues; come back with: {self.advice.command('watch', name)}"
+        goes = "the submitted workflows continue" if waiting else "the points continue"
         return f"{goes} (see it with: {self.advice.command('watch', name)}); {self._the_rest(waiting)}"
 
     def _the_rest(self, waiting: int = 1) -> str:

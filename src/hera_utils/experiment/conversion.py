@@ -27,7 +27,7 @@ from hera_utils.experiment.values import Quantity
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _LITERALS = {"true": True, "false": False, "null": None}  # as JSON, YAML and what a task is given write them
-_TOLD = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text"}
+_TOLD = {int: "whole number", float: "number", bool: "boolean (`true` or `false`)", str: "text"}
 _PARSED: dict[type, tuple[str, Callable[[str], Any]]] = {
     datetime.datetime: ("date and time such as 2026-11-23T12:30:00", datetime.datetime.fromisoformat),
     datetime.date: ("date such as 2026-11-23", datetime.date.fromisoformat),
@@ -98,7 +98,7 @@ def _number(kind: type, given: Any, path: str) -> Any:
 
 def _the(given: Any, kind: type, fits: bool, path: str) -> Any:
     if not fits:
-        raise SettingsError(f"{path}: `{given}` is no {_TOLD[kind]}", fix=f"give a {_TOLD[kind]}")
+        raise SettingsError(f"{path}: `{given}` is not a {_TOLD[kind]}", fix=f"give a {_TOLD[kind]}")
     return given
 
 
@@ -114,7 +114,7 @@ def _parsed(given: Any, kind: type, path: str) -> Any:
             return parse(given.strip())
     except (ValueError, decimal.InvalidOperation, SettingsError):
         pass
-    raise SettingsError(f"{path}: `{given}` is no {told}", fix=f"give a {told}")
+    raise SettingsError(f"{path}: `{given}` is not a {told}", fix=f"give a {told}")
 
 
 def _of_choices(given: Any, choices: Mapping[str, Any], path: str) -> Any:
@@ -122,7 +122,7 @@ def _of_choices(given: Any, choices: Mapping[str, Any], path: str) -> Any:
     if text in choices and (isinstance(given, str) or given in (choices[text], getattr(choices[text], "value", None))):
         return choices[text]
     raise SettingsError(
-        f"{path}: `{given}` is none of {', '.join(choices)}{hint(text, choices)}", fix="give one of them"
+        f"{path}: `{given}` is not one of {', '.join(choices)}{hint(text, choices)}", fix="give one of them"
     )
 
 
@@ -136,18 +136,18 @@ def _of_union(given: Any, members: tuple[Any, ...], path: str, written: bool) ->
             return converted(given, member, path, written=written)
         except SettingsError as error:
             first = first or error
-    raise first or SettingsError(f"{path}: `{given}` does not fit", fix=None)
+    raise first or SettingsError(f"{path}: `{given}` has the wrong type", fix=None)
 
 
 def _of_sequence(given: Any, kind: type, inner: tuple[Any, ...], path: str, written: bool) -> Any:
     if written and isinstance(given, str):
         given, written = several(given, path)
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence | set | frozenset):
-        raise SettingsError(f"{path}: `{given}` is no list", fix=f"write a list, such as [{given!r}]")
+        raise SettingsError(f"{path}: `{given}` is not a list", fix=f"write a list, such as [{given!r}]")
     members = list(given)
     if kind is tuple and inner and inner[-1] is not Ellipsis:
         if len(members) != len(inner):
-            raise SettingsError(f"{path}: {len(members)} values where {len(inner)} are wanted", fix="give as many")
+            raise SettingsError(f"{path}: {len(members)} values, expected {len(inner)}", fix="give exactly as many")
         wanted = list(inner)
     else:
         wanted = [inner[0] if inner else Any] * len(members)
@@ -162,7 +162,7 @@ def _of_mapping(given: Any, inner: tuple[Any, ...], path: str, written: bool) ->
     if written and isinstance(given, str):
         given, written = _from_json(given, path), False
     if not isinstance(given, Mapping):
-        raise SettingsError(f"{path}: `{given}` is no table of names and values", fix='write {"name": value}')
+        raise SettingsError(f"{path}: `{given}` is not a table of names and values", fix='write {"name": value}')
     wanted = inner[1] if len(inner) == 2 else Any
     return {key: converted(value, wanted, f"{path}.{key}", written=written) for key, value in given.items()}
 
@@ -180,7 +180,7 @@ def _from_json(written: str, path: str) -> Any:
     try:
         return json.loads(written)
     except ValueError as error:
-        raise SettingsError(f"{path}: `{written}` is no JSON ({error})", fix="check brackets and quotes") from None
+        raise SettingsError(f"{path}: `{written}` is not JSON ({error})", fix="check brackets and quotes") from None
 
 
 def guessed(written: Any) -> Any:
@@ -217,7 +217,7 @@ def built(kind: type, given: Any, path: str, *, written: bool = False) -> Any:
     if written and isinstance(given, str):
         given, written = _from_json(given, path), False
     if not isinstance(given, Mapping):
-        raise SettingsError(f"{path}: `{given}` is no table of names and values", fix="give its fields by name")
+        raise SettingsError(f"{path}: `{given}` is not a table of names and values", fix="give its fields by name")
     wanted = field_types(kind)
     for name in given:
         if name not in wanted:
@@ -242,7 +242,7 @@ def same_unit(before: Any, now: Any, path: str) -> None:
             same_unit(before[0] if before else None, one, f"{path}[{index}]")
     elif isinstance(before, Quantity) and isinstance(now, Quantity) and before.unit != now.unit:
         raise SettingsError(
-            f"{path}: `{now}` is in `{now.unit}`, and stands for a value in `{before.unit}`",
+            f"{path}: `{now}` is in `{now.unit}`, but the value is defined in `{before.unit}`",
             fix=f"give it in `{before.unit}`: units are never converted",
         )
 
@@ -294,7 +294,8 @@ def _loose(wanted: Any) -> Any:
 def unknown(where: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> SettingsError:
     """The error for a name that is not among the known ones."""
     return SettingsError(
-        f"{where}: there is no such input{hint(name, known)}", fix=f"there are: {', '.join(known) or 'none'}"
+        f"{where}: the experiment has no such input{hint(name, known)}",
+        fix=f"the inputs are: {', '.join(known) or 'none'}",
     )
 
 

@@ -76,7 +76,8 @@ class Declaration:
                 near = difflib.get_close_matches(name, (*point, *fixed), n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else ""
                 raise LayoutError(
-                    f"the layout's `{self.method}` asks for `{name}`, which is neither an axis nor a constant{hint}",
+                    f"the layout's `{self.method}` has the argument `{name}`, which is neither an axis nor a "
+                    f"constant{hint}",
                     fix=f"name its arguments after axes ({', '.join(point) or 'none'}), constants, or `point`",
                 )
         return found

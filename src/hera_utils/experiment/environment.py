@@ -66,7 +66,7 @@ class Secret:
         both = sorted(set(self.from_variables) & set(self.from_files))
         if both:
             raise LayoutError(
-                f"the key {both[0]} of the secret {self.name} is taken from a variable and from a file",
+                f"the key {both[0]} of the secret {self.name} comes from a variable and from a file",
                 fix="name one of them",
             )
 

@@ -37,11 +37,11 @@ class Experiment:
     def __post_init__(self) -> None:
         if not callable(self.workflow):
             raise SettingsError(
-                "the experiment's workflow is no function", fix="give a function define(environment, inputs, layout)"
+                "the experiment's workflow is not a function", fix="give a function define(environment, inputs, layout)"
             )
         if self.gather is not None and not callable(self.gather):
             raise SettingsError(
-                "the experiment's gather is no function", fix="give a function gather(environment, inputs, layout)"
+                "the experiment's gather is not a function", fix="give a function gather(environment, inputs, layout)"
             )
 
         for function in (self.workflow, self.gather):

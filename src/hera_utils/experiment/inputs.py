@@ -283,7 +283,7 @@ def _member(wanted: Any) -> Any:
 def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Listed:
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise SettingsError(
-            f"{path}: points are no list of tables", fix="write [[points]] before each (TOML), or a list"
+            f"{path}: points are not a list of tables", fix="write [[points]] before each (TOML), or a list"
         )
     made = []
     for number, row in enumerate(rows, 1):

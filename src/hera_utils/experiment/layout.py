@@ -105,7 +105,7 @@ class Layout:
         """A relative path of the parts, with `/`. LayoutError for one that would leave the volume or is not legal."""
         words = [_text(part, "path") for part in parts]
         if not words:
-            raise LayoutError("a path of no parts", fix="give at least one part")
+            raise LayoutError("a path without parts", fix="give at least one part")
         for word in words:
             if word.startswith("/") or (".." in word and ".." in word.split("/")):
                 raise LayoutError(
@@ -127,7 +127,9 @@ class Layout:
         plain = unicodedata.normalize("NFKD", "-".join(words)).encode("ascii", "ignore").decode().lower()
         name = re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9]+", "-", plain)).strip("-")
         if not name:
-            raise LayoutError(f"nothing of {words!r} can stand in a name", fix="give at least a letter or a digit")
+            raise LayoutError(
+                f"{words!r} contain nothing that a name may contain", fix="give at least a letter or a digit"
+            )
         if len(name) > longest:
             digest = hashlib.sha256("\x00".join(words).encode()).hexdigest()[:8]
             name = f"{name[: longest - 9].rstrip('-')}-{digest}"
@@ -135,8 +137,8 @@ class Layout:
         before = named.setdefault((name, len(words)), words)
         if before != words:
             raise LayoutError(
-                f"{_told(words)} and {_told(before)} would both be named `{name}`",
-                fix="add a part that tells them apart",
+                f"{_told(words)} and {_told(before)} would both be called `{name}`",
+                fix="add a part that makes them different",
             )
         return name
 

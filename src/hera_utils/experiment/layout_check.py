@@ -89,13 +89,13 @@ def _collision(layout: WithConstants, declaration: Declaration, point: Point, pa
                 fix = (
                     f"let it depend on {' and '.join(f'`{axis}`' for axis in left_out)} too, or say @writes(shared=True)"
                     if left_out and "point" not in declaration.wanted
-                    else "let the path tell their values apart"
+                    else "make the path depend on their values"
                 )
                 return LayoutError(
                     f"the points {earlier.name} and {point.name} both write `{path}` (the layout's `{declaration.method}`)",
                     fix=fix,
                 )
-    return LayoutError(f"`{path}` is written twice (the layout's `{declaration.method}`)", fix="tell them apart")
+    return LayoutError(f"`{path}` is written twice (the layout's `{declaration.method}`)", fix="make them different")
 
 
 def _names(
@@ -104,13 +104,13 @@ def _names(
     name = getattr(layout, declaration.method)(**declaration.arguments(point, layout.constants))
     if not isinstance(name, str) or label_faults(name):
         yield LayoutError(
-            f"the layout's `{declaration.method}` gives {name!r}, which is no legal name of a task or container",
+            f"the layout's `{declaration.method}` returns {name!r}, which is not a legal name of a task or container",
             fix="return self.name(…): lower case letters, digits and hyphens, at most 63",
         )
         return
     values = _values(layout, declaration, point)
     if names.setdefault((declaration.method, hash(name)), values) != values:
         yield LayoutError(
-            f"the layout's `{declaration.method}` gives `{name}` to {point.name} and to an earlier point",
-            fix="let the name tell their values apart, e.g. by point.name",
+            f"the layout's `{declaration.method}` returns `{name}` for {point.name} and to an earlier point",
+            fix="make the name depend on their values, for example with point.name",
         )

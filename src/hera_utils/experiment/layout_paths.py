@@ -49,21 +49,21 @@ def _each(paths: object) -> Iterable[object]:
 def legal_path(path: object, method: str) -> str:
     """The path in its shortest form; LayoutError for one that is absolute, leaves the volume or is too long."""
     if not isinstance(path, str) or not path.strip() or "\x00" in path or "\n" in path:
-        raise LayoutError(f"the layout's `{method}` gives {path!r}, which is no path", fix="return self.path(…)")
+        raise LayoutError(f"the layout's `{method}` returns {path!r}, which is not a path", fix="return self.path(…)")
     if path.startswith("/"):
         raise LayoutError(
-            f"the layout's `{method}` gives the absolute path `{path}`",
+            f"the layout's `{method}` returns the absolute path `{path}`",
             fix="give it relative to the volume: the environment says where that is mounted",
         )
     if len(path) > LONGEST_PIECE // 4:
         check_pieces(path)
     if len(path.encode("utf-8", "surrogatepass")) > LONGEST_PATH:
-        raise LayoutError(f"the layout's `{method}` gives a path of more than {LONGEST_PATH} bytes", fix="shorten it")
+        raise LayoutError(f"the layout's `{method}` returns a path of more than {LONGEST_PATH} bytes", fix="shorten it")
     if is_untidy(path):
         pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
         if ".." in pieces or not pieces:
             raise LayoutError(
-                f"the layout's `{method}` gives `{path}`, which leaves the volume or is all of it",
+                f"the layout's `{method}` returns `{path}`, which leaves the volume or is all of it",
                 fix="give a path inside it, without `..`",
             )
         return "/".join(pieces)

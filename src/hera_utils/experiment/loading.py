@@ -31,7 +31,9 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
     file = Path(path)
     kind = _FORMATS.get(file.suffix.lower())
     if kind is None:
-        raise SettingsError(f"{path}: inputs are not read from such a file", fix=f"use one of {', '.join(_FORMATS)}")
+        raise SettingsError(
+            f"{path}: inputs cannot be read from this kind of file", fix=f"use one of {', '.join(_FORMATS)}"
+        )
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -46,7 +48,7 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
     for name in found:
         if name not in TABLES:
             raise SettingsError(
-                f"{path}: `{name}` is no table of inputs{hint(str(name), TABLES)}",
+                f"{path}: `{name}` is not a table of inputs{hint(str(name), TABLES)}",
                 fix=f"put it into one of {', '.join(TABLES)}",
             )
     if "points" in found and "parameters" in found:
@@ -65,14 +67,14 @@ def _parsed(kind: str, text: str, path: str) -> Any:
                 import tomli as tomllib
             return tomllib.loads(text)
     except ValueError as error:
-        raise SettingsError(f"{path} is no {kind}: {error}", fix="check the line it names") from None
+        raise SettingsError(f"{path} is not {kind}: {error}", fix="correct that line") from None
     import yaml
 
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
         told = " ".join(str(error).split())
-        raise SettingsError(f"{path} is no YAML: {told}", fix="check the line it names") from None
+        raise SettingsError(f"{path} is not YAML: {told}", fix="correct that line") from None
 
 
 def _rows(text: str, path: str) -> list[dict[str, str]]:
@@ -82,7 +84,7 @@ def _rows(text: str, path: str) -> list[dict[str, str]]:
     twice = sorted({name for name in header if header.count(name) > 1})
     if not header or twice:
         why = f"names `{twice[0]}` twice" if twice else "is empty"
-        raise SettingsError(f"{path}: the first line {why}", fix="let it name each axis once")
+        raise SettingsError(f"{path}: the first line {why}", fix="name each axis once")
     rows = []
     for cells in lines:
         if not any(cell.strip() for cell in cells):

@@ -132,7 +132,7 @@ def _columns(rows: Sequence[dict[str, str]], axes: Axes, points: Points) -> tupl
             several = ", ".join(f"`{name}`" for axis in candidates.values() for name in axis.values())
             axis = next(iter(candidates))
             return {}, (
-                f"of the arguments {several} more than one could be the axis `{axis}`: name the parameter after the axis"
+                f"several of the arguments {several} could be the axis `{axis}`: name the parameter after the axis"
             )
         columns[names] = by_name | (chosen[0] if chosen else {})
     return columns, ""

@@ -82,7 +82,7 @@ class Sampled(Sweep):
         if not isinstance(count, int) or count < 1:
             raise SettingsError(f"{count!r} points cannot be drawn", fix="draw 1 or more")
         if not axes:
-            raise SettingsError("a sample of no axes", fix="give at least one, such as x=(0.0, 1.0)")
+            raise SettingsError("a sample without axes", fix="give at least one, such as x=(0.0, 1.0)")
         self._size, self._seed = count, seed
         self._spreads = {name: Spread(name, given) for name, given in axes.items()}
 
@@ -128,7 +128,7 @@ class Sampled(Sweep):
 
     @property
     def told(self) -> str:
-        fewer = "" if len(self) == self._size else f" of {self._size} drawn, the others coincide"
+        fewer = "" if len(self) == self._size else f" of {self._size} drawn, the others are equal to these"
         return f"{len(self)} {self.method} ({', '.join(self._spreads)}){fewer}"
 
 

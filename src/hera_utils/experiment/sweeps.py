@@ -214,13 +214,13 @@ class Listed(Sweep):
         seen: dict[str, int] = {}
         for number, row in enumerate(rows, 1):
             if not isinstance(row, Mapping):
-                raise SettingsError(f"{what}, row {number}: {row!r} is no mapping", fix='write {"tol": 0.1, …}')
+                raise SettingsError(f"{what}, row {number}: {row!r} is not a mapping", fix='write {"tol": 0.1, …}')
             for name in row:
                 legal_axis(name)
             point = _ordered(Point({name: python_value(value) for name, value in row.items()}), self._rows)
             if (before := seen.setdefault(point.id, number)) != number:
                 raise SettingsError(
-                    f"{what}, row {number}: {point!r} is in row {before} already", fix="remove one: points must differ"
+                    f"{what}, row {number}: {point!r} is already in row {before}", fix="remove one: points must differ"
                 )
             self._rows.append(point)
         if not self._rows:
@@ -301,8 +301,8 @@ class Filtered(Sweep):
                 holds = self._holds(point)
             except (AttributeError, KeyError, TypeError) as error:
                 raise SettingsError(
-                    f"the filter of the sweep cannot judge {point!r}: {error}",
-                    fix="let it ask for values that every point has, as in where(lambda point: point.tol < 1)",
+                    f"the filter of the sweep failed for {point!r}: {error}",
+                    fix="use only values that every point has, as in where(lambda point: point.tol < 1)",
                 ) from error
             if holds:
                 yield point
@@ -326,7 +326,8 @@ class Product(Sweep):
         if both:
             name = sorted(both)[0]
             raise SettingsError(
-                f"the axis `{name}` is in both factors of a product", fix="leave it out of one, or chain them with +"
+                f"the axis `{name}` is in both factors of a product",
+                fix="remove it from one, or chain the sweeps with +",
             )
         self._factors = (one, other)
 
@@ -397,7 +398,9 @@ class Reseeded(Sweep):
     def __init__(self, whole: Sweep, times: int, name: str) -> None:
         legal_axis(name)
         if name in whole.axes:
-            raise SettingsError(f"the sweep has an axis `{name}` already", fix="name the seeds otherwise: axis=…")
+            raise SettingsError(
+                f"the sweep has an axis `{name}` already", fix="give the axis of seeds another name: axis=…"
+            )
         self._whole, self._times, self._axis = whole, times, name
 
     def _fresh(self) -> Iterator[Point]:
@@ -440,7 +443,7 @@ RESERVED = frozenset(name for holder in (Point, Sweep) for name in dir(holder) i
 def legal_axis(name: object) -> None:
     """SettingsError for what cannot name an axis."""
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in RESERVED:
-        why = " (a point or a sweep answers to it already)" if name in RESERVED else ""
+        why = " (points or sweeps have an attribute of that name)" if name in RESERVED else ""
         raise SettingsError(f"`{name}` cannot name an axis{why}", fix="choose another name, such as vintages")
 
 
@@ -449,7 +452,7 @@ def axis(name: str, values: Iterable[Any]) -> list[Any]:
     legal_axis(name)
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise SettingsError(
-            f"the axis `{name}` is no list of values", fix=f"write {name}=[{values!r}] for a single value"
+            f"the axis `{name}` is not a list of values", fix=f"write {name}=[{values!r}] for a single value"
         )
     made = [python_value(value) for value in values]
     if not made:
@@ -482,7 +485,9 @@ def zipped(**axes: Iterable[Any]) -> Listed:
     columns = {name: list(values) for name, values in axes.items()}
     if len({len(values) for values in columns.values()}) > 1:
         lengths = ", ".join(f"{len(values)} {name}" for name, values in columns.items())
-        raise SettingsError(f"axes of unequal length cannot be zipped ({lengths})", fix="give as many values to each")
+        raise SettingsError(
+            f"axes of unequal length cannot be zipped ({lengths})", fix="give exactly as many values to each"
+        )
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     return Listed(rows, what=f"zipped({', '.join(columns)})")
 

@@ -69,10 +69,10 @@ def task_ownership(document: Json, axes: Axes | Mapping[str, Sequence[Any]], poi
     requested = list(points)
     axes = axes if isinstance(axes, Axes) else Axes(axes)
     if not axes.several:
-        return TaskOwnership(whole="there is one point only")
+        return TaskOwnership(whole="there is only one point")
     tasks = entry_tasks(document)
     if not tasks:
-        return TaskOwnership(whole=f"its entrypoint `{entrypoint_of(document)}` is no DAG and has no steps")
+        return TaskOwnership(whole=f"its entrypoint `{entrypoint_of(document)}` is not a DAG and has no steps")
     rows = [row for task in tasks for row in _rows(task)]
     matches, ambiguity = match_tasks(
         [arguments for _, arguments in rows], axes, [(point.id, point) for point in requested]
@@ -151,8 +151,8 @@ def _ownerless_point(ownership: TaskOwnership, points: Sequence[Point]) -> str:
     texts = {axis: text(value) for axis, value in bare.items()}
     twin = next((point for point in points if point != bare and {a: text(v) for a, v in point.items()} == texts), None)
     if twin is not None:
-        return f"the values of the points {bare.name} and {twin.name} are the same text to a task"
-    return f"no task is given the values of the point {bare.name}: give them as arguments (`point.arguments`)"
+        return f"the values of the points {bare.name} and {twin.name} are the same text for a task"
+    return f"no task gets the values of the point {bare.name}: give them as arguments (`point.arguments`)"
 
 
 def _unsplittable(
@@ -192,7 +192,7 @@ def _bound(document: Json, tasks: Sequence[Json], owners: Mapping[str, set[str]]
         name = task["name"]
         for read in _read(task):
             if read in owners and not of_one_point(name, read):
-                return f"the task `{name}` reads what `{read}` answers"
+                return f"the task `{name}` reads the output of `{read}`"
         for awaited in _AWAITED.finditer(task.get("depends") or ""):
             if awaited[2] and awaited[1] in owners and not of_one_point(name, awaited[1]):
                 return f"the task `{name}` waits for `{awaited[0]}`"

@@ -82,7 +82,7 @@ def _canonical_of_the_rest(value: Any) -> str:
     if isinstance(value, str | int | float):  # of a class of the user's own
         return f"o{kind}{_CANONICAL[next(one for one in (str, int, float) if isinstance(value, one))](value)}"
     raise SettingsError(
-        f"{value!r} ({kind}) cannot be an input: nothing tells one such value from another in the next process",
+        f"{value!r} ({kind}) cannot be an input: two such values cannot be distinguished in another process",
         fix="give texts, numbers, dates, paths, lists, mappings or dataclasses of these",
     )
 
@@ -134,7 +134,7 @@ def argument(value: Any) -> Any:
     if isinstance(value, bytes):
         raise SettingsError(
             f"the bytes {value!r} cannot be given to a task, which takes texts",
-            fix="give a text (`value.hex()`, base64…) and turn it back in the task",
+            fix="give a text (`value.hex()`, base64…) and convert it in the task",
         )
     return plain(value)
 
@@ -190,7 +190,9 @@ class Quantity:
         """SettingsError for a text that is no number followed by a unit."""
         found = _QUANTITY.fullmatch(written)
         if found is None:
-            raise SettingsError(f"`{written}` is no number with a unit", fix="write it as in `25 m` or `1.5e-3 mol/l`")
+            raise SettingsError(
+                f"`{written}` is not a number with a unit", fix="write it as in `25 m` or `1.5e-3 mol/l`"
+            )
         number = float(found[1])
         return cls(int(number) if number.is_integer() and found[1].lstrip("+-").isdigit() else number, found[2])
 

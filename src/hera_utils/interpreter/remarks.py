@@ -57,7 +57,7 @@ def _not_as_written(path: str, step: Json, kept: dict[str, Json]) -> Iterator[st
     """Of a stored object Argo keeps an inline template under its step's name, and what the caller knows is not filled in."""
     inline = step["inline"]
     if kept.setdefault(step.get("name", ""), inline) != inline:
-        yield f"{path}: called by templateRef it runs the inline template of the first step of that name; name it otherwise"
+        yield f"{path}: called by templateRef it runs the inline template of the first step of that name; give it another name"
     own = {one.get("name") for one in (inline.get("inputs") or {}).get("parameters") or ()}
     try:
         known = tags.simple_tags_in(inline)

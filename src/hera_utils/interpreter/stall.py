@@ -15,7 +15,7 @@ from hera_utils.interpreter.state import Json
 if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
 
-MESSAGE = "nothing of the workflow is at work and nothing else can start, so it would wait for ever"
+MESSAGE = "nothing of the workflow is running and nothing else can start, so it would wait forever"
 _SHOWN = 3
 
 
@@ -51,7 +51,7 @@ def reason(walk: Walk) -> str:
     """What is open, the innermost first named, and what holds it back."""
     waiting = walk.run.memory.get("unopened") or {}
     if waiting:
-        return _listed([f"{name} waits for an answer that will not come" for name in waiting.values()])
+        return _listed([f"{name} waits for an answer that will never come" for name in waiting.values()])
     if limits.workflow_full(walk):
         return f"parallelism {walk.spec.get('parallelism')} leaves no room"
     open_nodes = [

@@ -71,7 +71,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
         server = status(state)
         pid = f" (process {server['pid']})" if server is not None else ""
         raise PlatformError(
-            f"a server runs on the state folder {state} already{pid}",
+            f"a server is already running on the state folder {state}{pid}",
             fix="stop it with `hera-utils serve --stop`, or choose another folder with HERA_UTILS_STATE",
         )
     with lock:
@@ -237,7 +237,7 @@ def _replace(state: Path, server: Json) -> None:
         raise PlatformError(
             f"the local server on {state} is of version {server.get('version')}, this is {_version()}, and it is executing"
             f" {running} workflow(s)",
-            fix="wait until they have ended, or stop it with `hera-utils serve --stop`: the next server goes on with them",
+            fix="wait until they have ended, or stop it with `hera-utils serve --stop`: the next server continues them",
         )
     stop(state)
 

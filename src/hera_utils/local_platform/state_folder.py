@@ -17,7 +17,7 @@ from hera_utils.errors import PlatformError
 log = logging.getLogger(__name__)
 
 OTHERS = 0o077
-_FIX = "choose another folder with HERA_UTILS_STATE, or make this one yours alone"
+_FIX = "choose another folder with HERA_UTILS_STATE, or make this one accessible to you alone"
 
 
 def open_state_folder(state: Path) -> None:
@@ -68,9 +68,7 @@ def check_state_folder(state: Path) -> None:
             os.chmod(state, status.st_mode & 0o700)
         except OSError as error:
             raise unusable(state, error) from error
-        log.warning(
-            "hera-utils: others could look into the state folder %s: it is closed to them now (mode 0700)", state
-        )
+        log.warning("hera-utils: other users could read the state folder %s: its mode is now 0700", state)
 
 
 def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> None:
@@ -84,7 +82,8 @@ def _refuse_what_others_wrote(state: Path, *, reached: bool, deeply: bool) -> No
         if reached and stat.S_ISREG(status.st_mode) and status.st_mode & 0o022:
             raise PlatformError(
                 f"{path} in the state folder could be written to by other users of this machine",
-                fix=f"look whether it is as you left it, then: chmod -R go= {state}; or choose another folder with HERA_UTILS_STATE",
+                fix=f"check that its content is yours, then: chmod -R go= {state}; or choose another folder with "
+                f"HERA_UTILS_STATE",
             )
 
 

@@ -69,7 +69,7 @@ def _search(grep: str | None) -> Callable[[str], object] | None:
         return re.compile(grep).search
     except re.error:
         raise SettingsError(
-            f"`{grep}` cannot be looked for in logs of pods that are gone: it is no regular expression of Python",
+            f"`{grep}` cannot be searched for in logs of deleted pods: it is not a regular expression of Python",
             fix="write it in another way, or leave it out",
         ) from None
 

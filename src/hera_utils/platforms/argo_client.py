@@ -212,7 +212,7 @@ class ArgoClient:
     def act(self, name: str, verb: str, body: Mapping[str, Any] | None = None) -> Json:
         """stop, terminate, suspend, resume, retry, resubmit or set a workflow; `body` holds the verb's own options."""
         if verb not in _ACTIONS:
-            raise UnsupportedError(f"a workflow cannot be told to `{verb}`", fix=f"it is one of: {', '.join(_ACTIONS)}")
+            raise UnsupportedError(f"a workflow has no action `{verb}`", fix=f"use one of: {', '.join(_ACTIONS)}")
         request = {"namespace": self.namespace, "name": name, **(body or {})}
         operation = f"WorkflowService_{verb.capitalize()}Workflow"
         return self._object(operation, body=request, namespace=self.namespace, name=name)
@@ -251,14 +251,14 @@ class ArgoClient:
 
     def _broken(self, name: str, why: object) -> PlatformError:
         again = self.connection.command("watch", name)
-        return PlatformError(f"following {name} broke off ({why})", fix=f"ask again with: {again}")
+        return PlatformError(f"following {name} was interrupted ({why})", fix=f"try again with: {again}")
 
     def _perhaps(self, unanswered: Unanswered, name: str) -> HeraUtilsError:
         """A submission that is given up: the server may have taken it all the same."""
         why = unanswered.why
         if name:
             look = self.connection.command("get", name)
-            why.fix = f"it may have been submitted all the same: {look}; else submit it again"
+            why.fix = f"it may have been submitted nevertheless: {look}; else submit it again"
         return why
 
     def rejoin(self) -> None:
@@ -292,7 +292,7 @@ class ArgoClient:
         phase = phase_of(workflow) if workflow else "not seen"
         raise RunFailed(
             f"{name} is not finished after {timeout:g} s ({phase})",
-            fix=f"it goes on; see it with: {self.connection.command('watch', name)}",
+            fix=f"it continues; follow it with: {self.connection.command('watch', name)}",
         )
 
     def logs(  # noqa: PLR0913  Argo's options of a log
@@ -335,8 +335,8 @@ class ArgoClient:
                 break
             except Cut as cut:
                 error = PlatformError(
-                    f"the log of {name} broke off ({cut})",
-                    fix=f"ask again with: {self.connection.command('logs', name)}",
+                    f"the log of {name} was interrupted ({cut})",
+                    fix=f"try again with: {self.connection.command('logs', name)}",
                 )
                 if tail is not None and told:
                     raise error from None
@@ -407,7 +407,7 @@ class ArgoClient:
     @staticmethod
     def _checked(reply: Any) -> Json:
         if not isinstance(reply, dict):
-            raise Refused(faults.INTERNAL, "the server's reply is no JSON object")
+            raise Refused(faults.INTERNAL, "the server's reply is not a JSON object")
         return reply
 
     def _namespace(self, document: Json, namespace: str | None) -> str:

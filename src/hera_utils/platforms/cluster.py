@@ -16,7 +16,7 @@ from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
 
-UNCHECKED = "no kubeconfig: the claims, config maps and secrets of the environment are taken on trust"
+UNCHECKED = "no kubeconfig: the claims, config maps and secrets of the environment are not checked"
 _CORE, _RBAC = "api/v1", "apis/rbac.authorization.k8s.io/v1"
 # kind → (the root of its API group, its plural)
 _RESOURCES = {
@@ -159,7 +159,7 @@ class Cluster:
             return self.http.credential_refused()
         if reply.status == 403:
             return Forbidden(
-                f"the Kubernetes cluster forbids it: {message}", fix="ask the cluster's owner for that right"
+                f"the Kubernetes cluster forbids this: {message}", fix="ask the cluster's owner for that permission"
             )
         if reply.status == 404 and f'namespaces "{self.namespace}" not found' in message:
             return self.no_namespace()

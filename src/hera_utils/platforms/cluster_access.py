@@ -124,7 +124,7 @@ class ClusterAccess:
             try:
                 context.load_verify_locations(cadata=authority)
             except (ssl.SSLError, ValueError):
-                raise self._unusable("the cluster's certificate authority is no certificate") from None
+                raise self._unusable("the cluster's certificate authority is not a certificate") from None
         else:
             context.load_default_certs()
         self._show_certificate(context)
@@ -237,7 +237,7 @@ def _plugin(chosen: Chosen) -> ExecPlugin | None:
         name = provider.get("name") if isinstance(provider, Mapping) else "?"
         raise SettingsError(
             f"the kubeconfig {chosen.origin} logs in by the auth provider `{name}`, which Kubernetes has removed",
-            fix="let the cluster's own tool write the kubeconfig anew: it uses an exec plugin now",
+            fix="create the kubeconfig again with the cluster's own tool: it uses an exec plugin now",
         )
     return None
 
@@ -246,7 +246,7 @@ def _text(path: Path, what: str) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = (getattr(error, "strerror", None) or "it is no text").lower()
+        why = (getattr(error, "strerror", None) or "it is not text").lower()
         raise AccessError(f"{what} {path} cannot be read ({why})", fix="correct its path in the kubeconfig") from None
     if not text:
         raise AccessError(f"{what} {path} is empty", fix="log in to the cluster again with its own tool")

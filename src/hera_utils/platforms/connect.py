@@ -55,7 +55,7 @@ def _local(context: CLIContext) -> Connection:
         )
     except KeyError as missing:
         raise PlatformError(
-            f"{context.state}/server.json says nothing of {missing}", fix="stop the server with hera-utils serve --stop"
+            f"{context.state}/server.json has no {missing}", fix="stop the server with hera-utils serve --stop"
         ) from None
 
 
@@ -73,14 +73,14 @@ def _refuse_other(context: CLIContext, server: dict[str, Any]) -> None:
     if given is not None and bare_token(given.reveal()) != server.get("token"):
         raise AccessError(
             f"--argo_token gives another token than this machine's own server has ({own})",
-            fix="leave it out: here the token is known",
+            fix="leave it out: the token of this machine's server is known",
         )
 
 
 def _after_a_crash(context: CLIContext) -> Connection:
     """The server of a state folder again. One that was stopped on purpose is not started: it took its server.json with it."""
     if not (Path(context.state) / "server.json").exists():
-        raise PlatformError("the local platform was stopped", fix="any command starts it again, and its runs go on")
+        raise PlatformError("the local platform was stopped", fix="any command starts it again, and its runs continue")
     return _local(context)
 
 

@@ -70,7 +70,7 @@ class FileToken:
             if seen != self._seen:
                 self._token, self._seen = bare_token(self._path.read_text(encoding="utf-8-sig")), seen
         except (OSError, UnicodeDecodeError) as error:
-            why = (getattr(error, "strerror", None) or "it is no text").lower()
+            why = (getattr(error, "strerror", None) or "it is not text").lower()
             raise AccessError(
                 f"the token's file {self._path} cannot be read: {why} ({self._origin})", fix="correct its path"
             ) from None
@@ -119,7 +119,7 @@ class CommandToken(_Renewed):
         except ValueError:
             self._words = []
         if not self._words:
-            raise SettingsError(f"argo_token_command ({origin}) is no command", fix="write: PROGRAM ARGUMENT…")
+            raise SettingsError(f"argo_token_command ({origin}) is not a command", fix="write: PROGRAM ARGUMENT…")
         self._origin = origin
 
     def _ask(self) -> tuple[str, float | None]:
@@ -128,7 +128,7 @@ class CommandToken(_Renewed):
                 self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=False
             )
         except subprocess.TimeoutExpired:
-            raise self._failed(f"nothing after {_COMMAND_SECONDS:.0f} s") from None
+            raise self._failed(f"no answer after {_COMMAND_SECONDS:g} s") from None
         except OSError as error:
             raise self._failed((error.strerror or "it cannot be run").lower()) from None
         if done.returncode != 0:
@@ -167,7 +167,7 @@ class KeyringToken(_Renewed):
             token = bare_token(keyring.get_password(self._service, self._user) or "")
         except keyring.errors.KeyringError as error:
             raise AccessError(
-                f"the keyring does not open: {type(error).__name__} ({self._origin})",
+                f"the keyring cannot be opened: {type(error).__name__} ({self._origin})",
                 fix="unlock it, or give the token with ARGO_TOKEN",
             ) from None
         if not token:
@@ -195,8 +195,9 @@ class ServiceAccountToken(_Renewed):
         except (Refused, ResourceError, Forbidden) as error:
             raise AccessError(
                 f"the service account `{self._account}` gives no token: {error}",
-                fix="name another with --argo_service_account, give a token with ARGO_TOKEN, or ask the cluster's owner for the "
-                "right to create serviceaccounts/token",
+                fix="name another with --argo_service_account, give a token with ARGO_TOKEN, or ask the cluster's "
+                "owner for the permission to create serviceaccounts/token"
+                "",
             ) from None
         return token, moment(expires)
 

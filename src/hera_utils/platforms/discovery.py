@@ -53,7 +53,7 @@ def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
     service = _service(cluster, http)
     if service is None:
         raise ResourceError(
-            f"no Argo server is seen in the namespaces {', '.join(_namespaces(bare.namespace))} of the cluster",
+            f"no Argo server was found in the namespaces {', '.join(_namespaces(bare.namespace))} of the cluster",
             fix="name it with --argo_server or ARGO_SERVER, or its namespace with --argo_namespace",
         )
     inside = f"{service.name}.{service.namespace}.svc"
@@ -100,7 +100,7 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
             return min(found, key=lambda one: one.name != "argo-server")
     if refused is not None and refused.status == 403:
         raise AccessError(
-            f"no Argo server is named, and the cluster does not let one look for it: {refused.message}",
+            f"no Argo server is named, and the cluster does not permit to search for it: {refused.message}",
             fix="name it with --argo_server or ARGO_SERVER",
         )
     return None
@@ -218,7 +218,7 @@ def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list
     answer = http.send(ClusterRequest("GET", place, query={"labelSelector": selector}))
     if not answer.ok and must:
         raise AccessError(
-            f"the pods of the Argo server ({service.told}) cannot be seen: {answer.message}",
+            f"the pods of the Argo server ({service.told}) cannot be listed: {answer.message}",
             fix="name the server with --argo_server, or ask the cluster's owner for: list pods, create pods/portforward",
         )
     return list(answer.body.get("items") or ()) if answer.ok and selector else []

@@ -226,8 +226,8 @@ class _Bringing:
         if isinstance(why, HeraUtilsError):
             raise why
         raise PlatformError(
-            f"the artifact {self._artifact.task}/{self._artifact.name} does not come whole ({why})",
-            fix="try it again: what is there stays",
+            f"the artifact {self._artifact.task}/{self._artifact.name} cannot be downloaded completely ({why})",
+            fix="try again: downloaded parts are kept",
         )
 
     def _attempt(self) -> Saved:
@@ -291,13 +291,13 @@ class _Look:
         if opened.whole is not None and self.size != opened.whole:
             return f"it is {'shorter' if self.size < opened.whole else 'longer'} than the server says"
         if opened.sha256 and opened.sha256 != self.sha256:
-            return "its SHA-256 is not the one that the server says"
+            return "its SHA-256 differs from the server's"
         if opened.md5 and opened.md5 != self.md5:
-            return "its MD5 is not the one that the server says"
+            return "its MD5 differs from the server's"
         if _APOLOGY.search(self.end):
-            return "the server's store broke off"
+            return "the server's store closed the connection"
         if self.gzip is False:
-            return "its archive breaks off"
+            return "its archive is cut off"
         return ""
 
 
@@ -347,10 +347,10 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
         try:
             untar(str(file), beside)
         except PodFault as error:
-            raise ResourceError(f"{file} cannot be unpacked: {error}", fix="look at it by hand") from None
+            raise ResourceError(f"{file} cannot be unpacked: {error}", fix="inspect it by hand") from None
         except (tarfile.TarError, EOFError, zlib.error) as error:
             raise ResourceError(
-                f"{file} cannot be unpacked ({type(error).__name__})", fix="look at it by hand; --unpack is not needed"
+                f"{file} cannot be unpacked ({type(error).__name__})", fix="inspect it by hand; --unpack is not needed"
             ) from None
         inside = list(Path(beside).iterdir())
         one = inside[0] if len(inside) == 1 else Path(beside)

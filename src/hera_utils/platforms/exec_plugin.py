@@ -70,7 +70,7 @@ class ExecPlugin:
     def _ask(self) -> Credential:
         interactive = self._entry.get("interactiveMode", "IfAvailable") != "Never" and _terminal()
         if self._entry.get("interactiveMode") == "Always" and not interactive:
-            raise self._failed("it must ask somebody, and there is no terminal")
+            raise self._failed("it asks for input, and there is no terminal")
         try:
             done = subprocess.run(
                 [self._program, *map(str, self._entry.get("args") or ())],
@@ -84,7 +84,7 @@ class ExecPlugin:
             hint = str(self._entry.get("installHint") or "").strip()
             raise self._failed("it is not installed", hint or "install it, or put it on the PATH") from None
         except subprocess.TimeoutExpired:
-            raise self._failed(f"it gave nothing in {_SECONDS:.0f} s") from None
+            raise self._failed(f"it gave no answer in {_SECONDS:g} s") from None
         except OSError as error:
             raise self._failed((error.strerror or "it cannot be run").lower()) from None
         if done.returncode != 0:
@@ -125,7 +125,7 @@ class ExecPlugin:
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             raise self._failed(
-                "what it says is no ExecCredential"
+                "its output is not an ExecCredential"
             ) from None  # the text is not repeated: it holds a token
         if not given.token and not given.certificate:
             raise self._failed("it gave neither a token nor a certificate")
@@ -134,7 +134,7 @@ class ExecPlugin:
     def _failed(self, why: str, fix: str = "") -> AccessError:
         return AccessError(
             f"the credential plugin `{self._entry['command']}` of {self._chosen.origin} gives no credential: {why}",
-            fix=fix or "log in with the cluster's own tool, and see that kubectl works",
+            fix=fix or "log in with the cluster's own tool, and check that kubectl works",
         )
 
 

@@ -296,4 +296,4 @@ def _redirect(service: Any, connection: Connection) -> list[str]:
 
 def notice_of(replaced: list[str], connection: Connection) -> str:
     where = "this machine" if connection.local else connection.argo_server
-    return f"the script's {' and '.join(replaced)} for Hera: replaced, it runs on {where} (namespace {connection.namespace})"
+    return f"the script's {' and '.join(replaced)} for Hera will not be used: it runs on {where} (namespace {connection.namespace})"

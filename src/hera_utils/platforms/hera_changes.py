@@ -25,7 +25,7 @@ class HeraChange:
     instead: str
 
     def sentence(self) -> str:
-        return f"{self.what} is gone since Hera {self.since}"
+        return f"{self.what} was removed in Hera {self.since}"
 
 
 # what `from hera import NAME` of Hera 3 and 4 is now, where it has not merely moved
@@ -163,7 +163,7 @@ def _misspelt(kind: str, name: str) -> HeraChange | None:
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     known = inspect.signature(found).parameters
     instead = (
-        f"write {kind}({snake}=…)" if snake in known else f"take it out: `{kind}` never had it, and Hera 5 ignored it"
+        f"write {kind}({snake}=…)" if snake in known else f"remove it: `{kind}` never had it, and Hera 5 ignored it"
     )
     return HeraChange(f"`{kind}({name}=…)`, an argument that Hera ignored,", "6", instead)
 

@@ -35,7 +35,7 @@ def _sentence(error: BaseException) -> HeraUtilsError | None:
         return _unreachable(error)
     if any(module.startswith(("pydantic", "requests.exceptions")) for module, _ in kinds) and _was_read_by_hera(error):
         return AccessError(
-            "the server that the script asks answers, but not as an Argo server does",
+            "the server that the script uses answers, but not as an Argo server does",
             fix="check the address, its port and its base path (hera-utils doctor)",
         )
     if change := change_behind(error):

@@ -23,11 +23,11 @@ from hera_utils.spans import rough_span
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
 VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
-_NEW_TOKEN = (
-    "take a new one into ARGO_TOKEN; a service account (--argo_service_account) with a kubeconfig renews it by itself"
+_NEW_TOKEN = "put a new one into ARGO_TOKEN; a service account (--argo_service_account) with a kubeconfig renews it automatically"
+SERVER_FAILED = "try again; if it fails again, the server's log says why (kubectl -n argo logs deploy/argo-server)"
+_LOCAL = (
+    "run the command again, which starts it; its last words are in server.log of the state folder (hera-utils settings)"
 )
-SERVER_FAILED = "try it again; if it stays so, the server's log says why (kubectl -n argo logs deploy/argo-server)"
-_LOCAL = "run the command again, which starts it; what it said last is in server.log of the state folder (hera-utils settings)"
 
 
 def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
@@ -76,7 +76,7 @@ def speaks_tls(url: str) -> bool:
 
 def _wants_tls(url: str) -> HeraUtilsError:
     secure = url.replace("http://", "https://", 1)
-    return AccessError(f"what answers at {url} speaks TLS", fix=f"name it {secure}, or set ARGO_SECURE=true")
+    return AccessError(f"what answers at {url} speaks TLS", fix=f"write {secure}, or set ARGO_SECURE=true")
 
 
 _CUT_TLS = ("EOF occurred", "UNEXPECTED_EOF", "connection has been closed", "DECODE_ERROR", "BAD_RECORD_MAC")
@@ -116,12 +116,11 @@ def _tls(connection: Connection, text: str) -> HeraUtilsError:
     url = connection.argo_server
     if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text or "UNKNOWN_PROTOCOL" in text:
         plain = url.replace("https://", "http://", 1)
-        return AccessError(
-            f"what answers at {url} does not speak TLS", fix=f"name it {plain}, or set ARGO_SECURE=false"
-        )
+        return AccessError(f"what answers at {url} does not speak TLS", fix=f"write {plain}, or set ARGO_SECURE=false")
     if "certificate required" in text.lower() or "CERTIFICATE_REQUIRED" in text:
         return AccessError(
-            f"the server at {url} wants a client certificate", fix="name one with --client_certificate and --client_key"
+            f"the server at {url} requires a client certificate",
+            fix="name one with --client_certificate and --client_key",
         )
     if "NO_CERTIFICATE_OR_CRL_FOUND" in text or "no certificate or crl found" in text:
         return unusable_certificate(connection, "CA")
@@ -142,7 +141,7 @@ def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
     if "ostname mismatch" in why or "not valid for" in why:
         return AccessError(
             f"the certificate of the server at {url} is not for `{host}`",
-            fix="name the server as its certificate does, or add --no_verify_tls (then anybody may pose as it)",
+            fix="name the server as its certificate does, or add --no_verify_tls (then anybody can impersonate it)",
         )
     if "has expired" in why or "not yet valid" in why:
         return AccessError(
@@ -152,14 +151,15 @@ def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
     told = f" ({why})" if why else ""
     return AccessError(
         f"the certificate of the Argo server at {url} is not trusted by {by}{told}",
-        fix="name its authority's file with --ca_file, or add --no_verify_tls (then anybody may pose as it)",
+        fix="name its authority's file with --ca_file, or add --no_verify_tls (then anybody can impersonate it)",
     )
 
 
 def unsendable(connection: Connection) -> HeraUtilsError:
     """The token holds what no token has; it is not repeated."""
     return AccessError(
-        f"the token for {connection.argo_server} holds characters that no token has: was it copied where it is shown in short (…)?",
+        f"the token for {connection.argo_server} contains characters that no token has: was it copied from an "
+        f"abbreviated form (…)?",
         fix="copy the whole token into ARGO_TOKEN, or into the file that --argo_token_file names",
     )
 
@@ -173,7 +173,8 @@ def unusable_certificate(connection: Connection, error: object) -> HeraUtilsErro
             fix="name a file in PEM with --ca_file",
         )
     return SettingsError(
-        f"the client certificate {shown} cannot be used: certificate and key are no pair, or the key has a passphrase",
+        f"the client certificate {shown} cannot be used: certificate and key are not a pair, or the key has a "
+        f"passphrase",
         fix="name a pair in PEM with --client_certificate and --client_key",
     )
 
@@ -192,8 +193,9 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
     message = mask(message, [token])
     if code is None and _is_of_kubernetes(reply):
         return AccessError(
-            f"what answers at {url} is the Kubernetes API, no Argo server",
-            fix="name Argo's own server with --argo_server, or none: the one of the kubeconfig's cluster is looked for (--platform remote)",
+            f"what answers at {url} is the Kubernetes API, not an Argo server",
+            fix="name Argo's own server with --argo_server, or none: then the one of the kubeconfig's cluster is "
+            "used (--platform remote)",
         )
     if status == 400 and any(words in reply.text for words in _PLAIN_REFUSED):
         return _wants_tls(url)
@@ -211,29 +213,29 @@ def refusal(connection: Connection, reply: requests.Response, token: str) -> Her
     if status == 403:
         # an Argo server says no more than `Forbidden` where artifacts are asked for; a page is a gateway's
         page = "html" in reply.headers.get("Content-Type", "")
-        fix = "check the address, and whom the gateway before it lets through" if page else _RIGHT
-        return AccessError(f"the {'gateway' if page else 'Argo server'} at {url} forbids it (403)", fix=fix)
+        fix = "check the address, and whom the gateway in front of it lets through" if page else _RIGHT
+        return AccessError(f"the {'gateway' if page else 'Argo server'} at {url} forbids this (403)", fix=fix)
     if status == 429:
         return AccessError(
-            f"the gateway at {url} takes no more requests for now (429 {reply.reason})",
-            fix="wait a while, then ask again",
+            f"the gateway at {url} accepts no more requests for now (429 {reply.reason})",
+            fix="wait a while, then try again",
         )
     if status in (502, 503, 504):
         return AccessError(
             f"the gateway at {url} finds no Argo server behind it ({status} {reply.reason})",
-            fix="wait until it is up again, or check the address",
+            fix="wait until the server is up again, or check the address",
         )
     return not_argo(connection, reply)
 
 
-_RIGHT = "ask the cluster's owner for that right; hera-utils doctor tells which ones are missing"
+_RIGHT = "ask the cluster's owner for that permission; hera-utils doctor lists the missing ones"
 _PLAIN_REFUSED = ("Client sent an HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port")
 _PROBE_SECONDS = 3.0
 
 
 def forbidden(message: str) -> HeraUtilsError:
     """The token is taken, and its owner has no right to what is asked."""
-    return AccessError(f"the Argo server forbids it: {message}", fix=_RIGHT)
+    return AccessError(f"the Argo server forbids this: {message}", fix=_RIGHT)
 
 
 def _is_of_kubernetes(reply: requests.Response) -> bool:
@@ -248,9 +250,9 @@ def _is_of_kubernetes(reply: requests.Response) -> bool:
 def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     """Something answers, but not as an Argo server does (an ingress' page, a login page, another service)."""
     kind = reply.headers.get("Content-Type", "").split(";")[0]
-    what = "an HTML page" if kind == "text/html" else kind or "nothing that can be read"
+    what = "an HTML page" if kind == "text/html" else kind or "unreadable"
     return AccessError(
-        f"what answers at {connection.argo_server} is no Argo server (status {reply.status_code}, {what})",
+        f"what answers at {connection.argo_server} is not an Argo server (status {reply.status_code}, {what})",
         fix="check the address, its port and its base path (https://host/base)",
     )
 
@@ -258,7 +260,7 @@ def not_argo(connection: Connection, reply: requests.Response) -> HeraUtilsError
 def strange(connection: Connection) -> HeraUtilsError:
     """What answers speaks JSON, and none that an Argo server would."""
     return AccessError(
-        f"what answers at {connection.argo_server} is no Argo server (its answer holds nothing that Argo's would)",
+        f"what answers at {connection.argo_server} is not an Argo server (its answer contains none of Argo's fields)",
         fix="check the address, its port and its base path (https://host/base)",
     )
 
@@ -266,7 +268,7 @@ def strange(connection: Connection) -> HeraUtilsError:
 def _moved(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     target = reply.headers.get("Location", "").split("?")[0]
     return AccessError(
-        f"the address {connection.argo_server} leads elsewhere ({reply.status_code}) to {target or 'an unnamed place'}",
+        f"the address {connection.argo_server} redirects ({reply.status_code}) to {target or 'an unnamed place'}",
         fix="name the Argo server's final address; when that is a login page, the gateway lets only browsers through",
     )
 
@@ -280,7 +282,7 @@ def _unauthorized(connection: Connection, message: str, token: str) -> HeraUtils
         )
     if not token:
         return AccessError(
-            f"the Argo server at {url} wants a token and none is given",
+            f"the Argo server at {url} requires a token and none is given",
             fix="give one with ARGO_TOKEN or --argo_token, or name a service account and a kubeconfig",
         )
     ended = expiry(token)

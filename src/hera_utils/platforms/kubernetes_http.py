@@ -145,9 +145,10 @@ class KubernetesHttp:
 
     def _no_kubernetes(self, reply: requests.Response) -> AccessError:
         kind = reply.headers.get("Content-Type", "").split(";")[0]
-        what = "an HTML page" if kind == "text/html" else kind or "nothing that can be read"
+        what = "an HTML page" if kind == "text/html" else kind or "unreadable"
         return AccessError(
-            f"what answers at {self.access.address.server} is no Kubernetes API (status {reply.status_code}, {what})",
+            f"what answers at {self.access.address.server} is not a Kubernetes API (status {reply.status_code}, "
+            f"{what})",
             fix="correct the cluster's `server` in the kubeconfig, or name another with --k8s_config_file or KUBECONFIG",
         )
 

@@ -127,7 +127,7 @@ def _data(secret: Secret) -> dict[str, bytes]:
         except OSError as error:
             why = (error.strerror or "unreadable").lower()
             raise SettingsError(
-                f"the key {key} of {what} is taken from {path}, which cannot be read ({why})", fix="correct its path"
+                f"the key {key} of {what} comes from {path}, which cannot be read ({why})", fix="correct its path"
             ) from None
     return found
 
@@ -164,7 +164,7 @@ def secret_values(environment: Environment) -> list[str]:
 def _docker_config(pull: PullSecret, registry: str) -> dict[str, bytes]:
     if not registry:
         raise SettingsError(
-            f"the image pull secret `{pull.name}` is for no registry", fix="name one: PullSecret(…, registry=…)"
+            f"the image pull secret `{pull.name}` names no registry", fix="name one: PullSecret(…, registry=…)"
         )
     text = json.dumps({"auths": {registry: _credential(pull, registry)}}, sort_keys=True)
     return {".dockerconfigjson": text.encode()}
@@ -192,7 +192,7 @@ def _of_docker(what: str, host: str) -> Json:
     )
     if not isinstance(found, dict) or not found.get("auth"):
         raise SettingsError(
-            f"{what} is taken from docker, and {path} holds no credential for {host}",
+            f"{what} comes from docker, and {path} has no credential for {host}",
             fix=f"docker login {host}, or give PullSecret(…, username=VARIABLE, password=VARIABLE)",
         )
     return {"auth": str(found["auth"])}

@@ -210,7 +210,7 @@ def _by_proxy(through: str, host: str, port: int) -> socket.socket:
     parts = urlsplit(through if "://" in through else f"http://{through}")
     if parts.scheme != "http":
         raise AccessError(
-            f"no tunnel to the Argo server's pod leads through a proxy of the kind {parts.scheme}",
+            f"a {parts.scheme} proxy cannot carry a tunnel to the Argo server's pod",
             fix="name an http:// proxy with --proxy, or name the server with --argo_server",
         )
     wire = socket.create_connection((str(parts.hostname), parts.port or 80), _SECONDS)
@@ -242,12 +242,12 @@ def _refused(access: ClusterAccess, status: int, said: bytes) -> AccessError:
         message = str(json.loads(said).get("message") or "")
     except (ValueError, AttributeError):
         message = ""
-    fix = "name the server with --argo_server, or ask the cluster's owner for the right: create pods/portforward"
+    fix = "name the server with --argo_server, or ask the cluster's owner for the permission: create pods/portforward"
     return _broken(access, message or (f"status {status}" if status else "no answer"), fix)
 
 
 def _broken(access: ClusterAccess, why: str, fix: str = "") -> AccessError:
     return AccessError(
         f"no way through the Kubernetes API at {access.address.server} to the Argo server's pod: {why}",
-        fix=fix or "see that the pod runs, or name the server with --argo_server",
+        fix=fix or "check that the pod is running, or name the server with --argo_server",
     )

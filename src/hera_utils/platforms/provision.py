@@ -61,7 +61,7 @@ class Change:
         mark = {"create": "+", "change": "~", "same": "=", "found": "=", "theirs": "=", "missing": "✘", "refused": "✘"}[
             self.action
         ]
-        said = {"create": "to be made", "change": "to be changed", "same": "as it shall be", "found": "is there"}.get(
+        said = {"create": "will be created", "change": "will be changed", "same": "up to date", "found": "exists"}.get(
             self.action, ""
         )
         told = "; ".join(filter(None, [said, self.note]))
@@ -71,7 +71,7 @@ class Change:
 
     def done(self) -> str:
         """As it is told once it is so."""
-        mark, said = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "as before"))
+        mark, said = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "unchanged"))
         told = "; ".join(filter(None, [said, self.note, f"it is the folder {self.where}" if self.where else ""]))
         return f"{mark} {self.declared.word} {self.declared.name}  {told}"
 
@@ -153,9 +153,7 @@ def refuse(found: Sequence[Change], namespace: str) -> None:
     if len(told) == 1:
         raise ResourceError(f"{told[0]} (namespace {namespace})", fix=fixes)
     lines = "\n".join(f"  ✘ {one}" for one in told)
-    raise ResourceError(
-        f"nothing was changed in the namespace {namespace}, {len(told)} things stand in the way:\n{lines}", fix=fixes
-    )
+    raise ResourceError(f"nothing was changed in the namespace {namespace}, {len(told)} conflicts:\n{lines}", fix=fixes)
 
 
 def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
@@ -168,7 +166,7 @@ def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
         told = ", ".join(f"{one.word} `{one.name}`" for one in absent)
         raise ResourceError(
             f"{told} {'do' if len(absent) > 1 else 'does'} not exist in the namespace {cluster.namespace}",
-            fix="add --provision, which makes what the experiment describes; or name another",
+            fix="add --provision, which creates what the experiment describes; or name another",
         )
     return [Provisioned(one.kind, one.name, found=True) for one in needed]
 
@@ -191,21 +189,25 @@ def _change(applier: Applier, one: Declared, live: Json | None, force: bool, bef
     if one.document is None:
         if live is not None:
             return Change(one, "found")
-        what = f"does not exist, and the experiment does not say what is in it: the {one.word}'s owner makes it"
+        what = (
+            f"does not exist, and the experiment does not describe its content: the {one.word}'s owner must create it"
+        )
         return Change(
             one, "missing", note=what, fix=f"describe it in the environment, or ask its owner for {one.word} {one.name}"
         )
     if live is not None and not is_ours(live):
         differing = tuple(_unlike(one.document, live))
-        note = "was not made by hera-utils: left as it is"
+        note = "was not created by hera-utils: left unchanged"
         fix = (
-            "agree on one content, or name another" if differing and one.kind in ("ConfigMap", "Secret", "Role") else ""
+            "agree on one content, or use another name"
+            if differing and one.kind in ("ConfigMap", "Secret", "Role")
+            else ""
         )
         return Change(one, "theirs", differing, note, fix)
     if live is not None and (one.only_once or one.lacking is not None):
         return Change(one, "same", note=f"not compared: {_why(one)}" if one.lacking else "")
     if one.lacking is not None:
-        return Change(one, "refused", note=f"cannot be made: {_why(one)}", fix=one.lacking.fix or "")
+        return Change(one, "refused", note=f"cannot be created: {_why(one)}", fix=one.lacking.fix or "")
     try:
         would = applier.apply(one.document, dry_run=True, force=force)
     except Conflict as conflict:
@@ -277,8 +279,9 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
         stands_for = _folder_of(cluster, live, state)
         if named and stands_for != folder:
             raise ResourceError(
-                f"the claim `{name}` already stands for {stands_for}, not for {folder}",
-                fix=f"take the folder out of the settings' volumes, or: kubectl -n {cluster.namespace} delete pvc {name}",
+                f"the claim `{name}` is already the folder {stands_for}, not {folder}",
+                fix=f"remove the folder from the settings' volumes, or: kubectl -n {cluster.namespace} delete pvc "
+                f"{name}",
             )
         folder = stands_for
     return replace(change, where=str(folder))
@@ -307,7 +310,7 @@ def make_folder(folder: Path, claim: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         usable = os.access(folder, os.W_OK | os.X_OK)
     except OSError as error:
-        raise _unusable(folder, claim, (error.strerror or "it cannot be made").lower()) from None
+        raise _unusable(folder, claim, (error.strerror or "it cannot be created").lower()) from None
     if not usable:
         raise _unusable(folder, claim, "it cannot be written")
 
@@ -334,7 +337,7 @@ class Released:
 
     def line(self) -> str:
         mark = {"removed": "-", "absent": " ", "kept": "=", "left": "="}[self.action]
-        told = {"removed": "removed", "absent": "is not there", "kept": "kept", "left": "kept"}[self.action]
+        told = {"removed": "removed", "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
         return f"{mark} {self.word} {self.name}  {told}{f': {self.note}' if self.note else ''}"
 
 
@@ -366,7 +369,7 @@ def _release(
     if isinstance(live, AccessError):
         return said("kept", live.message)
     if not is_ours(live):
-        return said("kept", "hera-utils did not make it")
+        return said("kept", "hera-utils did not create it")
     own, others = applier.owners(live)
     if others and not own:
         return said("kept", f"{', '.join(others)} provisioned it")
@@ -378,8 +381,8 @@ def _release(
         return said("kept", "it holds data (--with-data removes it, and the data)")
     if not dry_run:
         applier.delete(one.kind, live)
-    gone = "its data go as its volume's reclaim policy says"
+    gone = "its volume's reclaim policy decides about the data"
     if applier.local:
         named = ((live.get("metadata") or {}).get("annotations") or {}).get(FOLDER)
-        gone = f"the folder {named} stays" if named else "its folder is set aside"
+        gone = f"the folder {named} remains" if named else "its folder is set aside"
     return said("removed", gone if one.kind in HOLDS_DATA else "")

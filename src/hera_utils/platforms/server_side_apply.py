@@ -32,7 +32,7 @@ class Conflict(ResourceError):
     def __init__(self, word: str, name: str, owners: dict[str, list[str]]) -> None:
         told = "; ".join(f"{', '.join(fields)} by {_person(manager)}" for manager, fields in owners.items())
         super().__init__(
-            f"is set otherwise: {told or 'by somebody else'}",
+            f"has another value: {told or 'by somebody else'}",
             fix=f"agree with them on the {word} {name}, or take it over with --force (their values are lost)",
         )
         self.owners = owners
@@ -77,8 +77,8 @@ class Applier:
             if answer.reason == "NotFound":
                 return None
             if answer.status == 403:
-                return self._forbidden(answer, *pair, "look at")
-            return self._yes(answer, *pair, "look at")
+                return self._forbidden(answer, *pair, "read")
+            return self._yes(answer, *pair, "read")
 
         with ThreadPoolExecutor(max(1, min(16, len(wanted))), "provision") as threads:
             return list(threads.map(one, wanted))
@@ -134,23 +134,24 @@ class Applier:
             return self._forbidden(answer, kind, name, verb)
         if answer.reason == "Invalid" and ("immutable" in answer.message or "can not be less" in answer.message):
             return ResourceError(
-                f"cannot be changed so: {answer.message.partition(': ')[2] or answer.message}",
-                fix=f"keep its old value, or release the {what} (--with-data: its data are lost) and provision it anew",
+                f"cannot be changed this way: {answer.message.partition(': ')[2] or answer.message}",
+                fix=f"keep its old value, or release the {what} (--with-data: its data are lost) and provision it "
+                f"again",
             )
         return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
 
     def _forbidden(self, answer: ClusterReply, kind: str, name: str, verb: str) -> AccessError:
         if "attempting to grant" in answer.message:
-            why, fix = "a role may only give what its maker may do", "ask the cluster's owner to provision it"
+            why, fix = "a role may only grant what its creator may do", "ask the cluster's owner to provision it"
         else:
             lacks = _LACKS.search(answer.message)
-            why = f"no right to {lacks[1]} {lacks[2]}" if lacks else answer.message.splitlines()[0]
-            fix = "ask the cluster's owner for these rights, or to provision it for you"
+            why = f"permission to {lacks[1]} {lacks[2]} is missing" if lacks else answer.message.splitlines()[0]
+            fix = "ask the cluster's owner for these permissions, or to provision it for you"
         return AccessError(f"cannot be {_past(verb)} by you ({why})", fix=fix)
 
 
 def _past(verb: str) -> str:
-    return {"provision": "provisioned", "remove": "removed", "look at": "looked at"}[verb]
+    return {"provision": "provisioned", "remove": "removed", "read": "read"}[verb]
 
 
 def _person(manager: str) -> str:

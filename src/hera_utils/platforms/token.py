@@ -48,11 +48,11 @@ def expiry(token: str) -> float | None:
 def read_token(text: str) -> TokenClaims:
     """What the form of a token says, and its claims where they can be read. text: without `Bearer `."""
     if any(character.isspace() or not character.isprintable() for character in text):
-        return TokenClaims("opaque", defect="it holds a space or a line break")
+        return TokenClaims("opaque", defect="it contains a space or a line break")
     if text[:1] in "\"'" or text[-1:] in "\"'":
-        return TokenClaims("opaque", defect="it is written with its quotation marks")
+        return TokenClaims("opaque", defect="it contains quotation marks")
     if not text.isascii():
-        return TokenClaims("opaque", defect="it holds letters that no token has")
+        return TokenClaims("opaque", defect="it contains characters that no token has")
     if text.startswith("v2:"):
         return TokenClaims("sso")
     parts = text.split(".")
@@ -61,7 +61,7 @@ def read_token(text: str) -> TokenClaims:
         return TokenClaims("jwt", defect=f"it has {len(parts)} of a JWT's 3 parts") if cut else TokenClaims("opaque")
     claims = _json_of(parts[1])
     if _json_of(parts[0]) is None or claims is None:
-        return TokenClaims("jwt", defect="it is no whole JWT: a part of it cannot be read")
+        return TokenClaims("jwt", defect="it is not a whole JWT: a part of it cannot be read")
     return TokenClaims(
         "jwt",
         expires=_seconds(claims.get("exp")),

@@ -57,7 +57,7 @@ def satisfies(version: str, requirement: str) -> bool:
 def _holds(version: str, clause: str, requirement: str) -> bool:
     match = _CLAUSE.match(clause)
     if match is None:
-        raise SettingsError(f"`{requirement}` demands no version", fix="write 7.1.0, 7.1, or >=6,<8")
+        raise SettingsError(f"`{requirement}` does not name a version", fix="write 7.1.0, 7.1, or >=6,<8")
     wanted, found = numbers(match["version"]), numbers(version)
     operator = match["operator"] or "=="
     if operator in ("==", "!="):
@@ -91,8 +91,8 @@ def demanded(what: str, version: str, requirement: str, *, fix: str | None = Non
     if satisfies(version, requirement):
         return True
     raise SettingsError(
-        f"{what} is version {version.lstrip('v') or 'unknown'}, and the script demands {requirement}",
-        fix=fix or "use another, or change what the script demands",
+        f"{what} is version {version.lstrip('v') or 'unknown'}, and the script requires {requirement}",
+        fix=fix or "use another version, or change what the script requires",
     )
 
 
@@ -107,7 +107,7 @@ def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
             Fit(
                 "Argo and hera_utils",
                 "warning",
-                f"Argo {short(argo)} is older than what hera_utils knows ({OLDEST_ARGO} and later)",
+                f"Argo {short(argo)} is too old: hera_utils needs {OLDEST_ARGO} or later",
                 "ask the cluster's owner to upgrade it",
             )
         )
@@ -122,7 +122,7 @@ def _hera_and_argo(hera: str, argo: str) -> Fit:
     pair, told = "Hera and Argo", f"Hera {short(hera)} and Argo {short(argo)}"
     made_for = next((known for since, known in HERA_KNOWS if numbers(hera) >= numbers(since)), "")
     if not made_for:
-        return Fit(pair, "warning", f"{told}: not known whether they fit", "pip install --upgrade hera")
+        return Fit(pair, "warning", f"{told}: it is unknown whether they fit", "pip install --upgrade hera")
     server, models = numbers(argo)[:2], numbers(made_for)
     if server[:1] == models[:1] and server >= models:
         return Fit(pair, "good", f"{told} fit (its models are of Argo {made_for})")
@@ -145,14 +145,14 @@ def _argo_and_kubernetes(argo: str, kubernetes: str) -> Fit:
     pair, told = "Argo and Kubernetes", f"Argo {short(argo)} on Kubernetes {short(kubernetes)}"
     tested = next((between for known, between in ARGO_TESTED if numbers(argo)[:2] == numbers(known)), None)
     if tested is None:
-        return Fit(pair, "good", f"{told} (which Kubernetes it was tested with is not known)")
+        return Fit(pair, "good", f"{told} (it is unknown with which Kubernetes it was tested)")
     first, last = tested
     if numbers(kubernetes)[:2] < numbers(first):
         return Fit(
             pair,
             "warning",
             f"{told}: it is tested with Kubernetes {first} to {last}",
-            "mostly it works; ask the cluster's owner to upgrade when it does not",
+            "it usually works; if it does not, ask the cluster's owner to upgrade",
         )
     newer = numbers(kubernetes)[:2] > numbers(last)
     return Fit(pair, "good", f"{told} fit (tested with {first} to {last}{', newer ones mostly do' if newer else ''})")

@@ -54,7 +54,7 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> Copied:
     origin, goal = place(source), place(target)
     if not isinstance(origin, InClaim) and not isinstance(goal, InClaim):
         raise SettingsError(
-            f"neither `{source}` nor `{target}` is in a claim", fix="write claim:path, e.g. results:inputs/a.csv"
+            f"neither `{source}` nor `{target}` names a claim", fix="write claim:path, e.g. results:inputs/a.csv"
         )
     here = _located(cluster, origin, state)
     if not os.path.lexists(here):
@@ -82,7 +82,7 @@ def _root(cluster: Cluster, where: InClaim, state: str) -> Path:
         names = ", ".join(sorted(str(one["metadata"]["name"]) for one in cluster.list("PersistentVolumeClaim")))
         raise ResourceError(
             f"there is no claim `{where.claim}` in the namespace {cluster.namespace}",
-            fix=f"the claims there: {names or 'none yet; a run of the experiment makes its own'}",
+            fix=f"the claims there: {names or 'none yet; a run of the experiment creates its own'}",
         ) from None
 
 
@@ -102,7 +102,7 @@ def _located(cluster: Cluster, where: InClaim | Path, state: str) -> Path:
 def _stays(path: Path, root: Path, told: str) -> None:
     """A link inside the claim may lead anywhere: what it leads to must still be in the claim."""
     if not path.resolve().is_relative_to(root):
-        raise LayoutError(f"`{told}` leads out of the claim through a link", fix="copy what the link leads to instead")
+        raise LayoutError(f"`{told}` leads out of the claim through a link", fix="copy the target of the link instead")
 
 
 def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None) -> Copied:
@@ -111,7 +111,7 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
         for source, target in _walk(here, there):
             if source.is_symlink() and not _harmless(source, inside or here):
                 raise LayoutError(
-                    f"`{source}` is a link that leads out of what is copied", fix="remove it, or copy its target"
+                    f"`{source}` is a link that leads out of the copied folder", fix="remove it, or copy its target"
                 )
             mode = source.lstat().st_mode
             if stat.S_ISDIR(mode):
@@ -123,12 +123,12 @@ def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None
                 files += 1
     except LeadsOut as error:
         raise LayoutError(
-            f"`{error.filename}` leads out of the claim through a link", fix="copy what the link leads to instead"
+            f"`{error.filename}` leads out of the claim through a link", fix="copy the target of the link instead"
         ) from None
     except OSError as error:
         why = (error.strerror or "an error of the file system").lower()
         raise ResourceError(
-            f"cannot copy to {there} ({why}: {error.filename})", fix="check rights and free space"
+            f"cannot copy to {there} ({why}: {error.filename})", fix="check permissions and free space"
         ) from None
     return Copied(files, size, str(there))
 

@@ -84,5 +84,5 @@ def summary(findings: Sequence[Finding]) -> str:
     if warnings:
         parts.append(f"{warnings} warning{'' if warnings == 1 else 's'}")
     if unknown:
-        parts.append(f"{unknown} not known")
+        parts.append(f"{unknown} unknown")
     return ", ".join(parts)

@@ -25,7 +25,7 @@ def quotas(place: Place) -> Iterator[Finding]:
     limits = [one for item in (ranges.body.get("items") or [] if ranges.ok else []) for one in _limits_of(item)]
     unseen = [word for word, answer in (("quotas", found), ("limit ranges", ranges)) if not answer.ok]
     if unseen:
-        yield unknown("quota", f"the {' and '.join(unseen)} of the namespace cannot be looked at (no right to)")
+        yield unknown("quota", f"the {' and '.join(unseen)} of the namespace cannot be read (permission is missing)")
     if ranges.ok:
         yield from _limit_ranges(place, limits)
     if not found.ok:
@@ -59,9 +59,9 @@ def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
         left = amount(text) - amount(used.get(resource, "0"))
         one, unset = _of_one_pod(place, resource, limits)
         if unset:
-            message = f'quota "{name}" counts {resource}, and {unset[0]} says none: its pod is refused'
+            message = f'quota "{name}" counts {resource}, and {unset[0]} requests none: its pod would be refused'
             yield blocks(
-                "quota", message, f"give it resources ({_words(resource)}), or ask for a limit range with defaults"
+                "quota", message, f"set its resources ({_words(resource)}), or ask for a limit range with defaults"
             )
         elif one is None or one == 0:
             continue
@@ -73,7 +73,7 @@ def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
             if resource.startswith("count/workflows"):
                 yield blocks("quota", f'quota "{name}" is exhausted: {told}', fix)
             else:  # Argo: a pod that exceeds a quota is asked for again and again (util/errors, transient)
-                yield warning("quota", f'quota "{name}" is exhausted: {told}; pods wait until some are free', fix)
+                yield warning("quota", f'quota "{name}" is exhausted: {told}; pods wait until some are released', fix)
         elif one * at_once > left and not resource.startswith("count/workflows"):
             runs = int(left / one)
             message = (
@@ -133,7 +133,7 @@ def _limit_ranges(place: Place, limits: list[Json]) -> Iterator[Finding]:
     troubles = list(dict.fromkeys(trouble for one in limits for trouble in _range(place, one, limits)))
     yield from troubles
     if not troubles and limits:
-        yield good("limit range", "the limit ranges take its pods")
+        yield good("limit range", "the limit ranges accept its pods")
 
 
 def _range(place: Place, one: Json, limits: list[Json]) -> Iterator[Finding]:
@@ -167,10 +167,10 @@ def _bounds(
     name = f'limit range "{one["name"]}"'
     largest = max((value for value in (request, limit) if value is not None), default=None)
     if most is not None and largest is not None and largest > amount(most):
-        yield problem("limit range", f"{name} allows at most {most} {what}, {who} asks for {_short(largest)}", fix)
+        yield problem("limit range", f"{name} allows at most {most} {what}, {who} requests {_short(largest)}", fix)
     smallest = request if request is not None else limit
     if least is not None and smallest is not None and smallest < amount(least):
-        yield problem("limit range", f"{name} wants at least {least} {what}, {who} asks for {_short(smallest)}", fix)
+        yield problem("limit range", f"{name} requires at least {least} {what}, {who} requests {_short(smallest)}", fix)
 
 
 def _words(resource: str) -> str:

@@ -129,7 +129,7 @@ def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterat
     place.trusted, place.runs = True, runs
     answers = " ".join(filter(None, ["argo server", url, place.version, "answers"]))
     if isinstance(runs, AccessError):
-        yield unknown("argo server", f"{answers}, but does not show its runs: see the rights")
+        yield unknown("argo server", f"{answers}, but does not list its runs: see the permissions")
     else:
         yield good("argo server", answers)
     yield from _versions(place.version)
@@ -141,7 +141,7 @@ def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterat
     else:
         yield warning(
             "token",
-            "no token is given, and the server wants none: whoever reaches it may do what it may",
+            "no token is given, and the server requires none: everybody who reaches it has all its permissions",
             "ask its owner for --auth-mode=client",
         )
 
@@ -152,7 +152,7 @@ def _versions(argo: str) -> Iterator[Finding]:
     if numbers(argo) and numbers(argo) < numbers(OLDEST_ARGO):
         yield problem(
             "version",
-            f"Argo {short(argo)} is older than what hera_utils speaks with ({OLDEST_ARGO} and later)",
+            f"Argo {short(argo)} is too old: hera_utils needs {OLDEST_ARGO} or later",
             f"ask the cluster's owner to upgrade Argo to {OLDEST_ARGO} or later",
         )
         return
@@ -167,26 +167,28 @@ def _token(place: Place, current: str) -> Finding | None:
     origin = _origin(place)
     if token.defect:
         return problem(
-            "token", f"the token is malformed: {token.defect} ({origin})", "copy it anew, whole and on one line"
+            "token", f"the token is malformed: {token.defect} ({origin})", "copy it again, completely and on one line"
         )
     if token.kind == "sso":
-        return good("token", f"a token of Argo's single sign-on ({origin}); when it ends is in it, encrypted")
+        return good("token", f"a token of Argo's single sign-on ({origin}); its end is encrypted")
     if token.expires is None:
-        return good("token", f"a token that says no end ({origin})")
+        return good("token", f"a token without an end ({origin})")
     left = token.expires - time.time()
     if left < LEAST_LEFT:
         when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
         ago = f" {rough_span(-left)} ago" if left <= 0 else ""
         return problem("token", f"the token {when}{ago} ({origin})", _new_token(place))
     if refreshed:
-        return good("token", f"token valid for {rough_span(left)}, refreshed by itself ({origin})")
+        return good("token", f"token valid for {rough_span(left)}, refreshed automatically ({origin})")
     wanted = place.needs.deadline or USUAL_RUN
     if left < wanted:
         told_run = "the run may take" if place.needs.deadline else "a run may take"
         return warning(
             "token",
-            f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(wanted)}: following it would end, the run goes on",
-            f"{_new_token(place)}; one of a service account is refreshed by itself (--argo_service_account, without a token)",
+            f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(wanted)}: following would stop, "
+            f"the run would continue",
+            f"{_new_token(place)}; one of a service account is refreshed automatically (--argo_service_account, "
+            f"without a token)",
         )
     return good("token", f"token valid for {rough_span(left)} ({origin})")
 
@@ -206,7 +208,7 @@ def _new_token(place: Place) -> str:
     if token.of_kubernetes and token.subject.count(":") == 3:
         _, _, namespace, name = token.subject.split(":")
         return f'export ARGO_TOKEN="Bearer $(kubectl -n {namespace} create token {name} --duration=8h)"'
-    return "take a new one into ARGO_TOKEN"
+    return "put a new one into ARGO_TOKEN"
 
 
 # --- the cluster ---------------------------------------------------------------------------------------------------------
@@ -235,7 +237,7 @@ def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Findi
     if isinstance(theirs, ClusterReply) and theirs.ok:
         place.by_token, place.user = True, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
-    yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of no known version)'} answers{as_whom}")
+    yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of unknown version)'} answers{as_whom}")
     if place.version:
         for fit in fits("", place.version, place.kubernetes):
             yield Finding("version", fit.verdict, fit.message, fit.fix)
@@ -261,11 +263,11 @@ def _clock(answers: list[ClusterReply]) -> Iterator[Finding]:
         return
     behind = "behind" if worst > 0 else "ahead of"
     message = f"this machine's clock is {rough_span(abs(worst))} {behind} the cluster's"
-    fix = "set it: sudo timedatectl set-ntp true (where it is right: tell the cluster's owner)"
+    fix = "set it: sudo timedatectl set-ntp true (if it is right, inform the owner of the cluster)"
     if abs(worst) < SKEW_WRONG:
         yield warning("clock", message, fix)
     else:
-        yield problem("clock", f"{message}: tokens are refused or taken for valid", fix)
+        yield problem("clock", f"{message}: tokens may be refused, or accepted after their end", fix)
 
 
 def server_time(answers: list[ClusterReply]) -> float | None:

@@ -82,7 +82,8 @@ def remedy(python: str, name: str, folder: Path) -> str:
     """What to do about a module that is missing. folder: where the submitting script stands."""
     if (folder / f"{name}.py").exists() or (folder / name).is_dir():
         return (
-            f'`{name}` stands beside the script, which an inline @script() does not see: write @script(constructor="runner"), '
+            f"`{name}` is a module beside the script, which an inline @script() does not see: write "
+            f'@script(constructor="runner"), '
             "or install it as a package"
         )
     return f"{python} -m pip install {DISTRIBUTIONS.get(name, name)}"

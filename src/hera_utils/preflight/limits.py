@@ -24,8 +24,8 @@ ARGUMENT_BYTES = 128 * 1024
 ANNOTATIONS_BYTES = 256 * 1024
 GENERATED = 5  # characters that the server adds to a generateName
 
-_SPLIT = "sweep with with_items or with_param instead of a task a point, or split the sweep"
-_FILE = "put it into a file of the volume, or into an artifact"
+_SPLIT = "use with_items or with_param instead of one task per point, or split the sweep"
+_FILE = "put it into a file on the volume, or into an artifact"
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ def argument_breaches(document: Json) -> list[tuple[str, str]]:
 def _sizes(document: Json) -> Iterator[tuple[str, str]]:
     found = size(document)
     if found.bytes > REQUEST_BYTES:
-        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster takes 1024 (and 3072 a request)", _SPLIT
+        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster accepts 1024 (and 3072 per request)", _SPLIT
     elif found.bytes > OBJECT_BYTES:
-        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster takes 1024", _SPLIT
+        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster accepts 1024", _SPLIT
     for path, length in _parameters(document):
         if length > PARAMETER_BYTES:
-            yield f"{path} has {length / 1024:.0f} KiB, Argo takes 256 a parameter", _FILE
+            yield f"{path} has {length / 1024:.0f} KiB, Argo accepts 256 per parameter", _FILE
     annotations = (document.get("metadata") or {}).get("annotations") or {}
     held = sum(len(str(key).encode()) + len(str(value).encode()) for key, value in annotations.items())
     if held > ANNOTATIONS_BYTES:
-        yield f"metadata.annotations has {held / 1024:.0f} KiB, Kubernetes takes 256", "shorten them"
+        yield f"metadata.annotations has {held / 1024:.0f} KiB, Kubernetes accepts 256", "shorten them"
 
 
 def _spec(document: Json) -> tuple[str, Json]:
@@ -116,7 +116,7 @@ def _arguments(document: Json) -> Iterator[tuple[str, str]]:
         for where, container in parts:
             for path, length in _texts(container, where):
                 if length >= ARGUMENT_BYTES:
-                    yield f"{path} has {length / 1024:.0f} KiB, a program takes 128 an argument", _FILE
+                    yield f"{path} has {length / 1024:.0f} KiB, a program accepts 128 per argument", _FILE
 
 
 def _texts(container: Json, path: str) -> Iterator[tuple[str, int]]:
@@ -138,11 +138,11 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
         # Argo: the name is a label of the pods (workflows.argoproj.io/workflow), so a label's length is all it may have
         yield from _length("metadata.name", name, LABEL_LENGTH, "shorten it")
         if subdomain_faults(name):
-            yield f"metadata.name `{_cut(name)}` is no legal name", legal
+            yield f"metadata.name `{_cut(name)}` is not a legal name", legal
     elif isinstance(prefix, str) and prefix:
         yield from _length("metadata.generateName", prefix, LABEL_LENGTH - GENERATED, "shorten it")
         if subdomain_faults(prefix.rstrip("-.") or "a") or prefix[:1] in "-.":
-            yield f"metadata.generateName `{_cut(prefix)}` begins no legal name", legal
+            yield f"metadata.generateName `{_cut(prefix)}` cannot begin a legal name", legal
     for key, value in (metadata.get("labels") or {}).items():
         yield from _label(f"metadata.labels[{_cut(str(key))}]", str(key), str(value))
     root, spec = _spec(document)
@@ -153,19 +153,19 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
     for at, volume in _named(spec.get("volumes"), f"{root}.volumes"):
         given = str(volume.get("name") or "")
         if given and label_faults(given):
-            yield f"{at}.name is no legal name of a volume ({len(given)} of at most 63 characters)", legal
+            yield f"{at}.name is not a legal name of a volume ({len(given)} of at most 63 characters)", legal
 
 
 def _label(path: str, key: str, value: str) -> Iterator[tuple[str, str]]:
     if label_key_faults(key):
         yield (
-            f"{path} is no legal key of a label",
+            f"{path} is not a legal key of a label",
             "use at most 63 letters, digits, `-`, `_`, `.` (after an optional prefix/)",
         )
     yield from _length(path, value, LABEL_LENGTH, "shorten it, or make it an annotation")
     if len(value) <= LABEL_LENGTH and label_value_faults(value):
         yield (
-            f"{path} `{_cut(value)}` is no legal value of a label",
+            f"{path} `{_cut(value)}` is not a legal value of a label",
             "use letters, digits, `-`, `_`, `.`; or make it an annotation",
         )
 

@@ -24,7 +24,7 @@ def state_folder(subject: Subject) -> Iterator[Finding]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     fix = "name another folder with --state or HERA_UTILS_STATE, or make this one writable"
     if not existing.is_dir():
-        yield problem("state folder", f"the state folder {folder} cannot be made: {existing} is a file", fix)
+        yield problem("state folder", f"the state folder {folder} cannot be created: {existing} is a file", fix)
         return
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -95,7 +95,7 @@ def python(subject: Subject) -> Iterator[Finding]:
         answer = subprocess.run([program, "-c", question], capture_output=True, text=True, timeout=60, check=True)
         version, hera = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
-        yield problem("python", f"{program} cannot run script tasks: it is no Python that starts", fix)
+        yield problem("python", f"{program} cannot run script tasks: it is not a Python that starts", fix)
         return
     if hera is None:
         yield warning(
@@ -128,7 +128,7 @@ def images(subject: Subject) -> Iterator[Finding]:
         if count
         else "no image table in the settings"
     )
-    yield good("images", f"{told_table}; always stood in for: {', '.join(defaults())}; others are refused")
+    yield good("images", f"{told_table}; always substituted: {', '.join(defaults())}; others are refused")
 
 
 def volumes(subject: Subject) -> Iterator[Finding]:
@@ -142,7 +142,7 @@ def volumes(subject: Subject) -> Iterator[Finding]:
                 "claim", f"claim {claim}: {folder} is not a folder that can be written", "name another in `volumes`"
             )
         else:
-            yield good("claim", f"claim {claim} will be the folder {folder}, made when it is needed")
+            yield good("claim", f"claim {claim} will be the folder {folder}, created when it is needed")
 
 
 def described(subject: Subject) -> Iterator[Finding]:
@@ -153,7 +153,7 @@ def described(subject: Subject) -> Iterator[Finding]:
         return
     for one in declared(subject.environment, subject.context.argo_namespace, local=True):
         if one.lacking is not None:
-            message = f"{one.lacking}; a run makes it where it is not there yet"
+            message = f"{one.lacking}; a run creates it where it does not exist yet"
             yield warning(one.word, message, one.lacking.fix)
 
 

@@ -132,7 +132,7 @@ def _images(table: ImageTable, needs: Needs) -> Iterator[Finding]:
         if table.lookup(image) is None:
             yield problem(
                 "images",
-                f'no stand-in for the image "{image}" on this machine ({where})',
+                f'no substitute for the image "{image}" on this machine ({where})',
                 f'write the line  "{image}": {{python: current}}  (with {{}} alone it is this machine\'s programs) into a file and run '
                 "with --images FILE",
             )
@@ -167,7 +167,8 @@ def _programs(table: ImageTable, reach: Called) -> Iterator[Finding]:
         if lacking:
             yield warning(
                 "programs",
-                f'the program {command}, which {name} runs, is not on this machine, which stands in for the image "{container["image"]}"',
+                f"the program {command}, which {name} runs, is not on this machine, which substitutes the image "
+                f'"{container["image"]}"',
                 "install it, or name a folder that holds it as `path` in the image table",
             )
 
@@ -212,7 +213,7 @@ def _ports(reach: Called) -> Iterator[Finding]:
             if isinstance(number, int) and _is_taken(number):
                 yield warning(
                     "ports",
-                    f"{name} wants port {number} of this machine, which another program has",
+                    f"{name} needs port {number} of this machine, which another program uses",
                     "end that program, or leave out hostPort and hostNetwork: then every pod has an address of its own",
                 )
 
@@ -245,8 +246,9 @@ def _host_paths(needs: Needs) -> Iterator[Finding]:
             what = "an empty file" if kind == "FileOrCreate" else "an empty folder"
             yield warning(
                 "host path",
-                f'hostPath "{path}" of the volume "{volume}" does not exist on this machine: {what} is made there',
-                "if tasks read from it, put there what they read, or correct the path",
+                f'hostPath "{path}" of the volume "{volume}" does not exist on this machine: {what} will be created '
+                f"there",
+                "if tasks read from it, put their files there, or correct the path",
             )
 
 
@@ -258,9 +260,10 @@ def _sizes(needs: Needs) -> Iterator[Finding]:
             if wanted > there:
                 yield warning(
                     "size",
-                    f"{size.template} asks for {_amount(what, wanted)}, this machine has {_amount(what, there)}: "
-                    "it runs with what there is",
-                    "make its request smaller, or send it to a cluster: --argo_server",
+                    f"{size.template} requests {_amount(what, wanted)}, this machine has {_amount(what, there)}: it "
+                    f"runs with less"
+                    "",
+                    "reduce its request, or run it on a cluster: --argo_server",
                 )
 
 
@@ -315,7 +318,7 @@ def _of_a_cluster(finding: Finding) -> Finding:
     if finding.ok:
         return finding
     message = finding.message.partition(":")[0]
-    return warning(finding.check, f"{message}: nothing needs it here, pods of a cluster will", finding.fix)
+    return warning(finding.check, f"{message}: it is not needed here, but on a cluster", finding.fix)
 
 
 def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, str]]) -> Needs:
@@ -359,4 +362,4 @@ def _taken(platform: _Platform, document: Json) -> Iterator[Finding]:
         fix = "correct the workflow; hera-utils lint checks it without running it"
         yield problem("workflow", f"the workflow would be refused: {error.message}", error.fix or fix)
     else:
-        yield good("workflow", "the workflow would be taken")
+        yield good("workflow", "the workflow would be accepted")

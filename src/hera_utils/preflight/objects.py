@@ -28,8 +28,8 @@ def _get(place: Place, plural: str, name: str) -> ClusterRequest:
 
 
 def _not_seen(word: str, name: str, answer: ClusterReply) -> Finding:
-    why = "no right to read it" if answer.status == 403 else answer.message
-    return unknown(word, f'{word} "{name}" cannot be looked at ({why})')
+    why = "permission to read it is missing" if answer.status == 403 else answer.message
+    return unknown(word, f'{word} "{name}" cannot be read ({why})')
 
 
 def _add_provision(place: Place, declared: bool, line: str, kind: str = "") -> str:
@@ -75,7 +75,9 @@ def _claim(place: Place, use: ClaimUse, answer: ClusterReply) -> Iterator[Findin
     modes = [str(mode) for mode in status.get("accessModes") or spec.get("accessModes") or []]
     if (answer.body.get("metadata") or {}).get("deletionTimestamp"):
         yield problem(
-            "claim", f'claim "{name}" is being deleted', "wait until it is gone, and create it anew; or name another"
+            "claim",
+            f'claim "{name}" is being deleted',
+            "wait until it is deleted, and create it again; or name another",
         )
         return
     if phase == "Lost":
@@ -86,7 +88,9 @@ def _claim(place: Place, use: ClaimUse, answer: ClusterReply) -> Iterator[Findin
         age = _age(answer)
         if age is not None and age < NEW_CLAIM:
             yield warning(
-                "claim", f'claim "{name}" was made {age:.0f} s ago and is being bound', "its pods wait until it is"
+                "claim",
+                f'claim "{name}" was created {age:} s ago and is being bound',
+                "its pods wait until it is bound",
             )
         else:
             yield from _pending(place, name, spec)
@@ -127,11 +131,11 @@ def _pending(place: Place, name: str, spec: Json) -> Iterator[Finding]:
         if classes.ok and not chosen:
             there = ", ".join(sorted(str(one["metadata"]["name"]) for one in listed)) or "none"
             lacks = f'storage class "{wanted}" does not exist' if wanted else "no storage class is the default"
-            fix = f"name one with storage_class (there: {there}), and create the claim anew"
+            fix = f"name one with storage_class (there: {there}), and create the claim again"
             yield problem("claim", f'claim "{name}" is not bound: {lacks}', fix)
             return
     fix = f"see why: {place.kubectl(f'describe pvc {name}')}; then ask the cluster's owner for a volume"
-    yield problem("claim", f'claim "{name}" is not bound to a volume (Pending): its pods would wait for ever', fix)
+    yield problem("claim", f'claim "{name}" is not bound to a volume (Pending): its pods would wait forever', fix)
 
 
 def _is_default(storage_class: Json) -> bool:
@@ -213,7 +217,7 @@ def _thing(place: Place, word: str, thing: Thing, answer: ClusterReply, create: 
     lacking = [key for key in thing.keys if key not in there]
     for key in lacking:
         at = thing.keys[key]
-        used = "" if at == "environment" else f" ({at} wants it)"
+        used = "" if at == "environment" else f" ({at} needs it)"
         field = "data" if word == "config map" else "stringData"
         patch = json.dumps({field: {key: "…"}}, ensure_ascii=False)
         kind = "configmap" if word == "config map" else "secret"
@@ -276,7 +280,7 @@ def _registries(place: Place, name: str, secret: Json) -> Iterator[Finding]:
         hosts = {_registry_host(host) for host in json.loads(text)["auths"]}
     except (binascii.Error, ValueError, KeyError, TypeError):
         fix = place.kubectl(f"delete secret {name}") + "; then create it with: kubectl create secret docker-registry"
-        yield problem("pull secret", f'secret "{name}" is no image pull secret (type {secret.get("type")})', fix)
+        yield problem("pull secret", f'secret "{name}" is not an image pull secret (type {secret.get("type")})', fix)
         return
     registry = _registry_host(place.environment.registry or place.context.registry or "")
     if registry and registry not in hosts:

@@ -35,7 +35,8 @@ def assert_ready(
         lines = [f"  ✘ {finding.message}" + (f"\n    → {finding.fix}" if finding.fix else "") for finding in problems]
         raise ResourceError(
             f"nothing was submitted, the run would not work ({several}):\n" + "\n".join(lines),
-            fix="repair what is listed above; see everything with hera-utils doctor, or run all the same with --no_preflight",
+            fix="fix what is listed above; check everything with hera-utils doctor, or submit anyway with "
+            "--no_preflight",
         )
     return [finding for finding in dict.fromkeys(findings) if finding.verdict == "warning"]
 

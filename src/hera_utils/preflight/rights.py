@@ -27,12 +27,12 @@ def of_user(place: Place) -> Iterator[Finding]:
     if not all(answer.ok for answer in answers):
         refused = next(answer for answer in answers if not answer.ok)
         yield unknown(
-            "rights", f"your rights cannot be asked for ({refused.message})", place.kubectl("auth can-i --list")
+            "rights", f"your permissions cannot be read ({refused.message})", place.kubectl("auth can-i --list")
         )
         return
     lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
     if not lacking:
-        yield good("rights", f"{len(rights)} of {len(rights)} rights ({_person(place) or 'yours'})")
+        yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(place) or 'yours'})")
         return
     who = f"you ({_person(place)})" if place.user else "you"
     fix: str | None = _role_for(place, roles.SUBMITTER, rights, roles.user_subject(place.user or "YOU"))
@@ -83,13 +83,13 @@ def _of_one(place: Place, account: str) -> Iterator[Finding]:
             fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace))
             yield unknown(
                 "account rights",
-                f'whether service account "{account}" may {_listed(rights)} cannot be asked with your rights',
+                f'whether service account "{account}" may {_listed(rights)} cannot be checked with your permissions',
                 f"when tasks end with `forbidden`: {fix}",
             )
             return
         lacking = [right for right in rights if not roles.allowed(rules, right)]
     if not lacking:
-        yield good("account rights", f'service account "{account}" has {len(rights)} of {len(rights)} rights')
+        yield good("account rights", f'service account "{account}" has {len(rights)} of {len(rights)} permissions')
         return
     fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace))
     for sure, verdict in ((True, problem), (False, warning)):

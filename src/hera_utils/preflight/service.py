@@ -53,8 +53,8 @@ def namespace(place: Place) -> Iterator[Finding]:
     elif itself.ok or account.ok:
         yield good("namespace", f"namespace {place.namespace} exists")
     else:
-        fix = "is its name right? (--argo_namespace or ARGO_NAMESPACE)"
-        yield unknown("namespace", f'namespace "{place.namespace}" cannot be looked at (no right to)', fix)
+        fix = "is the name right? (--argo_namespace or ARGO_NAMESPACE)"
+        yield unknown("namespace", f'namespace "{place.namespace}" cannot be read (permission is missing)', fix)
 
 
 # --- the server's own word -----------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def _taken(place: Place) -> Generator[Finding, None, str | None]:
     finally:
         client.close()
     if document is not None:
-        yield good("workflow", "the Argo server would take the workflow")
+        yield good("workflow", "the Argo server would accept the workflow")
     served = str(((made.get("metadata") or {}).get("labels") or {}).get(INSTANCE_LABEL) or "")
     yield from _instance(place.needs.instance, served)
     return served
@@ -111,8 +111,9 @@ def _instance(wanted: str, served: str) -> Iterator[Finding]:
         theirs = f'instance id "{served}"' if served else "no instance id"
         yield problem(
             "instance id",
-            f'the workflow asks for the controller of instance id "{wanted}", this server serves {theirs}',
-            f"take the label {INSTANCE_LABEL} out of the workflow, or name the server of that instance with --argo_server",
+            f'the workflow requires the controller of instance id "{wanted}", this server serves {theirs}',
+            f"remove the label {INSTANCE_LABEL} from the workflow, or name the server of that instance with "
+            f"--argo_server",
         )
 
 
@@ -136,7 +137,7 @@ def runs(place: Place) -> Iterator[Finding]:
     alive = [one for one in found if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
     if waiting and not alive:
         name, ago = waiting[-1]["metadata"]["name"], now - _born(waiting[-1])
-        message = f"no controller takes runs up: {name} waits since {ago / 60:.0f} min without a phase"
+        message = f"no controller picks up runs: {name} has been waiting for {ago / 60:.0f} min without a phase"
         yield problem("controller", message, _ask_for_controller(USUAL_NAMESPACE))
     elif alive:
         yield good(
@@ -171,7 +172,7 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
             sorted(str(lease["metadata"]["name"]).removeprefix(CONTROLLER).lstrip("-") or "none" for _, lease in leases)
         )
         what = f'instance id "{instance}"' if instance else "no instance id"
-        message = f"no controller serves {what}: those there serve {ids}"
+        message = f"no controller serves {what}: the existing ones serve {ids}"
         yield problem(
             "instance id",
             message,
@@ -180,12 +181,11 @@ def _controller(place: Place, instance: str) -> Iterator[Finding]:
     elif any(answer.status == 403 for answer in answers):
         yield unknown(
             "controller",
-            "the controller's lease cannot be looked at (no right to): whether it is alive shows when a run starts",
+            "the controller's lease cannot be read (permission is missing): whether the controller is alive shows "
+            "when a run starts",
         )
     else:
-        yield unknown(
-            "controller", "the controller keeps no lease that can be found: whether it is alive shows when a run starts"
-        )
+        yield unknown("controller", "the controller has no lease: whether it is alive shows when a run starts")
 
 
 def _lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
@@ -203,13 +203,13 @@ def _lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
         )
     if silent > STALE:
         since = f"{silent / 60:.0f} min" if silent >= 120 else f"{silent:.0f} s"
-        message = f"the Argo controller ({holder}) gives no sign of life since {since}: runs would stay pending"
+        message = f"the Argo controller ({holder}) has given no sign of life since {since}: runs would stay pending"
         return problem("controller", message, _ask_for_controller(space))
     return good("controller", f"the Argo controller is alive ({holder}, {max(silent, 0):.0f} s ago)")
 
 
 def _ask_for_controller(space: str) -> str:
-    return f"ask the cluster's owner to look at it: kubectl -n {space} get deploy,pods -l app={CONTROLLER}"
+    return f"ask the cluster's owner to check it: kubectl -n {space} get deploy,pods -l app={CONTROLLER}"
 
 
 def _renewed(lease: Json) -> float:
@@ -242,10 +242,10 @@ def registry(place: Place) -> Iterator[Finding]:
     if reply is not None and reply.status_code in (200, 401):
         yield good("registry", f"the registry {host} answers")
         return
-    said = f"it says {reply.status_code}" if reply is not None else "no answer"
+    said = f"it answered {reply.status_code}" if reply is not None else "no answer"
     yield warning(
         "registry",
-        f"the registry {host} does not answer from here ({said}); the cluster may still reach it",
+        f"the registry {host} does not answer from here ({said}); the cluster may nevertheless reach it",
         "check its name (--registry), or the network",
     )
 

@@ -87,11 +87,11 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
     if results.points:
         contents["results.csv"] = (
             results.to_csv(by="points"),
-            "A row a point: inputs, outputs, how it went",
+            "One row per point: inputs, outputs, status",
             "results",
         )
     by_task = "tasks.csv" if results.points else "results.csv"
-    contents[by_task] = (results.to_csv(by="tasks"), "A row a task: inputs, outputs, how it went", "results")
+    contents[by_task] = (results.to_csv(by="tasks"), "One row per task: inputs, outputs, status", "results")
     for path, (text, _, _) in contents.items():
         refuse_secrets(f"{path} of the manifest", text, context.secrets)
     files = [_put(folder, path, text, about, role) for path, (text, about, role) in contents.items()]
@@ -241,7 +241,7 @@ def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile
         os.replace(fresh, target)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise ResourceError(f"cannot write {target} ({why})", fix="check free space and rights") from None
+        raise ResourceError(f"cannot write {target} ({why})", fix="check free space and permissions") from None
     return _file(path, content, about, role)
 
 

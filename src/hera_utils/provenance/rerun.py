@@ -57,19 +57,19 @@ def read(path: Path) -> Recorded:
             fix="name a ro-crate-metadata.json; hera-utils report NAME --crate writes one",
         ) from None
     except (ValueError, RecursionError):
-        raise SettingsError(f"{path} is no JSON", fix="name a ro-crate-metadata.json") from None
+        raise SettingsError(f"{path} is not JSON", fix="name a ro-crate-metadata.json") from None
     graph = told.get("@graph") if isinstance(told, dict) else None
     found = graph if isinstance(graph, list) else []
     entities = {str(one["@id"]): one for one in found if isinstance(one, dict) and "@id" in one}
     action = entities.get("#run")
     if action is None:
         raise SettingsError(
-            f"{path} is no manifest of a run of hera_utils", fix="hera-utils report NAME --crate writes one"
+            f"{path} is not a manifest of a run of hera_utils", fix="hera-utils report NAME --crate writes one"
         )
     try:
         return _recorded(path.parent.resolve(), entities, action)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise SettingsError(f"the manifest {path} is damaged", fix="take the one that the run wrote") from None
+        raise SettingsError(f"the manifest {path} is damaged", fix="use the one that the run wrote") from None
 
 
 def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recorded:
@@ -103,13 +103,13 @@ def _recorded(folder: Path, entities: Mapping[str, Json], action: Json) -> Recor
 def _document(folder: Path, key: str) -> Json:
     path = (folder / key).resolve()
     if not path.is_relative_to(folder):
-        raise SettingsError(f"the manifest names a file outside its folder: {key}", fix="do not trust it")
+        raise SettingsError(f"the manifest names a file outside its folder: {key}", fix="do not trust this manifest")
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError):
         raise ResourceError(f"the recorded workflow {path} cannot be read", fix="restore the crate") from None
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        raise SettingsError(f"{path} is no workflow", fix="restore the crate")
+        raise SettingsError(f"{path} is not a workflow", fix="restore the crate")
     return document
 
 
@@ -190,7 +190,7 @@ def as_new(document: Json, given: Mapping[str, str]) -> Json:
     if masked:
         raise SettingsError(
             f"the manifest does not hold the value of {masked[0]}, which is secret",
-            fix=f"give it: -p {masked[0]}=VALUE (a parameter of the workflow), or run the script anew",
+            fix=f"give it: -p {masked[0]}=VALUE (a parameter of the workflow), or run the script again",
         )
     return {**document, "metadata": {k: v for k, v in metadata.items() if v}, "spec": spec}
 

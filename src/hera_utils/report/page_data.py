@@ -241,8 +241,8 @@ def _left_out(results: Results) -> list[str]:
     for what, count in (("points", len(results.points)), ("tasks", len(results.tasks))):
         if count > MOST_ROWS:
             more = f"hera-utils results {results.name} --{what} -o csv"
-            told.append(f"the first {MOST_ROWS:,} of {count:,} {what} are here; all of them: {more}")
+            told.append(f"the first {MOST_ROWS:,} of {count:,} {what} are listed; all of them: {more}")
     failed = sum(row.status in UNSUCCESSFUL for row in results.tasks)
     if failed > MOST_FAILURES:
-        told.append(f"the first {MOST_FAILURES} of {failed:,} failures are told")
+        told.append(f"the first {MOST_FAILURES} of {failed:,} failures are listed")
     return told

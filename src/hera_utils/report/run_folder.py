@@ -45,11 +45,11 @@ def write_run_folder(
         results = with_last_lines(client, Results.of_run(run))
         write_report(folder / "report.html", report_page(client, run, results, known))
     except (HeraUtilsError, OSError) as error:
-        return f"the report of {folder.name} is not written: {_with_fix(error)}"
+        return f"the report of {folder.name} could not be written: {_with_fix(error)}"
     try:
         write_crate(run, Results.of_run(run), folder, replace(crate_context(client, known), known=checksums()))
     except (HeraUtilsError, OSError) as error:
-        return f"the manifest of {folder.name} is not written: {_with_fix(error)}"
+        return f"the manifest of {folder.name} could not be written: {_with_fix(error)}"
     return ""
 
 

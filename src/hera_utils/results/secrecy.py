@@ -70,7 +70,9 @@ def refuse_secrets(where: str, text: str, secrets: Secrets) -> None:
     for word in _words(secrets):
         for form in _as_written(word):
             if form in text and re.search(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", text):
-                raise ResourceError(f"{where} would hold a secret (a token or a password that is known here)", fix=_FIX)
+                raise ResourceError(
+                    f"{where} would contain a secret (a token or a password that this machine knows)", fix=_FIX
+                )
 
 
 def refuse_secret_literals(documents: Iterable[Json]) -> None:
@@ -83,7 +85,7 @@ def refuse_secret_literals(documents: Iterable[Json]) -> None:
         for name, values in found.items():
             if len(values) <= _MOST_VALUES:
                 run = (document.get("metadata") or {}).get("name", "")
-                raise ResourceError(f"the workflow {run} holds the secret `{name}` as plain text", fix=_FIX)
+                raise ResourceError(f"the workflow {run} contains the secret `{name}` as plain text", fix=_FIX)
 
 
 def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
@@ -93,7 +95,7 @@ def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
     for name, value in _named({**inputs.get("constants", {}), **swept}):
         if is_written_secret(name, value) or value in known:
             raise SettingsError(
-                f"the input `{name}` holds a secret, and the inputs of a run are kept in its record", fix=_FIX
+                f"the input `{name}` is a secret, and the inputs of a run are kept in its record", fix=_FIX
             )
 
 

@@ -6,7 +6,7 @@ import enum
 
 from hera_utils.runs.outcome import Failure, Outcome
 
-_NO_IMAGE = ("no stand-in for the image", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_NO_IMAGE = ("no substitute for the image", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 # Argo's words for what no other moment makes right: the workflow itself must change.
 _IN_THE_WORKFLOW = (
     "failed to resolve",

@@ -127,7 +127,9 @@ class RunRecord:
         except (OSError, ValueError):
             raise ResourceError(f"there is no record of a run in {folder}", fix="see --runs") from None
         if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-            raise SettingsError(f"{folder}/run.json has a format that this hera_utils does not know", fix="update it")
+            raise SettingsError(
+                f"{folder}/run.json has a format that this version of hera_utils does not know", fix="update hera_utils"
+            )
         return cls(folder, facts)
 
     def __enter__(self) -> RunRecord:
@@ -155,7 +157,7 @@ class RunRecord:
             owner = os.read(lock, 64).decode("ascii", "replace").partition(" ")[0]
             os.close(lock)
             raise SettingsError(
-                f"the run {self.name} is still being driven by the process {owner or '?'}",
+                f"the run {self.name} is still being run by the process {owner or '?'}",
                 fix=f"wait for it, or end that process; see it with: hera-utils watch {self.name}",
             ) from None
         self.driven_since = (time.time(), os.getpid())
@@ -179,7 +181,7 @@ class RunRecord:
             with contextlib.suppress(sqlite3.Error):
                 self._base.execute("rollback")
             raise ResourceError(
-                f"the record {self.folder} cannot be written ({error})", fix="check free space and rights"
+                f"the record {self.folder} cannot be written ({error})", fix="check free space and permissions"
             ) from None
 
     def _write(self) -> None:
@@ -195,7 +197,7 @@ class RunRecord:
             os.replace(fresh, target)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
-            raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and rights") from None
+            raise ResourceError(f"{target} cannot be written ({why})", fix="check free space and permissions") from None
 
     def update(self, **facts: Any) -> None:
         self.facts.update(facts)

@@ -40,9 +40,7 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
         )
         text += [f"    {line}" for line in written]
         if any(line.endswith(_RETURN) for line in written):
-            text.append(
-                '  of an inline @script() only the body runs: print what it gives, or write constructor="runner"'
-            )
+            text.append('  only the body of an inline @script() runs: print the value, or write constructor="runner"')
         text += [f"  and {same_way([one.task for one in others])}"] if others else []
     left_out = len(outcome.failures) - MOST_FAILURES
     if left_out > 0:
@@ -51,9 +49,9 @@ def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "â
 
 
 def same_way(tasks: Sequence[str]) -> str:
-    """`3 more the same way: a, b, c`; the first few of many."""
+    """`3 more in the same way: a, b, c`; the first few of many."""
     first = ", ".join(tasks[:_MOST_NAMES])
-    return f"{len(tasks)} more the same way: {first}{', â€¦' if len(tasks) > _MOST_NAMES else ''}"
+    return f"{len(tasks)} more in the same way: {first}{', â€¦' if len(tasks) > _MOST_NAMES else ''}"
 
 
 def warning(document: Mapping[str, Any]) -> str:

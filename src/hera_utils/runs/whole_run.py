@@ -95,9 +95,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     client.namespace = facts.get("namespace") or client.namespace
     documents = [document for one in (*own, *others) if (document := _got(client, one)) is not None]
     if not documents and not points:
-        raise ResourceError(
-            f"none of the workflows of {name} is there any more", fix="see the runs that there are with: hera-utils ls"
-        )
+        raise ResourceError(f"none of the workflows of {name} exists any more", fix="list the runs with: hera-utils ls")
     deleted = len(own) + len(others) - len(documents)
     return WholeRun(name, client.namespace, tuple(documents), folder, facts, points, frozenset(others), deleted)
 

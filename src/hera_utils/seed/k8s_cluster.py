@@ -94,15 +94,15 @@ class k8s_cluster(Cluster):
     def _assert_named(self, kind: str, name: str | None) -> bool:
         word, flag, variable = _NAMED[kind]
         if not name:
-            self._unnamed(f"the script asks for a {word}, and none is named", f"name it with {flag} or {variable}")
+            self._unnamed(f"the script needs a {word}, and none is named", f"name it with {flag} or {variable}")
             return True
         try:
             if self.exists(kind, name):
                 return True
         except Forbidden as error:
-            raise type(error)(f"the {word} `{name}` cannot be looked at: {error.message}", fix=error.fix) from None
+            raise type(error)(f"the {word} `{name}` cannot be read: {error.message}", fix=error.fix) from None
         except Refused as error:
-            raise ResourceError(f"the {word} `{name}` cannot be looked at: {error.message}", fix=error.fix) from None
+            raise ResourceError(f"the {word} `{name}` cannot be read: {error.message}", fix=error.fix) from None
         if not self.local:
             raise ResourceError(
                 f"there is no {word} `{name}` in the namespace `{self.namespace}`",
@@ -121,7 +121,7 @@ class k8s_cluster(Cluster):
         """On this machine what a script needs is made, as what an experiment's environment needs is."""
         if kind == "ConfigMap":
             self.provision(Environment(config_map=ConfigMap(name)))
-            warnings.warn(f"this machine had no config map `{name}`: an empty one was made", stacklevel=4)
+            warnings.warn(f"this machine had no config map `{name}`: an empty one was created", stacklevel=4)
         else:
             self.provision(Environment(persisted_volume=PersistedVolume(name)))
-            warnings.warn(f"this machine had no claim `{name}`: an empty folder was made", stacklevel=4)
+            warnings.warn(f"this machine had no claim `{name}`: an empty folder was created", stacklevel=4)

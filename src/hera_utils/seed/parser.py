@@ -34,9 +34,7 @@ class parser:
             self.parser = existing
             _extend(existing)
         else:
-            raise SettingsError(
-                f"the parser that is to be extended is a {type(existing).__name__}", fix="give an argparse parser"
-            )
+            raise SettingsError(f"the parser to extend is a {type(existing).__name__}", fix="give an argparse parser")
 
     def get_parser(self) -> argparse.ArgumentParser:
         return self.parser

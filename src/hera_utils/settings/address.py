@@ -19,7 +19,7 @@ def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
     if "://" not in written:
         written = f"{'http' if secure is False else 'https'}://{written}"
     if any(character.isspace() for character in written):
-        raise _illegal(text, "it holds a blank")
+        raise _illegal(text, "it contains a blank")
     try:
         parts = urlsplit(written)
         port = parts.port
@@ -29,11 +29,11 @@ def server_url(text: str, *, secure: bool | None = None, base: str = "") -> str:
         raise _illegal(text, f"`{parts.scheme}` is neither http nor https")
     if parts.username is not None or parts.password is not None:
         # The text is not repeated: it holds a password.
-        raise SettingsError("an Argo server's address holds a user name or a password", fix=_FIX_CREDENTIAL)
+        raise SettingsError("an Argo server's address contains a user name or a password", fix=_FIX_CREDENTIAL)
     if not parts.hostname:
-        raise _illegal(text, "it names no host")
+        raise _illegal(text, "it has no host")
     if parts.query or parts.fragment:
-        raise _illegal(text, "it goes on after the path; give the part before `?` and `#`")
+        raise _illegal(text, "it contains `?` or `#`; give the part before")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.strip("/") or base.strip("/")
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{f'/{path}' if path else ''}"

@@ -78,13 +78,13 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "argo_token_keyring",
-        "where the keyring of this machine has the token: SERVICE or SERVICE/USER",
+        "where this machine's keyring stores the token: SERVICE or SERVICE/USER",
         ("--argo_token_keyring",),
         ("HERA_UTILS_TOKEN_KEYRING",),
     ),
     Field(
         "argo_token_lifetime",
-        "how long a token that is asked for a service account should live (1h, 90m, 3600)",
+        "how long a token requested for a service account is valid (1h, 90m, 3600)",
         ("--argo_token_lifetime",),
         ("HERA_UTILS_TOKEN_LIFETIME",),
         kind="duration",
@@ -122,14 +122,14 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "client_certificate",
-        "the certificate to show the Argo server, in PEM",
+        "the client certificate for the Argo server, in PEM",
         ("--client_certificate",),
         ("HERA_UTILS_CLIENT_CERTIFICATE",),
         kind="path",
     ),
     Field(
         "client_key",
-        "the key of that certificate, when it is in a file of its own",
+        "the key of the client certificate, if it is in a separate file",
         ("--client_key",),
         ("HERA_UTILS_CLIENT_KEY",),
         kind="path",
@@ -166,7 +166,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "images",
-        "how this machine stands in for container images: a table, or a YAML file that holds it",
+        "how this machine substitutes container images: a table, or a YAML file with it",
         ("--images",),
         ("HERA_UTILS_IMAGES",),
         kind="table",
@@ -181,7 +181,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "volumes",
-        "folders of this machine that stand for claims",
+        "folders of this machine to use as claims",
         ("--volume",),
         (),
         kind="table",
@@ -197,7 +197,7 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "parallelism",
-        "how many tasks of a run go on at once, over all of its workflows",
+        "how many tasks of a run may run at once, over all its workflows",
         ("--parallelism",),
         ("HERA_UTILS_PARALLELISM",),
         kind="count",

@@ -64,14 +64,14 @@ def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
     _, found = _named(documents, "contexts", "context", name, origin)
     if found is None:
         there = ", ".join(sorted(_names(documents, "contexts"))) or "none"
-        raise _unusable(origin, f"it has no context `{name}` (there are: {there})")
+        raise _unusable(origin, f"it has no context `{name}` (its contexts are: {there})")
     cluster_of, cluster = _named(documents, "clusters", "cluster", str(found.get("cluster") or ""), origin)
     if cluster is None or not cluster.get("server"):
         raise _unusable(origin, f"the context `{name}` names no cluster with a server")
     user_name = str(found.get("user") or "")
     user_of, user = _named(documents, "users", "user", user_name, origin)
     if user_name and user is None:
-        raise _unusable(origin, f"the context `{name}` names the user `{user_name}`, who is not in it")
+        raise _unusable(origin, f"the context `{name}` names the user `{user_name}`, which it does not contain")
     return Chosen(
         origin=origin,
         context=name,
@@ -110,18 +110,18 @@ def _document(path: Path) -> Json:
     except OSError as error:
         raise _unusable(str(path), (error.strerror or "unreadable").lower()) from None
     except (yaml.YAMLError, ValueError):  # a ValueError for what is no UTF-8, and for a date that there is not
-        raise _unusable(str(path), "it is no YAML") from None  # what the parser says may hold a secret of it
+        raise _unusable(str(path), "it is not YAML") from None  # what the parser says may hold a secret of it
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise _unusable(str(path), "it is no kubeconfig")
+        raise _unusable(str(path), "it is not a kubeconfig")
     return document
 
 
 def _entries(document: Json, plural: str, path: Path) -> list[Json]:
     found = document.get(plural) or []
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise _unusable(str(path), f"`{plural}` is no list of entries")
+        raise _unusable(str(path), f"`{plural}` is not a list of entries")
     return found
 
 
@@ -136,7 +136,7 @@ def _named(documents: Documents, plural: str, single: str, name: str, origin: st
             if str(one.get("name")) == name and name:
                 entry = one.get(single) or {}
                 if not isinstance(entry, dict):
-                    raise _unusable(origin, f"the {single} `{name}` is no table")
+                    raise _unusable(origin, f"the {single} `{name}` is not a table")
                 return path, entry
     return documents[0][0] if documents else Path(), None
 

@@ -59,7 +59,7 @@ class OwnFlags(argparse._ActionsContainer):
         if dest in BY_NAME:
             raise SettingsError(
                 f"the script's flag {taken[0] if taken else dest} is a setting of hera_utils: {BY_NAME[dest].help}",
-                fix=f"give the script's own another name, such as --my_{dest}",
+                fix=f"rename the script's flag, for example to --my_{dest}",
             )
         for name in taken:
             self._give_up(name)

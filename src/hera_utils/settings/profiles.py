@@ -110,7 +110,7 @@ def add(
     project: into the project's file, for everybody who works on it. SettingsError when it is there already (unless `replace`).
     """
     if not _NAME.match(name):
-        raise SettingsError(f"`{name}` is no name of a profile", fix="use letters, digits, `-`, `_` and `.`")
+        raise SettingsError(f"`{name}` is not a name of a profile", fix="use letters, digits, `-`, `_` and `.`")
     said = {key: value for key, value in settings.items() if key not in _NEVER}
     secret = {key: value for key, value in said.items() if _is_secret(value)}
     kept = {key: value for key, value in said.items() if key not in secret}
@@ -118,11 +118,11 @@ def add(
     known = {one.name: one for one in profiles(around)}.get(name)
     if known is not None and not replace:
         there = ", ".join(known.files) or str(around.user_folder / CREDENTIALS_FILE)
-        raise SettingsError(f"there is a profile `{name}` already ({there})", fix="add --replace, or give another name")
+        raise SettingsError(f"the profile `{name}` already exists ({there})", fix="add --replace, or give another name")
     if project and "argo_token_command" in kept:
-        raise SettingsError("a command is not run from a project's file", fix="leave --project out")
+        raise SettingsError("a project's file cannot name a command to run", fix="leave --project out")
     if project and kept.keys() & {"argo_token_file", "argo_token_keyring"}:
-        raise SettingsError("where a token of yours is, no project's file says", fix="leave --project out")
+        raise SettingsError("a project's file cannot say where your token is", fix="leave --project out")
     trusted = not home.is_file() or is_trusted(str(home), around.user_folder)
     written = [_change(home, lambda text, before: _with_profile(text, before, name, kept))]
     if project and trusted:
@@ -148,7 +148,7 @@ def remove(name: str, around: Surroundings) -> list[Path]:
         shared = project_document(around)
         if name in shared.profiles:
             raise SettingsError(
-                f"the profile `{name}` is the project's ({shared.path})", fix="take it out there, for everybody"
+                f"the profile `{name}` belongs to the project ({shared.path})", fix="remove it there, for everybody"
             )
         raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
     if _user(around).table.get("profile") == name:
@@ -216,7 +216,7 @@ def _change(path: Path, change: Change, *, private: bool = False) -> Path:
     except ValueError:
         says = None
     if says is None or _bare(says) != _bare(meant):
-        raise SettingsError(f"{path} is laid out in a way that cannot be changed safely", fix="change it by hand")
+        raise SettingsError(f"{path} has a layout that cannot be changed safely", fix="change it by hand")
     _write(path, new, private)
     return path
 

@@ -228,7 +228,7 @@ def _images_file(path: Path, place: Place) -> dict[str, Any]:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         at = "" if line is None else f", line {line + 1}"
         raise SettingsError(
-            f"{path}{at}: not legal YAML ({place.origin})", fix="correct it, or name another file"
+            f"{path}{at}: not valid YAML ({place.origin})", fix="correct it, or name another file"
         ) from None
     near = Place(f"{place.origin}, file {path}", str(path.parent), place.home)
     value = typed(BY_NAME["images"], table or {}, near)
@@ -309,7 +309,7 @@ def project_document(around: Surroundings) -> Document:
 
 
 def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
-    """A settings file; empty when there is none. SettingsError when it is not legal TOML. ours_alone: it is nobody else's file."""
+    """A settings file; empty when there is none. SettingsError when it is not valid TOML. ours_alone: it is nobody else's file."""
     if not path.is_file():
         return _NOTHING
     try:
@@ -317,7 +317,7 @@ def toml_document(path: Path, *, ours_alone: bool = True) -> Document:
     except ValueError as error:
         if not ours_alone:
             return _NOTHING  # somebody else's file: its own tools will say it
-        raise SettingsError(f"{path} is not legal TOML: {_position(str(error))}", fix="correct that line") from None
+        raise SettingsError(f"{path} is not valid TOML: {_position(str(error))}", fix="correct that line") from None
     if ours_alone:
         _ = document.profiles  # told at once, whether a profile is asked for or not
     return document
@@ -361,15 +361,15 @@ def _names_of(profile: Said, documents: list[Document]) -> tuple[str, ...]:
     known = sorted({name for document in documents for name in document.profiles})
     for name in names or (str(profile.value),):
         if name not in known:
-            there = f"known are: {', '.join(known)}" if known else "no file defines any"
+            there = f"the profiles are: {', '.join(known)}" if known else "no file defines any"
             raise SettingsError(
                 f"there is no profile `{name}` ({profile.origin}); {there}",
                 fix=f"write [profiles.{name}] in {PROJECT_FILE} or in the user's {USER_FILE}",
             )
     if profile.project is not None and len(names) > 1:
         raise SettingsError(
-            f"a file of the project puts several profiles together ({profile.origin})",
-            fix=f"name them yourself, if you mean that: --profile {profile.value}",
+            f"a file of the project combines several profiles ({profile.origin})",
+            fix=f"to use them, name them yourself: --profile {profile.value}",
         )
     return names
 
@@ -452,7 +452,7 @@ def _layer(table: Mapping[str, Any], origin: str, place: Place) -> Layer:
         if name not in BY_NAME:
             near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
             fix = f"did you mean `{near[0]}`?" if near else f"the settings are: {', '.join(BY_NAME)}"
-            raise SettingsError(f"`{key}` is no setting ({origin})", fix=fix)
+            raise SettingsError(f"`{key}` is not a setting ({origin})", fix=fix)
         _add(layer, name, table_of(name, raw, place), place)
     return layer
 
@@ -469,12 +469,12 @@ def _checked(layer: Layer, folder: Path) -> Layer:
     """
     if "argo_token" in layer:
         raise SettingsError(
-            f"a token stands in a file that is shared with the project ({layer['argo_token'].origin})",
+            f"a token is in a file that is shared with the project ({layer['argo_token'].origin})",
             fix=f"remove it there, and give it with ARGO_TOKEN or in the user's {CREDENTIALS_FILE}",
         )
     if "argo_token_command" in layer:
         raise SettingsError(
-            f"a command to be run stands in a file of the project ({layer['argo_token_command'].origin})",
+            f"a command to run is in a file of the project ({layer['argo_token_command'].origin})",
             fix=f"remove it there, and give it in the user's own {USER_FILE}",
         )
     for name in ("argo_token_file", "argo_token_keyring"):
@@ -487,7 +487,8 @@ def _checked(layer: Layer, folder: Path) -> Layer:
     for path in kubeconfig.files(str(said.value)) if said.value else ():
         if path.resolve().is_relative_to(folder.resolve()) and kubeconfig.trusts_its_author(path):
             raise SettingsError(
-                f"the kubeconfig {path}, which the project brings, runs programs or sends files of yours ({said.origin})",
+                f"the kubeconfig {path}, which comes with the project, runs programs or sends files of yours "
+                f"({said.origin})",
                 fix="read it; if that is right, name it yourself with --k8s_config_file or KUBECONFIG",
             )
     return layer
@@ -502,7 +503,7 @@ def _private(document: Document, *, holds_secrets: bool) -> Document:
         return document
     if os.stat(document.path).st_mode & 0o077:
         raise SettingsError(
-            f"{document.path} holds a secret, and others on this machine can read it",
+            f"{document.path} contains a secret, and others on this machine can read it",
             fix=f"chmod 600 {document.path}",
         )
     return document
@@ -520,4 +521,4 @@ def _refuse_misspelt(key: str, origin: str) -> None:
     """hera.config files are shared by scripts with flags of their own: only what is nearly a setting of ours is refused."""
     near = difflib.get_close_matches(key, BY_NAME, n=1, cutoff=0.85)
     if near:
-        raise SettingsError(f"`{key}` is no setting ({origin})", fix=f"did you mean `{near[0]}`?")
+        raise SettingsError(f"`{key}` is not a setting ({origin})", fix=f"did you mean `{near[0]}`?")

@@ -77,7 +77,7 @@ def _proxy(field: Field, text: str, place: Place) -> str:
     except ValueError:
         fine = False
     if not fine or any(character.isspace() for character in text):
-        raise _wrong(field, place, "it is no address of a proxy, such as http://proxy.example:3128")
+        raise _wrong(field, place, "it is not an address of a proxy, such as http://proxy.example:3128")
     return written
 
 
@@ -89,13 +89,13 @@ def _duration(field: Field, text: str, place: Place) -> float:
     except DurationError:
         found = 0.0
     if found <= 0:
-        raise _wrong(field, place, f"`{text}` is no time such as 90m, 1h or 3600")
+        raise _wrong(field, place, f"`{text}` is not a time such as 90m, 1h or 3600")
     return found
 
 
 def _count(field: Field, text: str, place: Place) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise _wrong(field, place, f"`{text}` is no whole number from 1 on")
+        raise _wrong(field, place, f"`{text}` is not a whole number from 1 on")
     return int(text)
 
 
@@ -107,7 +107,7 @@ def _boolean(field: Field, raw: Any, place: Place) -> bool:
         return True
     if word in _NO:
         return False
-    raise _wrong(field, place, f"`{raw}` is neither true nor false")
+    raise _wrong(field, place, f"`{raw}` is not a boolean")
 
 
 def _table(field: Field, raw: Any, place: Place) -> dict[str, Any]:

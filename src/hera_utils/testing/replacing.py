@@ -189,9 +189,9 @@ class Stage:
         try:
             key, name, given, files = json.loads(line)
         except ValueError:
-            return {"error": "this is no call of a replaced template", "trace": ""}
+            return {"error": "this is not a call of a replaced template", "trace": ""}
         if not hmac.compare_digest(str(key), self._key):
-            return {"error": "this is no call of this test", "trace": ""}
+            return {"error": "this is not a call of this test", "trace": ""}
         try:
             arguments = _decoded(name, self._functions[name], given, files)
             return self._packed(name, self._functions[name](**arguments))
@@ -212,7 +212,9 @@ class Stage:
                 )
         for one in (*declared["outputs"], *declared["files"]):
             if one not in given and one not in declared["optional"]:
-                raise SettingsError(f"what replaces `{name}` gave no `{one}`; it gave: {', '.join(given) or 'nothing'}")
+                raise SettingsError(
+                    f"the replacement of `{name}` returned no `{one}`; it returned: {', '.join(given) or 'nothing'}"
+                )
         result = "" if returned is None or isinstance(returned, Mapping) else text(returned)
         return {
             "outputs": {one: base64.b64encode(_bytes(content)).decode() for one, content in given.items()},
@@ -263,7 +265,7 @@ def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
             near = get_close_matches(parameter.name, there, n=1)
             hint = f"; did you mean `{near[0]}`?" if near else ""
             raise SettingsError(
-                f"what replaces `{name}` asks for `{parameter.name}`, which is no input of that template{hint}",
+                f"the replacement of `{name}` takes `{parameter.name}`, which is not an input of that template{hint}",
                 fix=f"its inputs are: {', '.join(sorted(there)) or 'none'}",
             )
 

@@ -47,7 +47,7 @@ class Deadline:
     def check(self, name: str) -> None:
         """WaitTimeout when the limit is reached. name: the run's, which goes on."""
         if self.passed:
-            raise self.reached(f"the run {name} goes on")
+            raise self.reached(f"the run {name} continues")
 
 
 NEVER = Deadline()
@@ -60,6 +60,6 @@ def _seconds(timeout: float | str) -> float:
         seconds = math.nan
     if isinstance(timeout, bool) or not 0 < seconds < math.inf:
         raise SettingsError(
-            f"timeout: `{timeout}` is no time to wait", fix="give seconds, or a time such as 90s, 10m or 1h"
+            f"timeout: `{timeout}` is not a duration", fix="give seconds, or a time such as 90s, 10m or 1h"
         )
     return min(seconds, _LONGEST)

@@ -53,7 +53,7 @@ def follow(
             display.close()
     deadline.check(name)
     if latest is None:
-        raise RunFailed(f"nothing was seen of {name}", fix=f"look again with: hera-utils watch {name}")
+        raise RunFailed(f"no status of {name} was received", fix=f"try again with: hera-utils watch {name}")
     return latest
 
 

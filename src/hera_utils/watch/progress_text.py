@@ -70,7 +70,7 @@ def waiting_sentences(progress: Progress, symbols: Symbols, *, everything: bool 
     """
     sentences = {}
     if progress.suspended:
-        sentences[SUSPENDED] = f"{progress.name} is suspended; let it go on with: hera-utils resume {progress.name}"
+        sentences[SUSPENDED] = f"{progress.name} is suspended; resume it with: hera-utils resume {progress.name}"
     for message, tasks in progress.waiting.items():
         if progress.running and not everything and is_ordinary(message):
             continue

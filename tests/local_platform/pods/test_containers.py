@@ -210,7 +210,7 @@ def test_logs_can_be_followed(stage: Stage) -> None:
 def test_an_unknown_image_names_the_fix(stage: Stage) -> None:
     end = stage.run(stage.pod({"image": "ghcr.io/lab/solver:2", "command": ["true"]}))
     assert end.phase == "Failed"
-    assert 'no stand-in for the image "ghcr.io/lab/solver:2"' in end.message
+    assert 'no substitute for the image "ghcr.io/lab/solver:2"' in end.message
     assert "--images FILE" in end.message
 
 

@@ -47,7 +47,7 @@ def test_no_pod_starts_on_a_full_disk(small: Stage, disk: Disk) -> None:
     waits(small, pods[0].node_id)
     (said,) = told(small, pods[0].node_id)  # for all pods of its run
     assert said.startswith(
-        f"Unschedulable: 0/1 nodes are available: 1 node(s) had disk pressure: the disk that holds {small.state} is full ("
+        f"Unschedulable: 0/1 nodes are available: 1 node(s) had disk pressure: the disk with {small.state} is full ("
     )
     assert said.endswith(" needed): free some space (`hera-utils gc` removes old runs)")
     disk.empty()

@@ -58,7 +58,7 @@ def test_no_sub_path_leads_out(stage: Stage, claim: Path, how: str, sub_path: st
     assert end.phase == "Failed"
     assert end.message == (
         f'failed to prepare subPath for volumeMount "v" of container "main": a symbolic link in "{sub_path}" leads out of the volume:'
-        " mount what it leads to as a volume of its own"
+        " mount its target as a volume of its own"
     )
     assert sorted(os.listdir(claim.parent / "outside")) == ["secret"]
 

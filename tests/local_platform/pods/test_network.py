@@ -246,7 +246,7 @@ def test_where_the_kernel_cannot_a_foreign_server_makes_no_pod_ready(
             stage.wait(lambda: stage.events.get(pod.node_id))
             (waiting,) = stage.events[pod.node_id]
             assert isinstance(waiting, PodWaiting)
-            assert f"port {port} of this machine is another program's" in waiting.message
+            assert f"port {port} of this machine is used by another program" in waiting.message
         own = server(stage, "own", port=port)
         with running(stage, own) as (address,):
             assert (address, get(address, port)) == ("127.0.0.1", "own")

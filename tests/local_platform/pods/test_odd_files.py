@@ -59,7 +59,8 @@ def test_a_folder_as_it_is_has_all_files_and_tells_what_a_store_leaves_out(stage
     assert (end.phase, end.error) == ("Succeeded", "")
     (warning,) = end.warnings
     assert warning == (
-        "artifact out: a folder with `archive: none` is kept as one object a file, so links and empty folders are left out"
+        "artifact out: a folder with `archive: none` is stored as one object per file, so links and empty folders "
+        "are left out"
         " (folder, in/up, link, empty): leave `archive` out to keep them in a tar"
     )
     end, lines = consumed(

@@ -66,7 +66,7 @@ def test_a_spawner_that_never_starts_is_told_as_such(tmp_path: Path, monkeypatch
     stage = Stage(tmp_path / "state")
     try:
         message = stage.run(stage.shell("true")).message
-        assert message.startswith("the process that starts tasks does not answer: it was ended before it was ready")
+        assert message.startswith("the process that starts tasks does not answer: it ended before it was ready")
         assert "kernel" not in message
     finally:
         stage.runtime.close()

@@ -20,12 +20,12 @@ def remarks(document: Json, templates: Iterable[Json], repository: Json, secret:
         if kind not in locations.STORES:
             continue
         if not locations.is_remote(kind, location, secret):
-            paths_by_reason.setdefault(f"{_why(kind, location)}; the platform's own store stands in for it", []).append(
+            paths_by_reason.setdefault(f"{_why(kind, location)}; the platform's own store is used instead", []).append(
                 path
             )
         elif kind == "oss":
             raise UnsupportedError(
-                f"{path}.oss cannot be executed on this machine: there is no driver for Alibaba's object store here",
+                f"{path}.oss cannot be executed on this machine: this machine has no driver for Alibaba's object store",
                 fix="name the same bucket as s3 (its endpoint speaks S3 too), or remove the secret to use the platform's own store",
             )
     return [

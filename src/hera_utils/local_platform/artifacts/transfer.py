@@ -145,7 +145,7 @@ def _list(store: _Store, place: Json, _: str) -> Json:
 
 def _remove(store: _Store, place: Json, _: str) -> Json:
     if not place["key"].strip("/"):
-        raise TransferError("an artifact without a key is not removed: it would be the whole bucket")
+        raise TransferError("an artifact without a key is not removed: this would remove the whole bucket")
     path = store.path(place["key"])
     objects = _below(store, path)
     if not path.endswith("/") and store.files.isfile(path):
@@ -199,7 +199,7 @@ def _s3(place: Json) -> _Store:
     style = {"path": "path", "virtual-hosted": "virtual"}.get(str(at.get("addressingStyle") or ""))
     own = endpoint.endswith(("amazonaws.com", "aliyuncs.com"))
     if at.get("roleARN"):
-        raise TransferError("roleARN: this platform assumes no roles; give the store's keys, or useSDKCreds")
+        raise TransferError("roleARN: the local platform assumes no roles; give the store's keys, or useSDKCreds")
     keys: Json = {}
     if secrets.get("accessKeySecret"):
         keys = {"key": secrets["accessKeySecret"], "secret": secrets["secretKeySecret"]}
@@ -288,7 +288,7 @@ def azure_account(endpoint: str) -> str:
 def _hdfs(place: Json) -> _Store:
     library, at = _library("hdfs"), place["at"]
     if any(at.get(name) for name in ("krbCCacheSecret", "krbKeytabSecret")):
-        raise TransferError("hdfs with Kerberos is not done here")
+        raise TransferError("hdfs with Kerberos is not supported here")
     if at.get("hdfsUser"):
         os.environ["HADOOP_USER_NAME"] = str(at["hdfsUser"])
     module = importlib.import_module(f"{library.__name__}.fsspec")

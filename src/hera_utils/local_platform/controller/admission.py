@@ -84,7 +84,7 @@ class Admission:
         except yaml.YAMLError as error:
             raise InvalidWorkflow(
                 f'failed to unmarshall config map key "{key}" for artifact repository ref "{namespace}/{REPOSITORIES}"',
-                fix=f"mend the YAML of config map {REPOSITORIES}: {error}",
+                fix=f"correct the YAML of config map {REPOSITORIES}: {error}",
             ) from None
         return {"configMap": REPOSITORIES, "key": key, "namespace": namespace, "artifactRepository": repository}
 

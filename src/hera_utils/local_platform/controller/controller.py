@@ -354,7 +354,7 @@ class Controller:
     def _broken(self, turn: Turn, active: ActiveRun, error: Exception) -> EventsOfRuns:
         """A run that cannot go on: phase Error, its pods are killed, its locks are given back."""
         run = active.run
-        log.error("the run %s/%s cannot go on", run.namespace, run.name, exc_info=error)
+        log.error("the run %s/%s cannot continue", run.namespace, run.name, exc_info=error)
         message = str(error) if isinstance(error, HeraUtilsError) else f"{type(error).__name__}: {error}"
         status = run.document.setdefault("status", {})
         status |= {"phase": "Error", "message": message, "finishedAt": timestamps.text(turn.at)}

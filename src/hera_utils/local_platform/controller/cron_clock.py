@@ -105,7 +105,7 @@ class CronClock:
         try:
             act()
         except Exception:
-            log.exception("a cron workflow could not be looked after")
+            log.exception("a cron workflow could not be processed")
 
     def _gather(self) -> list[ObjectChange] | None:
         """The changes that wait, the last one of each object, after waiting for one or for a time that is due."""

@@ -66,7 +66,7 @@ _TOP = frozenset({
 def decode(data: bytes) -> Json:
     """The object in a body. Raises ValueError when it is broken or of a kind that is not read here."""
     if not data.startswith(MAGIC):
-        raise ValueError("it does not begin as a Kubernetes protocol buffer does")
+        raise ValueError("it does not begin like a Kubernetes protocol buffer")
     wrapper = {number: value for number, _, value in _fields(data[len(MAGIC) :])}
     kind = _message("TypeMeta", _bytes(wrapper.get(1) or b""))
     raw = wrapper.get(2) or b""

@@ -135,7 +135,7 @@ def _checked(name: str, entry: Any, folder: Path, where: str) -> Json:
     for key, value in entry.items():
         if key not in _FIELDS:
             raise SettingsError(
-                f'{where}: "{name}" has the unknown setting "{key}"', fix=f"known are {', '.join(_FIELDS)}"
+                f'{where}: "{name}" has the unknown setting "{key}"', fix=f"the settings are {', '.join(_FIELDS)}"
             )
         if key in _LISTS and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
             raise SettingsError(f'{where}: "{key}" of "{name}" must be a list of texts')

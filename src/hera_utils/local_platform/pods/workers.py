@@ -181,7 +181,7 @@ class Workers:
         if not answer.startswith("ready"):
             ours.close()
             if not answer:
-                raise ConnectionResetError("it was ended before it was ready")
+                raise ConnectionResetError("it ended before it was ready")
             raise PlatformError(
                 f"this machine's kernel refuses private mounts for tasks ({answer.removeprefix('! ')})", fix=_FIX
             )

@@ -154,9 +154,9 @@ def failure(path: Path, error: BaseException) -> PlatformError:
     text = str(error)
     folder = path.parent
     if "quota" in text:
-        return PlatformError(f"the quota of the disk that holds {folder} is used up", fix=FIX)
+        return PlatformError(f"the quota of the disk with {folder} is used up", fix=FIX)
     if is_full(path, error):
-        return PlatformError(f"the disk that holds {folder} is full", fix=FIX)
+        return PlatformError(f"the disk with {folder} is full", fix=FIX)
     if "readonly" in text or "read-only" in text.lower() or "Permission" in text or "unable to open" in text:
         return PlatformError(
             f"the state folder {folder} cannot be written to",
@@ -168,10 +168,10 @@ def failure(path: Path, error: BaseException) -> PlatformError:
             fix="move it away to start with an empty one, or choose another state folder with HERA_UTILS_STATE",
         )
     if "locked" in text:
-        return PlatformError(f"the journal {path} is held by another program ({text})", fix="end that program")
+        return PlatformError(f"the journal {path} is locked by another program ({text})", fix="end that program")
     return PlatformError(
         f"the journal {path} cannot be used: {text}",
-        fix="look at the disk, or choose another state folder with HERA_UTILS_STATE",
+        fix="check the disk, or choose another state folder with HERA_UTILS_STATE",
     )
 
 

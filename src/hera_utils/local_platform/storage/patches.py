@@ -45,13 +45,13 @@ def json_patch(document: Json, operations: Any) -> Json:
     import jsonpatch
 
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
-        raise Refused(INVALID_ARGUMENT, "error decoding patch: it is no list of operations", reason="BadRequest")
+        raise Refused(INVALID_ARGUMENT, "error decoding patch: it is not a list of operations", reason="BadRequest")
     try:
         result = jsonpatch.JsonPatch(operations).apply(document)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         raise _rejected(str(error)) from None
     if not isinstance(result, dict):
-        raise _rejected("the patched document is no object")
+        raise _rejected("the patched document is not an object")
     return result
 
 

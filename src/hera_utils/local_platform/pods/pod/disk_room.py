@@ -28,14 +28,14 @@ def shortage(folder: str, why: BaseException | None = None) -> str:
     except OSError:
         return ""
     if disk.f_flag & os.ST_RDONLY or (isinstance(why, OSError) and why.errno == errno.EROFS):
-        return f"the file system that holds {folder} is read-only: make it writable again"
+        return f"the file system with {folder} is read-only: make it writable again"
     if isinstance(why, OSError) and why.errno == errno.EDQUOT:
-        return f"the quota of the disk that holds {folder} is used up: {FIX}"
+        return f"the quota of the disk with {folder} is used up: {FIX}"
     left, needed = disk.f_bavail * disk.f_frsize, least(disk.f_blocks * disk.f_frsize)
     if left >= needed and why is None:
         return ""
     enough = "" if why is not None else f", {_size(needed)} needed"
-    return f"the disk that holds {folder} is full ({_size(left)} free{enough}): {FIX}"
+    return f"the disk with {folder} is full ({_size(left)} free{enough}): {FIX}"
 
 
 def free(folder: str) -> int:

@@ -22,7 +22,7 @@ _TYPES: dict[str, tuple[str, Callable[[int], bool]]] = {
     "BlockDevice": ("block device", stat.S_ISBLK),
 }
 _CREATED = ("", "DirectoryOrCreate", "FileOrCreate")
-_CLAIM = "or mount a claim in its place, whose folder is yours to choose (--volume CLAIM=FOLDER)"
+_CLAIM = "or mount a claim instead, whose folder you can choose (--volume CLAIM=FOLDER)"
 
 
 class Obstacle(NamedTuple):
@@ -78,7 +78,7 @@ def creation_obstacle(path: str, kind: str, volume: str) -> Obstacle | None:
     if not os.path.isdir(above):
         return _not_creatable(path, kind, volume, f"{above} is no folder")
     if not os.access(above, os.W_OK | os.X_OK):
-        return _not_creatable(path, kind, volume, f"you may not write to {above}")
+        return _not_creatable(path, kind, volume, f"you have no permission to write to {above}")
     return None
 
 
@@ -91,15 +91,15 @@ def _make(path: str, kind: str) -> None:
 
 def _absent(path: str, kind: str, volume: str) -> Obstacle:
     message = (
-        f'hostPath type check failed: {path} of the volume "{volume}" is not a {_TYPES[kind][0]}: there is nothing here'
+        f'hostPath type check failed: {path} of the volume "{volume}" is not a {_TYPES[kind][0]}: it does not exist'
     )
     if kind != "Directory":
-        return Obstacle(message, "correct the path, or make it")
-    return Obstacle(message, f"make it (mkdir -p {shlex.quote(path)}), {_CLAIM}")
+        return Obstacle(message, "correct the path, or create it")
+    return Obstacle(message, f"create it (mkdir -p {shlex.quote(path)}), {_CLAIM}")
 
 
 def _not_creatable(path: str, kind: str, volume: str, why: str) -> Obstacle:
     message = f'hostPath "{path}" of the volume "{volume}" does not exist on this machine and cannot be created ({why})'
     if kind == "FileOrCreate":
-        return Obstacle(message, "make it: its folder is not made for it, as on a cluster")
-    return Obstacle(message, f"make it (sudo mkdir -p {shlex.quote(path)}), {_CLAIM}")
+        return Obstacle(message, "create it: as on a cluster, its folder is not created for it")
+    return Obstacle(message, f"create it (sudo mkdir -p {shlex.quote(path)}), {_CLAIM}")

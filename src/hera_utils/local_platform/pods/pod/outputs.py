@@ -204,7 +204,8 @@ def _save(
     if kind == "none" and not elsewhere and os.path.isdir(target) and not os.listdir(target):
         os.rmdir(target)
         collected.warnings.append(
-            f"artifact {artifact['name']}: a folder with `archive: none` that holds no file is nothing in a store: leave `archive` out"
+            f"artifact {artifact['name']}: a folder with `archive: none` that holds no file would be nothing in a "
+            f"store: leave `archive` out"
         )
     if elsewhere:
         collected.parcels.append((artifact, key))
@@ -230,7 +231,8 @@ def _incomplete(name: str, left_out: list[str]) -> str:
     names = ", ".join(os.fsencode(one).decode("utf-8", "replace") for one in left_out[:5])
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
     return (
-        f"artifact {name}: a folder with `archive: none` is kept as one object a file, so links and empty folders are left out"
+        f"artifact {name}: a folder with `archive: none` is stored as one object per file, so links and empty "
+        f"folders are left out"
         f" ({names}{more}): leave `archive` out to keep them in a tar"
     )
 

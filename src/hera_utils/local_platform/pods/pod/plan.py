@@ -68,7 +68,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
     settings = (job.get("images") or {}).get(image)
     if settings is None:
         raise PodFault(
-            f'no stand-in for the image "{image}" on this machine: write the line  "{image}": {{python: current}}  '
+            f'no substitute for the image "{image}" on this machine: write the line  "{image}": {{python: current}}  '
             "(with {} alone it is this machine's programs) into a file and run with --images FILE",
             "ErrImagePull",
         )

@@ -40,7 +40,7 @@ def problem(plan: ContainerPlan, target: ProbeTarget) -> str:
         return f'the container has no port named "{port}": give one of its ports this name'
     host = str(network.get("host") or target.address)
     if host == LOOPBACK and not _listens(target.proc, int(number)) and _answers(host, int(number), wait):
-        return f"port {number} of this machine is another program's: give one of the two another port"
+        return f"port {number} of this machine is used by another program: give one of the two another port"
     if probe.get("httpGet"):
         scheme = str(network.get("scheme") or "HTTP").lower()
         return _http(f"{scheme}://{host}:{number}{network.get('path') or '/'}", network.get("httpHeaders") or [], wait)

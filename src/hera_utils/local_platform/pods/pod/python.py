@@ -26,7 +26,8 @@ def interpreter(job: Json, settings: Json) -> str:
     path = named if named != "current" else (job.get("annotations") or {}).get("hera-utils/python") or job["python"]
     if not os.access(str(path), os.X_OK):
         raise PodFault(
-            f"the Python for this task, {path}, is not there: submit again, or correct the image table or the setting that names it"
+            f"the Python for this task, {path}, does not exist: submit again, or correct the image table or the "
+            f"setting that names it"
         )
     return str(path)
 

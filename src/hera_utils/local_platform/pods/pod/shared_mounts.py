@@ -218,7 +218,7 @@ class _Probe:
         for self.options, self.in_memory in ((f"{plain},volatile", False), (plain, False), (plain, True)):
             if self.works([]):
                 return
-        raise OSError(1, "this kernel allows no overlay", folder)
+        raise OSError(1, "this kernel does not permit overlays", folder)
 
     def works(self, lower: list[str]) -> bool:
         """Whether `lower` can be overlaid with these options. (A file system that is an overlay or NFS cannot hold the changes.)"""

@@ -116,7 +116,8 @@ class Volumes:
         elif "emptyDir" not in volume and set(volume) - {"name"}:
             kind = next(k for k in volume if k != "name")
             raise PodFault(
-                f'a volume of kind {kind} ("{volume["name"]}") cannot be given on this machine: use a claim, which is a folder here'
+                f'a volume of kind {kind} ("{volume["name"]}") is not available on this machine: use a claim, which '
+                f"is a folder here"
             )
 
     def _files(self, folder: str, table: str, source: Json, name: Any) -> None:
@@ -172,7 +173,7 @@ def _prepare(folder: str, sub_path: str, volume: str, container: str) -> None:
     except LeadsOut:
         raise PodFault(
             f'failed to prepare subPath for volumeMount "{volume}" of container "{container}": a symbolic link in "{sub_path}" leads '
-            "out of the volume: mount what it leads to as a volume of its own",
+            "out of the volume: mount its target as a volume of its own",
             "CreateContainerConfigError",
         ) from None
 

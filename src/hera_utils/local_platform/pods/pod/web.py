@@ -178,7 +178,7 @@ def _token(oauth: Json, secrets: dict[str, str]) -> str:
         status, answer = _post_form(url, headers, urllib.parse.urlencode(body).encode())
         if 200 <= status < 300 and answer.get("access_token"):
             return str(answer["access_token"])
-    why = answer.get("error_description") or answer.get("error") or "the answer holds no access_token"
+    why = answer.get("error_description") or answer.get("error") or "the answer contains no access_token"
     raise PodFault(f"oauth2: cannot fetch token: {why}")
 
 
