@@ -113,7 +113,7 @@ def test_a_vintage_more_and_a_file_that_is_gone(typed, local_platform):
     (claim / "collect/us/1929/pacific.json").unlink()
     words = ("--resume", "--explain", "--set", "vintages=1929,1949,1969,1989,1999,2009")
     planned = typed(FOLDER / "experiment.py", "--plan", *words)
-    assert "44 points are done already, 10 to run" in planned
+    assert "44 points are done already, 10 will run" in planned
     assert "1929-pacific: output missing: collect/us/1929/pacific.json" in planned
     assert planned.count(": new") == 9
     assert typed(FOLDER / "experiment.py", *words).splitlines()[-2].startswith("1999,48,")

@@ -58,7 +58,7 @@ def test_the_verdicts(copied, local_platform):
     with (folder / "papers" / "10.txt").open("a") as file:
         file.write("upon\n")
     plan = typed("experiment.py", "--plan", "--resume", "--explain")
-    assert "76 points are done already, 1 to run" in plan
+    assert "76 points are done already, 1 will run" in plan
     assert "papers/10.txt changed" in plan
     typed("experiment.py", "--resume")
     again = (local_platform.claim("federalist") / "verdicts.csv").read_text()

@@ -47,7 +47,7 @@ def test_the_solutions_and_the_orders(copied, local_platform):
         (folder / "inputs.py").read_text().replace("zipped(cells=[16, 32, 64, 128], steps=[16, 32, 64, 128])",
                                                    "zipped(cells=[16, 32, 64, 128, 256], steps=[16, 32, 64, 128, 256])")
     )  # fmt: skip
-    assert "12 points are done already, 1 to run" in typed("experiment.py", "--plan", "--resume")
+    assert "12 points are done already, 1 will run" in typed("experiment.py", "--plan", "--resume")
     typed("experiment.py", "--resume")
     assert {path: path.stat().st_mtime_ns for path in solutions} == before, "what was there is not computed again"
     assert (claim / "solutions" / "crank-nicolson" / "256-cells-256-steps.json").exists()
