@@ -54,3 +54,10 @@ def test_the_readme_leads_to_a_page(page):
             Path(target).name for target in re.findall(r"\]\(([^)#\s]+\.md)", source.read_text(encoding="utf-8"))
         }
     assert page.name in linked
+
+
+def test_the_index_of_decisions_has_each():
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index) == [
+        path.name for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    ]
