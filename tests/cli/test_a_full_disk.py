@@ -123,11 +123,12 @@ def test_submitting_blames_the_disk(home: Home) -> None:
     refused = home.run("second", "x" * 200000, "--no-preflight")
     script = home.folder / "script.py"
     script.write_text(HERA.replace("true", "x" * 200000))
-    for done in (refused, home("run", "--no-preflight", str(script))):
+    of_script = home("run", "--no-preflight", str(script))
+    for done, place in ((refused, ""), (of_script, "script.py, line 5: ")):
         assert done.returncode == 2
         said = done.stderr.splitlines()
         assert said[-2:] == [
-            f"hera-utils: the disk with {home.state} is full",
+            f"hera-utils: {place}the disk with {home.state} is full",
             "  fix: free some space (`hera-utils gc` removes old runs)",
         ], done
     home.disk.empty()

@@ -21,7 +21,7 @@ def test_of_a_variable(user, monkeypatch, elsewhere):
     monkeypatch.setenv("ARGO_NAMESPACE", elsewhere)
     user.file("built.py", BUILT)
     said = user.type("run", "built.py")
-    assert f"namespace {elsewhere} (variable ARGO_NAMESPACE) is made on this machine" in said
+    assert f"namespace {elsewhere} (variable ARGO_NAMESPACE) is created on this machine" in said
     assert "is made" not in user.type("run", "built.py")
     assert user.type("ls").count("here-") == 2
 

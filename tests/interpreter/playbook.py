@@ -149,7 +149,7 @@ def _asker(answer: e.Event) -> str:
     return answer.holder if isinstance(answer, e.LockAnswered) else str(getattr(answer, "key", ""))
 
 
-def _no_semaphores(place: tuple[str, str, str]) -> int:
+def no_semaphores(place: tuple[str, str, str]) -> int:
     return 1
 
 
@@ -190,11 +190,11 @@ class Answering(Play):
     def hold(self, mutex: str) -> None:
         """Another run takes a mutex."""
         self.table.ask(
-            _no_semaphores, Holder("other", "", "default/other"), locks_of({"mutexes": [{"name": mutex}]}, "default")
+            no_semaphores, Holder("other", "", "default/other"), locks_of({"mutexes": [{"name": mutex}]}, "default")
         )
 
     def let_go(self) -> None:
-        self._hear(self.table.release(_no_semaphores, "other", ""))
+        self._hear(self.table.release(no_semaphores, "other", ""))
         while self.answers and not self.late:
             self.answer()
 
@@ -202,9 +202,9 @@ class Answering(Play):
         if isinstance(command, c.AskLock):
             name = f"default/wf/{command.holder}" if command.holder not in ("", "wf") else "default/wf"
             wanted = locks_of(command.synchronization, "default")
-            self._hear([self.table.ask(_no_semaphores, Holder("wf", command.holder, name), wanted)])
+            self._hear([self.table.ask(no_semaphores, Holder("wf", command.holder, name), wanted)])
         elif isinstance(command, c.ReleaseLock):
-            self._hear(self.table.release(_no_semaphores, "wf", command.holder))
+            self._hear(self.table.release(no_semaphores, "wf", command.holder))
         elif isinstance(command, c.ReadObject):
             self.answers.append(e.ObjectRead(self.at, "seed", command.key, self.maps.get(command.name)))
         elif isinstance(command, c.WriteObject) and command.document["kind"] == "ConfigMap":

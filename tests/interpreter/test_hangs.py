@@ -129,7 +129,7 @@ def test_what_is_answered_while_the_run_is_suspended_is_opened_when_it_goes_on(h
     spec["templates"][1].update(yaml.safe_load(HELD[held]))
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
     if "mutex" in held:
-        play.table.release("wf", play.answers[0].holder)  # type: ignore[attr-defined]
+        play.table.release(playbook.no_semaphores, "wf", play.answers[0].holder)  # type: ignore[attr-defined]
         play.answers.clear()
         play.hold("m")
         play._consider(c.AskLock(play.run.index.ledger.id_of("wf[0].a"), spec["templates"][1]["synchronization"]))
@@ -152,7 +152,7 @@ def test_a_stopped_node_waits_no_more_for_its_lock_and_the_exit_handler_gets_it(
         f"entrypoint: job\nonExit: end\ntemplates: [{{name: job, {HELD['mutex']}}}, {{name: end, {HELD['mutex']}}}]"
     )
     play = playbook.Answering(playbook.workflow(spec), mode, late=True)
-    play.table.release("wf", "wf")
+    play.table.release(playbook.no_semaphores, "wf", "wf")
     play.hold("m")
     play.answers = [e.LockAnswered(play.at, "seed", "wf", False, "waits", {"waiting": "default/Mutex/m"})]
     play.answer()

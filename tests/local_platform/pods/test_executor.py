@@ -394,7 +394,7 @@ def test_what_a_host_path_leads_to_is_of_its_type(stage: Stage, tmp_path: Path) 
     for kind, path in (("", "blocked/below"), ("FileOrCreate", "nowhere/file")):
         message = end_of(path, kind)[0]
         assert "does not exist on this machine and cannot be created" in message
-        assert ": make it" in message
+        assert ": create it" in message
 
 
 def test_outputs_and_inputs_in_a_volume(stage: Stage, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_executor.py",
         "test_images.py",
         "test_network.py",
-        "test_roots.py",
+        "test_root_fs.py",
         pytest.param("test_pods.py", marks=pytest.mark.slow),
         pytest.param("test_crashes.py", marks=pytest.mark.slow),
     ],
