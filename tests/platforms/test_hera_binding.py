@@ -113,7 +113,7 @@ def test_what_a_script_sets_is_replaced_and_told_once(double, local):
         workflow(workflows_service=WorkflowsService(host="https://third.example"), namespace="rome").create()
     assert [exchange.headers["Authorization"] for exchange in double.seen] == ["Bearer planted-token-5e1f"] * 2
     assert told == [
-        "the script's Argo server and namespace for Hera: will not be used: it runs on this machine (namespace lyon)"
+        "the script's Argo server and namespace for Hera will not be used: it runs on this machine (namespace lyon)"
     ]
 
 
@@ -173,7 +173,7 @@ def test_a_service_that_a_script_makes_itself_goes_where_its_runs_go(double, loc
     assert [exchange.headers["Authorization"] for exchange in double.seen] == ["Bearer planted-token-5e1f"] * 4
     assert double.seen[-1].body["workflow"]["metadata"]["namespace"] == "lyon"
     assert "hera-utils/python" in double.seen[-1].body["workflow"]["metadata"]["annotations"]
-    assert told == ["the script's Argo server for Hera: will not be used: it runs on this machine (namespace lyon)"]
+    assert told == ["the script's Argo server for Hera will not be used: it runs on this machine (namespace lyon)"]
 
 
 def test_a_binding_that_is_over_changes_no_service(double, local):

@@ -153,7 +153,7 @@ def test_who_may_not_is_told_everything_at_once_and_nothing_is_made(as_user, env
         provision(as_user("researcher"), environment, state="")
     message = refused.value.message
     assert "claim `results` cannot be provisioned by you" in message
-    assert "role `collector-executor` cannot be looked at by you" in message
+    assert "role `collector-executor` cannot be read by you" in message
     assert "ask the cluster's owner" in refused.value.fix
     assert PASSWORD not in message + refused.value.fix
     assert not as_user().exists("ConfigMap", "proxies")

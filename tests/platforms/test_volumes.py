@@ -105,7 +105,7 @@ def test_what_is_missing_is_told_with_what_there_is(cp, here, claim):
         cp("results:absent", here / "x")
     with pytest.raises(ResourceError, match="there is no"):
         cp(here / "absent", "results:")
-    with pytest.raises(SettingsError, match="is in a claim"):
+    with pytest.raises(SettingsError, match="names a claim"):
         cp(here / "data", here / "x")
     with pytest.raises(SettingsError, match="into itself"):
         cp("results:", "results:below/")
