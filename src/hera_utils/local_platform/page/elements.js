@@ -48,7 +48,7 @@ const pairs = (entries) => {
   return list;
 };
 
-const parametersOf = (io) => ((io || {}).parameters || []).map((p) => [p.name, p.value ?? p.default ?? "(not known yet)"]);
+const parametersOf = (io) => ((io || {}).parameters || []).map((p) => [p.name, p.value ?? p.default ?? "(unknown yet)"]);
 
 /** A link to a file. With a token a plain link would be refused, so the file is fetched and saved. */
 const download = (path, name) => make("a", {

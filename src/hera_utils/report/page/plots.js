@@ -206,7 +206,7 @@ function lines(given) {
   context.textAlign = "left"; context.textBaseline = "middle";
   for (const one of ends) { context.fillStyle = one.shade; context.fillText(fitted(context, one.name, right - 8), box.right + 6, one.y); }
   if (several) note.textContent = "Lines are means; bands reach from the least to the most.";
-  else if (series && !named) note.textContent = `${groups.length} lines, a value of ${state.series} each: hold the pointer over one.`;
+  else if (series && !named) note.textContent = `${groups.length} lines, one value of ${state.series} each: hold the pointer over one.`;
 }
 
 function points(given) {
@@ -286,7 +286,7 @@ function parallel(given) {
     const marks = marksOf(scales[k], 4), step = Math.ceil(marks.length / 9);
     marks.forEach(([share, text], n) => { if (n % step === 0) { context.fillStyle = colour("ground"); const words = fitted(context, text, 108), long = context.measureText(words).width, x = k === shown.length - 1 ? at(k) + 5 : at(k) - 5; context.globalAlpha = 0.75; context.fillRect(k === shown.length - 1 ? x - 1 : x - long - 1, up(share) - 7, long + 2, 14); context.globalAlpha = 1; context.fillStyle = colour("ink"); context.fillText(words, x, up(share)); } });
   });
-  note.textContent = each > 1 ? `One line in ${each} of ${short(rows.length)} is drawn; its colour is ${state.output}.` : `A line a row; its colour is ${state.output}.`;
+  note.textContent = each > 1 ? `One line in ${each} of ${short(rows.length)} is drawn; its colour is ${state.output}.` : `One line per row; its colour is ${state.output}.`;
 }
 
 function histogram(given) {

@@ -55,7 +55,7 @@ function resources() {
   const list = story.resources;
   if (!list.length || !story.seconds && !list.some((one) => Object.keys(one.usage).length)) return null;
   const names = [...new Set(list.flatMap((one) => Object.keys(one.usage)))].filter((name) => list.some((one) => one.usage[name]));
-  const units = { cpu: "core seconds asked for", memory: "memory asked for (100 MiB s)" }, most = Math.max(...list.map((one) => one.seconds), 1e-9);
+  const units = { cpu: "core seconds requested", memory: "memory requested (100 MiB s)" }, most = Math.max(...list.map((one) => one.seconds), 1e-9);
   const rows = list.map((one) => {
     const share = make("span", { class: "share", "aria-hidden": "true" });
     share.style.width = `${(one.seconds / most) * 9}rem`;
@@ -64,7 +64,7 @@ function resources() {
   });
   const heads = ["template", "tasks", "time", "", "mean", "longest", ...names.map((name) => units[name] || name)];
   return make("div", { class: "wide" }, make("table", { class: "plain" }, make("thead", {}, make("tr", {}, heads.map((one, n) => make("th", { scope: "col", class: n && n !== 3 ? "right" : "" }, one)))), make("tbody", {}, rows)),
-    names.length ? make("p", { class: "note" }, "What tasks asked for, times how long they ran (Argo's resourcesDuration).") : null);
+    names.length ? make("p", { class: "note" }, "What tasks requested, times how long they ran (Argo's resourcesDuration).") : null);
 }
 
 function workflows() {
@@ -99,7 +99,7 @@ function page() {
     links.forEach((link) => (first && link.hash === `#${first[0]}` ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current")));
   }, { rootMargin: "-90px 0px -55% 0px" });
   parts.forEach(([name]) => watcher.observe(document.getElementById(name)));
-  document.body.append(make("footer", {}, "Written by hera_utils. One file, nothing is loaded from anywhere."));
+  document.body.append(make("footer", {}, "Written by hera_utils. One file, it loads nothing from elsewhere."));
 }
 
 page();

@@ -134,5 +134,5 @@ function timeline() {
       swatch.style.background = `var(--${PHASE_COLOURS[phase] || "wait"})`;
       return make("li", {}, swatch, `${MARKS[phase] || "○"} ${phase}`);
     })),
-    make("p", { class: "note" }, few ? "A row a task. " : "Tasks of one template share rows. ", story.waiting ? "Argo tells times in whole seconds; waiting for a free place is part of a task's time." : "Of each the time in which it ran."));
+    make("p", { class: "note" }, few ? "One row per task. " : "Tasks of one template share rows. ", story.waiting ? "Argo gives times in whole seconds; waiting for a free place is part of a task's time." : "Each bar is the time in which a task ran."));
 }
