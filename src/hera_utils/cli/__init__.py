@@ -1,6 +1,6 @@
-"""The door: the only place that prints and exits.
+"""The commands: the only place that prints and exits.
 
-In: what was typed. Out: text on stdout (what was asked for) and stderr (all the rest), an exit status: 0 done, 1 the run failed or a check
-found a problem, 2 the user's input, settings or platform, 130 Ctrl-C, 124 the limit of a wait. door.py turns errors into
-sentences; commands.py lists the commands, each in a file of its name, imported when it is called.
+In: the words of a command line. Out: what was asked for on stdout, everything else on stderr, and an exit status: 0 done, 1 the run failed
+or a check found a problem, 2 the command line, the settings or the platform are wrong, 130 Ctrl-C, 124 the end of --timeout.
+Open main.py first: it turns errors into sentences; commands.py lists the commands, each in a file of its name, imported when it is called.
 """

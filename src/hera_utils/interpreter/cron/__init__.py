@@ -1,0 +1,5 @@
+"""Cron workflows: when they are due, and what happens then. Pure.
+
+In: a cron workflow, its history and a time. Out: the next time, and the workflow to start, if any. Open cron_workflow.py first;
+schedules.py reads schedules as robfig/cron does, validate.py checks them.
+"""
