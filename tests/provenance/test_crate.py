@@ -108,7 +108,7 @@ def swept(name="wf", phase="Succeeded"):
 
 def around(**more):
     known = (KnownFile("data/in put.csv", 3, "b" * 64, False), KnownFile("out/1.json", 5, "c" * 64, True))
-    return CrateContext(argo="v4.1.2", secrets=(TOKEN,), known=known, **more)
+    return CrateContext(argo="v4.1.2", secrets=(TOKEN,), outside=known, **more)
 
 
 def written(tmp_path, given):

@@ -51,15 +51,15 @@ def grouped(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
 def lines(findings: Sequence[Finding], width: int, marks: dict[str, str] | None = None) -> list[Line]:
     """For a terminal of so many columns: a heading a group, each finding wrapped beside its mark, its fix below it."""
     marks = marks or MARKS
-    made: list[Line] = []
+    text_lines: list[Line] = []
     for heading, these in grouped(findings):
-        made.append(Line(heading))
+        text_lines.append(Line(heading))
         for one in these:
             lead = f"  {marks[one.verdict]} "
-            made += _wrapped(lead, one.message, width, one.verdict, mark=len(lead) - 1)
+            text_lines += _wrapped(lead, one.message, width, one.verdict, mark=len(lead) - 1)
             if one.fix:
-                made += _wrapped("    → ", one.fix, width, one.verdict, fix=True)
-    return made
+                text_lines += _wrapped("    → ", one.fix, width, one.verdict, fix=True)
+    return text_lines
 
 
 def _wrapped(lead: str, text: str, width: int, verdict: Verdict, *, mark: int = 0, fix: bool = False) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hera_utils.platforms.kubernetes_http import ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
-from hera_utils.preflight.inquiry import Place
+from hera_utils.preflight.inquiry import Target
 from hera_utils.preflight.needs import PodSize, amount
 
 Json = dict[str, Any]
@@ -16,22 +16,22 @@ Json = dict[str, Any]
 _OF_CONTAINERS = ("cpu", "memory", "ephemeral-storage")
 
 
-def quotas(place: Place) -> Iterator[Finding]:
+def quotas(target: Target) -> Iterator[Finding]:
     """ResourceQuotas and LimitRanges, read at once."""
-    assert place.asker is not None
-    found, ranges = place.asker(
-        ClusterRequest("GET", place.core("resourcequotas")), ClusterRequest("GET", place.core("limitranges"))
+    assert target.asker is not None
+    counted, ranges = target.asker(
+        ClusterRequest("GET", target.core("resourcequotas")), ClusterRequest("GET", target.core("limitranges"))
     )
     limits = [one for item in (ranges.body.get("items") or [] if ranges.ok else []) for one in _limits_of(item)]
-    unseen = [word for word, answer in (("quotas", found), ("limit ranges", ranges)) if not answer.ok]
+    unseen = [word for word, answer in (("quotas", counted), ("limit ranges", ranges)) if not answer.ok]
     if unseen:
         yield unknown("quota", f"the {' and '.join(unseen)} of the namespace cannot be read (permission is missing)")
     if ranges.ok:
-        yield from _limit_ranges(place, limits)
-    if not found.ok:
+        yield from _limit_ranges(target, limits)
+    if not counted.ok:
         return
-    items = found.body.get("items") or []
-    troubles = [trouble for item in items for trouble in _quota(place, item, limits)]
+    items = counted.body.get("items") or []
+    troubles = [trouble for item in items for trouble in _quota(target, item, limits)]
     yield from troubles
     if not troubles:
         yield good(
@@ -43,46 +43,46 @@ def quotas(place: Place) -> Iterator[Finding]:
 # --- quotas --------------------------------------------------------------------------------------------------------------
 
 
-def _quota(place: Place, item: Json, limits: list[Json]) -> Iterator[Finding]:
+def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
     """One pod that does not fit is a problem, a fan-out that does not fit waits: a warning."""
     name = str(item["metadata"]["name"])
     scoped = bool((item.get("spec") or {}).get("scopes") or (item.get("spec") or {}).get("scopeSelector"))
     blocks = warning if scoped else problem  # a scope (priority, termination…) may leave our pods out
     status = item.get("status") or {}
     hard, used = status.get("hard") or (item.get("spec") or {}).get("hard") or {}, status.get("used") or {}
-    at_once = place.needs.pods_at_once.count
+    at_once = target.needs.pods_at_once.count
     fix = (
-        f"free some (hera-utils ls; hera-utils delete NAME), see {place.kubectl(f'describe quota {name}')}, "
+        f"free some (hera-utils ls; hera-utils delete NAME), see {target.kubectl(f'describe quota {name}')}, "
         "or ask the cluster's owner for more"
     )
     for resource, text in hard.items():
         left = amount(text) - amount(used.get(resource, "0"))
-        one, unset = _of_one_pod(place, resource, limits)
+        largest, unset = _of_one_pod(target, resource, limits)
         if unset:
             message = f'quota "{name}" counts {resource}, and {unset[0]} requests none: its pod would be refused'
             yield blocks(
                 "quota", message, f"set its resources ({_words(resource)}), or ask for a limit range with defaults"
             )
-        elif one is None or one == 0:
+        elif largest is None or largest == 0:
             continue
-        elif one > amount(text):
-            message = f'quota "{name}" is too small: {text} {resource} in all, one needs {_short(one)}'
+        elif largest > amount(text):
+            message = f'quota "{name}" is too small: {text} {resource} in all, one needs {_short(largest)}'
             yield blocks("quota", message, fix)
-        elif one > left:
-            told = f"{used.get(resource, '0')} of {text} {resource} are used"
+        elif largest > left:
+            usage = f"{used.get(resource, '0')} of {text} {resource} are used"
             if resource.startswith("count/workflows"):
-                yield blocks("quota", f'quota "{name}" is exhausted: {told}', fix)
+                yield blocks("quota", f'quota "{name}" is exhausted: {usage}', fix)
             else:  # Argo: a pod that exceeds a quota is asked for again and again (util/errors, transient)
-                yield warning("quota", f'quota "{name}" is exhausted: {told}; pods wait until some are released', fix)
-        elif one * at_once > left and not resource.startswith("count/workflows"):
-            runs = int(left / one)
+                yield warning("quota", f'quota "{name}" is exhausted: {usage}; pods wait until some are released', fix)
+        elif largest * at_once > left and not resource.startswith("count/workflows"):
+            runs = int(left / largest)
             message = (
                 f'quota "{name}" lets {runs} of {at_once} pods run at the same time ({resource}: {_short(left)} left)'
             )
             yield warning("quota", message, "the others wait; set parallelism, or ask the cluster's owner for more")
 
 
-def _of_one_pod(place: Place, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
+def _of_one_pod(target: Target, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
     """(what the largest pod adds to a resource that a quota counts, containers that say nothing of it)."""
     if resource in ("pods", "count/pods"):
         return Fraction(1), []
@@ -95,10 +95,10 @@ def _of_one_pod(place: Place, resource: str, limits: list[Json]) -> tuple[Fracti
         return None, []
     unset: list[str] = []
     largest = Fraction(0)
-    for size in place.needs.sizes:
+    for size in target.needs.sizes:
         total = Fraction(0)
         for path, *_ in size.containers:
-            value = asked(size, path, kind, what, limits)
+            value = amount_of(size, path, kind, what, limits)
             if value is None:
                 unset.append(path)
             total += value or 0
@@ -106,19 +106,19 @@ def _of_one_pod(place: Place, resource: str, limits: list[Json]) -> tuple[Fracti
     return largest, unset
 
 
-def asked(size: PodSize, path: str, kind: str, what: str, limits: list[Json]) -> Fraction | None:
+def amount_of(size: PodSize, path: str, kind: str, what: str, limits: list[Json]) -> Fraction | None:
     """What a container asks for; as Kubernetes fills it in where it says nothing (its own limit, then a LimitRange's default)."""
     requests, own_limits = next((requests, limits) for at, requests, limits in size.containers if at == path)
-    given = (requests if kind == "requests" else own_limits).get(what)
-    if given is None and kind == "requests":
-        given = own_limits.get(what)
-    if given is None:
+    amount_text = (requests if kind == "requests" else own_limits).get(what)
+    if amount_text is None and kind == "requests":
+        amount_text = own_limits.get(what)
+    if amount_text is None:
         field = "defaultRequest" if kind == "requests" else "default"
-        given = next(
+        amount_text = next(
             (one[field][what] for one in limits if one.get("type") == "Container" and what in (one.get(field) or {})),
             None,
         )
-    return None if given is None else amount(given)
+    return None if amount_text is None else amount(amount_text)
 
 
 # --- limit ranges --------------------------------------------------------------------------------------------------------
@@ -129,42 +129,44 @@ def _limits_of(item: Json) -> list[Json]:
     return [{**one, "name": name} for one in (item.get("spec") or {}).get("limits") or []]
 
 
-def _limit_ranges(place: Place, limits: list[Json]) -> Iterator[Finding]:
-    troubles = list(dict.fromkeys(trouble for one in limits for trouble in _range(place, one, limits)))
+def _limit_ranges(target: Target, limits: list[Json]) -> Iterator[Finding]:
+    troubles = list(dict.fromkeys(trouble for one in limits for trouble in _range(target, one, limits)))
     yield from troubles
     if not troubles and limits:
         yield good("limit range", "the limit ranges accept its pods")
 
 
-def _range(place: Place, one: Json, limits: list[Json]) -> Iterator[Finding]:
-    kind = str(one.get("type"))
+def _range(target: Target, limit_range: Json, limits: list[Json]) -> Iterator[Finding]:
+    kind = str(limit_range.get("type"))
     if kind == "Container":
-        for size in place.needs.sizes:
+        for size in target.needs.sizes:
             for path, *_ in size.containers:
                 for what in _OF_CONTAINERS:
-                    request, limit = (asked(size, path, side, what, limits) for side in ("requests", "limits"))
-                    yield from _bounds(place, one, what, path, request, limit)
+                    request, limit = (amount_of(size, path, side, what, limits) for side in ("requests", "limits"))
+                    yield from _bounds(target, limit_range, what, path, request, limit)
     elif kind == "Pod":
-        for size in place.needs.sizes:
+        for size in target.needs.sizes:
             for what in _OF_CONTAINERS:
                 sums = [_sum(size, side, what, limits) for side in ("requests", "limits")]
-                yield from _bounds(place, one, what, f"template {size.template}", *sums)
+                yield from _bounds(target, limit_range, what, f"template {size.template}", *sums)
     elif kind == "PersistentVolumeClaim":
-        for volume in place.environment.volumes:
-            yield from _bounds(place, one, "storage", f"claim {volume.claim_name}", amount(volume.size), None)
+        for volume in target.environment.volumes:
+            yield from _bounds(target, limit_range, "storage", f"claim {volume.claim_name}", amount(volume.size), None)
 
 
 def _sum(size: PodSize, kind: str, what: str, limits: list[Json]) -> Fraction | None:
-    values = [asked(size, path, kind, what, limits) for path, *_ in size.containers]
+    values = [amount_of(size, path, kind, what, limits) for path, *_ in size.containers]
     return None if not values or None in values else sum((value for value in values if value is not None), Fraction(0))
 
 
 def _bounds(
-    place: Place, one: Json, what: str, who: str, request: Fraction | None, limit: Fraction | None
+    target: Target, limit_range: Json, what: str, who: str, request: Fraction | None, limit: Fraction | None
 ) -> Iterator[Finding]:
-    most, least = (one.get("max") or {}).get(what), (one.get("min") or {}).get(what)
-    fix = f"change it, or see {place.kubectl('describe limitrange ' + one['name'])} and ask the cluster's owner"
-    name = f'limit range "{one["name"]}"'
+    most, least = (limit_range.get("max") or {}).get(what), (limit_range.get("min") or {}).get(what)
+    fix = (
+        f"change it, or see {target.kubectl('describe limitrange ' + limit_range['name'])} and ask the cluster's owner"
+    )
+    name = f'limit range "{limit_range["name"]}"'
     largest = max((value for value in (request, limit) if value is not None), default=None)
     if most is not None and largest is not None and largest > amount(most):
         yield problem("limit range", f"{name} allows at most {most} {what}, {who} requests {_short(largest)}", fix)

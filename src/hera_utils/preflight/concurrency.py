@@ -24,26 +24,26 @@ class Width:
 def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> Width:
     """The pods of the templates for which `which` says yes. Tasks that depend on each other count apart; `parallelism` limits."""
     templates = {str(template.get("name")): template for template in spec.get("templates") or []}
-    known: dict[str, Width] = {}
+    widths: dict[str, Width] = {}
 
     def of(template: Json | None, above: tuple[str, ...]) -> Width:
         if template is None:
             return Width(1, False)  # of a WorkflowTemplate: not seen here
         name = str(template.get("name") or "")
-        if name in known:
-            return known[name]
+        if name in widths:
+            return widths[name]
         if name in above:
             return Width(0, False)
         inside = (*above, name) if name else above
         groups = _groups(template)
         if groups is None:
-            found = Width(int("suspend" not in template and which(template)), True)
+            width = Width(int("suspend" not in template and which(template)), True)
         else:
-            found = _widest([_together(of_call(call, inside) for call in group) for group in groups])
-        found = _limited(found, template.get("parallelism"))
+            width = _widest([_together(of_call(call, inside) for call in group) for group in groups])
+        width = _limited(width, template.get("parallelism"))
         if name:
-            known[name] = found
-        return found
+            widths[name] = width
+        return width
 
     def of_call(call: Json, above: tuple[str, ...]) -> Width:
         one = of(call.get("inline") or templates.get(str(call.get("template"))), above)
@@ -63,14 +63,14 @@ def _groups(template: Json) -> list[list[Json]] | None:
 
 def _layers(tasks: list[Json]) -> list[list[Json]]:
     """The tasks of a dag by how long the longest way to them is."""
-    named = {str(task.get("name")): task for task in tasks}
-    before = {name: {other for other in _dependencies(task) if other in named} for name, task in named.items()}
+    by_name = {str(task.get("name")): task for task in tasks}
+    before = {name: {other for other in _dependencies(task) if other in by_name} for name, task in by_name.items()}
     after: dict[str, list[str]] = {}
     for name, others in before.items():
         for other in others:
             after.setdefault(other, []).append(name)
     open_ones = {name: len(others) for name, others in before.items()}
-    depth = dict.fromkeys(named, 0)  # what stands in a circle stays 0: Argo refuses it anyway
+    depth = dict.fromkeys(by_name, 0)  # what stands in a circle stays 0: Argo refuses it anyway
     ready = [name for name, count in open_ones.items() if not count]
     for name in ready:
         for later in after.get(name, ()):
@@ -79,7 +79,7 @@ def _layers(tasks: list[Json]) -> list[list[Json]]:
             if not open_ones[later]:
                 ready.append(later)
     layers: dict[int, list[Json]] = {}
-    for name, task in named.items():
+    for name, task in by_name.items():
         layers.setdefault(depth[name], []).append(task)
     return list(layers.values())
 

@@ -17,8 +17,8 @@ from hera_utils.platforms.http_errors import strange
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.platforms.token import TokenClaims, read_token
 from hera_utils.platforms.versions import OLDEST_ARGO, fits, hera_version, numbers, short
-from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
-from hera_utils.preflight.inquiry import Asker, Place, in_parallel
+from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown, warning
+from hera_utils.preflight.inquiry import Asker, Target, in_parallel
 from hera_utils.preflight.needs import Needs
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.spans import rough_span
@@ -38,34 +38,34 @@ _WHO = ClusterRequest(
 )
 
 
-def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Place, list[Finding]]:
+def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Target, list[Finding]]:
     """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
     connection = connect(context)
-    place = Place(context, connection, environment or Environment(), needs, TokenClaims("opaque"))
+    target = Target(context, connection, environment or Environment(), needs, TokenClaims("opaque"))
     try:
         current = connection.current_token()
     except HeraUtilsError:
         current = ""  # whoever sends it says so
-    place.token = read_token(current)
+    target.token = read_token(current)
     # One that Kubernetes made says who one is there as well; any other is for the Argo server's eyes alone.
-    shown = current if place.token.of_kubernetes and not place.token.defect else ""
-    asker, lost = _asker(connection, shown)
+    kubernetes_token = current if target.token.of_kubernetes and not target.token.defect else ""
+    asker, lost = _asker(connection, kubernetes_token)
     calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
     if asker is not None:
         calls += [
             lambda: asker.get("version"),
             lambda: asker(_WHO)[0],
-            lambda: asker(replace(_WHO, by_token=True))[0] if shown else None,
+            lambda: asker(replace(_WHO, by_token=True))[0] if kubernetes_token else None,
         ]
-    said = in_parallel(calls)
-    findings = [*_told_argo(place, said[0], said[1], current)]
+    answers = in_parallel(calls)
+    findings = [*_told_argo(target, answers[0], answers[1], current)]
     if asker is not None:
-        findings += _told_cluster(place, asker, said[2:])
+        findings += _told_cluster(target, asker, answers[2:])
     else:
         findings += lost
-    dates = [said[0], *said[2:3]]
+    dates = [answers[0], *answers[2:3]]
     findings += _clock([one for one in dates if isinstance(one, ClusterReply)])
-    return place, findings
+    return target, findings
 
 
 def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Finding]]:
@@ -74,7 +74,7 @@ def _asker(connection: Connection, token: str) -> tuple[Asker | None, list[Findi
         if cluster.leads_somewhere():
             return Asker(KubernetesHttp(connection, token)), []
     except (SettingsError, AccessError) as error:
-        return None, [told("cluster", error)]
+        return None, [from_error("cluster", error)]
     return None, [
         unknown(
             "cluster",
@@ -92,11 +92,11 @@ def _argo(connection: Connection) -> ClusterReply:
 
     http = ArgoHttp(connection)
     try:
-        asked = time.time()
+        sent_at = time.time()
         body, date = http.dated("InfoService_GetVersion")
         if not isinstance(body, dict) or not isinstance(body.get("version"), str):
             raise strange(connection)
-        return ClusterReply(200, body, date, asked, time.time())
+        return ClusterReply(200, body, date, sent_at, time.time())
     finally:
         http.close()
 
@@ -109,32 +109,34 @@ def _runs(connection: Connection) -> object:
         return client.list(limit=20, fields=RUN_FIELDS)
 
 
-def _told_argo(place: Place, said: object, runs: object, current: str) -> Iterator[Finding]:
-    token = _token(place, current)
-    refusal = next((one for one in (said, runs) if isinstance(one, AccessError) and "token" in one.message), None)
-    if isinstance(said, HeraUtilsError) and said is not refusal:
-        yield told("argo server", said)
+def _told_argo(target: Target, version_reply: object, runs: object, current: str) -> Iterator[Finding]:
+    token = _token(target, current)
+    refusal = next(
+        (one for one in (version_reply, runs) if isinstance(one, AccessError) and "token" in one.message), None
+    )
+    if isinstance(version_reply, HeraUtilsError) and version_reply is not refusal:
+        yield from_error("argo server", version_reply)
         if token is not None and not token.ok:
             yield token
         return
-    url = place.connection.argo_server
-    if isinstance(said, ClusterReply):
-        place.version = str(said.body.get("version") or "")
+    url = target.connection.argo_server
+    if isinstance(version_reply, ClusterReply):
+        target.version = str(version_reply.body.get("version") or "")
     if refusal is not None:
-        yield good("argo server", " ".join(filter(None, ["argo server", url, place.version, "answers"])))
-        yield from _versions(place.version)
+        yield good("argo server", " ".join(filter(None, ["argo server", url, target.version, "answers"])))
+        yield from _versions(target.version)
         # why it is refused is known better here
-        yield token if token is not None and not token.ok else told("token", refusal)
+        yield token if token is not None and not token.ok else from_error("token", refusal)
         return
-    place.trusted, place.runs = True, runs
-    answers = " ".join(filter(None, ["argo server", url, place.version, "answers"]))
+    target.trusted, target.runs = True, runs
+    answers = " ".join(filter(None, ["argo server", url, target.version, "answers"]))
     if isinstance(runs, AccessError):
         yield unknown("argo server", f"{answers}, but does not list its runs: see the permissions")
     else:
         yield good("argo server", answers)
-    yield from _versions(place.version)
-    if not place.context.verify_tls:
-        origin = place.context.origin("verify_tls")
+    yield from _versions(target.version)
+    if not target.context.verify_tls:
+        origin = target.context.origin("verify_tls")
         yield warning("argo server", f"certificates are not checked ({origin})", "remove --no_verify_tls")
     if token is not None:
         yield token
@@ -160,11 +162,11 @@ def _versions(argo: str) -> Iterator[Finding]:
         yield Finding("version", fit.verdict, fit.message, fit.fix)
 
 
-def _token(place: Place, current: str) -> Finding | None:
+def _token(target: Target, current: str) -> Finding | None:
     if not current:
         return None
-    token, refreshed = place.token, place.connection.fresh_token is not None
-    origin = _origin(place)
+    token, refreshed = target.token, target.connection.fresh_token is not None
+    origin = _origin(target)
     if token.defect:
         return problem(
             "token", f"the token is malformed: {token.defect} ({origin})", "copy it again, completely and on one line"
@@ -177,34 +179,34 @@ def _token(place: Place, current: str) -> Finding | None:
     if left < LEAST_LEFT:
         when = "has expired" if left <= 0 else f"expires in {left:.0f} s"
         ago = f" {rough_span(-left)} ago" if left <= 0 else ""
-        return problem("token", f"the token {when}{ago} ({origin})", _new_token(place))
+        return problem("token", f"the token {when}{ago} ({origin})", _new_token(target))
     if refreshed:
         return good("token", f"token valid for {rough_span(left)}, refreshed automatically ({origin})")
-    wanted = place.needs.deadline or USUAL_RUN
+    wanted = target.needs.deadline or USUAL_RUN
     if left < wanted:
-        told_run = "the run may take" if place.needs.deadline else "a run may take"
+        told_run = "the run may take" if target.needs.deadline else "a run may take"
         return warning(
             "token",
             f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(wanted)}: following would stop, "
             f"the run would continue",
-            f"{_new_token(place)}; one of a service account is refreshed automatically (--argo_service_account, "
+            f"{_new_token(target)}; one of a service account is refreshed automatically (--argo_service_account, "
             f"without a token)",
         )
     return good("token", f"token valid for {rough_span(left)} ({origin})")
 
 
-def _origin(place: Place) -> str:
+def _origin(target: Target) -> str:
     """Who gave the token, as the settings tell it."""
-    context = place.context
+    context = target.context
     for name in ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring"):
         if context.given(name):
             return context.origin(name)
-    account = place.connection.service_account
+    account = target.connection.service_account
     return f"service account {account}" if account else "the kubeconfig's user"
 
 
-def _new_token(place: Place) -> str:
-    token = place.token
+def _new_token(target: Target) -> str:
+    token = target.token
     if token.of_kubernetes and token.subject.count(":") == 3:
         _, _, namespace, name = token.subject.split(":")
         return f'export ARGO_TOKEN="Bearer $(kubectl -n {namespace} create token {name} --duration=8h)"'
@@ -214,32 +216,32 @@ def _new_token(place: Place) -> str:
 # --- the cluster ---------------------------------------------------------------------------------------------------------
 
 
-def _told_cluster(place: Place, asker: Asker, said: list[Any]) -> Iterator[Finding]:
-    version, mine, theirs = said
+def _told_cluster(target: Target, asker: Asker, answers: list[Any]) -> Iterator[Finding]:
+    version, mine, theirs = answers
     if isinstance(version, HeraUtilsError):
         asker.close()
-        yield told("cluster", version)
+        yield from_error("cluster", version)
         return
     if isinstance(mine, AccessError) or (isinstance(mine, ClusterReply) and mine.status == 401):
         asker.close()
-        where = place.connection.kubeconfig or "~/.kube/config"
+        where = target.connection.kubeconfig or "~/.kube/config"
         yield problem(
             "cluster",
             f"the cluster refuses the credential of {where}",
             "renew it (log in again, or ask the cluster's owner for a new kubeconfig), or name another with --k8s_config_file",
         )
         return
-    place.asker = asker
-    place.kubernetes = str(version.body.get("gitVersion") or "")
-    if not any(numbers(place.kubernetes)):
-        place.kubernetes = ""  # v0.0.0-master: one that was built by hand
-    place.user = _name(mine)
+    target.asker = asker
+    target.kubernetes = str(version.body.get("gitVersion") or "")
+    if not any(numbers(target.kubernetes)):
+        target.kubernetes = ""  # v0.0.0-master: one that was built by hand
+    target.user = _name(mine)
     if isinstance(theirs, ClusterReply) and theirs.ok:
-        place.by_token, place.user = True, _name(theirs)
+        target.by_token, target.user = True, _name(theirs)
     as_whom = f", you are {_name(mine)}" if _name(mine) else ""
-    yield good("cluster", f"Kubernetes {short(place.kubernetes) or '(of unknown version)'} answers{as_whom}")
-    if place.version:
-        for fit in fits("", place.version, place.kubernetes):
+    yield good("cluster", f"Kubernetes {short(target.kubernetes) or '(of unknown version)'} answers{as_whom}")
+    if target.version:
+        for fit in fits("", target.version, target.kubernetes):
             yield Finding("version", fit.verdict, fit.message, fit.fix)
 
 

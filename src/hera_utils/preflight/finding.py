@@ -29,8 +29,8 @@ class Finding:
 
     def line(self, marks: dict[str, str] | None = None) -> str:
         """As it is shown: mark, message, fix."""
-        told = f"{(marks or MARKS)[self.verdict]} {self.message}"
-        return f"{told}   → {self.fix}" if self.fix else told
+        text = f"{(marks or MARKS)[self.verdict]} {self.message}"
+        return f"{text}   → {self.fix}" if self.fix else text
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def unknown(check: str, message: str, fix: str | None = None) -> Finding:
     return Finding(check, "unknown", message, fix)
 
 
-def told(check: str, error: HeraUtilsError) -> Finding:
+def from_error(check: str, error: HeraUtilsError) -> Finding:
     """The problem that an error is."""
     return problem(check, error.message, error.fix)
 
@@ -71,7 +71,7 @@ def guarded(name: str, check: Check, subject: Subject) -> Iterator[Finding]:
     try:
         yield from check(subject)
     except HeraUtilsError as error:
-        yield told(name, error)
+        yield from_error(name, error)
 
 
 def as_json(findings: Iterable[Finding]) -> dict[str, Any]:

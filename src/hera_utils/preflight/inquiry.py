@@ -33,7 +33,7 @@ class Asker:
     def __init__(self, http: KubernetesHttp) -> None:
         self._ask: Ask = http.send
         self._threads = ThreadPoolExecutor(AT_ONCE, "preflight-ask")
-        self._known: dict[str, Future[ClusterReply]] = {}
+        self._answers: dict[str, Future[ClusterReply]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -49,13 +49,13 @@ class Asker:
     def _future(self, request: ClusterRequest) -> Future[ClusterReply]:
         key = repr(request)
         with self._lock:
-            if key not in self._known:
-                self._known[key] = self._threads.submit(self._ask, request)
-            return self._known[key]
+            if key not in self._answers:
+                self._answers[key] = self._threads.submit(self._ask, request)
+            return self._answers[key]
 
 
 @dataclass
-class Place:
+class Target:
     """What is examined, and what the first round trip said of it.
 
     asker: None when no kubeconfig leads to the cluster, or nothing answers there. needs: of the workflow and its environment.

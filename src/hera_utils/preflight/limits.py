@@ -76,25 +76,25 @@ def _parameters(document: Json) -> Iterator[tuple[str, int]]:
     """(path, bytes) of every value that a parameter is given: of the workflow, of templates, of calls."""
     root, spec = _spec(document)
     yield from _values(spec.get("arguments"), f"{root}.arguments")
-    for at, template in _named(spec.get("templates"), f"{root}.templates"):
+    for at, template in _items(spec.get("templates"), f"{root}.templates"):
         yield from _values(template.get("inputs"), f"{at}.inputs")
         for where, call in _calls(template, at):
             yield from _values(call.get("arguments"), f"{where}.arguments")
 
 
 def _values(arguments: Any, path: str) -> Iterator[tuple[str, int]]:
-    for at, parameter in _named((arguments or {}).get("parameters"), f"{path}.parameters"):
+    for at, parameter in _items((arguments or {}).get("parameters"), f"{path}.parameters"):
         if parameter.get("value") is not None:
             yield at, len(str(parameter["value"]).encode())
 
 
 def _calls(template: Json, path: str) -> Iterator[tuple[str, Json]]:
-    yield from _named((template.get("dag") or {}).get("tasks"), f"{path}.dag.tasks")
+    yield from _items((template.get("dag") or {}).get("tasks"), f"{path}.dag.tasks")
     for index, group in enumerate(template.get("steps") or []):
-        yield from _named(group, f"{path}.steps[{index}]")
+        yield from _items(group, f"{path}.steps[{index}]")
 
 
-def _named(listed: Any, path: str) -> Iterator[tuple[str, Json]]:
+def _items(listed: Any, path: str) -> Iterator[tuple[str, Json]]:
     """(path, item) of a list's objects, by name where they have one."""
     for index, item in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(item, dict):
@@ -107,12 +107,12 @@ def _named(listed: Any, path: str) -> Iterator[tuple[str, Json]]:
 def _arguments(document: Json) -> Iterator[tuple[str, str]]:
     """One argument or variable that no kernel hands to a program. A script's source goes another way."""
     root, spec = _spec(document)
-    for at, template in _named(spec.get("templates"), f"{root}.templates"):
+    for at, template in _items(spec.get("templates"), f"{root}.templates"):
         inside = (template.get("containerSet") or {}).get("containers")
         parts = [
             (f"{at}.{part}", template[part]) for part in ("container", "script") if isinstance(template.get(part), dict)
         ]
-        parts += [*_named(template.get("sidecars"), f"{at}.sidecars"), *_named(inside, f"{at}.containerSet.containers")]
+        parts += [*_items(template.get("sidecars"), f"{at}.sidecars"), *_items(inside, f"{at}.containerSet.containers")]
         for where, container in parts:
             for path, length in _texts(container, where):
                 if length >= ARGUMENT_BYTES:
@@ -123,7 +123,7 @@ def _texts(container: Json, path: str) -> Iterator[tuple[str, int]]:
     for field in ("command", "args"):
         for index, text in enumerate(container.get(field) or []):
             yield f"{path}.{field}[{index}]", len(str(text).encode())
-    for at, variable in _named(container.get("env"), f"{path}.env"):
+    for at, variable in _items(container.get("env"), f"{path}.env"):
         yield at, len(str(variable.get("name")).encode()) + 1 + len(str(variable.get("value") or "").encode())
 
 
@@ -146,11 +146,11 @@ def _names(document: Json) -> Iterator[tuple[str, str]]:
     for key, value in (metadata.get("labels") or {}).items():
         yield from _label(f"metadata.labels[{_cut(str(key))}]", str(key), str(value))
     root, spec = _spec(document)
-    for at, template in _named(spec.get("templates"), f"{root}.templates"):
+    for at, template in _items(spec.get("templates"), f"{root}.templates"):
         for key, value in ((template.get("metadata") or {}).get("labels") or {}).items():
             if "{{" not in str(value):
                 yield from _label(f"{at}.metadata.labels[{_cut(str(key))}]", str(key), str(value))
-    for at, volume in _named(spec.get("volumes"), f"{root}.volumes"):
+    for at, volume in _items(spec.get("volumes"), f"{root}.volumes"):
         given = str(volume.get("name") or "")
         if given and label_faults(given):
             yield f"{at}.name is not a legal name of a volume ({len(given)} of at most 63 characters)", legal

@@ -161,8 +161,8 @@ def local_server(subject: Subject) -> Iterator[Finding]:
     """Whether the local platform runs: it need not."""
     file = Path(subject.context.state) / "server.json"
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        os.kill(int(said["pid"]), 0)
+        server = json.loads(file.read_text(encoding="utf-8"))
+        os.kill(int(server["pid"]), 0)
     except FileNotFoundError:
         yield good("local platform", "the local platform is not running; it starts when it is needed")
     except (OSError, ValueError, KeyError, TypeError):
@@ -174,5 +174,5 @@ def local_server(subject: Subject) -> Iterator[Finding]:
         if mode:
             yield problem("local platform", f"{file} holds a token and others can read it", f"chmod 600 {file}")
         yield good(
-            "local platform", f"the local platform runs at {said.get('argo_server')}, version {said.get('version')}"
+            "local platform", f"the local platform runs at {server.get('argo_server')}, version {server.get('version')}"
         )

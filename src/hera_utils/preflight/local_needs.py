@@ -23,7 +23,7 @@ from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
-from hera_utils.preflight.finding import Finding, good, problem, told, warning
+from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Called, called
@@ -62,9 +62,25 @@ def workflow_findings(
             yield from _limits(document, thorough=thorough)
             yield from _objects(platform, environment, needs, thorough=thorough)
             if thorough and not reach.unknown:
-                yield from _taken(platform, document)
+                yield from _acceptance(platform, document)
     finally:
         platform.close()
+
+
+def of_workflows(
+    context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
+) -> list[Finding]:
+    """What workflows lack on this machine; a platform that cannot be asked is a finding too."""
+    needed = environment or Environment()
+    by_settings = named_volumes(context, workflows)
+    if by_settings.volumes:
+        needed = replace(needed, more_volumes=(*needed.more_volumes, *by_settings.volumes))
+    findings: list[Finding] = []
+    try:
+        findings.extend(workflow_findings(context, needed, workflows, thorough=thorough))
+    except HeraUtilsError as error:
+        findings.append(from_error("local platform", error))
+    return findings
 
 
 class _Platform:
@@ -177,7 +193,7 @@ def _packages(context: CLIContext, table: ImageTable, reach: Called) -> Iterator
     """Modules that inline Python scripts import and their interpreter has not."""
     from hera_utils.preflight.imports import imported, missing, remedy
 
-    wanted: dict[str, dict[str, str]] = {}
+    modules_by_python: dict[str, dict[str, str]] = {}
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
         source = container.get("source")
@@ -186,8 +202,8 @@ def _packages(context: CLIContext, table: ImageTable, reach: Called) -> Iterator
             continue
         python = context.python or sys.executable if entry["python"] == "current" else str(entry["python"])
         for module in imported(source) - sys.stdlib_module_names:
-            wanted.setdefault(python, {}).setdefault(module, name)
-    for python, modules in wanted.items():
+            modules_by_python.setdefault(python, {}).setdefault(module, name)
+    for python, modules in modules_by_python.items():
         for module in missing(python, modules):
             yield warning(
                 "packages",
@@ -298,19 +314,19 @@ def _objects(platform: _Platform, environment: Environment, needs: Needs, *, tho
     from hera_utils.platforms.kubernetes_http import KubernetesHttp
     from hera_utils.platforms.token import TokenClaims
     from hera_utils.preflight import objects
-    from hera_utils.preflight.inquiry import Asker, Place, closing
+    from hera_utils.preflight.inquiry import Asker, Target, closing
 
     context, connection = platform.context, platform.connection
     asker = Asker(KubernetesHttp(connection))
     with closing(asker):
-        place = Place(context, connection, Environment(), needs, TokenClaims("opaque"), asker)
+        target = Target(context, connection, Environment(), needs, TokenClaims("opaque"), asker)
         for look in (objects.claims, objects.config_maps, objects.secrets):
             try:
-                yield from look(place)
+                yield from look(target)
             except HeraUtilsError as error:
-                yield told("local platform", error)
+                yield from_error("local platform", error)
         if accounts:
-            yield from map(_of_a_cluster, objects.service_accounts(place))
+            yield from map(_of_a_cluster, objects.service_accounts(target))
 
 
 def _of_a_cluster(finding: Finding) -> Finding:
@@ -350,7 +366,7 @@ def named_volumes(context: CLIContext, documents: Iterable[Json]) -> Environment
     return Environment(more_volumes=tuple(PersistedVolume(name) for name in sorted(names & set(context.volumes))))
 
 
-def _taken(platform: _Platform, document: Json) -> Iterator[Finding]:
+def _acceptance(platform: _Platform, document: Json) -> Iterator[Finding]:
     from hera_utils.preflight.validity import check_with
 
     try:

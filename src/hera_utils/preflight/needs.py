@@ -114,15 +114,15 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
     """(path, key, value) of every field, without recursion: documents may be deep and long."""
     waiting = [(path, value)]
     while waiting:
-        where, one = waiting.pop()
-        if isinstance(one, dict):
-            for key, inner in one.items():
+        where, inner_value = waiting.pop()
+        if isinstance(inner_value, dict):
+            for key, inner in inner_value.items():
                 at = f"{where}.{key}"
                 yield at, key, inner
                 if isinstance(inner, dict | list) and key not in ("manifest", "withItems"):
                     waiting.append((at, inner))
-        elif isinstance(one, list):
-            for index, inner in enumerate(one):
+        elif isinstance(inner_value, list):
+            for index, inner in enumerate(inner_value):
                 if isinstance(inner, dict | list):
                     waiting.append((f"{where}[{_label(inner, index)}]", inner))
 
@@ -132,53 +132,53 @@ def _label(item: Any, index: int) -> str:
     return name if isinstance(name, str) and name else str(index)
 
 
-def _known(name: Any) -> bool:
+def _is_fixed(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and "{{" not in name
 
 
 def _key_of(things: dict[str, Thing], path: str, value: Any) -> None:
-    if not isinstance(value, dict) or value.get("optional") or not _known(value.get("name")):
+    if not isinstance(value, dict) or value.get("optional") or not _is_fixed(value.get("name")):
         return
     thing = things.setdefault(value["name"], Thing(value["name"], path))
-    if _known(value.get("key")):
+    if _is_fixed(value.get("key")):
         thing.keys.setdefault(value["key"], path)
 
 
 def _whole(things: dict[str, Thing], path: str, value: Any, name: str = "name") -> None:
-    if not isinstance(value, dict) or value.get("optional") or not _known(value.get(name)):
+    if not isinstance(value, dict) or value.get("optional") or not _is_fixed(value.get(name)):
         return
     thing = things.setdefault(value[name], Thing(value[name], path))
     for item in value.get("items") or []:
-        if isinstance(item, dict) and _known(item.get("key")):
+        if isinstance(item, dict) and _is_fixed(item.get("key")):
             thing.keys.setdefault(item["key"], path)
 
 
 def _repository(needs: Needs, path: str, value: Any) -> None:
-    if isinstance(value, dict) and _known(value.get("configMap")):
+    if isinstance(value, dict) and _is_fixed(value.get("configMap")):
         thing = needs.config_maps.setdefault(value["configMap"], Thing(value["configMap"], path))
-        if _known(value.get("key")):
+        if _is_fixed(value.get("key")):
             thing.keys.setdefault(value["key"], path)
 
 
 def _reference(needs: Needs, path: str, value: Any) -> None:
-    if isinstance(value, dict) and _known(value.get("name")):
+    if isinstance(value, dict) and _is_fixed(value.get("name")):
         kind = "ClusterWorkflowTemplate" if value.get("clusterScope") else "WorkflowTemplate"
         needs.templates.setdefault((kind, value["name"]), path)
 
 
 def _account(needs: Needs, path: str, value: Any) -> None:
-    if _known(value):
+    if _is_fixed(value):
         needs.service_accounts.setdefault(value, path)
 
 
 def _pull(needs: Needs, path: str, value: Any) -> None:
     for one in value if isinstance(value, list) else []:
-        if isinstance(one, dict) and _known(one.get("name")):
+        if isinstance(one, dict) and _is_fixed(one.get("name")):
             needs.pull_secrets.setdefault(one["name"], path)
 
 
 def _image(needs: Needs, path: str, value: Any) -> None:
-    if _known(value):
+    if _is_fixed(value):
         needs.images.setdefault(value, path)
 
 
@@ -192,7 +192,7 @@ def _resource(needs: Needs, path: str, value: Any) -> None:
         found = yaml.safe_load(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
     except yaml.YAMLError:
         return
-    if isinstance(found, dict) and _known(found.get("kind")):
+    if isinstance(found, dict) and _is_fixed(found.get("kind")):
         needs.actions.append((str(found.get("apiVersion") or "v1"), found["kind"], str(value["action"]), path))
 
 
@@ -210,16 +210,16 @@ def _templates(needs: Needs, path: str, value: Any) -> None:
 def _containers(template: Json, where: str) -> Iterator[tuple[str, Json, Json]]:
     for part in ("container", "script"):
         if isinstance(template.get(part), dict):
-            yield _asked(template[part], f"{where}.{part}")
+            yield _resources_of(template[part], f"{where}.{part}")
     inside = (template.get("containerSet") or {}).get("containers") or []
     for group, listed in (("sidecars", template.get("sidecars") or []), ("containerSet.containers", inside)):
         for index, one in enumerate(listed):
-            yield _asked(one, f"{where}.{group}[{_label(one, index)}]")
+            yield _resources_of(one, f"{where}.{group}[{_label(one, index)}]")
 
 
-def _asked(container: Json, path: str) -> tuple[str, Json, Json]:
-    asked = container.get("resources") or {}
-    return path, asked.get("requests") or {}, asked.get("limits") or {}
+def _resources_of(container: Json, path: str) -> tuple[str, Json, Json]:
+    resources = container.get("resources") or {}
+    return path, resources.get("requests") or {}, resources.get("limits") or {}
 
 
 _READERS = {
@@ -259,10 +259,10 @@ def _volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
         secret = source.get("secret")
         _whole(needs.secrets, f"{where}.secret", secret, "secretName" if "secretName" in (secret or {}) else "name")
     host, name = volume.get("hostPath") or {}, str(volume.get("name"))
-    if _known(host.get("path")) and any(_mounts(template, name) for template in spec.get("templates") or []):
+    if _is_fixed(host.get("path")) and any(_mounts(template, name) for template in spec.get("templates") or []):
         needs.host_paths.setdefault(host["path"], (str(host.get("type") or ""), name))
     claim = volume.get("persistentVolumeClaim") or {}
-    if not _known(claim.get("claimName")):
+    if not _is_fixed(claim.get("claimName")):
         return
     found = pods(spec, lambda template: _mounts(template, name))
     use = needs.claims.setdefault(claim["claimName"], ClaimUse(claim["claimName"], f"{where}.persistentVolumeClaim"))

@@ -13,7 +13,7 @@ from hera_utils.argo import timestamps
 from hera_utils.platforms import resources
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
-from hera_utils.preflight.inquiry import Place
+from hera_utils.preflight.inquiry import Target
 from hera_utils.preflight.needs import ClaimUse, Thing
 from hera_utils.preflight.rights import accounts
 
@@ -23,8 +23,8 @@ NEW_CLAIM = 30.0
 """Seconds in which a volume may still be on its way to a claim that was just made."""
 
 
-def _get(place: Place, plural: str, name: str) -> ClusterRequest:
-    return ClusterRequest("GET", place.core(plural, name))
+def _get(target: Target, plural: str, name: str) -> ClusterRequest:
+    return ClusterRequest("GET", target.core(plural, name))
 
 
 def _not_seen(word: str, name: str, answer: ClusterReply) -> Finding:
@@ -32,9 +32,9 @@ def _not_seen(word: str, name: str, answer: ClusterReply) -> Finding:
     return unknown(word, f'{word} "{name}" cannot be read ({why})')
 
 
-def _add_provision(place: Place, declared: bool, line: str, kind: str = "") -> str:
+def _add_provision(target: Target, declared: bool, line: str, kind: str = "") -> str:
     """How to create what does not exist. line: with kubectl. kind: of a document that a workflow's file may hold."""
-    if place.connection.local and kind:
+    if target.connection.local and kind:
         return f"put a {kind} of that name into a file and store it with: hera-utils run FILE; or: {line}"
     return f"add --provision, or: {line}" if declared else line
 
@@ -42,29 +42,29 @@ def _add_provision(place: Place, declared: bool, line: str, kind: str = "") -> s
 # --- claims --------------------------------------------------------------------------------------------------------------
 
 
-def claims(place: Place) -> Iterator[Finding]:
+def claims(target: Target) -> Iterator[Finding]:
     """There, bound, and mountable by as many pods as may run at once."""
-    assert place.asker is not None
+    assert target.asker is not None
     uses = {
-        volume.claim_name: ClaimUse(volume.claim_name, "environment", True, 1) for volume in place.environment.volumes
+        volume.claim_name: ClaimUse(volume.claim_name, "environment", True, 1) for volume in target.environment.volumes
     }
-    named = place.context.k8s_volume_claim_name
+    named = target.context.k8s_volume_claim_name
     if named:
-        uses.setdefault(named, ClaimUse(named, place.context.origin("k8s_volume_claim_name"), True, 1))
-    uses.update(place.needs.claims)
-    answers = place.asker(*(_get(place, "persistentvolumeclaims", name) for name in uses))
+        uses.setdefault(named, ClaimUse(named, target.context.origin("k8s_volume_claim_name"), True, 1))
+    uses.update(target.needs.claims)
+    answers = target.asker(*(_get(target, "persistentvolumeclaims", name) for name in uses))
     for use, answer in zip(uses.values(), answers, strict=True):
-        yield from _claim(place, use, answer)
+        yield from _claim(target, use, answer)
 
 
-def _claim(place: Place, use: ClaimUse, answer: ClusterReply) -> Iterator[Finding]:
+def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Finding]:
     name = use.name
     if answer.reason == "NotFound":
-        volume = next((one for one in place.environment.volumes if one.claim_name == name), None)
+        volume = next((one for one in target.environment.volumes if one.claim_name == name), None)
         document = resources.claim(volume) if volume is not None else _plain_claim(name)
-        line = f"echo '{json.dumps(document)}' | {place.kubectl('create -f -')}"
-        fix = f"give it a folder with --volume {name}=FOLDER" if place.connection.local else ""
-        fix = fix or _add_provision(place, volume is not None, line)
+        line = f"echo '{json.dumps(document)}' | {target.kubectl('create -f -')}"
+        fix = f"give it a folder with --volume {name}=FOLDER" if target.connection.local else ""
+        fix = fix or _add_provision(target, volume is not None, line)
         yield problem("claim", f'claim "{name}" does not exist', fix)
         return
     if not answer.ok:
@@ -93,8 +93,8 @@ def _claim(place: Place, use: ClaimUse, answer: ClusterReply) -> Iterator[Findin
                 "its pods wait until it is bound",
             )
         else:
-            yield from _pending(place, name, spec)
-    trouble = _access(place, use, modes)
+            yield from _pending(target, name, spec)
+    trouble = _access(target, use, modes)
     if trouble is not None:
         yield trouble
     elif phase == "Bound":
@@ -117,24 +117,26 @@ def _plain_claim(name: str) -> Json:
     return resources.claim(PersistedVolume(name))
 
 
-def _pending(place: Place, name: str, spec: Json) -> Iterator[Finding]:
+def _pending(target: Target, name: str, spec: Json) -> Iterator[Finding]:
     """A claim that waits for its first pod is well; any other waits for a volume that nobody gives."""
-    assert place.asker is not None
-    wanted = spec.get("storageClassName")
-    if wanted is None or wanted:
-        classes = place.asker.get("apis/storage.k8s.io/v1/storageclasses")
+    assert target.asker is not None
+    class_name = spec.get("storageClassName")
+    if class_name is None or class_name:
+        classes = target.asker.get("apis/storage.k8s.io/v1/storageclasses")
         listed = classes.body.get("items") or [] if classes.ok else []
-        chosen = [one for one in listed if one["metadata"]["name"] == wanted or (wanted is None and _is_default(one))]
+        chosen = [
+            one for one in listed if one["metadata"]["name"] == class_name or (class_name is None and _is_default(one))
+        ]
         if any(one.get("volumeBindingMode") == "WaitForFirstConsumer" for one in chosen):
             yield good("claim", f'claim "{name}" will be bound when the first pod uses it')
             return
         if classes.ok and not chosen:
             there = ", ".join(sorted(str(one["metadata"]["name"]) for one in listed)) or "none"
-            lacks = f'storage class "{wanted}" does not exist' if wanted else "no storage class is the default"
+            lacks = f'storage class "{class_name}" does not exist' if class_name else "no storage class is the default"
             fix = f"name one with storage_class (there: {there}), and create the claim again"
             yield problem("claim", f'claim "{name}" is not bound: {lacks}', fix)
             return
-    fix = f"see why: {place.kubectl(f'describe pvc {name}')}; then ask the cluster's owner for a volume"
+    fix = f"see why: {target.kubectl(f'describe pvc {name}')}; then ask the cluster's owner for a volume"
     yield problem("claim", f'claim "{name}" is not bound to a volume (Pending): its pods would wait forever', fix)
 
 
@@ -143,7 +145,7 @@ def _is_default(storage_class: Json) -> bool:
     return bool(annotations.get("storageclass.kubernetes.io/is-default-class") == "true")
 
 
-def _access(place: Place, use: ClaimUse, modes: list[str]) -> Finding | None:
+def _access(target: Target, use: ClaimUse, modes: list[str]) -> Finding | None:
     """Whether the claim can be mounted by so many pods, which may be on several nodes."""
     if use.writes and modes and not any(mode.startswith("ReadWrite") for mode in modes):
         message = f'claim "{use.name}" is {", ".join(modes)}, and {use.where} mounts it for writing'
@@ -155,17 +157,17 @@ def _access(place: Place, use: ClaimUse, modes: list[str]) -> Finding | None:
     if modes and all(mode == "ReadWriteOncePod" for mode in modes):
         return problem("claim", f'claim "{use.name}" is ReadWriteOncePod and {several}', fix)
     if "ReadWriteOnce" in modes:
-        if place.needs.pinned or _single_node(place):
+        if target.needs.pinned or _single_node(target):
             return None
         fix += ", or keep all pods on one node (nodeSelector kubernetes.io/hostname)"
         return problem("claim", f'claim "{use.name}" is ReadWriteOnce (one node) and {several}', fix)
     return None
 
 
-def _single_node(place: Place) -> bool:
+def _single_node(target: Target) -> bool:
     """Whether the cluster has one node that takes pods; False when it may not be asked."""
-    assert place.asker is not None
-    answer = place.asker.get("api/v1/nodes")
+    assert target.asker is not None
+    answer = target.asker.get("api/v1/nodes")
     nodes = answer.body.get("items") or [] if answer.ok else []
     return sum(not (one.get("spec") or {}).get("unschedulable") for one in nodes) == 1
 
@@ -173,39 +175,39 @@ def _single_node(place: Place) -> bool:
 # --- config maps and secrets ---------------------------------------------------------------------------------------------
 
 
-def config_maps(place: Place) -> Iterator[Finding]:
-    assert place.asker is not None
-    declared = {one.name: dict(one.data) for one in place.environment.config_maps}
-    things = dict(place.needs.config_maps)
-    for name in [*declared, *filter(None, [place.context.k8s_configmap_name])]:
+def config_maps(target: Target) -> Iterator[Finding]:
+    assert target.asker is not None
+    declared = {one.name: dict(one.data) for one in target.environment.config_maps}
+    things = dict(target.needs.config_maps)
+    for name in [*declared, *filter(None, [target.context.k8s_configmap_name])]:
         thing = things.setdefault(name, Thing(name, "environment"))
         for key in declared.get(name, ()):
             thing.keys.setdefault(key, "environment")
-    answers = place.asker(*(_get(place, "configmaps", name) for name in things))
+    answers = target.asker(*(_get(target, "configmaps", name) for name in things))
     for thing, answer in zip(things.values(), answers, strict=True):
         literals = "".join(f" --from-literal={key}=…" for key in thing.keys)
-        line = place.kubectl(f"create configmap {thing.name}{literals}")
-        create = _add_provision(place, thing.name in declared, line, "ConfigMap")
-        yield from _thing(place, "config map", thing, answer, create)
+        line = target.kubectl(f"create configmap {thing.name}{literals}")
+        create = _add_provision(target, thing.name in declared, line, "ConfigMap")
+        yield from _thing(target, "config map", thing, answer, create)
 
 
-def secrets(place: Place) -> Iterator[Finding]:
-    assert place.asker is not None
-    declared = {one.name: one.keys for one in place.environment.secrets}
-    things = dict(place.needs.secrets)
+def secrets(target: Target) -> Iterator[Finding]:
+    assert target.asker is not None
+    declared = {one.name: one.keys for one in target.environment.secrets}
+    things = dict(target.needs.secrets)
     for name, keys in declared.items():
         thing = things.setdefault(name, Thing(name, "environment"))
         for key in keys:
             thing.keys.setdefault(key, "environment")
-    answers = place.asker(*(_get(place, "secrets", name) for name in things))
+    answers = target.asker(*(_get(target, "secrets", name) for name in things))
     for thing, answer in zip(things.values(), answers, strict=True):
         files = "".join(f" --from-file={key}=FILE" for key in thing.keys)
-        line = place.kubectl(f"create secret generic {thing.name}{files}")
-        create = _add_provision(place, thing.name in declared, line, "Secret")
-        yield from _thing(place, "secret", thing, answer, create)
+        line = target.kubectl(f"create secret generic {thing.name}{files}")
+        create = _add_provision(target, thing.name in declared, line, "Secret")
+        yield from _thing(target, "secret", thing, answer, create)
 
 
-def _thing(place: Place, word: str, thing: Thing, answer: ClusterReply, create: str) -> Iterator[Finding]:
+def _thing(target: Target, word: str, thing: Thing, answer: ClusterReply, create: str) -> Iterator[Finding]:
     where = "" if thing.where == "environment" else f" ({thing.where} refers to it)"
     if answer.reason == "NotFound":
         yield problem(word, f'{word} "{thing.name}" does not exist{where}', create)
@@ -222,7 +224,7 @@ def _thing(place: Place, word: str, thing: Thing, answer: ClusterReply, create: 
         patch = json.dumps({field: {key: "…"}}, ensure_ascii=False)
         kind = "configmap" if word == "config map" else "secret"
         close = f"; keys there: {', '.join(sorted(there))}" if there else ""
-        fix = place.kubectl(f"patch {kind} {thing.name} --type merge -p '{patch}'") + close
+        fix = target.kubectl(f"patch {kind} {thing.name} --type merge -p '{patch}'") + close
         yield problem(word, f'{word} "{thing.name}" has no key "{key}"{used}', fix)
     if not lacking:
         keys = f" with {len(thing.keys)} of {len(thing.keys)} keys" if thing.keys else ""
@@ -232,57 +234,57 @@ def _thing(place: Place, word: str, thing: Thing, answer: ClusterReply, create: 
 # --- accounts and registries ---------------------------------------------------------------------------------------------
 
 
-def service_accounts(place: Place) -> Iterator[Finding]:
+def service_accounts(target: Target) -> Iterator[Finding]:
     """The accounts of the pods, and the pull secrets that these and the workflow name."""
-    assert place.asker is not None
-    names = accounts(place)
-    answers = place.asker(*(_get(place, "serviceaccounts", name) for name in names))
-    declared = place.environment.service_account
+    assert target.asker is not None
+    names = accounts(target)
+    answers = target.asker(*(_get(target, "serviceaccounts", name) for name in names))
+    declared = target.environment.service_account
     for name, answer in zip(names, answers, strict=True):
         if answer.reason == "NotFound":
-            line = place.kubectl(f"create serviceaccount {name}")
-            fix = _add_provision(place, declared is not None and declared.name == name, line)
+            line = target.kubectl(f"create serviceaccount {name}")
+            fix = _add_provision(target, declared is not None and declared.name == name, line)
             yield problem("service account", f'service account "{name}" does not exist: no pod would start', fix)
         elif not answer.ok:
             yield _not_seen("service account", name, answer)
         else:
             yield good("service account", f'service account "{name}" exists')
             for one in answer.body.get("imagePullSecrets") or []:
-                place.needs.pull_secrets.setdefault(str(one.get("name")), f"service account {name}")
-    yield from _pull_secrets(place)
+                target.needs.pull_secrets.setdefault(str(one.get("name")), f"service account {name}")
+    yield from _pull_secrets(target)
 
 
-def _pull_secrets(place: Place) -> Iterator[Finding]:
-    assert place.asker is not None
-    wanted, declared = dict(place.needs.pull_secrets), place.environment.image_pull_secret
+def _pull_secrets(target: Target) -> Iterator[Finding]:
+    assert target.asker is not None
+    wanted, declared = dict(target.needs.pull_secrets), target.environment.image_pull_secret
     if declared is not None:
         wanted.setdefault(declared.name, "environment")
-    answers = place.asker(*(_get(place, "secrets", name) for name in wanted))
+    answers = target.asker(*(_get(target, "secrets", name) for name in wanted))
     for (name, where), answer in zip(wanted.items(), answers, strict=True):
         if answer.reason == "NotFound":
-            host = _registry_host(place.environment.registry or place.context.registry or "") or "REGISTRY"
-            line = place.kubectl(
+            host = _registry_host(target.environment.registry or target.context.registry or "") or "REGISTRY"
+            line = target.kubectl(
                 f"create secret docker-registry {name} --docker-server={host} --docker-username=… --docker-password=…"
             )
-            fix = _add_provision(place, declared is not None and declared.name == name, line)
+            fix = _add_provision(target, declared is not None and declared.name == name, line)
             used = "" if where == "environment" else f" ({where} names it)"
             yield problem("pull secret", f'image pull secret "{name}" does not exist{used}', fix)
         elif not answer.ok:
             yield _not_seen("pull secret", name, answer)
         else:
-            yield from _registries(place, name, answer.body)
+            yield from _registries(target, name, answer.body)
 
 
-def _registries(place: Place, name: str, secret: Json) -> Iterator[Finding]:
+def _registries(target: Target, name: str, secret: Json) -> Iterator[Finding]:
     """Whether a pull secret is one, and is for the registry of the images."""
     try:
         text = base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson") or "", validate=True)
         hosts = {_registry_host(host) for host in json.loads(text)["auths"]}
     except (binascii.Error, ValueError, KeyError, TypeError):
-        fix = place.kubectl(f"delete secret {name}") + "; then create it with: kubectl create secret docker-registry"
+        fix = target.kubectl(f"delete secret {name}") + "; then create it with: kubectl create secret docker-registry"
         yield problem("pull secret", f'secret "{name}" is not an image pull secret (type {secret.get("type")})', fix)
         return
-    registry = _registry_host(place.environment.registry or place.context.registry or "")
+    registry = _registry_host(target.environment.registry or target.context.registry or "")
     if registry and registry not in hosts:
         there = ", ".join(sorted(hosts)) or "none"
         message = f'image pull secret "{name}" has no credential for {registry} (it has: {there})'

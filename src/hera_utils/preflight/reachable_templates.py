@@ -49,7 +49,7 @@ def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) ->
     if spec.get("onExit"):
         calls.append((own, {"template": spec["onExit"]}))
     calls += [(own, hook) for hook in _hooks(spec)]
-    seen: set[tuple[tuple[str, str], str]] = set()
+    visited: set[tuple[tuple[str, str], str]] = set()
     while calls:
         home, call = calls.pop()
         inline = call.get("inline")
@@ -66,9 +66,9 @@ def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) ->
                     unknown.setdefault(home, f"{call.get('name') or 'a call'}.templateRef")
                 homes[home] = _by_name((stored or {}).get("spec") or {})
         template = homes[home].get(name)
-        if template is None or (home, name) in seen:
+        if template is None or (home, name) in visited:
             continue
-        seen.add((home, name))
+        visited.add((home, name))
         yield template
         calls += [(home, inner) for inner in _calls(template)]
 

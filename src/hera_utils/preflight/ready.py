@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight.finding import Finding, told
-from hera_utils.preflight.local_needs import named_volumes, workflow_findings
+from hera_utils.preflight.finding import Finding
+from hera_utils.preflight.local_needs import of_workflows
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -26,6 +25,7 @@ def assert_ready(
     if context.platform == "local":
         findings = of_workflows(context, environment, workflows, thorough=False)
     else:
+        # not at the top: it brings the client of Kubernetes
         from hera_utils.preflight.run import examine
 
         findings = list(examine(context, environment, workflows, advice=False).findings)
@@ -39,18 +39,3 @@ def assert_ready(
             "--no_preflight",
         )
     return [finding for finding in dict.fromkeys(findings) if finding.verdict == "warning"]
-
-
-def of_workflows(
-    context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
-) -> list[Finding]:
-    wanted = environment or Environment()
-    by_settings = named_volumes(context, workflows)
-    if by_settings.volumes:
-        wanted = replace(wanted, more_volumes=(*wanted.more_volumes, *by_settings.volumes))
-    findings: list[Finding] = []
-    try:
-        findings.extend(workflow_findings(context, wanted, workflows, thorough=thorough))
-    except HeraUtilsError as error:
-        findings.append(told("local platform", error))
-    return findings

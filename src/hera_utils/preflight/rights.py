@@ -9,7 +9,7 @@ from hera_utils.platforms import roles
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.platforms.roles import Right
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
-from hera_utils.preflight.inquiry import Place
+from hera_utils.preflight.inquiry import Target
 
 Json = dict[str, Any]
 
@@ -17,25 +17,25 @@ _REVIEWS = "apis/authorization.k8s.io/v1"
 _RBAC = "apis/rbac.authorization.k8s.io/v1"
 
 
-def of_user(place: Place) -> Iterator[Finding]:
+def of_user(target: Target) -> Iterator[Finding]:
     """SelfSubjectAccessReviews with the credential that the Argo server acts with: in its mode `client` it is the user's own."""
-    assert place.asker is not None
-    if not place.connection.current_token() and place.trusted:
+    assert target.asker is not None
+    if not target.connection.current_token() and target.trusted:
         return  # the server acts with its own account: what it may is seen when it is asked
-    rights = roles.submitter(kind for kind, _ in place.needs.templates)
-    answers = place.asker(*(_self_review(place, right) for right in rights))
+    rights = roles.submitter(kind for kind, _ in target.needs.templates)
+    answers = target.asker(*(_self_review(target, right) for right in rights))
     if not all(answer.ok for answer in answers):
         refused = next(answer for answer in answers if not answer.ok)
         yield unknown(
-            "rights", f"your permissions cannot be read ({refused.message})", place.kubectl("auth can-i --list")
+            "rights", f"your permissions cannot be read ({refused.message})", target.kubectl("auth can-i --list")
         )
         return
     lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
     if not lacking:
-        yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(place) or 'yours'})")
+        yield good("rights", f"{len(rights)} of {len(rights)} permissions ({_person(target) or 'yours'})")
         return
-    who = f"you ({_person(place)})" if place.user else "you"
-    fix: str | None = _role_for(place, roles.SUBMITTER, rights, roles.user_subject(place.user or "YOU"))
+    who = f"you ({_person(target)})" if target.user else "you"
+    fix: str | None = _role_for(target, roles.SUBMITTER, rights, roles.user_subject(target.user or "YOU"))
     for vital, verdict in ((True, problem), (False, warning)):
         these = [right for right in lacking if right.vital is vital]
         if these:
@@ -43,44 +43,46 @@ def of_user(place: Place) -> Iterator[Finding]:
             fix = None  # the same role gives the others too
 
 
-def _person(place: Place) -> str:
+def _person(target: Target) -> str:
     """Whom the cluster takes the user for; a service account by its short name."""
-    prefix = f"system:serviceaccount:{place.namespace}:"
-    return f"service account {place.user.removeprefix(prefix)}" if place.user.startswith(prefix) else place.user
+    prefix = f"system:serviceaccount:{target.namespace}:"
+    return f"service account {target.user.removeprefix(prefix)}" if target.user.startswith(prefix) else target.user
 
 
-def of_account(place: Place) -> Iterator[Finding]:
+def of_account(target: Target) -> Iterator[Finding]:
     """SubjectAccessReviews for the accounts of the pods; where these may not be asked for, their roles are read instead."""
-    for account in accounts(place):
-        yield from _of_one(place, account)
+    for account in accounts(target):
+        yield from _of_one(target, account)
 
 
-def accounts(place: Place) -> list[str]:
+def accounts(target: Target) -> list[str]:
     """The service accounts that the pods of the run use."""
-    needs, own = place.needs, place.connection.service_account
-    found = list(needs.service_accounts)
+    needs, own = target.needs, target.connection.service_account
+    names = list(needs.service_accounts)
     spec = (needs.document or {}).get("spec") or {}
     named = spec.get("serviceAccountName")
-    declared = place.environment.service_account
+    declared = target.environment.service_account
     if not named and not (spec.get("workflowTemplateRef")):
-        found.insert(0, own or (declared.name if declared is not None else "") or "default")
-    return list(dict.fromkeys(found))
+        names.insert(0, own or (declared.name if declared is not None else "") or "default")
+    return list(dict.fromkeys(names))
 
 
-def _of_one(place: Place, account: str) -> Iterator[Finding]:
-    assert place.asker is not None
-    needs = place.needs
+def _of_one(target: Target, account: str) -> Iterator[Finding]:
+    assert target.asker is not None
+    needs = target.needs
     rights = roles.executor(agents=needs.agents, collects=needs.collects)
     for api_version, kind, action, _ in needs.actions:
         rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
-    own = place.user == f"system:serviceaccount:{place.namespace}:{account}"  # of oneself everybody may ask
-    answers = place.asker(*(_self_review(place, right) if own else _review(place, account, right) for right in rights))
+    own = target.user == f"system:serviceaccount:{target.namespace}:{account}"  # of oneself everybody may ask
+    answers = target.asker(
+        *(_self_review(target, right) if own else _review(target, account, right) for right in rights)
+    )
     if all(answer.ok for answer in answers):
         lacking = [right for right, answer in zip(rights, answers, strict=True) if not _yes(answer)]
     else:
-        rules = _rules_of(place, account)
+        rules = _rules_of(target, account)
         if rules is None:
-            fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace))
+            fix = _role_for(target, roles.EXECUTOR, rights, roles.account_subject(account, target.namespace))
             yield unknown(
                 "account rights",
                 f'whether service account "{account}" may {_listed(rights)} cannot be checked with your permissions',
@@ -91,7 +93,7 @@ def _of_one(place: Place, account: str) -> Iterator[Finding]:
     if not lacking:
         yield good("account rights", f'service account "{account}" has {len(rights)} of {len(rights)} permissions')
         return
-    fix = _role_for(place, roles.EXECUTOR, rights, roles.account_subject(account, place.namespace))
+    fix = _role_for(target, roles.EXECUTOR, rights, roles.account_subject(account, target.namespace))
     for sure, verdict in ((True, problem), (False, warning)):
         these = [right for right in lacking if right.sure is sure]
         if these:
@@ -102,23 +104,23 @@ def _yes(answer: ClusterReply) -> bool:
     return bool((answer.body.get("status") or {}).get("allowed"))
 
 
-def _self_review(place: Place, right: Right) -> ClusterRequest:
-    return _asked(
-        place, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(place.namespace)}, place.by_token
+def _self_review(target: Target, right: Right) -> ClusterRequest:
+    return _request(
+        target, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(target.namespace)}, target.by_token
     )
 
 
-def _review(place: Place, account: str, right: Right) -> ClusterRequest:
-    namespace = place.namespace
+def _review(target: Target, account: str, right: Right) -> ClusterRequest:
+    namespace = target.namespace
     spec = {
         "user": f"system:serviceaccount:{namespace}:{account}",
         "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
         "resourceAttributes": right.attributes(namespace),
     }
-    return _asked(place, "SubjectAccessReview", spec, False)
+    return _request(target, "SubjectAccessReview", spec, False)
 
 
-def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> ClusterRequest:
+def _request(target: Target, kind: str, spec: Json, by_token: bool) -> ClusterRequest:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
     return ClusterRequest("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
 
@@ -126,18 +128,18 @@ def _asked(place: Place, kind: str, spec: Json, by_token: bool) -> ClusterReques
 # --- roles, read ---------------------------------------------------------------------------------------------------------
 
 
-def _rules_of(place: Place, account: str) -> list[Json] | None:
+def _rules_of(target: Target, account: str) -> list[Json] | None:
     """What the roles that are bound to an account allow in the namespace; None when they may not be read."""
-    assert place.asker is not None
-    inside = f"{_RBAC}/namespaces/{place.namespace}"
+    assert target.asker is not None
+    inside = f"{_RBAC}/namespaces/{target.namespace}"
     paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")
     bindings, found, wide_bindings, wide = (
         answer.body.get("items") or [] if answer.ok else None
-        for answer in place.asker(*(ClusterRequest("GET", path) for path in paths))
+        for answer in target.asker(*(ClusterRequest("GET", path) for path in paths))
     )
     if bindings is None or found is None:
         return None
-    bound = [one for one in [*bindings, *(wide_bindings or [])] if _binds(one, account, place.namespace)]
+    bound = [one for one in [*bindings, *(wide_bindings or [])] if _binds(one, account, target.namespace)]
     if wide is None and any((one.get("roleRef") or {}).get("kind") == "ClusterRole" for one in bound):
         return None
     known = {("Role", one["metadata"]["name"]): one for one in found}
@@ -147,10 +149,10 @@ def _rules_of(place: Place, account: str) -> list[Json] | None:
     return [rule for one in chosen for rule in one.get("rules") or []]
 
 
-def _binds(one: Json, account: str, namespace: str) -> bool:
+def _binds(binding: Json, account: str, namespace: str) -> bool:
     groups = {"system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"}
-    inside = (one.get("metadata") or {}).get("namespace")
-    for subject in one.get("subjects") or []:
+    inside = (binding.get("metadata") or {}).get("namespace")
+    for subject in binding.get("subjects") or []:
         if subject.get("kind") == "ServiceAccount":
             if subject.get("name") == account and (subject.get("namespace") or inside) == namespace:
                 return True
@@ -162,14 +164,14 @@ def _binds(one: Json, account: str, namespace: str) -> bool:
 # --- what gives a right --------------------------------------------------------------------------------------------------
 
 
-def _role_for(place: Place, name: str, rights: Sequence[Right], subject: Json) -> str:
+def _role_for(target: Target, name: str, rights: Sequence[Right], subject: Json) -> str:
     """The fix: a file with the smallest role, or how to have it written."""
     for document in (roles.role(name, rights), roles.binding(name, subject)):
-        document["metadata"]["namespace"] = place.namespace
-        if document not in place.lacking:
-            place.lacking.append(document)
-    if place.role_file:
-        return f"ask the cluster's owner for role/{name}: kubectl apply -f {place.role_file} (file written)"
+        document["metadata"]["namespace"] = target.namespace
+        if document not in target.lacking:
+            target.lacking.append(document)
+    if target.role_file:
+        return f"ask the cluster's owner for role/{name}: kubectl apply -f {target.role_file} (file written)"
     return (
         f"ask the cluster's owner for role/{name} (add --role role.yaml, which writes it): kubectl apply -f role.yaml"
     )

@@ -11,15 +11,14 @@ from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight import capacity, local_checks, objects, rights, service
 from hera_utils.preflight.connectivity import contact
-from hera_utils.preflight.finding import Check, Finding, Subject, good, guarded, told
-from hera_utils.preflight.inquiry import Place, closing, in_parallel
-from hera_utils.preflight.local_needs import OBJECTS
+from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
+from hera_utils.preflight.inquiry import Target, closing, in_parallel
+from hera_utils.preflight.local_needs import OBJECTS, of_workflows
 from hera_utils.preflight.needs import needs_of
-from hera_utils.preflight.ready import of_workflows
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
-Look = Callable[[Place], Iterator[Finding]]
+Look = Callable[[Target], Iterator[Finding]]
 
 LOCAL: tuple[tuple[str, Check], ...] = (
     ("state folder", local_checks.state_folder),
@@ -118,16 +117,16 @@ def _examine_cluster(
     context: CLIContext, environment: Environment | None, document: Json | None, *, role_file: str, advice: bool
 ) -> Examination:
     try:
-        place, findings = contact(context, environment, needs_of(document))
+        target, findings = contact(context, environment, needs_of(document))
     except HeraUtilsError as error:
-        return Examination((told("argo server", error),))
-    place.role_file = role_file
-    with closing(place.asker):
-        looks = [*(OF_SERVER if place.trusted else ()), *(OF_CLUSTER if place.asker is not None else ()), *ANYWHERE]
+        return Examination((from_error("argo server", error),))
+    target.role_file = role_file
+    with closing(target.asker):
+        looks = [*(OF_SERVER if target.trusted else ()), *(OF_CLUSTER if target.asker is not None else ()), *ANYWHERE]
         looks += ADVICE if advice else ()
-        for (name, _), said in zip(looks, in_parallel([_all_of(look, place) for _, look in looks]), strict=True):
-            findings += [told(name, said)] if isinstance(said, HeraUtilsError) else _findings(said)
-    return Examination(tuple(_without_echoes(findings)), tuple(place.lacking))
+        for (name, _), answer in zip(looks, in_parallel([_all_of(look, target) for _, look in looks]), strict=True):
+            findings += [from_error(name, answer)] if isinstance(answer, HeraUtilsError) else _findings(answer)
+    return Examination(tuple(_without_echoes(findings)), tuple(target.lacking))
 
 
 def write_role(file: str, examined: Examination) -> None:
@@ -146,28 +145,30 @@ def run(
     return list(examine(context, environment, documents).findings)
 
 
-def _all_of(look: Look, place: Place) -> Callable[[], object]:
-    return lambda: list(look(place))
+def _all_of(look: Look, target: Target) -> Callable[[], object]:
+    return lambda: list(look(target))
 
 
-def _findings(said: object) -> list[Finding]:
-    assert isinstance(said, list)
-    return said
+def _findings(answer: object) -> list[Finding]:
+    assert isinstance(answer, list)
+    return answer
 
 
 def _without_echoes(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Each thing once: what follows from a missing namespace is not told, nor that something is not known which another check knows."""
-    found = list(dict.fromkeys(findings))
-    missing = any(one.check == "namespace" and not one.ok for one in found)
-    known = {one.check for one in found if one.verdict in ("good", "problem")}
+    unique = list(dict.fromkeys(findings))
+    missing = any(finding.check == "namespace" and not finding.ok for finding in unique)
+    decided = {finding.check for finding in unique if finding.verdict in ("good", "problem")}
     no_accounts = [
-        one.message.partition(" does not exist")[0] for one in found if one.check == "service account" and not one.ok
+        finding.message.partition(" does not exist")[0]
+        for finding in unique
+        if finding.check == "service account" and not finding.ok
     ]
-    for one in found:
-        if one.check == "account rights" and any(account in one.message for account in no_accounts):
+    for finding in unique:
+        if finding.check == "account rights" and any(account in finding.message for account in no_accounts):
             continue
-        if missing and one.check in _INSIDE:
+        if missing and finding.check in _INSIDE:
             continue
-        if one.verdict == "unknown" and one.check == "controller" and one.check in known:
+        if finding.verdict == "unknown" and finding.check == "controller" and finding.check in decided:
             continue
-        yield one
+        yield finding

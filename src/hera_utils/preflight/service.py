@@ -11,8 +11,8 @@ from hera_utils.argo import timestamps
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
-from hera_utils.preflight.finding import Finding, good, problem, told, unknown, warning
-from hera_utils.preflight.inquiry import Place
+from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown, warning
+from hera_utils.preflight.inquiry import Target
 from hera_utils.preflight.limits import breaches
 from hera_utils.preflight.needs import INSTANCE_LABEL
 
@@ -36,54 +36,54 @@ _PROBE = {
 }
 
 
-def namespace(place: Place) -> Iterator[Finding]:
+def namespace(target: Target) -> Iterator[Finding]:
     """That it exists. Few may read namespaces: one whose default account can be read is there as well."""
-    assert place.asker is not None
-    name = quote(place.namespace, safe="")
-    itself, account = place.asker(
+    assert target.asker is not None
+    name = quote(target.namespace, safe="")
+    itself, account = target.asker(
         ClusterRequest("GET", f"api/v1/namespaces/{name}"),
-        ClusterRequest("GET", place.core("serviceaccounts", "default")),
+        ClusterRequest("GET", target.core("serviceaccounts", "default")),
     )
     if itself.reason == "NotFound":
-        fix = f"kubectl create namespace {place.namespace}, or name another with --argo_namespace or ARGO_NAMESPACE"
-        yield problem("namespace", f'namespace "{place.namespace}" does not exist', fix)
+        fix = f"kubectl create namespace {target.namespace}, or name another with --argo_namespace or ARGO_NAMESPACE"
+        yield problem("namespace", f'namespace "{target.namespace}" does not exist', fix)
     elif itself.ok and (itself.body.get("status") or {}).get("phase") == "Terminating":
         fix = "name another with --argo_namespace or ARGO_NAMESPACE"
-        yield problem("namespace", f'namespace "{place.namespace}" is being deleted', fix)
+        yield problem("namespace", f'namespace "{target.namespace}" is being deleted', fix)
     elif itself.ok or account.ok:
-        yield good("namespace", f"namespace {place.namespace} exists")
+        yield good("namespace", f"namespace {target.namespace} exists")
     else:
         fix = "is the name right? (--argo_namespace or ARGO_NAMESPACE)"
-        yield unknown("namespace", f'namespace "{place.namespace}" cannot be read (permission is missing)', fix)
+        yield unknown("namespace", f'namespace "{target.namespace}" cannot be read (permission is missing)', fix)
 
 
 # --- the server's own word -----------------------------------------------------------------------------------------------
 
 
-def service(place: Place) -> Iterator[Finding]:
+def service(target: Target) -> Iterator[Finding]:
     """Whether the server would take the workflow, and whether the controller that it is for is alive."""
     served: str | None = None
-    if place.trusted:
-        served = yield from _taken(place)
-    if place.asker is not None:
-        yield from _controller(place, place.needs.instance if served is None else served)
+    if target.trusted:
+        served = yield from _dry_run(target)
+    if target.asker is not None:
+        yield from _controller(target, target.needs.instance if served is None else served)
 
 
-def _taken(place: Place) -> Generator[Finding, None, str | None]:
+def _dry_run(target: Target) -> Generator[Finding, None, str | None]:
     """Ask the server to create the workflow without doing so: it finds what only it can (stored templates, admission, rights).
 
     Gives the instance id that the server puts on what it creates, None when it creates nothing.
     """
-    document = place.needs.document
+    document = target.needs.document
     if document is not None and breaches(document):
         document = None  # told by itself: the server would only stumble over it
-    client = ArgoClient(place.connection)
+    client = ArgoClient(target.connection)
     try:
-        made = client.create(document or _PROBE, dry_run=True)
+        created = client.create(document or _PROBE, dry_run=True)
     except AccessError as error:
         # rights are told by those who asked for each; that one may not even see runs is told already
-        if "forbid" not in error.message or (place.asker is None and not isinstance(place.runs, AccessError)):
-            yield told("rights" if "forbid" in error.message else "workflow", error)
+        if "forbid" not in error.message or (target.asker is None and not isinstance(target.runs, AccessError)):
+            yield from_error("rights" if "forbid" in error.message else "workflow", error)
         return None
     except Refused as error:
         if not _of_others(error):
@@ -94,8 +94,8 @@ def _taken(place: Place) -> Generator[Finding, None, str | None]:
         client.close()
     if document is not None:
         yield good("workflow", "the Argo server would accept the workflow")
-    served = str(((made.get("metadata") or {}).get("labels") or {}).get(INSTANCE_LABEL) or "")
-    yield from _instance(place.needs.instance, served)
+    served = str(((created.get("metadata") or {}).get("labels") or {}).get(INSTANCE_LABEL) or "")
+    yield from _instance(target.needs.instance, served)
     return served
 
 
@@ -105,13 +105,13 @@ def _of_others(error: Refused) -> bool:
     return words.startswith("namespaces ") or "is forbidden" in words or "not allowed" in words
 
 
-def _instance(wanted: str, served: str) -> Iterator[Finding]:
+def _instance(instance: str, served: str) -> Iterator[Finding]:
     """Argo: the server puts its own instance id on what it creates (util/instanceid); only that controller takes the workflow."""
-    if wanted and wanted != served:
+    if instance and instance != served:
         theirs = f'instance id "{served}"' if served else "no instance id"
         yield problem(
             "instance id",
-            f'the workflow requires the controller of instance id "{wanted}", this server serves {theirs}',
+            f'the workflow requires the controller of instance id "{instance}", this server serves {theirs}',
             f"remove the label {INSTANCE_LABEL} from the workflow, or name the server of that instance with "
             f"--argo_server",
         )
@@ -120,21 +120,21 @@ def _instance(wanted: str, served: str) -> Iterator[Finding]:
 # --- the controller ------------------------------------------------------------------------------------------------------
 
 
-def runs(place: Place) -> Iterator[Finding]:
+def runs(target: Target) -> Iterator[Finding]:
     """Runs that nobody takes up. (Asked of the Argo server, so that it is known without a kubeconfig as well.)"""
-    found = place.runs
-    if isinstance(found, HeraUtilsError):
+    newest = target.runs
+    if isinstance(newest, HeraUtilsError):
         # what may not be done and what is not there is told better by who asks the cluster for it
-        if place.asker is None or not (
-            isinstance(found, AccessError) or (isinstance(found, Refused) and _of_others(found))
+        if target.asker is None or not (
+            isinstance(newest, AccessError) or (isinstance(newest, Refused) and _of_others(newest))
         ):
-            yield told("rights" if isinstance(found, AccessError) else "argo server", found)
+            yield from_error("rights" if isinstance(newest, AccessError) else "argo server", newest)
         return
-    if not isinstance(found, list):
+    if not isinstance(newest, list):
         return
     now = time.time()
-    waiting = [one for one in found if not (one.get("status") or {}).get("phase") and now - _born(one) > UNSEEN]
-    alive = [one for one in found if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
+    waiting = [one for one in newest if not (one.get("status") or {}).get("phase") and now - _born(one) > UNSEEN]
+    alive = [one for one in newest if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
     if waiting and not alive:
         name, ago = waiting[-1]["metadata"]["name"], now - _born(waiting[-1])
         message = f"no controller picks up runs: {name} has been waiting for {ago / 60:.0f} min without a phase"
@@ -145,13 +145,13 @@ def runs(place: Place) -> Iterator[Finding]:
         )
 
 
-def _controller(place: Place, instance: str) -> Iterator[Finding]:
+def _controller(target: Target, instance: str) -> Iterator[Finding]:
     """The leader's Lease: there where the controller runs with leader election, as it does by default."""
-    assert place.asker is not None
+    assert target.asker is not None
     spaces = list(
-        dict.fromkeys([place.namespace, USUAL_NAMESPACE])
+        dict.fromkeys([target.namespace, USUAL_NAMESPACE])
     )  # one of the namespace's own is the one that serves it
-    answers = place.asker(
+    answers = target.asker(
         *(
             ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
             for one in spaces
@@ -227,11 +227,11 @@ def _started(workflow: Json) -> float:
 # --- the registry --------------------------------------------------------------------------------------------------------
 
 
-def registry(place: Place) -> Iterator[Finding]:
+def registry(target: Target) -> Iterator[Finding]:
     """Whether the registry answers from here. The cluster may see it otherwise: never more than a warning."""
     import requests
 
-    named = place.environment.registry or place.context.registry
+    named = target.environment.registry or target.context.registry
     if not named:
         return
     host = named.partition("://")[2].split("/")[0] if "://" in named else named.split("/")[0]
@@ -242,17 +242,17 @@ def registry(place: Place) -> Iterator[Finding]:
     if reply is not None and reply.status_code in (200, 401):
         yield good("registry", f"the registry {host} answers")
         return
-    said = f"it answered {reply.status_code}" if reply is not None else "no answer"
+    reply_text = f"it answered {reply.status_code}" if reply is not None else "no answer"
     yield warning(
         "registry",
-        f"the registry {host} does not answer from here ({said}); the cluster may nevertheless reach it",
+        f"the registry {host} does not answer from here ({reply_text}); the cluster may nevertheless reach it",
         "check its name (--registry), or the network",
     )
 
 
-def limits(place: Place) -> Iterator[Finding]:
+def limits(target: Target) -> Iterator[Finding]:
     """What no cluster takes; nothing is asked for it."""
-    document = place.needs.document
+    document = target.needs.document
     if document is None:
         return
     found = breaches(document)

@@ -54,13 +54,13 @@ _ALREADY_THERE = {
 @dataclass(frozen=True)
 class CrateContext:
     """What is known besides the run's workflows and record. argo: the server's version. local: whether it was this machine. secrets:
-    values that must not stand in it. known: the checksums of files outside the crate.
+    values that must not stand in it. outside: the checksums of files outside the crate.
     """
 
     argo: str = ""
     local: bool = True
     secrets: tuple[str | Secret | None, ...] = ()
-    known: tuple[KnownFile, ...] = ()
+    outside: tuple[KnownFile, ...] = ()
 
 
 def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext | None = None) -> Path:
@@ -132,22 +132,22 @@ def submittable(document: Json) -> Json:
 
 def images_of(documents: Iterable[Json]) -> list[str]:
     """The images of all templates, each once; those that an expression names are left out."""
-    found: dict[str, None] = {}
+    images: dict[str, None] = {}
 
     def look(value: Any) -> None:
         if isinstance(value, list):
-            for one in value:
-                look(one)
+            for inner in value:
+                look(inner)
         elif isinstance(value, dict):
             if isinstance(value.get("image"), str) and "{{" not in value["image"]:
-                found[value["image"]] = None
-            for one in value.values():
-                look(one)
+                images[value["image"]] = None
+            for inner in value.values():
+                look(inner)
 
     for document in documents:
         look((document.get("spec") or {}).get("templates"))
         look((document.get("status") or {}).get("storedTemplates"))
-    return list(found)
+    return list(images)
 
 
 def _content(
@@ -194,14 +194,14 @@ def _inputs(run: WholeRun) -> Json:
     """Constants and axes that the record knows; else the parameters that the workflow was given."""
     recorded = run.facts.get("inputs") or {}
     axes = recorded.get("parameters") or recorded.get("axes") or {}
-    found = {**(recorded.get("constants") or {}), **{name: list(values) for name, values in axes.items()}}
-    if found:
-        return found
+    inputs = {**(recorded.get("constants") or {}), **{name: list(values) for name, values in axes.items()}}
+    if inputs:
+        return inputs
     for document in run.documents:
         for parameter in ((document.get("spec") or {}).get("arguments") or {}).get("parameters") or ():
             if parameter.get("value") is not None:
-                found[str(parameter["name"])] = parameter["value"]
-    return found
+                inputs[str(parameter["name"])] = parameter["value"]
+    return inputs
 
 
 def _with_provenance(
@@ -220,7 +220,7 @@ def _with_provenance(
     return replace(
         content,
         agent=commit.author if commit is not None else "",
-        known=context.known,
+        outside=context.outside,
         versions={name: number for name, number in versions.items() if number},
         facts={name: text for name, text in facts.items() if text},
     )

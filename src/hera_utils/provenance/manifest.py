@@ -82,7 +82,7 @@ class ManifestContent:
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the script's path relative to
     the crate, where it was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
     facts: name → text, as they are (commit, platform…). usage: resource → amount. agent: the name of who ran it.
-    known: files outside the crate, by their checksums.
+    outside: files outside the crate, by their checksums.
     """
 
     run: str
@@ -101,7 +101,7 @@ class ManifestContent:
     facts: Mapping[str, str] = field(default_factory=dict)
     usage: Mapping[str, int] = field(default_factory=dict)
     agent: str = ""
-    known: Sequence[KnownFile] = ()
+    outside: Sequence[KnownFile] = ()
 
 
 def metadata(content: ManifestContent) -> Json:
@@ -177,32 +177,32 @@ def _actions(content: ManifestContent) -> list[str]:
 
 
 def _files(content: ManifestContent, main: str) -> Iterable[Json]:
-    workflows = {one.path for one in content.executions}
-    for one in content.files:
+    workflows = {file.path for file in content.executions}
+    for file in content.files:
         entity: Json = {
-            "@id": one.path,
+            "@id": file.path,
             "@type": "File",
-            "name": one.about or one.path,
-            "encodingFormat": one.kind,
-            "contentSize": str(one.size),
-            "sha256": one.sha256,
+            "name": file.about or file.path,
+            "encodingFormat": file.kind,
+            "contentSize": str(file.size),
+            "sha256": file.sha256,
         }
-        if one.role == "results" and one.path in _outputs(content).values():
+        if file.role == "results" and file.path in _outputs(content).values():
             entity["exampleOfWork"] = _ids(f"#output-{_word(name)}" for name in _outputs(content))
-        if one.path == main or one.path in workflows or one.role == "source":
-            entity["version"] = content.facts.get("commit") or one.sha256[:12]
-            python = one.path not in workflows
+        if file.path == main or file.path in workflows or file.role == "source":
+            entity["version"] = content.facts.get("commit") or file.sha256[:12]
+            python = file.path not in workflows
             entity["@type"] = ["File", "SoftwareSourceCode"]
             entity["programmingLanguage"] = _id("#python" if python else "#argo")
-            if one.path == main or one.path in workflows:
+            if file.path == main or file.path in workflows:
                 entity["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
-        if one.path == main:
+        if file.path == main:
             entity |= _of_main(content, main, workflows)
         yield entity
 
 
 def _of_main(content: ManifestContent, main: str, workflows: Iterable[str]) -> Json:
-    made: Json = {
+    entity: Json = {
         "description": f"What was run as {content.run}",
         "conformsTo": _id(BIOSCHEMAS),
         "input": _ids(f"#input-{_word(name)}" for name in content.inputs),
@@ -213,10 +213,10 @@ def _of_main(content: ManifestContent, main: str, workflows: Iterable[str]) -> J
         one.path for one in content.files if one.path != main and (one.role == "source" or one.path in set(workflows))
     ]
     if parts:
-        made["hasPart"] = _ids(parts)
+        entity["hasPart"] = _ids(parts)
     if content.facts.get("repository"):
-        made["codeRepository"] = content.facts["repository"]
-    return {name: value for name, value in made.items() if value != []}
+        entity["codeRepository"] = content.facts["repository"]
+    return {name: value for name, value in entity.items() if value != []}
 
 
 def _outputs(content: ManifestContent) -> dict[str, str]:
@@ -281,8 +281,8 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     results = _ids(one.path for one in content.files if one.role == "results")
     agent = {"agent": _id("#agent")} if content.agent else {}
     action = _action("#run", whole) | agent
-    read = [f"#file-{_word(one.path)}" for one in content.known if not one.written]
-    written = [f"#file-{_word(one.path)}" for one in content.known if one.written]
+    read = [f"#file-{_word(one.path)}" for one in content.outside if not one.written]
+    written = [f"#file-{_word(one.path)}" for one in content.outside if one.written]
     action["object"] = _ids([*(f"#value-{_word(name)}" for name in content.inputs), *read])
     action["result"] = _ids([*(one.path for one in content.files if one.role in ("results", "report")), *written])
     action["environment"] = _ids(one["@id"] for one in facts)
@@ -291,7 +291,7 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     yield {name: value for name, value in action.items() if value != []}
     yield from facts
     yield from usage
-    for file in content.known:
+    for file in content.outside:
         yield {
             "@id": f"#file-{_word(file.path)}",
             "@type": "PropertyValue",
@@ -313,21 +313,21 @@ def _facts(content: ManifestContent) -> dict[str, str]:
     return facts
 
 
-def _action(name: str, one: Execution) -> Json:
+def _action(name: str, execution: Execution) -> Json:
     action: Json = {
         "@id": name,
         "@type": "CreateAction",
-        "name": f"Run {one.name}",
-        "description": f"The execution of {one.path} as {one.name}: {one.phase or 'Pending'}",
-        "instrument": _id(one.path),
-        "actionStatus": f"http://schema.org/{_ENDED.get(one.phase, 'ActiveActionStatus')}",
+        "name": f"Run {execution.name}",
+        "description": f"The execution of {execution.path} as {execution.name}: {execution.phase or 'Pending'}",
+        "instrument": _id(execution.path),
+        "actionStatus": f"http://schema.org/{_ENDED.get(execution.phase, 'ActiveActionStatus')}",
     }
-    if one.started:
-        action["startTime"] = _time(one.started)
-    if one.finished:
-        action["endTime"] = _time(one.finished)
-    if one.message and one.phase in ("Failed", "Error"):
-        action["error"] = one.message
+    if execution.started:
+        action["startTime"] = _time(execution.started)
+    if execution.finished:
+        action["endTime"] = _time(execution.finished)
+    if execution.message and execution.phase in ("Failed", "Error"):
+        action["error"] = execution.message
     return action
 
 

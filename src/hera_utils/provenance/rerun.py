@@ -50,7 +50,7 @@ def read(path: Path) -> Recorded:
     """A manifest (ro-crate-metadata.json, or its folder). SettingsError for what is none, ResourceError for one that cannot be read."""
     path = path / NAME if path.is_dir() else path
     try:
-        told = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except OSError as error:
         raise ResourceError(
             f"the manifest {path} cannot be read ({(error.strerror or str(error)).lower()})",
@@ -58,7 +58,7 @@ def read(path: Path) -> Recorded:
         ) from None
     except (ValueError, RecursionError):
         raise SettingsError(f"{path} is not JSON", fix="name a ro-crate-metadata.json") from None
-    graph = told.get("@graph") if isinstance(told, dict) else None
+    graph = document.get("@graph") if isinstance(document, dict) else None
     found = graph if isinstance(graph, list) else []
     entities = {str(one["@id"]): one for one in found if isinstance(one, dict) and "@id" in one}
     action = entities.get("#run")
@@ -148,7 +148,7 @@ def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
 
 def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
     """What is of another version now: software first, then packages, each in words."""
-    told = [
+    lines = [
         f"{name} {versions.get(name) or 'none'}, recorded with {number}"
         for name, number in recorded.versions.items()
         if versions.get(name, number) != number
@@ -160,15 +160,15 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
         if canonical(name) not in ("hera", "hera-utils") and now.get(canonical(name)) != number
     )
     if others:
-        shown = ", ".join(
+        first = ", ".join(
             f"{name} {recorded.packages[name]} → {now.get(canonical(name), 'none')}" for name in others[:5]
         )
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        told.append(f"other packages: {shown}{more}")
-    return told
+        lines.append(f"other packages: {first}{more}")
+    return lines
 
 
-def as_new(document: Json, given: Mapping[str, str]) -> Json:
+def as_new(document: Json, values: Mapping[str, str]) -> Json:
     """A recorded workflow to be submitted again: under a new name of the same prefix, with parameters that are given now.
 
     SettingsError where a manifest of an older version has stars in the place of a value.
@@ -181,7 +181,7 @@ def as_new(document: Json, given: Mapping[str, str]) -> Json:
     spec = dict(document.get("spec") or {})
     arguments = dict(spec.get("arguments") or {})
     parameters = [
-        {**one, "value": given[one["name"]]} if one.get("name") in given else one
+        {**one, "value": values[one["name"]]} if one.get("name") in values else one
         for one in arguments.get("parameters") or ()
     ]
     if parameters:

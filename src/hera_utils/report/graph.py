@@ -87,18 +87,18 @@ def _merged(boxes: list[Box], edges: dict[tuple[int, int], None]) -> RunGraph:
         around = (tuple(sorted(before.get(number, ()))), tuple(sorted(after.get(number, ()))))
         alike.setdefault((box.template, around), []).append(number)
     place: dict[int, int] = {}
-    kept: list[Box] = []
+    merged: list[Box] = []
     for (template, _), members in alike.items():
         for start, number in enumerate(members):
             if start and len(members) > MOST_ALIKE:
-                place[number] = len(kept) - 1
-                _add(kept[-1], boxes[number])
+                place[number] = len(merged) - 1
+                _add(merged[-1], boxes[number])
                 continue
-            place[number] = len(kept)
-            kept.append(boxes[number])
+            place[number] = len(merged)
+            merged.append(boxes[number])
         if len(members) > MOST_ALIKE:
-            kept[-1].title = template or kept[-1].title
-    return RunGraph(tuple(kept), tuple(dict.fromkeys((place[one], place[other]) for one, other in edges)))
+            merged[-1].title = template or merged[-1].title
+    return RunGraph(tuple(merged), tuple(dict.fromkeys((place[one], place[other]) for one, other in edges)))
 
 
 def _add(box: Box, other: Box) -> None:
@@ -121,8 +121,8 @@ class _Nodes:
         while node_id in self.nodes and node_id not in self.keys:
             chain.append(node_id)
             node_id = str(self.nodes[node_id].get("boundaryID") or "")
-        for one in reversed(chain):
-            node = self.nodes[one]
+        for inner_id in reversed(chain):
+            node = self.nodes[inner_id]
             boundary = str(node.get("boundaryID") or "")
             above, around = self.keys.get(boundary, ()), str(self.nodes.get(boundary, {}).get("name", ""))
             name = str(node.get("name", ""))
@@ -132,31 +132,31 @@ class _Nodes:
             word = rest.lstrip(".").partition("(")[0]
             if not boundary:
                 own = name.removeprefix(f"{self.workflow}.").partition("(")[0]
-                self.keys[one] = () if name == self.workflow else (own,)
+                self.keys[inner_id] = () if name == self.workflow else (own,)
             else:
-                self.keys[one] = (*above, word)
+                self.keys[inner_id] = (*above, word)
         return self.keys.get(node_id if not chain else chain[0], ())
 
-    def shown(self, node_id: str) -> Key:
+    def drawn_key(self, node_id: str) -> Key:
         key = self.key(node_id)
         return self.renamed.get(key, key)
 
     def edges(self, boxes: set[Key]) -> Iterable[tuple[Key, Key]]:
         """Between boxes; what is only structure is passed through."""
         after: dict[Key, dict[Key, None]] = {}
-        for one, node in self.nodes.items():
-            here = self._place(one, node)
+        for node_id, node in self.nodes.items():
+            here = self._place(node_id, node)
             for child in node.get("children") or ():
                 if child in self.nodes and (there := self._place(child, self.nodes[child])) != here:
                     after.setdefault(here, {})[there] = None
         for box in (key for key in after if key in boxes):
-            seen: set[Key] = {box}
+            visited: set[Key] = {box}
             waiting = list(after[box])
             while waiting:
                 place = waiting.pop()
-                if place in seen:
+                if place in visited:
                     continue
-                seen.add(place)
+                visited.add(place)
                 if place in boxes:
                     yield box, place
                 else:
@@ -164,7 +164,7 @@ class _Nodes:
 
     def _place(self, node_id: str, node: Json) -> Key:
         """A box's key, or one of its own for what is structure; a fan-out's group is in the box of its items."""
-        shown = self.shown(node_id)
+        key = self.drawn_key(node_id)
         if node.get("type") in _STRUCTURE and node.get("type") != "TaskGroup":
             return ("\0structure", node_id) if node.get("type") == "StepGroup" else ("\0inside", *self.key(node_id))
-        return shown
+        return key

@@ -23,11 +23,11 @@ _MOST_BOXES = 30
 
 def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> str:
     """At most MOST_ROWS rows a table; numbers as the tasks wrote them."""
-    told = page_data(run, results, facts)
-    title = f"{told['experiment']}: run {run.name}" if told["experiment"] else f"Run {run.name}"
-    parts = [f"# {_text(title)}", _summary(told)]
-    if told["constants"]:
-        parts += ["## Constants", _list(told["constants"])]
+    data = page_data(run, results, facts)
+    title = f"{data['experiment']}: run {run.name}" if data["experiment"] else f"Run {run.name}"
+    parts = [f"# {_text(title)}", _summary(data)]
+    if data["constants"]:
+        parts += ["## Constants", _list(data["constants"])]
     swept = _swept(results)
     if swept:
         parts += ["## Inputs", _list(swept)]
@@ -47,14 +47,14 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _summary(told: Json) -> str:
-    begun = told["begun"]
+def _summary(data: Json) -> str:
+    begun = data["begun"]
     when = "" if begun is None else f", {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d %H:%M} UTC"
-    took = "" if told["ended"] is None else f" It took {span_in_words(told['ended'] - begun)}."
-    points = told["points"]
+    took = "" if data["ended"] is None else f" It took {span_in_words(data['ended'] - begun)}."
+    points = data["points"]
     swept = f"{sum(points.values())} points, {points.get('Succeeded', 0)} of them done; " if points else ""
-    counts = ", ".join(f"{count} {status.lower()}" for status, count in told["counts"].items())
-    return f"**{told['phase']}**{when}: {swept}tasks: {counts}.{took}"
+    counts = ", ".join(f"{count} {status.lower()}" for status, count in data["counts"].items())
+    return f"**{data['phase']}**{when}: {swept}tasks: {counts}.{took}"
 
 
 def _swept(results: Results) -> list[tuple[str, str]]:
@@ -65,8 +65,8 @@ def _values(column: Column) -> str:
     values = list(dict.fromkeys(cell for cell in column.values if cell is not None))
     if len(values) > 12 and column.numeric:
         return f"{len(values)} values from {min(values)} to {max(values)}"
-    shown = ", ".join(str(value) for value in values[:12])
-    return shown if len(values) <= 12 else f"{shown}, … ({len(values)} values)"
+    listed = ", ".join(str(value) for value in values[:12])
+    return listed if len(values) <= 12 else f"{listed}, … ({len(values)} values)"
 
 
 def _failures(results: Results) -> Iterable[str]:

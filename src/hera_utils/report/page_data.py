@@ -30,16 +30,16 @@ _HIDDEN = ("started", "finished")
 
 def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ()) -> Json:
     """facts: what else is worth telling of the run, label and text."""
-    begun, ended = span(run.own)
+    start, ended = span(run.own)
     phase = run.phase
     tasks = results.tasks[:MOST_ROWS]
-    shown = Results(tasks, results.points[:MOST_ROWS], results.name)
+    bounded = Results(tasks, results.points[:MOST_ROWS], results.name)
     return {
         "run": run.name,
         "experiment": run.experiment,
         "phase": phase,
         "message": next((end.message for end in map(outcome, run.own) if end.message), ""),
-        "begun": begun,
+        "begun": start,
         "ended": ended if phase in COMPLETED else None,
         "facts": [list(pair) for pair in facts],
         "constants": _constants(run, results),
@@ -49,11 +49,11 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "seconds": sum(row.seconds or 0.0 for row in results.tasks),
         "retried": sum(row.attempts > 1 for row in results.tasks),
         "workflows": [_workflow(document, run) for document in run.documents],
-        "tables": [_table(table, shown, begun) for table in _tables(shown)],
-        "timeline": _timeline(tasks, begun),
+        "tables": [_table(table, bounded, start) for table in _tables(bounded)],
+        "timeline": _timeline(tasks, start),
         "graph": _graph(run, results),
         "resources": resources(results.tasks),
-        "plots": _plots(shown),
+        "plots": _plots(bounded),
         "failures": [_failure(row) for row in results.failures[:MOST_FAILURES]],
         "left_out": _left_out(results),
     }
@@ -75,17 +75,17 @@ def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
 
 def resources(tasks: Sequence[TaskResult]) -> list[Json]:
     """By template: how many tasks, how long, what they asked for over time (Argo's resourcesDuration)."""
-    found: dict[str, Json] = {}
+    by_template: dict[str, Json] = {}
     for row in tasks:
-        one = found.setdefault(
+        usage_row = by_template.setdefault(
             row.template, {"template": row.template, "tasks": 0, "seconds": 0.0, "longest": 0.0, "usage": {}}
         )
-        one["tasks"] += 1
-        one["seconds"] += row.seconds or 0.0
-        one["longest"] = max(one["longest"], row.seconds or 0.0)
+        usage_row["tasks"] += 1
+        usage_row["seconds"] += row.seconds or 0.0
+        usage_row["longest"] = max(usage_row["longest"], row.seconds or 0.0)
         for name, amount in row.usage.items():
-            one["usage"][name] = one["usage"].get(name, 0) + amount
-    return sorted(found.values(), key=lambda one: -one["seconds"])
+            usage_row["usage"][name] = usage_row["usage"].get(name, 0) + amount
+    return sorted(by_template.values(), key=lambda usage_row: -usage_row["seconds"])
 
 
 def _counts(statuses: Any) -> dict[str, int]:
@@ -100,12 +100,12 @@ def _constants(run: WholeRun, results: Results) -> list[list[str]]:
     recorded = (run.facts.get("inputs") or {}).get("constants") or {}
     if recorded:
         return [[name, _cut(str(value))] for name, value in recorded.items()]
-    shown = []
+    constants = []
     for column in results.task_table.by_role("input"):
         cells = [cell for cell in column.cells if cell is not None]
         if len(cells) > 1 and len(set(cells)) == 1:
-            shown.append([column.name, _cut(str(cells[0]))])
-    return shown
+            constants.append([column.name, _cut(str(cells[0]))])
+    return constants
 
 
 def _workflow(document: Json, run: WholeRun) -> Json:
@@ -125,10 +125,13 @@ def _tables(results: Results) -> list[ResultTable]:
     return [results.point_table, results.task_table] if results.points else [results.task_table]
 
 
-def _table(table: ResultTable, results: Results, begun: float | None) -> Json:
+def _table(table: ResultTable, results: Results, start_of_run: float | None) -> Json:
     columns = [_column(column) for column in table.columns if column.name not in _HIDDEN and not _blank(column)]
     starts = [timestamps.read(cell) if cell else None for cell in table.column("started").cells]
-    after = [None if one is None or begun is None or one < begun else round(one - begun, 3) for one in starts]
+    after = [
+        None if one is None or start_of_run is None or one < start_of_run else round(one - start_of_run, 3)
+        for one in starts
+    ]
     place = next((n for n, column in enumerate(columns) if column["name"] == "seconds"), len(columns))
     columns.insert(place, {"name": "start", "role": "measure", "kind": "number", "values": after})
     if table.title == "tasks":
@@ -169,7 +172,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _timeline(tasks: Sequence[TaskResult], begun: float | None) -> Json:
+def _timeline(tasks: Sequence[TaskResult], start_of_run: float | None) -> Json:
     """By task, in the order of the task table: start and length in seconds since the run began (-1: not started), template, status."""
     templates = {name: number for number, name in enumerate(dict.fromkeys(row.template for row in tasks))}
     statuses = {name: number for number, name in enumerate(dict.fromkeys(row.status for row in tasks))}
@@ -177,7 +180,9 @@ def _timeline(tasks: Sequence[TaskResult], begun: float | None) -> Json:
     for row in tasks:
         start, end = timestamps.read(row.started), timestamps.read(row.finished)
         # what an earlier run computed is not of this one's time
-        starts.append(-1 if start is None or begun is None or start < begun else round(start - begun, 3))
+        starts.append(
+            -1 if start is None or start_of_run is None or start < start_of_run else round(start - start_of_run, 3)
+        )
         lengths.append(None if start is None or end is None else round(max(0.0, end - start), 3))
     return {
         "templates": list(templates),
@@ -204,22 +209,26 @@ def _plots(results: Results) -> Json:
     """The table that is plotted, of tasks the template with most to show, and the pictures to begin with."""
     if results.points:
         table, template = results.point_table, ""
-        found = chosen(table)
+        pictures_found = chosen(table)
     else:
-        template, table, found = "", results.task_table, ()
+        template, table, pictures_found = "", results.task_table, ()
         for name in sorted({row.template for row in results.tasks}):
-            one = results.of_template(name).task_table
-            pictures = chosen(one)
+            candidate = results.of_template(name).task_table
+            pictures = chosen(candidate)
             if pictures and (
-                not found or (pictures[0].output != "seconds", len(one)) > (found[0].output != "seconds", len(table))
+                not pictures_found
+                or (pictures[0].output != "seconds", len(candidate))
+                > (pictures_found[0].output != "seconds", len(table))
             ):
-                template, table, found = name, one, pictures
+                template, table, pictures_found = name, candidate, pictures
     axes = [column.name for column in axes_of(table)]
     return {
         "table": "points" if results.points else "tasks",
         "template": template,
         "axes": axes,
-        "plots": [{"kind": one.kind, "output": one.output, "x": one.x, "series": one.series} for one in found],
+        "plots": [
+            {"kind": plot.kind, "output": plot.output, "x": plot.x, "series": plot.series} for plot in pictures_found
+        ],
     }
 
 
@@ -237,12 +246,12 @@ def _failure(row: TaskResult) -> Json:
 
 
 def _left_out(results: Results) -> list[str]:
-    told = []
+    sentences = []
     for what, count in (("points", len(results.points)), ("tasks", len(results.tasks))):
         if count > MOST_ROWS:
             more = f"hera-utils results {results.name} --{what} -o csv"
-            told.append(f"the first {MOST_ROWS:,} of {count:,} {what} are listed; all of them: {more}")
+            sentences.append(f"the first {MOST_ROWS:,} of {count:,} {what} are listed; all of them: {more}")
     failed = sum(row.status in UNSUCCESSFUL for row in results.tasks)
     if failed > MOST_FAILURES:
-        told.append(f"the first {MOST_FAILURES} of {failed:,} failures are listed")
-    return told
+        sentences.append(f"the first {MOST_FAILURES} of {failed:,} failures are listed")
+    return sentences

@@ -28,17 +28,17 @@ def page(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] = ())
     return page_of(page_data(run, results, facts))
 
 
-def page_of(told: Json) -> str:
+def page_of(content: Json) -> str:
     style, script = _part("style.css"), "\n".join(_part(name) for name in _SCRIPTS)
     # in JSON a `<` may be written as an escape: then no `</script>` and no comment can begin inside of the element
-    data = json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     pieces = {
         "policy": (
             f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
         ),
-        "title": escape(f"{told['run']} · {told['phase']}"),
-        "plain": escape(_plain(told)),
+        "title": escape(f"{content['run']} · {content['phase']}"),
+        "plain": escape(_plain(content)),
         "style": style,
         "script": script,
         "story": data.encode("utf-8", "replace").decode("utf-8"),
@@ -55,7 +55,7 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _plain(told: Json) -> str:
-    counts = ", ".join(f"{count} {status}" for status, count in told["counts"].items())
-    took = "" if told["ended"] is None else f" in {span_in_words(told['ended'] - told['begun'])}"
-    return f"{told['run']}: {told['phase']}{took}; tasks: {counts}."
+def _plain(data: Json) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in data["counts"].items())
+    took = "" if data["ended"] is None else f" in {span_in_words(data['ended'] - data['begun'])}"
+    return f"{data['run']}: {data['phase']}{took}; tasks: {counts}."

@@ -47,18 +47,18 @@ def chosen(table: ResultTable) -> tuple[Plot, ...]:
 def axes_of(table: ResultTable) -> list[Column]:
     """The inputs that vary, less texts that another input decides (the folder of a year says no more than the year)."""
     found = varying(table.by_role("input"))
-    kept: list[Column] = []
+    axes: list[Column] = []
     for column in found:
-        others = [one for one in found if one is not column and (one in kept or one.numeric)]
+        others = [one for one in found if one is not column and (one in axes or one.numeric)]
         if column.numeric or not any(_decides(one, column) for one in others):
-            kept.append(column)
-    return kept
+            axes.append(column)
+    return axes
 
 
-def _decides(one: Column, other: Column) -> bool:
+def _decides(first: Column, second: Column) -> bool:
     """Whether each value of one comes with a single value of the other, and more than by chance: values come again."""
-    count = len(set(one.values))
-    return count <= len(one.values) / 2 and len(set(zip(one.values, other.values, strict=True))) == count
+    count = len(set(first.values))
+    return count <= len(first.values) / 2 and len(set(zip(first.values, second.values, strict=True))) == count
 
 
 def varying(columns: tuple[Column, ...]) -> list[Column]:
@@ -82,13 +82,13 @@ def _plot(output: Column, axes: list[Column]) -> Plot:
             text = next((axis for axis in colours if not axis.numeric), colours[0] if colours else None)
             return Plot("scatter", output.name, numbers[0].name, "" if text is None else text.name)
         return Plot("parallel", output.name, (numbers or axes)[0].name, "")
-    one, other = axes
+    first_axis, second_axis = axes
     few = [axis for axis in axes if _count(axis) <= _FEW]
-    if _is_grid(one, other):
+    if _is_grid(first_axis, second_axis):
         if few and (lines := [axis for axis in numbers if axis is not few[-1]]):
             return Plot("line", output.name, lines[0].name, few[-1].name)
-        if max(_count(one), _count(other)) <= _MOST_CELLS:
-            return Plot("heat map", output.name, one.name, other.name)
+        if max(_count(first_axis), _count(second_axis)) <= _MOST_CELLS:
+            return Plot("heat map", output.name, first_axis.name, second_axis.name)
     first = (numbers or axes)[0]
     return Plot("scatter", output.name, first.name, next(axis for axis in axes if axis is not first).name)
 
@@ -97,7 +97,7 @@ def _count(column: Column) -> int:
     return len({cell for cell in column.values if cell is not None})
 
 
-def _is_grid(one: Column, other: Column) -> bool:
+def _is_grid(first: Column, second: Column) -> bool:
     """Whether most combinations of the two are there."""
-    there = len(set(zip(one.values, other.values, strict=True)))
-    return there >= 0.6 * _count(one) * _count(other)
+    there = len(set(zip(first.values, second.values, strict=True)))
+    return there >= 0.6 * _count(first) * _count(second)

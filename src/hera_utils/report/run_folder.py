@@ -37,17 +37,17 @@ def write_run_folder(
 
     checksums: of the files that the run read and wrote.
     """
-    known = tuple(secrets)
+    every_secret = tuple(secrets)
     try:
         run = load_run(client, folder.name, [folder.parent])
         if len(run.points) > MOST_POINTS:
             return f"the report of {len(run.points)} points is written with: hera-utils report {run.name} --crate"
         results = with_last_lines(client, Results.of_run(run))
-        write_report(folder / "report.html", report_page(client, run, results, known))
+        write_report(folder / "report.html", report_page(client, run, results, every_secret))
     except (HeraUtilsError, OSError) as error:
         return f"the report of {folder.name} could not be written: {_with_fix(error)}"
     try:
-        write_crate(run, Results.of_run(run), folder, replace(crate_context(client, known), known=checksums()))
+        write_crate(run, Results.of_run(run), folder, replace(crate_context(client, every_secret), outside=checksums()))
     except (HeraUtilsError, OSError) as error:
         return f"the manifest of {folder.name} could not be written: {_with_fix(error)}"
     return ""
@@ -80,10 +80,10 @@ def render_report(
     """A run told in some form (page, Markdown): secrets are masked in messages and logs. ResourceError when another place holds one."""
     known = (client.connection.token, *secrets)
     refuse_secret_literals(run.documents)
-    shown, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
+    masked, facts = without_secrets(results, (*known, *secrets_of(os.environ))), report_facts(client, run)
     # looked at before it is written in a form that escapes some signs
-    refuse_secrets(f"the report of {run.name}", json.dumps(page_data(run, shown, facts), ensure_ascii=False), known)
-    return form(run, shown, facts)
+    refuse_secrets(f"the report of {run.name}", json.dumps(page_data(run, masked, facts), ensure_ascii=False), known)
+    return form(run, masked, facts)
 
 
 def write_report(path: Path, text: str) -> None:

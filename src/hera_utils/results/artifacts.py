@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     """Each under TASK/NAME once: of a task that ran again in a later workflow of the run, those of the later one."""
     taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
-    found: dict[tuple[str, str], Artifact] = {}
+    by_name: dict[tuple[str, str], Artifact] = {}
     documents = sorted(run.documents, key=lambda one: one["metadata"]["name"] not in run.earlier)
     for one in (artifact for document in documents for artifact in downloads.artifacts_of(document)):
         if one.workflow not in run.earlier or (one.workflow, one.task) in taken:
-            found[one.task, one.name] = one
-    return list(found.values())
+            by_name[one.task, one.name] = one
+    return list(by_name.values())
 
 
 def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError:

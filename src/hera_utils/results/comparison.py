@@ -24,10 +24,10 @@ class Tolerance:
     relative: float = 0.0
     absolute: float = 0.0
 
-    def same(self, one: str | None, other: str | None) -> bool:
-        if one == other or one is None or other is None:
-            return one == other
-        pair = _numbers(one, other)
+    def same(self, first: str | None, second: str | None) -> bool:
+        if first == second or first is None or second is None:
+            return first == second
+        pair = _numbers(first, second)
         if pair is None:
             return False
         if math.isnan(pair[0]) or math.isnan(pair[1]):
@@ -81,7 +81,7 @@ class Comparison:
             text.append(f"  {one.title}")
             for change in one.changes:
                 amount = "" if change.amount is None else f"  ({change.amount:+.6g}{_relative(change)})"
-                text.append(f"    {change.name}: {_shown(change.before)} → {_shown(change.after)}{amount}")
+                text.append(f"    {change.name}: {_abridged(change.before)} → {_abridged(change.after)}{amount}")
         text += [f"- {title}" for title in self.only_first] + [f"+ {title}" for title in self.only_second]
         what = self.what[:-1] if self.same == 1 else self.what
         text.append(
@@ -146,11 +146,11 @@ def _tasks(results: Results) -> dict[Key, Any]:
     groups: dict[Key, list[TaskResult]] = {}
     for row in results.tasks:
         groups.setdefault((row.template, *sorted(row.inputs.items())), []).append(row)
-    found: dict[Key, Any] = {}
+    by_key: dict[Key, Any] = {}
     for key, members in groups.items():
         for row in members:
-            found[key if len(members) == 1 else (*key, _path(row))] = row
-    return found
+            by_key[key if len(members) == 1 else (*key, _path(row))] = row
+    return by_key
 
 
 def _path(row: TaskResult) -> str:
@@ -169,42 +169,42 @@ def _by_path(ones: dict[Key, Any], others: dict[Key, Any]) -> list[tuple[Any, An
 
 
 def _changes(
-    one: TaskResult | PointResult, other: TaskResult | PointResult, tolerance: Tolerance
+    first: TaskResult | PointResult, second: TaskResult | PointResult, tolerance: Tolerance
 ) -> tuple[Difference, ...]:
-    found = []
-    if one.status != other.status:
-        found.append(Difference("status", one.status, other.status))
-    if isinstance(one, TaskResult) and isinstance(other, TaskResult):
-        found += [
-            Difference(f"inputs.{name}", one.inputs.get(name), other.inputs.get(name))
-            for name in _names(one.inputs, other.inputs)
-            if one.inputs.get(name) != other.inputs.get(name)
+    differences = []
+    if first.status != second.status:
+        differences.append(Difference("status", first.status, second.status))
+    if isinstance(first, TaskResult) and isinstance(second, TaskResult):
+        differences += [
+            Difference(f"inputs.{name}", first.inputs.get(name), second.inputs.get(name))
+            for name in _names(first.inputs, second.inputs)
+            if first.inputs.get(name) != second.inputs.get(name)
         ]
-    found += [
-        Difference(name, one.outputs.get(name), other.outputs.get(name))
-        for name in _names(one.outputs, other.outputs)
-        if not tolerance.same(one.outputs.get(name), other.outputs.get(name))
+    differences += [
+        Difference(name, first.outputs.get(name), second.outputs.get(name))
+        for name in _names(first.outputs, second.outputs)
+        if not tolerance.same(first.outputs.get(name), second.outputs.get(name))
     ]
-    if set(one.artifacts) != set(other.artifacts):
-        found.append(Difference("artifacts", " ".join(one.artifacts), " ".join(other.artifacts)))
-    return tuple(found)
+    if set(first.artifacts) != set(second.artifacts):
+        differences.append(Difference("artifacts", " ".join(first.artifacts), " ".join(second.artifacts)))
+    return tuple(differences)
 
 
-def _names(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]:
-    return dict.fromkeys([*one, *other])
+def _names(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterable[str]:
+    return dict.fromkeys([*first, *second])
 
 
-def _title(one: TaskResult | PointResult) -> str:
-    if isinstance(one, PointResult):
-        return ", ".join(f"{name}={text(value)}" for name, value in one.values.items()) or one.name or one.id
-    told = ", ".join(f"{name}={_shown(value)}" for name, value in one.inputs.items())
-    return f"{one.task} ({told})" if told and "(" not in one.task else one.task
+def _title(row: TaskResult | PointResult) -> str:
+    if isinstance(row, PointResult):
+        return ", ".join(f"{name}={text(value)}" for name, value in row.values.items()) or row.name or row.id
+    inputs = ", ".join(f"{name}={_abridged(value)}" for name, value in row.inputs.items())
+    return f"{row.task} ({inputs})" if inputs and "(" not in row.task else row.task
 
 
-def _numbers(one: str | None, other: str | None) -> tuple[float, float] | None:
-    if one is None or other is None or kind_of((one, other)) not in ("integer", "number"):
+def _numbers(first: str | None, second: str | None) -> tuple[float, float] | None:
+    if first is None or second is None or kind_of((first, second)) not in ("integer", "number"):
         return None
-    return float(typed(one, "number")), float(typed(other, "number"))
+    return float(typed(first, "number")), float(typed(second, "number"))
 
 
 def _relative(change: Difference) -> str:
@@ -214,7 +214,7 @@ def _relative(change: Difference) -> str:
     return f", {100 * change.amount / abs(pair[0]):+.3g} %"
 
 
-def _shown(value: str | None) -> str:
+def _abridged(value: str | None) -> str:
     if value is None:
         return "(none)"
     line = " ".join(value.split())

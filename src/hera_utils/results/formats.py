@@ -68,30 +68,30 @@ def _plain(column: Column, role: str) -> str:
     return column.name[len(prefix) :] if column.name.startswith(prefix) else column.name
 
 
-def _json_row(one: TaskResult | PointResult, inputs: Json, outputs: Json) -> Json:
+def _json_row(result: TaskResult | PointResult, inputs: Json, outputs: Json) -> Json:
     head: Json
-    if isinstance(one, PointResult):
-        head = {"point": one.id, "name": one.name, "values": inputs}
+    if isinstance(result, PointResult):
+        head = {"point": result.id, "name": result.name, "values": inputs}
     else:
-        head = {"task": one.task, "template": one.template, "workflow": one.workflow, "inputs": inputs}
-        if one.point:
-            head = {"point": one.point, **head}
+        head = {"task": result.task, "template": result.template, "workflow": result.workflow, "inputs": inputs}
+        if result.point:
+            head = {"point": result.point, **head}
     row = {
         **head,
         "outputs": outputs,
-        "artifacts": list(one.artifacts),
-        "status": one.status,
-        "started": one.started or None,
-        "finished": one.finished or None,
-        "seconds": one.seconds,
-        "attempts": one.attempts,
-        "message": one.message,
+        "artifacts": list(result.artifacts),
+        "status": result.status,
+        "started": result.started or None,
+        "finished": result.finished or None,
+        "seconds": result.seconds,
+        "attempts": result.attempts,
+        "message": result.message,
     }
-    if isinstance(one, PointResult):
-        row["tasks"] = [task.task for task in one.tasks]
-        log = [line for task in one.tasks for line in task.log]
+    if isinstance(result, PointResult):
+        row["tasks"] = [task.task for task in result.tasks]
+        log = [line for task in result.tasks for line in task.log]
     else:
-        log = list(one.log)
+        log = list(result.log)
     if log:
         row["log"] = log
     return row

@@ -51,8 +51,8 @@ class PointResult:
 
     def __repr__(self) -> str:
         took = None if self.seconds is None else f"{self.seconds:g} s"
-        given, said = pairs(self.values), filter(None, (self.status, pairs(self.outputs), took))
-        return f"<point {given or self.name}: {', '.join(said)}>"
+        point, parts = pairs(self.values), filter(None, (self.status, pairs(self.outputs), took))
+        return f"<point {point or self.name}: {', '.join(parts)}>"
 
 
 def points_of_nodes(document: Json, rows: Iterable[TaskResult], points: Sequence[PointRow]) -> dict[str, str]:

@@ -78,11 +78,11 @@ def refuse_secrets(where: str, text: str, secrets: Secrets) -> None:
 def refuse_secret_literals(documents: Iterable[Json]) -> None:
     """ResourceError when a workflow holds a key as plain text: a parameter, a variable, what a task was given or gave."""
     for document in documents:
-        found: dict[str, set[str]] = {}
-        _literals(document.get("spec"), found)
+        literals: dict[str, set[str]] = {}
+        _literals(document.get("spec"), literals)
         for node in ((document.get("status") or {}).get("nodes") or {}).values():
-            _literals([node.get("inputs"), node.get("outputs")], found)
-        for name, values in found.items():
+            _literals([node.get("inputs"), node.get("outputs")], literals)
+        for name, values in literals.items():
             if len(values) <= _MOST_VALUES:
                 run = (document.get("metadata") or {}).get("name", "")
                 raise ResourceError(f"the workflow {run} contains the secret `{name}` as plain text", fix=_FIX)
@@ -92,7 +92,7 @@ def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
     """SettingsError when a constant or a swept value of an experiment is a secret: inputs are kept in the record of a run."""
     known = set(_words(secrets))
     swept = {name: values for name, values in inputs.get("parameters", {}).items() if len(values) <= _MOST_VALUES}
-    for name, value in _named({**inputs.get("constants", {}), **swept}):
+    for name, value in _nearest_names({**inputs.get("constants", {}), **swept}):
         if is_written_secret(name, value) or value in known:
             raise SettingsError(
                 f"the input `{name}` is a secret, and the inputs of a run are kept in its record", fix=_FIX
@@ -116,27 +116,27 @@ def _as_written(word: str) -> set[str]:
     return {word, as_json, as_json.replace("<", "\\u003c"), word.replace('"', '""'), escape(word)}
 
 
-def _literals(value: Any, found: dict[str, set[str]]) -> None:
+def _literals(value: Any, literals: dict[str, set[str]]) -> None:
     """Note the keys that stand as plain text under a name that says so: name → values."""
     if isinstance(value, list):
-        for one in value:
-            _literals(one, found)
+        for inner in value:
+            _literals(inner, literals)
     elif isinstance(value, dict):
         literal = value.get("value")
         if isinstance(literal, str) and "{{" not in literal and is_written_secret(str(value.get("name", "")), literal):
-            found.setdefault(str(value["name"]), set()).add(literal)
-        for one in value.values():
-            if isinstance(one, list | dict):
-                _literals(one, found)
+            literals.setdefault(str(value["name"]), set()).add(literal)
+        for inner in value.values():
+            if isinstance(inner, list | dict):
+                _literals(inner, literals)
 
 
-def _named(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _nearest_names(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each value with the name that is nearest to it."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _named(value)
+            yield from _nearest_names(value)
         elif isinstance(value, list | tuple):
             for one in value:
-                yield from _named(one if isinstance(one, Mapping) else {name: one})
+                yield from _nearest_names(one if isinstance(one, Mapping) else {name: one})
         else:
             yield name, value

@@ -45,8 +45,8 @@ class TaskResult:
 
     def __repr__(self) -> str:
         took = None if self.seconds is None else f"{self.seconds:g} s"
-        said = filter(None, (self.status, self.message, pairs(self.outputs), took))
-        return f"<{' '.join(filter(None, ('task', self.task, pairs(self.inputs))))}: {', '.join(said)}>"
+        parts = filter(None, (self.status, self.message, pairs(self.outputs), took))
+        return f"<{' '.join(filter(None, ('task', self.task, pairs(self.inputs))))}: {', '.join(parts)}>"
 
 
 def pairs(values: Mapping[str, Any]) -> str:
@@ -67,9 +67,9 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
     node = leaf.node or {}
     last = leaf.attempts[-1] if leaf.attempts else node
     outputs = {**(last.get("outputs") or {}), **(node.get("outputs") or {})}
-    given = values(node.get("outputs")) or values(last.get("outputs"))
+    parameters = values(node.get("outputs")) or values(last.get("outputs"))
     if outputs.get("result") is not None:
-        given["result"] = str(outputs["result"])
+        parameters["result"] = str(outputs["result"])
     template = str(node.get("templateName") or (node.get("templateRef") or {}).get("template") or "")
     pod = ""
     if last.get("type") == "Pod":
@@ -81,7 +81,7 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
         task=short_name(str(node.get("name", "")), workflow),
         template=template,
         inputs=values(node.get("inputs") or last.get("inputs")),
-        outputs=given,
+        outputs=parameters,
         status=str(node.get("phase", "")),
         seconds=None if took is None else round(took, 3),
         attempts=max(1, len(leaf.attempts)),

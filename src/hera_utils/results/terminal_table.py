@@ -113,15 +113,15 @@ def failure_lines(failed: Sequence[TaskResult], *, mark: str = "✘") -> list[st
     alike: dict[tuple[str, ...], list[TaskResult]] = {}
     for row in failed:  # without its lines, nobody knows whether the cause was the same
         alike.setdefault((row.message, *(row.log or (row.workflow, row.task))), []).append(row)
-    told = list(alike.values())[:MOST_FAILURES]
-    for row, *others in told:
+    groups = list(alike.values())[:MOST_FAILURES]
+    for row, *others in groups:
         given = ", ".join(f"{name}={_text(value, name, wide=False)}" for name, value in row.inputs.items())
         tries = f" ({row.attempts} attempts)" if row.attempts > 1 else ""
         title = f"{row.task} ({given})" if given and "(" not in row.task else row.task
         text.append(f"{mark} {printable(title)}: {printable(row.message or row.status)}{tries}")
         text += [f"    {printable(line)}" for line in row.log]
         text += [f"  and {same_way([printable(one.task) for one in others])}"] if others else []
-    left_out = len(failed) - sum(map(len, told))
+    left_out = len(failed) - sum(map(len, groups))
     if left_out:
         text.append(f"  and {left_out} more that failed")
     return text
