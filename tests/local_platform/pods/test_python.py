@@ -58,7 +58,7 @@ def test_an_interpreter_whose_folder_lacks_the_name_python(stage: Stage, tmp_pat
 
 def test_an_interpreter_that_is_gone(stage: Stage, tmp_path: Path) -> None:
     end = stage.run(python(stage, "", annotations=annotations(tmp_path / "x.py", "/no/bin/python")))
-    assert "/no/bin/python, is not there" in end.message
+    assert "/no/bin/python, does not exist" in end.message
 
 
 def hera_task(
