@@ -64,14 +64,14 @@ class Declaration:
             return self._gathered(point, constants)
 
     def _gathered(self, point: Point, constants: Any) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for name in self.wanted:
             if name in point:
-                found[name] = point[name]
+                arguments[name] = point[name]
             elif name == "point":
-                found[name] = point
+                arguments[name] = point
             elif name in (fixed := _constants(constants)):
-                found[name] = fixed[name]
+                arguments[name] = fixed[name]
             elif name not in self.optional:
                 near = difflib.get_close_matches(name, (*point, *fixed), n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else ""
@@ -80,7 +80,7 @@ class Declaration:
                     f"constant{hint}",
                     fix=f"name its arguments after axes ({', '.join(point) or 'none'}), constants, or `point`",
                 )
-        return found
+        return arguments
 
 
 def _constants(constants: Any) -> Mapping[str, Any]:
@@ -118,8 +118,8 @@ def writes(method: Any = None, *, shared: bool = False) -> Any:
 
 def names(method: Method) -> Method:
     """Declares a layout's method to name a task or a container: checked to be legal, and another one for other values."""
-    made: Method = _declare(method, "names")
-    return made
+    declared_method: Method = _declare(method, "names")
+    return declared_method
 
 
 def _declare(method: Any, kind: Kind, *, shared: bool = False, local: bool = False) -> Any:
@@ -146,15 +146,15 @@ def _declare(method: Any, kind: Kind, *, shared: bool = False, local: bool = Fal
 
 def declarations(layout: type) -> dict[str, Declaration]:
     """The declared methods of a layout's class, those of its parents first, in the order in which they are written."""
-    found: dict[str, Declaration] = {}
+    by_name: dict[str, Declaration] = {}
     for holder in reversed(layout.__mro__):
         for name, value in vars(holder).items():
             declaration = getattr(value, "declaration", None)
             if isinstance(declaration, Declaration):
-                found[name] = declaration
+                by_name[name] = declaration
             else:
-                found.pop(name, None)  # a child that writes the method anew without declaring it
-    return found
+                by_name.pop(name, None)  # a child that writes the method anew without declaring it
+    return by_name
 
 
 def declared(layout: type, kind: Kind) -> tuple[Declaration, ...]:

@@ -190,19 +190,19 @@ class Environment:
         service_account: str | None = None,
     ) -> Environment:
         """This environment where somebody stronger than its author named the claim, the config map, the registry or the account."""
-        made = self
+        environment = self
         if claim_name is not None:
-            volume = made.persisted_volume
+            volume = environment.persisted_volume
             volume = PersistedVolume(claim_name) if volume is None else replace(volume, claim_name=claim_name)
-            made = replace(made, persisted_volume=volume)
+            environment = replace(environment, persisted_volume=volume)
         if config_map is not None:
-            data = made.config_map.data if isinstance(made.config_map, ConfigMap) else {}
-            made = replace(made, config_map=ConfigMap(config_map, data) if data else config_map)
+            data = environment.config_map.data if isinstance(environment.config_map, ConfigMap) else {}
+            environment = replace(environment, config_map=ConfigMap(config_map, data) if data else config_map)
         if service_account is not None:
-            account = made.service_account
+            account = environment.service_account
             account = _NamedAccount(service_account) if account is None else replace(account, name=service_account)
-            made = replace(made, service_account=account)
-        return made if registry is None else replace(made, registry=registry)
+            environment = replace(environment, service_account=account)
+        return environment if registry is None else replace(environment, registry=registry)
 
 
 def _legal(what: str, name: str) -> None:

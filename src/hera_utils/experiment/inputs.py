@@ -43,7 +43,7 @@ class Inputs:
 
     constants: Any = None
     parameters: Any = field(default_factory=lambda: Grid({}))
-    _kept: Sweep | None = field(
+    _narrowed_sweep: Sweep | None = field(
         default=None, repr=False, compare=False
     )  # of narrowed inputs whose parameters are no sweep
 
@@ -62,13 +62,13 @@ class Inputs:
         """
         from hera_utils.experiment.loading import read
 
-        found, written = read(path)
-        fixed = found.get("constants") or {}
+        content, written = read(path)
+        fixed = content.get("constants") or {}
         held = SimpleNamespace(**fixed) if constants is None else built(constants, fixed, "constants")
-        if "points" in found:
+        if "points" in content:
             types = {} if parameters is None else {n: _member(t) for n, t in field_types(parameters).items()}
-            return cls(held, _listed(found["points"], types, str(path), written))
-        axes = found.get("parameters") or {}
+            return cls(held, _listed(content["points"], types, str(path), written))
+        axes = content.get("parameters") or {}
         if parameters is not None:
             return cls(held, built(parameters, axes, "parameters"))
         return cls(held, Grid({name: _axis(values) for name, values in axes.items()}))
@@ -83,8 +83,8 @@ class Inputs:
         """The parameters as a sweep, whatever object holds them."""
         if isinstance(self.parameters, Sweep):
             return self.parameters
-        if self._kept is not None:
-            return self._kept
+        if self._narrowed_sweep is not None:
+            return self._narrowed_sweep
         return Grid({name: value for name, value in _attributes(self.parameters) if _is_axis(value)})
 
     @property
@@ -97,14 +97,14 @@ class Inputs:
 
         The axes keep the values that occur, in their order; parameters that are no axis stay as they are.
         """
-        kept = Narrowed(self.sweep, points)
+        narrowed = Narrowed(self.sweep, points)
         if isinstance(self.parameters, Sweep) or self.parameters is None:
-            return Inputs(self.constants, kept)
+            return Inputs(self.constants, narrowed)
         holder = copy.copy(self.parameters)
-        for name, values in kept.axes.items():
+        for name, values in narrowed.axes.items():
             before = getattr(self.parameters, name)
             object.__setattr__(holder, name, tuple(values) if isinstance(before, tuple) else values)
-        return Inputs(self.constants, holder, kept)
+        return Inputs(self.constants, holder, narrowed)
 
     def changed(self, settings: Sequence[str]) -> Inputs:
         """These inputs with some values set as a command line does: `["vintages=2009,2012", "city=Paris"]`.
@@ -113,28 +113,28 @@ class Inputs:
         into a nested dataclass (`mesh.size=25`). Values become what the field declares, or what stood there before. SettingsError
         for a name that is not there and for a value that does not fit.
         """
-        made = self
+        inputs = self
         for setting in settings:
             name, equals, value = setting.partition("=")
             if not equals or not name.strip():
                 raise SettingsError(f"`{setting}` sets no input", fix="write name=value, such as vintages=2009,2012")
-            made = made._with(name.strip(), value)
-        return made
+            inputs = inputs._with(name.strip(), value)
+        return inputs
 
     def with_file(self, path: str | Path) -> Inputs:
         """These inputs where a file says otherwise: constants one by one, the sweep as a whole (it must have the same axes)."""
         from hera_utils.experiment.loading import read
 
-        found, written = read(path)
+        content, written = read(path)
         constants = self.constants
-        for name, value in (found.get("constants") or {}).items():
+        for name, value in (content.get("constants") or {}).items():
             constants = _set(constants, [name], value, "constants", written=False)
-        if "points" not in found and "parameters" not in found:
+        if "points" not in content and "parameters" not in content:
             return replace(self, constants=constants)
         axes = self.sweep.axes
         types = {name: _type_of(values) for name, values in axes.items()}
-        if "points" in found:
-            listed = _listed(found["points"], types, str(path), written)
+        if "points" in content:
+            listed = _listed(content["points"], types, str(path), written)
             alike = all(len(point) == len(axes) for point in self.sweep)
             for number, row in enumerate(listed if alike else (), 1):
                 missing = next((name for name in axes if name not in row), None)
@@ -146,7 +146,7 @@ class Inputs:
                 same_unit(axes[name], values, f"{path}: points.{name}")
             return Inputs(constants, listed)
         if isinstance(self.parameters, Sweep):
-            given = {name: _axis(values) for name, values in found["parameters"].items()}
+            given = {name: _axis(values) for name, values in content["parameters"].items()}
             for name in given:
                 if name not in axes:
                     raise unknown(f"{path}: parameters.{name}", name, axes)
@@ -158,7 +158,7 @@ class Inputs:
                 same_unit(axes[name], values, f"parameters.{name}")
             return Inputs(constants, Grid(converted_axes))
         parameters = self.parameters
-        for name, value in found["parameters"].items():
+        for name, value in content["parameters"].items():
             parameters = _set(parameters, [name], value, "parameters", written=False)
         return Inputs(constants, parameters)
 
@@ -184,10 +184,10 @@ class Inputs:
     @property
     def digest(self) -> str:
         """16 hexadecimal digits that two inputs share only when all of their constants and points are the same."""
-        made = hashlib.blake2b(_told(self.constants).encode("utf-8", "surrogatepass"), digest_size=8)
+        digest = hashlib.blake2b(_constants_text(self.constants).encode("utf-8", "surrogatepass"), digest_size=8)
         for point in sorted(point.id for point in self.sweep):
-            made.update(point.encode())
-        return made.hexdigest()
+            digest.update(point.encode())
+        return digest.hexdigest()
 
     def _with(self, name: str, value: str) -> Inputs:
         group, _, rest = name.partition(".")
@@ -233,14 +233,14 @@ def _set(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: b
     if rest:
         return _put(holder, name, _set(fieldwise[name], rest, value, where, written=written), path)
     model = hasattr(type(holder), "model_validate")
-    wanted = field_types(type(holder))[name] if model or is_dataclass(holder) else Any
-    if wanted is Any:
-        wanted = _type_of([fieldwise[name]])
+    declared_type = field_types(type(holder))[name] if model or is_dataclass(holder) else Any
+    if declared_type is Any:
+        declared_type = _type_of([fieldwise[name]])
     if model:  # it converts by itself
         if written and _is_axis(fieldwise[name]):
             value, _ = several(value, where)
         return built(type(holder), {**holder.model_dump(), name: value}, path)
-    changed = converted(value, wanted, where, written=written)
+    changed = converted(value, declared_type, where, written=written)
     same_unit(fieldwise[name], changed, where)
     return _put(holder, name, changed, path)
 
@@ -285,13 +285,13 @@ def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Li
         raise SettingsError(
             f"{path}: points are not a list of tables", fix="write [[points]] before each (TOML), or a list"
         )
-    made = []
+    converted_rows = []
     for number, row in enumerate(rows, 1):
         for name in row:
             if types and name not in types:
                 raise unknown(f"{path}: points[{number}].{name}", str(name), list(types))
         where = f"{path}: points[{number}]"
-        made.append(
+        converted_rows.append(
             {
                 name: converted(value, types[name], f"{where}.{name}", written=written)
                 if name in types
@@ -299,7 +299,7 @@ def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Li
                 for name, value in row.items()
             }
         )
-    return Listed(made, what=path)
+    return Listed(converted_rows, what=path)
 
 
 def _converted_axis(values: Any, wanted: Any, path: str, *, written: bool = False) -> Any:
@@ -315,16 +315,16 @@ def _is_axis(value: Any) -> bool:
     return isinstance(value, list | tuple | range)
 
 
-def _told(constants: Any) -> str:
+def _constants_text(constants: Any) -> str:
     """Constants as a text; what is no plain value as it shows itself, less the address that each process has another of."""
-    told = []
+    texts = []
     for name, value in sorted(_attributes(constants)):
         try:
             words = canonical(value)
         except SettingsError:
             words = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-        told.append(f"{name}={words}")
-    return ";".join(told)
+        texts.append(f"{name}={words}")
+    return ";".join(texts)
 
 
 def _attributes(holder: Any) -> Iterator[tuple[str, Any]]:

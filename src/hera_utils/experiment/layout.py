@@ -137,7 +137,7 @@ class Layout:
         before = named.setdefault((name, len(words)), words)
         if before != words:
             raise LayoutError(
-                f"{_told(words)} and {_told(before)} would both be called `{name}`",
+                f"{_quoted(words)} and {_quoted(before)} would both be called `{name}`",
                 fix="add a part that makes them different",
             )
         return name
@@ -181,5 +181,5 @@ def _text(part: object, what: str) -> str:
     return text.strip() if what == "name" else text
 
 
-def _told(words: tuple[str, ...]) -> str:
+def _quoted(words: tuple[str, ...]) -> str:
     return " ".join(f"`{word}`" for word in words)

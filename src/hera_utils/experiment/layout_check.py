@@ -22,30 +22,30 @@ MOST_PROBLEMS = 20
 
 def problems(layout: WithConstants, inputs: Inputs) -> list[LayoutError]:
     """The first twenty findings: see Layout.problems. Two that say the same are one."""
-    found: dict[str, LayoutError] = {}
-    for problem in _found(layout, inputs):
-        found.setdefault(problem.message, problem)
-        if len(found) >= MOST_PROBLEMS:
+    by_message: dict[str, LayoutError] = {}
+    for problem in _faults(layout, inputs):
+        by_message.setdefault(problem.message, problem)
+        if len(by_message) >= MOST_PROBLEMS:
             break
-    return list(found.values())
+    return list(by_message.values())
 
 
-def _found(layout: WithConstants, inputs: Inputs) -> Iterator[LayoutError]:
-    writes, named = declared(type(layout), "writes"), declared(type(layout), "names")
-    if not (writes or named or declared(type(layout), "reads")):
+def _faults(layout: WithConstants, inputs: Inputs) -> Iterator[LayoutError]:
+    writes, name_methods = declared(type(layout), "writes"), declared(type(layout), "names")
+    if not (writes or name_methods or declared(type(layout), "reads")):
         return
     written: dict[int, int] = {}  # hash of a path → hash of who writes it
     names: dict[tuple[str, int], int] = {}  # a naming method, hash of a name → hash of the values that it is made of
-    asked: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
+    visited: set[tuple[str, int]] = set()  # a method that does not depend on the whole point gives the same again
     files = (*writes, *declared(type(layout), "reads"))
     for number, point in enumerate(inputs.points):
         for declaration in files:
             try:
                 if declaration.shared or declaration.kind == "reads" or not declaration.depends(point):
                     key = (declaration.method, _values(layout, declaration, point))
-                    if key in asked:
+                    if key in visited:
                         continue
-                    asked.add(key)
+                    visited.add(key)
                     writer = hash(key)
                 else:
                     writer = hash((declaration.method, number))
@@ -55,7 +55,7 @@ def _found(layout: WithConstants, inputs: Inputs) -> Iterator[LayoutError]:
                         yield _collision(layout, declaration, point, file.path, inputs)
             except LayoutError as error:
                 yield error
-        for declaration in named:
+        for declaration in name_methods:
             try:
                 yield from _names(layout, declaration, point, names)
             except LayoutError as error:

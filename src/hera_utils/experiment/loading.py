@@ -42,18 +42,18 @@ def read(path: str | Path) -> tuple[dict[str, Any], bool]:
         raise SettingsError(f"{path} is not written in UTF-8", fix="save it as UTF-8") from None
     if kind == "CSV":
         return {"points": _rows(text, str(path))}, True
-    found = _parsed(kind, text, str(path))
-    if not isinstance(found, dict):
+    content = _parsed(kind, text, str(path))
+    if not isinstance(content, dict):
         raise SettingsError(f"{path} holds no tables", fix=f"give it one or more of {', '.join(TABLES)}")
-    for name in found:
+    for name in content:
         if name not in TABLES:
             raise SettingsError(
                 f"{path}: `{name}` is not a table of inputs{hint(str(name), TABLES)}",
                 fix=f"put it into one of {', '.join(TABLES)}",
             )
-    if "points" in found and "parameters" in found:
+    if "points" in content and "parameters" in content:
         raise SettingsError(f"{path} has both parameters and points", fix="give axes, or a list of points")
-    return found, False
+    return content, False
 
 
 def _parsed(kind: str, text: str, path: str) -> Any:

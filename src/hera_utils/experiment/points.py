@@ -70,16 +70,16 @@ def _table(values: Iterable[Any], *, any_hyphens: bool) -> tuple[int, dict[str, 
     if all(type(value) in (int, float) for value in values):
         return 0, None
     table: dict[str, tuple[str, bool]] = {}
-    taken: set[str] = set()
+    used: set[str] = set()
     hyphens: int | None = None
     for value in values:
         word, _ = readable(value)
         hyphens = word.count("-") if hyphens is None else hyphens
         rounded = type(value) is float and not readable(value)[1]
         table.setdefault(
-            canonical(value), (word, word not in taken and (any_hyphens or word.count("-") == hyphens) and not rounded)
+            canonical(value), (word, word not in used and (any_hyphens or word.count("-") == hyphens) and not rounded)
         )
-        taken.add(word)
+        used.add(word)
     return hyphens or 0, table
 
 
@@ -128,8 +128,8 @@ class Point(Mapping[str, Any]):
         try:
             return self._values[name]
         except KeyError:
-            told = f"the point has no value `{name}`; it has: {', '.join(self._values)}"
-            raise AttributeError(told, name=name, obj=self) from None
+            message = f"the point has no value `{name}`; it has: {', '.join(self._values)}"
+            raise AttributeError(message, name=name, obj=self) from None
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._values]

@@ -98,10 +98,10 @@ class Sampled(Sweep):
         if self._all_differ:
             yield from drawn
             return
-        seen: set[str] = set()
+        ids: set[str] = set()
         for point in drawn:
-            if point.id not in seen:
-                seen.add(point.id)
+            if point.id not in ids:
+                ids.add(point.id)
                 yield point
 
     def _shape(self) -> tuple[str, ...]:

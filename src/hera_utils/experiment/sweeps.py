@@ -51,11 +51,11 @@ class Sweep:
     @cached_property
     def axes(self) -> Axes:
         """Every value that occurs, once, in the order of its first appearance."""
-        found: dict[str, dict[str, Any]] = {name: {} for name in self._shape()}
+        by_axis: dict[str, dict[str, Any]] = {name: {} for name in self._shape()}
         for point in self._fresh():
             for name, value in point.items():
-                found.setdefault(name, {}).setdefault(canonical(value), value)
-        return {name: list(values.values()) for name, values in found.items()}
+                by_axis.setdefault(name, {}).setdefault(canonical(value), value)
+        return {name: list(values.values()) for name, values in by_axis.items()}
 
     @cached_property
     def naming(self) -> Naming:
@@ -127,8 +127,8 @@ class Sweep:
             raise AttributeError(name)
         if name in self.axes:
             return self.axes[name]
-        told = f"the sweep has no axis `{name}`; it has: {', '.join(self.axes) or 'none'}"
-        raise AttributeError(told, name=name, obj=self)
+        message = f"the sweep has no axis `{name}`; it has: {', '.join(self.axes) or 'none'}"
+        raise AttributeError(message, name=name, obj=self)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.axes]
@@ -187,11 +187,11 @@ class Grid(Sweep):
         if not -len(self) <= index < len(self):
             raise IndexError(f"the sweep has {len(self)} points")
         index %= len(self)
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for name in reversed(self.axes):
             index, digit = divmod(index, len(self.axes[name]))
-            found[name] = self.axes[name][digit]
-        return Point({name: found[name] for name in self.axes}, self.naming)
+            values[name] = self.axes[name][digit]
+        return Point({name: values[name] for name in self.axes}, self.naming)
 
     @property
     def told(self) -> str:
@@ -211,14 +211,14 @@ class Listed(Sweep):
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], *, what: str = "the list of points") -> None:
         self._rows: list[Point] = []
-        seen: dict[str, int] = {}
+        first_rows: dict[str, int] = {}
         for number, row in enumerate(rows, 1):
             if not isinstance(row, Mapping):
                 raise SettingsError(f"{what}, row {number}: {row!r} is not a mapping", fix='write {"tol": 0.1, …}')
             for name in row:
                 legal_axis(name)
             point = _ordered(Point({name: python_value(value) for name, value in row.items()}), self._rows)
-            if (before := seen.setdefault(point.id, number)) != number:
+            if (before := first_rows.setdefault(point.id, number)) != number:
                 raise SettingsError(
                     f"{what}, row {number}: {point!r} is already in row {before}", fix="remove one: points must differ"
                 )
@@ -246,38 +246,38 @@ class Narrowed(Sweep):
 
     def __init__(self, whole: Sweep, points: Iterable[Point]) -> None:
         self._whole = whole
-        self._kept = tuple(points)
+        self._chosen = tuple(points)
 
     @cached_property
     def axes(self) -> Axes:
         occurring: dict[str, dict[str, Any]] = {}
-        for point in self._kept:
+        for point in self._chosen:
             for name, value in point.items():
                 occurring.setdefault(name, {}).setdefault(canonical(value), value)
-        found: Axes = {}
+        axes: Axes = {}
         for name, values in self._whole.axes.items():
             here = occurring.pop(name, {})
-            found[name] = [value for value in values if here.pop(canonical(value), self) is not self] + list(
+            axes[name] = [value for value in values if here.pop(canonical(value), self) is not self] + list(
                 here.values()
             )
-        return found | {name: list(values.values()) for name, values in occurring.items()}
+        return axes | {name: list(values.values()) for name, values in occurring.items()}
 
     @cached_property
     def naming(self) -> Naming:
         return self._whole.naming
 
     def _fresh(self) -> Iterator[Point]:
-        for point in self._kept:
+        for point in self._chosen:
             yield _again(point)
 
     def __iter__(self) -> Iterator[Point]:
-        return iter(self._kept)
+        return iter(self._chosen)
 
     def _shape(self) -> tuple[str, ...]:
         return self._whole._shape()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._chosen)
 
     @property
     def told(self) -> str:
@@ -374,12 +374,12 @@ class Chain(Sweep):
 
     def _fresh(self) -> Iterator[Point]:
         shape, axes = self._shape(), set(self._shape())
-        seen: set[str] = set()
+        ids: set[str] = set()
         for part in self._parts:
             for point in part._fresh():
-                if point.id in seen:
+                if point.id in ids:
                     continue
-                seen.add(point.id)
+                ids.add(point.id)
                 if point.axes != shape and set(point.axes) == axes:
                     point._values = {name: point._values[name] for name in shape}
                 yield point
@@ -431,9 +431,9 @@ def _ordered(point: Point, before: Sequence[Point]) -> Point:
 
 
 def _again(point: Point) -> Point:
-    made = Point(point._values)
-    made._id = point._id
-    return made
+    copy = Point(point._values)
+    copy._id = point._id
+    return copy
 
 
 # What a Point, a Sweep or Inputs answers to already.
@@ -454,20 +454,20 @@ def axis(name: str, values: Iterable[Any]) -> list[Any]:
         raise SettingsError(
             f"the axis `{name}` is not a list of values", fix=f"write {name}=[{values!r}] for a single value"
         )
-    made = [python_value(value) for value in values]
-    if not made:
+    members = [python_value(value) for value in values]
+    if not members:
         raise SettingsError(
             f"the axis `{name}` has no values: nothing would be computed", fix="give at least one value"
         )
-    seen: set[str] = set()
-    for value in made:
+    keys: set[str] = set()
+    for value in members:
         key = canonical(value)
-        if key in seen:
+        if key in keys:
             raise SettingsError(
                 f"the axis `{name}` has the value {value!r} twice", fix="remove one: points must differ"
             )
-        seen.add(key)
-    return made
+        keys.add(key)
+    return members
 
 
 def grid(**axes: Iterable[Any]) -> Grid:

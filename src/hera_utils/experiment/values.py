@@ -141,8 +141,8 @@ def argument(value: Any) -> Any:
 
 def text(value: Any) -> str:
     """The text by which a task's document has the value: a text as it is, anything else as JSON (Hera's rule)."""
-    made = plain(value)
-    return made if isinstance(made, str) else json.dumps(made)
+    json_value = plain(value)
+    return json_value if isinstance(json_value, str) else json.dumps(json_value)
 
 
 def readable(value: Any) -> tuple[str, bool]:
@@ -155,10 +155,10 @@ def readable(value: Any) -> tuple[str, bool]:
     if kind is int:
         return (str(value) if value >= 0 else f"m{-value}"), True
     if kind is float:
-        shown = repr(value)
-        exact = len(shown) <= _READABLE_DIGITS
-        shown = shown if exact else f"{value:.3g}"
-        return shown.replace("+", "").replace("-", "m").replace(".", "p"), exact
+        digits = repr(value)
+        exact = len(digits) <= _READABLE_DIGITS
+        digits = digits if exact else f"{value:.3g}"
+        return digits.replace("+", "").replace("-", "m").replace(".", "p"), exact
     if isinstance(value, enum.Enum):
         return slug(value.name), False
     if isinstance(value, list | tuple):
