@@ -6,7 +6,7 @@ On this machine the config map is made with the data below when it is missing; o
 
 from hera.workflows import ConfigMapEnvFrom, Script, Workflow
 
-from hera_utils import ConfigMap, Environment, ExecutionEngine, Experiment
+from hera_utils import ConfigMap, Environment, Experiment, main
 
 environment = Environment(
     config_map=ConfigMap(
@@ -38,4 +38,4 @@ def define(environment, inputs, layout):
 experiment = Experiment(workflow=define, environment=environment)
 
 if __name__ == "__main__":
-    ExecutionEngine.from_command_line().run(experiment)
+    main(experiment)

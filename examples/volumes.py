@@ -6,7 +6,7 @@ out of it with `hera-utils cp notes:/ ./here`. On a cluster the claim must exist
 
 from hera.workflows import DAG, ExistingVolume, Script, Workflow
 
-from hera_utils import Environment, ExecutionEngine, Experiment, PersistedVolume
+from hera_utils import Environment, Experiment, PersistedVolume, main
 
 environment = Environment(persisted_volume=PersistedVolume("notes", size="10Mi", mount_path="/notes"))
 
@@ -35,4 +35,4 @@ def define(environment, inputs, layout):
 experiment = Experiment(workflow=define, environment=environment)
 
 if __name__ == "__main__":
-    ExecutionEngine.from_command_line().run(experiment)
+    main(experiment)

@@ -5,7 +5,7 @@ from inputs import inputs
 from layout import ExperimentLayout
 from workflow import define, gather
 
-from hera_utils import ExecutionEngine, Experiment
+from hera_utils import Experiment, main
 
 experiment = Experiment(
     workflow=define,
@@ -16,6 +16,5 @@ experiment = Experiment(
 )
 
 if __name__ == "__main__":
-    run = ExecutionEngine.from_command_line().run(experiment)
-    if run is not None:  # None: it was only planned, examined, or left to go on
-        print(run["table"].outputs["table"])
+    run = main(experiment)
+    print(run["table"].outputs["table"])

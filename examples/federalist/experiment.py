@@ -5,13 +5,12 @@ from inputs import inputs
 from layout import ExperimentLayout
 from workflow import define, gather
 
-from hera_utils import ExecutionEngine, Experiment
+from hera_utils import Experiment, main
 
 experiment = Experiment(
     workflow=define, gather=gather, inputs=inputs, layout=ExperimentLayout, environment=environment, name="federalist"
 )
 
 if __name__ == "__main__":
-    run = ExecutionEngine.from_command_line().run(experiment)
-    if run is not None:
-        print(run["verdicts"].outputs["verdicts"])
+    run = main(experiment)
+    print(run["verdicts"].outputs["verdicts"])

@@ -5,7 +5,7 @@ from inputs import inputs
 from layout import ExperimentLayout
 from workflow import define, gather
 
-from hera_utils import ExecutionEngine, Experiment
+from hera_utils import Experiment, main
 
 experiment = Experiment(
     workflow=define,
@@ -17,6 +17,5 @@ experiment = Experiment(
 )
 
 if __name__ == "__main__":
-    run = ExecutionEngine.from_command_line().run(experiment)
-    if run is not None:
-        print(run["orders"].outputs["orders"])
+    run = main(experiment)
+    print(run["orders"].outputs["orders"])

@@ -13,6 +13,8 @@
     ├── RunFailed          the workflow ran and did not succeed
     └── WaitTimeout        nobody waits any longer for a run: it goes on
 
+Two endings of a script are no errors: NoRun (its command line wanted no run) and Detached (Ctrl-C while a run is followed).
+
 The command line prints `hera-utils: {error}` and `  fix: {error.fix}` and exits with `exit_status`.
 """
 
@@ -91,3 +93,13 @@ class WaitTimeout(HeraUtilsError):
     """The limit of a wait is reached. The run goes on; the message says how to come back to it."""
 
     exit_status = 124  # as timeout(1)
+
+
+class NoRun(SystemExit):
+    """A script's command line wanted something else than a run (--plan, --doctor…), or left the run that it began (--detach): that is
+    done, and the script ends here with status 0, as argparse ends one after --help. Who goes on all the same catches it.
+    """
+
+
+class Detached(KeyboardInterrupt):
+    """Ctrl-C while a run is followed: the run goes on. Its text says how to come back."""

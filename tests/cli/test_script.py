@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from hera_utils.cli.script import execute, told
+from hera_utils.cli.script_recorder import ScriptRecording
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
 
@@ -46,7 +47,9 @@ def test_workflows_that_were_built_are_written_down_and_templates_are_not(tmp_pa
 
 
 def test_nothing_is_sent_when_it_is_only_looked_at(tmp_path):
-    made = execute(script(tmp_path, BUILT + "w.create(wait=False)\nprint(w.name)"), [], sending=False)
+    made = execute(
+        script(tmp_path, BUILT + "w.create(wait=False)\nprint(w.name)"), [], recording=ScriptRecording(sending=False)
+    )
     assert len(made.built) == 1
     assert made.waiting == []
 

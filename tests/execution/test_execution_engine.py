@@ -25,7 +25,7 @@ from hera_utils import (
     SettingsError,
     grid,
 )
-from hera_utils.execution.reporter import Screen
+from hera_utils.execution.reporter import ConsoleReporter
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume
 
 COLLECT = "cd {{inputs.parameters.dir}} && echo {{inputs.parameters.borough}} > f-{{inputs.parameters.borough}}"
@@ -120,7 +120,7 @@ def test_a_failure_is_raised_or_given(local_platform):
 
 def test_what_is_seen_of_it(local_platform):
     text = io.StringIO()
-    engine = ExecutionEngine(local_platform.context, told=Screen(Console(file=text, width=200)))
+    engine = ExecutionEngine(local_platform.context, reporter=ConsoleReporter(Console(file=text, width=200)))
     run = engine.run(EXPERIMENT)
     assert text.getvalue().startswith("platform  local (flag --platform)")
     assert f"claim results is the folder {run.folders['results']}" in text.getvalue()
@@ -148,7 +148,7 @@ def define(environment, inputs, layout):
 if __name__ == "__main__":
     experiment = Experiment(workflow=define, inputs=Inputs(parameters=grid(vintages=[2009, 2012])))
     run = ExecutionEngine.from_command_line().run(experiment)
-    print("given", run and run.phase)
+    print("given", run.phase)
 """
 
 
@@ -188,6 +188,7 @@ def test_a_script_from_the_command_line(script):
 def test_planning_and_examining_run_nothing(script, local_platform):
     said = ended(script("--plan"))
     assert said.out.startswith("2 points (2 vintages) → 1 pod, 1 workflow of ")
+    assert (said.status, "given" in said.out) == (0, False), "the script ends there"
     said = ended(script("--doctor"))
     assert (said.status, "✔ platform local" in said.out) == (0, True)
     assert "✔ platform local" in ended(script("--role", "role.yaml")).out  # it is the doctor's: nothing runs
@@ -375,13 +376,12 @@ PRINTS = "import sys; print(sys.prefix)"
 
 def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platform, as_a_cluster, monkeypatch):
     """On the wire to a cluster no workflow is larger than its share of an object, and no more go on at once than was said."""
-    from hera_utils.execution import plan as planning
-    from hera_utils.execution.batches import Limits
+    from hera_utils.execution import batches
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.preflight.limits import size
 
-    small = Limits(bytes=6000, nodes=1000, in_flight=2, most=6000)
-    monkeypatch.setattr(planning, "ON_A_CLUSTER", small)
+    small = batches.Limits(bytes=6000, nodes=1000, in_flight=2, most=6000)
+    monkeypatch.setattr(batches, "ON_A_CLUSTER", small)
     sent, create = [], ArgoClient.create
 
     def creating(self, document, **options):

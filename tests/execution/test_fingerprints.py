@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_sweeps import sweeps, task, workflow, written
 
-from hera_utils.execution.fingerprints import Prints, changes
+from hera_utils.execution.fingerprints import Fingerprinter, changes
 from hera_utils.experiment.sweeps import grid
 from hera_utils.experiment.task_ownership import task_ownership
 
@@ -21,23 +21,25 @@ def with_templates(document, *templates):
     return {**document, "spec": {**spec, "templates": [*spec["templates"], *templates]}}
 
 
-def prints(document, sweep, points=None, **more):
-    made = Prints(more.pop("sources", lambda template: {}), **more)
-    found = task_ownership(document, sweep.axes, sweep if points is None else points)
-    assert found.whole == ""
-    return dict(made.of(document, found)), made.texts
+def fingerprints(document, sweep, points=None, **more):
+    fingerprinter = Fingerprinter(more.pop("sources", lambda template: {}), **more)
+    points = list(sweep if points is None else points)
+    ownership = task_ownership(document, sweep.axes, points)
+    assert ownership.whole == ""
+    computed = fingerprinter.of_points(document, ownership, points)
+    return {point.id: fingerprint for point, fingerprint in computed}, fingerprinter.texts
 
 
 @settings(max_examples=100, deadline=None)
 @given(sweeps(), st.data())
-def test_a_print_does_not_depend_on_what_else_is_computed(made, data):
+def test_a_fingerprint_does_not_depend_on_what_else_is_computed(made, data):
     sweep, style, named, _ = made
     points = list(sweep)
     templates = [container("stage"), container("work"), container("more")]
-    whole, _ = prints(with_templates(written(points, sweep.axes, style, named, False)[0], *templates), sweep)
+    whole, _ = fingerprints(with_templates(written(points, sweep.axes, style, named, False)[0], *templates), sweep)
     some = data.draw(st.lists(st.sampled_from(points), min_size=1, unique=True))
     some.sort(key=points.index)
-    part, _ = prints(with_templates(written(some, sweep.axes, style, named, False)[0], *templates), sweep, some)
+    part, _ = fingerprints(with_templates(written(some, sweep.axes, style, named, False)[0], *templates), sweep, some)
     assert part == {point.id: whole[point.id] for point in some}
     assert len({json.dumps(one) for one in whole.values()}) == len(points), "no two points have the same"
 
@@ -61,8 +63,8 @@ def document(code="work", image="alpine", default="3", size="7", **more):
 
 
 def told(old, new, **more):
-    before, before_texts = prints(old, SWEEP)
-    after, after_texts = prints(new, SWEEP, **more)
+    before, before_texts = fingerprints(old, SWEEP)
+    after, after_texts = fingerprints(new, SWEEP, **more)
     point = SWEEP[0].id
     return changes(before[point], after[point], before_texts.get, after_texts.get)
 
@@ -88,8 +90,8 @@ def scripted(source="print(1)"):
 
 
 def changed_sources(before, after, old="print(1)", new="print(1)"):
-    was, was_texts = prints(scripted(old), SWEEP, sources=lambda template: before)
-    now, now_texts = prints(scripted(new), SWEEP, sources=lambda template: after)
+    was, was_texts = fingerprints(scripted(old), SWEEP, sources=lambda template: before)
+    now, now_texts = fingerprints(scripted(new), SWEEP, sources=lambda template: after)
     point = SWEEP[0].id
     return changes(was[point], now[point], was_texts.get, now_texts.get)
 
@@ -107,8 +109,8 @@ def test_a_comment_is_no_change():
 
 
 def test_code_does_not_count_where_it_shall_not():
-    old, old_texts = prints(document(), SWEEP)
-    new, new_texts = prints(document(code="retried", image="debian", default="4"), SWEEP)
+    old, old_texts = fingerprints(document(), SWEEP)
+    new, new_texts = fingerprints(document(code="retried", image="debian", default="4"), SWEEP)
     point = SWEEP[0].id
     told = changes(old[point], new[point], old_texts.get, new_texts.get, code_counts=False)
     assert told == ["argument work.digits changed"]
@@ -119,7 +121,9 @@ def test_a_unit_begins_with_what_its_spec_says():
 
     def whole(**spec):
         templates = [container("small"), container("large")]
-        return Prints(lambda template: {}).whole({"spec": {"entrypoint": "small", "templates": templates, **spec}})
+        return Fingerprinter(lambda template: {}).of_workflow(
+            {"spec": {"entrypoint": "small", "templates": templates, **spec}}
+        )
 
     assert whole() == whole()
     assert whole() != whole(entrypoint="large")
@@ -131,12 +135,13 @@ def test_packages_count_for_python_scripts_alone():
     scripted["spec"]["templates"].append(
         {"name": "say", "script": {"image": "python", "command": ["python"], "source": "1"}}
     )
-    old, old_texts = prints(scripted, SWEEP, packages={"numpy": "1"})
-    new, new_texts = prints(scripted, SWEEP, packages={"numpy": "2", "scipy": "1"})
+    old, old_texts = fingerprints(scripted, SWEEP, packages={"numpy": "1"})
+    new, new_texts = fingerprints(scripted, SWEEP, packages={"numpy": "2", "scipy": "1"})
     point = SWEEP[0].id
     assert changes(old[point], new[point], old_texts.get, new_texts.get) == ["python package numpy, scipy changed"]
     assert (
-        prints(document(), SWEEP, packages={"numpy": "1"})[0] == prints(document(), SWEEP, packages={"numpy": "2"})[0]
+        fingerprints(document(), SWEEP, packages={"numpy": "1"})[0]
+        == fingerprints(document(), SWEEP, packages={"numpy": "2"})[0]
     )
 
 

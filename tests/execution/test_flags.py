@@ -18,7 +18,7 @@ from hera_utils import (
     reads,
     writes,
 )
-from hera_utils.errors import LayoutError, SettingsError
+from hera_utils.errors import LayoutError, NoRun, SettingsError
 
 
 class ExperimentLayout(Layout):
@@ -67,15 +67,22 @@ def engine(local_platform, tmp_path, monkeypatch):
     return engine_
 
 
+def answer(engine, experiment):
+    """What asks for no run ends the script, with status 0."""
+    with pytest.raises(NoRun) as ending:
+        engine.run(experiment)
+    assert ending.value.code == 0
+
+
 def test_other_values(engine, experiment, tmp_path):
     assert engine("--set", "n=3,4,5").plan(experiment).points == 3
     file = tmp_path / "other.toml"
     file.write_text("[constants]\ncity = 'Paris'\n[parameters]\nn = [7]\n")
     plan = engine("--inputs", str(file)).plan(experiment)
     assert plan.definition.inputs.constants == {"city": "Paris"}
-    assert [point.n for point in plan.wanted()] == [7]
+    assert [point.n for point in plan.points_to_run()] == [7]
     plan = engine("--inputs", str(file), "--set", "n=8,9", "--set", "city=Nice").plan(experiment)
-    assert [point.n for point in plan.wanted()] == [8, 9], "what is set wins over a file"
+    assert [point.n for point in plan.points_to_run()] == [8, 9], "what is set wins over a file"
     assert plan.definition.inputs.constants == {"city": "Nice"}
 
 
@@ -92,7 +99,7 @@ def test_what_does_not_fit_is_told(engine, experiment):
 
 
 def test_the_points_are_listed(engine, experiment, capsys):
-    assert engine("--points", "--set", "n=3,4").run(experiment) is None
+    answer(engine("--points", "--set", "n=3,4"), experiment)
     assert capsys.readouterr().out == "2 points: 2 n\n  3  n=3\n  4  n=4\n"
 
 
@@ -143,19 +150,19 @@ def test_explaining_a_run_of_every_point_is_refused(engine, experiment):
     """It ran everything and explained nothing."""
     with pytest.raises(SettingsError, match="without --resume every point runs"):
         engine("--explain").run(experiment)
-    assert engine("--plan", "--resume", "--explain").run(experiment) is None
+    answer(engine("--plan", "--resume", "--explain"), experiment)
 
 
 def test_what_a_run_does_that_may_not_be_wanted_is_said_before_it(engine, experiment, capsys):
-    assert engine("--plan", "--set", "city=Paris").run(experiment) is None
+    answer(engine("--plan", "--set", "city=Paris"), experiment)
     said = capsys.readouterr().out
     assert (
         "the constant `city` is set, and the paths of `table` do not depend on it: this run overwrites the files of"
         in said
     )
-    engine("--plan", "--set", "city=Lyon", "--set", "n=3,4").run(experiment)
+    answer(engine("--plan", "--set", "city=Lyon", "--set", "n=3,4"), experiment)
     assert "writes over" not in capsys.readouterr().out, "it is what it was"
-    engine("--plan").run(replace(experiment, inputs=latin_hypercube(4, n=[1, 2])))
+    answer(engine("--plan"), replace(experiment, inputs=latin_hypercube(4, n=[1, 2])))
     assert "4 points were requested and 2 differ" in capsys.readouterr().out
 
 
@@ -179,11 +186,11 @@ def test_a_text_that_an_inline_script_takes_for_a_number_is_told(engine, experim
         return w
 
     one = replace(experiment, workflow=inline, layout=Layout)
-    engine("--plan").run(replace(one, inputs=Inputs({"city": "Lyon"}, grid(n=["007", "1e3", "x"]))))
+    answer(engine("--plan"), replace(one, inputs=Inputs({"city": "Lyon"}, grid(n=["007", "1e3", "x"]))))
     said = capsys.readouterr().out
     assert "the inline script `show` reads the text '1e3' of `n` as 1000.0" in said
     assert "of `city`" not in said
-    engine("--plan", "--set", "city=null").run(replace(one, inputs=Inputs({"city": "Lyon"}, grid(n=["007", "x"]))))
+    answer(engine("--plan", "--set", "city=null"), replace(one, inputs=Inputs({"city": "Lyon"}, grid(n=["007", "x"]))))
     assert "reads the text 'null' of `city` as None" in capsys.readouterr().out
 
 
@@ -193,8 +200,8 @@ def test_a_file_beside_the_script_that_is_not_there_is_told(engine, experiment, 
         def mesh(self):
             return self.path("no", "mesh.txt")
 
-    for words in (["--plan"], []):
-        engine(*words).run(replace(experiment, layout=Local))
+    for go in (lambda one: answer(engine("--plan"), one), engine().run):
+        go(replace(experiment, layout=Local))
         assert "no/mesh.txt, which the layout's `mesh` reads, does not exist" in capsys.readouterr().out
 
 

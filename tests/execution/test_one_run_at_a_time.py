@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, SettingsError, grid
-from hera_utils.execution import writers
-from hera_utils.execution.writers import Writes, writes_of
+from hera_utils.execution import write_conflicts
+from hera_utils.execution.write_conflicts import Writes, writes_of
 from hera_utils.experiment.declarations import writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.runs.record import RunRecord, records
@@ -86,7 +86,7 @@ def lab(local_platform, tmp_path):
         )
 
     return SimpleNamespace(
-        engine=ExecutionEngine(where, told=Teller()),
+        engine=ExecutionEngine(where, reporter=Teller()),
         experiment=experiment,
         lines=lines,
         runs=tmp_path / "runs",
@@ -124,7 +124,7 @@ def test_a_run_with_other_inputs_that_goes_on_is_waited_for_or_stopped(lab):
         lab.engine.run(lab.experiment(radius=1), resume=True)
     assert "constant radius" in str(refused.value)
     assert f"hera-utils stop {first}" in refused.value.fix
-    lab.engine.cancel(first)
+    lab.engine.stop(first)
     assert len(records(lab.runs)) == 1
 
 
@@ -150,7 +150,7 @@ def test_a_second_run_does_not_write_the_files_of_one_that_goes_on(lab, resume):
         )
     assert f"hera-utils watch {first}" in refused.value.fix
     assert len(records(lab.runs)) == 1, "nothing of the refused run is left"
-    lab.engine.cancel(first)
+    lab.engine.stop(first)
 
 
 def test_the_same_run_once_more_is_told_how_to_join_it(lab):
@@ -165,7 +165,7 @@ def test_the_same_run_once_more_is_told_how_to_join_it(lab):
 def test_runs_whose_paths_differ_go_on_at_once(lab):
     first = lab.engine.submit(lab.experiment(radius=2, wait=20, layout=FilesByRadius))
     assert lab.engine.run(lab.experiment(radius=1, layout=FilesByRadius)).succeeded
-    lab.engine.cancel(first)
+    lab.engine.stop(first)
 
 
 def test_a_run_between_its_points_and_its_gather_still_goes_on(lab):
@@ -180,7 +180,7 @@ def test_a_run_between_its_points_and_its_gather_still_goes_on(lab):
 
 
 def test_paths_that_are_too_many_to_be_listed_are_all_of_the_experiment(monkeypatch):
-    monkeypatch.setattr(writers, "MOST_PATHS", 5)
+    monkeypatch.setattr(write_conflicts, "MOST_PATHS", 5)
     layout = Files(SimpleNamespace(radius=1))
     few = writes_of(layout, grid(n=[1, 2]), "volume", "areas")
     many = writes_of(layout, grid(n=range(20)), "volume", "areas")

@@ -7,8 +7,10 @@ import pytest
 from hera.workflows import Container, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
-from hera_utils.execution.plan import document_of, environment_of, plan, refuse_too_large, task_count
-from hera_utils.execution.session import facts_of, platform_of
+from hera_utils.execution.batches import estimate_size, limits_of
+from hera_utils.execution.definition import Definition, document_of, environment_of
+from hera_utils.execution.history import platform_of, run_facts
+from hera_utils.execution.plan import Plan, refuse_too_large, task_count
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
@@ -37,6 +39,11 @@ EXPERIMENT = Experiment(
     layout=Layout,
     environment=Environment(persisted_volume=PersistedVolume("results", mount_path="/r"), registry="mine"),
 )
+
+
+def plan(experiment, context):
+    definition = Definition(experiment, context)
+    return Plan(definition, estimate_size(definition, limits_of(context)))
 
 
 def test_the_plan_for_machines(context):
@@ -133,9 +140,9 @@ def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):
 def test_a_record_holds_no_secret_constant(context):
     constants = SimpleNamespace(city="Lyon", token="word", api_token="none")
     one = Experiment(workflow=define, inputs=Inputs(constants=constants, parameters=grid(n=[1])))
-    told = facts_of(one, "key", context(), "default")["inputs"]
+    told = run_facts(one, "key", context(), "default")["inputs"]
     assert told["constants"] == {"city": "Lyon", "token": "word", "api_token": "none"}
     assert told["parameters"] == {"n": [1]}
     constants.api_token = "gh9_xK2mQ7vB4nT1zR8w"
     with pytest.raises(SettingsError, match="`api_token` is a secret"):
-        facts_of(one, "key", context(), "default")
+        run_facts(one, "key", context(), "default")

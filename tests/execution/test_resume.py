@@ -8,11 +8,12 @@ from hera.workflows import DAG, Container, ExistingVolume, Parameter, Script, Ta
 from hera.workflows.models import ValueFrom
 
 from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, SettingsError, grid
-from hera_utils.execution import session
-from hera_utils.execution.reporter import last_lines
+from hera_utils.execution.flags import RunOptions
+from hera_utils.execution.history import script_folder
 from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.runs.record import DONE, RunRecord, records
+from hera_utils.runs.summary import last_lines_of_failures
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("sweep", mount_path="/sweep"))
 
@@ -91,7 +92,7 @@ def lab(local_platform, tmp_path):
 
     def why(one):
         names = {point.id: point.n for point in one.inputs.points}
-        return {names[point]: text for point, text in engine.plan(one, resume=True).verdict.run.items()}
+        return {names[point]: text for point, text in engine.plan(one, resume=True).decisions.run.items()}
 
     return SimpleNamespace(
         engine=engine,
@@ -152,13 +153,13 @@ def test_what_is_done_can_be_kept_though_its_code_changed(lab):
         return loop(environment, inputs, layout, code="mkdir -p /sweep/squares; true")
 
     assert sorted(lab.why(experiment(mended))) == [1, 2, 3]
-    lab.engine.context.keep_done = True
+    lab.engine.options = RunOptions(keep_done=True)
     assert list(lab.why(experiment(mended))) == [2]
     lab.engine.run(experiment(mended), resume=True)
     assert lab.ran() == {1: 1, 2: 1, 3: 1}
     with pytest.raises(SettingsError, match="without --resume every point runs"):
         lab.engine.run(experiment(mended))
-    lab.engine.context.keep_done = False
+    lab.engine.options = RunOptions()
     assert sorted(lab.why(experiment(mended))) == [1, 3], "they are still the older code's"
 
 
@@ -206,7 +207,7 @@ def test_a_gather_that_fails_is_told_with_its_last_lines_and_runs_alone_when_res
     assert "gather again with: run(experiment, resume=True)" in caught.value.fix
     run = lab.engine.run(experiment(gather=failing, n=(1, 2, 3, 4)), check=False)
     assert run.outcome.failures[0].workflow == f"{run.name}-gather"
-    assert list(last_lines(lab.client, run).values()) == [["no table"]]
+    assert list(last_lines_of_failures(lab.client, run.outcome).values()) == [["no table"]]
     before = lab.ran()
     assert lab.engine.run(experiment(gather=gather, n=(1, 2, 3, 4)), resume=True)["count"].outputs["total"] == "4"
     assert lab.ran() == before
@@ -346,10 +347,9 @@ def test_points_that_failed_are_those_whose_tasks_did(lab):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Workflows of at most three points, two at once."""
-    from hera_utils.execution import plan as planning
-    from hera_utils.execution.batches import Limits
+    from hera_utils.execution import batches
 
-    monkeypatch.setattr(planning, "HERE", Limits(bytes=100_000, nodes=3, in_flight=2, most=100_000))
+    monkeypatch.setattr(batches, "HERE", batches.Limits(bytes=100_000, nodes=3, in_flight=2, most=100_000))
 
 
 @pytest.mark.parametrize("define", [loop, task_a_point])
@@ -409,7 +409,7 @@ def test_cancelled_and_resumed(lab, small_parts):
         return loop(environment, inputs, layout, code="sleep 30; mkdir -p /sweep/squares")
 
     name = lab.engine.submit(experiment(slow, n=range(10)))
-    assert lab.engine.cancel(name) == [f"{name}-1", f"{name}-2"]
+    assert lab.engine.stop(name) == [f"{name}-1", f"{name}-2"]
     run = lab.engine.run(experiment(n=range(10)), resume=True)
     assert (run.name, run.succeeded) == (name, True)
     assert lab.ran() == dict.fromkeys(range(10), 1)
@@ -436,7 +436,7 @@ def test_what_still_runs_is_not_mixed_with_what_changed(lab, small_parts):
         SettingsError, match=f"6 points of {name} are still running, and since their start: code of square changed"
     ):
         lab.engine.run(experiment(n=range(10)), resume=True)
-    lab.engine.cancel()
+    lab.engine.stop()
 
 
 def test_one_process_drives_a_run(lab, small_parts):
@@ -471,7 +471,7 @@ def test_the_packages_of_script_tasks_count(lab, monkeypatch):
 
     lab.engine.run(experiment(python))
     assert lab.why(experiment(python)) == {}
-    monkeypatch.setattr("hera_utils.execution.plan.packages", lambda: {"numpy": "99.0"})
+    monkeypatch.setattr("hera_utils.execution.history.packages", lambda: {"numpy": "99.0"})
     assert "python package" in lab.why(experiment(python))[1]
 
 
@@ -490,7 +490,7 @@ def test_modules_beside_the_script_count(tmp_path):
     assert after["shared.tools"] != before["shared.tools"]
     inline = {"script": {"command": ["python"], "source": "import steps, sys\nprint(1)"}}
     assert set(Sources(tmp_path)(inline)) == {"steps", "shared.tools"}
-    assert session.script_folder(SimpleNamespace()).is_dir()
+    assert script_folder().is_dir()
     assert sys.modules["__main__"]
 
 

@@ -132,7 +132,7 @@ SCRIPT = """
 import hera_utils
 args = hera_utils.parse_arguments()
 if args.argo_namespace == "interrupted":
-    from hera_utils.execution.reporter import Detached
+    from hera_utils.errors import Detached
     raise Detached("the run goes on")
 if args.argo_namespace == "crash":
     raise ZeroDivisionError("its own")

@@ -52,7 +52,8 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:
     """(environment, documents) of a script's experiment, of the workflows that a script builds, or of a workflow file."""
     from hera_utils.cli.documents import KINDS, is_document, read_documents
     from hera_utils.cli.experiments import described_by
-    from hera_utils.execution.plan import environment_of, plan
+    from hera_utils.execution.batches import estimate_size, largest_document, limits_of
+    from hera_utils.execution.definition import Definition
 
     if is_document(path):
         return None, [document for document in read_documents(path) if document["kind"] in KINDS]
@@ -64,7 +65,9 @@ def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:
         )
     if experiment is None:
         return None, documents
-    return environment_of(experiment, settings), [plan(experiment, settings).first]
+    definition = Definition(experiment, settings)
+    document = largest_document(definition, estimate_size(definition, limits_of(settings)))
+    return definition.environment, [document]
 
 
 def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:

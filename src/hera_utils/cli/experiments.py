@@ -10,6 +10,7 @@ from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.experiment.experiment import Experiment
+    from hera_utils.settings.script_host import ScriptHost
 
 Json = dict[str, Any]
 
@@ -35,11 +36,10 @@ def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
     """
     from hera_utils.cli.options import given_settings
     from hera_utils.cli.script import document_built, execute
+    from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.experiment.experiment import Experiment
-    from hera_utils.settings.parser import ContextParser
 
-    ContextParser.inherited = given_settings()
-    script = execute(path, (), sending=False)
+    script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
     variables = vars(sys.modules["__main__"])
     for candidates in ([variables.get("experiment")], script.experiments, list(variables.values())):
         several = list({id(one): one for one in candidates if isinstance(one, Experiment)}.values())

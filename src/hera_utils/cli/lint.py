@@ -125,17 +125,17 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
     """The workflows that a script builds; what it submits is not sent."""
     from hera_utils.cli.hints import hints
     from hera_utils.cli.script import execute
+    from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.hera_binding import bind_hera
-    from hera_utils.settings.parser import ContextParser
+    from hera_utils.settings.script_host import ScriptHost
 
-    ContextParser.inherited = given_settings()
     with bind_hera(client.connection, insist=True):
-        made = execute(path, (), sending=False)
-        for workflow in (*made.templates, *made.built):
+        script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
+        for workflow in (*script.templates, *script.built):
             for hint in hints(workflow):
                 note(f"hera-utils: {hint}")
-        documents = [workflow.to_dict() for workflow in (*made.templates, *made.built)]
+        documents = [workflow.to_dict() for workflow in (*script.templates, *script.built)]
     if not documents:
         raise InvalidWorkflow(f"{path} builds no workflow")
     return documents

@@ -29,7 +29,7 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     """
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.cli.terminal import print_json, say
-    from hera_utils.execution.plan import environment_of
+    from hera_utils.execution.definition import environment_of
     from hera_utils.platforms.connect import designated_cluster
     from hera_utils.platforms.provision import changes, provision
 

@@ -23,7 +23,7 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
     """
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.cli.terminal import note, print_json, say
-    from hera_utils.execution.plan import environment_of
+    from hera_utils.execution.definition import environment_of
     from hera_utils.platforms.connect import designated_cluster
     from hera_utils.platforms.provision import release
 

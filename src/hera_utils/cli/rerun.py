@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import context, deadline, settings_options, timeout_option
+from hera_utils.cli.options import context, deadline, given_settings, settings_options, timeout_option
+from hera_utils.settings.script_host import ScriptHost
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -83,10 +84,11 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach
     assert script is not None
     shown = Path(os.path.relpath(script))
     note(f"running {script if str(shown).startswith('..') else shown} {' '.join(words)}".rstrip())
-    launch = launch_of(script, words, detach=detach)
-    made = run_script(script, words, settings, client.connection, launch=launch)
-    names = [name for _, name in made.runs] or submit_waiting(client, made, script)
-    return made.status or follow_all(client, names, detach=detach, linked=made.linked, again=launch.again())
+    launch = launch_of(script, words)
+    host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
+    recording = run_script(script, words, settings, client.connection, host=host)
+    names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
+    return recording.status or follow_all(client, names, detach=detach, linked=recording.linked, again=launch.again())
 
 
 def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, detach: bool) -> int:

@@ -65,7 +65,7 @@ def _refuse_settings_of_a_new_run() -> None:
 
 
 def _before(client: ArgoClient, workflow: str) -> None:
-    from hera_utils.execution.writers import later_writer
+    from hera_utils.execution.write_conflicts import later_writer
 
     found = later_writer(client, client.get(workflow, fields="metadata"))
     if found is not None:

@@ -12,9 +12,10 @@ import click
 from hera_utils.argo import faults
 from hera_utils.cli.options import context, deadline, given_settings, settings_options, timeout_option
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
+from hera_utils.settings.script_host import ScriptHost
 
 if TYPE_CHECKING:
-    from hera_utils.cli.script_recorder import Made
+    from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
@@ -56,8 +57,9 @@ def command(
     The exit status is 0 only when every run succeeded.
     """
     from hera_utils.cli.parameters import parameters
+    from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connect import connect
+    from hera_utils.platforms.connect import connect, where_it_runs
     from hera_utils.platforms.hera_binding import stamp_of
 
     settings = context()
@@ -66,7 +68,7 @@ def command(
     own = {"--from": stored, "--parameter-file": parameter_file}
     flags = [word for flag, value in own.items() if value for word in (flag, str(value))]
     flags += [*(["--no-preflight"] if no_preflight else []), *([] if strict else ["--no-strict"])]
-    launch = launch_of(script, arguments, *flags, detach=detach)
+    launch = launch_of(script, arguments, *flags)
     documents = _documents_of(script, parameter_file, strict=strict) if script else []
     given = parameters(arguments, parameter_file) if documents or stored else []
     connection = connect(settings)
@@ -81,7 +83,7 @@ def command(
 
             documents = [workflow_of(client, stored)]
         if documents:
-            _say_where(settings, connection)
+            note(where_it_runs(settings, connection))
             documents = in_one_namespace(documents, client.namespace, str(script))
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
@@ -89,11 +91,12 @@ def command(
             names, linked = submit_documents(client, documents, given, stamp), False
         else:
             assert script is not None
-            made = run_script(script, arguments, settings, connection, launch=launch, checked=checked)
-            names = [name for _, name in made.runs] or submit_waiting(client, made, script)
-            if made.status:
-                return made.status
-            linked = made.linked
+            host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
+            recording = run_script(script, arguments, settings, connection, host=host, checked=checked)
+            names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
+            if recording.status:
+                return recording.status
+            linked = recording.linked
         return follow_all(client, names, detach=detach, linked=linked, again=launch.again())
 
 
@@ -106,13 +109,13 @@ def make_namespace(settings: CLIContext, connection: Connection) -> None:
         note(f"hera-utils: {line}")
 
 
-def launch_of(script: Path | None, arguments: Sequence[str], *flags: str, detach: bool) -> Launch:
+def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> Launch:
     """The command that runs the script as this one does: with the settings that were typed."""
     from hera_utils.settings.command_line import Launch, words_of
 
     apart = ("--",) if "--" in sys.argv else ()  # what follows was given to the script though it may look like ours
     before = ("hera-utils", "run", *flags, *words_of(given_settings()))
-    return Launch(before, "" if script is None else str(script), (*apart, *arguments), detach=detach)
+    return Launch(before, "" if script is None else str(script), (*apart, *arguments))
 
 
 def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, Sequence[str]]:
@@ -197,63 +200,61 @@ def run_script(
     settings: CLIContext,
     connection: Connection,
     *,
-    launch: Launch,
+    host: ScriptHost,
     checked: bool = False,
-) -> Made:
+) -> ScriptRecording:
     """The script, run with Hera bound to the connection; whatever it says of host, token and namespace.
 
-    launch: the command by which it would run once more, for its engine. checked: whether each workflow has its preflight before it is
-    sent.
+    host: this command, as its engine sees it. checked: whether each workflow has its preflight before it is sent.
     """
     from hera_utils.cli.hints import hints
     from hera_utils.cli.script import Arguments, execute
+    from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.cli.terminal import note
-    from hera_utils.execution.execution_engine import ExecutionEngine
-    from hera_utils.platforms.hera_binding import bind_hera, stamp_of
-    from hera_utils.settings.parser import ContextParser
-    from hera_utils.watch.deadline import NEVER
+    from hera_utils.platforms.connect import where_it_runs
+    from hera_utils.platforms.hera_binding import bind_hera, document_of_hera, stamp_of
 
-    ContextParser.inherited = given_settings()
-    ExecutionEngine.launched, ExecutionEngine.deadline = launch, deadline()
     binding = bind_hera(
         connection,
         stamp=stamp_of(settings, script=str(script)),
         insist=True,
         notice=lambda text: note(f"hera-utils: {text}"),
     )
-    leaving = click.get_current_context().call_on_close  # however the command ends
-    leaving(binding.restore)
-    leaving(lambda: setattr(ExecutionEngine, "launched", None))
-    leaving(lambda: setattr(ExecutionEngine, "deadline", NEVER))
-    told: list[str] = []
+    click.get_current_context().call_on_close(binding.restore)  # however the command ends
+    announced = False
 
     def announce() -> None:
-        if not told:
-            told.append("where")
+        nonlocal announced
+        if not announced:
+            announced = True
             if isinstance(sys.argv, Arguments):
                 sys.argv.refuse_unread()
-            _say_where(settings, connection)
+            note(where_it_runs(settings, connection))
 
     def look(workflow: Any) -> None:
         for hint in hints(workflow):
             note(f"hera-utils: {hint}")
         if checked:
-            from hera_utils.execution.plan import document_of
+            check(settings, connection, [document_of_hera(workflow)])
 
-            check(settings, connection, [document_of(workflow)])
+    return execute(
+        script,
+        arguments,
+        recording=ScriptRecording(announce=announce, look=look),
+        host=host,
+        command=connection.command,
+    )
 
-    return execute(script, arguments, announce=announce, look=look, command=connection.command)
 
-
-def submit_waiting(client: ArgoClient, made: Made, script: Path) -> list[str]:
+def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path) -> list[str]:
     """Submit what the script built and did not submit, when it is one workflow; before it, store the templates that it built.
 
     A script that only builds templates is treated as a file that holds them: they are stored.
     """
-    waiting = made.waiting
-    if made.status or made.engine or (not waiting and (made.ended or made.stored)):
+    waiting = recording.waiting
+    if recording.status or recording.experiments or (not waiting and (recording.ended or recording.stored)):
         return []
-    if made.services and not made.built and not made.templates:
+    if recording.services and not recording.built and not recording.templates:
         return []  # it asked the server by itself
     if len(waiting) > 1:
         names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
@@ -261,30 +262,30 @@ def submit_waiting(client: ArgoClient, made: Made, script: Path) -> list[str]:
             f"{script} built {len(waiting)} workflows and submitted none: {names}",
             fix="call create() on those to run",
         )
-    if not waiting and not made.templates:
+    if not waiting and not recording.templates:
         raise SettingsError(
             f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
         )
     from hera_utils.cli.script import created
 
-    made.announce()
-    if not made.stored:
-        store_built(client, made, script)
+    recording.announce()
+    if not recording.stored:
+        store_built(client, recording, script)
     for workflow in waiting:
-        made.look(workflow)
+        recording.look(workflow)
     return [created(workflow, script) for workflow in waiting]
 
 
-def store_built(client: ArgoClient, made: Made, script: Path) -> None:
+def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) -> None:
     """Store the templates and cron workflows that a script built, and say how to run them."""
     from hera_utils.cli.documents import in_namespace, in_order
     from hera_utils.cli.script import document_built
 
-    for template in made.templates:
-        made.look(template)
-    documents = [document_built(template, script) for template in made.templates]
+    for template in recording.templates:
+        recording.look(template)
+    documents = [document_built(template, script) for template in recording.templates]
     for document in in_order(documents):
-        _store(client, in_namespace(document, client.namespace), how=not made.waiting)
+        _store(client, in_namespace(document, client.namespace), how=not recording.waiting)
 
 
 def submit_documents(
@@ -362,18 +363,3 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked
         if not linked:
             note(client.link(name))
     return status
-
-
-def _say_where(settings: CLIContext, connection: Connection) -> None:
-    import os
-    import platform
-
-    from hera_utils.cli.terminal import note
-
-    if connection.local:
-        here = f"python {platform.python_version()}, {os.cpu_count()} cores"
-        note(f"platform  local ({settings.origin('platform')})  {here}")
-    else:
-        note(
-            f"platform  {connection.argo_server} ({connection.found or settings.origin('argo_server')})  namespace {connection.namespace}"
-        )

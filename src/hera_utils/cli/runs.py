@@ -15,8 +15,8 @@ from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import ResourceError, RunFailed, WaitTimeout
 
 if TYPE_CHECKING:
-    from hera_utils.execution.run import Run
     from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.runs.outcome import Outcome
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -114,15 +114,14 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     again: as in `follow_to_end`.
     """
     from hera_utils.cli.terminal import note, symbols
-    from hera_utils.execution.reporter import last_lines
-    from hera_utils.execution.run import Run
-    from hera_utils.runs.summary import lines
+    from hera_utils.runs.outcome import outcome
+    from hera_utils.runs.summary import last_lines_of_failures, lines
 
     tell_warning(document)
-    run = Run(document["metadata"]["name"], client.namespace, document)
+    run = outcome(document)
     if run.succeeded:
         return 0
-    for line in lines(run.outcome, last_lines(client, run), mark=symbols().failed):
+    for line in lines(run, last_lines_of_failures(client, run), mark=symbols().failed):
         note(line)
     note(f"hera-utils: {run.name} {run.phase.lower()}")
     first, *more = _what_helps(client, document, run, again)
@@ -132,12 +131,12 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     return 1
 
 
-def _what_helps(client: ArgoClient, document: Json, run: Run, again: str) -> list[str]:
+def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
     """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
     from hera_utils.runs.cause import Cause, cause_of
     from hera_utils.runs.record import RUN_LABEL
 
-    command, cause = client.connection.command, cause_of(run.outcome)
+    command, cause = client.connection.command, cause_of(run)
     logs, retry = f"read {command('logs', run.name)}", ["retry", run.name, "--watch"]
     if cause is Cause.IMAGE and client.connection.local:
         return [

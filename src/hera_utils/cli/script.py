@@ -6,14 +6,15 @@ import sys
 import traceback
 import types
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hera_utils.cli.options import deadline
-from hera_utils.cli.script_recorder import Made, written_down
-from hera_utils.errors import HeraUtilsError, SettingsError
+from hera_utils.cli.script_recorder import ScriptRecording, recorded
+from hera_utils.errors import Detached, HeraUtilsError, SettingsError
+from hera_utils.settings.script_host import ScriptHost, hosting
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
 
@@ -39,10 +40,10 @@ class Arguments(list[str]):
         """SettingsError when something was given that the script does not look at: a flag of ours, misspelt, or of another command."""
         if self.read:
             return
-        name, *given = self
-        if given:
+        name, *words = self
+        if words:
             raise SettingsError(
-                f"{name} takes no arguments, and hera-utils has no option {' '.join(given)}",
+                f"{name} takes no arguments, and hera-utils has no option {' '.join(words)}",
                 fix="leave it out; hera-utils run --help names the flags",
             )
 
@@ -70,15 +71,14 @@ def execute(
     path: Path,
     arguments: Sequence[str],
     *,
-    sending: bool = True,
-    announce: Callable[[], None] | None = None,
-    look: Callable[[Any], None] | None = None,
+    recording: ScriptRecording | None = None,
+    host: ScriptHost | None = None,
     command: Callable[..., str] | None = None,
-) -> Made:
+) -> ScriptRecording:
     """Run the script to its end. Its own mistake is shown as Python would show it, without our frames; then SettingsError.
 
-    sending: False to let it build its workflows and send none. announce, look: as in Made. command: a Connection's.
-    At the limit of the command line's --timeout, WaitTimeout is raised in it when it asks for its runs.
+    recording: by default one of a script whose workflows are sent. host: the command that runs it; the recording is its observer.
+    command: a Connection's. At the limit of the host's deadline, WaitTimeout is raised in the script when it asks for its runs.
     """
     code = read_script(path)
     module = types.ModuleType("__main__")
@@ -88,41 +88,39 @@ def execute(
     sys.argv = Arguments([str(path), *arguments])
     # as `python script.py` does; the folder of the hera-utils command is of no use to the script
     sys.path[0:1] = [str(path.parent.resolve())]
-    made = Made(sending=sending)
-    made.announce, made.look = announce or made.announce, look or made.look
+    recording = recording or ScriptRecording()
+    host = replace(host or ScriptHost(), observer=recording.experiment_runs)
     command = command or (lambda *words: " ".join(("hera-utils", *words)))
 
-    def check() -> None:
-        if made.runs and deadline().passed:
-            raise deadline().reached(_how_to_come_back(made, command))
+    def check_deadline() -> None:
+        if recording.runs and host.deadline is not None and host.deadline.passed:
+            raise host.deadline.reached(_how_to_come_back(recording, command))
 
-    made.waits = check
-    with written_down(made):
+    recording.waits = check_deadline
+    with hosting(host), recorded(recording):
         try:
             exec(code, module.__dict__)  # this is what the user asked for
         except HeraUtilsError:
             raise
         except KeyboardInterrupt as stop:
-            raise left_alone(made, stop, command) from None
+            raise left_alone(recording, stop, command) from None
         except SystemExit as stop:
-            made.ended, made.status = True, _exit_status(stop)
+            recording.ended, recording.status = True, _exit_status(stop)
         except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
             raise told(error, path) from None
-    return made
+    return recording
 
 
-def left_alone(made: Made, stop: KeyboardInterrupt, command: Callable[..., str]) -> KeyboardInterrupt:
+def left_alone(recording: ScriptRecording, stop: KeyboardInterrupt, command: Callable[..., str]) -> KeyboardInterrupt:
     """Ctrl-C while the script waited: what it submitted goes on."""
-    from hera_utils.execution.reporter import Detached
-
-    if isinstance(stop, Detached) or not made.runs:
+    if isinstance(stop, Detached) or not recording.runs:
         return stop
-    return Detached(_how_to_come_back(made, command))
+    return Detached(_how_to_come_back(recording, command))
 
 
-def _how_to_come_back(made: Made, command: Callable[..., str]) -> str:
-    goes = "the run continues" if len(made.runs) == 1 else "the runs continue"
-    return f"{goes}; come back with: " + "; ".join(command("watch", name) for _, name in made.runs)
+def _how_to_come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
+    goes = "the run continues" if len(recording.runs) == 1 else "the runs continue"
+    return f"{goes}; come back with: " + "; ".join(command("watch", name) for _, name in recording.runs)
 
 
 def created(workflow: Any, path: Path) -> str:

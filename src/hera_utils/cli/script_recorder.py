@@ -1,4 +1,4 @@
-"""What a script builds and submits with Hera, written down on the way: so that its runs can be followed, a script that builds a
+"""What a script builds and submits with Hera, recorded on the way: so that its runs can be followed, a script that builds a
 workflow and stops there can be submitted, and one can be looked at without sending anything.
 """
 
@@ -10,18 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from hera_utils.errors import NoRun
+
 Wrapper = Callable[..., Any]
 
 
 @dataclass
-class Made:
+class ScriptRecording:
     """What a script did with Hera.
 
-    built: its workflows, templates: its templates and cron workflows, oldest first. runs: (namespace, name) of what it submitted.
+    built: its workflows, templates: its templates and cron workflows, oldest first. experiments: those that its engines run.
+    runs: (namespace, name) of what it submitted.
     stored: how many templates it stored. status: what it ended with; ended: by an exit of its own.
-    engine: whether it gave an experiment to an execution engine, which submits, follows and tells by itself.
     sending: whether what it submits is sent (not when it is only looked at). announce: called before anything is sent.
-    services: how many services of Hera it made (each workflow makes one).
+    services: how many services of Hera it created (each workflow creates one).
     linked: whether it asked Hera for the address of a workflow's page, most likely to print it.
     look: called with each workflow and template before it is sent. waits: called before the script asks how a workflow stands.
     """
@@ -35,7 +37,6 @@ class Made:
     services: int = 0
     status: int = 0
     ended: bool = False
-    engine: bool = False
     sending: bool = True
     linked: bool = False
     announce: Callable[[], None] = lambda: None
@@ -47,21 +48,26 @@ class Made:
         """The workflows that were built and not submitted."""
         return [workflow for workflow in self.built if id(workflow) not in self.submitted]
 
+    def experiment_runs(self, engine: Any, experiment: Any) -> None:
+        """An execution engine, which submits, follows and reports by itself, is about to run an experiment."""
+        self.experiments.append(experiment)
+        if not self.sending:
+            engine.plan(experiment)
+            raise NoRun(0)
+
 
 @contextmanager
-def written_down(made: Made) -> Iterator[None]:
-    """Notes what Hera builds and submits while it lasts."""
+def recorded(recording: ScriptRecording) -> Iterator[None]:
+    """Records what Hera builds and submits while it lasts."""
     from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowsService, WorkflowTemplate
-
-    from hera_utils.execution.execution_engine import ExecutionEngine
 
     replaced: list[tuple[Any, str, Any]] = []
 
-    def wrap(owner: Any, name: str, around: Callable[[Wrapper, Made], Wrapper]) -> None:
+    def wrap(owner: Any, name: str, around: Callable[[Wrapper, ScriptRecording], Wrapper]) -> None:
         original = vars(owner).get(name)
-        if original is not None:  # another Hera may lack it
+        if original is not None:  # another Hera may not have it
             replaced.append((owner, name, original))
-            setattr(owner, name, functools.wraps(original)(around(original, made)))
+            setattr(owner, name, functools.wraps(original)(around(original, recording)))
 
     wrap(Workflow, "__post_init__", _building)
     wrap(Workflow, "create", _creating)
@@ -70,8 +76,7 @@ def written_down(made: Made) -> Iterator[None]:
         for name in ("create", "update"):
             wrap(kind, name, _storing)
     wrap(Workflow, "get_workflow_link", _linking)
-    wrap(ExecutionEngine, "run", _realizing)
-    wrap(WorkflowsService, "__init__", _making_a_service)
+    wrap(WorkflowsService, "__init__", _creating_a_service)
     for name in ("create_workflow", "submit_workflow"):
         wrap(WorkflowsService, name, _submitting)
     wrap(WorkflowsService, "get_workflow", _asking)
@@ -82,10 +87,10 @@ def written_down(made: Made) -> Iterator[None]:
             setattr(owner, name, original)
 
 
-def _building(original: Wrapper, made: Made) -> Wrapper:
+def _building(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def build(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
-        (made.templates if _is_stored(self) else made.built).append(self)
+        (recording.templates if _is_stored(self) else recording.built).append(self)
         return answer
 
     return build
@@ -99,11 +104,11 @@ def _is_stored(workflow: Any) -> bool:
     return isinstance(workflow, WorkflowTemplate | CronWorkflow) or workflow.kind in stored
 
 
-def _creating(original: Wrapper, made: Made) -> Wrapper:
+def _creating(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def create(self: Any, *arguments: Any, **options: Any) -> Any:
-        made.submitted.add(id(self))
-        made.look(self)
-        if made.sending:
+        recording.submitted.add(id(self))
+        recording.look(self)
+        if recording.sending:
             return original(self, *arguments, **options)
         self.name = self.name or f"{self.generate_name}unsent"
         return self.build()
@@ -111,73 +116,60 @@ def _creating(original: Wrapper, made: Made) -> Wrapper:
     return create
 
 
-def _linking(original: Wrapper, made: Made) -> Wrapper:
+def _linking(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def link(self: Any, *arguments: Any, **options: Any) -> Any:
-        made.linked = True
+        recording.linked = True
         return original(self, *arguments, **options)
 
     return link
 
 
-def _making_a_service(original: Wrapper, made: Made) -> Wrapper:
+def _creating_a_service(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def make(self: Any, *arguments: Any, **options: Any) -> None:
-        made.services += 1
+        recording.services += 1
         original(self, *arguments, **options)
 
     return make
 
 
-def _creating_later(original: Wrapper, made: Made) -> Wrapper:
+def _creating_later(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     async def create(self: Any, *arguments: Any, **options: Any) -> Any:
-        made.submitted.add(id(self))
-        made.look(self)
-        if not made.sending:
+        recording.submitted.add(id(self))
+        recording.look(self)
+        if not recording.sending:
             return self.build()
-        made.announce()
+        recording.announce()
         workflow = await original(self, *arguments, **options)
-        made.runs.append((workflow.metadata.namespace or self.namespace, workflow.metadata.name))
+        recording.runs.append((workflow.metadata.namespace or self.namespace, workflow.metadata.name))
         return workflow
 
     return create
 
 
-def _storing(original: Wrapper, made: Made) -> Wrapper:
+def _storing(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def store(self: Any, *arguments: Any, **options: Any) -> Any:
-        made.stored += 1
-        made.look(self)
-        return original(self, *arguments, **options) if made.sending else self.build()
+        recording.stored += 1
+        recording.look(self)
+        return original(self, *arguments, **options) if recording.sending else self.build()
 
     return store
 
 
-def _realizing(original: Wrapper, made: Made) -> Wrapper:
-    def run(self: Any, experiment: Any = None, *arguments: Any, **options: Any) -> Any:
-        made.engine = True
-        experiment = experiment if experiment is not None else self.experiment
-        made.experiments.append(experiment)
-        if made.sending:
-            return original(self, experiment, *arguments, **options)
-        self.plan(experiment)
-        return None
-
-    return run
-
-
-def _asking(original: Wrapper, made: Made) -> Wrapper:
+def _asking(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def ask(self: Any, *arguments: Any, **options: Any) -> Any:
-        made.waits()
+        recording.waits()
         return original(self, *arguments, **options)
 
     return ask
 
 
-def _submitting(original: Wrapper, made: Made) -> Wrapper:
+def _submitting(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def send(self: Any, *arguments: Any, **options: Any) -> Any:
-        if not made.sending:
+        if not recording.sending:
             return arguments[0].workflow if arguments else options["req"].workflow
-        made.announce()
+        recording.announce()
         workflow = original(self, *arguments, **options)
-        made.runs.append((workflow.metadata.namespace or self.namespace, workflow.metadata.name))
+        recording.runs.append((workflow.metadata.namespace or self.namespace, workflow.metadata.name))
         return workflow
 
     return send

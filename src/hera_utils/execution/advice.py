@@ -1,4 +1,4 @@
-"""What to do next, in the words of whoever is asked: a command line for who typed one, Python for who wrote a program or a notebook."""
+"""What to do next, in the words of who reads it: a command line for who typed one, Python for who wrote a program or a notebook."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Advice:
     def wait_or_stop(self, name: str) -> str:
         return f"wait for it: {self.command('watch', name)}; or end it: {self.command('stop', name)}"
 
-    def of_failure(self, run: Run, *, gathers: bool, untold: str = "") -> RunFailed:
+    def of_failure(self, run: Run, *, gathers: bool, unclear: str = "") -> RunFailed:
         """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is
-        done. untold: why it cannot be told which of its points failed, "" where it can.
+        done. unclear: why nobody can say which of its points failed, "" where one can.
         """
         first = next(iter(run.outcome.failures), None)
         why = f"{first.task}: {first.message or first.phase}" if first is not None else run.outcome.message
         undone = run.undone > 0
         several = undone and run.points > 1
         points = f": {run.undone} of {run.points} points are not done" if several else ""
-        if several and untold:
-            points = f": it is unknown which of its {run.points} points failed, because {untold}"
+        if several and unclear:
+            points = f": it is unknown which of its {run.points} points failed, because {unclear}"
         after = (
             "gather again with"
             if gathers and not undone
@@ -57,6 +57,8 @@ class Advice:
         return RunFailed(f"{run.name} {run.phase.lower()}{points}{f' ({why})' if why else ''}", fix=fix)
 
     def _with_images(self) -> str:
-        """Of a command line that names a file of images already, that file is meant."""
-        named = self.launch is None or any("--images" in word for word in (*self.launch.before, *self.launch.arguments))
-        return self.resume() if named or not self.connection.local else self.resume("--images", "FILE")
+        """A command line that names a file of images already needs no other."""
+        names_file = self.launch is None or any(
+            "--images" in word for word in (*self.launch.before, *self.launch.arguments)
+        )
+        return self.resume() if names_file or not self.connection.local else self.resume("--images", "FILE")

@@ -1,4 +1,4 @@
-"""A run as workflows: one where one can hold it, else several parts, each defined with its own points."""
+"""A run as workflows: one where one can hold it, else several batches of points, each defined with its own points."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from itertools import islice
 from typing import Any
 
 from hera_utils.errors import SettingsError, UnsupportedError
-from hera_utils.execution.definition import Defined, Definition
-from hera_utils.execution.fingerprints import Print, Prints
+from hera_utils.execution.definition import BuiltWorkflow, Definition
+from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef, prune, task_ownership
 from hera_utils.preflight.limits import size
+from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 
-SAMPLE = 64  # points that tell the size of a point
+SAMPLE = 64  # points that show the size of a point
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Limits:
     most: int
 
     def room(self, fixed: float) -> float:
-        """The bytes that a part may have when `fixed` of them are in each."""
+        """The bytes that a batch may have when `fixed` of them are in each."""
         return max(self.bytes, min(self.most, 2 * fixed))
 
 
@@ -42,55 +43,78 @@ ON_A_CLUSTER = Limits(bytes=512 * 1024, nodes=1000, in_flight=4, most=1000 * 102
 HERE = Limits(bytes=4 * 1024 * 1024, nodes=2000, in_flight=2, most=64 * 1024 * 1024)
 
 
+def limits_of(context: CLIContext) -> Limits:
+    """Of a workflow on the platform that the settings name."""
+    return HERE if context.platform == "local" else ON_A_CLUSTER
+
+
 @dataclass(frozen=True)
-class Part:
-    """One workflow of a run, before it has a name. role: points, whole or gather. pieces, prints: of each point. rest: fingerprints'."""
+class Batch:
+    """One workflow of a run, before it has a name.
+
+    role: points, whole or gather. tasks, fingerprints: of each point, by its id. rest: the digest of what of it belongs to no point.
+    workflow: Hera's object, where there is one. sent: whether the experiment's function has submitted it itself.
+    """
 
     role: str
     document: Json
     points: Sequence[Point] = ()
-    pieces: Mapping[str, tuple[TaskRef, ...]] = field(default_factory=dict)
-    prints: Mapping[str, Print] = field(default_factory=dict)
+    tasks: Mapping[str, tuple[TaskRef, ...]] = field(default_factory=dict)
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     rest: str = ""
-    made: Any = None
+    workflow: Any = None
     sent: bool = False
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What one look at the definition tells. full: the workflow of all points, None when only a sample was defined.
+class SizeEstimate:
+    """How large the workflows of a run will be, from defining all of it or a sample.
 
-    belonging: of the points that were defined. each: (bytes, tasks) that one more point adds; fixed: bytes of what all parts have.
+    sample: what was defined; full: the same where it has all points, else None. ownership: of the points that were defined.
+    each: (bytes, tasks) that one more point adds; fixed: bytes of what every batch has. limits: of a workflow.
     """
 
-    shown: Defined
-    full: Defined | None
-    belonging: TaskOwnership
-    each: tuple[float, float]
-    fixed: float
+    sample: BuiltWorkflow
+    full: BuiltWorkflow | None
+    ownership: TaskOwnership
+    limits: Limits
+    each: tuple[float, float] = (0.0, 1.0)
+    fixed: float = 0.0
 
     @property
     def unit(self) -> str:
         """Why it is one workflow, whatever its size; "" when it may be split."""
-        if self.shown.sent:
+        if self.sample.sent:
             return "its function submits it itself (w.create())"
-        return self.belonging.whole or self.belonging.unsplittable
+        return self.ownership.whole or self.ownership.unsplittable
 
-    def points_a_part(self, limits: Limits) -> int:
+    @property
+    def runs_whole(self) -> bool:
+        """Whether it cannot be run without some of its points."""
+        return bool(self.ownership.whole) or self.sample.sent
+
+    @property
+    def points_per_batch(self) -> int:
         grown, tasks = self.each
-        by_size = (limits.room(self.fixed) - self.fixed) / grown if grown > 0 else limits.nodes
-        return max(1, int(min(by_size, limits.nodes / max(1.0, tasks))))
+        by_size = (self.limits.room(self.fixed) - self.fixed) / grown if grown > 0 else self.limits.nodes
+        return max(1, int(min(by_size, self.limits.nodes / max(1.0, tasks))))
 
-    def fits(self, limits: Limits) -> bool:
+    @property
+    def fits(self) -> bool:
         """Whether all points fit into one workflow (of those that were defined)."""
-        return self.full is not None and bytes_of(self.full.document) <= limits.bytes
+        return self.full is not None and bytes_of(self.full.document) <= self.limits.bytes
+
+    @property
+    def single(self) -> bool:
+        """Whether one workflow computes all points."""
+        return bool(self.unit) or self.fits
 
 
 def bytes_of(document: Json) -> int:
     return size(document).bytes
 
 
-def surveyed(definition: Definition, limits: Limits) -> Survey:
+def estimate_size(definition: Definition, limits: Limits) -> SizeEstimate:
     """Define the whole where one workflow may hold it, else a sample: `define` is never called with 100,000 points at once, unless
     its workflow is one unit.
     """
@@ -99,9 +123,10 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
     if count > limits.nodes:
         first = list(islice(inputs.points, SAMPLE))
         sample = definition.workflow(first)
-        survey = _measured(definition, sample, task_ownership(sample.document, axes, first), first)
-        if not survey.unit:
-            return survey
+        estimate = SizeEstimate(sample, None, task_ownership(sample.document, axes, first), limits)
+        estimate = _measured(definition, estimate, first)
+        if not estimate.unit:
+            return estimate
         if sample.sent:
             raise SettingsError(
                 f"the experiment's function submitted the workflow of {SAMPLE} points itself (w.create())",
@@ -109,97 +134,113 @@ def surveyed(definition: Definition, limits: Limits) -> Survey:
             )
     full = definition.workflow()
     points = list(inputs.points)
-    found = task_ownership(full.document, axes, points)
-    survey = Survey(full, full, found, (0.0, 1.0), 0.0)
-    if survey.unit or survey.fits(limits):
-        return survey
-    return replace(_measured(definition, full, found, points), full=full)
+    estimate = SizeEstimate(full, full, task_ownership(full.document, axes, points), limits)
+    return estimate if estimate.single else _measured(definition, estimate, points)
 
 
-def _measured(definition: Definition, shown: Defined, found: TaskOwnership, points: Sequence[Point]) -> Survey:
+def _measured(definition: Definition, estimate: SizeEstimate, points: Sequence[Point]) -> SizeEstimate:
+    """With what one more point adds: by the workflow of half of the points."""
     half = points[: max(1, len(points) // 2)]
-    larger, smaller = bytes_of(shown.document), bytes_of(definition.workflow(half).document)
+    larger, smaller = bytes_of(estimate.sample.document), bytes_of(definition.workflow(half).document)
     grown = max(1.0, (larger - smaller) / max(1, len(points) - len(half)))
-    tasks = sum(map(len, found.tasks.values())) / len(points)
-    return Survey(shown, None, found, (grown, tasks), max(0.0, larger - grown * len(points)))
+    tasks = sum(map(len, estimate.ownership.tasks.values())) / len(points)
+    return replace(estimate, each=(grown, tasks), fixed=max(0.0, larger - grown * len(points)))
 
 
-def parts(
-    definition: Definition, survey: Survey, prints: Prints, points: Iterable[Point], limits: Limits
-) -> Iterator[Part]:
-    """The workflows that compute these points, each made when it is asked for."""
+def largest_document(definition: Definition, estimate: SizeEstimate) -> Json:
+    """The largest of the workflows that will be sent: what a platform has to take."""
+    if estimate.single or estimate.full is None:
+        return estimate.sample.document
+    return definition.workflow(definition.inputs.points[: estimate.points_per_batch]).document
+
+
+def batches_of(
+    definition: Definition,
+    estimate: SizeEstimate,
+    fingerprinter: Fingerprinter,
+    points: Iterable[Point],
+    known: Mapping[str, Fingerprint],
+) -> Iterator[Batch]:
+    """The workflows that compute these points, each defined when it is needed. known: fingerprints that there are already, by point."""
+    builder = _Builder(definition, estimate, fingerprinter, known)
     chosen = iter(points)
-    if survey.unit or survey.fits(limits):
-        wanted = list(chosen)
-        if wanted:
-            yield _single(definition, survey, prints, wanted)
+    if estimate.single:
+        some = list(chosen)
+        if some:
+            yield builder.single(some)
         return
-    room = survey.points_a_part(limits)
+    room = estimate.points_per_batch
     waiting: list[Point] = []
     while True:
         waiting += islice(chosen, max(0, room - len(waiting)))
         if not waiting:
             return
-        part = _split(definition, prints, waiting[:room])
-        if bytes_of(part.document) > limits.room(survey.fixed) and len(part.points) > 1:
-            room = max(1, len(part.points) // 2)
+        batch = builder.split(waiting[:room])
+        if bytes_of(batch.document) > estimate.limits.room(estimate.fixed) and len(batch.points) > 1:
+            room = max(1, len(batch.points) // 2)
             continue
-        waiting = waiting[len(part.points) :]
-        yield part
+        waiting = waiting[len(batch.points) :]
+        yield batch
 
 
-def _single(definition: Definition, survey: Survey, prints: Prints, wanted: Sequence[Point]) -> Part:
-    full = survey.full or definition.workflow()
-    found = survey.belonging
-    if found.whole or full.sent:
-        printed = prints.whole(full.document)
-        every = list(definition.inputs.points)
-        return Part(
-            "whole",
-            full.document,
-            every,
-            found.tasks,
-            {point.id: printed for point in every},
-            made=full.made,
-            sent=full.sent,
-        )
-    printed_all = dict(prints.of(full.document, found))
-    document, pieces = prune(full.document, found, [point.id for point in wanted])
-    chosen = {point.id: printed_all[point.id] for point in wanted}
-    rest = prints.rest(full.document, found)
-    return Part("points", document, wanted, pieces, chosen, rest, made=full.made)
+@dataclass(frozen=True)
+class _Builder:
+    """Makes the batches of one run."""
+
+    definition: Definition
+    estimate: SizeEstimate
+    fingerprinter: Fingerprinter
+    known: Mapping[str, Fingerprint]
+
+    def single(self, points: Sequence[Point]) -> Batch:
+        """The workflow of these points, cut out of that of all points; all of it where it runs whole."""
+        ownership = self.estimate.ownership
+        built = self.estimate.full or self.definition.workflow()
+        if self.estimate.runs_whole or built.sent:
+            every = list(self.definition.inputs.points)
+            fingerprints = self._fingerprints(built.document, ownership, every, unit=True)
+            return Batch(
+                "whole", built.document, every, ownership.tasks, fingerprints, workflow=built.workflow, sent=built.sent
+            )
+        document, tasks = prune(built.document, ownership, [point.id for point in points])
+        fan_in = self.fingerprinter.of_fan_in(built.document, ownership)
+        fingerprints = self._fingerprints(built.document, ownership, points)
+        return Batch("points", document, points, tasks, fingerprints, fan_in, workflow=built.workflow)
+
+    def split(self, points: Sequence[Point]) -> Batch:
+        """The workflow of these points alone, defined for them."""
+        built = self.definition.workflow(points)
+        ownership = task_ownership(built.document, self.definition.axes, points)
+        reason = ownership.whole or ownership.unsplittable
+        if reason or built.sent:
+            raise UnsupportedError(
+                f"the workflow cannot be split: {reason or 'its function submits it itself'}",
+                fix="make the function define the same tasks for all points",
+            )
+        document, tasks = prune(built.document, ownership, [point.id for point in points])
+        fingerprints = self._fingerprints(built.document, ownership, points)
+        return Batch("points", document, points, tasks, fingerprints, workflow=built.workflow)
+
+    def _fingerprints(
+        self, document: Json, ownership: TaskOwnership, points: Sequence[Point], *, unit: bool = False
+    ) -> dict[str, Fingerprint]:
+        if all(point.id in self.known for point in points):
+            return {point.id: self.known[point.id] for point in points}
+        computed = self.fingerprinter.of_points(document, ownership, points, unit=unit)
+        return {point.id: fingerprint for point, fingerprint in computed}
 
 
-def _split(definition: Definition, prints: Prints, wanted: Sequence[Point]) -> Part:
-    defined = definition.workflow(wanted)
-    found = task_ownership(defined.document, definition.axes, wanted)
-    if found.whole or found.unsplittable or defined.sent:
-        raise UnsupportedError(
-            f"the workflow cannot be split: {found.whole or found.unsplittable or 'its function submits it itself'}",
-            fix="make the function define the same tasks for all points",
-        )
-    printed = dict(prints.of(defined.document, found))
-    document, pieces = prune(defined.document, found, [point.id for point in wanted])
-    return Part("points", document, wanted, pieces, printed, made=defined.made)
-
-
-def prints_of(definition: Definition, survey: Survey, prints: Prints, limits: Limits) -> Iterator[tuple[Point, Print]]:
-    """What every point depends on now. Defines all of them, part by part where they are many."""
-    if survey.full is not None or survey.unit:
-        full = survey.full or definition.workflow()
-        if survey.belonging.whole or full.sent:
-            printed = prints.whole(full.document)
-            for point in definition.inputs.points:
-                yield point, printed
-            return
-        known = dict(prints.of(full.document, survey.belonging))
-        for point in definition.inputs.points:
-            yield point, known[point.id]
+def fingerprints_of(
+    definition: Definition, estimate: SizeEstimate, fingerprinter: Fingerprinter
+) -> Iterator[tuple[Point, Fingerprint]]:
+    """What every point depends on now. Defines all of them, some at a time where they are many."""
+    if estimate.full is not None or estimate.unit:
+        built = estimate.full or definition.workflow()
+        unit = estimate.runs_whole or built.sent
+        yield from fingerprinter.of_points(built.document, estimate.ownership, definition.inputs.points, unit=unit)
         return
-    every, axes = iter(definition.inputs.points), definition.axes
-    while chunk := list(islice(every, limits.nodes)):
-        defined = definition.workflow(chunk)
-        found = task_ownership(defined.document, axes, chunk)
-        known = dict(prints.of(defined.document, found))
-        for point in chunk:
-            yield point, known[point.id]
+    every = iter(definition.inputs.points)
+    while chunk := list(islice(every, estimate.limits.nodes)):
+        built = definition.workflow(chunk)
+        ownership = task_ownership(built.document, definition.axes, chunk)
+        yield from fingerprinter.of_points(built.document, ownership, chunk)

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.execution.declared_files import DeclaredFiles
+from hera_utils.execution.history import script_folder
 from hera_utils.execution.plan import Plan
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
@@ -20,11 +20,17 @@ from hera_utils.experiment.values import canonical, plain
 _INLINE_READ = re.compile(r"json\.loads\(r'''\{\{inputs\.parameters\.(\w+)\}\}'''\)")
 
 
-def cautions(written: Experiment, now: Experiment, plan: Plan, script: Path) -> list[str]:
-    """written: the experiment as its author wrote it; now: with the inputs that the command line asks for. script: its folder."""
-    absent = DeclaredFiles(plan.definition.layout, None, script).absent_local(now.inputs.points)
+def cautions(written: Experiment, now: Experiment, plan: Plan) -> list[str]:
+    """written: the experiment as its author wrote it; now: with the inputs that the command line asks for."""
+    absent = DeclaredFiles(plan.definition.layout, None, script_folder()).absent_local(now.inputs.points)
     local = [] if absent is None else [f"the file {absent[1]}, which the layout's `{absent[0]}` reads, does not exist"]
-    return [*local, *_written_over(written, now), *_fewer_points(now), *_untold_tasks(plan), *_read_as_json(now, plan)]
+    return [
+        *local,
+        *_written_over(written, now),
+        *_fewer_points(now),
+        *_unclear_ownership(plan),
+        *_read_as_json(now, plan),
+    ]
 
 
 def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
@@ -53,17 +59,17 @@ def _written_over(written: Experiment, now: Experiment) -> Iterator[str]:
 
 
 def _paths(layout: Layout, point: Point) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    paths: dict[str, tuple[str, ...]] = {}
     for file in (*layout.outputs(point), *layout.outputs_of_all()):
-        found[file.method] = (*found.get(file.method, ()), file.path)
-    return found
+        paths[file.method] = (*paths.get(file.method, ()), file.path)
+    return paths
 
 
-def _same(one: object, other: object) -> bool:
+def _same(value: object, other: object) -> bool:
     try:
-        return canonical(one) == canonical(other)
+        return canonical(value) == canonical(other)
     except SettingsError:
-        return one is other
+        return value is other
 
 
 def _fewer_points(experiment: Experiment) -> Iterator[str]:
@@ -72,9 +78,9 @@ def _fewer_points(experiment: Experiment) -> Iterator[str]:
         yield f"{points.drawn} points were requested and {len(points)} differ: equal points run once"
 
 
-def _untold_tasks(plan: Plan) -> Iterator[str]:
-    found = plan.survey.belonging
-    why = "" if found.tasks else found.whole
+def _unclear_ownership(plan: Plan) -> Iterator[str]:
+    ownership = plan.estimate.ownership
+    why = "" if ownership.tasks else ownership.whole
     if plan.points > 1 and why:
         yield f"it is unknown which task belongs to which of the {plan.points} points: {why}"
         yield "  so results are listed by task, not by point, and after a failure the whole workflow runs again"
@@ -82,10 +88,10 @@ def _untold_tasks(plan: Plan) -> Iterator[str]:
 
 def _read_as_json(now: Experiment, plan: Plan) -> Iterator[str]:
     """A text that an inline script of Hera's takes for something else, as it reads each parameter as JSON: `1e3` is 1000.0."""
-    given = {**{name: [value] for name, value in now.inputs.fixed.items()}, **now.inputs.points.axes}
+    values_by_name = {**{name: [value] for name, value in now.inputs.fixed.items()}, **now.inputs.points.axes}
     texts = {
         name: next((value for value in map(plain, values) if isinstance(value, str) and _is_json(value)), None)
-        for name, values in given.items()
+        for name, values in values_by_name.items()
     }
     for template in (plan.document.get("spec") or {}).get("templates") or ():
         source = str((template.get("script") or {}).get("source") or "")

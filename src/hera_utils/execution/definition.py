@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,21 +14,22 @@ from hera_utils.experiment.experiment import Define, Experiment
 from hera_utils.experiment.inputs import Inputs
 from hera_utils.experiment.point_matching import Axes
 from hera_utils.experiment.points import Point
+from hera_utils.platforms.hera_binding import document_of_hera
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Defined:
-    """What a function of the experiment gave. made: Hera's object; None when it gave a document."""
+class BuiltWorkflow:
+    """What a function of the experiment returned. workflow: Hera's object; None when it returned a document."""
 
     document: Json
-    made: Any = None
+    workflow: Any = None
 
     @property
     def sent(self) -> bool:
-        """Whether the function ended with `w.create()`, as a script does: Hera has put the name beside the prefix it was made from."""
+        """Whether the function ended with `w.create()`, as a script does: Hera has put the name beside the prefix that it begins with."""
         metadata = self.document.get("metadata") or {}
         return bool(metadata.get("name") and str(metadata["name"]).startswith(metadata.get("generateName") or "\0"))
 
@@ -63,35 +63,36 @@ class Definition:
         file = "" if code is None else Path(code.co_filename).name
         return f"{file}:{getattr(function, '__qualname__', type(function).__name__)}"
 
-    def workflow(self, points: Sequence[Point] | None = None) -> Defined:
+    def workflow(self, points: Sequence[Point] | None = None) -> BuiltWorkflow:
         """The workflow of some points; of all of them when none are named."""
         inputs = self.inputs if points is None else self.inputs.narrowed(points)
-        return self._called(self.experiment.workflow, inputs)
+        return self._call(self.experiment.workflow, inputs)
 
-    def gather(self) -> Defined | None:
+    @cached_property
+    def gather(self) -> BuiltWorkflow | None:
         """What runs once after every point; None when the experiment has no such function."""
-        return None if self.experiment.gather is None else self._called(self.experiment.gather, self.inputs)
+        return None if self.experiment.gather is None else self._call(self.experiment.gather, self.inputs)
 
-    def _called(self, function: Define, inputs: Inputs) -> Defined:
-        made = function(self.environment, inputs, self.layout)
-        document = document_of(made, "workflow" if function is self.experiment.workflow else "gather")
-        return Defined(document, None if isinstance(made, dict) else made)
+    def _call(self, function: Define, inputs: Inputs) -> BuiltWorkflow:
+        returned = function(self.environment, inputs, self.layout)
+        document = document_of(returned, "workflow" if function is self.experiment.workflow else "gather")
+        return BuiltWorkflow(document, None if isinstance(returned, dict) else returned)
 
 
 def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
     """The experiment's environment, where a flag, a variable or a file wins over what its author wrote."""
     written = experiment.environment
-    made = written(context) if callable(written) else written
-    if not isinstance(made, Environment):
+    environment = written(context) if callable(written) else written
+    if not isinstance(environment, Environment):
         raise SettingsError(
-            f"the experiment's environment is a {type(made).__name__}",
+            f"the experiment's environment is a {type(environment).__name__}",
             fix="give a hera_utils.Environment, or a function that returns one",
         )
 
     def stronger(name: str) -> Any:
         return getattr(context, name) if context.given(name) else None
 
-    return made.adapted(
+    return environment.adapted(
         claim_name=stronger("k8s_volume_claim_name"),
         config_map=stronger("k8s_configmap_name"),
         registry=stronger("registry"),
@@ -99,16 +100,14 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
     )
 
 
-def document_of(defined: Any, what: str = "workflow") -> Json:
-    """The workflow document of what an experiment's function gave. SettingsError when it gave none. what: the function's part."""
-    if isinstance(defined, dict):
-        return defined
-    if not hasattr(defined, "to_dict"):
+def document_of(returned: Any, what: str = "workflow") -> Json:
+    """The workflow document of what an experiment's function returned. SettingsError when it is none. what: the function's part."""
+    if isinstance(returned, dict):
+        return returned
+    if not hasattr(returned, "to_dict"):
         raise SettingsError(
             f"the experiment's {what} function returned "
-            f"{'nothing' if defined is None else f'a {type(defined).__name__}'}",
+            f"{'nothing' if returned is None else f'a {type(returned).__name__}'}",
             fix="end it with `return w`, w being its hera.workflows.Workflow",
         )
-    # Hera's dictionaries hold enumerations and the like: through JSON they are what goes over the wire.
-    document: Json = json.loads(json.dumps(defined.to_dict(), default=str))
-    return document
+    return document_of_hera(returned)

@@ -15,7 +15,7 @@ from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL
 from hera_utils.errors import AccessError, PlatformError, Refused
-from hera_utils.execution.batches import Part
+from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.runs.outcome import Failure, outcome
@@ -27,15 +27,15 @@ from hera_utils.watch.progress import Progress
 from hera_utils.watch.run_progress import Share, joint_progress
 
 Json = dict[str, Any]
-Found = TypeVar("Found")
+Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
 _PATIENCE = 60.0  # seconds without any answer after which a server is given up
-MOST_FAILURES = 1000  # that are kept of a run, to be told
+MOST_FAILURES = 1000  # that are kept of a run, to be shown
 
 
 @dataclass
-class Flight:
+class InFlight:
     """A workflow that goes on. share: how much of it is done, 0 to 1. joined: whether an earlier process has sent it."""
 
     row: WorkflowRow
@@ -45,8 +45,8 @@ class Flight:
 
 
 @dataclass(frozen=True)
-class Sending:
-    """How a run's documents are made ready. stamp: on a document; check: refuses what the platform will not take; parallelism: of
+class SubmitOptions:
+    """How a run's documents are submitted. stamp: makes a document ready; check: refuses what the platform will not take; parallelism: of
     each workflow, None for its own. labels, annotations: of each workflow.
     """
 
@@ -58,25 +58,27 @@ class Sending:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-class Campaign:
-    """A run under way. texts: what the digests of prints stand for, kept with the record. deadline: of whoever waits: WaitTimeout then."""
+class Dispatcher:
+    """A run under way. texts: what the digests of fingerprints stand for, kept with the record. deadline: of whoever waits: WaitTimeout
+    then.
+    """
 
     def __init__(
         self,
         client: ArgoClient,
         record: RunRecord,
-        sending: Sending,
+        options: SubmitOptions,
         texts: dict[str, str],
         deadline: Deadline = NEVER,
     ) -> None:
-        self.client, self.record, self.sending, self.texts = client, record, sending, texts
+        self.client, self.record, self.options, self.texts = client, record, options, texts
         self.deadline = deadline
-        self.flying: dict[str, Flight] = {}
+        self.in_flight: dict[str, InFlight] = {}
         self.failures: list[Failure] = []
         self.last: Json | None = None
         self.lost: set[str] | None = None
         self.ended: list[tuple[WorkflowRow, str]] = []
-        self._begun = time.time()
+        self._started = time.time()
         self._fruitless = 0
 
     # --- joining what an earlier process began ---------------------------------------------------------------------------
@@ -98,7 +100,7 @@ class Campaign:
                 continue
             if phase == row.phase:
                 continue
-            self.flying[row.name] = Flight(row, phase, joined=True)
+            self.in_flight[row.name] = InFlight(row, phase, joined=True)
             if phase in COMPLETED:
                 self._settle(row.name)
         self._fruitless = 0  # what failed before is no sign for what is to come
@@ -106,80 +108,87 @@ class Campaign:
         self.lost = None  # what is over already is judged with all the rest
 
     # --- sending -----------------------------------------------------------------------------------------------------
-    def send(self, part: Part) -> str:
-        """Record a part and submit it; its workflow's name."""
+    def send(self, batch: Batch) -> str:
+        """Record a batch and submit it; its workflow's name."""
         rows = [
-            PointRow(point.id, 0, "", {}, print=part.prints.get(point.id), tasks=part.pieces.get(point.id, ()))
-            for point in part.points
+            PointRow(
+                point.id,
+                0,
+                "",
+                {},
+                fingerprint=batch.fingerprints.get(point.id),
+                tasks=batch.tasks.get(point.id, ()),
+            )
+            for point in batch.points
         ]
-        name = str(part.document["metadata"]["name"]) if part.sent else self._name(part)
-        row = WorkflowRow(name, part.role, len(rows), print=part.rest)
-        if not part.sent:
-            document = self._ready(part, name)
-            self.sending.check(document)
+        name = str(batch.document["metadata"]["name"]) if batch.sent else self._name(batch)
+        row = WorkflowRow(name, batch.role, len(rows), fingerprint=batch.rest)
+        if not batch.sent:
+            document = self._ready(batch, name)
+            self.options.check(document)
         self.record.assign(row, rows, self.texts)
-        if not part.sent:
+        if not batch.sent:
             try:
                 self.client.create(document)
             except Refused:
                 self.record.forget(name)
                 raise
-        if part.made is not None:
-            part.made.name = name
-        self.flying[name] = Flight(row)
+        if batch.workflow is not None:
+            batch.workflow.name = name
+        self.in_flight[name] = InFlight(row)
         return name
 
-    def _name(self, part: Part) -> str:
+    def _name(self, batch: Batch) -> str:
         """The run's name for its only workflow, else the run's name and a number (or `gather`) of its own."""
         sent = int(self.record.facts.get("sent") or 0)
         self.record.facts["sent"] = sent + 1
         if sent == 0 and self.record.facts.get("single"):
             return self.record.name
         again = any(row.role == "gather" for row in self.record.workflows())
-        return f"{self.record.name}-{'gather' if part.role == 'gather' and not again else sent + 1}"
+        return f"{self.record.name}-{'gather' if batch.role == 'gather' and not again else sent + 1}"
 
-    def _ready(self, part: Part, name: str) -> Json:
-        document = self.sending.stamp(part.document)
+    def _ready(self, batch: Batch, name: str) -> Json:
+        document = self.options.stamp(batch.document)
         metadata = dict(document.get("metadata") or {})
         metadata["name"] = name
         labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-        metadata["labels"] = {**labels, **self.sending.labels, RUN_LABEL: label_of(self.record.name)}
-        metadata["annotations"] = {**annotations, **self.sending.annotations, **self._of_run(part)}
+        metadata["labels"] = {**labels, **self.options.labels, RUN_LABEL: label_of(self.record.name)}
+        metadata["annotations"] = {**annotations, **self.options.annotations, **self._of_run(batch)}
         spec = dict(document.get("spec") or {})
-        if self.sending.parallelism is not None:
-            spec["parallelism"] = min(self.sending.parallelism, spec.get("parallelism") or self.sending.parallelism)
+        if self.options.parallelism is not None:
+            spec["parallelism"] = min(self.options.parallelism, spec.get("parallelism") or self.options.parallelism)
         return {**document, "metadata": metadata, "spec": spec}
 
-    def _of_run(self, part: Part) -> dict[str, str]:
+    def _of_run(self, batch: Batch) -> dict[str, str]:
         """What the workflow says of its run, for who has no record of it."""
-        said = {POINTS: str(len(part.points)), RUN_POINTS: str(self.record.to_compute())}
-        return {**said, GATHER: "follows"} if self.record.facts.get("gather") else said
+        annotations = {POINTS: str(len(batch.points)), RUN_POINTS: str(self.record.to_compute())}
+        return {**annotations, GATHER: "follows"} if self.record.facts.get("gather") else annotations
 
     # --- carrying out ------------------------------------------------------------------------------------------------
-    def carry_out(self, parts: Iterable[Part], display: Display | None, *, total: int) -> None:
-        """Send all parts, never more than a few at a time, and follow them. total: points of this run, for the display."""
+    def carry_out(self, batches: Iterable[Batch], display: Display | None, *, total: int) -> None:
+        """Send all batches, never more than a few at a time, and follow them. total: points of this run, for the display."""
         try:
-            waiting: Iterator[Part] = iter(parts)
-            part = next(waiting, None)
-            while part is not None or self.flying:
-                while part is not None and len(self.flying) < self.sending.in_flight and not self.hopeless:
-                    self.send(part)
-                    part = next(waiting, None)
-                if not self.flying:
+            waiting: Iterator[Batch] = iter(batches)
+            batch = next(waiting, None)
+            while batch is not None or self.in_flight:
+                while batch is not None and len(self.in_flight) < self.options.in_flight and not self.hopeless:
+                    self.send(batch)
+                    batch = next(waiting, None)
+                if not self.in_flight:
                     break
                 self._wait(display, total)
         finally:
             if display is not None:
                 display.close()
 
-    def send_some(self, parts: Iterable[Part]) -> bool:
-        """Send as many parts as may go on at once; whether that was all."""
-        waiting = iter(parts)
-        part = next(waiting, None)
-        while part is not None and len(self.flying) < self.sending.in_flight:
-            self.send(part)
-            part = next(waiting, None)
-        return part is None
+    def send_some(self, batches: Iterable[Batch]) -> bool:
+        """Send as many batches as may go on at once; whether that was all."""
+        waiting = iter(batches)
+        batch = next(waiting, None)
+        while batch is not None and len(self.in_flight) < self.options.in_flight:
+            self.send(batch)
+            batch = next(waiting, None)
+        return batch is None
 
     def follow_one(self, name: str, display: Display | None) -> Json:
         """Follow a single workflow to its end, task by task, and settle it."""
@@ -190,14 +199,14 @@ class Campaign:
     @property
     def hopeless(self) -> bool:
         """Whether the first workflows brought no result at all: then no more are sent."""
-        return self._fruitless >= self.sending.in_flight
+        return self._fruitless >= self.options.in_flight
 
     def _wait(self, display: Display | None, total: int) -> None:
         """Until at least one of the workflows has ended."""
         pause = _SHORTEST_PAUSE
         while True:
             over = []
-            for name, flight in self.flying.items():
+            for name, flight in self.in_flight.items():
                 try:
                     flight.phase, flight.share = self._phase(name)
                 except Refused as refused:
@@ -218,19 +227,19 @@ class Campaign:
 
     def _phase(self, name: str) -> tuple[str, float]:
         """(phase, share of its tasks that are done)."""
-        status = self._asked(lambda: self.client.get(name, fields="status.phase,status.progress")).get("status") or {}
+        status = self._persist(lambda: self.client.get(name, fields="status.phase,status.progress")).get("status") or {}
         done, _, every = str(status.get("progress") or "").partition("/")
         share = int(done) / int(every) if done.isdecimal() and every.isdecimal() and int(every) else 0.0
         return str(status.get("phase") or "Pending"), share
 
-    def _asked(self, ask: Callable[[], Found]) -> Found:
+    def _persist(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while, and this machine's is started again."""
-        begun, pause = time.monotonic(), 0.1
+        start, pause = time.monotonic(), 0.1
         while True:
             try:
                 return ask()
             except (AccessError, PlatformError):
-                if time.monotonic() - begun > _PATIENCE:
+                if time.monotonic() - start > _PATIENCE:
                     raise
                 self.deadline.check(self.record.name)
                 time.sleep(self.deadline.pause(pause))
@@ -239,12 +248,12 @@ class Campaign:
 
     def _settle(self, name: str, document: Json | None = None) -> None:
         """A workflow is over: write down what became of its points."""
-        flight = self.flying.pop(name)
+        flight = self.in_flight.pop(name)
         rows = list(self.record.points(workflow=name))
         if flight.phase == "Deleted":
             phase, statuses = "Deleted", {row.id: "Deleted" for row in rows}
         else:
-            document = document or self._asked(lambda: self.client.get(name))
+            document = document or self._persist(lambda: self.client.get(name))
             phase = str((document.get("status") or {}).get("phase") or "")
             statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
             if flight.joined and phase in UNSUCCESSFUL:
@@ -277,10 +286,10 @@ class Campaign:
         """How far the whole run is, in points."""
         shares = []
         for row in self.record.workflows():
-            flight = self.flying.get(row.name)
+            flight = self.in_flight.get(row.name)
             phase = row.phase or (flight.phase if flight is not None else "")
             shares.append(Share(row.name, phase, row.points, 1.0 if flight is None else flight.share))
-        state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._begun)
+        state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
         statuses = self.record.statuses()
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:

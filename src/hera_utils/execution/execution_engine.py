@@ -1,35 +1,33 @@
-"""The execution engine: the order of things. Provision the environment, submit the workflow, follow it, collect its results."""
+"""The execution engine: an experiment planned, examined, run, followed, collected, on the platform that its settings name."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
 
-from hera_utils.errors import RunFailed, SettingsError
+from hera_utils.errors import NoRun, RunFailed, SettingsError
+from hera_utils.execution.batches import SizeEstimate, estimate_size, largest_document, limits_of
 from hera_utils.execution.cautions import cautions
-from hera_utils.execution.cluster_flags import add_cluster_flags
-from hera_utils.execution.flags import TIMEOUT, add_flags, check_layout, meant, points_asked_for
-from hera_utils.execution.history import earlier
-from hera_utils.execution.plan import (
-    Plan,
-    environment_of,
-    judged,
-    plan,
-    prints_for,
-    refuse_too_large,
+from hera_utils.execution.declared_files import DeclaredFiles, checksums
+from hera_utils.execution.definition import Definition, environment_of
+from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
+from hera_utils.execution.history import (
+    Decisions,
+    decide,
+    fingerprinter_of,
+    history_of,
+    run_facts,
+    runs_folder,
     script_folder,
 )
-from hera_utils.execution.reporter import Screen, Silence, Told
-from hera_utils.execution.run import Run
-from hera_utils.execution.session import Realization, facts_of, runs_folder
-from hera_utils.execution.steering import claim_here, standing_run, stop_run
+from hera_utils.execution.plan import Plan, refuse_too_large
+from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
+from hera_utils.execution.run import Run, run_as_it_stands, stop_run
+from hera_utils.execution.session import Caller, Session
 from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
@@ -40,47 +38,52 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
-from hera_utils.platforms.provision import Change, Provisioned
+from hera_utils.platforms.provision import Change, Provisioned, claim_folder_here
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, write_role
 from hera_utils.settings.command_line import Launch, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.script_host import script_host
 from hera_utils.watch.deadline import NEVER, Deadline
 
-Json = dict[str, Any]
+
+def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: ContextParser | None = None) -> Run:
+    """What a script ends with: read its command line, run the experiment, show on the screen what happens, and give the Run.
+
+    There is always a Run of a run that succeeded. Flags that ask for something else (--plan, --doctor…) or leave the run (--detach) end
+    the script with status 0, as --help does; a run that fails, or cannot begin, ends it with a sentence, its fix and its own status.
+    argv: the words after the script's name. parser: one made by `argument_parser` and extended with the script's own flags.
+    """
+    return ExecutionEngine.from_command_line(argv, parser=parser).run(experiment)
 
 
 class ExecutionEngine:
     """Runs experiments on the platform that its settings name.
 
-    ExecutionEngine.from_command_line().run(experiment)      # a script: flags, progress on the screen, exit status
+    main(experiment)                                         # a script: flags, progress on the screen, exit status
     ExecutionEngine(context).run(experiment)                 # a program: silent, the Run is what it gives
 
     It holds its settings (`context`), the experiment that it was given last (`experiment`), the environment of execution that this needs
-    (`environment`) and the environment of submission that Hera is told (`environment_of_submission`); it depends on a `platform`.
-
-    launched: how `hera-utils run` started the script, and whether it shall leave its runs; None for a script that Python runs.
-    deadline: until when that command waits.
+    (`environment`) and the environment of submission that Hera gets (`environment_of_submission`); it depends on a `platform`.
     """
-
-    launched: ClassVar[Launch | None] = None
-    deadline: ClassVar[Deadline] = NEVER
 
     def __init__(
         self,
         context: CLIContext,
         experiment: Experiment | None = None,
         *,
-        told: Told | None = None,
+        reporter: Reporter | None = None,
+        options: RunOptions | None = None,
         launch: Launch | None = None,
     ) -> None:
-        """experiment: what the methods take when they are given none. launch: the command line that the context was read from, None
-        where there is none that could be repeated.
+        """experiment: of the methods, where they are called without one. options: what a command line asks of the experiment.
+        launch: the command line that the context was read from, None where there is none that could be repeated.
         """
         self.context, self.experiment, self.launch = context, experiment, launch
-        self.told = told if told is not None else Silence()
+        self.reporter = reporter if reporter is not None else NullReporter()
+        self.options = options if options is not None else RunOptions()
 
     @classmethod
     def from_command_line(
@@ -89,33 +92,15 @@ class ExecutionEngine:
         """An engine that takes its settings from this script's command line and shows on the screen what happens.
 
         Besides the settings it knows --set and --inputs (other values), --plan (what would run), --resume (only what is not done),
-        --keep-done (a change of code is none), --explain (why), --doctor (would it work), --provision (make what it needs),
-        --detach (do not wait), --timeout (no longer).
+        --keep-done (a change of code is none), --explain (why), --doctor (would it work), --provision (create what it needs),
+        --detach (do not wait), --timeout (no longer). What asks for no run ends the script in `run`.
         """
         parser = parser if parser is not None else argument_parser()
-        group = parser.add_argument_group("experiment")
-        add_flags(parser, group)
-        group.add_argument("--plan", action="store_true", help="show what would run; run nothing")
-        with contextlib.suppress(argparse.ArgumentError):  # the script has a flag of that name
-            group.add_argument("--output", choices=("text", "json"), help="with --plan: the output format")
-        group.add_argument(
-            "--resume", action="store_true", help="run only the points that are not done or have changed"
-        )
-        group.add_argument("--explain", action="store_true", help="with --resume: show why each point runs")
-        group.add_argument(
-            "--keep-done",
-            "--keep_done",
-            action="store_true",
-            help="with --resume: keep finished points although their code, images or packages have changed",
-        )
-        group.add_argument(
-            "--picture", choices=("ascii", "mermaid"), help="draw the graph of the tasks with the plan; run nothing"
-        )
-        add_cluster_flags(group)
-        group.add_argument("--detach", action="store_true", help="submit and exit; the run continues")
+        add_flags(parser)
         own = argv is None or list(argv) == sys.argv[1:]
-        launch = (cls.launched or python_launch()) if own else None
-        return cls(parse_arguments(argv, parser=parser), told=Screen(), launch=launch)
+        launch = (script_host().launch or python_launch()) if own else None
+        context = parse_arguments(argv, parser=parser)
+        return cls(context, reporter=ConsoleReporter(), options=RunOptions.of(context), launch=launch)
 
     @cached_property
     def platform(self) -> ExecutionPlatform:
@@ -125,57 +110,43 @@ class ExecutionEngine:
     @property
     def environment(self) -> Environment:
         """The environment of execution: what the experiment needs, as the settings name it. SettingsError without an experiment."""
-        return environment_of(self._held(None), self.context)
+        return environment_of(self._written(None), self.context)
 
     @property
     def environment_of_submission(self) -> EnvironmentOfSubmission:
-        """What Hera is told, so that workflows go to the platform."""
+        """What Hera gets, so that workflows go to the platform."""
         return self.platform.environment_of_submission
 
     def __repr__(self) -> str:
-        held = f", experiment {self.experiment.name}" if self.experiment is not None else ""
-        return f"ExecutionEngine({self.platform!r}{held})"
+        experiment = f", experiment {self.experiment.name}" if self.experiment is not None else ""
+        return f"ExecutionEngine({self.platform!r}{experiment})"
 
-    def _held(self, experiment: Experiment | None) -> Experiment:
-        """The experiment of a call as it is written, which the engine holds from then on; else the one that it holds."""
-        held = experiment if experiment is not None else self.experiment
-        if held is None:
-            raise SettingsError(
-                "the engine has no experiment",
-                fix="write ExecutionEngine(context, experiment), or engine.run(experiment)",
-            )
-        self.experiment = held
-        return held
-
+    # --- before a run ------------------------------------------------------------------------------------------------
     def plan(self, experiment: Experiment | None = None, *, resume: bool | None = None) -> Plan:
         """What would run: nothing is started or sent.
 
-        resume: judge the points by what earlier runs have done (default: whether --resume was given).
+        resume: look at what earlier runs have done (default: whether --resume was given).
         """
-        experiment = meant(self._held(experiment), self.context)
-        resume = self._asked("resume") if resume is None else resume
-        made = plan(experiment, self.context)
-        if not resume:
-            return made
-        volume = made.environment.persisted_volume
-        where = claim_here(self.context, volume.claim_name) if volume is not None else None
-        known = earlier(
-            runs_folder(self.context), facts_of(experiment, made.definition.key, self.context, self._namespace())
-        )
-        return judged(made, known, prints_for(self.context), where, script_folder(self.context))
+        definition, estimate = self._define(self._experiment(experiment))
+        if not (self.options.resume if resume is None else resume):
+            return Plan(definition, estimate)
+        return Plan(definition, estimate, self._decisions(definition, estimate))
 
-    def examine(self, experiment: Experiment | None = None) -> list[Finding]:
+    def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
-        return list(self._examined(meant(self._held(experiment), self.context)).findings)
+        return list(self._examine(self._experiment(experiment)).findings)
 
-    def _examined(self, experiment: Experiment) -> Examination:
-        from hera_utils.preflight.run import examine
+    def dry_run(self, experiment: Experiment | None = None) -> list[Change]:
+        """What provisioning the experiment's environment would do. Nothing is changed (the local platform is started)."""
+        from hera_utils.platforms.cluster import Cluster
+        from hera_utils.platforms.provision import changes
 
-        remote = self.context.platform != "local"
-        document = self.plan(experiment).first if remote else None
-        environment = environment_of(experiment, self.context)
-        return examine(self.context, environment, document, role_file=self._role_file())
+        environment = environment_of(self._written(experiment), self.context)
+        cluster = Cluster(connect(self.context))
+        state, folders = self.context.state, self.context.volumes
+        return changes(cluster, environment, state=state, folders=folders, force=self.options.force)
 
+    # --- runs --------------------------------------------------------------------------------------------------------
     def run(
         self,
         experiment: Experiment | None = None,
@@ -183,82 +154,48 @@ class ExecutionEngine:
         check: bool = True,
         resume: bool | None = None,
         timeout: float | str | None = None,
-    ) -> Run | None:
-        """Realize the experiment and give its Run; None when it was only planned, examined or detached from.
+    ) -> Run:
+        """Realize the experiment and give its Run.
 
         check: RunFailed unless it succeeded; without it the Run says how it ended. resume: run only the points that are not done, or
         whose code, image or inputs changed (default: whether --resume was given). timeout: how long to wait, in seconds or as `10m`
         (default: what --timeout says); then WaitTimeout is raised, and the run goes on. Ctrl-C leaves it alone in the same way.
+
+        On an engine of a command line that asks for something else than a run, that is done and NoRun ends the script.
         """
         deadline = self._deadline(timeout)
-        written = self._held(experiment)
-        experiment = meant(written, self.context)
-        resuming = self._asked("resume") if resume is None else resume
-        if self._asked("keep_done") and not resuming:
-            raise SettingsError(
-                "--keep-done keeps finished points, but without --resume every point runs",
-                fix="give --resume as well",
-            )
-        if self._asked("explain") and not resuming:
-            raise SettingsError(
-                "--explain shows why points run again, but without --resume every point runs",
-                fix="give --resume as well, and --plan to run nothing",
-            )
-        if listed := points_asked_for(experiment, self.context):
-            self.told.lines(listed)
-            return None
-        if self._asked("doctor") or self._role_file():
-            self._told_findings(self._examined(experiment))
-            return None
-        if self._asked("plan") or self._asked("picture"):
-            check_layout(experiment)
-            planned = self.plan(written, resume=resume)
-            if self._asked("plan") and self._is_json():
-                self.told.lines([json.dumps(planned.as_json(), indent=2, ensure_ascii=False)])
-                return None
-            self._tell_plan(planned)
-            self.told.lines(cautions(written, experiment, planned, script_folder(self.context)))
-            return None
-        if self._asked("dry_run"):
-            self.told.lines([line for change in self.difference(written) for line in change.lines()])
-            return None
-        with self._realization(written, resume, deadline) as found:
-            if found.record is None:
-                return self._nothing_to_run(found, check)
-            if self._asked("detach") or (self.launched is not None and self.launched.detach):
-                self.told.lines(found.submit())
-                return None
-            run = found.run()
-            self._keep(found, run)
-            self.told.ended(found.client, run)
+        written = self._written(experiment)
+        script_host().observer(self, written)
+        resume = self.options.resume if resume is None else resume
+        self.options.check(resume)
+        if self._answer_without_a_run(written, resume=resume):
+            raise NoRun(0)
+        with self._session(written, resume=resume, deadline=deadline) as session:
+            if session.record is None:
+                self.reporter.lines([f"all {session.plan.points} points are done already: nothing to run"])
+                return run_as_it_stands(session.client, session.runs, facts=session.facts)
+            if self.options.detach or script_host().detach:
+                self.reporter.lines(session.submit())
+                raise NoRun(0)
+            run = session.run()
+            self._keep(session, run)
+            self.reporter.ended(session.client, run)
             if check and not run.succeeded:
-                raise found.how_it_failed(run)
+                raise session.how_it_failed(run)
             return run
-
-    def _keep(self, found: Realization, run: Run) -> None:
-        """Report, results and manifest, beside the record."""
-        from hera_utils.execution.checksums import checksums
-        from hera_utils.platforms.manifests import secret_values
-        from hera_utils.report.run_folder import write_run_folder
-
-        if run.record is None:
-            return
-        points = found.plan.definition.inputs.points
-        known = (*self.context.secrets(), *secret_values(found.plan.environment))
-        left_out = write_run_folder(found.client, run.record, known, lambda: checksums(found.files, points))
-        if left_out:
-            self.told.lines([left_out])
 
     def submit(self, experiment: Experiment | None = None, *, resume: bool = False) -> str:
         """Begin the run and leave it; its name. What is submitted goes on by itself.
 
         Of a run of many workflows that is as many as may go on at once; the others, and `gather`, follow with `follow`.
         """
-        with self._realization(experiment, resume) as found:
-            if found.record is None:
+        written = self._written(experiment)
+        script_host().observer(self, written)
+        with self._session(written, resume=resume) as session:
+            if session.record is None:
                 raise SettingsError("every point is done already: there is nothing to submit")
-            name = found.record.name
-            found.submit()
+            name = session.record.name
+            session.submit()
             return name
 
     def follow(
@@ -268,16 +205,14 @@ class ExecutionEngine:
 
         timeout: as in `run`.
         """
-        run = self.run(experiment, check=check, resume=True, timeout=timeout)
-        assert run is not None, "an engine that only plans follows nothing"
-        return run
+        return self.run(experiment, check=check, resume=True, timeout=timeout)
 
     def collect(self, name: str = "") -> Run:
         """A run as it stands, by its name (default: the newest that is recorded)."""
         with ArgoClient(connect(self.context)) as client:
-            return standing_run(client, runs_folder(self.context), name)
+            return run_as_it_stands(client, runs_folder(self.context), name)
 
-    def cancel(self, name: str = "") -> list[str]:
+    def stop(self, name: str = "") -> list[str]:
         """Stop every workflow of a run (default: the newest that is recorded); the names of those that were stopped.
 
         What had not been submitted stays so; `run(resume=True)` takes it up.
@@ -285,102 +220,141 @@ class ExecutionEngine:
         with ArgoClient(connect(self.context)) as client:
             return stop_run(client, runs_folder(self.context), name)
 
+    # --- how ---------------------------------------------------------------------------------------------------------
+    def _written(self, experiment: Experiment | None) -> Experiment:
+        """The experiment of a call as its author wrote it, which the engine holds from then on; else the one that it holds."""
+        written = experiment if experiment is not None else self.experiment
+        if written is None:
+            raise SettingsError(
+                "the engine has no experiment",
+                fix="write ExecutionEngine(context, experiment), or engine.run(experiment)",
+            )
+        self.experiment = written
+        return written
+
+    def _experiment(self, experiment: Experiment | None) -> Experiment:
+        """With the inputs that the command line asks for."""
+        return apply_input_flags(self._written(experiment), self.options)
+
+    def _define(self, experiment: Experiment) -> tuple[Definition, SizeEstimate]:
+        definition = Definition(experiment, self.context)
+        return definition, estimate_size(definition, limits_of(self.context))
+
+    def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
+        """By the records alone: no server is asked what became of runs that were left."""
+        volume = definition.environment.persisted_volume
+        folder = claim_folder_here(self.context, volume.claim_name) if volume is not None else None
+        files = DeclaredFiles(definition.layout, folder, script_folder())
+        facts = run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
+        fingerprinter = fingerprinter_of(self.context, files, keep_done=self.options.keep_done)
+        return decide(definition, estimate, history_of(runs_folder(self.context), facts), fingerprinter, files)
+
+    def _examine(self, experiment: Experiment) -> Examination:
+        from hera_utils.preflight.run import examine
+
+        remote = self.context.platform != "local"
+        document = largest_document(*self._define(experiment)) if remote else None
+        environment = environment_of(experiment, self.context)
+        return examine(self.context, environment, document, role_file=self.options.role or "")
+
+    def _answer_without_a_run(self, written: Experiment, *, resume: bool) -> bool:
+        """Do what the command line asks for instead of a run; False when it asks for none of that."""
+        options, experiment = self.options, apply_input_flags(written, self.options)
+        if options.list_points:
+            self.reporter.lines(point_lines(experiment))
+        elif options.doctor or options.role:
+            self._report_findings(self._examine(experiment))
+        elif options.plan or options.picture:
+            check_layout(experiment)
+            plan = self.plan(written, resume=resume)
+            if options.plan and options.plan_output == "json":
+                self.reporter.lines([json.dumps(plan.as_json(), indent=2, ensure_ascii=False)])
+            else:
+                self._report_plan(plan)
+                self.reporter.lines(cautions(written, experiment, plan))
+        elif options.dry_run:
+            self.reporter.lines([line for change in self.dry_run(written) for line in change.lines()])
+        else:
+            return False
+        return True
+
     @contextmanager
-    def _realization(
-        self, experiment: Experiment | None, resume: bool | None, deadline: Deadline = NEVER
-    ) -> Iterator[Realization]:
+    def _session(self, written: Experiment, *, resume: bool, deadline: Deadline = NEVER) -> Iterator[Session]:
         """The experiment defined, its environment provisioned, its record opened: ready to be carried out."""
-        written = self._held(experiment)
-        experiment = meant(written, self.context)
+        experiment = apply_input_flags(written, self.options)
         check_layout(experiment)
-        resume = self._asked("resume") if resume is None else resume
         connection = connect(self.context)
         with ArgoClient(connection) as client:
-            version = client.version()  # before anything is defined or told: nobody may be there
-            self.told.where(self.context, connection, version)
-            self.told.lines(ensure_namespace(connection, self.context.origin("argo_namespace")))
-            account = environment_of(
-                experiment, self.context
-            ).service_account  # of the pods, where the workflow names none
+            version = client.version()  # before anything is defined or said: no server may be there
+            self.reporter.where(self.context, connection, version)
+            self.reporter.lines(ensure_namespace(connection, self.context.origin("argo_namespace")))
+            # of the pods, where the workflow names none
+            account = environment_of(experiment, self.context).service_account
             bound = connection if account is None else replace(connection, service_account=account.name)
             with bind_hera(bound, stamp=stamp_of(self.context)):
-                made = plan(experiment, self.context)
-                found = Realization(client, self.context, self.told, made, resume=resume, launch=self.launch)
-                found.deadline = deadline
+                definition, estimate = self._define(experiment)
+                document = largest_document(definition, estimate)
+                caller = Caller(self.context, self.reporter, self.options, self.launch, resume, deadline)
+                session = Session(client, caller, definition, estimate)
                 if not connection.local:
-                    refuse_too_large(made.first)
-                found.provisioned = self._provision(connection, made.environment)
-                if not self._asked("no_preflight"):
-                    warnings = assert_ready(self.context, made.environment, made.first)
-                    self.told.lines([finding.line() for finding in warnings])
-                self.told.provisioned(found.provisioned)
-                found.prepare()
-                self.told.lines(cautions(written, experiment, found.plan, script_folder(self.context)))
-                if resume and found.record is not None:
-                    self._tell_plan(found.plan)
+                    refuse_too_large(document)
+                provisioned = self._provision(connection, definition.environment)
+                if not self.options.no_preflight:
+                    warnings = assert_ready(self.context, definition.environment, document)
+                    self.reporter.lines([finding.line() for finding in warnings])
+                self.reporter.provisioned(provisioned)
                 try:
-                    yield found
+                    session.open(provisioned)
+                    self.reporter.lines(cautions(written, experiment, session.plan))
+                    if resume and session.record is not None:
+                        self._report_plan(session.plan)
+                    yield session
                 finally:
-                    if found.record is not None:
-                        found.record.close()  # whatever happened: the run is nobody's now, and may be taken up
-
-    def _nothing_to_run(self, found: Realization, check: bool) -> Run:
-        self.told.lines([f"all {found.plan.points} points are done already: nothing to run"])
-        return standing_run(found.client, found.runs, identity_of=found.facts)
-
-    def _tell_plan(self, made: Plan) -> None:
-        self.told.lines(made.lines(explain=self._asked("explain")))
-        kind = getattr(self.context, "picture", None) if "picture" in self.context else None
-        if kind:
-            self.told.lines(picture(made.document, made.survey.belonging, str(kind)))
-
-    def _is_json(self) -> bool:
-        return "output" in self.context and getattr(self.context, "output", None) == "json"
-
-    def _namespace(self) -> str:
-        return str(self.context.argo_namespace)
+                    if session.record is not None:
+                        session.record.close()  # whatever happened: the run is nobody's now, and may be taken up
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Provisioned]:
-        """On this machine what is missing is made; in a cluster it is when that is asked for (else the preflight sees what lacks)."""
+        """On this machine what is missing is created; in a cluster only with --provision (else the preflight sees what is missing)."""
         from hera_utils.platforms.cluster import UNCHECKED, Cluster
         from hera_utils.platforms.provision import ensure, provision
 
         cluster, state, folders = Cluster(connection), self.context.state, self.context.volumes
         if not connection.local and not cluster.leads_somewhere():
-            self.told.lines([UNCHECKED] if environment != Environment() else [])
+            self.reporter.lines([UNCHECKED] if environment != Environment() else [])
             return []
-        if self._asked("provision"):
-            return provision(cluster, environment, state=state, folders=folders, force=self._asked("force"))
-        if connection.local or self._asked("no_preflight"):
+        if self.options.provision:
+            return provision(cluster, environment, state=state, folders=folders, force=self.options.force)
+        if connection.local or self.options.no_preflight:
             return ensure(cluster, environment, state=state, folders=folders)
         return []
 
-    def difference(self, experiment: Experiment | None = None) -> list[Change]:
-        """What provisioning the experiment's environment would do. Nothing is changed (the local platform is started)."""
-        from hera_utils.platforms.cluster import Cluster
-        from hera_utils.platforms.provision import changes
+    def _keep(self, session: Session, run: Run) -> None:
+        """Report, results and manifest, beside the record."""
+        from hera_utils.platforms.manifests import secret_values
+        from hera_utils.report.run_folder import write_run_folder
 
-        environment = environment_of(self._held(experiment), self.context)
-        cluster = Cluster(connect(self.context))
-        force, folders = self._asked("force"), self.context.volumes
-        return changes(cluster, environment, state=self.context.state, folders=folders, force=force)
+        if run.record is None:
+            return
+        points = session.definition.inputs.points
+        secrets = (*self.context.secrets(), *secret_values(session.definition.environment))
+        left_out = write_run_folder(session.client, run.record, secrets, lambda: checksums(session.files, points))
+        if left_out:
+            self.reporter.lines([left_out])
 
-    def _role_file(self) -> str:
-        return str(getattr(self.context, "role", None) or "") if "role" in self.context else ""
+    def _report_plan(self, plan: Plan) -> None:
+        self.reporter.lines(plan.lines(explain=self.options.explain))
+        if self.options.picture:
+            self.reporter.lines(picture(plan.document, plan.estimate.ownership, self.options.picture))
 
-    def _told_findings(self, examined: Examination) -> None:
-        if self._role_file() and examined.roles:
-            write_role(self._role_file(), examined)
-        self.told.findings(examined.findings)
-        problems = len(examined.problems)
+    def _report_findings(self, examination: Examination) -> None:
+        if self.options.role and examination.roles:
+            write_role(self.options.role, examination)
+        self.reporter.findings(examination.findings)
+        problems = len(examination.problems)
         if problems:
             raise RunFailed(f"{problems} problem{'s' if problems > 1 else ''} found", fix="each has its fix above")
 
     def _deadline(self, timeout: float | str | None) -> Deadline:
         """As the call says, else as the command line does."""
-        if timeout is None and TIMEOUT in self.context:
-            timeout = getattr(self.context, TIMEOUT)
-        return self.deadline if timeout is None else Deadline.after(timeout)
-
-    def _asked(self, flag: str) -> bool:
-        return bool(getattr(self.context, flag, False)) if flag in self.context else False
+        timeout = self.options.wait_timeout if timeout is None else timeout
+        return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)

@@ -1,11 +1,13 @@
-"""What a command line asks of an experiment's inputs: `--inputs FILE`, `--set NAME=VALUE`, `--points`; and how long to wait
-for it: `--timeout`.
+"""The flags of a script's command line that are about its experiment, beside the settings: as a typed value, and what they change of it.
+
+An engine that no command line made has `RunOptions()`: a run of all points.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import contextlib
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hera_utils.errors import SettingsError
@@ -14,42 +16,133 @@ from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.values import text
 from hera_utils.settings.resolve import CLIContext
 
-_FILE, _SET, _POINTS = "inputs_file", "inputs_set", "inputs_points"
-TIMEOUT = "wait_timeout"
-"""The attribute that holds how long to wait, as it was typed."""
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a command line asks of an experiment.
+
+    inputs_file, inputs_set: other inputs. resume: run only what is not done; keep_done: though its code has changed; explain: say why.
+    provision: create what the environment describes, force: though others have set it otherwise. no_preflight: check nothing before.
+    detach: submit and leave. wait_timeout: how long to wait, as it was typed.
+    The rest ask for something else than a run: list_points, plan (plan_output: text or json), picture (ascii or mermaid), doctor, role
+    (the file for missing permissions), dry_run.
+    """
+
+    inputs_file: str | None = None
+    inputs_set: tuple[str, ...] = ()
+    resume: bool = False
+    keep_done: bool = False
+    explain: bool = False
+    provision: bool = False
+    force: bool = False
+    no_preflight: bool = False
+    detach: bool = False
+    wait_timeout: str | None = None
+    list_points: bool = False
+    plan: bool = False
+    plan_output: str = "text"
+    picture: str | None = None
+    doctor: bool = False
+    role: str | None = None
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, context: CLIContext) -> RunOptions:
+        """As a parser with `add_flags` has read them."""
+        typed: dict[str, Any] = {
+            option.name: getattr(context, _ATTRIBUTE + option.name)
+            for option in fields(cls)
+            if _ATTRIBUTE + option.name in context
+        }
+        typed["inputs_set"] = tuple(typed.get("inputs_set", ()))
+        return cls(**typed)
+
+    def check(self, resume: bool) -> None:
+        """SettingsError for flags that mean nothing unless earlier runs are looked at. resume: whether they are."""
+        if self.keep_done and not resume:
+            raise SettingsError(
+                "--keep-done keeps finished points, but without --resume every point runs",
+                fix="give --resume as well",
+            )
+        if self.explain and not resume:
+            raise SettingsError(
+                "--explain shows why points run again, but without --resume every point runs",
+                fix="give --resume as well, and --plan to run nothing",
+            )
 
 
-def add_flags(parser: argparse.ArgumentParser, group: Any) -> None:
-    """The flags, save where the script has one of that name for something of its own."""
-    taken = parser._option_string_actions
-    if "--inputs" not in taken:
+_ATTRIBUTE = "run_option_"
+"""Before the names of RunOptions, so that a script may have flags of these names of its own."""
+
+_SWITCHES = (
+    ("plan", "show what would run; run nothing"),
+    ("resume", "run only the points that are not done or have changed"),
+    ("explain", "with --resume: show why each point runs"),
+    ("keep_done", "with --resume: keep finished points although their code, images or packages have changed"),
+    ("doctor", "check everything that the run needs; run nothing"),
+    ("provision", "create what the experiment's environment describes and the cluster does not have, then run"),
+    ("dry_run", "with --provision: show what would be created or changed; run nothing"),
+    ("force", "with --provision: take over fields that others have set to other values"),
+    ("no_preflight", "submit without checking first"),
+    ("detach", "submit and exit; the run continues"),
+)
+_VALUES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "--inputs",
+        "inputs_file",
+        {"metavar": "FILE", "help": "read constants and points from a TOML, YAML, JSON or CSV file"},
+    ),
+    (
+        "--set",
+        "inputs_set",
+        {
+            "metavar": "NAME=VALUE",
+            "action": "append",
+            "help": "set a constant or an axis, for example vintages=2009,2012; may be repeated",
+        },
+    ),
+    ("--points", "list_points", {"action": "store_true", "help": "list the points; run nothing"}),
+    (
+        "--timeout",
+        "wait_timeout",
+        {
+            "metavar": "TIME",
+            "help": "wait at most this long (90, 90s, 10m, 1h), then exit; the run continues",
+        },
+    ),
+    ("--output", "plan_output", {"choices": ("text", "json"), "help": "with --plan: the output format"}),
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of RunOptions. Where the script has one of the names that are not ours alone (--set, --output…), it is the script's."""
+    group: Any = parser.add_argument_group("experiment")
+    for flag, name, options in _VALUES:
+        with contextlib.suppress(argparse.ArgumentError):
+            group.add_argument(flag, dest=_ATTRIBUTE + name, default=argparse.SUPPRESS, **options)
+    for name, words in _SWITCHES:
+        spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
         group.add_argument(
-            "--inputs", dest=_FILE, metavar="FILE", help="read constants and points from a TOML, YAML, JSON or CSV file"
+            *spellings, dest=_ATTRIBUTE + name, action="store_true", default=argparse.SUPPRESS, help=words
         )
-    if "--set" not in taken:
-        group.add_argument(
-            "--set",
-            dest=_SET,
-            metavar="NAME=VALUE",
-            action="append",
-            help="set a constant or an axis, for example vintages=2009,2012; may be repeated",
-        )
-
-    if "--points" not in taken:
-        group.add_argument("--points", dest=_POINTS, action="store_true", help="list the points; run nothing")
-    if "--timeout" not in taken:
-        group.add_argument(
-            "--timeout",
-            dest=TIMEOUT,
-            metavar="TIME",
-            help="wait at most this long (90, 90s, 10m, 1h), then exit; the run continues",
-        )
+    for name, options in (
+        (
+            "picture",
+            {"choices": ("ascii", "mermaid"), "help": "draw the graph of the tasks with the plan; run nothing"},
+        ),
+        (
+            "role",
+            {
+                "metavar": "FILE",
+                "help": "as --doctor, and write the missing permissions as a Role, for the owner of the cluster",
+            },
+        ),
+    ):
+        group.add_argument(f"--{name}", dest=_ATTRIBUTE + name, default=argparse.SUPPRESS, **options)
 
 
-def points_asked_for(experiment: Experiment, context: CLIContext) -> list[str]:
-    """A line for each point, its name and its values; none unless they are asked for."""
-    if not (_POINTS in context and getattr(context, _POINTS)):
-        return []
+def point_lines(experiment: Experiment) -> list[str]:
+    """A line for each point, its name and its values."""
     sweep = experiment.inputs.points
     lines = [f"{len(sweep)} points: {sweep.told}"]
     for point in sweep:
@@ -57,7 +150,7 @@ def points_asked_for(experiment: Experiment, context: CLIContext) -> list[str]:
     return lines
 
 
-def meant(experiment: Experiment, context: CLIContext) -> Experiment:
+def apply_input_flags(experiment: Experiment, options: RunOptions) -> Experiment:
     """The experiment with the inputs that the command line asks for. SettingsError for what is no experiment."""
     if not isinstance(experiment, Experiment):
         raise SettingsError(
@@ -65,11 +158,10 @@ def meant(experiment: Experiment, context: CLIContext) -> Experiment:
             fix="give hera_utils.Experiment(workflow=…, inputs=…, …)",
         )
     inputs = experiment.inputs
-    file, settings = (getattr(context, name) if name in context else None for name in (_FILE, _SET))
-    if file:
-        inputs = inputs.with_file(file)
-    if settings:
-        inputs = inputs.changed(settings)
+    if options.inputs_file:
+        inputs = inputs.with_file(options.inputs_file)
+    if options.inputs_set:
+        inputs = inputs.changed(options.inputs_set)
     if not inputs.points:
         raise SettingsError(
             f"the sweep has no points left ({inputs.points.told})",

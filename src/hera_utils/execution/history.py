@@ -1,54 +1,188 @@
-"""What earlier runs have done of an experiment: which points are done, and why the others are not. Reads records, sends nothing."""
+"""What earlier runs of an experiment have done, by their records, and so which of its points run again, and why. Sends nothing.
+
+`decide` goes through the points; `rerun_reason` answers for one of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hera_utils.errors import HeraUtilsError
-from hera_utils.execution.fingerprints import Print, changes
+from hera_utils.errors import HeraUtilsError, ResourceError
+from hera_utils.execution.batches import SizeEstimate, fingerprints_of
+from hera_utils.execution.declared_files import DeclaredFiles
+from hera_utils.execution.definition import Definition
+from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter, changes
+from hera_utils.experiment.experiment import Experiment
+from hera_utils.experiment.points import Point
+from hera_utils.installed import version_of
+from hera_utils.platforms.cluster_access import access_to
+from hera_utils.platforms.connection import Connection
+from hera_utils.provenance.git import commit_of
+from hera_utils.provenance.modules import Sources
+from hera_utils.provenance.python import packages
+from hera_utils.results.secrecy import refuse_secret_inputs
 from hera_utils.runs.record import DONE, SUBMITTED, RunRecord, encoded, records
+from hera_utils.settings.command_line import without_secrets
+from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Past:
-    """The last that is known of a point. run: the record that says so, computed: the run that computed it, in which workflow and tasks."""
+class LastResult:
+    """What became of a point when it last ran. run: the folder of the record that says so. fingerprint: as JSON.
+
+    computed: the run that computed it, in which workflow and tasks (as JSON).
+    """
 
     status: str
-    print: str
+    fingerprint: str
     run: Path
     computed: str
     workflow: str
     tasks: str
 
 
-@dataclass
-class Earlier:
-    """The runs of one experiment on one platform, the newest first.
+@dataclass(frozen=True)
+class History:
+    """The runs of one experiment on one platform. results: point id → its last one. in_flight: ids of the points that run.
 
-    points: id → the last that is known. open: the newest run when it has not ended, None otherwise. flying: ids of points that run.
-    ended: print → whether a gathering workflow (or the tasks after the points) of the newest run that ran anything succeeded.
+    fan_ins: fingerprint → whether a gathering workflow (or the tasks after the points) of the newest run that ran anything succeeded.
     """
 
-    points: dict[str, Past] = field(default_factory=dict)
-    open: Path | None = None
-    flying: frozenset[str] = frozenset()
-    ended: dict[str, bool] = field(default_factory=dict)
+    results: Mapping[str, LastResult] = field(default_factory=dict)
+    in_flight: frozenset[str] = frozenset()
+    fan_ins: Mapping[str, bool] = field(default_factory=dict)
     _texts: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def text(self, run: Path, digest: str) -> str:
-        """What a digest of a run's prints stands for."""
-        known = self._texts.setdefault(run, {})
-        if digest not in known:
+        """What a digest in the fingerprints of a run stands for."""
+        texts = self._texts.setdefault(run, {})
+        if digest not in texts:
             with RunRecord.open(run) as record:
-                known[digest] = record.text(digest)
-        return known[digest]
+                texts[digest] = record.text(digest)
+        return texts[digest]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What is to be done of a sweep. run: point id → why. done: id → the run that computed it.
+
+    in_flight: id → the fingerprint that it would have now, of the points that still run. fingerprints: of the points that run.
+    unseen: whether some declared files could not be looked at.
+    """
+
+    run: Mapping[str, str]
+    done: Mapping[str, str] = field(default_factory=dict)
+    in_flight: Mapping[str, Fingerprint] = field(default_factory=dict)
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    unseen: bool = False
+
+    def only(self, points: set[str]) -> Decisions:
+        """Of the points that run only these."""
+        return replace(self, run={point: reason for point, reason in self.run.items() if point in points})
+
+
+def decide(
+    definition: Definition, estimate: SizeEstimate, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
+) -> Decisions:
+    """Which points are done, and why the others run."""
+    run: dict[str, str] = {}
+    done: dict[str, str] = {}
+    in_flight: dict[str, Fingerprint] = {}
+    fingerprints: dict[str, Fingerprint] = {}
+    unit = bool(estimate.ownership.whole)
+    for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
+        if point.id in history.in_flight:
+            in_flight[point.id] = fingerprint
+            continue
+        reason = rerun_reason(point, fingerprint, history, fingerprinter, files)
+        if reason:
+            run[point.id] = reason
+        else:
+            done[point.id] = history.results[point.id].computed
+        if reason or unit:
+            fingerprints[point.id] = fingerprint
+    if run and unit:
+        run = {point.id: run.get(point.id, "it is part of one unit") for point in definition.inputs.points}
+        done = {}
+    return Decisions(run, done, in_flight, fingerprints, files.unseen > 0)
+
+
+def fingerprinter_of(context: CLIContext, files: DeclaredFiles, *, keep_done: bool) -> Fingerprinter:
+    """On this machine a script's task runs with the submitting Python and its packages. keep_done: whether a change of code is none."""
+    here = packages() if context.platform == "local" else {}
+    return Fingerprinter(Sources(script_folder()), here, files.read, code_counts=not keep_done)
+
+
+def rerun_reason(
+    point: Point, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
+) -> str:
+    """Why a point runs; "" for one that is done: it succeeded, nothing that it depends on has changed, its files are there."""
+    last = history.results.get(point.id)
+    if last is None:
+        return "new"
+    if last.status == SUBMITTED:
+        return f"it was submitted in {last.computed} and its end is unknown"
+    differences = changes_since(last, fingerprint, history, fingerprinter)
+    if differences:
+        return ", ".join(differences)
+    if last.status != DONE:
+        return f"it ended as {last.status} in {last.computed}"
+    missing = files.missing(point)
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return f"output missing: {missing[0]}{more}" if missing else ""
+
+
+def changes_since(
+    last: LastResult, fingerprint: Fingerprint, history: History, fingerprinter: Fingerprinter
+) -> list[str]:
+    """What a point depends on and has changed since it last ran. With --keep-done, code does not count for what is done."""
+    if encoded(fingerprint) == last.fingerprint:
+        return []
+    return changes(
+        json.loads(last.fingerprint),
+        fingerprint,
+        lambda digest: history.text(last.run, digest),
+        lambda digest: fingerprinter.texts.get(digest, ""),
+        code_counts=fingerprinter.code_counts or last.status != DONE,
+    )
+
+
+# --- records -----------------------------------------------------------------------------------------------------------
+
+
+def history_of(runs: Path, facts: Json) -> History:
+    """What the records of a folder know of the experiment that `facts` describe. A record that cannot be read counts as none."""
+    results: dict[str, LastResult] = {}
+    fan_ins: dict[str, bool] = {}
+    for folder in records(runs):
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
+            if identity(record.facts) != identity(facts):
+                continue
+            workflows = record.workflows()
+            if workflows and not fan_ins:
+                fan_ins = {row.fingerprint: row.phase == "Succeeded" for row in workflows if row.fingerprint}
+                fan_ins = fan_ins or {"": True}
+            for point, status, fingerprint, workflow, run, tasks in record.results():
+                if status and point not in results:
+                    results[point] = LastResult(status, fingerprint, folder, run or record.name, workflow, tasks)
+    return History(results, fan_ins=fan_ins)
+
+
+def newest_run(runs: Path, facts: Json | None = None) -> str:
+    """The name of the newest recorded run (of the experiment that `facts` describe). ResourceError when there is none."""
+    for folder in records(runs):
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
+            if facts is None or identity(record.facts) == identity(facts):
+                return folder.name
+    raise ResourceError(f"no run is recorded in {runs}", fix="name the folder with --runs")
 
 
 def identity(facts: Json) -> tuple[str, ...]:
@@ -56,61 +190,52 @@ def identity(facts: Json) -> tuple[str, ...]:
     return tuple(str(facts.get(name) or "") for name in ("key", "platform", "state", "namespace"))
 
 
-def earlier(runs: Path, facts: Json) -> Earlier:
-    """What the records of a folder know of the experiment that `facts` tell. A record that cannot be read counts as none."""
-    found = Earlier()
-    newest = True
-    for folder in records(runs):
-        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
-            if identity(record.facts) != identity(facts):
-                continue
-            if newest and not record.facts.get("ended"):
-                found.open = folder
-            newest = False
-            workflows = record.workflows()
-            if workflows and not found.ended:
-                found.ended = {row.print: row.phase == "Succeeded" for row in workflows if row.print} or {"": True}
-            for point, status, printed, workflow, run, tasks in record.point_states():
-                if status and point not in found.points:
-                    found.points[point] = Past(status, printed, folder, run or record.name, workflow, tasks)
-    return found
+def runs_folder(context: CLIContext) -> Path:
+    """Where records are: the setting, else runs/ beside the script."""
+    folder = context.runs if "runs" in context else None
+    return Path(folder) if folder else script_folder() / "runs"
 
 
-@dataclass
-class Judge:
-    """Says of each point why it runs; "" for one that is done.
+def script_folder() -> Path:
+    """The folder of the script that runs, where its experiment's files are; the current one when there is no script."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not main or Path(main).absolute().is_relative_to(sys.prefix):
+        return Path.cwd()
+    return Path(main).absolute().parent
 
-    texts: of the present prints' digests. code_counts: whether what is done runs again when its code has changed. Whether its outputs
-    are there is not asked here.
+
+def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: str) -> Json:
+    """What a record says of its run beside the points."""
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    commit = commit_of(script_folder())
+    inputs = experiment.inputs.as_json()
+    refuse_secret_inputs(inputs, context.secrets())
+    return {
+        "experiment": experiment.name or key.rpartition(":")[2],
+        "key": key,
+        "script": str(Path(main).absolute()) if main else "",
+        "arguments": without_secrets(sys.argv[1:]),
+        "platform": platform_of(context),
+        "namespace": namespace,
+        "state": str(context.state) if context.platform == "local" else "",
+        "inputs": inputs,
+        "inputs_digest": experiment.inputs.digest,
+        "git": None
+        if commit is None
+        else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},
+        "versions": {
+            "python": sys.version.split()[0],
+            "hera_utils": version_of("hera_utils"),
+            "hera": version_of("hera"),
+        },
+    }
+
+
+def platform_of(context: CLIContext) -> str:
+    """What tells a platform from others: the Argo server's address; of one that the kubeconfig leads to (by a tunnel, whose port is
+    another each time) its cluster's.
     """
-
-    known: Earlier
-    texts: Mapping[str, str]
-    code_counts: bool = True
-
-    def why(self, point: str, now: Print) -> str:
-        past = self.known.points.get(point)
-        if past is None:
-            return "new"
-        if past.status == SUBMITTED:
-            return f"it was submitted in {past.computed} and its end is unknown"
-        changed = self._changed(past, now)
-        if changed:
-            return changed
-        if past.status != DONE:
-            return f"it ended as {past.status} in {past.computed}"
-        return ""
-
-    def _changed(self, past: Past, now: Print) -> str:
-        words = encoded(now)
-        if words == past.print:
-            return ""
-        return ", ".join(
-            changes(
-                json.loads(past.print),
-                now,
-                lambda digest: self.known.text(past.run, digest),
-                lambda digest: self.texts.get(digest, ""),
-                code_counts=self.code_counts or past.status != DONE,
-            )
-        )
+    if context.platform == "local" or context.argo_server is not None:
+        return "local" if context.platform == "local" else str(context.argo_server)
+    bare = Connection("", kubeconfig=context.k8s_config_file, context=context.k8s_context)
+    return access_to(bare).address.server

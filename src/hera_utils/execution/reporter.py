@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
-
-from hera_utils.errors import HeraUtilsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,16 +17,12 @@ if TYPE_CHECKING:
     from hera_utils.watch.display import Display
 
 
-class Detached(KeyboardInterrupt):
-    """Ctrl-C while a run is followed: the run goes on. Its text says how to come back."""
-
-
-class Told(Protocol):
-    """To whom an engine tells what happens."""
+class Reporter(Protocol):
+    """Whom an engine tells what happens. Every method may do nothing."""
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None: ...
 
-    def provisioned(self, made: Sequence[Provisioned]) -> None: ...
+    def provisioned(self, objects: Sequence[Provisioned]) -> None: ...
 
     def display(self) -> Display | None: ...
 
@@ -41,13 +33,13 @@ class Told(Protocol):
     def lines(self, lines: Sequence[str]) -> None: ...
 
 
-class Silence:
-    """Nobody is told."""
+class NullReporter:
+    """Reports nothing: a program looks at the Run."""
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None:
         return None
 
-    def provisioned(self, made: Sequence[Provisioned]) -> None:
+    def provisioned(self, objects: Sequence[Provisioned]) -> None:
         return None
 
     def display(self) -> Display | None:
@@ -63,8 +55,8 @@ class Silence:
         return None
 
 
-class Screen:
-    """The reader of a script: rich on a terminal, plain lines in a pipe."""
+class ConsoleReporter:
+    """For the reader of a script: rich on a terminal, plain lines in a pipe."""
 
     def __init__(self, console: Console | None = None) -> None:
         if console is None:
@@ -74,14 +66,12 @@ class Screen:
         self.console = console
 
     def where(self, context: CLIContext, connection: Connection, version: str) -> None:
-        if connection.local:
-            here = f"python {platform.python_version()} · {os.cpu_count()} cores"
-            self.lines([f"platform  local ({context.origin('platform')})   {here}"])
-        else:
-            self.lines([f"platform  {connection.argo_server} {version}   namespace {connection.namespace}"])
+        from hera_utils.platforms.connect import where_it_runs
 
-    def provisioned(self, made: Sequence[Provisioned]) -> None:
-        self.lines([f"claim {one.name} is the folder {one.where}" for one in made if one.where])
+        self.lines([where_it_runs(context, connection, version)])
+
+    def provisioned(self, objects: Sequence[Provisioned]) -> None:
+        self.lines([f"claim {one.name} is the folder {one.where}" for one in objects if one.where])
 
     def display(self) -> Display | None:
         from hera_utils.watch.display import display_for
@@ -89,12 +79,12 @@ class Screen:
         return display_for(self.console)
 
     def ended(self, client: ArgoClient, run: Run) -> None:
-        from hera_utils.runs.summary import lines, warning
+        from hera_utils.runs.summary import last_lines_of_failures, lines, warning
 
         if text := warning(run.workflow):
             self.lines([f"{run.name}: {text}"])
         if not run.succeeded:
-            self.lines(lines(run.outcome, last_lines(client, run)))
+            self.lines(lines(run.outcome, last_lines_of_failures(client, run.outcome)))
         self.lines([run.link])
 
     def findings(self, findings: Sequence[Finding]) -> None:
@@ -116,20 +106,3 @@ class Screen:
     def lines(self, lines: Sequence[str]) -> None:
         for line in lines:
             self.console.print(line)
-
-
-def last_lines(client: ArgoClient, run: Run) -> dict[str, list[str]]:
-    """The last lines that the first failed tasks wrote, by node id."""
-    from hera_utils.argo.names import pod_name
-    from hera_utils.runs.summary import LAST_LINES, first_failures
-
-    found: dict[str, list[str]] = {}
-    for failure in first_failures(run.outcome):
-        workflow = failure.workflow or run.name
-        pod = pod_name(workflow, failure.node_name, failure.template, failure.node_id)
-        try:
-            lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
-        except HeraUtilsError:
-            continue  # no log is no reason to hide the failure
-        found[failure.node_id] = [line for line in lines if "argo=true" not in line]
-    return found

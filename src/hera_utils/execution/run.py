@@ -1,4 +1,4 @@
-"""A run that was followed to its end: how it ended, and what its tasks answered."""
+"""A run: how it ended, or stands, and what its tasks answered."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import ResourceError
-from hera_utils.execution.dispatcher import Campaign
+from hera_utils.execution.dispatcher import Dispatcher
+from hera_utils.execution.history import newest_run
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.artifacts import download_run
 from hera_utils.results.results import Results
@@ -86,27 +88,27 @@ class Run:
 
     def __getitem__(self, name: str) -> TaskResult:
         """The one task of that name; KeyError when there is none, or several (then `tasks(name)` has them)."""
-        found = self.tasks(name)
-        if len(found) != 1:
+        rows = self.tasks(name)
+        if len(rows) != 1:
             there = ", ".join(dict.fromkeys(row.task for row in self.results)) or "none"
-            raise KeyError(f"{len(found)} tasks are named {name!r}; there are: {there[:400]}")
-        return found[0]
+            raise KeyError(f"{len(rows)} tasks are named {name!r}; there are: {there[:400]}")
+        return rows[0]
 
 
-def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str, str]) -> Run:
-    """The Run of a campaign that is over."""
-    record = campaign.record
+def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict[str, str]) -> Run:
+    """The Run of a dispatcher that has nothing more to do."""
+    record = dispatcher.record
     rows = record.workflows()
     states = record.statuses()
     count = sum(states.values())
-    last = campaign.last or {"metadata": {"name": record.name}, "status": {"phase": phase}}
+    last = dispatcher.last or {"metadata": {"name": record.name}, "status": {"phase": phase}}
     own = outcome(last)
-    stated = replace(own, name=record.name, phase=phase, failures=tuple(campaign.failures))
+    stated = replace(own, name=record.name, phase=phase, failures=tuple(dispatcher.failures))
     connection, namespace, folder = client.connection, client.namespace, record.folder
     alone = len(rows) == 1 and not any(row.run for row in record.points(status=DONE))
     points = tuple(record.points()) if alone and count > 1 else ()
 
-    def fetched() -> Results:
+    def fetch() -> Results:
         if alone:
             return Results.of([last], points, name=record.name)
         with ArgoClient(connection) as fresh:
@@ -128,6 +130,37 @@ def run_of(campaign: Campaign, client: ArgoClient, phase: str, folders: dict[str
         undone=count - states.get(DONE, 0),
         record=folder,
         stated=stated,
-        fetch=fetched,
+        fetch=fetch,
         bring=bring,
     )
+
+
+def run_as_it_stands(client: ArgoClient, runs: Path, name: str = "", *, facts: Json | None = None) -> Run:
+    """A run of which nothing is awaited: its record, and those of its workflows that the platform still has.
+
+    name: by default the newest one that is recorded (of the experiment that `facts` describe).
+    """
+    whole = load_run(client, name or newest_run(runs, facts), [runs])
+    last = whole.documents[-1] if whole.documents else {"metadata": {"name": whole.name}, "status": {}}
+    failures = tuple(failure for document in whole.documents for failure in outcome(document).failures)
+    return Run(
+        whole.name,
+        client.namespace,
+        last,
+        client.link(str(last["metadata"]["name"])),
+        points=len(whole.points),
+        undone=sum(row.status != DONE for row in whole.points),
+        record=whole.folder,
+        stated=replace(outcome(last), name=whole.name, phase=whole.phase, failures=failures),
+        fetch=lambda: Results.of_run(whole),
+    )
+
+
+def stop_run(client: ArgoClient, runs: Path, name: str = "") -> list[str]:
+    """Stop what goes on of a run; the names of the workflows that were stopped. name: as in `run_as_it_stands`."""
+    stopped = []
+    for document in load_run(client, name or newest_run(runs), [runs]).documents:
+        if outcome(document).phase not in COMPLETED:
+            client.act(document["metadata"]["name"], "stop")
+            stopped.append(str(document["metadata"]["name"]))
+    return stopped

@@ -1,6 +1,8 @@
-"""One experiment on one platform, from its definition to its Run: the order of things.
+"""One run of an experiment, from the record to the Run: the order of things.
 
-define and look (plan) → provision → what is done already (resume) → record → send and follow (campaign) → gather → Run
+open            earlier runs → what is done already (history.decide) → the plan → the record
+run             the batches are sent and followed (dispatcher), those whose pods were lost once more, then gather
+submit          send what may go on at once, and leave
 """
 
 from __future__ import annotations
@@ -8,48 +10,48 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.names import generated_name
 from hera_utils.argo.phases import UNSUCCESSFUL
-from hera_utils.errors import HeraUtilsError, RunFailed, SettingsError, WaitTimeout
+from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
-from hera_utils.execution.batches import Part, parts
+from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
 from hera_utils.execution.declared_files import DeclaredFiles
-from hera_utils.execution.dispatcher import Campaign, Sending
-from hera_utils.execution.fingerprints import Prints, digest
-from hera_utils.execution.history import Earlier, earlier, identity
-from hera_utils.execution.plan import (
-    Plan,
-    judged,
-    prints_for,
-    refuse_too_large,
+from hera_utils.execution.definition import Definition
+from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
+from hera_utils.execution.fingerprints import Fingerprinter, digest
+from hera_utils.execution.flags import RunOptions
+from hera_utils.execution.history import (
+    Decisions,
+    History,
+    changes_since,
+    decide,
+    fingerprinter_of,
+    history_of,
+    identity,
+    run_facts,
+    runs_folder,
     script_folder,
-    with_files,
 )
+from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.printed_results import keep_results
-from hera_utils.execution.reporter import Detached, Told
+from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.run import Run, run_of
-from hera_utils.execution.writers import WRITES, Writes, rival, writes_of
-from hera_utils.experiment.experiment import Experiment
+from hera_utils.execution.write_conflicts import WRITES, Writes, conflicting_run, writes_of
+from hera_utils.experiment.task_ownership import prune
 from hera_utils.experiment.values import plain
-from hera_utils.installed import version_of
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.cluster_access import access_to
-from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.limits import breaches
-from hera_utils.provenance.git import commit_of
-from hera_utils.results.secrecy import refuse_secret_inputs
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
-from hera_utils.settings.command_line import Launch, without_secrets
+from hera_utils.settings.command_line import Launch
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.deadline import NEVER, Deadline
 
@@ -58,109 +60,82 @@ Json = dict[str, Any]
 NAME_ROOM = 48  # of a run's name before its random end: its workflows' names, `-1`, `-gather`, stay within a label's 63 characters
 
 
-def runs_folder(context: CLIContext) -> Path:
-    """Where records are: the setting, else runs/ beside the script."""
-    named = context.runs if "runs" in context else None
-    return Path(named) if named else script_folder(context) / "runs"
+@dataclass(frozen=True)
+class Caller:
+    """Who wants a run, and how. launch: how the script was started, None where that is no command to be repeated.
 
-
-def facts_of(experiment: Experiment, key: str, context: CLIContext, namespace: str) -> Json:
-    """What a record says of its run beside the points."""
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    commit = commit_of(script_folder(context))
-    inputs = experiment.inputs.as_json()
-    refuse_secret_inputs(inputs, context.secrets())
-    return {
-        "experiment": experiment.name or key.rpartition(":")[2],
-        "key": key,
-        "script": str(Path(main).absolute()) if main else "",
-        "arguments": without_secrets(sys.argv[1:]),
-        "platform": platform_of(context),
-        "namespace": namespace,
-        "state": str(context.state) if context.platform == "local" else "",
-        "inputs": inputs,
-        "inputs_digest": experiment.inputs.digest,
-        "git": None
-        if commit is None
-        else {"commit": commit.commit, "changed": commit.changed, "branch": commit.branch},
-        "versions": {
-            "python": sys.version.split()[0],
-            "hera_utils": version_of("hera_utils"),
-            "hera": version_of("hera"),
-        },
-    }
-
-
-def platform_of(context: CLIContext) -> str:
-    """What tells a platform from others: the Argo server's address; of one that the kubeconfig leads to (by a tunnel, whose port is
-    another each time) its cluster's.
-    """
-    if context.platform == "local" or context.argo_server is not None:
-        return "local" if context.platform == "local" else str(context.argo_server)
-    bare = Connection("", kubeconfig=context.k8s_config_file, context=context.k8s_context)
-    return access_to(bare).address.server
-
-
-class Realization:
-    """resume: run only what is not done. launch: how the script was started, None where that is no command to be repeated.
-
-    provisioned: the environment's resources, as they were made or found. deadline: until when the run is followed.
+    resume: whether only what is not done runs. deadline: until when the run is followed.
     """
 
-    def __init__(
-        self,
-        client: ArgoClient,
-        context: CLIContext,
-        told: Told,
-        made: Plan,
-        *,
-        resume: bool,
-        launch: Launch | None = None,
-    ) -> None:
-        self.client, self.context, self.told, self.resume = client, context, told, resume
-        self.advice = Advice(launch, client.connection)
-        self.plan = made
-        self.provisioned: list[Provisioned] = []
-        self.deadline: Deadline = NEVER
-        self.runs = runs_folder(context)
-        self.prints: Prints = prints_for(context)
-        self.facts = facts_of(made.definition.experiment, made.definition.key, context, client.namespace)
+    context: CLIContext
+    reporter: Reporter
+    options: RunOptions = RunOptions()
+    launch: Launch | None = None
+    resume: bool = False
+    deadline: Deadline = NEVER
+
+
+class Session:
+    """folders: claim → the folder of this machine that it stands for. plan, fingerprinter: from `open` on."""
+
+    plan: Plan
+    fingerprinter: Fingerprinter
+
+    def __init__(self, client: ArgoClient, caller: Caller, definition: Definition, estimate: SizeEstimate) -> None:
+        self.client, self.caller, self.definition, self.estimate = client, caller, definition, estimate
+        self.context, self.reporter, self.deadline = caller.context, caller.reporter, caller.deadline
+        self.advice = Advice(caller.launch, client.connection)
+        self.folders: dict[str, str] = {}
+        self.runs = runs_folder(self.context)
+        self.facts = run_facts(definition.experiment, definition.key, self.context, client.namespace)
         self.record: RunRecord | None = None
-        self.campaign: Campaign | None = None
+        self.dispatcher: Dispatcher | None = None
 
-    # --- what is done ------------------------------------------------------------------------------------------------
     @property
     def files(self) -> DeclaredFiles:
-        return DeclaredFiles(self.plan.definition.layout, self._volume(), script_folder(self.context))
+        """As they are now: what was read of them before is forgotten."""
+        return DeclaredFiles(self.definition.layout, self._volume(), script_folder())
 
     def _volume(self) -> Path | None:
-        volume = self.plan.environment.persisted_volume
-        where = next((one.where for one in self.provisioned if volume and one.name == volume.claim_name), "")
+        volume = self.definition.environment.persisted_volume
+        where = self.folders.get(volume.claim_name, "") if volume is not None else ""
         return Path(where) if where else None
 
-    def prepare(self) -> None:
-        """Look at earlier runs (when resuming), and open the record: that of the run which goes on, or a new one."""
-        known = Earlier()
-        if self.resume:
-            known = self._synced()
-            self.plan = judged(self.plan, known, self.prints, self._volume(), script_folder(self.context))
-            self._refuse_moving_ground(known)
-        new = self.record is None
-        if new and (self.plan.to_run or self._after(known)):
+    # --- what is done ------------------------------------------------------------------------------------------------
+    def open(self, provisioned: list[Provisioned]) -> None:
+        """Look at earlier runs (when resuming), and open the record: that of the run which goes on, or a new one.
+
+        provisioned: the environment's resources, as they were created or were there.
+        """
+        self.folders = {claim.name: claim.where for claim in provisioned if claim.where}
+        self.fingerprinter = fingerprinter_of(self.context, self.files, keep_done=self.caller.options.keep_done)
+        history = self._join_earlier_runs() if self.caller.resume else History()
+        self.plan = self._plan(history) if self.caller.resume else Plan(self.definition, self.estimate)
+        if self.caller.resume:
+            self._refuse_changes_under_running_points(history)
+        is_new = self.record is None
+        if is_new and (self.plan.to_run or self._has_more_than_points(history)):
             self.record = self._new_record()
         if self.record is not None:
             self.record.drive()
             self.record.update(points=self.plan.points, gather=self.plan.gather is not None)
-            self._refuse_a_rival(self.record, new=new)
-            self.record.add_points(self._rows(known))
-            self.campaign = self.campaign or self._campaign(self.record)
+            self._refuse_conflicting_writes(self.record, is_new=is_new)
+            self.record.add_points(self._rows(history))
+            self.dispatcher = self.dispatcher or self._dispatcher(self.record)
 
-    def _synced(self) -> Earlier:
+    def _plan(self, history: History) -> Plan:
+        files = self.files
+        self.fingerprinter = replace(self.fingerprinter, inputs=files.read)
+        return Plan(
+            self.definition, self.estimate, decide(self.definition, self.estimate, history, self.fingerprinter, files)
+        )
+
+    def _join_earlier_runs(self) -> History:
         """Ask the platform what became of the workflows of runs that were left; take up the newest of these runs."""
         newest = True
         if lost := damaged(self.runs):
             names = ", ".join(folder.name for folder in lost[:3]) + (", …" if len(lost) > 3 else "")
-            self.told.lines([f"the record of {names} cannot be read: its points count as not done"])
+            self.reporter.lines([f"the record of {names} cannot be read: its points count as not done"])
         for folder in records(self.runs):
             try:
                 record = RunRecord.open(folder)
@@ -171,115 +146,114 @@ class Realization:
                 newest = newest and identity(record.facts) != identity(self.facts)
                 record.close()
                 continue
-            record.drive()
-            campaign = self._campaign(record)
-            campaign.join()
-            others = self._other_inputs(record)
-            if newest and not others and (campaign.flying if ended else self._goes_on(record, campaign)):
-                record.update(ended=None, phase="")
-                self.record, self.campaign = record, campaign
-            elif campaign.flying:
-                record.close()
-                raise SettingsError(
-                    f"the run {record.name} of this experiment is still "
-                    f"going{f', with other inputs ({others})' if others else ''}",
-                    fix=self.advice.wait_or_stop(record.name),
-                )
-            else:
-                if newest and others and not ended and self._goes_on(record, campaign):
-                    self.told.lines(
-                        [f"{record.name} stays unfinished, because its inputs differ ({others}): this is a new run"]
-                    )
-                close_record(record)
-                record.close()
+            self._join(record, newest=newest, ended=ended)
             newest = False
-        known = earlier(self.runs, self.facts)
-        if self.record is not None and self.campaign is not None:
-            flying = [row.id for name in self.campaign.flying for row in self.record.points(workflow=name)]
-            known.flying = frozenset(flying)
-        return known
+        history = history_of(self.runs, self.facts)
+        if self.record is None or self.dispatcher is None:
+            return history
+        in_flight = [row.id for name in self.dispatcher.in_flight for row in self.record.points(workflow=name)]
+        return replace(history, in_flight=frozenset(in_flight))
 
-    def _goes_on(self, record: RunRecord, campaign: Campaign) -> bool:
+    def _join(self, record: RunRecord, *, newest: bool, ended: bool) -> None:
+        """Settle what has ended of a run that was left; take it up when it goes on and is the newest, else close its record."""
+        record.drive()
+        dispatcher = self._dispatcher(record)
+        dispatcher.join()
+        others = self._other_inputs(record)
+        goes_on = self._goes_on(record, dispatcher)
+        if newest and not others and (dispatcher.in_flight if ended else goes_on):
+            record.update(ended=None, phase="")
+            self.record, self.dispatcher = record, dispatcher
+        elif dispatcher.in_flight:
+            record.close()
+            raise SettingsError(
+                f"the run {record.name} of this experiment is still going{f', with other inputs ({others})' if others else ''}",
+                fix=self.advice.wait_or_stop(record.name),
+            )
+        else:
+            if newest and others and not ended and goes_on:
+                why = f"its inputs differ ({others})"
+                self.reporter.lines([f"{record.name} stays unfinished, because {why}: this is a new run"])
+            close_record(record)
+            record.close()
+
+    def _goes_on(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
         """Whether something of a run is still to come."""
         waiting = "" in record.statuses()
         gathered = any(row.role == "gather" for row in record.workflows())
-        return bool(campaign.flying or waiting or (self.plan.gather is not None and not gathered))
+        return bool(dispatcher.in_flight or waiting or (self.definition.gather is not None and not gathered))
 
     def _other_inputs(self, record: RunRecord) -> str:
         """What of a run's inputs is not as now, "" for nothing: all of a run is of one set of constants and points."""
         if record.facts.get("inputs_digest") == self.facts["inputs_digest"]:
             return ""
         before, now = record.facts.get("inputs") or {}, self.facts["inputs"]
-        found = []
+        names = []
         for group, what in (("constants", "constant"), ("parameters", "axis")):
             old, new = before.get(group) or {}, json.loads(json.dumps(now.get(group) or {}, default=str))
-            found += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
-        return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "") or "other points"
+            names += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "other points"
 
-    def _refuse_a_rival(self, record: RunRecord, *, new: bool) -> None:
+    def _refuse_conflicting_writes(self, record: RunRecord, *, is_new: bool) -> None:
         """SettingsError when another run goes on that writes files of this one: what is read of them would be of either."""
         if self.writes is None:
             return
         record.update(volume=self.writes.volume, writes=self.writes.annotations()[WRITES])
-        found = rival(self.client, self.runs, record, self.writes)
-        if found is None:
+        conflict = conflicting_run(self.client, self.runs, record, self.writes)
+        if conflict is None:
             return
         self.record = None
-        if new:
+        if is_new:
             record.discard()
         record.close()
-        way = self.advice.wait_or_stop(found.run)
-        with contextlib.suppress(HeraUtilsError), RunRecord.open(self.runs / found.run) as other:
+        way = self.advice.wait_or_stop(conflict.run)
+        with contextlib.suppress(HeraUtilsError), RunRecord.open(self.runs / conflict.run) as other:
             if identity(other.facts) == identity(self.facts) and not self._other_inputs(other):
                 way = f"join it: {self.advice.resume()}; or {way}"
         raise SettingsError(
-            f"the run {found.run} is still going, and this one would write {found.told()} as well",
+            f"the run {conflict.run} is still going, and this one would write {conflict.files()} as well",
             fix=f"{way}; or make the layout's paths different (for example by a constant)",
         )
 
     @cached_property
     def writes(self) -> Writes | None:
         """The declared files that this run writes on its volume."""
-        definition, volume = self.plan.definition, self.plan.environment.persisted_volume
-        if volume is None or self.plan.survey.shown.sent:
+        definition, volume = self.definition, self.definition.environment.persisted_volume
+        if volume is None or self.estimate.sample.sent:
             return None
-        place = self._volume()
-        where = str(place.resolve()) if place is not None else f"{self.client.namespace}/{volume.claim_name}"
+        folder = self._volume()
+        where = str(folder.resolve()) if folder is not None else f"{self.client.namespace}/{volume.claim_name}"
         return writes_of(definition.layout, definition.inputs.points, where, definition.key)
 
-    def _refuse_moving_ground(self, known: Earlier) -> None:
+    def _refuse_changes_under_running_points(self, history: History) -> None:
         """SettingsError when points still run with what has changed since: their results would be of neither."""
-        verdict = self.plan.verdict
-        if verdict is None or self.record is None or not verdict.flying:
+        decisions = self.plan.decisions
+        if decisions is None or self.record is None:
             return
-        from hera_utils.execution.fingerprints import changes
-
-        for point, now in verdict.flying.items():
-            past = known.points[point]
-            old = json.loads(past.print)
-            changed = changes(old, now, self.record.text, lambda one: self.prints.texts.get(one, ""))
-            if changed:
+        for point, fingerprint in decisions.in_flight.items():
+            differences = changes_since(history.results[point], fingerprint, history, self.fingerprinter)
+            if differences:
                 raise SettingsError(
-                    f"{len(verdict.flying)} points of {self.record.name} are still running, and since their start: "
-                    f"{', '.join(changed)}",
+                    f"{len(decisions.in_flight)} points of {self.record.name} are still running, and since their start: "
+                    f"{', '.join(differences)}",
                     fix=self.advice.wait_or_stop(self.record.name),
                 )
 
-    def _after(self, known: Earlier) -> bool:
+    def _has_more_than_points(self, history: History) -> bool:
         """Whether what comes after the points has to run again although every point is done."""
-        if not self.resume:
+        if not self.caller.resume:
             return True
-        expected = self._last_print()
-        return bool(expected) and not known.ended.get(expected, False)
+        fan_in = self._fan_in_fingerprint()
+        return bool(fan_in) and not history.fan_ins.get(fan_in, False)
 
-    def _last_print(self) -> str:
-        """The print of `gather`, or of the tasks that come after the points in their own workflow; "" for neither."""
+    def _fan_in_fingerprint(self) -> str:
+        """Of `gather`, or of the tasks that come after the points in their own workflow; "" for neither."""
         if self.plan.gather is not None:
-            return self._gather_part().rest
-        full = self.plan.survey.full
-        if full is None or self.plan.survey.belonging.whole:
+            return self._gather_batch().rest
+        full = self.estimate.full
+        if full is None or self.estimate.ownership.whole:
             return ""
-        return self.prints.rest(full.document, self.plan.survey.belonging)
+        return self.fingerprinter.of_fan_in(full.document, self.estimate.ownership)
 
     # --- the record --------------------------------------------------------------------------------------------------
     def _new_record(self) -> RunRecord:
@@ -287,173 +261,159 @@ class Realization:
         several = not self.plan.single or self.plan.gather is not None
         prefix = str(metadata.get("generateName") or "")
         name = str(metadata.get("name") or "")
-        if not self.plan.survey.shown.sent and not name:
+        if not self.estimate.sample.sent and not name:
             name = generated_name(prefix[:NAME_ROOM] if several else prefix, secrets.token_hex(8)) if prefix else "run"
         return RunRecord.create(self.runs, name, {**self.facts, "single": self.plan.single, "sent": 0})
 
-    def _rows(self, known: Earlier) -> Iterator[PointRow]:
-        verdict = self.plan.verdict
-        for number, point in enumerate(self.plan.definition.inputs.points):
+    def _rows(self, history: History) -> Iterator[PointRow]:
+        decisions = self.plan.decisions or Decisions({})
+        for number, point in enumerate(self.definition.inputs.points):
             row = PointRow(point.id, number, point.name, {axis: plain(value) for axis, value in point.items()})
-            if verdict is None:
-                yield row
-            elif point.id in verdict.done:
-                past = known.points[point.id]
-                tasks = tuple((str(task), item) for task, item in json.loads(past.tasks))
+            if point.id in decisions.done:
+                last = history.results[point.id]
                 yield replace(
                     row,
-                    print=json.loads(past.print),
+                    fingerprint=json.loads(last.fingerprint),
                     status=DONE,
-                    run=past.computed,
-                    workflow=past.workflow,
-                    tasks=tasks,
+                    run=last.computed,
+                    workflow=last.workflow,
+                    tasks=tuple((str(task), item) for task, item in json.loads(last.tasks)),
                 )
             else:
-                yield replace(row, why=verdict.run.get(point.id, ""))
+                yield replace(row, why=decisions.run.get(point.id, ""))
 
-    def _campaign(self, record: RunRecord) -> Campaign:
-        local, parallelism = (
-            self.client.connection.local,
-            self.context.parallelism if "parallelism" in self.context else None,
-        )
-        in_flight = self.plan.limits.in_flight if parallelism is None else min(self.plan.limits.in_flight, parallelism)
+    def _dispatcher(self, record: RunRecord) -> Dispatcher:
+        local, single, limits = self.client.connection.local, self.estimate.single, self.estimate.limits
+        parallelism = self.context.parallelism if "parallelism" in self.context else None
+        in_flight = limits.in_flight if parallelism is None else min(limits.in_flight, parallelism)
+        in_flight = 1 if single else in_flight
         stamp = stamp_of(self.context)
 
         def ready(document: Json) -> Json:
             if local:
                 # a hook has stamped what is exactly Hera's Workflow: not a subclass, not a dictionary
                 return stamp.on(keep_results(document))
-            return keep_results(document, fits=lambda asking: not any(breaches(asking)))
+            return keep_results(document, fits=lambda grown: not any(breaches(grown)))
 
-        sending = Sending(
+        options = SubmitOptions(
             stamp=ready,
             check=(lambda document: None) if local else refuse_too_large,
-            in_flight=1 if self.plan.single else in_flight,
-            parallelism=None if parallelism is None else max(1, parallelism // (1 if self.plan.single else in_flight)),
+            in_flight=in_flight,
+            parallelism=None if parallelism is None else max(1, parallelism // in_flight),
             labels={} if self.writes is None else self.writes.labels(),
             annotations={} if self.writes is None else self.writes.annotations(),
         )
-        return Campaign(self.client, record, sending, self.prints.texts, self.deadline)
+        return Dispatcher(self.client, record, options, self.fingerprinter.texts, self.deadline)
 
     # --- carrying out ------------------------------------------------------------------------------------------------
-    def _parts(self) -> Iterator[Part]:
-        files = self.files
-        for part in parts(self.plan.definition, self.plan.survey, self.prints, self.plan.wanted(), self.plan.limits):
-            printed = {point.id: with_files(part.prints[point.id], files, point) for point in part.points}
-            yield replace(part, prints=printed)
-        if self.plan.verdict is not None and not self.plan.verdict.run and self.plan.gather is None:
-            yield from self._only_what_comes_after()
+    def _batches(self) -> Iterator[Batch]:
+        decisions = self.plan.decisions
+        known = decisions.fingerprints if decisions is not None else {}
+        yield from batches_of(self.definition, self.estimate, self.fingerprinter, self.plan.points_to_run(), known)
+        if decisions is not None and not decisions.run and self.plan.gather is None:
+            yield from self._fan_in_batch()
 
-    def _only_what_comes_after(self) -> Iterator[Part]:
+    def _fan_in_batch(self) -> Iterator[Batch]:
         """Every point is done, and the tasks after them are not."""
-        from hera_utils.experiment.task_ownership import prune
+        full, fan_in = self.estimate.full, self._fan_in_fingerprint()
+        if full is not None and fan_in and self.dispatcher is not None and not self.dispatcher.in_flight:
+            yield Batch("points", prune(full.document, self.estimate.ownership, ())[0], rest=fan_in)
 
-        full, found = self.plan.survey.full, self.plan.survey.belonging
-        if full is not None and self._last_print() and self.campaign is not None and not self.campaign.flying:
-            yield Part("points", prune(full.document, found, ())[0], rest=self._last_print())
-
-    def _gather_part(self) -> Part:
-        defined = self.plan.definition.gather()
-        assert defined is not None, "asked for only where there is one"
-        metadata = {"generateName": (defined.document.get("metadata") or {}).get("generateName")}
-        return Part(
+    def _gather_batch(self) -> Batch:
+        built = self.definition.gather
+        assert built is not None, "there is one wherever this is needed"
+        metadata = {"generateName": (built.document.get("metadata") or {}).get("generateName")}
+        return Batch(
             "gather",
-            defined.document,
-            rest=digest({**defined.document, "metadata": metadata}),
-            made=defined.made,
-            sent=defined.sent,
+            built.document,
+            rest=digest({**built.document, "metadata": metadata}),
+            workflow=built.workflow,
+            sent=built.sent,
         )
 
     def run(self) -> Run:
         """Follow everything to its end."""
         assert self.record is not None
-        assert self.campaign is not None
-        record, campaign = self.record, self.campaign
+        assert self.dispatcher is not None
+        record, dispatcher = self.record, self.dispatcher
         try:
-            if self.plan.single and not campaign.flying:
-                for part in self._parts():
-                    campaign.follow_one(campaign.send(part), self.told.display())
+            if self.plan.single and not dispatcher.in_flight:
+                for batch in self._batches():
+                    dispatcher.follow_one(dispatcher.send(batch), self.reporter.display())
             else:
-                campaign.carry_out(self._parts(), self.told.display(), total=self.plan.points)
-            self._compute_the_lost(campaign)
-            phase = self._gathered() if self._complete() else "Failed"
+                dispatcher.carry_out(self._batches(), self.reporter.display(), total=self.plan.points)
+            self._compute_the_lost(dispatcher)
+            phase = self._gather() if self._complete() else "Failed"
         except KeyboardInterrupt:
             raise Detached(self._how_to_come_back()) from None
         except WaitTimeout:
             raise self.deadline.reached(self._how_to_come_back()) from None
         record.update(ended=time.time(), phase=phase)
-        made = run_of(campaign, self.client, phase, self.folders)
+        run = run_of(dispatcher, self.client, phase, self.folders)
         record.close()
-        return made
+        return run
 
-    def _compute_the_lost(self, campaign: Campaign) -> None:
+    def _compute_the_lost(self, dispatcher: Dispatcher) -> None:
         """Once more what was in flight when everything was killed, and has ended without an outcome."""
-        lost = campaign.take_lost()
+        lost = dispatcher.take_lost()
         if lost is None:
             return
         count = len(lost)
         what = "what comes after the points" if not count else "1 point" if count == 1 else f"{count} points"
-        self.told.lines(
+        self.reporter.lines(
             [f"the pods of {what} were lost while they ran: {'they run' if count > 1 else 'it runs'} again"]
         )
-        known = earlier(self.runs, self.facts)
-        plan = judged(self.plan, known, self.prints, self._volume(), script_folder(self.context))
-        assert plan.verdict is not None
-        if not plan.survey.belonging.whole:
-            chosen = {point: why for point, why in plan.verdict.run.items() if point in lost}
-            plan = replace(plan, verdict=replace(plan.verdict, run=chosen))
+        plan = self._plan(history_of(self.runs, self.facts))
+        assert plan.decisions is not None
+        if not self.estimate.ownership.whole:
+            plan = replace(plan, decisions=plan.decisions.only(lost))
         self.plan = plan
-        campaign.carry_out(self._parts(), self.told.display(), total=plan.points)
-
-    @property
-    def folders(self) -> dict[str, str]:
-        return {one.name: one.where for one in self.provisioned if one.where}
+        dispatcher.carry_out(self._batches(), self.reporter.display(), total=plan.points)
 
     def _complete(self) -> bool:
         """Whether every point is done, and no workflow of the run failed that was not made up for since."""
         assert self.record is not None
-        assert self.campaign is not None
-        wanted = {point.id for point in self.plan.definition.inputs.points}
-        undone = any(row.status != DONE for row in self.record.points() if row.id in wanted)
-        fan_in = bool(self.plan.gather is None and self._last_print())
+        of_sweep = {point.id for point in self.definition.inputs.points}
+        undone = any(row.status != DONE for row in self.record.points() if row.id in of_sweep)
+        fan_in = bool(self.plan.gather is None and self._fan_in_fingerprint())
         last = next((row.phase for row in reversed(self.record.workflows()) if row.role != "gather"), "Succeeded")
         return not undone and not ((fan_in or self.plan.single) and last != "Succeeded")
 
-    def _gathered(self) -> str:
+    def _gather(self) -> str:
         """The phase of the run, after `gather` where there is one."""
         assert self.record is not None
-        assert self.campaign is not None
+        assert self.dispatcher is not None
         if self.plan.gather is None:
             return "Succeeded"
-        part = self._gather_part()
+        batch = self._gather_batch()
         before = next((row for row in reversed(self.record.workflows()) if row.role == "gather"), None)
-        if before is not None and before.print == part.rest and before.phase == "Succeeded":
+        if before is not None and before.fingerprint == batch.rest and before.phase == "Succeeded":
             return "Succeeded"
-        document = self.campaign.follow_one(self.campaign.send(part), self.told.display())
+        document = self.dispatcher.follow_one(self.dispatcher.send(batch), self.reporter.display())
         return str((document.get("status") or {}).get("phase") or "Failed")
 
     def submit(self) -> list[str]:
-        """Send what may go on at once, and leave; what to tell."""
+        """Send what may go on at once, and leave; what to say about it."""
         assert self.record is not None
-        assert self.campaign is not None
+        assert self.dispatcher is not None
         name, gather = self.record.name, self.plan.gather is not None
-        sent = self.campaign.send_some(self._parts())
-        if sent and gather and not self.campaign.flying and self._complete():
-            self.campaign.send(self._gather_part())
+        all_sent = self.dispatcher.send_some(self._batches())
+        if all_sent and gather and not self.dispatcher.in_flight and self._complete():
+            self.dispatcher.send(self._gather_batch())
             gather = False
         waiting = self.record.statuses().get("", 0)
-        link = self.client.link(next(iter(self.campaign.flying), name))
+        link = self.client.link(next(iter(self.dispatcher.in_flight), name))
         self.record.close()
-        if sent and not gather:
+        if all_sent and not gather:
             return [f"{name} is submitted; follow it with: {self.advice.command('watch', name)}", link]
         count = self.plan.points - waiting
         return [f"{name}: {count} of {self.plan.points} points are submitted; {self._the_rest(waiting)}", link]
 
     def how_it_failed(self, run: Run) -> RunFailed:
         """The error for a run that did not succeed, with what helps."""
-        found = self.plan.survey.belonging
-        untold = "" if found.tasks else found.whole
-        return self.advice.of_failure(run, gathers=self.plan.gather is not None, untold=untold)
+        ownership = self.estimate.ownership
+        unclear = "" if ownership.tasks else ownership.whole
+        return self.advice.of_failure(run, gathers=self.plan.gather is not None, unclear=unclear)
 
     def _how_to_come_back(self) -> str:
         assert self.record is not None

@@ -12,24 +12,24 @@ from hera_utils.experiment.task_ownership import TaskOwnership
 Json = dict[str, Any]
 
 
-def picture(document: Json, found: TaskOwnership, kind: str = "ascii") -> list[str]:
+def picture(document: Json, ownership: TaskOwnership, kind: str = "ascii") -> list[str]:
     """kind: `ascii` (a list, indented by what comes before), or `mermaid` (for a README or a notebook)."""
-    boxes, arrows = _boxes(document, found)
+    boxes, arrows = _boxes(document, ownership)
     return _mermaid(boxes, arrows) if kind == "mermaid" else _ascii(boxes, arrows)
 
 
-def _boxes(document: Json, found: TaskOwnership) -> tuple[dict[str, int], set[tuple[str, str]]]:
+def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], set[tuple[str, str]]]:
     """(template → how many tasks run it, (template, the one it waits for))."""
     tasks = {task["name"]: task for task in entry_tasks(document)}
     if not tasks:
         return {str((document.get("spec") or {}).get("entrypoint") or "main"): task_count(document)[0]}, set()
-    owners = {task for pieces in found.tasks.values() for task, _ in pieces}
+    owners = {task for refs in ownership.tasks.values() for task, _ in refs}
     box = {name: _label(task, name in owners) for name, task in tasks.items()}
     counts: dict[str, int] = {}
     for name, task in tasks.items():
         items = items_of(task)
         counts[box[name]] = counts.get(box[name], 0) + (1 if items is None else len(items))
-    arrows = {(box[name], box[before]) for name, waits in found.after.items() for before in waits}
+    arrows = {(box[name], box[before]) for name, waits in ownership.after.items() for before in waits}
     return counts, {(one, other) for one, other in arrows if one != other}
 
 

@@ -5,6 +5,8 @@ Everything that is needed to get there is beneath this file (daemon, discovery, 
 
 from __future__ import annotations
 
+import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,15 @@ def designated_cluster(context: CLIContext) -> Cluster:
     cluster = Cluster(connect(context))
     cluster.check_if_named()
     return cluster
+
+
+def where_it_runs(context: CLIContext, connection: Connection, version: str = "") -> str:
+    """The platform of a run, in a line. version: of its Argo server, "" where that is not known."""
+    if connection.local:
+        here = f"python {platform.python_version()}, {os.cpu_count()} cores"
+        return f"platform  local ({context.origin('platform')})  {here}"
+    remark = version or connection.found or context.origin("argo_server")
+    return f"platform  {connection.argo_server} ({remark})  namespace {connection.namespace}"
 
 
 def _local(context: CLIContext) -> Connection:

@@ -72,6 +72,12 @@ def stamp_of(context: CLIContext, script: str | None = None) -> Stamp:
     )
 
 
+def document_of_hera(workflow: Any) -> dict[str, Any]:
+    """The document of Hera's object as it goes over the wire: Hera's own dictionaries hold enumerations and the like."""
+    document: dict[str, Any] = json.loads(json.dumps(workflow.to_dict(), default=str))
+    return document
+
+
 class HeraBinding:
     """Hera as it is bound; `restore()`, or the end of a `with`, puts back what was there before.
 

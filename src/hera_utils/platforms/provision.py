@@ -21,6 +21,7 @@ from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.diff import Field, difference
 from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
 from hera_utils.platforms.server_side_apply import Applier, Conflict
+from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 Action = Literal["create", "change", "same", "found", "theirs", "missing", "refused"]
@@ -302,6 +303,15 @@ def _folder_of(cluster: Cluster, live: Json, state: str) -> Path:
 
 def _usual_folder(cluster: Cluster, name: str, state: str) -> Path:
     return Path(claims.default_folder(state, cluster.namespace, name))
+
+
+def claim_folder_here(context: CLIContext, claim: str) -> Path | None:
+    """The folder that a claim stands for on this machine by the settings alone, no server is asked; None when there is none."""
+    if context.platform != "local":
+        return None
+    named = context.volumes.get(claim)
+    folder = Path(named) if named else Path(context.state) / "claims" / context.argo_namespace / claim
+    return folder if folder.is_dir() else None
 
 
 def make_folder(folder: Path, claim: str) -> None:

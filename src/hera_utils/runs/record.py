@@ -3,7 +3,7 @@
     run.json        what the run is: format, run, experiment, script, platform, namespace, created, ended, phase, inputs (constants,
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
                     the points), git, versions
-    points.sqlite   one row a point, the workflows, and the texts that many rows share (`prints`)
+    points.sqlite   one row a point, the workflows, and the texts that many rows share (`fingerprints`)
     lock            held by the process that drives the run; it falls with the process
 
 Everything is written before it is sent, in transactions or by replacing a file, so a kill at any moment loses nothing.
@@ -30,42 +30,52 @@ from hera_utils.errors import ResourceError, SettingsError
 
 Json = dict[str, Any]
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, 2)
+"""Format 1 calls fingerprints prints, otherwise it is as 2: such a record is read, and gone on with, as it is."""
 RUN_LABEL = "hera-utils/run"
 WAITING, SUBMITTED, DONE = "", "Submitted", "Succeeded"
 
 _TABLES = """
 create table if not exists points (
     id text primary key, number integer not null, name text not null, given text not null, workflow text not null default '',
-    print text not null default '{}', tasks text not null default '[]', status text not null default '', run text not null default '',
+    fingerprint text not null default '{}', tasks text not null default '[]', status text not null default '', run text not null default '',
     why text not null default ''
 ) without rowid;
 create table if not exists workflows (
     name text primary key, number integer not null, role text not null, points integer not null, phase text not null default '',
-    print text not null default ''
+    fingerprint text not null default ''
 );
-create table if not exists prints (digest text primary key, text text not null) without rowid;
+create table if not exists fingerprints (digest text primary key, text text not null) without rowid;
 create index if not exists by_workflow on points (workflow);
 """
+_ADD_POINT = """
+insert into points (id, number, name, given, workflow, fingerprint, tasks, status, run, why) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+on conflict (id) do update set workflow = excluded.workflow, fingerprint = excluded.fingerprint, tasks = excluded.tasks,
+    status = excluded.status, run = excluded.run where status = '' and excluded.status <> ''
+"""
+_ADD_WORKFLOW = (
+    "insert or replace into workflows (name, number, role, points, phase, fingerprint) values (?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True)
 class WorkflowRow:
     """A workflow of a run. role: points, gather or whole (one that cannot be told apart into points).
 
-    phase: "" until it is known to have ended. print: the digest of what of it belongs to no point.
+    phase: "" until it is known to have ended. fingerprint: the digest of what of it belongs to no point.
     """
 
     name: str
     role: str
     points: int
     phase: str = ""
-    print: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
 class PointRow:
-    """A point of a run. values: as JSON gives them back. print: part → digest. tasks: (task, item or None) in its workflow.
+    """A point of a run. values: as JSON gives them back. fingerprint: part → digest. tasks: (task, item or None) in its workflow.
 
     run: the earlier run that computed it, "" for this one. why: the reason for which it runs, in words.
     """
@@ -75,7 +85,7 @@ class PointRow:
     name: str
     values: Json
     workflow: str = ""
-    print: Json | None = None
+    fingerprint: Json | None = None
     tasks: tuple[tuple[str, int | None], ...] = ()
     status: str = WAITING
     run: str = ""
@@ -92,7 +102,7 @@ class RunRecord:
         try:
             self._base = sqlite3.connect(folder / "points.sqlite", timeout=30.0, isolation_level=None)
             self._base.execute("pragma synchronous = normal")
-            self._base.executescript(_TABLES)
+            self._base.executescript(self._sql(_TABLES))
         except sqlite3.Error as error:
             raise ResourceError(f"the record {folder} cannot be used ({error})", fix="remove that folder") from None
 
@@ -126,11 +136,15 @@ class RunRecord:
             facts = json.loads((folder / "run.json").read_bytes())
         except (OSError, ValueError):
             raise ResourceError(f"there is no record of a run in {folder}", fix="see --runs") from None
-        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        if not isinstance(facts, dict) or facts.get("format") not in _READABLE:
             raise SettingsError(
                 f"{folder}/run.json has a format that this version of hera_utils does not know", fix="update hera_utils"
             )
         return cls(folder, facts)
+
+    def _sql(self, statement: str) -> str:
+        """A statement as this record's format has it."""
+        return statement.replace("fingerprint", "print") if self.facts["format"] == 1 else statement
 
     def __enter__(self) -> RunRecord:
         return self
@@ -209,10 +223,7 @@ class RunRecord:
         """
         with self._transaction() as base:
             base.executemany(
-                "insert into points (id, number, name, given, workflow, print, tasks, status, run, why)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " on conflict (id) do update set workflow = excluded.workflow, print = excluded.print, tasks = excluded.tasks,"
-                " status = excluded.status, run = excluded.run where status = '' and excluded.status <> ''",
+                self._sql(_ADD_POINT),
                 (
                     (
                         row.id,
@@ -220,7 +231,7 @@ class RunRecord:
                         row.name,
                         encoded(row.values),
                         row.workflow,
-                        encoded(row.print or {}),
+                        encoded(row.fingerprint or {}),
                         encoded(row.tasks),
                         row.status,
                         row.run,
@@ -235,14 +246,21 @@ class RunRecord:
         with self._transaction() as base:
             number = base.execute("select count(*) from workflows").fetchone()[0]
             base.execute(
-                "insert or replace into workflows (name, number, role, points, phase, print) values (?, ?, ?, ?, ?, ?)",
-                (workflow.name, number, workflow.role, workflow.points, workflow.phase, workflow.print),
+                self._sql(_ADD_WORKFLOW),
+                (workflow.name, number, workflow.role, workflow.points, workflow.phase, workflow.fingerprint),
             )
             base.executemany(
-                "update points set workflow = ?, print = ?, tasks = ?, status = ?, run = '' where id = ?",
-                ((workflow.name, encoded(row.print or {}), encoded(row.tasks), SUBMITTED, row.id) for row in rows),
+                self._sql(
+                    "update points set workflow = ?, fingerprint = ?, tasks = ?, status = ?, run = '' where id = ?"
+                ),
+                (
+                    (workflow.name, encoded(row.fingerprint or {}), encoded(row.tasks), SUBMITTED, row.id)
+                    for row in rows
+                ),
             )
-            base.executemany("insert or ignore into prints (digest, text) values (?, ?)", (texts or {}).items())
+            base.executemany(
+                self._sql("insert or ignore into fingerprints (digest, text) values (?, ?)"), (texts or {}).items()
+            )
         self._write()
 
     def settle(self, workflow: str, phase: str, statuses: Mapping[str, str]) -> None:
@@ -267,20 +285,20 @@ class RunRecord:
     # --- reading ------------------------------------------------------------------------------------------------------
     def workflows(self) -> list[WorkflowRow]:
         """In the order in which they were submitted."""
-        rows = self._base.execute("select name, role, points, phase, print from workflows order by number, name")
-        return [WorkflowRow(*row) for row in rows]
+        query = self._sql("select name, role, points, phase, fingerprint from workflows order by number, name")
+        return [WorkflowRow(*row) for row in self._base.execute(query)]
 
     def points(self, *, workflow: str | None = None, status: str | None = None) -> Iterator[PointRow]:
         """The points in the order of the sweep; of one workflow, or with one status."""
         filters = {"workflow": workflow, "status": status}
         chosen = {name: value for name, value in filters.items() if value is not None}
         where = " and ".join(f"{name} = ?" for name in chosen)
-        query = "select id, number, name, given, workflow, print, tasks, status, run, why from points"
+        query = self._sql("select id, number, name, given, workflow, fingerprint, tasks, status, run, why from points")
         query += f" where {where}" if where else ""
         for row in self._base.execute(f"{query} order by number", tuple(chosen.values())):
-            point, number, name, given, owner, prints, tasks, state, run, why = row
+            point, number, name, given, owner, fingerprint, tasks, state, run, why = row
             pieces = tuple((str(task), item) for task, item in json.loads(tasks))
-            values, parts = json.loads(given), json.loads(prints)
+            values, parts = json.loads(given), json.loads(fingerprint)
             yield PointRow(point, number, name, values, owner, parts, pieces, state, run, why)
 
     def statuses(self) -> dict[str, int]:
@@ -291,13 +309,13 @@ class RunRecord:
         """How many points are this run's own: those that no earlier run has computed."""
         return int(self._base.execute("select count(*) from points where run = ''").fetchone()[0])
 
-    def point_states(self) -> Iterator[tuple[str, str, str, str, str, str]]:
-        """(id, status, print as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
-        yield from self._base.execute("select id, status, print, workflow, run, tasks from points")
+    def results(self) -> Iterator[tuple[str, str, str, str, str, str]]:
+        """(id, status, fingerprint as text, workflow, run, tasks as text) of every point: what a resumed run needs, quickly."""
+        yield from self._base.execute(self._sql("select id, status, fingerprint, workflow, run, tasks from points"))
 
     def text(self, digest: str) -> str:
-        """What a digest of a print stands for; "" when it is not known."""
-        row = self._base.execute("select text from prints where digest = ?", (digest,)).fetchone()
+        """What a digest of a fingerprint stands for; "" when it is not known."""
+        row = self._base.execute(self._sql("select text from fingerprints where digest = ?"), (digest,)).fetchone()
         return str(row[0]) if row else ""
 
 

@@ -1,11 +1,16 @@
-"""What to tell of a run that ended: which tasks failed, why, the last lines they wrote, what to do next. Pure."""
+"""What to tell of a run that ended: which tasks failed, why, the last lines they wrote, what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.names import pod_name
+from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.outcome import Failure, Outcome
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
 
 MOST_FAILURES = 5
 LAST_LINES = 10
@@ -16,6 +21,26 @@ _RETURN = "SyntaxError: 'return' outside function"  # Hera sends the body of a f
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
     """The failures worth telling in full: the first ones, as the later ones often follow from them."""
     return outcome.failures[:MOST_FAILURES]
+
+
+def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:
+    """The last lines that a pod wrote; None when they cannot be had: no log is no reason to hide a failure."""
+    try:
+        lines = [line for _, line in client.logs(workflow, pod=pod, tail=LAST_LINES)]
+    except HeraUtilsError:
+        return None
+    return [line for line in lines if "argo=true" not in line]
+
+
+def last_lines_of_failures(client: ArgoClient, outcome: Outcome) -> dict[str, list[str]]:
+    """Node id → the last lines that the task wrote, of the first failed tasks."""
+    by_node: dict[str, list[str]] = {}
+    for failure in first_failures(outcome):
+        workflow = failure.workflow or outcome.name
+        written = last_lines(client, workflow, pod_name(workflow, failure.node_name, failure.template, failure.node_id))
+        if written is not None:
+            by_node[failure.node_id] = written
+    return by_node
 
 
 def lines(outcome: Outcome, logs: Mapping[str, Sequence[str]], *, mark: str = "✘") -> list[str]:

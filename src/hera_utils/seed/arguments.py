@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hera_utils.excepthook import tell_mistakes_in_a_sentence
 from hera_utils.settings.fields import BY_NAME
-from hera_utils.settings.parser import ContextParser, parse_arguments
+from hera_utils.settings.parser import parse_arguments
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.script_host import script_host
 from hera_utils.settings.sources import read_settings
 
 
@@ -23,4 +24,4 @@ def context_of(args: object) -> CLIContext:
     held = {name: getattr(args, name, None) for name in BY_NAME}
     flags = {name: value for name, value in held.items() if value is not None}
     extras = {name: value for name, value in getattr(args, "__dict__", {}).items() if name not in BY_NAME}
-    return read_settings({**flags, **ContextParser.inherited}, extras=extras)
+    return read_settings({**flags, **script_host().settings}, extras=extras)

@@ -39,12 +39,11 @@ ONCE = frozenset({"--detach", "--resume", "--explain", "--keep-done", "--keep_do
 
 @dataclass(frozen=True)
 class Launch:
-    """How a script was started. before: the words in front of it; detach: whether it shall submit its runs and leave."""
+    """How a script was started. before: the words in front of it."""
 
     before: tuple[str, ...]
     script: str
     arguments: tuple[str, ...] = ()
-    detach: bool = False
 
     def again(self, *flags: str) -> str:
         """The same command with these flags, to be pasted into a shell."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from hera_utils.settings.fields import BY_NAME, FIELDS, Field, spellings
 from hera_utils.settings.own_flags import FlagGroup, OwnFlags, words_of
 from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.script_host import script_host
 from hera_utils.settings.sources import Surroundings, foreign_keys, gather, read_settings
 
 _AS_GIVEN = "what the sources were"
@@ -32,11 +33,7 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
 
     The script's own flags are added as to any argparse parser (`add` is another name of `add_argument`, `env_var=` names a variable);
     a key of a hera.config file that is one of them gives it its value. `set_defaults` of a setting is weaker than any file.
-
-    inherited: the settings' flags that this process was started with before the script had its say (`hera-utils run`).
     """
-
-    inherited: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
@@ -69,7 +66,7 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         found, rest = super().parse_known_args(
             words_of(own_flags, foreign_keys(around), around.environ) + typed, namespace
         )
-        said = {**self.inherited, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
+        said = {**script_host().settings, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
         own = {name: value for name, value in vars(found).items() if name not in BY_NAME}
         context = read_settings(said, given=self._given, extras=own, around=around)
         context.remembered()[_AS_GIVEN] = (said, self._given, around)

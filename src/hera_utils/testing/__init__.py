@@ -79,9 +79,7 @@ class PrivatePlatform:
                     what = played.experiment(what)
                     self._planned(what)
                     played.insist()
-                made = ExecutionEngine(self.context).run(what, check=False, timeout=timeout)
-                assert made is not None, "an engine without a command line always runs"
-                return made
+                return ExecutionEngine(self.context).run(what, check=False, timeout=timeout)
             document = self._document(what)
             if played is not None:
                 document = played.document(document)
@@ -111,7 +109,7 @@ class PrivatePlatform:
 
     def _planned(self, experiment: Experiment) -> list[Json]:
         """The documents of an experiment, with all of its points: the workflow's, and that of what comes after them."""
-        from hera_utils.execution.plan import document_of, environment_of
+        from hera_utils.execution.definition import document_of, environment_of
         from hera_utils.platforms.hera_binding import bind_hera
 
         environment, layout = environment_of(experiment, self.context), experiment.made_layout()
@@ -142,7 +140,7 @@ class PrivatePlatform:
         return [line for _, line in self.client.logs(run.name, pod=pod)]
 
     def _document(self, what: Any) -> Json:
-        from hera_utils.execution.plan import document_of
+        from hera_utils.execution.definition import document_of
         from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 
         with bind_hera(self.connection, stamp=stamp_of(self.context, script=""), insist=True):

@@ -119,7 +119,7 @@ class Stage:
         return replaced(experiment, workflow=self._around(experiment.workflow), gather=gather)
 
     def _around(self, define: Define) -> Define:
-        from hera_utils.execution.plan import document_of
+        from hera_utils.execution.definition import document_of
 
         @functools.wraps(define)
         def defined(environment: Any, inputs: Any, layout: Any) -> Json:

@@ -55,13 +55,14 @@ class Writes:
 
 
 @dataclass(frozen=True)
-class Rival:
+class ConflictingRun:
     """A run that goes on and writes files of ours."""
 
     run: str
     paths: list[str]
 
-    def told(self) -> str:
+    def files(self) -> str:
+        """In words."""
         first = f"`{self.paths[0]}`" if self.paths[0] else "the same files"
         return first + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
 
@@ -70,10 +71,10 @@ def writes_of(layout: object, points: Iterable[Point], volume: str, experiment: 
     """What the declared methods of a layout write over all points; None for nothing. volume: what tells it from others."""
     if not isinstance(layout, Layout):
         return None
-    found = list(islice(_paths(layout, points), MOST_PATHS + 1))
-    if not found:
+    listed = list(islice(_paths(layout, points), MOST_PATHS + 1))
+    if not listed:
         return None
-    paths = None if len(found) > MOST_PATHS else {_digest(path): path for path in found}
+    paths = None if len(listed) > MOST_PATHS else {_digest(path): path for path in listed}
     return Writes(_digest(volume), _digest(experiment), paths)
 
 
@@ -89,7 +90,7 @@ def _digest(words: str) -> str:
     return hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
 
 
-def rival(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> Rival | None:
+def conflicting_run(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> ConflictingRun | None:
     """A run that began before this one, goes on, and writes a file of it. Who may not list workflows sees those of this folder alone."""
     fields = "items.metadata.name,items.metadata.labels,items.metadata.annotations,items.status.phase"
     for document in _on_volume(client, writes.volume, fields):
@@ -99,7 +100,7 @@ def rival(client: ArgoClient, runs: Path, own: RunRecord, writes: Writes) -> Riv
             continue
         paths = writes.shared_with(str((metadata.get("annotations") or {}).get(WRITES) or ""))
         if paths:
-            return Rival(run, paths)
+            return ConflictingRun(run, paths)
     return next(_driven(runs, own, writes), None)
 
 
@@ -121,11 +122,11 @@ def later_writer(client: ArgoClient, workflow: Json) -> tuple[str, bool] | None:
     writes = Writes(labels[VOLUME_LABEL], experiment, paths)
     fields = ",".join(f"items.metadata.{name}" for name in ("name", "labels", "annotations", "creationTimestamp"))
     for other in _on_volume(client, writes.volume, f"{fields},items.status.phase"):
-        known = other["metadata"]
-        run = str((known.get("labels") or {}).get(RUN_LABEL) or known["name"])
-        later = str(known.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
+        theirs = other["metadata"]
+        run = str((theirs.get("labels") or {}).get(RUN_LABEL) or theirs["name"])
+        later = str(theirs.get("creationTimestamp") or "") > str(metadata.get("creationTimestamp") or "")
         goes_on = (other.get("status") or {}).get("phase") not in COMPLETED
-        shared = writes.shared_with(str((known.get("annotations") or {}).get(WRITES) or ""))
+        shared = writes.shared_with(str((theirs.get("annotations") or {}).get(WRITES) or ""))
         if run != labels.get(RUN_LABEL) and shared and (later or goes_on):
             return run, goes_on
     return None
@@ -135,7 +136,7 @@ def _listed(digests: str) -> list[str]:
     return [digests[start : start + _DIGITS] for start in range(0, len(digests), _DIGITS)]
 
 
-def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[Rival]:
+def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[ConflictingRun]:
     """The runs of a folder of records that a process of this machine carries out."""
     began = own.driven_since
     for folder in records(runs):
@@ -148,4 +149,4 @@ def _driven(runs: Path, own: RunRecord, writes: Writes) -> Iterator[Rival]:
             if record.facts.get("volume") == writes.volume:
                 paths = writes.shared_with(str(record.facts.get("writes") or ""))
                 if paths:
-                    yield Rival(record.name, paths)
+                    yield ConflictingRun(record.name, paths)
