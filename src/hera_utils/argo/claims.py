@@ -30,26 +30,26 @@ def default_folder(state: str, namespace: str, name: str) -> str:
 
 def complaint(spec: dict[str, Any]) -> str:
     """Why a claim of this spec is invalid; "" when it is not."""
-    found = []
+    faults = []
     modes = [str(mode) for mode in spec.get("accessModes") or ()]
     if not modes:
-        found.append("spec.accessModes: Required value: at least 1 access mode is required")
-    found += [_unsupported("spec.accessModes", mode, _ACCESS_MODES) for mode in modes if mode not in _ACCESS_MODES]
+        faults.append("spec.accessModes: Required value: at least 1 access mode is required")
+    faults += [_unsupported("spec.accessModes", mode, _ACCESS_MODES) for mode in modes if mode not in _ACCESS_MODES]
     if "ReadWriteOncePod" in modes and len(modes) > 1:
-        found.append("spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes")
+        faults.append("spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes")
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if storage is None:
-        found.append("spec.resources[storage]: Required value")
+        faults.append("spec.resources[storage]: Required value")
     elif not _positive(str(storage)):
-        found.append(f'spec.resources[storage]: Invalid value: "{storage}": must be greater than zero')
+        faults.append(f'spec.resources[storage]: Invalid value: "{storage}": must be greater than zero')
     mode = spec.get("volumeMode")
     if mode and mode not in _VOLUME_MODES:
-        found.append(_unsupported("spec.volumeMode", str(mode), _VOLUME_MODES))
-    return aggregate(found) if found else ""
+        faults.append(_unsupported("spec.volumeMode", str(mode), _VOLUME_MODES))
+    return aggregate(faults) if faults else ""
 
 
-def _unsupported(field: str, value: str, known: tuple[str, ...]) -> str:
-    return f'{field}: Unsupported value: "{value}": supported values: ' + ", ".join(f'"{one}"' for one in known)
+def _unsupported(field: str, value: str, allowed: tuple[str, ...]) -> str:
+    return f'{field}: Unsupported value: "{value}": supported values: ' + ", ".join(f'"{one}"' for one in allowed)
 
 
 def _positive(text: str) -> bool:

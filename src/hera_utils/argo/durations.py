@@ -51,9 +51,9 @@ def nanoseconds(text: str) -> int:
         raise DurationError(f"time: invalid duration {_quote(text)}")
     total = 0
     while rest:
-        found = _part.match(rest)
-        assert found is not None  # every part of the pattern may be empty
-        digits, fraction, unit = found.group(1), found.group(2) or "", found.group(3)
+        match = _part.match(rest)
+        assert match is not None  # every part of the pattern may be empty
+        digits, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
         if not digits and len(fraction) < 2:
             raise DurationError(f"time: invalid duration {_quote(text)}")
         whole = int(digits.lstrip("0")[:_DIGITS] or "0")
@@ -67,7 +67,7 @@ def nanoseconds(text: str) -> int:
         total += whole * scale + _fraction(fraction[1:], scale)
         if total > _MOST:
             raise DurationError(f"time: invalid duration {_quote(text)}")
-        rest = rest[found.end() :]
+        rest = rest[match.end() :]
     if total > LONGEST and not negative:
         raise DurationError(f"time: invalid duration {_quote(text)}")
     return -total if negative else total
@@ -134,10 +134,10 @@ def _decimal(value: int, scale: int) -> str:
 
 def _quote(text: str) -> str:
     """As Go's time package quotes: anything that is not plain ASCII as the bytes it is made of."""
-    shown = []
+    escaped = []
     for byte in text.encode("utf-8", "surrogatepass"):
         if byte in b'"\\':
-            shown.append("\\" + chr(byte))
+            escaped.append("\\" + chr(byte))
         else:
-            shown.append(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
-    return '"' + "".join(shown) + '"'
+            escaped.append(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
+    return '"' + "".join(escaped) + '"'

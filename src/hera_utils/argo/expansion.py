@@ -13,7 +13,7 @@ _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 def expand(value: Any, variables: Mapping[str, str]) -> Any:
     """The value with the references in all its texts replaced."""
     if isinstance(value, str):
-        return _REFERENCE.sub(lambda found: _one(found, variables), value) if "$" in value else value
+        return _REFERENCE.sub(lambda found: _expand_match(found, variables), value) if "$" in value else value
     if isinstance(value, list):
         return [expand(one, variables) for one in value]
     if isinstance(value, dict):
@@ -21,5 +21,5 @@ def expand(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
-def _one(found: re.Match[str], variables: Mapping[str, str]) -> str:
-    return "$" if found[0] == "$$" else variables.get(found[1], found[0])
+def _expand_match(match: re.Match[str], variables: Mapping[str, str]) -> str:
+    return "$" if match[0] == "$$" else variables.get(match[1], match[0])

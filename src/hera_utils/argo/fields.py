@@ -84,14 +84,14 @@ def _template(template: Json) -> Json:
 
 def _keep(item: Any, path: str, paths: frozenset[str], exclude: bool) -> Any:
     if isinstance(item, dict):
-        kept = {}
+        selected = {}
         for key, value in item.items():
             below = f"{path}.{key}" if path else key
             named = below in paths
             wanted = named or any(one.startswith(below) for one in paths)
             if (exclude and not named) or (not exclude and wanted):
-                kept[key] = value if named else _keep(value, below, paths, exclude)
-        return kept
+                selected[key] = value if named else _keep(value, below, paths, exclude)
+        return selected
     if isinstance(item, list):
         return [_keep(one, path, paths, exclude) for one in item]
     return item

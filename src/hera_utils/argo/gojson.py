@@ -77,13 +77,13 @@ _BETWEEN = re.compile(r"[ \t\r\n,:]*")
 
 def _spans(text: str, at: int) -> list[tuple[int, int]]:
     """Where the values of a list begin and end, or the keys and values of an object. at: behind its bracket."""
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     while True:
         at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
         if text[at] in "]}":
-            return found
+            return spans
         _, end = _AS_TEXT.raw_decode(text, at)
-        found.append((at, end))
+        spans.append((at, end))
         at = end
 
 

@@ -86,8 +86,8 @@ def generated_name(base: str, seed: str) -> str:
 
 
 def _regex_error(message: str, pattern: str, *examples: str) -> str:
-    shown = " or ".join(f"'{example}', " for example in examples)  # Kubernetes leaves the comma before "or" in
-    return f"{message} (e.g. {shown}regex used for validation is '{pattern}')"
+    quoted = " or ".join(f"'{example}', " for example in examples)  # Kubernetes leaves the comma before "or" in
+    return f"{message} (e.g. {quoted}regex used for validation is '{pattern}')"
 
 
 _SUBDOMAIN_MESSAGE = _regex_error(
@@ -207,22 +207,22 @@ def check_metadata(kind: str, metadata: Mapping[str, Any], *, label_name: bool =
     name = str(metadata.get("name") or "")
     generate = str(metadata.get("generateName") or "")
     rule = label_faults if label_name else subdomain_faults
-    found: list[str] = []
+    faults: list[str] = []
     if generate:  # checked as it would be with a suffix behind it
         checked = generate[:-1] if generate.endswith("-") else generate
-        found += [_invalid("metadata.generateName", generate, fault) for fault in rule(checked)]
+        faults += [_invalid("metadata.generateName", generate, fault) for fault in rule(checked)]
     if not name:
         if not generate:
-            found.append("metadata.name: Required value: name or generateName is required")
+            faults.append("metadata.name: Required value: name or generateName is required")
     else:
-        found += [_invalid("metadata.name", name, fault) for fault in rule(name)]
+        faults += [_invalid("metadata.name", name, fault) for fault in rule(name)]
     for key, value in (metadata.get("labels") or {}).items():
-        found += [_invalid("metadata.labels", key, fault) for fault in label_key_faults(str(key))]
-        found += [_invalid("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
+        faults += [_invalid("metadata.labels", key, fault) for fault in label_key_faults(str(key))]
+        faults += [_invalid("metadata.labels", value, fault) for fault in label_value_faults(str(value))]
     for key in metadata.get("annotations") or {}:
-        found += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
-    if found:
-        raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {aggregate(found)}', reason="Invalid")
+        faults += [_invalid("metadata.annotations", key, fault) for fault in label_key_faults(str(key).lower())]
+    if faults:
+        raise Refused(INVALID_ARGUMENT, f'{kind} "{name}" is invalid: {aggregate(faults)}', reason="Invalid")
 
 
 def _invalid(field: str, value: object, fault: str) -> str:

@@ -119,13 +119,13 @@ class _Reader:
 
         over: nothing more is expected of it.
         """
-        found: dict[str, dict[str, list[Json]]] = {name: {} for name in plan}
+        collected: dict[str, dict[str, list[Json]]] = {name: {} for name in plan}
         for node in members:
             if node.get("type") in _STRUCTURE:
                 continue
             task, item = self._address(node, boundary)
-            found.setdefault(task, {}).setdefault(item, []).append(node)
-        return [self._task(name, items, plan.get(name)) for name, items in found.items() if items or not over]
+            collected.setdefault(task, {}).setdefault(item, []).append(node)
+        return [self._task(name, items, plan.get(name)) for name, items in collected.items() if items or not over]
 
     def _address(self, node: Json, boundary: str) -> tuple[str, str]:
         name = str(node.get("name", ""))

@@ -197,12 +197,12 @@ def match(method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
     return None
 
 
-def _match_artifact_file(given: list[str]) -> tuple[Route, dict[str, str]] | None:
+def _match_artifact_file(parts: list[str]) -> tuple[Route, dict[str, str]] | None:
     names = [segment[1:-1] for segment in _ARTIFACT_FILES.segments[1:]]
-    if len(given) - 1 < len(names):
+    if len(parts) - 1 < len(names):
         return None
-    values = {name: unquote(segment) for name, segment in zip(names, given[1:], strict=False)}
-    rest = given[1 + len(names) :]
+    values = {name: unquote(segment) for name, segment in zip(names, parts[1:], strict=False)}
+    rest = parts[1 + len(names) :]
     if rest:
         values["file"] = "/".join(unquote(segment) for segment in rest)
     return _ARTIFACT_FILES, values

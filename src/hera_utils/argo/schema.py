@@ -61,13 +61,13 @@ def type_names() -> tuple[str, ...]:
 @cache
 def fields(type_name: str) -> dict[str, str]:
     """Field → Go type of a struct (`v1alpha1.Template`), those of embedded structs included."""
-    found: dict[str, str] = {}
+    types: dict[str, str] = {}
     for name, declared in _own_fields(type_name):
         if name.startswith("+"):
-            found.update(fields(declared.lstrip("*")))
+            types.update(fields(declared.lstrip("*")))
         else:
-            found[name.rstrip("!")] = declared
-    return found
+            types[name.rstrip("!")] = declared
+    return types
 
 
 @cache
@@ -99,15 +99,15 @@ def is_map(go_type: str) -> bool:
 def _declarations() -> tuple[dict[str, str], dict[str, str]]:
     """(struct → its fields as text, Go name → the type it stands for)."""
     structs: dict[str, str] = {}
-    named: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     text = (pkgutil.get_data("hera_utils.argo", "schema.txt") or b"").decode()
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
         if rest.startswith("= "):
-            named[name] = rest[2:]
+            aliases[name] = rest[2:]
         elif name != "#":
             structs[name] = rest
-    return structs, named
+    return structs, aliases
 
 
 def _own_fields(type_name: str) -> list[tuple[str, str]]:
@@ -216,14 +216,14 @@ def _zero(declared: str) -> Any:
 
 @cache
 def _decoder(declared: str) -> Decoder:
-    structs, named = _declarations()
+    structs, aliases = _declarations()
     bare = declared.lstrip("*")
     if bare == "v1alpha1.ParallelSteps":
         return _parallel_steps()
     if bare in structs:
         return _struct(bare)
-    if bare in named:
-        return _container(named[bare], bare)
+    if bare in aliases:
+        return _container(aliases[bare], bare)
     if bare.startswith(("[]", "map[")):
         return _container(bare, bare)
     return LEAVES.get(bare) or _text(bare)
@@ -288,7 +288,7 @@ def _map(element: str, go_type: str) -> Decoder:
 
 def _parallel_steps() -> Decoder:
     """A group of steps. Argo reads it by hand: here alone an unknown field is refused, and the group may not be null."""
-    known = fields("v1alpha1.WorkflowStep")
+    step_fields = fields("v1alpha1.WorkflowStep")
     steps = _list("v1alpha1.WorkflowStep", "[]v1alpha1.WorkflowStep")
 
     def read(value: Any) -> Any:
@@ -300,7 +300,7 @@ def _parallel_steps() -> Decoder:
             if step is not None and type(step) is not dict:
                 raise Mismatch(json_type(step), "map[string]interface {}")
             for key in step or ():
-                if key not in known:
+                if key not in step_fields:
                     raise Unreadable(f'json: unknown field "{key}"')
         try:
             return steps(value) or None  # an empty group becomes null on its way through Argo's server

@@ -73,14 +73,14 @@ def label_selector(text: str) -> LabelSelector:
 
 def label_selector_of(selector: Json | None) -> LabelSelector:
     """The object form: {"matchLabels": {…}, "matchExpressions": [{"key", "operator", "values"}]}. Raises Refused."""
-    found = [Requirement(key, "=", (str(value),)) for key, value in ((selector or {}).get("matchLabels") or {}).items()]
+    result = [Requirement(key, "=", (str(value),)) for key, value in ((selector or {}).get("matchLabels") or {}).items()]
     operators = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
     for term in (selector or {}).get("matchExpressions") or []:
         operator = operators.get(term.get("operator", ""))
         if operator is None:
             raise _bad(f'"{term.get("operator", "")}" is not a valid label selector operator')
-        found.append(Requirement(str(term.get("key", "")), operator, tuple(map(str, term.get("values") or ()))))
-    return LabelSelector(tuple(found))
+        result.append(Requirement(str(term.get("key", "")), operator, tuple(map(str, term.get("values") or ()))))
+    return LabelSelector(tuple(result))
 
 
 class _LabelParser:
@@ -88,30 +88,30 @@ class _LabelParser:
         self.tokens: list[tuple[bool, str]] = []  # (is a word, text); the end is (False, "")
         at = 0
         while at < len(text):
-            found = _TOKEN.match(text, at)
-            if found is None or found.end() == at:
+            match = _TOKEN.match(text, at)
+            if match is None or match.end() == at:
                 break
-            word = found.group("word")
-            symbol = found.group("symbol")
+            word = match.group("word")
+            symbol = match.group("symbol")
             if word is None and symbol is None:
                 break
             self.tokens.append((word is not None, word if word is not None else symbol))
-            at = found.end()
+            at = match.end()
         self.tokens.append((False, ""))
         self.at = 0
 
     def requirements(self) -> list[Requirement]:
-        found: list[Requirement] = []
+        result: list[Requirement] = []
         while True:
             word, text = self.peek()
             if not word and text == "":
-                return found
+                return result
             if not word and text != "!":
                 raise _bad(f"unable to parse requirement: found '{text}', expected: !, identifier, or 'end of string'")
-            found.append(self.requirement())
+            result.append(self.requirement())
             word, text = self.take()
             if not word and text == "":
-                return found
+                return result
             if word or text != ",":
                 raise _bad(f"found '{text}', expected: ',' or 'end of string'")
             word, text = self.peek()
@@ -228,14 +228,14 @@ def field_selector(text: str) -> FieldSelector:
     for part in _split_terms(text):
         if part == "":
             continue
-        found = re.search(r"!=|==|=", part)
-        if found is None:
+        operator = re.search(r"!=|==|=", part)
+        if operator is None:
             raise _bad(f"invalid selector: '{text}'; can't understand '{part}'")
-        value = _unescape(part[found.end() :])
-        field = part[: found.start()]
+        value = _unescape(part[operator.end() :])
+        field = part[: operator.start()]
         if not field and not value:
             continue
-        terms.append((field, "!=" if found.group() == "!=" else "=", value))
+        terms.append((field, "!=" if operator.group() == "!=" else "=", value))
     return FieldSelector(tuple(terms))
 
 
@@ -292,22 +292,22 @@ def _split_terms(text: str) -> Sequence[str]:
 def _unescape(text: str) -> str:
     if not any(character in text for character in "\\,="):
         return text
-    kept, escaped = [], False
+    characters, escaped = [], False
     for character in text:
         if escaped:
             if character not in "\\,=":
                 raise _bad(f"invalid field selector: invalid escape sequence: \\{character}")
-            kept.append(character)
+            characters.append(character)
             escaped = False
         elif character == "\\":
             escaped = True
         elif character in ",=":
             raise _bad(f"invalid field selector: unescaped character in value: {ord(character)}")
         else:
-            kept.append(character)
+            characters.append(character)
     if escaped:
         raise _bad("invalid field selector: invalid escape sequence: \\")
-    return "".join(kept)
+    return "".join(characters)
 
 
 def _bad(message: str) -> Refused:

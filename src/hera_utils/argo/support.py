@@ -48,13 +48,13 @@ class Finding:
 @cache
 def verdicts(struct: str) -> dict[str, Verdict]:
     """Field → verdict of a struct (`v1alpha1.Template`); a field that nobody has judged is missing."""
-    found: dict[str, Verdict] = {}
+    result: dict[str, Verdict] = {}
     for word, table in ((EXECUTES, EXECUTED), (WARNS, WARNED), (REFUSES, REFUSED)):
         for one in (struct, *_kin(struct)):
             for field, reason in table.get(one, {}).items():
-                if field in schema.fields(struct) and field not in found:
-                    found[field] = Verdict(word, reason)
-    return found
+                if field in schema.fields(struct) and field not in result:
+                    result[field] = Verdict(word, reason)
+    return result
 
 
 def _kin(struct: str) -> tuple[str, ...]:
@@ -74,28 +74,28 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[Finding]:
         (one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one.get("spec") or {} for one in templates
     }
     spec = document.get("spec") or {}
-    found = findings(document)
+    result = findings(document)
     reference = spec.get("workflowTemplateRef")
     if reference:
         home = (_kind(reference), reference.get("name", ""))
         base = stored.get(home, {})
-        found += [_at(home, one) for one in _search(base, ROOTS["Workflow"], "spec")]
+        result += [_at(home, one) for one in _search(base, ROOTS["Workflow"], "spec")]
         todo = [call for template in base.get("templates") or () for call in _calls(template, None)]
     else:
         todo = [call for template in spec.get("templates") or () for call in _calls(template, None)]
     todo += [call for hook in (spec.get("hooks") or {}).values() for call in _call(hook, None)]
-    seen = set(todo)
+    queued = set(todo)
     while todo:
         home, name = todo.pop()
         for index, template in enumerate(stored.get(home, {}).get("templates") or ()):
             if template.get("name") == name:
                 path = f"spec.templates[{index}]"
-                found += [_at(home, one) for one in _search(template, "v1alpha1.Template", path)]
-                new = [call for call in _calls(template, home) if call not in seen]
-                seen.update(new)
+                result += [_at(home, one) for one in _search(template, "v1alpha1.Template", path)]
+                new = [call for call in _calls(template, home) if call not in queued]
+                queued.update(new)
                 todo += new
                 break
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(result))
 
 
 _Home = tuple[str, str]
@@ -130,9 +130,9 @@ def _call(holder: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
         yield home, holder["template"]
 
 
-def refuse_unsupported(found: Iterable[Finding]) -> None:
+def refuse_unsupported(findings: Iterable[Finding]) -> None:
     """Raises UnsupportedError for the first field that cannot be meant on this machine."""
-    for finding in found:
+    for finding in findings:
         if finding.verdict == REFUSES:
             raise UnsupportedError(
                 f"{finding.path} cannot be executed on this machine: {finding.reason}",
@@ -140,10 +140,10 @@ def refuse_unsupported(found: Iterable[Finding]) -> None:
             )
 
 
-def warnings(found: Iterable[Finding]) -> list[str]:
+def warnings(findings: Iterable[Finding]) -> list[str]:
     """One sentence for each reason to warn, however many fields it is about and however many templates use them."""
     places: dict[str, dict[str, list[str]]] = {}
-    for finding in found:
+    for finding in findings:
         if finding.verdict == WARNS:
             fields = places.setdefault(finding.reason, {})
             fields.setdefault(finding.path.rpartition(".")[2], []).append(finding.path)
@@ -203,18 +203,18 @@ def _worth_a_look(struct: str) -> tuple[dict[str, Verdict], dict[str, _Below]]:
 @cache
 def reached(struct: str) -> tuple[str, ...]:
     """The struct and those below it that fields lead to which are not refused or warned about as a whole."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     todo = [struct]
     while todo:
-        one = todo.pop(0)
-        if one in found:
+        name = todo.pop(0)
+        if name in names:
             continue
-        found[one] = None
-        for field, declared in schema.fields(one).items():
+        names[name] = None
+        for field, declared in schema.fields(name).items():
             below = schema.struct_of(declared)
-            if below is not None and verdicts(one).get(field, Verdict(EXECUTES)).word == EXECUTES:
+            if below is not None and verdicts(name).get(field, Verdict(EXECUTES)).word == EXECUTES:
                 todo.append(below)
-    return tuple(found)
+    return tuple(names)
 
 
 def unjudged() -> list[str]:

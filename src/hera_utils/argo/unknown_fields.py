@@ -78,19 +78,19 @@ def _of(value: Any, declared: str, path: Path, any_case: bool) -> Iterator[Unkno
 
 
 def _of_struct(value: Json, struct: str, path: Path, any_case: bool) -> Iterator[UnknownField]:
-    known = fields(struct)
-    folded = {name.lower(): name for name in known} if any_case else {name: name for name in known}
+    known_fields = fields(struct)
+    folded = {name.lower(): name for name in known_fields} if any_case else {name: name for name in known_fields}
     for key, item in value.items():
         name = folded.get(str(key).lower() if any_case else str(key))
         if name is not None:
-            yield from _of(item, known[name], (*path, key), any_case)
+            yield from _of(item, known_fields[name], (*path, key), any_case)
         else:
-            yield UnknownField((*path, str(key)), _hint(struct, str(key), known))
+            yield UnknownField((*path, str(key)), _hint(struct, str(key), known_fields))
 
 
-def _hint(struct: str, name: str, known: dict[str, str]) -> str:
+def _hint(struct: str, name: str, known_fields: dict[str, str]) -> str:
     if (struct, name) in REMOVED:
         since, instead = REMOVED[struct, name]
         return f"removed in Argo {since}; write {instead}"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, known_fields, n=1, cutoff=0.75)
     return f"did you mean `{near[0]}`?" if near else ""

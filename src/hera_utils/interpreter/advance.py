@@ -148,7 +148,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         walk.rise(event.node_id, fault)
         return
     outcome = outcomes.of_pod(event, template)
-    found = outcomes.outputs(event, template)
+    collected = outcomes.outputs(event, template)
     if not outcomes.progress_reported(event.containers):
         walk.ledger.change(node, progress="0/1")
     failed = event.phase != "Succeeded"
@@ -157,8 +157,8 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         if child["type"] == "Container" and not phases.ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)
     message = outcome.message or (node.get("message") if node["phase"] != phases.PENDING else "") or ""
-    walk.ledger.change(node, outputs=found or None, daemoned=None)
-    outputs.publish(walk, found)
+    walk.ledger.change(node, outputs=collected or None, daemoned=None)
+    outputs.publish(walk, collected)
     walk.ledger.change(
         node,
         resourcesDuration=outcomes.usage(event.containers, template),
@@ -206,14 +206,14 @@ def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False) ->
 
 
 def _container_nodes(walk: Walk, node: Json) -> list[Json]:
-    found: list[Json] = []
+    nodes: list[Json] = []
     todo = [node]
     while todo:
         for child in walk.ledger.children(todo.pop()):
-            if child["type"] == "Container" and child.get("boundaryID") == node["id"] and child not in found:
-                found.append(child)
+            if child["type"] == "Container" and child.get("boundaryID") == node["id"] and child not in nodes:
+                nodes.append(child)
                 todo.append(child)
-    return found
+    return nodes
 
 
 def _timer_fired(walk: Walk, event: events.TimerFired) -> None:

@@ -24,7 +24,7 @@ _PLACES = (*STORES, "git", "http", "raw")
 _TAG = re.compile(r"\{\{[^{}]*\}\}")
 
 
-def with_archive_location(walk: Walk, template: Json, known: substitution.Variables) -> Json:
+def with_archive_location(walk: Walk, template: Json, variables: substitution.Variables) -> Json:
     """The template with its archive location filled in; itself when it has no need of one. Raises Fault for a tag without a value."""
     own = template.get("archiveLocation") or {}
     repository = (walk.document["status"].get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
@@ -35,7 +35,7 @@ def with_archive_location(walk: Walk, template: Json, known: substitution.Variab
         if not logs and (not repository or not _needs_location(template)):
             return template
         location = {**repository_location(repository), "archiveLogs": logs}
-    filled: Json = substitution.replace(location, known, unresolved=True)
+    filled: Json = substitution.replace(location, variables, unresolved=True)
     left = _TAG.search(plain_json(filled))
     if left is not None:
         raise Fault(f"failed to resolve {left[0]}")

@@ -20,7 +20,7 @@ def located(artifact: Mapping[str, Any]) -> bool:
     return any(isinstance(artifact.get(location), dict) for location in LOCATIONS)
 
 
-def named(items: list[Json] | None, name: str) -> Json | None:
+def item_named(items: list[Json] | None, name: str) -> Json | None:
     return next((item for item in items or () if item.get("name") == name), None)
 
 
@@ -44,7 +44,7 @@ def process(
             filled["parameters"] = [_input(p, given.get(p["name"]), above, config_maps) for p in inputs["parameters"]]
         if inputs.get("artifacts"):
             filled["artifacts"] = [
-                _artifact(a, named(arguments.get("artifacts"), a["name"])) for a in inputs["artifacts"]
+                _artifact(a, item_named(arguments.get("artifacts"), a["name"])) for a in inputs["artifacts"]
             ]
         template = {**template, "inputs": filled}
     return substitute(template, above, local)
@@ -87,16 +87,16 @@ def _from_config_map(name: str, source: Json, above: substitution.Variables, con
         raise Fault(f"unable to retrieve inputs.parameters.{name} from ConfigMap: {fault.message}") from None
 
 
-def _artifact(wanted: Json, given: Json | None) -> Json:
-    if not wanted.get("optional") and not located(wanted):
-        if given is None:
-            raise Fault(f"inputs.artifacts.{wanted['name']} was not supplied")
-        if not located(given):
-            raise Fault(f"inputs.artifacts.{wanted['name']} missing location information")
-    if given is None:
-        return wanted
-    kept = {key: wanted[key] for key in ("path", "mode", "recurseMode") if wanted.get(key) is not None}
-    return {**{key: value for key, value in given.items() if key not in ("path", "mode", "recurseMode")}, **kept}
+def _artifact(declared: Json, supplied: Json | None) -> Json:
+    if not declared.get("optional") and not located(declared):
+        if supplied is None:
+            raise Fault(f"inputs.artifacts.{declared['name']} was not supplied")
+        if not located(supplied):
+            raise Fault(f"inputs.artifacts.{declared['name']} missing location information")
+    if supplied is None:
+        return declared
+    kept = {key: declared[key] for key in ("path", "mode", "recurseMode") if declared.get(key) is not None}
+    return {**{key: value for key, value in supplied.items() if key not in ("path", "mode", "recurseMode")}, **kept}
 
 
 def substitute(template: Json, above: Mapping[str, Any], local: substitution.Variables) -> Json:
@@ -104,35 +104,35 @@ def substitute(template: Json, above: Mapping[str, Any], local: substitution.Var
 
     In two passes, as in Argo: first the workflow's and the node's variables (inputs may hold such), then the inputs'.
     """
-    known = substitution.Variables(above, local.entropy).plus(local)
-    first = _replaced(template, known)
+    variables = substitution.Variables(above, local.entropy).plus(local)
+    first = _replaced(template, variables)
     inputs = first.get("inputs") or {}
     parameters = inputs.get("parameters") or []
     for parameter in parameters:
         if parameter.get("value") is not None:
-            known[f"inputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
+            variables[f"inputs.parameters.{parameter['name']}"] = text_of(parameter["value"])
         elif parameter.get("valueFrom") is None:
             raise Fault(f"inputs.parameters.{parameter['name']} had no value")
-    known["inputs.parameters"] = parameters_json(parameters)
+    variables["inputs.parameters"] = parameters_json(parameters)
     for artifact in inputs.get("artifacts") or ():
         if artifact.get("path"):
-            known[f"inputs.artifacts.{artifact['name']}.path"] = artifact["path"]
+            variables[f"inputs.artifacts.{artifact['name']}.path"] = artifact["path"]
     outputs = first.get("outputs") or {}
     for artifact in outputs.get("artifacts") or ():
         if artifact.get("path"):
-            known[f"outputs.artifacts.{artifact['name']}.path"] = artifact["path"]
+            variables[f"outputs.artifacts.{artifact['name']}.path"] = artifact["path"]
     for parameter in outputs.get("parameters") or ():
         if (parameter.get("valueFrom") or {}).get("path"):
-            known[f"outputs.parameters.{parameter['name']}.path"] = parameter["valueFrom"]["path"]
-    return _replaced(first, known)
+            variables[f"outputs.parameters.{parameter['name']}.path"] = parameter["valueFrom"]["path"]
+    return _replaced(first, variables)
 
 
-def _replaced(template: Json, known: substitution.Variables) -> Json:
+def _replaced(template: Json, variables: substitution.Variables) -> Json:
     """What steps and tasks say of time and chance waits until they are opened: Argo looks at them then, time and again before."""
     parts = {key: template[key] for key in ("steps", "dag") if template.get(key) is not None}
     if not parts:
-        whole: Json = substitution.replace(template, known, unresolved=True)
+        whole: Json = substitution.replace(template, variables, unresolved=True)
         return whole
     rest = {key: value for key, value in template.items() if key not in parts}
-    filled = substitution.replace(rest, known, unresolved=True)
-    return {**filled, **substitution.replace(parts, known, unresolved=True, drawing=False)}
+    filled = substitution.replace(rest, variables, unresolved=True)
+    return {**filled, **substitution.replace(parts, variables, unresolved=True, drawing=False)}

@@ -36,18 +36,18 @@ def of_task(task: Json, tasks: Mapping[str, Json]) -> Dependencies:
     if not logic:
         parts = [_any_good_end(name, _task(tasks, name)) for name in task.get("dependencies") or ()]
         logic = " && ".join(parts)
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
 
     def expand(match: re.Match[str]) -> str:
         result, bare = match.groups()
         if result:
-            found[result.split(".")[0]] = None
+            names[result.split(".")[0]] = None
             return str(result)
-        found[bare] = None
+        names[bare] = None
         return _any_good_end(bare, _task(tasks, bare))
 
     logic = _NAME.sub(expand, logic)
-    return Dependencies(tuple(found), logic)
+    return Dependencies(tuple(names), logic)
 
 
 def _task(tasks: Mapping[str, Json], name: str) -> Json:
@@ -136,25 +136,25 @@ class _Simple:
         return found
 
     def _both(self) -> bool | None:
-        found = self._one()
+        found = self._operand()
         while found is not None and self._next() == "&&":
             self.at += 1
-            other = self._one()
+            other = self._operand()
             found = None if other is None else found and other
         return found
 
-    def _one(self) -> bool | None:
+    def _operand(self) -> bool | None:
         token = self._next()
         self.at += 1
         if isinstance(token, bool):
             return token
         if token == "!":
-            found = self._one()
-            return None if found is None else not found
+            value = self._operand()
+            return None if value is None else not value
         if token == "(":
-            found = self._either()
+            value = self._either()
             if self._next() != ")":
                 return None
             self.at += 1
-            return found
+            return value
         return None

@@ -158,14 +158,14 @@ def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> J
     reference = (document.get("spec") or {}).get("workflowTemplateRef")
     if reference:
         labels[_REFERENCE_LABELS[reference_kind(reference)]] = reference.get("name", "")
-    wanted = spec.get("workflowMetadata") or {}
-    for name, value in (wanted.get("labels") or {}).items():
+    workflow_metadata = spec.get("workflowMetadata") or {}
+    for name, value in (workflow_metadata.get("labels") or {}).items():
         faults = label_value_faults(value)
         if faults:
             raise InvalidWorkflow(f'invalid label value "{value}" for label "{name}": {";".join(faults)}')
         labels[name] = value
-    annotations.update(wanted.get("annotations") or {})
-    for name, source in (wanted.get("labelsFrom") or {}).items():
+    annotations.update(workflow_metadata.get("annotations") or {})
+    for name, source in (workflow_metadata.get("labelsFrom") or {}).items():
         labels[name] = _label_from(name, source.get("expression", ""), evaluate)
     if labels:
         metadata["labels"] = labels
@@ -208,22 +208,22 @@ def templates_reached(
     Those that do not exist are left out: the run or the validation says so. everything: all objects of a kind, asked only when a
     reference's name is known no earlier than the run (it holds a tag).
     """
-    found: dict[tuple[str, str], Json] = {}
+    reached: dict[tuple[str, str], Json] = {}
     todo = list(_references(document.get("spec") or {}))
-    seen: set[tuple[str, str]] = set()
+    visited: set[tuple[str, str]] = set()
     while todo:
         reference = todo.pop()
         key = (reference_kind(reference), reference.get("name") or "")
-        if key in seen:
+        if key in visited:
             continue
-        seen.add(key)
+        visited.add(key)
         for one in _objects(*key, lookup, everything):
             place = (key[0], one["metadata"]["name"])
-            if place not in found:
-                found[place] = {**one, "kind": key[0]}
-                seen.add(place)
+            if place not in reached:
+                reached[place] = {**one, "kind": key[0]}
+                visited.add(place)
                 todo.extend(_references(one.get("spec") or {}))
-    return tuple(found[place] for place in sorted(found))
+    return tuple(reached[place] for place in sorted(reached))
 
 
 def _objects(

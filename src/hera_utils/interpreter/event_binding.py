@@ -26,8 +26,8 @@ def environment(namespace: str, discriminator: str, headers: Mapping[str, list[s
     """What its expressions see. Of the headers (names in lower case) only `x-…`: the others may hold credentials."""
     metadata = {name: values for name, values in headers.items() if name.startswith("x-")}
     found = {"namespace": namespace, "discriminator": discriminator, "metadata": metadata, "payload": payload}
-    seen: Json = json.loads(json.dumps(found), parse_int=float)
-    return seen
+    as_json: Json = json.loads(json.dumps(found), parse_int=float)
+    return as_json
 
 
 def matches(binding: Json, event: Json, entropy: Entropy) -> bool:
@@ -51,9 +51,9 @@ def reference(binding: Json) -> tuple[str, str] | None:
 def workflow(binding: Json, template: Json, event: Json, entropy: Entropy) -> Json:
     """The workflow that the event starts from the template. entropy: for its expressions and its name. Raises ExpressionError."""
     kind = (reference(binding) or ("WorkflowTemplate", ""))[0]
-    made = workflow_from(template, kind, at=0.0)
-    del made["status"]
-    metadata, submit = made["metadata"], binding["spec"]["submit"]
+    document = workflow_from(template, kind, at=0.0)
+    del document["status"]
+    metadata, submit = document["metadata"], binding["spec"]["submit"]
     extra = (template.get("spec") or {}).get("workflowMetadata") or {}
     own = submit.get("metadata") or {}
     for part, word in (("labels", "label"), ("annotations", "annotation")):
@@ -68,8 +68,8 @@ def workflow(binding: Json, template: Json, event: Json, entropy: Entropy) -> Js
     metadata["labels"][BINDING_LABEL] = binding["metadata"]["name"]
     parameters = [_parameter(one, event, entropy) for one in (submit.get("arguments") or {}).get("parameters") or ()]
     if parameters:
-        made["spec"]["arguments"] = {"parameters": parameters}
-    return made
+        document["spec"]["arguments"] = {"parameters": parameters}
+    return document
 
 
 def _text(statement: str, what: str, event: Json, entropy: Entropy) -> str:

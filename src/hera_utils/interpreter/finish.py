@@ -69,7 +69,7 @@ def close(walk: Walk, phase: str, message: str) -> None:
     set_phase(walk, phase, message)
     status = walk.document["status"]
     if phase == phases.ERROR:
-        entry = walk.ledger.named(walk.run.name)
+        entry = walk.ledger.node_named(walk.run.name)
         if entry is not None and entry["phase"] == phases.RUNNING:
             walk.ledger.change(entry, phase=phases.ERROR, message="Workflow operation error")
     status["finishedAt"] = timestamps.text(walk.ledger.now)
@@ -99,7 +99,7 @@ def duration_variable(walk: Walk) -> None:
 
 def failures(walk: Walk) -> str:
     """`workflow.failures`: the failed nodes as JSON text that is quoted once more (Argo: strconv.Quote)."""
-    found = []
+    messages = []
     for node in walk.run.nodes.values():
         if phases.unsuccessful(node):
             template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
@@ -108,8 +108,8 @@ def failures(walk: Walk) -> str:
                 "phase": node["phase"], "podName": names.pod_name(walk.run.name, node["name"], template, node["id"]),
                 "finishedAt": node.get("finishedAt"),
             }  # fmt: skip
-            found.append("{" + ",".join(f'"{key}":{go_json(value)}' for key, value in fields.items()) + "}")
-    text = "[" + ",".join(found) + "]" if found else "null"
+            messages.append("{" + ",".join(f'"{key}":{go_json(value)}' for key, value in fields.items()) + "}")
+    text = "[" + ",".join(messages) + "]" if messages else "null"
     return plain_json(text)
 
 

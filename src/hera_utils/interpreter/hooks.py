@@ -55,11 +55,11 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
         if hook_name == EXIT:
             continue
         name = f"{node['name']}.hooks.{hook_name}"
-        owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.named(name)))
+        owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.node_named(name)))
         if not hook.get("expression"):
             raise Fault(f"Expression required for hook {name}")
         known = owner.scope.parameters(walk.variables)
-        if not unopened.begun(walk, name) and not substitution.true(hook["expression"], known):
+        if not unopened.is_begun(walk, name) and not substitution.true(hook["expression"], known):
             continue
         arguments = hook.get("arguments") or {}
         outputs = outbound.last_attempt(walk.ledger, node).get("outputs")
@@ -82,7 +82,7 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
     if hook is None or not limits.may_run(walk, on_exit=True):
         return True
     name = f"{node['name']}.onExit"
-    owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.named(name)))
+    owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.node_named(name)))
     known = owner.scope.parameters(walk.variables)
     if hook.get("expression") and not substitution.true(hook["expression"], known):
         return True

@@ -34,8 +34,8 @@ class Item:
     @property
     def text(self) -> str:
         """How it prints: a text keeps JSON's escapes but not its quotes, everything else is its JSON."""
-        shown = self.json.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
-        return shown[1:-1] if shown.startswith('"') else shown
+        unescaped = self.json.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
+        return unescaped[1:-1] if unescaped.startswith('"') else unescaped
 
     @property
     def json(self) -> str:
@@ -59,7 +59,7 @@ class Item:
         else:
             yield "item", self.json
 
-    def shown(self) -> str:
+    def display(self) -> str:
         """How it stands in the name of its node."""
         if self.raw.startswith("{"):
             members = gojson.members(self.raw).items()

@@ -67,7 +67,7 @@ class Ledger:
     def get(self, node_id: str) -> Json | None:
         return self.nodes.get(node_id)
 
-    def named(self, name: str) -> Json | None:
+    def node_named(self, name: str) -> Json | None:
         return self.nodes.get(self.id_of(name))
 
     def children(self, node: Json) -> list[Json]:
@@ -79,14 +79,14 @@ class Ledger:
         """A new node. Its display name is what it adds to the name of its boundary."""
         node_id = self.id_of(name)
         boundary = self.nodes.get(fields.get("boundaryID") or "")
-        shown = name
+        display_name = name
         if boundary is not None:
-            shown = _SEPARATOR.sub("", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name)
+            display_name = _SEPARATOR.sub("", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name)
         stamp = timestamps.text(self.now)
         node: Json = {
             "id": node_id,
             "name": name,
-            "displayName": shown,
+            "displayName": display_name,
             "type": kind,
             "phase": phase,
             "startedAt": stamp,

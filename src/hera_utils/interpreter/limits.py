@@ -63,9 +63,9 @@ def failing_fast(walk: Walk, frame: Frame) -> bool:
     if walk.ledger.active_pods_in[frame.node_id] <= 0 and not phases.ended(node):
         if frame.kind == "Steps":
             index = len(frame.template["steps"]) - 1
-            while index >= 0 and walk.ledger.named(f"{node['name']}[{index}]") is None:
+            while index >= 0 and walk.ledger.node_named(f"{node['name']}[{index}]") is None:
                 index -= 1
-            group = walk.ledger.named(f"{node['name']}[{index}]")
+            group = walk.ledger.node_named(f"{node['name']}[{index}]")
             if group is not None:
                 walk.ledger.mark(group, phases.FAILED, FAIL_FAST)
         walk.ledger.mark(node, phases.FAILED, FAIL_FAST)

@@ -23,9 +23,9 @@ _ASKED, _HELD = "asked", "held"
 
 def ask(walk: Walk, holder: str, synchronization: Json) -> None:
     """Ask for locks, once."""
-    known: dict[str, str] = walk.run.memory.setdefault("locks", {})
-    if holder not in known:
-        known[holder] = _ASKED
+    states: dict[str, str] = walk.run.memory.setdefault("locks", {})
+    if holder not in states:
+        states[holder] = _ASKED
         created = timestamps.seconds(walk.document["metadata"].get("creationTimestamp"))
         walk.say(AskLock(holder, synchronization, int(walk.spec.get("priority") or 0), created))
 
@@ -68,11 +68,11 @@ def acquired(walk: Walk, frame: Frame, node: Json | None) -> bool:
 
 def answered(walk: Walk, event: LockAnswered) -> bool:
     """Note an answer; False when nobody waits for it any more."""
-    known: dict[str, str] = walk.run.memory.get("locks") or {}
-    if event.holder not in known:
+    states: dict[str, str] = walk.run.memory.get("locks") or {}
+    if event.holder not in states:
         return False
     if event.granted:
-        known[event.holder] = _HELD
+        states[event.holder] = _HELD
         _note_holding(walk, event)
     walk.answers[f"lock:{event.holder}"] = event
     return True
@@ -96,18 +96,18 @@ def _note_holding(walk: Walk, event: LockAnswered) -> None:
 
 def release(walk: Walk, holder: str) -> None:
     """Give back the locks of whoever is over."""
-    known: dict[str, str] = walk.run.memory.get("locks") or {}
-    if known.pop(holder, None) is None:
+    states: dict[str, str] = walk.run.memory.get("locks") or {}
+    if states.pop(holder, None) is None:
         return
     walk.answers.pop(f"lock:{holder}", None)
     walk.say(ReleaseLock(holder))
     status = walk.document["status"].get("synchronization") or {}
-    shown = holder or walk.run.name
+    holder_name = holder or walk.run.name
     mutex = status.get("mutex")
     if mutex:
-        mutex["holding"] = [one for one in mutex.get("holding") or () if one["holder"] != shown]
+        mutex["holding"] = [one for one in mutex.get("holding") or () if one["holder"] != holder_name]
     for one in (status.get("semaphore") or {}).get("holding") or ():
-        one["holders"] = [name for name in one["holders"] if name != shown]
+        one["holders"] = [name for name in one["holders"] if name != holder_name]
 
 
 def release_unused(walk: Walk, holder: str) -> None:

@@ -23,8 +23,8 @@ def looped(step: Mapping[str, Any]) -> bool:
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence"))
 
 
-def expand(step: Json, known: substitution.Variables, *, task: bool = False) -> list[Json]:
-    """The steps that a looped step stands for, named `NAME(INDEX:ITEM)`. known: every variable in scope. task: of a DAG.
+def expand(step: Json, variables_above: substitution.Variables, *, task: bool = False) -> list[Json]:
+    """The steps that a looped step stands for, named `NAME(INDEX:ITEM)`. variables_above: every variable in scope. task: of a DAG.
 
     Raises Fault with Argo's message when the items cannot be read and the step would run.
     """
@@ -34,21 +34,21 @@ def expand(step: Json, known: substitution.Variables, *, task: bool = False) -> 
     # Argo: of a task, not of a step, the items are filled in once more, each time for nothing but its faults (expandTask).
     again = loop if task and tags.tags_in(loop) else None
     lenient = _never_runs(bare.get("when"))
-    present = {key: value for key, value in known.items() if not (lenient and value is None)}
-    variables = substitution.Variables(present, known.entropy)
+    present = {key: value for key, value in variables_above.items() if not (lenient and value is None)}
+    variables = substitution.Variables(present, variables_above.entropy)
     expanded = []
     for index, item in enumerate(items):
         added = dict(item.variables())
         variables.update(added)
         if again is not None:
             substitution.replace(again, variables, unresolved=lenient)
-        one: Json = dict(substitution.replace(bare, variables, unresolved=lenient))
+        expanded_step: Json = dict(substitution.replace(bare, variables, unresolved=lenient))
         for key in added:
             del variables[key]
-        one["name"] = f"{step['name']}({index}:{item.shown()})"
+        expanded_step["name"] = f"{step['name']}({index}:{item.display()})"
         if "template" in step:
-            one["template"] = step["template"]
-        expanded.append(one)
+            expanded_step["template"] = step["template"]
+        expanded.append(expanded_step)
     return expanded
 
 

@@ -39,7 +39,7 @@ def of_workflow(walk: Walk, *, ended: bool) -> None:
     listed = (walk.spec.get("metrics") or {}).get("prometheus")
     if not listed:
         return
-    entry = walk.ledger.named(walk.run.name) if ended else None
+    entry = walk.ledger.node_named(walk.run.name) if ended else None
     _tell(walk, listed, _scope(walk, entry), _clocks(walk, entry), not ended)
 
 
@@ -52,26 +52,26 @@ def problem(document: Json, message: str) -> None:
 
 def _scope(walk: Walk, node: Json | None) -> substitution.Variables:
     """What a metric may refer to: everything of the workflow, and its node."""
-    found = {"duration": "0", "status": phases.PENDING, "resourcesDuration.cpu": "0", "resourcesDuration.memory": "0"}
+    variables = {"duration": "0", "status": phases.PENDING, "resourcesDuration.cpu": "0", "resourcesDuration.memory": "0"}
     if node is None:
-        return walk.variables.plus(found)
+        return walk.variables.plus(variables)
     started = timestamps.seconds(node.get("startedAt"))
     ended = timestamps.seconds(node.get("finishedAt")) if node.get("finishedAt") else walk.ledger.now
-    found["duration"] = f"{ended - started:.6f}"
-    found["status"] = node["phase"]
+    variables["duration"] = f"{ended - started:.6f}"
+    variables["status"] = node["phase"]
     if node.get("children"):
-        found["retries"] = str(len(node["children"]) - 1)
+        variables["retries"] = str(len(node["children"]) - 1)
     for parameter in (node.get("inputs") or {}).get("parameters") or ():
-        found[f"inputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
+        variables[f"inputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
     outputs = node.get("outputs") or {}
     for name in ("result", "exitCode"):
         if outputs.get(name) is not None:
-            found[{"result": "outputs.result", "exitCode": "exitCode"}[name]] = str(outputs[name])
+            variables[{"result": "outputs.result", "exitCode": "exitCode"}[name]] = str(outputs[name])
     for parameter in outputs.get("parameters") or ():
-        found[f"outputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
+        variables[f"outputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
     for name, seconds in (node.get("resourcesDuration") or {}).items():
-        found[f"resourcesDuration.{name}"] = str(seconds)
-    return walk.variables.plus(found)
+        variables[f"resourcesDuration.{name}"] = str(seconds)
+    return walk.variables.plus(variables)
 
 
 def _text(value: Any) -> str:
@@ -131,13 +131,13 @@ def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, A
     if not kind:
         raise Fault(f"could not construct metric '{name}': invalid metric spec")
     labels = {str(one["key"]): str(one.get("value") or "") for one in filled.get("labels") or ()}
-    given = metric[kind]
+    definition = metric[kind]
     if clocks is not None:
-        since, until = _realtime(str(given.get("value") or ""), clocks)
+        since, until = _realtime(str(definition.get("value") or ""), clocks)
         return EmitMetric(name, str(filled["help"]), kind, labels, since=since, until=until)
-    value = _number(name, str(given.get("value") or ""), scope)
-    buckets = tuple(sorted(float(one) for one in given.get("buckets") or ())) if kind == "histogram" else ()
-    return EmitMetric(name, str(filled["help"]), kind, labels, value, str(given.get("operation") or "Set"), buckets)
+    value = _number(name, str(definition.get("value") or ""), scope)
+    buckets = tuple(sorted(float(one) for one in definition.get("buckets") or ())) if kind == "histogram" else ()
+    return EmitMetric(name, str(filled["help"]), kind, labels, value, str(definition.get("operation") or "Set"), buckets)
 
 
 def _realtime(value: str, clocks: Mapping[str, Any]) -> tuple[float, float | None]:
@@ -146,8 +146,8 @@ def _realtime(value: str, clocks: Mapping[str, Any]) -> tuple[float, float | Non
     variable = value[2:-2].strip()
     if variable not in clocks:
         raise Fault(f"'{variable}' is not available as a real time metric")
-    found: tuple[float, float | None] = clocks[variable]
-    return found
+    clock: tuple[float, float | None] = clocks[variable]
+    return clock
 
 
 def _number(name: str, value: str, scope: substitution.Variables) -> float:

@@ -21,8 +21,8 @@ _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 def retry_strategy(walk: Walk, template: Json) -> Json | None:
     """The template's own retry strategy, else the workflow's."""
     own = template.get("retryStrategy")
-    found: Json | None = own if own is not None else walk.spec.get("retryStrategy")
-    return found
+    strategy: Json | None = own if own is not None else walk.spec.get("retryStrategy")
+    return strategy
 
 
 def node_type(walk: Walk, template: Json) -> str:

@@ -29,7 +29,7 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
 
     Raises Full, TooDeep, TimedOut; a Fault leaves a node in phase Error where there was none.
     """
-    node = walk.ledger.named(call.name)
+    node = walk.ledger.node_named(call.name)
     if call.attempt is not None:
         return _dispatch(walk, _frame(walk, call, parent, call.attempt, call.home), node)
     if node is None:
@@ -49,15 +49,15 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
     if node is not None:
         _check_pending(walk, frame, node)
     try:
-        if not locks.acquired(walk, frame, node) or not cache.looked_up(walk, frame, walk.ledger.named(call.name)):
+        if not locks.acquired(walk, frame, node) or not cache.looked_up(walk, frame, walk.ledger.node_named(call.name)):
             walk.held[frame.node_id] = frame
             unopened.note(walk, frame)
             return None
     except Fault as fault:
         unopened.forget(walk, frame.node_id)
-        _error_node(walk, call, walk.ledger.named(call.name), fault.message)
+        _error_node(walk, call, walk.ledger.node_named(call.name), fault.message)
         raise
-    return _dispatch(walk, frame, walk.ledger.named(call.name))
+    return _dispatch(walk, frame, walk.ledger.node_named(call.name))
 
 
 def _check_room(walk: Walk, call: Call) -> None:
@@ -79,7 +79,7 @@ def _local(walk: Walk, call: Call, template: Json) -> Variables:
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
     if kind_of(template) in POD_KINDS and new_nodes.retry_strategy(walk, template) is None:
         local["pod.name"] = new_nodes.pod_name_of(walk, call.name, str(template.get("name") or ""))
-    return Variables(local, walk.entropy_of("template", call.name, walk.ledger.named(call.name)))
+    return Variables(local, walk.entropy_of("template", call.name, walk.ledger.node_named(call.name)))
 
 
 def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:

@@ -16,13 +16,13 @@ def outbound(ledger: Ledger, node: Json) -> list[str]:
     if kind in ("Pod", "Container", "TaskGroup"):
         if not children:
             return [node["id"]]
-        found = []
+        ids = []
         for child in ledger.children(node):
             if kind == "Container" and child.get("boundaryID") != node.get("boundaryID"):
-                found.append(node["id"])
+                ids.append(node["id"])
             else:
-                found += outbound(ledger, child)
-        return found
+                ids += outbound(ledger, child)
+        return ids
     if kind in ("Skipped", "Suspend", "HTTP", "Plugin"):
         return [node["id"]]
     if kind == "Retry" and children:

@@ -87,27 +87,27 @@ def of_container(container: ContainerState, pod_failed: bool) -> Outcome | None:
 
 def outputs(event: PodFinished, template: Json) -> Json:
     """The node's outputs: what the executor reports, with what the template declares of each, and the exit code."""
-    found: Json = {}
+    result: Json = {}
     declared = template.get("outputs") or {}
     reported = {one["name"]: one for one in event.outputs.get("parameters") or ()}
     if event.containers:  # Argo: the executor reports what is declared, with a value or without
         parameters = [{**one, **reported.pop(one["name"], {})} for one in declared.get("parameters") or ()]
         if parameters or reported:
-            found["parameters"] = [*parameters, *reported.values()]
+            result["parameters"] = [*parameters, *reported.values()]
     elif reported:
-        found["parameters"] = list(reported.values())
+        result["parameters"] = list(reported.values())
     wanted = {one["name"]: one for one in declared.get("artifacts") or ()}
     artifacts = [{**wanted.get(one["name"], {}), **one} for one in event.outputs.get("artifacts") or ()]
     if artifacts:
-        found["artifacts"] = artifacts
+        result["artifacts"] = artifacts
     if event.outputs.get("result") is not None:
-        found["result"] = event.outputs["result"]
+        result["result"] = event.outputs["result"]
     code = exit_code(event.containers)
     if code is None and event.outputs.get("exitCode") not in (None, ""):
         code = int(event.outputs["exitCode"])
     if code is not None:
-        found["exitCode"] = str(code)
-    return found
+        result["exitCode"] = str(code)
+    return result
 
 
 _PROGRESS_TICK = 60.0  # seconds between two reports of Argo's executor (ARGO_PROGRESS_PATCH_TICK_DURATION)
@@ -147,13 +147,13 @@ def usage(containers: Sequence[ContainerState], template: Json) -> dict[str, int
     declared = {
         one.get("name") or "main": one.get("resources") or {} for one in [*beside, *own] if isinstance(one, dict)
     }
-    found: dict[str, int] = {}
+    seconds: dict[str, int] = {}
     for container in containers:
         if container.started_at is None or container.finished_at is None:
             continue
         age = int(max(container.finished_at - container.started_at, 0))
         wanted = declared.get(container.name, {})
-        asked = {**_DEFAULTS, **(wanted.get("limits") or {}), **(wanted.get("requests") or {})}
-        for resource, quantity in asked.items():
-            found[resource] = found.get(resource, 0) + quantities.resource_seconds(resource, quantity, age)
-    return found
+        resources = {**_DEFAULTS, **(wanted.get("limits") or {}), **(wanted.get("requests") or {})}
+        for resource, quantity in resources.items():
+            seconds[resource] = seconds.get(resource, 0) + quantities.resource_seconds(resource, quantity, age)
+    return seconds

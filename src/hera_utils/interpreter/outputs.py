@@ -31,11 +31,11 @@ def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[st
 
     Raises Fault for a reference without a value: everything before the step is over, so none will come. Argo looks again for ever.
     """
-    known = scope.parameters(walk.variables)
-    kept = step.get("hooks")
+    parameters = scope.parameters(walk.variables)
+    step_hooks = step.get("hooks")
     bare = {key: value for key, value in step.items() if key != "hooks"}
     if bare.get("when"):
-        when = substitution.replace(bare["when"], known, unresolved=True, strict=strict)
+        when = substitution.replace(bare["when"], parameters, unresolved=True, strict=strict)
         try:
             runs = substitution.should_run(when)
         except Fault:
@@ -47,11 +47,11 @@ def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[st
     if bare.get("arguments"):
         bare["arguments"] = scope.mark_absent(bare["arguments"])
     try:
-        resolved: Json = dict(substitution.replace(bare, known, unresolved=True, strict=strict))
+        resolved: Json = dict(substitution.replace(bare, parameters, unresolved=True, strict=strict))
     except Fault as fault:
-        raise Fault(fault.message + dashes.hint(bare, known)) from None
-    if kept is not None:
-        resolved["hooks"] = kept
+        raise Fault(fault.message + dashes.hint(bare, parameters)) from None
+    if step_hooks is not None:
+        resolved["hooks"] = step_hooks
     arguments = resolved.get("arguments") or {}
     if arguments.get("artifacts"):
         try:
@@ -75,24 +75,24 @@ def declared(walk: Walk, step: Json, frame: Frame, node: Json) -> Json | None:
 
 def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> None:
     """The outputs of a loop as JSON lists (Argo: processAggregateNodeOutputs)."""
-    kept = [item for item in items if not phases.hooked(item) and not phases.retried(item)]
+    own_items = [item for item in items if not phases.hooked(item) and not phases.retried(item)]
     if not items:
         return
-    kept.sort(key=_loop_index)
+    own_items.sort(key=_loop_index)
     results: list[Item] = []
     maps: list[dict[str, str]] = []
     lists: dict[str, list[str]] = {}
-    for item in kept:
-        found = item.get("outputs")
-        if not found or item["phase"] != phases.SUCCEEDED:
+    for item in own_items:
+        outputs = item.get("outputs")
+        if not outputs or item["phase"] != phases.SUCCEEDED:
             continue
-        if found.get("parameters"):
-            values = {parameter["name"]: text_of(parameter.get("value")) for parameter in found["parameters"]}
+        if outputs.get("parameters"):
+            values = {parameter["name"]: text_of(parameter.get("value")) for parameter in outputs["parameters"]}
             maps.append(values)
             for key, value in values.items():
                 lists.setdefault(key, []).append(value)
-        if found.get("result") is not None:
-            results.append(_item(found["result"]))
+        if outputs.get("result") is not None:
+            results.append(_item(outputs["result"]))
     base = f"{prefix}.{name}.outputs."
     scope.values[base + "result"] = "[" + ",".join(result.json for result in results) + "]"
     scope.values[base + "parameters"] = go_json(maps)
@@ -138,14 +138,14 @@ def set_template_outputs(walk: Walk, frame: Frame, node: Json, scope: Scope) -> 
 
 
 def _template_outputs(template: Json, scope: Scope) -> Json | None:
-    wanted = template.get("outputs") or {}
-    if not wanted.get("parameters") and not wanted.get("artifacts") and wanted.get("result") is None:
+    declared = template.get("outputs") or {}
+    if not declared.get("parameters") and not declared.get("artifacts") and declared.get("result") is None:
         return None
-    found: Json = {}
-    if wanted.get("parameters"):
-        found["parameters"] = [_output_parameter(parameter, scope) for parameter in wanted["parameters"]]
+    result: Json = {}
+    if declared.get("parameters"):
+        result["parameters"] = [_output_parameter(parameter, scope) for parameter in declared["parameters"]]
     artifacts = []
-    for artifact in wanted.get("artifacts") or ():
+    for artifact in declared.get("artifacts") or ():
         if not artifact.get("from") and not artifact.get("fromExpression"):
             continue
         try:
@@ -157,8 +157,8 @@ def _template_outputs(template: Json, scope: Scope) -> Json | None:
         kept = {"name": artifact["name"]}
         artifacts.append({**resolved, **kept})
     if artifacts:
-        found["artifacts"] = artifacts
-    return found
+        result["artifacts"] = artifacts
+    return result
 
 
 def _output_parameter(parameter: Json, scope: Scope) -> Json:

@@ -46,7 +46,7 @@ def build(walk: Walk, frame: Frame) -> Json:
     pod = _substituted(walk, frame, pod, name)
     patches = [patch for patch in (walk.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
-        known = _known(walk, frame, name)
+        known = _pod_variables(walk, frame, name)
         filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
         pod["spec"] = podspec.patched(pod["spec"], filled)
     return pod
@@ -125,7 +125,7 @@ def for_the_executor(walk: Walk, frame: Frame, pod_name: str) -> Json:
     It reaches a pod as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
     templates reads it elsewhere.
     """
-    template = archiving.with_archive_location(walk, frame.template, _known(walk, frame, pod_name))
+    template = archiving.with_archive_location(walk, frame.template, _pod_variables(walk, frame, pod_name))
     if kind_of(template) not in POD_KINDS:
         return template
     text = plain_json(template)
@@ -158,7 +158,7 @@ def _volumes(walk: Walk, frame: Frame) -> list[Json]:
     return filled
 
 
-def _known(walk: Walk, frame: Frame, pod_name: str) -> substitution.Variables:
+def _pod_variables(walk: Walk, frame: Frame, pod_name: str) -> substitution.Variables:
     inputs = (frame.template.get("inputs") or {}).get("parameters") or ()
     values = {
         f"inputs.parameters.{one['name']}": text_of(one["value"]) for one in inputs if one.get("value") is not None
@@ -172,7 +172,7 @@ def _substituted(walk: Walk, frame: Frame, pod: Json, name: str) -> Json:
     In Argo the pod holds its template too, as JSON within JSON: there an expression that is still left is not what it was (a > in it
     has become an escape), and Argo fails at it.
     """
-    known = _known(walk, frame, name)
+    known = _pod_variables(walk, frame, name)
     template = go_json(frame.template)
     if "{{=" in template:
         substitution.replace(template, known, unresolved=True)
@@ -189,7 +189,7 @@ def open_containers(walk: Walk, frame: Frame, node: Json) -> None:
     containers = container_set.get("containers") or []
     for container in containers:
         name = f"{node['name']}.{container['name']}"
-        if ledger.named(name) is None:
+        if ledger.node_named(name) is None:
             ledger.add(
                 name, "Container", phases.PENDING, templateName=node.get("templateName"), templateRef=node.get("templateRef"),
                 templateScope=node.get("templateScope"), boundaryID=node["id"], nodeFlag=node.get("nodeFlag"),

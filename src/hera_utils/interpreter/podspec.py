@@ -28,27 +28,27 @@ _BOTH = ("schedulerName", "securityContext")
 
 def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
     """What every pod takes from its template, else from the template around it, else from the workflow."""
-    found: Json = {}
+    pod_spec: Json = {}
     for field in _INHERITED:
         value = template.get(field) or boundary.get(field) or spec.get(field)
         if value:
-            found[field] = value
+            pod_spec[field] = value
     for field in _BOTH:
         value = template.get(field) or spec.get(field)
         if value:
-            found[field] = value
+            pod_spec[field] = value
     for field in ("imagePullSecrets", "hostNetwork", "dnsPolicy", "dnsConfig"):
         if spec.get(field):
-            found[field] = spec[field]
+            pod_spec[field] = spec[field]
     priority = template.get("priorityClassName") or spec.get("podPriorityClassName")
     if priority:
-        found["priorityClassName"] = priority
+        pod_spec["priorityClassName"] = priority
     aliases = [*(spec.get("hostAliases") or ()), *(template.get("hostAliases") or ())]
     if aliases:
-        found["hostAliases"] = aliases
+        pod_spec["hostAliases"] = aliases
     account = template.get("serviceAccountName") or spec.get("serviceAccountName")
     if account:
-        found["serviceAccountName"] = account
+        pod_spec["serviceAccountName"] = account
     mounted = template.get("automountServiceAccountToken")
     mounted = spec.get("automountServiceAccountToken") if mounted is None else mounted
     if mounted is False:
@@ -57,35 +57,35 @@ def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
         )
         if not executor:
             raise Fault("executor.serviceAccountName must not be empty if automountServiceAccountToken is false")
-        found["automountServiceAccountToken"] = False
+        pod_spec["automountServiceAccountToken"] = False
     resources = template.get("podResources") or spec.get("podResources")
     if resources:
-        found["resources"] = resources
-    return found
+        pod_spec["resources"] = resources
+    return pod_spec
 
 
 def extra_container(container: Json, main: list[Json]) -> Json:
     """An init container or a sidecar; with mirrorVolumeMounts it sees what the main container sees."""
-    kept = {key: value for key, value in container.items() if key != "mirrorVolumeMounts"}
+    fields = {key: value for key, value in container.items() if key != "mirrorVolumeMounts"}
     if container.get("mirrorVolumeMounts"):
         source = next((one for one in main if one.get("name") == "main"), {})
-        known = {mount["mountPath"] for mount in kept.get("volumeMounts") or ()}
+        known = {mount["mountPath"] for mount in fields.get("volumeMounts") or ()}
         mirrored = [mount for mount in source.get("volumeMounts") or () if mount["mountPath"] not in known]
-        kept["volumeMounts"] = [*(kept.get("volumeMounts") or ()), *mirrored]
-    return kept
+        fields["volumeMounts"] = [*(fields.get("volumeMounts") or ()), *mirrored]
+    return fields
 
 
 def volumes(template: Json, declared: list[Json], claims: list[Json]) -> list[Json]:
     """The template's volumes and those of the workflow that its containers mount."""
-    found = {volume["name"]: volume for volume in template.get("volumes") or ()}
-    known = {volume["name"]: volume for volume in reversed([*(template.get("volumes") or ()), *declared, *claims])}
+    own = {volume["name"]: volume for volume in template.get("volumes") or ()}
+    by_name = {volume["name"]: volume for volume in reversed([*(template.get("volumes") or ()), *declared, *claims])}
     if kind_of(template) not in ("http", "plugin"):
         for mount in _mounts(template):
             name = mount.get("name", "")
-            if name not in known:
+            if name not in by_name:
                 raise Fault(f"volume '{name}' not found in workflow spec")
-            found.setdefault(name, known[name])
-    return list(found.values())
+            own.setdefault(name, by_name[name])
+    return list(own.values())
 
 
 def _mounts(template: Json) -> Iterator[Json]:

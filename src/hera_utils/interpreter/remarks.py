@@ -42,7 +42,7 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
     for path, expression in _expressions(spec, f"{home}spec"):
         for one in dashes.dashed(expression, names):
             yield f"{path}: {one.written} subtracts; write {one.better}"
-    kept: dict[str, Json] = {}
+    inline: dict[str, Json] = {}
     for index, template in enumerate(spec.get("templates") or ()):
         for path, step in _calls(template, f"{home}spec.templates[{index}]"):
             if not step.get("inline"):
@@ -50,13 +50,13 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
             if loops.looped(step) and _followed(template, step):
                 yield f"{path}: {_LOOP}"
             if referred:
-                yield from _not_as_written(path, step, kept)
+                yield from _not_as_written(path, step, inline)
 
 
-def _not_as_written(path: str, step: Json, kept: dict[str, Json]) -> Iterator[str]:
+def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[str]:
     """Of a stored object Argo keeps an inline template under its step's name, and what the caller knows is not filled in."""
     inline = step["inline"]
-    if kept.setdefault(step.get("name", ""), inline) != inline:
+    if by_key.setdefault(step.get("name", ""), inline) != inline:
         yield f"{path}: called by templateRef it runs the inline template of the first step of that name; give it another name"
     own = {one.get("name") for one in (inline.get("inputs") or {}).get("parameters") or ()}
     try:

@@ -67,27 +67,27 @@ def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
     renamed = {node_id: _renamed(node["name"], old_name, new_name) for node_id, node in nodes.items()}
     ids = {node_id: names.node_id(new_name, name) for node_id, name in renamed.items()}
     stamp = timestamps.text(at)
-    found: dict[str, Json] = {}
+    memoized: dict[str, Json] = {}
     for node_id, node in nodes.items():
-        kept = _kept(node, stamp)
-        if kept is None or node["name"].startswith(f"{old_name}.onExit"):
+        memo = _memoized_node(node, stamp)
+        if memo is None or node["name"].startswith(f"{old_name}.onExit"):
             continue
-        kept["id"], kept["name"] = ids[node_id], renamed[node_id]
+        memo["id"], memo["name"] = ids[node_id], renamed[node_id]
         if node.get("boundaryID"):
-            kept["boundaryID"] = ids.get(node["boundaryID"], "")
-        found[kept["id"]] = kept
-    for node in found.values():
+            memo["boundaryID"] = ids.get(node["boundaryID"], "")
+        memoized[memo["id"]] = memo
+    for node in memoized.values():
         for field in ("children", "outboundNodes"):
-            linked = [ids[one] for one in node.pop(field, ()) if ids.get(one) in found]
+            linked = [ids[one] for one in node.pop(field, ()) if ids.get(one) in memoized]
             if linked:
                 node[field] = linked
-    carried: Json = {"nodes": found, "conditions": [{"type": "Completed", "status": "False"}]}
+    carried: Json = {"nodes": memoized, "conditions": [{"type": "Completed", "status": "False"}]}
     if status.get("storedTemplates"):
         carried["storedTemplates"] = copy.deepcopy(status["storedTemplates"])
     return carried
 
 
-def _kept(node: Json, stamp: str) -> Json | None:
+def _memoized_node(node: Json, stamp: str) -> Json | None:
     """The node as it begins in the new workflow, with its old id and name; None when it has to run again."""
     failed = node.get("phase") in _FAILED
     again = {"startedAt": stamp, "finishedAt": stamp}

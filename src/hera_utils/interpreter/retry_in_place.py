@@ -129,21 +129,21 @@ class _Choice:
                     failed.add(node_id)
         return failed
 
-    def _success_below(self, node: Json, selected: set[str], known: dict[str, bool]) -> bool:
+    def _success_below(self, node: Json, selected: set[str], memo: dict[str, bool]) -> bool:
         """Whether a node below it, not among the selected, has succeeded. Each node is asked once."""
         stack = [node["id"]]
         while stack:
             current = stack[-1]
             children = self.nodes[current].get("children") or ()
             if any(self.nodes[child].get("phase") == "Succeeded" and child not in selected for child in children):
-                known[current] = True
-            waiting = [child for child in children if child not in known and child not in stack]
-            if known.get(current) or not waiting:
-                known[current] = known.get(current, False) or any(known.get(child) for child in children)
+                memo[current] = True
+            waiting = [child for child in children if child not in memo and child not in stack]
+            if memo.get(current) or not waiting:
+                memo[current] = memo.get(current, False) or any(memo.get(child) for child in children)
                 stack.pop()
             else:
                 stack.append(waiting[0])
-        return known[node["id"]]
+        return memo[node["id"]]
 
     def _from_the_root(self) -> list[str]:
         """Every node below the root, level by level. Exit handlers are not among them."""
@@ -157,14 +157,14 @@ class _Choice:
 
     def _walk(self, node_id: str) -> Iterable[str]:
         seen, todo = {node_id}, deque([node_id])
-        found = []
+        result = []
         while todo:
             for child in self.nodes[todo.popleft()].get("children") or ():
                 if child not in seen:
                     seen.add(child)
-                    found.append(child)
+                    result.append(child)
                     todo.append(child)
-        return found
+        return result
 
     def _take_back(self, start: str) -> None:
         """Delete a node and what follows it; let what stands above it run again."""
@@ -203,10 +203,10 @@ class _Choice:
                 return self.parents.get(current)
             current = self._reset_until(current, lambda one, wanted=boundary: one["id"] == wanted)  # type: ignore[misc]
 
-    def _reset_until(self, start: str, wanted: Callable[[Json], bool]) -> str:
+    def _reset_until(self, start: str, accepts: Callable[[Json], bool]) -> str:
         current: str | None = start
         while current is not None:
-            if wanted(self.nodes[current]):
+            if accepts(self.nodes[current]):
                 self.reset.add(current)
                 return current
             current = self.parents.get(current)
@@ -232,12 +232,12 @@ class _Choice:
 
 
 def _apply_nodes(run: Run, choice: _Choice, at: float) -> None:
-    gone = choice.deleted | choice.exit_nodes()
-    for node_id in choice.reset - gone:
+    removed = choice.deleted | choice.exit_nodes()
+    for node_id in choice.reset - removed:
         _begin_again(run.nodes[node_id], at)
         run.changed.add(node_id)
     for node_id, node in run.nodes.items():
-        if node_id in gone:
+        if node_id in removed:
             continue
         for field in ("children", "outboundNodes"):
             ids = node.get(field)
@@ -246,10 +246,10 @@ def _apply_nodes(run: Run, choice: _Choice, at: float) -> None:
                 if not node[field]:
                     del node[field]
                 run.changed.add(node_id)
-    for node_id in gone:
+    for node_id in removed:
         del run.nodes[node_id]
-    run.changed -= gone
-    run.removed |= gone
+    run.changed -= removed
+    run.removed |= removed
 
 
 def _begin_again(node: Json, at: float) -> None:

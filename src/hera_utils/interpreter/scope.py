@@ -123,17 +123,17 @@ class Scope:
         tag, value = self._variable(source["parameter"])
         return value, tag in self.skipped
 
-    def artifact(self, wanted: Mapping[str, Any]) -> Json:
+    def artifact(self, reference: Mapping[str, Any]) -> Json:
         """The artifact that `from` or `fromExpression` names, with subPath applied; raises Fault when there is none."""
-        if wanted.get("fromExpression"):
-            found = substitution.evaluate(wanted["fromExpression"], self.values)
+        if reference.get("fromExpression"):
+            found = substitution.evaluate(reference["fromExpression"], self.values)
         else:
-            _, found = self._variable(wanted["from"])
+            _, found = self._variable(reference["from"])
         if not isinstance(found, dict):
-            raise Fault(f"Variable {{{{{wanted.get('from') or wanted.get('fromExpression')}}}}} is not an artifact")
+            raise Fault(f"Variable {{{{{reference.get('from') or reference.get('fromExpression')}}}}} is not an artifact")
         artifact: Json = dict(found)
-        if wanted.get("subPath"):
-            extra = substitution.replace(wanted["subPath"], self.parameters(), unresolved=True)
+        if reference.get("subPath"):
+            extra = substitution.replace(reference["subPath"], self.parameters(), unresolved=True)
             artifact = with_subpath(artifact, extra)
         return artifact
 

@@ -15,11 +15,11 @@ _PREFIXES = {"b": "0b", "o": "0", "x": "0x", "X": "0X"}
 
 def sprintf(form: str, number: int) -> str:
     """The format with the number in it; what makes no sense says so as Go says it."""
-    taken = indexed = False
+    used = indexed = False
 
-    def one(found: re.Match[str]) -> str:
-        nonlocal taken, indexed
-        flags, width, precision, index, verb = found.groups()
+    def formatted(match: re.Match[str]) -> str:
+        nonlocal used, indexed
+        flags, width, precision, index, verb = match.groups()
         indexed = indexed or index is not None
         if not verb:
             return "%!(NOVERB)"
@@ -27,15 +27,15 @@ def sprintf(form: str, number: int) -> str:
             return "%"
         if index not in (None, "1"):
             return f"%!{verb}(BADINDEX)"
-        if taken and index is None:
+        if used and index is None:
             return f"%!{verb}(MISSING)"
         if len(width) > _MOST or len(precision or "") > _MOST:
             raise Fault(f"withSequence: the format {form!r} is too wide")
-        taken = True
+        used = True
         return _verb(verb, flags, int(width or 0), None if precision is None else int(precision[1:] or 0), number)
 
-    text = _VERB.sub(one, form)
-    return text if taken or indexed else f"{text}%!(EXTRA int={number})"
+    text = _VERB.sub(formatted, form)
+    return text if used or indexed else f"{text}%!(EXTRA int={number})"
 
 
 def _verb(verb: str, flags: str, width: int, precision: int | None, number: int) -> str:

@@ -58,10 +58,10 @@ def reason(walk: Walk) -> str:
         node for node in walk.run.nodes.values() if not phases.ended(node) and not unopened.waits(walk.run, node["id"])
     ]
     above = {node.get("boundaryID") for node in open_nodes}
-    return _listed([_shown(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])
+    return _listed([_path_of(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])
 
 
-def _shown(node: Json) -> str:
+def _path_of(node: Json) -> str:
     message = node.get("message")
     return f"{node['name']} ({node['type']}, {node['phase']})" + (f": {message}" if message else "")
 

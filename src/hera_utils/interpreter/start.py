@@ -55,7 +55,7 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
         return walk.commands
     if event.repository:
         walk.document["status"]["artifactRepositoryRef"] = event.repository
-    return begun(walk)
+    return begin_run(walk)
 
 
 def repository_read(walk: Walk, event: ObjectRead) -> None:
@@ -66,8 +66,8 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
     key = reference.get("key") or default
     text = (found.get("data") or {}).get(key)
     if text is None:
-        shown = f"{reference.get('configMap', '')}#{reference.get('key', '')}"
-        message = f'failed to find any artifact repository for artifact repository ref "{shown}"'
+        place = f"{reference.get('configMap', '')}#{reference.get('key', '')}"
+        message = f'failed to find any artifact repository for artifact repository ref "{place}"'
         finish.close(walk, phases.ERROR, f"failed to resolve artifact repository: {message}")
         note_totals(walk)
         return
@@ -76,10 +76,10 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
     walk.document["status"]["artifactRepositoryRef"] = {
         "configMap": name, "key": key, "namespace": walk.run.namespace, "artifactRepository": repository,
     }  # fmt: skip
-    begun(walk)
+    begin_run(walk)
 
 
-def begun(walk: Walk) -> list[Command]:
+def begin_run(walk: Walk) -> list[Command]:
     """Ask for the workflow's locks; without any it runs at once."""
     if walk.spec.get("synchronization"):
         locks.ask(walk, "", walk.spec["synchronization"])
@@ -124,7 +124,7 @@ def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> 
     walk.begin(event.at, event.seed)
     walk.commands += commands
     catch_up(walk)
-    return begun(walk)
+    return begin_run(walk)
 
 
 def _spec(run: Run) -> Json:
@@ -233,8 +233,8 @@ def note_totals(walk: Walk) -> None:
 def create_claims(walk: Walk) -> None:
     """The claims of volumeClaimTemplates, named after the workflow. Raises Fault when Kubernetes would refuse one."""
     status = walk.document["status"]
-    wanted = walk.spec.get("volumeClaimTemplates") or []
-    if not wanted or status.get("persistentVolumeClaims"):
+    templates = walk.spec.get("volumeClaimTemplates") or []
+    if not templates or status.get("persistentVolumeClaims"):
         return
     owner = {
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "name": walk.run.name, "uid": walk.run.uid, "controller": True,
@@ -242,16 +242,16 @@ def create_claims(walk: Walk) -> None:
     }  # fmt: skip
     volumes: list[Any] = []
     status["persistentVolumeClaims"] = volumes
-    for claim in wanted:
+    for claim in templates:
         metadata = claim.get("metadata") or {}
         name = f"{walk.run.name}-{metadata.get('name', '')}"
         if wrong := claims.complaint(claim.get("spec") or {}):
             raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
         labels = {**(metadata.get("labels") or {}), "workflows.argoproj.io/workflow": walk.run.name}
-        made = {**metadata, "name": name, "namespace": walk.run.namespace, "labels": labels, "ownerReferences": [owner]}
+        metadata_of_claim = {**metadata, "name": name, "namespace": walk.run.namespace, "labels": labels, "ownerReferences": [owner]}
         walk.say(
             WriteObject(
-                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": made, "spec": claim.get("spec") or {}}
+                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata_of_claim, "spec": claim.get("spec") or {}}
             )
         )
         volumes.append({"name": metadata.get("name", ""), "persistentVolumeClaim": {"claimName": name}})

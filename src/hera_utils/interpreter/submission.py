@@ -68,14 +68,14 @@ def cron_workflow(cron: Json, *, at: float, name: str | None = None) -> Json:
     if INSTANCE_LABEL in own_labels:
         labels[INSTANCE_LABEL] = own_labels[INSTANCE_LABEL]
     labels[CRON_LABEL] = metadata["name"]
-    wanted = spec.get("workflowMetadata") or {}
-    labels.update(wanted.get("labels") or {})
-    made: Json = {"name": name} if name is not None else {"generateName": f"{metadata['name']}-"}
-    made["labels"] = labels
-    made["annotations"] = {SCHEDULED: timestamps.text(at), **(wanted.get("annotations") or {})}
-    if wanted.get("finalizers"):
-        made["finalizers"] = list(wanted["finalizers"])
-    made["ownerReferences"] = [
+    workflow_metadata = spec.get("workflowMetadata") or {}
+    labels.update(workflow_metadata.get("labels") or {})
+    metadata_of_workflow: Json = {"name": name} if name is not None else {"generateName": f"{metadata['name']}-"}
+    metadata_of_workflow["labels"] = labels
+    metadata_of_workflow["annotations"] = {SCHEDULED: timestamps.text(at), **(workflow_metadata.get("annotations") or {})}
+    if workflow_metadata.get("finalizers"):
+        metadata_of_workflow["finalizers"] = list(workflow_metadata["finalizers"])
+    metadata_of_workflow["ownerReferences"] = [
         {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "CronWorkflow",
@@ -87,7 +87,7 @@ def cron_workflow(cron: Json, *, at: float, name: str | None = None) -> Json:
     ]
     inner = dict(spec.get("workflowSpec") or {})
     inner.setdefault("arguments", {})
-    return {"metadata": made, "spec": inner, "status": {"startedAt": None, "finishedAt": None}}
+    return {"metadata": metadata_of_workflow, "spec": inner, "status": {"startedAt": None, "finishedAt": None}}
 
 
 def with_options(workflow: Json, options: Mapping[str, Any] | None, template: Json | None = None) -> Json:
@@ -123,10 +123,10 @@ def with_options(workflow: Json, options: Mapping[str, Any] | None, template: Js
     return {**workflow, "metadata": metadata, "spec": spec}
 
 
-def with_parameters(arguments: Mapping[str, Any] | None, given: Sequence[str]) -> Json:
+def with_parameters(arguments: Mapping[str, Any] | None, overrides: Sequence[str]) -> Json:
     """Arguments with `NAME=VALUE` texts set before those that they do not name. Raises Refused with Argo's message."""
     new: list[Json] = []
-    for text in given:
+    for text in overrides:
         name, equals, value = text.partition("=")
         if not equals:
             raise Refused(INTERNAL, f"expected parameter of the form: NAME=VALUE. Received: {text}")
@@ -136,7 +136,7 @@ def with_parameters(arguments: Mapping[str, Any] | None, given: Sequence[str]) -
     return {**(arguments or {}), "parameters": new + kept}
 
 
-def _pairs(text: str, word: str, shown: str) -> dict[str, str]:
+def _pairs(text: str, word: str, what: str) -> dict[str, str]:
     """`a=b,c=d`. Argo: the message about annotations shows the labels (ApplySubmitOpts)."""
     pairs: dict[str, str] = {}
     for part in text.split(",") if text else ():
@@ -148,13 +148,13 @@ def _pairs(text: str, word: str, shown: str) -> dict[str, str]:
         else:
             pairs[key] = values[0]
             continue
-        raise Refused(INTERNAL, f"expected {word} of the form: NAME1=VALUE2,NAME2=VALUE2. Received: {shown}: {why}")
+        raise Refused(INTERNAL, f"expected {word} of the form: NAME1=VALUE2,NAME2=VALUE2. Received: {what}: {why}")
     return pairs
 
 
-def _overrides(given: Sequence[str]) -> dict[str, str]:
+def _overrides(assignments: Sequence[str]) -> dict[str, str]:
     overrides = {}
-    for text in given:
+    for text in assignments:
         name, _, key = text.partition("=")
         if not name or not key:
             raise Refused(INVALID_ARGUMENT, f"expected artifact of the form: NAME=KEY. Received: {text}")

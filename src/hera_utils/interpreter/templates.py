@@ -93,13 +93,13 @@ class Templates:
         if not name:
             raise Fault(NO_TEMPLATE)
         if home.scope == "local":
-            found, metadata = self._local.get(name), self._metadata
+            template, metadata = self._local.get(name), self._metadata
         else:
             spec = self._spec(home.scope, home.name)
-            found, metadata = _by_name(spec, name), spec.get("podMetadata")
-        if found is None:
+            template, metadata = _by_name(spec, name), spec.get("podMetadata")
+        if template is None:
             raise Fault(f"template {name} not found")
-        return _with_metadata(found, metadata)
+        return _with_metadata(template, metadata)
 
     def _referred(self, reference: Mapping[str, Any]) -> Json:
         scope = "cluster" if reference.get("clusterScope") else "namespaced"

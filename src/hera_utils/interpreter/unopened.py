@@ -36,7 +36,7 @@ def waits(run: Run, node_id: str) -> bool:
     return node_id in (run.memory.get("unopened") or {})
 
 
-def begun(walk: Walk, name: str) -> bool:
+def is_begun(walk: Walk, name: str) -> bool:
     """Whether what is called so was opened before, or waits to be."""
     node_id = walk.ledger.id_of(name)
     return walk.ledger.get(node_id) is not None or waits(walk.run, node_id)

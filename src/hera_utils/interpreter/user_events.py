@@ -120,7 +120,7 @@ def set_node(walk: Walk, event: events.SetRequested) -> None:
                       f"{event.node_field_selector}")  # fmt: skip
     for node in chosen:
         if event.output_parameters:
-            walk.ledger.change(node, outputs=_given(node.get("outputs"), event.output_parameters))
+            walk.ledger.change(node, outputs=_with_values(node.get("outputs"), event.output_parameters))
         if event.message:
             walk.ledger.change(node, message=event.message)
         if event.phase:
@@ -128,7 +128,7 @@ def set_node(walk: Walk, event: events.SetRequested) -> None:
         walk.rise(node["id"])
 
 
-def _given(outputs: Json | None, values: dict[str, str]) -> Json:
+def _with_values(outputs: Json | None, values: dict[str, str]) -> Json:
     if not outputs:
         raise Refused(INTERNAL, "cannot set output parameters because node is not expecting any raw parameters")
     parameters = [dict(parameter) for parameter in outputs.get("parameters") or ()]
@@ -165,8 +165,8 @@ def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
 
 def object_read(walk: Walk, event: events.ObjectRead) -> None:
     """A config map that was asked for."""
-    asked = walk.run.memory.get("asked") or {}
-    if asked.pop(event.key, None) is None:
+    awaited = walk.run.memory.get("asked") or {}
+    if awaited.pop(event.key, None) is None:
         return
     kind, _, node_id = event.key.partition(":")
     if kind == "repository":

@@ -21,40 +21,40 @@ def parameters_json(parameters: list[Json] | None) -> str:
     """A list of parameters as Go writes it: the fields in the order of Argo's type."""
     if not parameters:
         return "null"
-    shown = []
+    listed = []
     for parameter in parameters:
         known = {key: parameter[key] for key in _PARAMETER_FIELDS if parameter.get(key) is not None}
         for key in ("default", "value"):
             if key in known:
                 known[key] = text_of(known[key])
         parts = ",".join(f'"{key}":{go_json(value)}' for key, value in known.items())
-        shown.append("{" + parts + "}")
-    return "[" + ",".join(shown) + "]"
+        listed.append("{" + parts + "}")
+    return "[" + ",".join(listed) + "]"
 
 
 def workflow_variables(document: Json, spec: Json, config_maps: ConfigMaps) -> dict[str, Any]:
     """Every `workflow.*` variable that is known before anything ran. Raises Fault for a parameter without a value."""
     metadata = document["metadata"]
-    found: dict[str, Any] = {
+    variables: dict[str, Any] = {
         "workflow.name": metadata["name"],
         "workflow.namespace": metadata.get("namespace", ""),
         "workflow.mainEntrypoint": spec.get("entrypoint", ""),
         "workflow.serviceAccountName": spec.get("serviceAccountName", ""),
         "workflow.uid": metadata.get("uid", ""),
     }
-    found.update(_creation(metadata.get("creationTimestamp")))
+    variables.update(_creation(metadata.get("creationTimestamp")))
     scheduled = (metadata.get("annotations") or {}).get(_SCHEDULED)
     if scheduled is not None:
-        found["workflow.scheduledTime"] = scheduled
+        variables["workflow.scheduledTime"] = scheduled
     if spec.get("priority") is not None:
-        found["workflow.priority"] = str(spec["priority"])
+        variables["workflow.priority"] = str(spec["priority"])
     parameters = (spec.get("arguments") or {}).get("parameters")
-    found["workflow.parameters"] = found["workflow.parameters.json"] = parameters_json(parameters)
+    variables["workflow.parameters"] = variables["workflow.parameters.json"] = parameters_json(parameters)
     for parameter in parameters or ():
-        found[f"workflow.parameters.{parameter['name']}"] = _value(parameter, config_maps)
-    found.update(output_variables(document))
-    found.update(_metadata(metadata, spec.get("workflowMetadata") or {}))
-    return found
+        variables[f"workflow.parameters.{parameter['name']}"] = _value(parameter, config_maps)
+    variables.update(output_variables(document))
+    variables.update(_metadata(metadata, spec.get("workflowMetadata") or {}))
+    return variables
 
 
 def output_variables(document: Json) -> dict[str, Any]:
@@ -107,12 +107,12 @@ def from_config_map(config_maps: ConfigMaps, name: str, key: str) -> str:
 
 
 def _metadata(metadata: Json, extra: Json) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for kind in ("annotations", "labels"):
         values = metadata.get(kind)
-        found[f"workflow.{kind}"] = found[f"workflow.{kind}.json"] = "null" if values is None else plain_json(values)
+        variables[f"workflow.{kind}"] = variables[f"workflow.{kind}.json"] = "null" if values is None else plain_json(values)
         computed = extra.get("labelsFrom") or {} if kind == "labels" else {}
         for key, value in {**(values or {}), **(extra.get(kind) or {})}.items():
             if key not in computed:  # Argo: a label from an expression is set later
-                found[f"workflow.{kind}.{key}"] = value
-    return found
+                variables[f"workflow.{kind}.{key}"] = value
+    return variables

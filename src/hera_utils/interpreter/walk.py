@@ -74,9 +74,9 @@ class Walk:
 
     def ask(self, key: str, command: commands.Command) -> None:
         """Say something that will be answered, once."""
-        asked = self.run.memory.setdefault("asked", {})
-        if key not in asked:
-            asked[key] = True
+        requests = self.run.memory.setdefault("asked", {})
+        if key not in requests:
+            requests[key] = True
             self.say(command)
 
     def reopen(self, node_id: str) -> None:

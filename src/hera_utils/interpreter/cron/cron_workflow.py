@@ -182,22 +182,22 @@ def refused(cron: Json, message: str) -> Json:
 
 def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:
     """The cron workflow with those of its workflows counted that are over, and the names of those beyond the history limits."""
-    known = {child.uid: child for child in children}
+    by_uid = {child.uid: child for child in children}
     new = _copy(cron)
     status = new["status"]
     active = list(status["active"] or ())
     listed = {one.get("uid") for one in active}
-    active += [_reference(cron, one) for one in known.values() if not one.over and one.uid not in listed]
-    status["active"] = [one for one in active if one.get("uid") in known and not known[one["uid"]].over] or None
+    active += [_reference(cron, one) for one in by_uid.values() if not one.over and one.uid not in listed]
+    status["active"] = [one for one in active if one.get("uid") in by_uid and not by_uid[one["uid"]].over] or None
     for one in active:
-        child = known.get(one.get("uid", ""))
+        child = by_uid.get(one.get("uid", ""))
         if child is not None and child.over:
             status["succeeded" if child.phase == "Succeeded" else "failed"] += 1
             try:
                 _stop_if_done(new, now)
             except ExpressionError:
                 break  # the next scheduled time says so in a condition
-    return new, _beyond_limits(cron, known)
+    return new, _beyond_limits(cron, by_uid)
 
 
 def _beyond_limits(cron: Json, children: Mapping[str, Child]) -> tuple[str, ...]:

@@ -89,18 +89,18 @@ class Calendar:
 
     # Each moves `at` on until its unit fits; True: the next greater unit has changed, the search begins anew.
 
-    def _month(self, at: int, begun: bool) -> tuple[bool, int]:
+    def _month(self, at: int, truncated: bool) -> tuple[bool, int]:
         while (local := self._local(at)).month not in self.month.values:
-            at = self._instant(local if begun else local.replace(day=1, hour=0, minute=0, second=0), months=1)
-            begun = True
+            at = self._instant(local if truncated else local.replace(day=1, hour=0, minute=0, second=0), months=1)
+            truncated = True
             if self._local(at).month == 1:
                 return True, at
         return False, at
 
-    def _day(self, at: int, begun: bool) -> tuple[bool, int]:
+    def _day(self, at: int, truncated: bool) -> tuple[bool, int]:
         while not self._on(local := self._local(at)):
-            at = self._instant(local if begun else local.replace(hour=0, minute=0, second=0), days=1)
-            begun = True
+            at = self._instant(local if truncated else local.replace(hour=0, minute=0, second=0), days=1)
+            truncated = True
             hour = self._local(at).hour
             if hour:  # the clock skips midnight, or has it twice
                 at += (24 - hour if hour > 12 else -hour) * 3600
@@ -108,23 +108,23 @@ class Calendar:
                 return True, at
         return False, at
 
-    def _hour(self, at: int, begun: bool) -> tuple[bool, int]:
+    def _hour(self, at: int, truncated: bool) -> tuple[bool, int]:
         while (local := self._local(at)).hour not in self.hour.values:
-            at = (at if begun else self._instant(local.replace(minute=0, second=0))) + 3600
-            begun = True
+            at = (at if truncated else self._instant(local.replace(minute=0, second=0))) + 3600
+            truncated = True
             if self._local(at).hour == 0:
                 return True, at
         return False, at
 
-    def _minute(self, at: int, begun: bool) -> tuple[bool, int]:
+    def _minute(self, at: int, truncated: bool) -> tuple[bool, int]:
         while self._local(at).minute not in self.minute.values:
-            at = (at if begun else at // 60 * 60) + 60
-            begun = True
+            at = (at if truncated else at // 60 * 60) + 60
+            truncated = True
             if self._local(at).minute == 0:
                 return True, at
         return False, at
 
-    def _second(self, at: int, begun: bool) -> tuple[bool, int]:
+    def _second(self, at: int, truncated: bool) -> tuple[bool, int]:
         seconds = (60 - self._local(at).second) % 60
         return seconds > 0, at + seconds
 

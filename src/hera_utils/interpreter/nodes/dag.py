@@ -105,7 +105,7 @@ class _Visit:
             yield from self._shut(name, phases.ERROR, NO_TEMPLATE)
             raise Fault(NO_TEMPLATE)
         try:
-            if node is None and not self._wanted(task):
+            if node is None and not self._is_target(task):
                 yield from self._shut(name, phases.OMITTED, "omitted: depends condition not met")
                 return
             state.open.add(name)
@@ -122,7 +122,7 @@ class _Visit:
             return
         yield from self._settle(name, task.node_id)
 
-    def _wanted(self, task: Task) -> bool:
+    def _is_target(self, task: Task) -> bool:
         """Whether the task runs, given how those before it ended."""
         if not task.needs.logic:
             return True
@@ -373,7 +373,7 @@ class _Visit:
         for name in self.state.targets:
             node = self.ledger.get(self.state.tasks[name].node_id)
             handler = (
-                self.ledger.named(f"{node['name']}.onExit") if node is not None and phases.completed(node) else None
+                self.ledger.node_named(f"{node['name']}.onExit") if node is not None and phases.completed(node) else None
             )
             if handler is not None and not phases.fulfilled(handler):
                 return False

@@ -17,24 +17,24 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
     """
     ended: dict[str, str] = dict.fromkeys(targets.values(), "")
     queue = deque((child, phases.SUCCEEDED) for child in node.get("children") or ())
-    seen = set(queue)
+    queued = set(queue)
     while queue:
         node_id, branch = queue.popleft()
-        found = ledger.get(node_id)
-        if found is None:
+        assessed = ledger.get(node_id)
+        if assessed is None:
             return phases.RUNNING
-        if not _within(ledger, found, node["id"]):
+        if not _within(ledger, assessed, node["id"]):
             continue
-        if not phases.fulfilled(found) and not _complete_group(ledger, found) and not _abandoned(ledger, found):
+        if not phases.fulfilled(assessed) and not _complete_group(ledger, assessed) and not _abandoned(ledger, assessed):
             return phases.RUNNING
-        if phases.completed(found):
-            branch = found["phase"]
+        if phases.completed(assessed):
+            branch = assessed["phase"]
         if node_id in ended and ended[node_id] not in phases.UNSUCCESSFUL:
             ended[node_id] = branch
-        below = _below_retry(ledger, found) if found["type"] == "Retry" else found.get("children") or ()
+        below = _below_retry(ledger, assessed) if assessed["type"] == "Retry" else assessed.get("children") or ()
         for child in below:
-            if (child, branch) not in seen:
-                seen.add((child, branch))
+            if (child, branch) not in queued:
+                queued.add((child, branch))
                 queue.append((child, branch))
     for name, target in targets.items():
         if not ended[target] and target in ledger.nodes:
@@ -49,19 +49,19 @@ def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
         return str(target["phase"]) if phases.completed(target) else ""
     specs = {task["name"]: task for task in dag.get("tasks") or ()}
     for dependency in depends.of_task(specs[name], specs).names:
-        before = ledger.named(f"{node['name']}.{dependency}")
+        before = ledger.node_named(f"{node['name']}.{dependency}")
         if before is not None and phases.unsuccessful(before):
             return str(before["phase"])
     return phases.SUCCEEDED
 
 
-def _within(ledger: Ledger, found: Json, dag_id: str) -> bool:
+def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
     """Whether the node belongs to the DAG.
 
     What comes after the DAG may hang below it, and be at work again when a retry in place takes both back: it waits for the DAG.
     Argo lets the DAG wait for it as well.
     """
-    boundary = found.get("boundaryID") or ""
+    boundary = node.get("boundaryID") or ""
     while boundary and boundary != dag_id:
         boundary = (ledger.get(boundary) or {}).get("boundaryID") or ""
     return bool(boundary)
@@ -91,16 +91,16 @@ def _below_retry(ledger: Ledger, node: Json) -> list[str]:
 
     An earlier attempt that is not over was taken back by a retry in place; nobody will ever end it. Argo would wait for ever.
     """
-    found: list[str] = []
+    ids: list[str] = []
     last = True
     for child in reversed(ledger.children(node)):
         if phases.hooked(child):
-            found.append(child["id"])
+            ids.append(child["id"])
             continue
         if last or phases.fulfilled(child):
-            found += child.get("children") or []
+            ids += child.get("children") or []
         last = False
-    return found
+    return ids
 
 
 def _overall(dag: Json, targets: dict[str, str], ended: dict[str, str]) -> str:

@@ -48,14 +48,14 @@ def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
 
 
 def ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     todo = list(tasks[name].needs.names)
     while todo:
         one = todo.pop()
-        if one not in found:
-            found[one] = None
+        if one not in names:
+            names[one] = None
             todo += tasks[one].needs.names
-    return list(found)
+    return list(names)
 
 
 def _empty(walk: Walk, frame: Frame) -> Scope:

@@ -103,7 +103,7 @@ def with_defaults(outputs: Json | None) -> Json | None:
 def _supplied(template: Json) -> list[Json]:
     """The outputs that will be supplied from outside; a default may come from the input of the same name."""
     inputs = {p["name"]: p for p in (template.get("inputs") or {}).get("parameters") or ()}
-    found = []
+    supplied = []
     for parameter in (template.get("outputs") or {}).get("parameters") or ():
         source = parameter.get("valueFrom") or {}
         if source.get("supplied") is None:
@@ -111,8 +111,8 @@ def _supplied(template: Json) -> list[Json]:
         default = inputs.get(parameter["name"], {}).get("default")
         if source.get("default") is None and default is not None:
             parameter = {**parameter, "valueFrom": {**source, "default": default}}
-        found.append(parameter)
-    return found
+        supplied.append(parameter)
+    return supplied
 
 
 def _with_choices(inputs: Json) -> Json:
@@ -120,10 +120,10 @@ def _with_choices(inputs: Json) -> Json:
     parameters = []
     for parameter in inputs.get("parameters") or ():
         try:
-            meant = json.loads(text_of(parameter.get("value")))
+            offered = json.loads(text_of(parameter.get("value")))
         except ValueError:
-            meant = None
-        choices = meant.get("enum") if isinstance(meant, dict) else None
+            offered = None
+        choices = offered.get("enum") if isinstance(offered, dict) else None
         if isinstance(choices, list) and choices:
             parameter = {"default": text_of(choices[0]), **parameter, "enum": [text_of(choice) for choice in choices]}
         parameters.append(parameter)

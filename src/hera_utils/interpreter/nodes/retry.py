@@ -70,7 +70,7 @@ def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | N
     local["lastRetry.duration"] = _duration(last)
     local["lastRetry.status"] = last.get("phase") or ""
     local["lastRetry.message"] = last.get("message") or ""
-    drawing = walk.entropy_of("template", name, walk.ledger.named(name))
+    drawing = walk.entropy_of("template", name, walk.ledger.node_named(name))
     template = arguments.substitute(frame.template, walk.variables, substitution.Variables(local, drawing))
     walk.ledger.adopt(node, walk.ledger.id_of(name))
     call = frame.call
@@ -114,10 +114,10 @@ def _again(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[Jso
             return False
         if message:
             return _give_up(walk, node, last, message)
-    return _wanted(walk, frame.template, node, strategy, tried)
+    return _may_retry(walk, frame.template, node, strategy, tried)
 
 
-def _wanted(walk: Walk, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
+def _may_retry(walk: Walk, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
     """Policy, limit and expression."""
     last = tried[-1]
     policy = _policy(strategy)

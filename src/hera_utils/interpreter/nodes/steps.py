@@ -108,22 +108,22 @@ def _begin(walk: Walk, frame: Frame, index: int) -> Group:
     ledger = walk.ledger
     node = ledger.nodes[frame.node_id]
     name = f"{node['name']}[{index}]"
-    found = ledger.named(name)
-    if found is not None:
-        return Group(found, opened=phases.ended(found) and _all_over(walk, found))
-    found = ledger.add(
+    group_node = ledger.node_named(name)
+    if group_node is not None:
+        return Group(group_node, opened=phases.ended(group_node) and _all_over(walk, group_node))
+    group_node = ledger.add(
         name, "StepGroup", phases.RUNNING, templateScope=str(frame.home), boundaryID=frame.node_id, nodeFlag={}
     )
     if index == 0:
-        ledger.adopt(node, found["id"])
-        return Group(found)
+        ledger.adopt(node, group_node["id"])
+        return Group(group_node)
     before = ledger.nodes[ledger.id_of(f"{node['name']}[{index - 1}]")]
     if not before.get("children"):
-        ledger.adopt(before, found["id"])
+        ledger.adopt(before, group_node["id"])
     for child in ledger.children(before):
         for last in outbound.outbound(ledger, child):
-            ledger.adopt(ledger.nodes[last], found["id"])
-    return Group(found)
+            ledger.adopt(ledger.nodes[last], group_node["id"])
+    return Group(group_node)
 
 
 def _all_over(walk: Walk, group: Json) -> bool:
@@ -314,7 +314,7 @@ def goes_on(step: Json, phase: str) -> bool:
 
 def _skip(walk: Walk, frame: Frame, group: Group, step: Json, reason: str, phase: str = phases.SKIPPED) -> None:
     name = _name(group, step)
-    if walk.ledger.named(name) is None:
+    if walk.ledger.node_named(name) is None:
         walk.ledger.add(
             name, "Skipped", phase, templateName=step.get("template"), templateRef=step.get("templateRef"),
             templateScope=str(frame.home), boundaryID=frame.node_id, message=reason, nodeFlag={},
@@ -335,7 +335,7 @@ def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None
     ledger = walk.ledger
     for step in steps:
         name = _name(group, step)
-        child = ledger.named(name)
+        child = ledger.node_named(name)
         if child is None:
             items = [
                 one
@@ -356,7 +356,7 @@ def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None
 
 def _set_outbound(walk: Walk, frame: Frame, node: Json) -> None:
     """What follows the steps is hung below the last nodes of the last group that was begun."""
-    groups = (walk.ledger.named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"]))))
+    groups = (walk.ledger.node_named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"]))))
     group = next((one for one in groups if one is not None), None)
     if group is not None:
         found = [last for child in walk.ledger.children(group) for last in outbound.outbound(walk.ledger, child)]

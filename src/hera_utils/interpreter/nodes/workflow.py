@@ -45,7 +45,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     hook = hooks.exit_hook(walk.spec, walk.spec.get("arguments") or {})
     if hook is not None:
         handler_name = f"{name}.onExit"
-        if unopened.begun(walk, handler_name) or limits.may_run(walk, on_exit=True):
+        if unopened.is_begun(walk, handler_name) or limits.may_run(walk, on_exit=True):
             try:
                 handler_id = walk.ledger.id_of(handler_name)
                 if handler_id in faults:
@@ -79,7 +79,7 @@ def _lifecycle(walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]) -
                 raise Fault(f"Expression required for hook {name}")
             if walk.ledger.id_of(name) in faults:
                 raise faults[walk.ledger.id_of(name)]
-            if not unopened.begun(walk, name) and not substitution.true(hook["expression"], walk.variables):
+            if not unopened.is_begun(walk, name) and not substitution.true(hook["expression"], walk.variables):
                 continue
             holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
             opened = yield Call(name, holder, frame.home, hook.get("arguments") or {}, hooked=True)

@@ -55,19 +55,19 @@ def step_name_fault(name: str) -> str | None:
     return field_name_fault(_PLACEHOLDERS.sub("x", name))
 
 
-def check_names(prefix: str, named: Sequence[Mapping[str, Any]] | None, *, values: bool) -> None:
+def check_names(prefix: str, items: Sequence[Mapping[str, Any]] | None, *, values: bool) -> None:
     """Names are there, legal and unique. values: parameters and artifacts, which may hold underscores."""
-    seen: set[str] = set()
-    for index, one in enumerate(named or ()):
+    names: set[str] = set()
+    for index, one in enumerate(items or ()):
         name = one.get("name") or ""
         if not name:
             raise InvalidWorkflow(f"{prefix}[{index}].name is required")
         fault = value_name_fault(name) if values else field_name_fault(name)
         if fault:
             raise InvalidWorkflow(f"{prefix}[{index}].name: '{name}' is invalid: {fault}")
-        if name in seen:
+        if name in names:
             raise InvalidWorkflow(f"{prefix}[{index}].name '{name}' is not unique")
-        seen.add(name)
+        names.add(name)
 
 
 def check_arguments(prefix: str, arguments: Mapping[str, Any] | None, *, may_be_empty: bool) -> None:

@@ -50,13 +50,13 @@ class Graph:
 
     def leads_to(self, name: str, task: str) -> bool:
         """Whether `task` waits for `name`, at once or through others."""
-        todo, seen = [task], {task}
+        todo, visited = [task], {task}
         while todo:
             waited = self.dependencies.get(todo.pop(), {})
             if name in waited:
                 return True
-            todo.extend(one for one in waited if one not in seen)
-            seen.update(waited)
+            todo.extend(one for one in waited if one not in visited)
+            visited.update(waited)
         return False
 
 
@@ -64,15 +64,15 @@ def _dependencies(task: Json) -> dict[str, bool]:
     depends = task.get("depends") or ""
     if not depends:
         return {name: False for name in task.get("dependencies") or ()}
-    found: dict[str, bool] = {}
+    dependencies: dict[str, bool] = {}
     for match in _TASK_NAME.finditer(depends):
         result, bare = match.groups()
         if bare:
-            found[bare] = False
+            dependencies[bare] = False
         else:
             name, _, word = result.partition(".")
-            found[name] = found.get(name, False) or word in ("AnySucceeded", "AllFailed")
-    return found
+            dependencies[name] = dependencies.get(name, False) or word in ("AnySucceeded", "AllFailed")
+    return dependencies
 
 
 def check_results(task: Json) -> None:

@@ -25,10 +25,10 @@ class Home:
 
     @cached_property
     def templates(self) -> dict[str, Json]:
-        named: dict[str, Json] = {}
+        by_name: dict[str, Json] = {}
         for template in self.spec.get("templates") or ():
-            named.setdefault(template.get("name", ""), self._with_metadata(template))
-        return named
+            by_name.setdefault(template.get("name", ""), self._with_metadata(template))
+        return by_name
 
     def _with_metadata(self, template: Json) -> Json:
         """Every template of a home has its pod metadata; what the template says itself wins."""
@@ -60,14 +60,14 @@ class Homes:
         reference, name = holder.get("templateRef"), holder.get("template") or ""
         if reference is not None:
             return self._resolve_reference(reference, name, holder)
-        named = home.templates.get(name)
-        if named is None and home.scope == "local":
-            named = self._stored.get(
+        local = home.templates.get(name)
+        if local is None and home.scope == "local":
+            local = self._stored.get(
                 name
             )  # Argo: a workflow knows those that it has referred to by their bare names too
-        if name and named is None:
+        if name and local is None:
             raise InvalidWorkflow(f"template name '{name}' undefined")
-        template = holder.get("inline") or named
+        template = holder.get("inline") or local
         if template is None:
             raise InvalidWorkflow("failed to get a template")
         return home, self._typed(template)
@@ -75,22 +75,22 @@ class Homes:
     def _resolve_reference(self, reference: Json, name: str, holder: Mapping[str, Any]) -> tuple[Home, Json]:
         if name:
             raise InvalidWorkflow("template name cannot be specified with templateRef")
-        resource, wanted = reference.get("name") or "", reference.get("template") or ""
+        resource, template_name = reference.get("name") or "", reference.get("template") or ""
         if not resource:
             raise InvalidWorkflow("resource name is required")
-        if not wanted:
+        if not template_name:
             raise InvalidWorkflow("template name is required")
         if _holds_tags(reference):
             raise Unknown
         if holder.get("inline"):
-            raise InvalidWorkflow(f"template reference {resource}.{wanted} not found")
+            raise InvalidWorkflow(f"template reference {resource}.{template_name} not found")
         home = self.outside(reference_kind(reference), resource)
-        template = home.templates.get(wanted) if home else None
+        template = home.templates.get(template_name) if home else None
         if home is None or template is None:
-            if tags.PLACEHOLDER in wanted:
+            if tags.PLACEHOLDER in template_name:
                 raise Unknown
-            raise InvalidWorkflow(f"template reference {resource}.{wanted} not found")
-        self._stored.setdefault(wanted, template)
+            raise InvalidWorkflow(f"template reference {resource}.{template_name} not found")
+        self._stored.setdefault(template_name, template)
         return home, self._typed(template)
 
     def outside(self, kind: str, name: str) -> Home | None:

@@ -184,22 +184,22 @@ class TemplateChecks:
     def _filled(self, name: str, template: Json, arguments: Mapping[str, Any] | None, local: dict[str, str]) -> Json:
         """The template with its inputs' values and all that is known substituted (Argo: SubstituteParams)."""
         filled = {**template, "inputs": self._inputs(name, template.get("inputs") or {}, arguments)}
-        known: dict[str, Any] = {**self.global_names, **local}
+        variables: dict[str, Any] = {**self.global_names, **local}
         try:
-            filled = tags.replace(filled, known, unresolved="keep")
+            filled = tags.replace(filled, variables, unresolved="keep")
             inputs, outputs = filled["inputs"], filled.get("outputs") or {}
             for parameter in inputs.get("parameters") or ():
                 if parameter.get("value") is not None:
-                    known[f"inputs.parameters.{parameter['name']}"] = parameter["value"]
-            known["inputs.parameters"] = json.dumps(inputs.get("parameters"), separators=(",", ":"))
+                    variables[f"inputs.parameters.{parameter['name']}"] = parameter["value"]
+            variables["inputs.parameters"] = json.dumps(inputs.get("parameters"), separators=(",", ":"))
             for prefix, artifacts in (("inputs", inputs), ("outputs", outputs)):
                 for artifact in artifacts.get("artifacts") or ():
                     if artifact.get("path"):
-                        known[f"{prefix}.artifacts.{artifact.get('name', '')}.path"] = artifact["path"]
+                        variables[f"{prefix}.artifacts.{artifact.get('name', '')}.path"] = artifact["path"]
             for parameter in outputs.get("parameters") or ():
                 if (parameter.get("valueFrom") or {}).get("path"):
-                    known[f"outputs.parameters.{parameter.get('name', '')}.path"] = parameter["valueFrom"]["path"]
-            result: Json = tags.replace(filled, known, unresolved="keep")
+                    variables[f"outputs.parameters.{parameter.get('name', '')}.path"] = parameter["valueFrom"]["path"]
+            result: Json = tags.replace(filled, variables, unresolved="keep")
         except ExpressionError as error:
             raise InvalidWorkflow(f"templates.{name} {error}") from None
         return result
@@ -209,26 +209,26 @@ class TemplateChecks:
     def _check_steps(self, template: Json, home: Home, scope: Scope) -> None:
         at = f"templates.{template.get('name', '')}"
         _check_not_leaf(at, template)
-        seen: set[str] = set()
+        names: set[str] = set()
         for index, group in enumerate(template.get("steps") or ()):
             for step in group or ():
                 name = step.get("name") or ""
-                _check_step_name(f"{at}.steps[{index}].name", name, seen)
+                _check_step_name(f"{at}.steps[{index}].name", name, names)
                 self._check_step(step, f"{at}.steps[{index}].{name}", at, home, scope)
 
     def _check_step(self, step: Json, at: str, template_at: str, home: Home, scope: Scope) -> None:
         ref = f"steps.{step['name']}"
         scope.names.add(f"{ref}.status")
-        scope.names.update(_said(at, lambda: item_names(step)))
+        scope.names.update(_with_place(at, lambda: item_names(step)))
         check_arguments(f"{at}.arguments.", step.get("arguments"), may_be_empty=False)
-        called = _said(at, lambda: self.check_call(step, home, None))
+        called = _with_place(at, lambda: self.check_call(step, home, None))
         if _has_exit_hook(step):
             scope.add_node(ref, called, self.global_names, many=False)
         check_hooks(step.get("hooks"), at)
-        _said(f"{template_at}.steps", lambda: scope.check(step, _inline_names(step)))
+        _with_place(f"{template_at}.steps", lambda: scope.check(step, _inline_names(step)))
         many = bool(step.get("withItems")) or bool(step.get("withParam"))
         scope.add_node(ref, called, self.global_names, many=many)
-        _said(at, lambda: self.check_call(step, home, step.get("arguments") or {}))
+        _with_place(at, lambda: self.check_call(step, home, step.get("arguments") or {}))
 
     # --- DAG ------------------------------------------------------------------------------------------------------
 
@@ -239,13 +239,13 @@ class TemplateChecks:
         if not tasks:
             raise InvalidWorkflow(f"{at} must have at least one task")
         graph = Graph(tasks)
-        tasks = _said(f"{at} sorting failed:", graph.sorted)
+        tasks = _with_place(f"{at} sorting failed:", graph.sorted)
         check_names(f"{at}.tasks", tasks, values=False)
         called: dict[str, Json | None] = {}
         for task in tasks:
             called[task["name"]] = self._check_task_place(task, at, home, scope, graph)
         target = template["dag"].get("target") or ""
-        _said(f"{at}.targets", lambda: scope.check(target))
+        _with_place(f"{at}.targets", lambda: scope.check(target))
         for one in target.split(" ") if target else ():
             if not is_tag(one) and one not in graph.tasks:
                 raise InvalidWorkflow(f"{at}.targets: target '{one}' is not defined")
@@ -265,10 +265,10 @@ class TemplateChecks:
             raise InvalidWorkflow(
                 f"{at} cannot use 'continueOn' when using 'depends'. Instead use 'dep-task.Failed'/'dep-task.Errored'"
             )
-        called: Json | None = _said(f"{at}.tasks.{name}", lambda: self.check_call(task, home, None))
+        called: Json | None = _with_place(f"{at}.tasks.{name}", lambda: self.check_call(task, home, None))
         many = bool(task.get("withItems")) or bool(task.get("withParam"))
         scope.add_node(f"tasks.{name}", called, self.global_names, many=many)
-        _said(f"{at}.tasks.{name}", lambda: check_results(task))
+        _with_place(f"{at}.tasks.{name}", lambda: check_results(task))
         for dependency, of_items in graph.dependencies[name].items():
             other = graph.tasks[dependency]
             loops = other.get("withItems") or other.get("withParam") or other.get("withSequence") is not None
@@ -287,23 +287,23 @@ class TemplateChecks:
         if task.get("hooks") is not None:
             scope.names.add(f"tasks.{name}.status")
         scope.add_node(f"tasks.{name}", called, self.global_names, many=False)
-        more = {*_inline_names(task), *_said(at, lambda: item_names(task))}
+        more = {*_inline_names(task), *_with_place(at, lambda: item_names(task))}
 
         def status_of_ancestor(tag: str) -> bool:
             prefix, _, rest = tag.partition(".")
             other, _, fact = rest.partition(".")
             return prefix == "tasks" and fact == "status" and graph.leads_to(other, name)
 
-        _said(at, lambda: scope.check(task, more, status_of_ancestor))
+        _with_place(at, lambda: scope.check(task, more, status_of_ancestor))
         check_arguments(f"{at}.arguments.", task.get("arguments"), may_be_empty=False)
-        _said(at, lambda: check_argument_sources(task, graph))
-        _said(at, lambda: self.check_call(task, home, task.get("arguments") or {}))
+        _with_place(at, lambda: check_argument_sources(task, graph))
+        _with_place(at, lambda: self.check_call(task, home, task.get("arguments") or {}))
 
 
 # --- small checks ---------------------------------------------------------------------------------------------------
 
 
-def _said(at: str, check: Callable[[], Any]) -> Any:
+def _with_place(at: str, check: Callable[[], Any]) -> Any:
     """The answer of a check; what it has to say begins with where."""
     try:
         return check()
@@ -350,15 +350,15 @@ def _check_not_leaf(at: str, template: Json) -> None:
         raise InvalidWorkflow(f"{at}.activeDeadlineSeconds is only valid for leaf templates")
 
 
-def _check_step_name(at: str, name: str, seen: set[str]) -> None:
+def _check_step_name(at: str, name: str, names: set[str]) -> None:
     if not name:
         raise InvalidWorkflow(f"{at} is required")
-    if name in seen:
+    if name in names:
         raise InvalidWorkflow(f"{at} '{name}' is not unique")
     fault = step_name_fault(name)
     if fault:
         raise InvalidWorkflow(f"{at} '{name}' is invalid: {fault}")
-    seen.add(name)
+    names.add(name)
 
 
 def _has_exit_hook(holder: Mapping[str, Any]) -> bool:

@@ -87,7 +87,7 @@ class _Document:
         self.may_be_empty = lint or (self.template and not submitting)
         self.defaults = defaults or {}
         self.referred: Json = {}
-        self.known: dict[str, str] = {}
+        self.known_names: dict[str, str] = {}
 
     def check(self) -> None:
         self._check_name()
@@ -102,7 +102,7 @@ class _Document:
             raise InvalidWorkflow("spec.entrypoint is required")
         name = self.metadata.get("name", "") if not self.template else ""
         home = Home("local", name, self.spec)
-        checks = TemplateChecks(home, self.lookup, self.known, template=self.template)
+        checks = TemplateChecks(home, self.lookup, self.known_names, template=self.template)
         if entrypoint and (not self.template or self.spec.get("entrypoint")):
             checks.check_call(self._call(entrypoint), home, None if self.template else arguments)
         self._check_exit(checks, home)
@@ -151,45 +151,45 @@ class _Document:
         own, referred = self.spec.get("arguments") or {}, self.referred.get("arguments") or {}
         joined: Json = {}
         for kind in ("parameters", "artifacts"):
-            named: dict[str, Json] = {}
+            by_name: dict[str, Json] = {}
             both = [*(own.get(kind) or ())]
             if self.reference is not None:
                 for one in (*both, *(referred.get(kind) or ())):
-                    named.setdefault(one.get("name", ""), one)
-                both = list(named.values())
+                    by_name.setdefault(one.get("name", ""), one)
+                both = list(by_name.values())
             if both:
                 joined[kind] = both
         return joined
 
     def _name_globals(self, arguments: Json) -> None:
         """The variables that the whole document may name."""
-        known = self.known
+        global_names = self.known_names
         for name in ("name", "namespace", "mainEntrypoint", "serviceAccountName", "uid", "status"):
-            known[f"workflow.{name}"] = f"{PLACEHOLDER}0"
+            global_names[f"workflow.{name}"] = f"{PLACEHOLDER}0"
         parameters = arguments.get("parameters") or ()
         for parameter in parameters:
             value = parameter.get("value")
-            known[f"workflow.parameters.{parameter['name']}"] = f"{PLACEHOLDER}0" if value is None else value
+            global_names[f"workflow.parameters.{parameter['name']}"] = f"{PLACEHOLDER}0" if value is None else value
         if parameters:
-            known["workflow.parameters"] = known["workflow.parameters.json"] = f"{PLACEHOLDER}0"
+            global_names["workflow.parameters"] = global_names["workflow.parameters.json"] = f"{PLACEHOLDER}0"
         sources = [s.get("workflowMetadata") or {} for s in (self.spec, self.defaults, self.referred)]
         for kind in ("annotations", "labels"):
-            known[f"workflow.{kind}"] = known[f"workflow.{kind}.json"] = f"{PLACEHOLDER}0"
+            global_names[f"workflow.{kind}"] = global_names[f"workflow.{kind}.json"] = f"{PLACEHOLDER}0"
             names = [self.metadata.get(kind) or {}, *(source.get(kind) or {} for source in sources)]
             if kind == "labels":
                 names += [source.get("labelsFrom") or {} for source in sources]
             for name in {name for one in names for name in one}:
-                known[f"workflow.{kind}.{name}"] = f"{PLACEHOLDER}0"
+                global_names[f"workflow.{kind}.{name}"] = f"{PLACEHOLDER}0"
         if self.spec.get("priority") is not None:
-            known["workflow.priority"] = str(self.spec["priority"])
+            global_names["workflow.priority"] = str(self.spec["priority"])
 
     def _check_exit(self, checks: TemplateChecks, home: Home) -> None:
         name = self.spec.get("onExit") or self.referred.get("onExit") or ""
         if not name:
             return
-        self.known["workflow.failures"] = f"{PLACEHOLDER}0"
+        self.known_names["workflow.failures"] = f"{PLACEHOLDER}0"
         if any(_names_artifacts_later(spec) for spec in (self.spec, self.referred)):
-            self.known[ANY_OUTPUT_ARTIFACT] = "true"
+            self.known_names[ANY_OUTPUT_ARTIFACT] = "true"
         checks.check_call(self._call(name), home, self.spec.get("arguments") or {})
 
 
