@@ -263,7 +263,7 @@ def test_outcomes(states: list[tuple[object, ...]], fields: dict[str, str], phas
         ContainerState(str(one[0]), int(str(one[1])), str(one[2]) if len(one) > 2 else "Error") for one in states
     )
     event = PodFinished(0.0, "", "n", **{"phase": "Failed", "containers": containers, **fields})  # type: ignore[arg-type]
-    assert outcomes.of_pod(event, {"container": {}}) == outcomes.Outcome(phase, message)
+    assert outcomes.of_pod(event, {"container": {}}) == outcomes.PodOutcome(phase, message)
 
 
 def test_a_daemon_that_ends_failed() -> None:

@@ -72,7 +72,7 @@ class Branch:
 
 def tree(document: Json) -> tuple[Branch, ...]:
     """The run's entry template (one Branch, unless nothing has started), then its exit handlers and workflow-level hooks."""
-    return _Reader(document).read()
+    return _TreeReader(document).read()
 
 
 def span(node: Json | None) -> tuple[str, str]:
@@ -95,7 +95,7 @@ def seconds(node: Json | None) -> float | None:
     return None if start is None or end is None else max(0.0, end - start)
 
 
-class _Reader:
+class _TreeReader:
     def __init__(self, document: Json) -> None:
         status = document.get("status") or {}
         self.nodes: dict[str, Json] = status.get("nodes") or {}

@@ -37,7 +37,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SupportFinding:
     """A field that is used and not simply executed. path: `spec.templates[0].nodeSelector`."""
 
     path: str
@@ -63,12 +63,12 @@ def _kin(struct: str) -> tuple[str, ...]:
     return (*names, *(inner for name in names for inner in _kin(name)))
 
 
-def findings(document: Json, kind: str = "Workflow") -> list[Finding]:
+def findings(document: Json, kind: str = "Workflow") -> list[SupportFinding]:
     """What a document (as `schema.decode` gives it) uses that is warned about or refused, in its order."""
     return list(_search(document.get("spec") or {}, ROOTS[kind], "spec"))
 
 
-def findings_of_run(document: Json, templates: Iterable[Json]) -> list[Finding]:
+def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFinding]:
     """As `findings` of a workflow and of what it calls in other objects (whole documents), whose paths begin `WorkflowTemplate/NAME`."""
     stored = {
         (one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one.get("spec") or {} for one in templates
@@ -105,8 +105,8 @@ def _kind(reference: Json) -> str:
     return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
 
 
-def _at(home: _Home, finding: Finding) -> Finding:
-    return Finding(f"{home[0]}/{home[1]} {finding.path}", finding.verdict, finding.reason)
+def _at(home: _Home, finding: SupportFinding) -> SupportFinding:
+    return SupportFinding(f"{home[0]}/{home[1]} {finding.path}", finding.verdict, finding.reason)
 
 
 def _calls(template: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
@@ -130,7 +130,7 @@ def _call(holder: Json, home: _Home | None) -> Iterator[tuple[_Home, str]]:
         yield home, holder["template"]
 
 
-def refuse_unsupported(findings: Iterable[Finding]) -> None:
+def refuse_unsupported(findings: Iterable[SupportFinding]) -> None:
     """Raises UnsupportedError for the first field that cannot be meant on this machine."""
     for finding in findings:
         if finding.verdict == REFUSES:
@@ -140,7 +140,7 @@ def refuse_unsupported(findings: Iterable[Finding]) -> None:
             )
 
 
-def warnings(findings: Iterable[Finding]) -> list[str]:
+def warnings(findings: Iterable[SupportFinding]) -> list[str]:
     """One sentence for each reason to warn, however many fields it is about and however many templates use them."""
     places: dict[str, dict[str, list[str]]] = {}
     for finding in findings:
@@ -157,18 +157,18 @@ def _first(paths: list[str]) -> str:
     return f"{paths[0]} (and {len(paths) - 1} more)" if len(paths) > 1 else paths[0]
 
 
-def _search(value: Json, struct: str, path: str) -> Iterator[Finding]:
+def _search(value: Json, struct: str, path: str) -> Iterator[SupportFinding]:
     judged, inner = _worth_a_look(struct)
     for field, item in value.items():
         verdict = judged.get(field)
         if verdict is not None:
             if item not in (None, "", [], {}):
-                yield Finding(f"{path}.{field}", verdict.word, verdict.reason)
+                yield SupportFinding(f"{path}.{field}", verdict.word, verdict.reason)
         elif field in inner and item:
             yield from _inside(item, inner[field], f"{path}.{field}")
 
 
-def _inside(item: Any, below: _Below, path: str) -> Iterator[Finding]:
+def _inside(item: Any, below: _Below, path: str) -> Iterator[SupportFinding]:
     if isinstance(item, list):
         for index, one in enumerate(item):
             yield from _inside(one or {}, below, f"{path}[{index}]")

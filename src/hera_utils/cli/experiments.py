@@ -10,7 +10,6 @@ from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.experiment.experiment import Experiment
-    from hera_utils.settings.script_host import ScriptHost
 
 Json = dict[str, Any]
 
@@ -38,6 +37,7 @@ def described_by(path: Path) -> tuple[Experiment | None, list[Json]]:
     from hera_utils.cli.script import document_built, execute
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.experiment.experiment import Experiment
+    from hera_utils.settings.script_host import ScriptHost
 
     script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
     variables = vars(sys.modules["__main__"])

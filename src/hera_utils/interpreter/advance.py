@@ -14,7 +14,7 @@ from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
-from hera_utils.interpreter.templates import Home, calls_of
+from hera_utils.interpreter.templates import TemplateHolder, calls_of
 from hera_utils.interpreter.walk import Walk
 
 
@@ -91,7 +91,7 @@ def _template_of(walk: Walk, node: Json) -> Json:
     try:
         if not any(holder.values()):
             holder = _inline(walk, node)
-        _, template = walk.templates.resolve(holder, Home(scope, name))
+        _, template = walk.templates.resolve(holder, TemplateHolder(scope, name))
         template = with_template_defaults(template, walk.spec.get("templateDefaults"))
         local = Variables({"node.name": node["name"]}, walk.entropy_of("template", node["name"], node))
         return arguments.process(template, node.get("inputs") or {}, walk.variables, local, walk.config_maps)

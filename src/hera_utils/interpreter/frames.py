@@ -11,11 +11,11 @@ from typing import Any
 
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.state import Json
-from hera_utils.interpreter.templates import Home
+from hera_utils.interpreter.templates import TemplateHolder
 
 
 @dataclass(frozen=True)
-class Call:
+class TemplateCall:
     """A wish to open a template under a name.
 
     holder: the step, task or hook that names the template. home: where the name is looked up. boundary: id of the Steps or DAG node
@@ -25,7 +25,7 @@ class Call:
 
     name: str
     holder: Mapping[str, Any]
-    home: Home
+    home: TemplateHolder
     arguments: Mapping[str, Any] = field(default_factory=dict)
     boundary: str = ""
     task: bool = False
@@ -48,11 +48,11 @@ class Frame:
     fresh: nothing of the node was started before it was opened.
     """
 
-    call: Call
+    call: TemplateCall
     node_id: str
     kind: str
     template: Json
-    home: Home
+    home: TemplateHolder
     parent: Frame | None = None
     depth: int = 0
     dirty: dict[str, Fault | None] = field(default_factory=dict)
@@ -65,5 +65,5 @@ class Frame:
         return self.call.on_exit
 
 
-Plan = Generator[Call, "Json | None", None]
+Plan = Generator[TemplateCall, "Json | None", None]
 """A planner's visit: it yields what it wants opened and receives the node (None: not now). Faults are thrown into it."""

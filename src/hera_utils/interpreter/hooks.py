@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.argo import phases
 from hera_utils.interpreter import limits, outbound, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
-from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.frames import Frame, TemplateCall
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
 
@@ -48,7 +48,7 @@ class Owner:
         self.blocked = False
 
 
-def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Generator[Call, Json | None, bool]:
+def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Generator[TemplateCall, Json | None, bool]:
     """Open the hooks whose expression holds; answers whether all that were opened are over."""
     done = True
     for hook_name, hook in (hooks or {}).items():
@@ -76,7 +76,9 @@ def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Gener
     return done
 
 
-def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Generator[Call, Json | None, bool]:
+def on_exit(
+    walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json
+) -> Generator[TemplateCall, Json | None, bool]:
     """Open the exit handler of a node that completed; answers whether there is nothing (more) to wait for."""
     hook = exit_hook(step, walk.spec.get("arguments") or {})
     if hook is None or not limits.may_run(walk, on_exit=True):
@@ -103,10 +105,10 @@ def on_exit(walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json) -> Ge
     return hook_node is not None and phases.fulfilled(hook_node)
 
 
-def _call(walk: Walk, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> Call:
+def _call(walk: Walk, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
     holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
     frame = owner.frame
-    return Call(name, holder, frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
+    return TemplateCall(name, holder, frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
 
 
 def fill(walk: Walk, owner: Owner, arguments: Json, outputs: Json | None) -> Json:

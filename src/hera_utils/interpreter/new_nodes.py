@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import names
-from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.frames import Frame, TemplateCall
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import POD_KINDS, kind_of
 
@@ -42,7 +42,7 @@ def new_node(walk: Walk, frame: Frame, kind: str, phase: str, message: str = "")
     return add_node(walk, frame.call, kind, phase, message, **fields)
 
 
-def add_node(walk: Walk, call: Call, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
+def add_node(walk: Walk, call: TemplateCall, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
     return walk.ledger.add(
         call.name,
         kind,

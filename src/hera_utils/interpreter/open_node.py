@@ -9,11 +9,11 @@ from hera_utils.argo import phases
 from hera_utils.interpreter import arguments, cache, limits, locks, metrics, new_nodes, unopened
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
-from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.frames import Frame, TemplateCall
 from hera_utils.interpreter.nodes.leaves import OPENERS
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.substitution import Variables
-from hera_utils.interpreter.templates import POD_KINDS, Home, kind_of
+from hera_utils.interpreter.templates import POD_KINDS, TemplateHolder, kind_of
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.walk import Walk
@@ -24,7 +24,7 @@ _DISPLAY_NAME = "workflows.argoproj.io/display-name"
 _DISPLAY_RULE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,61}[a-zA-Z0-9]\Z")
 
 
-def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
+def open_call(walk: Walk, call: TemplateCall, parent: Frame) -> Frame | None:
     """Open the node that a call names, or find it again after a restore; None while it waits for a lock or a cache.
 
     Raises Full, TooDeep, TimedOut; a Fault leaves a node in phase Error where there was none.
@@ -60,7 +60,7 @@ def open_call(walk: Walk, call: Call, parent: Frame) -> Frame | None:
     return _dispatch(walk, frame, walk.ledger.node_named(call.name))
 
 
-def _check_room(walk: Walk, call: Call) -> None:
+def _check_room(walk: Walk, call: TemplateCall) -> None:
     """Raise Full when there is none."""
     try:
         limits.check_open(walk, call.boundary)
@@ -69,11 +69,11 @@ def _check_room(walk: Walk, call: Call) -> None:
         raise
 
 
-def _frame(walk: Walk, call: Call, parent: Frame, template: Json, home: Home) -> Frame:
+def _frame(walk: Walk, call: TemplateCall, parent: Frame, template: Json, home: TemplateHolder) -> Frame:
     return Frame(call, walk.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
 
 
-def _local(walk: Walk, call: Call, template: Json) -> Variables:
+def _local(walk: Walk, call: TemplateCall, template: Json) -> Variables:
     """What only this node knows: its names, and its time and chance."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
@@ -143,7 +143,7 @@ def _show(walk: Walk, frame: Frame) -> None:
         walk.ledger.change(walk.ledger.nodes[frame.node_id], displayName=wanted)
 
 
-def _error_node(walk: Walk, call: Call, node: Json | None, message: str) -> None:
+def _error_node(walk: Walk, call: TemplateCall, node: Json | None, message: str) -> None:
     """Argo: initializeNodeOrMarkError. A node that could not even be opened is Skipped, in phase Error."""
     if node is None:
         new_nodes.add_node(walk, call, "Skipped", phases.ERROR, message)

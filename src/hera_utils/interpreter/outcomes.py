@@ -15,33 +15,33 @@ _KILLED = (137, 143)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PodOutcome:
     phase: str
     message: str
 
 
-def of_pod(event: PodFinished, template: Json) -> Outcome:
+def of_pod(event: PodFinished, template: Json) -> PodOutcome:
     """How a pod's node ended."""
     if event.phase == "Succeeded" and not event.error:
         # A daemon should not end: Argo calls it failed.
-        return Outcome(phases.FAILED if template.get("daemon") else phases.SUCCEEDED, "")
+        return PodOutcome(phases.FAILED if template.get("daemon") else phases.SUCCEEDED, "")
     if event.message:
-        return Outcome(phases.FAILED, event.message)
+        return PodOutcome(phases.FAILED, event.message)
     return _reason(event, template)
 
 
-def _reason(event: PodFinished, template: Json) -> Outcome:
+def _reason(event: PodFinished, template: Json) -> PodOutcome:
     """Argo has one message for a pod: of an init container, else of a main container, else of the executor, else of a sidecar."""
     for container in event.containers:
         if container.init and container.exit_code:
-            return Outcome(phases.FAILED, described(container))
+            return PodOutcome(phases.FAILED, described(container))
     main = main_names(template)
     ours = [container for container in event.containers if container.name in main]
     for container in ours:
         if container.exit_code:
-            return Outcome(phases.FAILED, described(container))
+            return PodOutcome(phases.FAILED, described(container))
     if event.error:
-        return Outcome(phases.ERROR, event.error)
+        return PodOutcome(phases.ERROR, event.error)
     for container in event.containers:
         if (
             container.name not in main
@@ -49,10 +49,12 @@ def _reason(event: PodFinished, template: Json) -> Outcome:
             and container.exit_code
             and container.exit_code not in _KILLED
         ):
-            return Outcome(phases.FAILED, described(container))
+            return PodOutcome(phases.FAILED, described(container))
     if ours and all(container.exit_code == 0 for container in ours):
-        return Outcome(phases.SUCCEEDED, "")  # sidecars that had to be killed do not count
-    return Outcome(phases.FAILED, event.reason or "pod failed: neither main nor wait container completed successfully")
+        return PodOutcome(phases.SUCCEEDED, "")  # sidecars that had to be killed do not count
+    return PodOutcome(
+        phases.FAILED, event.reason or "pod failed: neither main nor wait container completed successfully"
+    )
 
 
 def described(container: ContainerState) -> str:
@@ -72,17 +74,17 @@ def exit_code(containers: Sequence[ContainerState]) -> int | None:
     return next((one.exit_code for one in containers if one.name == "main" and one.exit_code is not None), None)
 
 
-def of_container(container: ContainerState, pod_failed: bool) -> Outcome | None:
+def of_container(container: ContainerState, pod_failed: bool) -> PodOutcome | None:
     """The state of a container's own node (container sets); None when it says nothing."""
     if container.exit_code is not None:
         reason = container.reason or ("Completed" if container.exit_code == 0 else "Error")
         message = f"{container.name}: {reason} (exit code {container.exit_code}): {container.message}"
         if container.exit_code == 0:
-            return Outcome(phases.SUCCEEDED, "")
-        return Outcome(phases.ERROR if container.exit_code == EMISSARY_FAILED else phases.FAILED, message)
+            return PodOutcome(phases.SUCCEEDED, "")
+        return PodOutcome(phases.ERROR if container.exit_code == EMISSARY_FAILED else phases.FAILED, message)
     if pod_failed:
-        return Outcome(phases.FAILED, "Pod Failed whilst container running")
-    return Outcome(phases.RUNNING if container.started_at is not None else phases.PENDING, "")
+        return PodOutcome(phases.FAILED, "Pod Failed whilst container running")
+    return PodOutcome(phases.RUNNING if container.started_at is not None else phases.PENDING, "")
 
 
 def outputs(event: PodFinished, template: Json) -> Json:

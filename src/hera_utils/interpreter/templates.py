@@ -28,7 +28,7 @@ def kind_of(template: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Home:
+class TemplateHolder:
     """Where templates are looked up by name. scope: local, namespaced or cluster."""
 
     scope: str
@@ -50,21 +50,23 @@ class Templates:
             scope = "cluster" if one.get("kind") == "ClusterWorkflowTemplate" else "namespaced"
             self._outside[scope, one["metadata"]["name"]] = one
 
-    def resolve(self, holder: Mapping[str, Any], home: Home) -> tuple[Home, Json]:
+    def resolve(self, holder: Mapping[str, Any], home: TemplateHolder) -> tuple[TemplateHolder, Json]:
         """(home of what the template itself calls, template). Raises Fault with Argo's message."""
         key = self._stored_key(holder, home)
         stored = (self._document["status"].get("storedTemplates") or {}).get(key) if key else None
         template = stored if stored is not None else self._find(holder, home)
         reference = holder.get("templateRef")
         if reference:
-            home = Home("cluster" if reference.get("clusterScope") else "namespaced", reference.get("name", ""))
+            home = TemplateHolder(
+                "cluster" if reference.get("clusterScope") else "namespaced", reference.get("name", "")
+            )
         if key and stored is None:
             self._store(key, home, template)
         if not kind_of(template):
             raise Fault(f"template '{template.get('name', '')}' type is unknown")
         return home, template
 
-    def _store(self, key: str, home: Home, template: Json) -> None:
+    def _store(self, key: str, home: TemplateHolder, template: Json) -> None:
         """Keep a template of a stored object, and those within it, as they are written: a caller has filled in what it knows."""
         kept = self._document["status"].setdefault("storedTemplates", {})
         kept[key] = template
@@ -72,7 +74,7 @@ class Templates:
             if step.get("inline"):
                 kept.setdefault(f"{home}/inline/{step.get('name', '')}", step["inline"])
 
-    def _stored_key(self, holder: Mapping[str, Any], home: Home) -> str:
+    def _stored_key(self, holder: Mapping[str, Any], home: TemplateHolder) -> str:
         reference = holder.get("templateRef")
         if reference:
             scope = "cluster" if reference.get("clusterScope") else "namespaced"
@@ -83,7 +85,7 @@ class Templates:
             return f"{home}/inline/{holder.get('name', '')}"
         return f"{home}/{holder.get('template', '')}"
 
-    def _find(self, holder: Mapping[str, Any], home: Home) -> Json:
+    def _find(self, holder: Mapping[str, Any], home: TemplateHolder) -> Json:
         if holder.get("inline"):
             return dict(holder["inline"])
         reference = holder.get("templateRef")

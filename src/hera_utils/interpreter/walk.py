@@ -14,12 +14,12 @@ from hera_utils.argo import phases, timestamps
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.interpreter import commands, limits, locks, metrics, new_nodes, open_node, outbound
 from hera_utils.interpreter.faults import Fault
-from hera_utils.interpreter.frames import Call, Frame
+from hera_utils.interpreter.frames import Frame, TemplateCall
 from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.nodes import PLANNERS
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
-from hera_utils.interpreter.templates import Home, Templates
+from hera_utils.interpreter.templates import TemplateHolder, Templates
 
 
 class Walk:
@@ -47,8 +47,8 @@ class Walk:
         self.answers: dict[str, Any] = {}
         self.timers: set[str] = set()
         local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
-        self.home = Home("local", local)
-        self.root = Frame(Call("", {}, self.home), "", "Workflow", {}, self.home)
+        self.home = TemplateHolder("local", local)
+        self.root = Frame(TemplateCall("", {}, self.home), "", "Workflow", {}, self.home)
 
     # --- one event ------------------------------------------------------------------------------------------------
     def begin(self, at: float, seed: str) -> None:
@@ -95,7 +95,7 @@ class Walk:
         self._rise(parent, fault)
 
     # --- opening and visiting -------------------------------------------------------------------------------------
-    def execute(self, call: Call, parent: Frame) -> Json | None:
+    def execute(self, call: TemplateCall, parent: Frame) -> Json | None:
         """Open what the call names, or look again at what it opened before; None when it cannot start yet.
 
         Raises Full, TooDeep, TimedOut, and Fault with the message that the caller's node shows.

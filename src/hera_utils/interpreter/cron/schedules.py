@@ -40,7 +40,7 @@ class ScheduleError(InvalidWorkflow):
     """A schedule cannot be read; the message is robfig/cron's."""
 
 
-class Field(NamedTuple):
+class CronField(NamedTuple):
     """The values of one field. star: it is `*` or `?`, which decides how the two kinds of days go together."""
 
     values: frozenset[int]
@@ -61,11 +61,11 @@ class Every:
 class Calendar:
     """Five fields in a zone."""
 
-    minute: Field
-    hour: Field
-    day: Field
-    month: Field
-    weekday: Field
+    minute: CronField
+    hour: CronField
+    day: CronField
+    month: CronField
+    weekday: CronField
     zone: tzinfo
 
     def next(self, after: float) -> float | None:
@@ -204,7 +204,7 @@ def _every(text: str) -> Every | None:
         raise ScheduleError(f"failed to parse duration {text}: {error}") from None
 
 
-def _field(text: str, low: int, high: int, names: Mapping[str, int]) -> Field:
+def _field(text: str, low: int, high: int, names: Mapping[str, int]) -> CronField:
     values: set[int] = set()
     star = False
     for part in text.split(","):
@@ -212,7 +212,7 @@ def _field(text: str, low: int, high: int, names: Mapping[str, int]) -> Field:
             found, starred = _range(part, low, high, names)
             values.update(found)
             star = star or starred
-    return Field(frozenset(values), star)
+    return CronField(frozenset(values), star)
 
 
 def _range(text: str, low: int, high: int, names: Mapping[str, int]) -> tuple[range, bool]:

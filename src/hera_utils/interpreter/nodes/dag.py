@@ -22,9 +22,9 @@ from hera_utils.interpreter import (
 )
 from hera_utils.interpreter.commands import Warn
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
-from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.nodes import dag_phase, dag_scope, dag_tasks
-from hera_utils.interpreter.nodes.dag_tasks import State, Task
+from hera_utils.interpreter.nodes.dag_tasks import DagState, DagTask
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import NO_TEMPLATE
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _STRICT = ("tasks", "steps")
 
-Opened = Generator[Call, "Json | None", bool]
+Opened = Generator[TemplateCall, "Json | None", bool]
 
 
 def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
@@ -53,7 +53,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
 class _Visit:
     """One look at a DAG."""
 
-    def __init__(self, walk: Walk, frame: Frame, state: State) -> None:
+    def __init__(self, walk: Walk, frame: Frame, state: DagState) -> None:
         self.walk = walk
         self.frame = frame
         self.state = state
@@ -122,7 +122,7 @@ class _Visit:
             return
         yield from self._settle(name, task.node_id)
 
-    def _is_target(self, task: Task) -> bool:
+    def _is_target(self, task: DagTask) -> bool:
         """Whether the task runs, given how those before it ended."""
         if not task.needs.logic:
             return True
@@ -132,7 +132,7 @@ class _Visit:
             results[dependency] = depends.results_of(node, self.ledger.children(node))
         return depends.holds(task.needs.logic, results)
 
-    def _expand(self, task: Task) -> tuple[Json, list[Json] | None]:
+    def _expand(self, task: DagTask) -> tuple[Json, list[Json] | None]:
         """(the task with its references filled in, its items when it is a loop)."""
         scope = dag_scope.of_task(self.walk, self.frame, self.state.tasks, task.spec)
         name, node = f"{self.boundary['name']}.{task.spec['name']}", self.ledger.get(task.node_id)
@@ -150,18 +150,18 @@ class _Visit:
             self._skip(task, task.spec["name"], phase, reason)
         yield from self._settle(name, task.node_id)
 
-    def _skip(self, task: Task, name: str, phase: str, reason: str) -> None:
+    def _skip(self, task: DagTask, name: str, phase: str, reason: str) -> None:
         full_name = f"{self.boundary['name']}.{name}"
         self._connect(task, self.ledger.id_of(full_name))
         self._add(task, full_name, "Skipped", phase, reason)
 
-    def _add(self, task: Task, name: str, kind: str, phase: str, message: str = "") -> None:
+    def _add(self, task: DagTask, name: str, kind: str, phase: str, message: str = "") -> None:
         self.ledger.add(
             name, kind, phase, templateName=task.spec.get("template"), templateRef=task.spec.get("templateRef"),
             templateScope=str(self.frame.home), boundaryID=self.frame.node_id, message=message, nodeFlag={},
         )  # fmt: skip
 
-    def _connect(self, task: Task, node_id: str) -> None:
+    def _connect(self, task: DagTask, node_id: str) -> None:
         """Hang a new node below the last nodes of what it depended on; an item of a loop below its group."""
         ledger = self.ledger
         group = ledger.get(task.node_id)
@@ -208,7 +208,7 @@ class _Visit:
             if not runs:
                 self._skip(task, item["name"], phases.SKIPPED, f"when '{item['when']}' evaluated false")
                 return True
-        call = Call(
+        call = TemplateCall(
             f"{self.boundary['name']}.{item['name']}", item, self.frame.home, item.get("arguments") or {},
             boundary=self.frame.node_id, task=True, on_exit=self.frame.on_exit,
         )  # fmt: skip
@@ -251,7 +251,7 @@ class _Visit:
             self.walk.wait(self.frame, False)
 
     # --- what is over ---------------------------------------------------------------------------------------------
-    def _settle_item(self, task: Task, item_id: str) -> Plan:
+    def _settle_item(self, task: DagTask, item_id: str) -> Plan:
         """Look at one item of a loop: its exit handler, and whether it is over."""
         node = self.ledger.get(item_id)
         if node is None or not phases.fulfilled(node):
@@ -284,7 +284,7 @@ class _Visit:
         if phases.fulfilled(node) and outbound.hooks_done(ledger, node):
             self._over(name)
 
-    def _hooks_over(self, task: Task, node: Json) -> Opened:
+    def _hooks_over(self, task: DagTask, node: Json) -> Opened:
         """Open the hooks that the task's node asks for by now; whether those that were opened are over.
 
         A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
@@ -308,7 +308,7 @@ class _Visit:
             self._look_again(owner, task, task.node_id)
         return done
 
-    def _exited(self, owner: hooks.Owner, task: Task, node: Json) -> Opened:
+    def _exited(self, owner: hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened changes nothing in Argo's DAGs: it is told."""
         try:
             return (yield from hooks.on_exit(self.walk, owner, task.spec, node))
@@ -326,13 +326,13 @@ class _Visit:
         if frame is not None:
             self.walk.close(frame)
 
-    def _look_again(self, owner: hooks.Owner, task: Task, node_id: str) -> None:
+    def _look_again(self, owner: hooks.Owner, task: DagTask, node_id: str) -> None:
         """A limit held a hook back: come again when there is room."""
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]
             self.walk.wait(self.frame)
 
-    def _group_phase(self, task: Task) -> str:
+    def _group_phase(self, task: DagTask) -> str:
         """A loop succeeded unless an item did not; the last one that did not says how it ended."""
         ends = [self.ledger.nodes[item_id]["phase"] for item_id in task.items]
         return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
@@ -363,7 +363,7 @@ class _Visit:
             if not waits_for:
                 self.state.ready.append(dependent)
 
-    def _hook_owner(self, task: Task, node: Json) -> hooks.Owner:
+    def _hook_owner(self, task: DagTask, node: Json) -> hooks.Owner:
         scope = dag_scope.of_task(self.walk, self.frame, self.state.tasks, task.spec)
         scope.values[f"tasks.{task.spec['name']}.status"] = node["phase"]
         return hooks.Owner(self.frame, scope, "tasks", task.spec["name"])

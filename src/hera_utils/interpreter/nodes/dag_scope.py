@@ -20,13 +20,13 @@ _WORD = re.compile(r"[-\w]+")
 _NOT_REFERRING = ("depends", "dependencies", "template", "templateRef")
 
 
-class Task(Protocol):
+class ScopeTask(Protocol):
     spec: Json
     needs: depends.Dependencies
     node_id: str
 
 
-def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, Task], spec: Json) -> Scope:
+def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, ScopeTask], spec: Json) -> Scope:
     """The scope in which a task is resolved (Argo: buildLocalScopeFromTask).
 
     In a large DAG only the tasks that it names are looked at: with all ancestors a chain of thousands would cost its square.
@@ -37,7 +37,7 @@ def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, Task], spec: Json) -> 
     return _filled(walk, frame, tasks, ancestors(tasks, spec["name"]))
 
 
-def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
+def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Scope:
     """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published."""
     scope = _filled(walk, frame, tasks, list(tasks)) if frame.template.get("outputs") else _empty(walk, frame)
     for task in tasks.values():
@@ -47,7 +47,7 @@ def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, Task]) -> Scope:
     return scope
 
 
-def ancestors(tasks: Mapping[str, Task], name: str) -> list[str]:
+def ancestors(tasks: Mapping[str, ScopeTask], name: str) -> list[str]:
     names: dict[str, None] = {}
     todo = list(tasks[name].needs.names)
     while todo:
@@ -62,7 +62,7 @@ def _empty(walk: Walk, frame: Frame) -> Scope:
     return Scope(frame.template, walk.variables.entropy)
 
 
-def _filled(walk: Walk, frame: Frame, tasks: Mapping[str, Task], names: Iterable[str]) -> Scope:
+def _filled(walk: Walk, frame: Frame, tasks: Mapping[str, ScopeTask], names: Iterable[str]) -> Scope:
     scope = _empty(walk, frame)
     scope.add_workflow_outputs(walk.document["status"].get("outputs"))
     for name in names:

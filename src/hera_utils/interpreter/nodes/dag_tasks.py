@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Task:
+class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
     left: the items that are not over. over: it and its hooks are, so that its dependents may go on; daemon: it is still at work then.
@@ -37,13 +37,13 @@ class Task:
 
 
 @dataclass
-class State:
+class DagState:
     """owners: node id → task, of its node and its items. order: node id → (place of the task, place of the item). waiting: a heap
     of those that a limit holds back, by order; held: their ids. open: tasks that began and are not over. ready: tasks to look at.
     blocked: node id → task of those with hooks that a limit holds back. inline_loops: tasks that are loops of an inline template.
     """
 
-    tasks: dict[str, Task]
+    tasks: dict[str, DagTask]
     targets: list[str]
     owners: dict[str, str] = field(default_factory=dict)
     order: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class State:
     inline_loops: frozenset[str] = frozenset()
 
 
-def prepare(walk: Walk, frame: Frame) -> State:
+def prepare(walk: Walk, frame: Frame) -> DagState:
     """The tasks that the targets need; without targets, those that no other task needs. All are ready to be looked at."""
     dag = frame.template["dag"]
     specs = {task["name"]: task for task in dag.get("tasks") or ()}
@@ -66,7 +66,7 @@ def prepare(walk: Walk, frame: Frame) -> State:
         needed = {name for one in needs.values() for name in one.names}
         targets = sorted(name for name in specs if name not in needed)
     boundary = walk.ledger.nodes[frame.node_id]["name"]
-    tasks: dict[str, Task] = {}
+    tasks: dict[str, DagTask] = {}
     todo = list(reversed(targets))
     while todo:
         name = todo.pop()
@@ -74,7 +74,7 @@ def prepare(walk: Walk, frame: Frame) -> State:
             continue
         if name not in specs:
             raise Fault(f"target {name} does not exist")
-        tasks[name] = Task(specs[name], needs[name], walk.ledger.id_of(f"{boundary}.{name}"), set(needs[name].names))
+        tasks[name] = DagTask(specs[name], needs[name], walk.ledger.id_of(f"{boundary}.{name}"), set(needs[name].names))
         todo += reversed(needs[name].names)
     for name, task in tasks.items():
         for dependency in task.needs.names:
@@ -84,10 +84,10 @@ def prepare(walk: Walk, frame: Frame) -> State:
     inline_loops = frozenset(
         name for name, task in tasks.items() if task.spec.get("inline") and loops.looped(task.spec)
     )
-    return State(tasks, targets, owners, order, ready=deque(tasks), inline_loops=inline_loops)
+    return DagState(tasks, targets, owners, order, ready=deque(tasks), inline_loops=inline_loops)
 
 
-def after_inline_loop(ledger: Ledger, state: State, name: str) -> bool:
+def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
     """Whether a loop of an inline template, one with items, comes before the task: Argo finds no template for its group then."""
     nodes = (
         ledger.get(state.tasks[one].node_id)
@@ -96,7 +96,7 @@ def after_inline_loop(ledger: Ledger, state: State, name: str) -> bool:
     return any(node is not None and node["type"] == "TaskGroup" for node in nodes)
 
 
-def owner(walk: Walk, state: State, child: str) -> tuple[str, str] | None:
+def owner(walk: Walk, state: DagState, child: str) -> tuple[str, str] | None:
     """(task, node id) of what changed: the task's node or an item; a hook stands for the node that it belongs to."""
     if child in state.owners:
         return state.owners[child], child

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases, timestamps
 from hera_utils.interpreter import arguments, limits, metrics, new_nodes, outbound, substitution
 from hera_utils.interpreter.faults import Fault, Full
-from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import POD_KINDS, kind_of
 from hera_utils.interpreter.values import text_of
@@ -59,7 +59,7 @@ def _follow(walk: Walk, frame: Frame, node: Json, tried: list[Json]) -> Plan:
         walk.ledger.change(node, daemoned=True)
 
 
-def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | None) -> Call:
+def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | None) -> TemplateCall:
     """The call of the attempt with that number (from 0)."""
     name = f"{node['name']}({number})"
     local = {"retries": str(number)}
@@ -74,7 +74,7 @@ def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | N
     template = arguments.substitute(frame.template, walk.variables, substitution.Variables(local, drawing))
     walk.ledger.adopt(node, walk.ledger.id_of(name))
     call = frame.call
-    return Call(
+    return TemplateCall(
         name,
         call.holder,
         frame.home,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases
 from hera_utils.interpreter import cache, hooks, limits, locks, loops, outbound, outputs, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
-from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import NO_TEMPLATE
@@ -43,7 +43,7 @@ class Group:
 
 
 @dataclass
-class State:
+class StepsState:
     scope: Scope
     index: int = 0
     group: Group | None = None
@@ -79,7 +79,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     cache.save(walk, node)
 
 
-def _look_back(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | None]) -> None:
+def _look_back(walk: Walk, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> None:
     """A daemon of an earlier group ended: that group is looked at again, for its exit handlers and for how it ended.
 
     Those after it are not looked at until it is over (Argo looks at all groups whenever it looks at the steps).
@@ -95,11 +95,11 @@ def _look_back(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | 
             state.group = Group(walk.ledger.nodes[walk.ledger.id_of(f"{node['name']}[{found[1]}]")])
 
 
-def _state(walk: Walk, frame: Frame) -> State:
+def _state(walk: Walk, frame: Frame) -> StepsState:
     if frame.state is None:
-        frame.state = State(Scope(frame.template, walk.variables.entropy))
+        frame.state = StepsState(Scope(frame.template, walk.variables.entropy))
     frame.state.scope.at(walk.variables.entropy).add_workflow_outputs(walk.document["status"].get("outputs"))
-    state: State = frame.state
+    state: StepsState = frame.state
     return state
 
 
@@ -131,7 +131,7 @@ def _all_over(walk: Walk, group: Json) -> bool:
     return all(phases.ended(child) for child in walk.ledger.children(group))
 
 
-def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | None]) -> Plan:
+def _advance(walk: Walk, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> Plan:
     """Open what can be opened of the group and look at what changed."""
     group = state.group
     assert group is not None
@@ -162,7 +162,7 @@ def _advance(walk: Walk, frame: Frame, state: State, dirty: dict[str, Fault | No
         _conclude(walk, group)
 
 
-def _open_all(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
+def _open_all(walk: Walk, frame: Frame, state: StepsState, group: Group) -> Plan:
     """The first visit: resolve what the steps refer to, expand loops, open every step."""
     steps = frame.template["steps"][state.index]
     try:
@@ -209,11 +209,13 @@ def _name(group: Group, step: Json) -> str:
     return f"{group.node['name']}.{step['name']}"
 
 
-def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[Call, Json | None, bool]:
+def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[TemplateCall, Json | None, bool]:
     """Open one step; False when a limit held it back (then it waits)."""
     step = group.steps[child_id]
     name = _name(group, step)
-    call = Call(name, step, frame.home, step.get("arguments") or {}, boundary=frame.node_id, on_exit=frame.on_exit)
+    call = TemplateCall(
+        name, step, frame.home, step.get("arguments") or {}, boundary=frame.node_id, on_exit=frame.on_exit
+    )
     try:
         node = yield call
     except Full:
@@ -254,7 +256,7 @@ def _owner(walk: Walk, group: Group, child: str) -> str:
     return child
 
 
-def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str) -> Plan:
+def _settle(walk: Walk, frame: Frame, state: StepsState, group: Group, child_id: str) -> Plan:
     """Look at one step: its hooks, and whether it is over."""
     step = group.steps.get(child_id)
     if step is None or child_id in group.waiting:
@@ -283,7 +285,7 @@ def _settle(walk: Walk, frame: Frame, state: State, group: Group, child_id: str)
         group.open.discard(child_id)
 
 
-def _open_waiting(walk: Walk, frame: Frame, state: State, group: Group) -> Plan:
+def _open_waiting(walk: Walk, frame: Frame, state: StepsState, group: Group) -> Plan:
     while group.waiting:
         child_id = group.waiting.popleft()
         if not (yield from _open(walk, frame, group, child_id)):
@@ -328,7 +330,7 @@ def _resolve(walk: Walk, group: Group, step: Json, scope: Scope) -> Json:
     return outputs.resolve_references(walk, step, scope, _STRICT, wrap="unable to resolve references: ")
 
 
-def _remember(walk: Walk, frame: Frame, state: State, steps: list[Json]) -> None:
+def _remember(walk: Walk, frame: Frame, state: StepsState, steps: list[Json]) -> None:
     """Put the outputs of a group that is done into scope."""
     group = state.group
     assert group is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases
 from hera_utils.interpreter import finish, hooks, limits, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
-from hera_utils.interpreter.frames import Call, Frame, Plan
+from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     try:
         if name in faults:
             raise faults[name]
-        node = yield Call(
+        node = yield TemplateCall(
             name, {"template": walk.spec.get("entrypoint", "")}, frame.home, walk.spec.get("arguments") or {}
         )
     except Full:
@@ -62,12 +62,14 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     finish.conclude(walk, node, handler)
 
 
-def _handler(frame: Frame, name: str, hook: Json) -> Call:
+def _handler(frame: Frame, name: str, hook: Json) -> TemplateCall:
     holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
-    return Call(name, holder, frame.home, hook.get("arguments") or {}, on_exit=True, hooked=True)
+    return TemplateCall(name, holder, frame.home, hook.get("arguments") or {}, on_exit=True, hooked=True)
 
 
-def _lifecycle(walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]) -> Generator[Call, Json | None, bool]:
+def _lifecycle(
+    walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]
+) -> Generator[TemplateCall, Json | None, bool]:
     """The workflow's own hooks; answers whether all that were opened are over."""
     done = True
     for hook_name, hook in (walk.spec.get("hooks") or {}).items():
@@ -82,7 +84,7 @@ def _lifecycle(walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]) -
             if not unopened.is_begun(walk, name) and not substitution.true(hook["expression"], walk.variables):
                 continue
             holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
-            opened = yield Call(name, holder, frame.home, hook.get("arguments") or {}, hooked=True)
+            opened = yield TemplateCall(name, holder, frame.home, hook.get("arguments") or {}, hooked=True)
         except Full:
             done = False
             continue

@@ -18,7 +18,7 @@ from hera_utils.interpreter.validation.fields import (
     is_tag,
     value_name_fault,
 )
-from hera_utils.interpreter.validation.variables import Scope
+from hera_utils.interpreter.validation.variables import CheckedScope
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ def is_argo_container(name: str) -> bool:
     return name in ("wait", "supervisor") or name.startswith("artifact-plugin-")
 
 
-def check_leaf(template: Json, scope: Scope, defaults: Mapping[str, Any]) -> None:
+def check_leaf(template: Json, scope: CheckedScope, defaults: Mapping[str, Any]) -> None:
     """defaults: templateDefaults of the template's home, which may give the image."""
     name = template.get("name", "")
     at = f"templates.{name}"
@@ -182,7 +182,7 @@ def cycle_of(graph: Mapping[str, list[str]], order: list[str]) -> str | None:
 # --- outputs and metrics --------------------------------------------------------------------------------------------
 
 
-def check_outputs(template: Json, scope: Scope) -> None:
+def check_outputs(template: Json, scope: CheckedScope) -> None:
     name, outputs = template.get("name", ""), template.get("outputs") or {}
     at = f"templates.{name}.outputs"
     check_names(f"{at}.parameters ", outputs.get("parameters"), values=True)
@@ -246,7 +246,7 @@ def _check_source_for(at: str, kind: str, source: Mapping[str, Any]) -> None:
         raise InvalidWorkflow(f"{at}.parameter or expression must be specified for {TYPE_NAMES[kind]} templates")
 
 
-def check_inputs(template: Json, scope: Scope) -> None:
+def check_inputs(template: Json, scope: CheckedScope) -> None:
     """Checks the inputs and adds their names to the scope."""
     name, inputs = template.get("name", ""), template.get("inputs") or {}
     at = f"templates.{name}.inputs"

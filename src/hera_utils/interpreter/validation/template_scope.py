@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Home:
+class CheckedHolder:
     """Where templates are looked up by name: the workflow (scope local), a WorkflowTemplate or a ClusterWorkflowTemplate."""
 
     scope: str
@@ -48,15 +48,15 @@ class Unknown(Exception):
     """A template that can be named no earlier than the run: nothing to check."""
 
 
-class Homes:
+class TemplateResolver:
     """Where the templates of one document are found."""
 
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
-        self._homes: dict[tuple[str, str], Home] = {}
+        self._homes: dict[tuple[str, str], CheckedHolder] = {}
         self._stored: dict[str, Json] = {}
 
-    def resolve(self, holder: Mapping[str, Any], home: Home) -> tuple[Home, Json]:
+    def resolve(self, holder: Mapping[str, Any], home: CheckedHolder) -> tuple[CheckedHolder, Json]:
         reference, name = holder.get("templateRef"), holder.get("template") or ""
         if reference is not None:
             return self._resolve_reference(reference, name, holder)
@@ -72,7 +72,7 @@ class Homes:
             raise InvalidWorkflow("failed to get a template")
         return home, self._typed(template)
 
-    def _resolve_reference(self, reference: Json, name: str, holder: Mapping[str, Any]) -> tuple[Home, Json]:
+    def _resolve_reference(self, reference: Json, name: str, holder: Mapping[str, Any]) -> tuple[CheckedHolder, Json]:
         if name:
             raise InvalidWorkflow("template name cannot be specified with templateRef")
         resource, template_name = reference.get("name") or "", reference.get("template") or ""
@@ -93,14 +93,14 @@ class Homes:
         self._stored.setdefault(template_name, template)
         return home, self._typed(template)
 
-    def outside(self, kind: str, name: str) -> Home | None:
+    def outside(self, kind: str, name: str) -> CheckedHolder | None:
         """A WorkflowTemplate or ClusterWorkflowTemplate as a home, None when there is none."""
         scope = "cluster" if kind == "ClusterWorkflowTemplate" else "namespaced"
         if (scope, name) not in self._homes:
             document = self.lookup(kind, name)
             if document is None:
                 return None
-            self._homes[scope, name] = Home(scope, name, document.get("spec") or {})
+            self._homes[scope, name] = CheckedHolder(scope, name, document.get("spec") or {})
         return self._homes[scope, name]
 
     def _typed(self, template: Json) -> Json:

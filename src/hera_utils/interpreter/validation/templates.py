@@ -34,8 +34,8 @@ from hera_utils.interpreter.validation.leaf import (
     check_metrics,
     check_outputs,
 )
-from hera_utils.interpreter.validation.template_scope import Home, Homes, Unknown
-from hera_utils.interpreter.validation.variables import RETRIES, Scope, item_names
+from hera_utils.interpreter.validation.template_scope import CheckedHolder, TemplateResolver, Unknown
+from hera_utils.interpreter.validation.variables import RETRIES, CheckedScope, item_names
 
 Json = dict[str, Any]
 
@@ -45,9 +45,9 @@ _RETRY_POLICIES = ("Always", "OnError", "OnFailure", "OnTransientError", "", Non
 class TemplateChecks:
     """The checks of one document. `global_names`: variables of the workflow, name → value or placeholder."""
 
-    def __init__(self, home: Home, lookup: Lookup, global_names: dict[str, str], *, template: bool) -> None:
+    def __init__(self, home: CheckedHolder, lookup: Lookup, global_names: dict[str, str], *, template: bool) -> None:
         self.home = home
-        self.homes = Homes(lookup)
+        self.resolver = TemplateResolver(lookup)
         self.global_names = global_names
         self.template = template
         self._checked: set[tuple[str, str, str]] = set()
@@ -60,13 +60,15 @@ class TemplateChecks:
 
     # --- calling ----------------------------------------------------------------------------------------------------
 
-    def check_call(self, holder: Mapping[str, Any], home: Home, arguments: Mapping[str, Any] | None) -> Json | None:
+    def check_call(
+        self, holder: Mapping[str, Any], home: CheckedHolder, arguments: Mapping[str, Any] | None
+    ) -> Json | None:
         """The template that a step, task or hook calls, once it and the call are good. None: known no earlier than the run.
 
         arguments: None for made-up ones.
         """
         try:
-            home, template = self.homes.resolve(holder, home)
+            home, template = self.resolver.resolve(holder, home)
         except Unknown:
             return None
         policy = (template.get("retryStrategy") or {}).get("retryPolicy")
@@ -77,7 +79,7 @@ class TemplateChecks:
 
     # --- one template -------------------------------------------------------------------------------------------------
 
-    def _check_template(self, template: Json, home: Home, arguments: Mapping[str, Any] | None) -> None:
+    def _check_template(self, template: Json, home: CheckedHolder, arguments: Mapping[str, Any] | None) -> None:
         name = template.get("name", "")
         if id(template) in self._complete:
             self._check_supplied(name, template, arguments)
@@ -85,7 +87,7 @@ class TemplateChecks:
                 return
         at = f"templates.{name}"
         _check_kind(at, template)
-        scope = Scope(self.global_names, template=self.template)
+        scope = CheckedScope(self.global_names, template=self.template)
         check_inputs(template, scope)
         if any(not container.get("name") for container in template.get("initContainers") or ()):
             raise InvalidWorkflow("initContainers must all have container name")
@@ -104,7 +106,7 @@ class TemplateChecks:
         if name:
             self._complete.add(id(template))
 
-    def _check_body(self, filled: Json, home: Home, scope: Scope) -> None:
+    def _check_body(self, filled: Json, home: CheckedHolder, scope: CheckedScope) -> None:
         kind = kind_of(filled)
         if kind == "steps":
             self._check_steps(filled, home, scope)
@@ -113,7 +115,7 @@ class TemplateChecks:
         else:
             check_leaf(filled, scope, home.image_defaults)
 
-    def _local_names(self, template: Json, scope: Scope) -> dict[str, str]:
+    def _local_names(self, template: Json, scope: CheckedScope) -> dict[str, str]:
         kind = kind_of(template)
         local: dict[str, str] = {}
         if kind in POD_KINDS:
@@ -206,7 +208,7 @@ class TemplateChecks:
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
-    def _check_steps(self, template: Json, home: Home, scope: Scope) -> None:
+    def _check_steps(self, template: Json, home: CheckedHolder, scope: CheckedScope) -> None:
         at = f"templates.{template.get('name', '')}"
         _check_not_leaf(at, template)
         names: set[str] = set()
@@ -216,7 +218,7 @@ class TemplateChecks:
                 _check_step_name(f"{at}.steps[{index}].name", name, names)
                 self._check_step(step, f"{at}.steps[{index}].{name}", at, home, scope)
 
-    def _check_step(self, step: Json, at: str, template_at: str, home: Home, scope: Scope) -> None:
+    def _check_step(self, step: Json, at: str, template_at: str, home: CheckedHolder, scope: CheckedScope) -> None:
         ref = f"steps.{step['name']}"
         scope.names.add(f"{ref}.status")
         scope.names.update(_with_place(at, lambda: item_names(step)))
@@ -232,7 +234,7 @@ class TemplateChecks:
 
     # --- DAG ------------------------------------------------------------------------------------------------------
 
-    def _check_dag(self, template: Json, home: Home, scope: Scope) -> None:
+    def _check_dag(self, template: Json, home: CheckedHolder, scope: CheckedScope) -> None:
         at = f"templates.{template.get('name', '')}"
         _check_not_leaf(at, template)
         tasks: list[Json] = template["dag"].get("tasks") or []
@@ -252,7 +254,9 @@ class TemplateChecks:
         for task in tasks:
             self._check_task(task, called[task["name"]], at, home, scope, graph)
 
-    def _check_task_place(self, task: Json, at: str, home: Home, scope: Scope, graph: Graph) -> Json | None:
+    def _check_task_place(
+        self, task: Json, at: str, home: CheckedHolder, scope: CheckedScope, graph: Graph
+    ) -> Json | None:
         """How a task stands among the others, and what it calls."""
         name = task["name"]
         if (graph.uses_depends or task.get("dependencies")) and "0" <= name[0] <= "9":
@@ -280,7 +284,7 @@ class TemplateChecks:
         return called
 
     def _check_task(
-        self, task: Json, called: Json | None, template_at: str, home: Home, scope: Scope, graph: Graph
+        self, task: Json, called: Json | None, template_at: str, home: CheckedHolder, scope: CheckedScope, graph: Graph
     ) -> None:
         name = task["name"]
         at = f"{template_at}.tasks.{name}"

@@ -27,7 +27,7 @@ _OUTPUTS = {"workflow.outputs.parameters.": ANY_OUTPUT_PARAMETER, "workflow.outp
 RETRIES = ("retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.duration", "lastRetry.message")
 
 
-class Scope:
+class CheckedScope:
     """names: what may be named; `global_names` is shared by the whole document and grows while it is read."""
 
     def __init__(self, global_names: Mapping[str, str], *, template: bool) -> None:

@@ -27,7 +27,7 @@ from hera_utils.interpreter.validation.fields import (
     check_pod_resources,
     is_tag,
 )
-from hera_utils.interpreter.validation.template_scope import Home
+from hera_utils.interpreter.validation.template_scope import CheckedHolder
 from hera_utils.interpreter.validation.templates import TemplateChecks
 from hera_utils.interpreter.validation.variables import ANY_OUTPUT_ARTIFACT
 
@@ -101,7 +101,7 @@ class _Document:
         if not entrypoint and not self.template:
             raise InvalidWorkflow("spec.entrypoint is required")
         name = self.metadata.get("name", "") if not self.template else ""
-        home = Home("local", name, self.spec)
+        home = CheckedHolder("local", name, self.spec)
         checks = TemplateChecks(home, self.lookup, self.known_names, template=self.template)
         if entrypoint and (not self.template or self.spec.get("entrypoint")):
             checks.check_call(self._call(entrypoint), home, None if self.template else arguments)
@@ -183,7 +183,7 @@ class _Document:
         if self.spec.get("priority") is not None:
             global_names["workflow.priority"] = str(self.spec["priority"])
 
-    def _check_exit(self, checks: TemplateChecks, home: Home) -> None:
+    def _check_exit(self, checks: TemplateChecks, home: CheckedHolder) -> None:
         name = self.spec.get("onExit") or self.referred.get("onExit") or ""
         if not name:
             return
