@@ -260,7 +260,7 @@ def oversized(case, tmp_path):
 
 def oversized_parameter(case, tmp_path):
     case.document["spec"]["arguments"] = {"parameters": [{"name": "p", "value": "x" * 300_000}]}
-    return "limits", "spec.arguments.parameters[p] has 293 KiB, Argo accepts 256", "file of the volume"
+    return "limits", "spec.arguments.parameters[p] has 293 KiB, Argo accepts 256", "file on the volume"
 
 
 def wrong_workflow(case, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.interpreter import arguments, cache, events, killed, outcomes, outputs, podgc, start, user_events
+from hera_utils.interpreter.close_node import kill_daemons
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
@@ -73,7 +74,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
         node.setdefault("finishedAt", None)
         boundary = walk.ledger.get(node.get("boundaryID") or "")
         if boundary is not None and phases.ended(boundary):
-            walk.kill_daemons(boundary["id"])  # it came too late: nobody else would ever end it
+            kill_daemons(walk, boundary["id"])  # it came too late: nobody else would ever end it
     walk.rise(event.node_id)
 
 

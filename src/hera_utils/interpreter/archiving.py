@@ -14,7 +14,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import plain_json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 PATTERN = "{{workflow.name}}/{{pod.name}}"
 STORES = ("artifactory", "azure", "gcs", "hdfs", "oss", "plugin", "s3")
@@ -24,14 +24,14 @@ _PLACES = (*STORES, "git", "http", "raw")
 _TAG = re.compile(r"\{\{[^{}]*\}\}")
 
 
-def with_archive_location(walk: Walk, template: Json, variables: substitution.Variables) -> Json:
+def with_archive_location(context: Context, template: Json, variables: substitution.Variables) -> Json:
     """The template with its archive location filled in; itself when it has no need of one. Raises Fault for a tag without a value."""
     own = template.get("archiveLocation") or {}
-    repository = (walk.document["status"].get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
+    repository = (context.document["status"].get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
     if any(own.get(kind) is not None for kind in STORES):
         location = own
     else:
-        logs = archives_logs(walk.spec, own, repository)
+        logs = archives_logs(context.spec, own, repository)
         if not logs and (not repository or not _needs_location(template)):
             return template
         location = {**repository_location(repository), "archiveLogs": logs}

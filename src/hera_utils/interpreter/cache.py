@@ -15,39 +15,39 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import text_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _LABEL = "workflows.argoproj.io/configmap-type"
 
 
-def looked_up(walk: Walk, frame: Frame, node: Json | None) -> bool:
+def looked_up(context: Context, frame: Frame, node: Json | None) -> bool:
     """Whether the cache was asked and answered; a hit has made the node, over and with its outputs.
 
     Raises Fault for an illegal key or a config map that is no cache.
     """
     memoize = frame.template.get("memoize")
-    if not memoize or (node is not None and not unopened.waits(walk.run, frame.node_id)):
+    if not memoize or (node is not None and not unopened.waits(context.run, frame.node_id)):
         return True
     key, name = text_of(memoize.get("key", "")), _cache_name(memoize)
     question = f"memo:{frame.node_id}"
-    if question not in walk.answers:
+    if question not in context.answers:
         if not _KEY.match(key):
             raise Fault(f"invalid cache key: {key}")
-        walk.ask(question, ReadObject(question, "ConfigMap", name))
+        context.ask(question, ReadObject(question, "ConfigMap", name))
         return False
-    found = walk.answers.pop(question)
+    found = context.answers.pop(question)
     entry = _entry(found.document, key) if found.document is not None else None
-    if entry is None or not entry.get("nodeID") or _too_old(walk, memoize, entry):
+    if entry is None or not entry.get("nodeID") or _too_old(context, memoize, entry):
         return True
     if node is None:
-        node = new_nodes.new_node(walk, frame, new_nodes.node_type(walk, frame.template), phases.PENDING)
-    walk.ledger.change(
+        node = new_nodes.new_node(context, frame, new_nodes.node_type(context, frame.template), phases.PENDING)
+    context.ledger.change(
         node, outputs=entry.get("outputs"), memoizationStatus={"hit": True, "key": key, "cacheName": name}
     )
-    walk.ledger.mark(node, phases.SUCCEEDED)
-    entry["lastHitTimestamp"] = timestamps.text(walk.ledger.now)
-    _write(walk, name, key, entry)
+    context.ledger.mark(node, phases.SUCCEEDED)
+    entry["lastHitTimestamp"] = timestamps.text(context.ledger.now)
+    _write(context, name, key, entry)
     return True
 
 
@@ -71,32 +71,32 @@ def _entry(document: Json, key: str) -> Json | None:
     return entry
 
 
-def _too_old(walk: Walk, memoize: Json, entry: Json) -> bool:
+def _too_old(context: Context, memoize: Json, entry: Json) -> bool:
     if not memoize.get("maxAge"):
         return False
     try:
         allowed = limits.duration(str(memoize["maxAge"]))
     except Fault as fault:
         raise Fault(f"invalid maxAge: {fault.message}") from None
-    return walk.ledger.now - timestamps.seconds(entry.get("creationTimestamp")) > allowed
+    return context.ledger.now - timestamps.seconds(entry.get("creationTimestamp")) > allowed
 
 
-def save(walk: Walk, node: Json) -> None:
+def save(context: Context, node: Json) -> None:
     """Keep the outputs of a node that succeeded and was not itself taken from the cache."""
     status = node.get("memoizationStatus")
     if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
         return
-    now = timestamps.text(walk.ledger.now)
+    now = timestamps.text(context.ledger.now)
     outputs = node.get("outputs")
     entry = {"nodeID": node["id"], "outputs": outputs, "creationTimestamp": now, "lastHitTimestamp": now}
-    _write(walk, status["cacheName"], status["key"], entry)
+    _write(context, status["cacheName"], status["key"], entry)
 
 
-def _write(walk: Walk, name: str, key: str, entry: Json) -> None:
+def _write(context: Context, name: str, key: str, entry: Json) -> None:
     document = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": walk.run.namespace, "labels": {_LABEL: "Cache"}},
+        "metadata": {"name": name, "namespace": context.run.namespace, "labels": {_LABEL: "Cache"}},
         "data": {key: json.dumps(entry, separators=(",", ":"), ensure_ascii=False)},
     }
-    walk.say(WriteObject(document))
+    context.say(WriteObject(document))

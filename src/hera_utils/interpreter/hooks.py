@@ -13,7 +13,7 @@ from hera_utils.interpreter.scope import Scope
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 EXIT = "exit"
 
@@ -48,70 +48,72 @@ class Owner:
         self.blocked = False
 
 
-def lifecycle(walk: Walk, owner: Owner, hooks: Json | None, node: Json) -> Generator[TemplateCall, Json | None, bool]:
+def lifecycle(
+    context: Context, owner: Owner, hooks: Json | None, node: Json
+) -> Generator[TemplateCall, Json | None, bool]:
     """Open the hooks whose expression holds; answers whether all that were opened are over."""
     done = True
     for hook_name, hook in (hooks or {}).items():
         if hook_name == EXIT:
             continue
         name = f"{node['name']}.hooks.{hook_name}"
-        owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.node_named(name)))
+        owner.scope.at(context.entropy_of("arguments", name, context.ledger.node_named(name)))
         if not hook.get("expression"):
             raise Fault(f"Expression required for hook {name}")
-        known = owner.scope.parameters(walk.variables)
-        if not unopened.is_begun(walk, name) and not substitution.true(hook["expression"], known):
+        known = owner.scope.parameters(context.variables)
+        if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], known):
             continue
         arguments = hook.get("arguments") or {}
-        outputs = outbound.last_attempt(walk.ledger, node).get("outputs")
+        outputs = outbound.last_attempt(context.ledger, node).get("outputs")
         if arguments and outputs:
-            arguments = fill(walk, owner, arguments, outputs)
+            arguments = fill(context, owner, arguments, outputs)
         try:
-            hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=False)
+            hook_node = yield _call(context, owner, name, hook, arguments, on_exit=False)
         except Full:
             owner.blocked, done = True, False
             continue
         if hook_node is not None:
-            walk.ledger.adopt(node, walk.ledger.id_of(name))
+            context.ledger.adopt(node, context.ledger.id_of(name))
         done = done and hook_node is not None and phases.fulfilled(hook_node)
     return done
 
 
 def on_exit(
-    walk: Walk, owner: Owner, step: Mapping[str, Any], node: Json
+    context: Context, owner: Owner, step: Mapping[str, Any], node: Json
 ) -> Generator[TemplateCall, Json | None, bool]:
     """Open the exit handler of a node that completed; answers whether there is nothing (more) to wait for."""
-    hook = exit_hook(step, walk.spec.get("arguments") or {})
-    if hook is None or not limits.may_run(walk, on_exit=True):
+    hook = exit_hook(step, context.spec.get("arguments") or {})
+    if hook is None or not limits.may_run(context, on_exit=True):
         return True
     name = f"{node['name']}.onExit"
-    owner.scope.at(walk.entropy_of("arguments", name, walk.ledger.node_named(name)))
-    known = owner.scope.parameters(walk.variables)
+    owner.scope.at(context.entropy_of("arguments", name, context.ledger.node_named(name)))
+    known = owner.scope.parameters(context.variables)
     if hook.get("expression") and not substitution.true(hook["expression"], known):
         return True
     arguments = hook.get("arguments") or {}
     if arguments:
-        outputs = outbound.last_attempt(walk.ledger, node).get("outputs")
-        arguments = fill(walk, owner, arguments, outputs)
+        outputs = outbound.last_attempt(context.ledger, node).get("outputs")
+        arguments = fill(context, owner, arguments, outputs)
     try:
-        hook_node = yield _call(walk, owner, name, hook, arguments, on_exit=True)
+        hook_node = yield _call(context, owner, name, hook, arguments, on_exit=True)
     except Full:
         owner.blocked = True
         return False
     except Fault:
-        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        context.ledger.adopt(node, context.ledger.id_of(name))
         raise
     if hook_node is not None:
-        walk.ledger.adopt(node, walk.ledger.id_of(name))
+        context.ledger.adopt(node, context.ledger.id_of(name))
     return hook_node is not None and phases.fulfilled(hook_node)
 
 
-def _call(walk: Walk, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
+def _call(context: Context, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
     holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
     frame = owner.frame
     return TemplateCall(name, holder, frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
 
 
-def fill(walk: Walk, owner: Owner, arguments: Json, outputs: Json | None) -> Json:
+def fill(context: Context, owner: Owner, arguments: Json, outputs: Json | None) -> Json:
     """A hook's arguments with the outputs of its owner and all that is in scope filled in."""
     scope = owner.scope
     key = f"{owner.prefix}.{owner.name}.outputs."
@@ -119,7 +121,9 @@ def fill(walk: Walk, owner: Owner, arguments: Json, outputs: Json | None) -> Jso
         scope.values[f"{key}parameters.{parameter['name']}"] = str(parameter.get("value") or "")
     for artifact in (outputs or {}).get("artifacts") or ():
         scope.values[f"{key}artifacts.{artifact['name']}"] = artifact
-    filled: Json = substitution.replace(scope.mark_absent(arguments), scope.parameters(walk.variables), unresolved=True)
+    filled: Json = substitution.replace(
+        scope.mark_absent(arguments), scope.parameters(context.variables), unresolved=True
+    )
     return (
         {**filled, "artifacts": resolve_artifacts(filled.get("artifacts"), scope)}
         if filled.get("artifacts")

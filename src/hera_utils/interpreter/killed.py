@@ -15,23 +15,23 @@ from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.state import Json, Run
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 TIMER = "killed"
 _LONGEST_WAIT = 600.0  # seconds (Argo: TASK_RESULT_TIMEOUT_DURATION)
 
 
-def kill(walk: Walk, node: Json, *, exit_code: bool) -> None:
+def kill(context: Context, node: Json, *, exit_code: bool) -> None:
     """End the pod of a node that is not over. Called before the node is marked.
 
     exit_code: whether its exit code will count. At the deadline of the workflow Argo's controller takes what the executor reports, but
     has not seen how the container ended.
     """
-    walk.say(KillPod(node["id"], new_nodes.pod_name(walk, node)))
+    context.say(KillPod(node["id"], new_nodes.pod_name(context, node)))
     if node["phase"] == phases.RUNNING and not node.get("daemoned"):
-        until = walk.ledger.now + _LONGEST_WAIT
-        walk.run.memory.setdefault("killed", {})[node["id"]] = {"until": until, "exitCode": exit_code}
-        walk.timer(TIMER, until)
+        until = context.ledger.now + _LONGEST_WAIT
+        context.run.memory.setdefault("killed", {})[node["id"]] = {"until": until, "exitCode": exit_code}
+        context.timer(TIMER, until)
 
 
 def awaited(run: Run) -> bool:
@@ -45,10 +45,10 @@ def ended(run: Run, node_id: str) -> Json | None:
     return noted
 
 
-def give_up(walk: Walk) -> None:
+def give_up(context: Context) -> None:
     """Wait no longer for pods that have had their time."""
-    known = walk.run.memory.get("killed") or {}
-    walk.run.memory["killed"] = {key: one for key, one in known.items() if one["until"] > walk.ledger.now}
+    known = context.run.memory.get("killed") or {}
+    context.run.memory["killed"] = {key: one for key, one in known.items() if one["until"] > context.ledger.now}
 
 
 def forget(run: Run) -> None:

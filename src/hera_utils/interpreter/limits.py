@@ -10,8 +10,8 @@ from hera_utils.interpreter.faults import Fault, Full, TimedOut
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
+    from hera_utils.interpreter.context import Context
     from hera_utils.interpreter.frames import Frame
-    from hera_utils.interpreter.walk import Walk
 
 FAIL_FAST = "template has failed or errored children and failFast enabled"
 _FULL = Full("Max parallelism reached")
@@ -35,51 +35,51 @@ def duration(text: str) -> float:
         raise Fault(error.message) from None
 
 
-def workflow_full(walk: Walk) -> bool:
+def workflow_full(context: Context) -> bool:
     """Whether the workflow's own parallelism lets no further node open."""
-    limit = whole(walk.spec.get("parallelism"))
-    return limit is not None and walk.ledger.active_pods >= limit
+    limit = whole(context.spec.get("parallelism"))
+    return limit is not None and context.ledger.active_pods >= limit
 
 
-def check_open(walk: Walk, boundary: str) -> None:
+def check_open(context: Context, boundary: str) -> None:
     """Raise Full when no new node may open within this boundary now (Argo: checkParallelism)."""
-    if workflow_full(walk):
+    if workflow_full(context):
         raise _FULL
-    frame = walk.frames.get(boundary)
+    frame = context.frames.get(boundary)
     if frame is None:
         return
-    if failing_fast(walk, frame):
+    if failing_fast(context, frame):
         raise _FULL
     limit = whole(frame.template.get("parallelism"))
-    if limit is not None and walk.ledger.active_children[boundary] >= limit:
+    if limit is not None and context.ledger.active_children[boundary] >= limit:
         raise _FULL
 
 
-def failing_fast(walk: Walk, frame: Frame) -> bool:
+def failing_fast(context: Context, frame: Frame) -> bool:
     """Whether failFast stops a template from opening more; when nothing of it runs any more it fails here."""
-    if not frame.template.get("failFast") or walk.ledger.unsuccessful_children[frame.node_id] <= 0:
+    if not frame.template.get("failFast") or context.ledger.unsuccessful_children[frame.node_id] <= 0:
         return False
-    node = walk.ledger.nodes[frame.node_id]
-    if walk.ledger.active_pods_in[frame.node_id] <= 0 and not phases.ended(node):
+    node = context.ledger.nodes[frame.node_id]
+    if context.ledger.active_pods_in[frame.node_id] <= 0 and not phases.ended(node):
         if frame.kind == "Steps":
             index = len(frame.template["steps"]) - 1
-            while index >= 0 and walk.ledger.node_named(f"{node['name']}[{index}]") is None:
+            while index >= 0 and context.ledger.node_named(f"{node['name']}[{index}]") is None:
                 index -= 1
-            group = walk.ledger.node_named(f"{node['name']}[{index}]")
+            group = context.ledger.node_named(f"{node['name']}[{index}]")
             if group is not None:
-                walk.ledger.mark(group, phases.FAILED, FAIL_FAST)
-        walk.ledger.mark(node, phases.FAILED, FAIL_FAST)
+                context.ledger.mark(group, phases.FAILED, FAIL_FAST)
+        context.ledger.mark(node, phases.FAILED, FAIL_FAST)
     return True
 
 
-def shutdown(walk: Walk) -> str:
+def shutdown(context: Context) -> str:
     """Stop, Terminate or ""."""
-    return str(walk.document["spec"].get("shutdown") or "")
+    return str(context.document["spec"].get("shutdown") or "")
 
 
-def may_run(walk: Walk, on_exit: bool) -> bool:
+def may_run(context: Context, on_exit: bool) -> bool:
     """Whether the shutdown strategy lets a pod start or go on: Stop spares exit handlers, Terminate nothing."""
-    strategy = shutdown(walk)
+    strategy = shutdown(context)
     return not strategy or (strategy == "Stop" and on_exit)
 
 
@@ -88,19 +88,19 @@ AFTER = (
 )
 
 
-def workflow_deadline(walk: Walk) -> float:
+def workflow_deadline(context: Context) -> float:
     """When the workflow must be over (seconds since the epoch); 0 when it may take its time."""
-    limit = whole(walk.spec.get("activeDeadlineSeconds"))
-    started = timestamps.seconds(walk.document["status"].get("startedAt"))
+    limit = whole(context.spec.get("activeDeadlineSeconds"))
+    started = timestamps.seconds(context.document["status"].get("startedAt"))
     return started + limit if limit is not None and started else 0.0
 
 
-def deadline_passed(walk: Walk) -> bool:
-    deadline = workflow_deadline(walk)
-    return bool(deadline) and walk.ledger.now > deadline
+def deadline_passed(context: Context) -> bool:
+    deadline = workflow_deadline(context)
+    return bool(deadline) and context.ledger.now > deadline
 
 
-def check_pending(walk: Walk, template: Json, node: Json) -> None:
+def check_pending(context: Context, template: Json, node: Json) -> None:
     """`timeout` and `pendingTimeout` of a node that has not started yet: TimedOut when over, else a timer to look again."""
     if node["phase"] != phases.PENDING:
         return
@@ -108,6 +108,6 @@ def check_pending(walk: Walk, template: Json, node: Json) -> None:
     for field in ("timeout", "pendingTimeout"):
         if template.get(field):
             deadline = started + duration(str(template[field]))
-            if walk.ledger.now > deadline:
+            if context.ledger.now > deadline:
                 raise TimedOut("timeout")
-            walk.timer(f"{field}:{node['id']}", deadline + 1)
+            context.timer(f"{field}:{node['id']}", deadline + 1)

@@ -20,27 +20,27 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import text_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 CONDITION = "MetricsError"
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z|[+-]?(?:inf|infinity)\Z|nan\Z", re.IGNORECASE)
 
 
-def of_node(walk: Walk, template: Json, node: Json, *, only_realtime: bool = False) -> None:
+def of_node(context: Context, template: Json, node: Json, *, only_realtime: bool = False) -> None:
     """Tell the metrics of a template for a node of it that began (only_realtime) or ended."""
     listed = (template.get("metrics") or {}).get("prometheus")
     if listed:
-        _tell(walk, listed, _scope(walk, node), _clocks(walk, node), only_realtime)
+        _tell(context, listed, _scope(context, node), _clocks(context, node), only_realtime)
 
 
-def of_workflow(walk: Walk, *, ended: bool) -> None:
+def of_workflow(context: Context, *, ended: bool) -> None:
     """Tell the metrics of the workflow, when it begins and when it is over."""
-    listed = (walk.spec.get("metrics") or {}).get("prometheus")
+    listed = (context.spec.get("metrics") or {}).get("prometheus")
     if not listed:
         return
-    entry = walk.ledger.node_named(walk.run.name) if ended else None
-    _tell(walk, listed, _scope(walk, entry), _clocks(walk, entry), not ended)
+    entry = context.ledger.node_named(context.run.name) if ended else None
+    _tell(context, listed, _scope(context, entry), _clocks(context, entry), not ended)
 
 
 def problem(document: Json, message: str) -> None:
@@ -50,13 +50,13 @@ def problem(document: Json, message: str) -> None:
     status["conditions"] = [*others, {"type": CONDITION, "status": "True", "message": message}]
 
 
-def _scope(walk: Walk, node: Json | None) -> substitution.Variables:
+def _scope(context: Context, node: Json | None) -> substitution.Variables:
     """What a metric may refer to: everything of the workflow, and its node."""
     variables = {"duration": "0", "status": phases.PENDING, "resourcesDuration.cpu": "0", "resourcesDuration.memory": "0"}
     if node is None:
-        return walk.variables.plus(variables)
+        return context.variables.plus(variables)
     started = timestamps.seconds(node.get("startedAt"))
-    ended = timestamps.seconds(node.get("finishedAt")) if node.get("finishedAt") else walk.ledger.now
+    ended = timestamps.seconds(node.get("finishedAt")) if node.get("finishedAt") else context.ledger.now
     variables["duration"] = f"{ended - started:.6f}"
     variables["status"] = node["phase"]
     if node.get("children"):
@@ -71,29 +71,29 @@ def _scope(walk: Walk, node: Json | None) -> substitution.Variables:
         variables[f"outputs.parameters.{parameter['name']}"] = _text(parameter.get("value"))
     for name, seconds in (node.get("resourcesDuration") or {}).items():
         variables[f"resourcesDuration.{name}"] = str(seconds)
-    return walk.variables.plus(variables)
+    return context.variables.plus(variables)
 
 
 def _text(value: Any) -> str:
     return "" if value is None else text_of(value)
 
 
-def _clocks(walk: Walk, node: Json | None) -> dict[str, tuple[float, float | None]]:
+def _clocks(context: Context, node: Json | None) -> dict[str, tuple[float, float | None]]:
     """The real-time variables: since when they run, and until when if they stopped."""
-    status = walk.document["status"]
-    found = {"workflow.duration": _clock(walk, status)}
+    status = context.document["status"]
+    found = {"workflow.duration": _clock(context, status)}
     if node is not None:
-        found["duration"] = _clock(walk, node)
+        found["duration"] = _clock(context, node)
     return found
 
 
-def _clock(walk: Walk, timed: Mapping[str, Any]) -> tuple[float, float | None]:
-    since = timestamps.seconds(timed.get("startedAt")) or walk.ledger.now
+def _clock(context: Context, timed: Mapping[str, Any]) -> tuple[float, float | None]:
+    since = timestamps.seconds(timed.get("startedAt")) or context.ledger.now
     return since, timestamps.seconds(timed["finishedAt"]) if timed.get("finishedAt") else None
 
 
 def _tell(
-    walk: Walk, listed: list[Json], scope: substitution.Variables, clocks: Mapping[str, Any], only_realtime: bool
+    context: Context, listed: list[Json], scope: substitution.Variables, clocks: Mapping[str, Any], only_realtime: bool
 ) -> None:
     for metric in listed:
         realtime = bool((metric.get("gauge") or {}).get("realtime"))
@@ -102,10 +102,10 @@ def _tell(
         try:
             command = _command(metric, scope, clocks if realtime else None)
         except Fault as fault:
-            problem(walk.document, fault.message)
+            problem(context.document, fault.message)
             continue
         if command is not None:
-            walk.say(command)
+            context.say(command)
 
 
 def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, Any] | None) -> EmitMetric | None:

@@ -10,7 +10,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import POD_KINDS, kind_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 NODE_TYPES = {
     "steps": "Steps", "dag": "DAG", "suspend": "Suspend", "http": "HTTP", "plugin": "Plugin", **dict.fromkeys(POD_KINDS, "Pod"),
@@ -18,19 +18,19 @@ NODE_TYPES = {
 _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 
 
-def retry_strategy(walk: Walk, template: Json) -> Json | None:
+def retry_strategy(context: Context, template: Json) -> Json | None:
     """The template's own retry strategy, else the workflow's."""
     own = template.get("retryStrategy")
-    strategy: Json | None = own if own is not None else walk.spec.get("retryStrategy")
+    strategy: Json | None = own if own is not None else context.spec.get("retryStrategy")
     return strategy
 
 
-def node_type(walk: Walk, template: Json) -> str:
+def node_type(context: Context, template: Json) -> str:
     """The type of the node that the template becomes."""
-    return "Retry" if retry_strategy(walk, template) is not None else NODE_TYPES[kind_of(template)]
+    return "Retry" if retry_strategy(context, template) is not None else NODE_TYPES[kind_of(template)]
 
 
-def new_node(walk: Walk, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
+def new_node(context: Context, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
     """The node of a frame, with the values of its inputs."""
     template = frame.template
     inputs = template.get("inputs") or {}
@@ -39,11 +39,11 @@ def new_node(walk: Walk, frame: Frame, kind: str, phase: str, message: str = "")
     if memoize:
         cached = ((memoize.get("cache") or {}).get("configMap") or {}).get("name", "")
         fields["memoizationStatus"] = {"hit": False, "key": memoize.get("key", ""), "cacheName": cached}
-    return add_node(walk, frame.call, kind, phase, message, **fields)
+    return add_node(context, frame.call, kind, phase, message, **fields)
 
 
-def add_node(walk: Walk, call: TemplateCall, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
-    return walk.ledger.add(
+def add_node(context: Context, call: TemplateCall, kind: str, phase: str, message: str = "", **fields: Any) -> Json:
+    return context.ledger.add(
         call.name,
         kind,
         phase,
@@ -57,12 +57,12 @@ def add_node(walk: Walk, call: TemplateCall, kind: str, phase: str, message: str
     )
 
 
-def pod_name_of(walk: Walk, node_name: str, template: str) -> str:
-    version = (walk.document["metadata"].get("annotations") or {}).get(_NAME_FORMAT, "v2")
-    return names.pod_name(walk.run.name, node_name, template, walk.ledger.id_of(node_name), version=version)
+def pod_name_of(context: Context, node_name: str, template: str) -> str:
+    version = (context.document["metadata"].get("annotations") or {}).get(_NAME_FORMAT, "v2")
+    return names.pod_name(context.run.name, node_name, template, context.ledger.id_of(node_name), version=version)
 
 
-def pod_name(walk: Walk, node: Json) -> str:
+def pod_name(context: Context, node: Json) -> str:
     """The name of a node's pod."""
     template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
-    return pod_name_of(walk, node["name"], template)
+    return pod_name_of(context, node["name"], template)

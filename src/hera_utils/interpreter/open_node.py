@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
 from hera_utils.interpreter import arguments, cache, limits, locks, metrics, new_nodes, unopened
+from hera_utils.interpreter.close_node import close
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, TemplateCall
@@ -16,7 +17,7 @@ from hera_utils.interpreter.substitution import Variables
 from hera_utils.interpreter.templates import POD_KINDS, TemplateHolder, kind_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 MAX_DEPTH = 100
 _TOO_DEEP = "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/#maximum-recursion-depth"
@@ -24,128 +25,130 @@ _DISPLAY_NAME = "workflows.argoproj.io/display-name"
 _DISPLAY_RULE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,61}[a-zA-Z0-9]\Z")
 
 
-def open_call(walk: Walk, call: TemplateCall, parent: Frame) -> Frame | None:
+def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | None:
     """Open the node that a call names, or find it again after a restore; None while it waits for a lock or a cache.
 
     Raises Full, TooDeep, TimedOut; a Fault leaves a node in phase Error where there was none.
     """
-    node = walk.ledger.node_named(call.name)
+    node = context.ledger.node_named(call.name)
     if call.attempt is not None:
-        return _dispatch(walk, _frame(walk, call, parent, call.attempt, call.home), node)
+        return _dispatch(context, _frame(context, call, parent, call.attempt, call.home), node)
     if node is None:
-        _check_room(walk, call)
+        _check_room(context, call)
     try:
         if parent.depth + 1 >= MAX_DEPTH:
             raise TooDeep(_TOO_DEEP)
-        home, template = walk.templates.resolve(call.holder, call.home)
-        template = with_template_defaults(template, walk.spec.get("templateDefaults"))
+        home, template = context.templates.resolve(call.holder, call.home)
+        template = with_template_defaults(template, context.spec.get("templateDefaults"))
         processed = arguments.process(
-            template, call.arguments, walk.variables, _local(walk, call, template), walk.config_maps
+            template, call.arguments, context.variables, _local(context, call, template), context.config_maps
         )
     except Fault as fault:
-        _error_node(walk, call, node, fault.message)
+        _error_node(context, call, node, fault.message)
         raise
-    frame = _frame(walk, call, parent, processed, home)
+    frame = _frame(context, call, parent, processed, home)
     if node is not None:
-        _check_pending(walk, frame, node)
+        _check_pending(context, frame, node)
     try:
-        if not locks.acquired(walk, frame, node) or not cache.looked_up(walk, frame, walk.ledger.node_named(call.name)):
-            walk.held[frame.node_id] = frame
-            unopened.note(walk, frame)
+        if not locks.acquired(context, frame, node) or not cache.looked_up(
+            context, frame, context.ledger.node_named(call.name)
+        ):
+            context.held[frame.node_id] = frame
+            unopened.note(context, frame)
             return None
     except Fault as fault:
-        unopened.forget(walk, frame.node_id)
-        _error_node(walk, call, walk.ledger.node_named(call.name), fault.message)
+        unopened.forget(context, frame.node_id)
+        _error_node(context, call, context.ledger.node_named(call.name), fault.message)
         raise
-    return _dispatch(walk, frame, walk.ledger.node_named(call.name))
+    return _dispatch(context, frame, context.ledger.node_named(call.name))
 
 
-def _check_room(walk: Walk, call: TemplateCall) -> None:
+def _check_room(context: Context, call: TemplateCall) -> None:
     """Raise Full when there is none."""
     try:
-        limits.check_open(walk, call.boundary)
+        limits.check_open(context, call.boundary)
     except Full:
-        locks.release_without_room(walk, walk.ledger.id_of(call.name))
+        locks.release_without_room(context, context.ledger.id_of(call.name))
         raise
 
 
-def _frame(walk: Walk, call: TemplateCall, parent: Frame, template: Json, home: TemplateHolder) -> Frame:
-    return Frame(call, walk.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
+def _frame(context: Context, call: TemplateCall, parent: Frame, template: Json, home: TemplateHolder) -> Frame:
+    return Frame(call, context.ledger.id_of(call.name), "", template, home, parent, parent.depth + 1)
 
 
-def _local(walk: Walk, call: TemplateCall, template: Json) -> Variables:
+def _local(context: Context, call: TemplateCall, template: Json) -> Variables:
     """What only this node knows: its names, and its time and chance."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
-    if kind_of(template) in POD_KINDS and new_nodes.retry_strategy(walk, template) is None:
-        local["pod.name"] = new_nodes.pod_name_of(walk, call.name, str(template.get("name") or ""))
-    return Variables(local, walk.entropy_of("template", call.name, walk.ledger.node_named(call.name)))
+    if kind_of(template) in POD_KINDS and new_nodes.retry_strategy(context, template) is None:
+        local["pod.name"] = new_nodes.pod_name_of(context, call.name, str(template.get("name") or ""))
+    return Variables(local, context.entropy_of("template", call.name, context.ledger.node_named(call.name)))
 
 
-def _check_pending(walk: Walk, frame: Frame, node: Json) -> None:
+def _check_pending(context: Context, frame: Frame, node: Json) -> None:
     try:
-        limits.check_pending(walk, frame.template, node)
+        limits.check_pending(context, frame.template, node)
     except TimedOut as over:
-        walk.ledger.mark(node, phases.FAILED, over.message)
+        context.ledger.mark(node, phases.FAILED, over.message)
         raise
 
 
-def _dispatch(walk: Walk, frame: Frame, node: Json | None) -> Frame | None:
+def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None:
     """Make the node what its template says it is."""
-    waited = unopened.forget(walk, frame.node_id)
+    waited = unopened.forget(context, frame.node_id)
     if node is not None and phases.ended(node):  # a cache answered
-        locks.release(walk, frame.node_id)
+        locks.release(context, frame.node_id)
         return None
     fresh = node is None
     frame.fresh = fresh or waited
     kind = kind_of(frame.template)
     template = frame.template
-    if frame.call.attempt is None and new_nodes.retry_strategy(walk, template) is not None:
+    if frame.call.attempt is None and new_nodes.retry_strategy(context, template) is not None:
         frame.kind = "Retry"
         if node is None:
-            node = new_nodes.new_node(walk, frame, "Retry", phases.RUNNING)
+            node = new_nodes.new_node(context, frame, "Retry", phases.RUNNING)
     elif kind in ("steps", "dag"):
         frame.kind = new_nodes.NODE_TYPES[kind]
         if node is None:
-            node = new_nodes.new_node(walk, frame, frame.kind, phases.RUNNING)
-    walk.frames[frame.node_id] = frame
+            node = new_nodes.new_node(context, frame, frame.kind, phases.RUNNING)
+    context.frames[frame.node_id] = frame
     if frame.kind:
         if node is not None and node["phase"] == phases.PENDING:  # it waited for a lock
-            walk.ledger.mark(node, phases.RUNNING)
-        _show(walk, frame)
-        _tell_metrics(walk, frame, fresh)
+            context.ledger.mark(node, phases.RUNNING)
+        _show(context, frame)
+        _tell_metrics(context, frame, fresh)
         return frame
     try:
-        OPENERS[kind](walk, frame, node)
+        OPENERS[kind](context, frame, node)
     except Fault as fault:
-        opened = walk.ledger.nodes[frame.node_id]
-        walk.ledger.mark(opened, phases.ERROR, fault.message)
-        walk.close(frame)
+        opened = context.ledger.nodes[frame.node_id]
+        context.ledger.mark(opened, phases.ERROR, fault.message)
+        close(context, frame)
         raise
-    _show(walk, frame)
-    _tell_metrics(walk, frame, fresh)
-    opened = walk.ledger.nodes[frame.node_id]
+    _show(context, frame)
+    _tell_metrics(context, frame, fresh)
+    opened = context.ledger.nodes[frame.node_id]
     if phases.ended(opened):
-        walk.close(frame)
+        close(context, frame)
     return frame
 
 
-def _tell_metrics(walk: Walk, frame: Frame, fresh: bool) -> None:
+def _tell_metrics(context: Context, frame: Frame, fresh: bool) -> None:
     """Real-time metrics begin with their node."""
     if fresh and frame.call.attempt is None and frame.template.get("metrics"):
-        metrics.of_node(walk, frame.template, walk.ledger.nodes[frame.node_id], only_realtime=True)
+        metrics.of_node(context, frame.template, context.ledger.nodes[frame.node_id], only_realtime=True)
 
 
-def _show(walk: Walk, frame: Frame) -> None:
+def _show(context: Context, frame: Frame) -> None:
     """The display name that the template asks for."""
     wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
     if wanted and _DISPLAY_RULE.match(wanted):
-        walk.ledger.change(walk.ledger.nodes[frame.node_id], displayName=wanted)
+        context.ledger.change(context.ledger.nodes[frame.node_id], displayName=wanted)
 
 
-def _error_node(walk: Walk, call: TemplateCall, node: Json | None, message: str) -> None:
+def _error_node(context: Context, call: TemplateCall, node: Json | None, message: str) -> None:
     """Argo: initializeNodeOrMarkError. A node that could not even be opened is Skipped, in phase Error."""
     if node is None:
-        new_nodes.add_node(walk, call, "Skipped", phases.ERROR, message)
+        new_nodes.add_node(context, call, "Skipped", phases.ERROR, message)
     elif not phases.ended(node):
-        walk.ledger.mark(node, phases.ERROR, message)
+        context.ledger.mark(node, phases.ERROR, message)

@@ -20,10 +20,10 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, printed, text_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 
-def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[str], *, wrap: str = "") -> Json:
+def resolve_references(context: Context, step: Json, scope: Scope, strict: Sequence[str], *, wrap: str = "") -> Json:
     """A step or task with what it refers to filled in. Hooks wait: they may refer to the step itself.
 
     One whose `when` already says no is answered with only that resolved: its other references need not exist.
@@ -31,7 +31,7 @@ def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[st
 
     Raises Fault for a reference without a value: everything before the step is over, so none will come. Argo looks again for ever.
     """
-    parameters = scope.parameters(walk.variables)
+    parameters = scope.parameters(context.variables)
     step_hooks = step.get("hooks")
     bare = {key: value for key, value in step.items() if key != "hooks"}
     if bare.get("when"):
@@ -62,15 +62,15 @@ def resolve_references(walk: Walk, step: Json, scope: Scope, strict: Sequence[st
     return resolved
 
 
-def declared(walk: Walk, step: Json, frame: Frame, node: Json) -> Json | None:
+def declared(context: Context, step: Json, frame: Frame, node: Json) -> Json | None:
     """The template of a step that was skipped, for the outputs that it declares."""
     if node.get("outputs") or node["phase"] not in (phases.SKIPPED, phases.OMITTED):
         return None
     try:
-        template = walk.templates.resolve(step, frame.home)[1]
+        template = context.templates.resolve(step, frame.home)[1]
     except Fault:
         return None
-    return with_template_defaults(template, walk.spec.get("templateDefaults"))
+    return with_template_defaults(template, context.spec.get("templateDefaults"))
 
 
 def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> None:
@@ -129,12 +129,12 @@ def _merged(values: list[str]) -> str:
     return "[" + ",".join(read) + "]"
 
 
-def set_template_outputs(walk: Walk, frame: Frame, node: Json, scope: Scope) -> None:
+def set_template_outputs(context: Context, frame: Frame, node: Json, scope: Scope) -> None:
     """The outputs of a Steps or DAG template from what its parts gave; to the workflow where they are global."""
     found = _template_outputs(frame.template, scope)
     if found is not None:
-        walk.ledger.change(node, outputs=found)
-        publish(walk, found)
+        context.ledger.change(node, outputs=found)
+        publish(context, found)
 
 
 def _template_outputs(template: Json, scope: Scope) -> Json | None:
@@ -181,11 +181,11 @@ def _output_parameter(parameter: Json, scope: Scope) -> Json:
     return {**{key: field for key, field in parameter.items() if key != "valueFrom"}, "value": printed(value)}
 
 
-def publish(walk: Walk, outputs: Json | None) -> None:
+def publish(context: Context, outputs: Json | None) -> None:
     """Outputs with a globalName become outputs of the workflow, and `workflow.outputs.…` variables."""
     if not outputs:
         return
-    status = walk.document["status"]
+    status = context.document["status"]
     for parameter in outputs.get("parameters") or ():
         name = parameter.get("globalName")
         if name and parameter.get("value") is not None:
@@ -193,7 +193,7 @@ def publish(walk: Walk, outputs: Json | None) -> None:
             _replace_named(
                 status.setdefault("outputs", {}).setdefault("parameters", []), {"name": name, "value": value}
             )
-            walk.variables[f"workflow.outputs.parameters.{name}"] = value
+            context.variables[f"workflow.outputs.parameters.{name}"] = value
     for artifact in outputs.get("artifacts") or ():
         if artifact.get("globalName"):
             kept = {key: value for key, value in artifact.items() if key not in ("globalName", "path")}

@@ -10,25 +10,25 @@ from hera_utils.interpreter.commands import DeletePod
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 
-def pod_ended(walk: Walk, node: Json, labels: dict[str, str]) -> None:
+def pod_ended(context: Context, node: Json, labels: dict[str, str]) -> None:
     """A pod is over. labels: its template's, which podGC's selector may ask for."""
-    collect = walk.spec.get("podGC") or {}
+    collect = context.spec.get("podGC") or {}
     strategy = collect.get("strategy")
     succeeded = node["phase"] == phases.SUCCEEDED
     if strategy != "OnPodCompletion" and not (strategy == "OnPodSuccess" and succeeded):
         return
     if selectors.label_selector_of(collect.get("labelSelector")).matches(labels):
-        walk.say(DeletePod(new_nodes.pod_name(walk, node)))
+        context.say(DeletePod(new_nodes.pod_name(context, node)))
 
 
-def run_ended(walk: Walk) -> None:
+def run_ended(context: Context) -> None:
     """The workflow is over."""
-    strategy = (walk.spec.get("podGC") or {}).get("strategy")
-    succeeded = walk.run.phase == phases.SUCCEEDED
+    strategy = (context.spec.get("podGC") or {}).get("strategy")
+    succeeded = context.run.phase == phases.SUCCEEDED
     if strategy == "OnWorkflowCompletion" or (strategy == "OnWorkflowSuccess" and succeeded):
-        for node in walk.run.nodes.values():
+        for node in context.run.nodes.values():
             if node["type"] == "Pod":
-                walk.say(DeletePod(new_nodes.pod_name(walk, node)))
+                context.say(DeletePod(new_nodes.pod_name(context, node)))

@@ -14,22 +14,22 @@ from hera_utils.interpreter.templates import POD_KINDS, kind_of
 from hera_utils.interpreter.values import go_json, plain_json, text_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 _PREFIX = "workflows.argoproj.io/"
 _LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
 
 
-def build(walk: Walk, frame: Frame) -> Json:
+def build(context: Context, frame: Frame) -> Json:
     """The pod of a frame. Raises Fault with Argo's message when it cannot be: a volume that is not there, a bad patch."""
     template = frame.template
-    name = new_nodes.pod_name_of(walk, frame.call.name, str(template.get("name") or ""))
+    name = new_nodes.pod_name_of(context, frame.call.name, str(template.get("name") or ""))
     spec: Json = {"restartPolicy": "Never"}
     containers = main_containers(template)
-    seconds = _active_deadline(walk, frame, template)
+    seconds = _active_deadline(context, frame, template)
     if seconds is not None:
         spec["activeDeadlineSeconds"] = seconds
-    spec.update(podspec.from_workflow(walk.spec, template, _boundary_template(walk, frame)))
+    spec.update(podspec.from_workflow(context.spec, template, _boundary_template(context, frame)))
     spec["containers"] = containers + [
         podspec.extra_container(one, containers) for one in template.get("sidecars") or ()
     ]
@@ -37,23 +37,23 @@ def build(walk: Walk, frame: Frame) -> Json:
     if inits:
         spec["initContainers"] = inits
     volumes = podspec.volumes(
-        template, _volumes(walk, frame), walk.document["status"].get("persistentVolumeClaims") or []
+        template, _volumes(context, frame), context.document["status"].get("persistentVolumeClaims") or []
     )
     if volumes:
         spec["volumes"] = volumes
-    pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(walk, frame, name), "spec": spec}
+    pod: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(context, frame, name), "spec": spec}
     podspec.check(pod)
-    pod = _substituted(walk, frame, pod, name)
-    patches = [patch for patch in (walk.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
+    pod = _substituted(context, frame, pod, name)
+    patches = [patch for patch in (context.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
-        known = _pod_variables(walk, frame, name)
+        known = _pod_variables(context, frame, name)
         filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
         pod["spec"] = podspec.patched(pod["spec"], filled)
     return pod
 
 
-def _metadata(walk: Walk, frame: Frame, name: str) -> Json:
-    template, run = frame.template, walk.run
+def _metadata(context: Context, frame: Frame, name: str) -> Json:
+    template, run = frame.template, context.run
     labels = {f"{_PREFIX}workflow": run.name, f"{_PREFIX}completed": "false"}
     if frame.on_exit:
         labels[f"{_PREFIX}on-exit"] = "true"
@@ -61,7 +61,7 @@ def _metadata(walk: Walk, frame: Frame, name: str) -> Json:
     main = [container["name"] for container in main_containers(template)]
     if main:
         annotations["kubectl.kubernetes.io/default-container"] = "main" if "main" in main else main[-1]
-    for source in (walk.spec.get("podMetadata") or {}, template.get("metadata") or {}):
+    for source in (context.spec.get("podMetadata") or {}, template.get("metadata") or {}):
         labels.update(source.get("labels") or {})
         annotations.update(source.get("annotations") or {})
     owner = {
@@ -70,7 +70,7 @@ def _metadata(walk: Walk, frame: Frame, name: str) -> Json:
     }  # fmt: skip
     return {
         "name": name, "namespace": run.namespace, "labels": labels, "annotations": annotations, "ownerReferences": [owner],
-        "creationTimestamp": timestamps.text(walk.ledger.now),
+        "creationTimestamp": timestamps.text(context.ledger.now),
     }  # fmt: skip
 
 
@@ -98,59 +98,59 @@ def _set_container(container_set: Json, container: Json) -> Json:
     return {**kept, "volumeMounts": mounts} if mounts else kept
 
 
-def _active_deadline(walk: Walk, frame: Frame, template: Json) -> int | None:
+def _active_deadline(context: Context, frame: Frame, template: Json) -> int | None:
     """What is left of the template's timeout; else the shorter of its deadline and what is left of the workflow's."""
     if template.get("timeout"):
-        node = walk.run.nodes[frame.node_id]
+        node = context.run.nodes[frame.node_id]
         left = int(
-            timestamps.seconds(node.get("startedAt")) + limits.duration(str(template["timeout"])) - walk.ledger.now
+            timestamps.seconds(node.get("startedAt")) + limits.duration(str(template["timeout"])) - context.ledger.now
         )
         if left <= 1:
             raise Fault(f"{frame.call.name} exceeded its deadline")
         return left
     own = limits.whole(template.get("activeDeadlineSeconds"))
-    deadline = limits.workflow_deadline(walk)
+    deadline = limits.workflow_deadline(context)
     if not deadline or frame.on_exit:
         return own
-    left = int(deadline - walk.ledger.now)
+    left = int(deadline - context.ledger.now)
     return left if own is None or left < own else own
 
 
 _LARGEST_VARIABLE = 131_072  # bytes; Argo hands a longer template over in a config map
 
 
-def for_the_executor(walk: Walk, frame: Frame, pod_name: str) -> Json:
+def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
     """The frame's template, with the place where its outputs and logs go, as the executor reads it.
 
     It reaches a pod as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
     templates reads it elsewhere.
     """
-    template = archiving.with_archive_location(walk, frame.template, _pod_variables(walk, frame, pod_name))
+    template = archiving.with_archive_location(context, frame.template, _pod_variables(context, frame, pod_name))
     if kind_of(template) not in POD_KINDS:
         return template
     text = plain_json(template)
     if "$" not in text or len(text.encode("utf-8", "surrogatepass")) > _LARGEST_VARIABLE:
         return template
     variables = {
-        "ARGO_CONTAINER_NAME": "init", "ARGO_POD_NAME": pod_name, "ARGO_WORKFLOW_NAME": walk.run.name,
-        "ARGO_WORKFLOW_UID": walk.run.uid,
+        "ARGO_CONTAINER_NAME": "init", "ARGO_POD_NAME": pod_name, "ARGO_WORKFLOW_NAME": context.run.name,
+        "ARGO_WORKFLOW_UID": context.run.uid,
     }  # fmt: skip
     expanded: Json = expansion.expand(template, variables)
     return expanded
 
 
-def _boundary_template(walk: Walk, frame: Frame) -> Json:
-    boundary = walk.frames.get(frame.call.boundary)
+def _boundary_template(context: Context, frame: Frame) -> Json:
+    boundary = context.frames.get(frame.call.boundary)
     return boundary.template if boundary is not None else {}
 
 
-def _volumes(walk: Walk, frame: Frame) -> list[Json]:
+def _volumes(context: Context, frame: Frame) -> list[Json]:
     """The workflow's volumes, with what the node's template could refer to filled in."""
-    declared = walk.spec.get("volumes") or []
+    declared = context.spec.get("volumes") or []
     if not declared:
         return []
-    known = walk.variables
-    boundary = walk.frames.get(frame.call.boundary)
+    known = context.variables
+    boundary = context.frames.get(frame.call.boundary)
     scope = getattr(boundary.state, "scope", None) if boundary is not None else None
     if scope is not None:
         known = known.plus(scope.parameters())
@@ -158,21 +158,21 @@ def _volumes(walk: Walk, frame: Frame) -> list[Json]:
     return filled
 
 
-def _pod_variables(walk: Walk, frame: Frame, pod_name: str) -> substitution.Variables:
+def _pod_variables(context: Context, frame: Frame, pod_name: str) -> substitution.Variables:
     inputs = (frame.template.get("inputs") or {}).get("parameters") or ()
     values = {
         f"inputs.parameters.{one['name']}": text_of(one["value"]) for one in inputs if one.get("value") is not None
     }
-    return walk.variables.plus({**values, "pod.name": pod_name})
+    return context.variables.plus({**values, "pod.name": pod_name})
 
 
-def _substituted(walk: Walk, frame: Frame, pod: Json, name: str) -> Json:
+def _substituted(context: Context, frame: Frame, pod: Json, name: str) -> Json:
     """Argo's last round of substitution, over the whole pod: volumes and metadata of the workflow were not filled in before.
 
     In Argo the pod holds its template too, as JSON within JSON: there an expression that is still left is not what it was (a > in it
     has become an escape), and Argo fails at it.
     """
-    known = _pod_variables(walk, frame, name)
+    known = _pod_variables(context, frame, name)
     template = go_json(frame.template)
     if "{{=" in template:
         substitution.replace(template, known, unresolved=True)
@@ -180,12 +180,12 @@ def _substituted(walk: Walk, frame: Frame, pod: Json, name: str) -> Json:
     return filled
 
 
-def open_containers(walk: Walk, frame: Frame, node: Json) -> None:
+def open_containers(context: Context, frame: Frame, node: Json) -> None:
     """The containers of a set are nodes of their own, below the pod's node in the order of their dependencies."""
     container_set = frame.template.get("containerSet")
     if container_set is None:
         return
-    ledger = walk.ledger
+    ledger = context.ledger
     containers = container_set.get("containers") or []
     for container in containers:
         name = f"{node['name']}.{container['name']}"
@@ -201,17 +201,17 @@ def open_containers(walk: Walk, frame: Frame, node: Json) -> None:
             ledger.adopt(parent, child)
 
 
-def result_wanted(walk: Walk, frame: Frame) -> bool:
+def result_wanted(context: Context, frame: Frame) -> bool:
     """Whether anybody refers to the node's `outputs.result`: then what it prints is kept (Argo: includeScriptOutput)."""
     if kind_of(frame.template) == "data":
         return True
-    boundary = walk.frames.get(frame.call.boundary)
+    boundary = context.frames.get(frame.call.boundary)
     if boundary is None:
         return False
     key = ("results", boundary.node_id)
-    wanted = walk.cache.get(key)
+    wanted = context.cache.get(key)
     if wanted is None:
-        wanted = walk.cache[key] = _results_named(
+        wanted = context.cache[key] = _results_named(
             plain_json(boundary.template), "tasks" if boundary.kind == "DAG" else "steps"
         )
     return _LAST_NAME.sub("", frame.call.name).rpartition(".")[2] in wanted

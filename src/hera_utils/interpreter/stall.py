@@ -13,49 +13,51 @@ from hera_utils.interpreter import finish, killed, limits, locks, unopened
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 MESSAGE = "nothing of the workflow is running and nothing else can start, so it would wait forever"
 _SHOWN = 3
 
 
-def end(walk: Walk) -> None:
+def end(context: Context) -> None:
     """End the run as Error when it can never go on."""
-    if stalled(walk):
-        finish.fail(walk, f"{MESSAGE}: {reason(walk)}")
+    if stalled(context):
+        finish.fail(context, f"{MESSAGE}: {reason(context)}")
 
 
-def stalled(walk: Walk) -> bool:
+def stalled(context: Context) -> bool:
     """Whether the run is not over, and waits for nothing that could come."""
-    if walk.run.finished or walk.ledger.pending_ends or walk.spec.get("suspend"):
+    if context.run.finished or context.ledger.pending_ends or context.spec.get("suspend"):
         return False
-    if killed.awaited(walk.run):
+    if killed.awaited(context.run):
         return False
-    if walk.run.memory.get("asked") or locks.any_waits(walk) or limits.workflow_deadline(walk):
+    if context.run.memory.get("asked") or locks.any_waits(context) or limits.workflow_deadline(context):
         return False
-    return not any(_due(walk, key) for key in walk.timers) and not _room_may_come(walk)
+    return not any(_due(context, key) for key in context.timers) and not _room_may_come(context)
 
 
-def _due(walk: Walk, key: str) -> bool:
+def _due(context: Context, key: str) -> bool:
     """Whether the timer still moves something when it fires."""
-    node = walk.ledger.get(key.partition(":")[2])
+    node = context.ledger.get(key.partition(":")[2])
     return node is not None and not phases.ended(node)
 
 
-def _room_may_come(walk: Walk) -> bool:
+def _room_may_come(context: Context) -> bool:
     """A daemon that ends makes room for what a limit holds back."""
-    return bool(walk.waiting) and any(walk.ledger.daemons.values())
+    return bool(context.waiting) and any(context.ledger.daemons.values())
 
 
-def reason(walk: Walk) -> str:
+def reason(context: Context) -> str:
     """What is open, the innermost first named, and what holds it back."""
-    waiting = walk.run.memory.get("unopened") or {}
+    waiting = context.run.memory.get("unopened") or {}
     if waiting:
         return _listed([f"{name} waits for an answer that will never come" for name in waiting.values()])
-    if limits.workflow_full(walk):
-        return f"parallelism {walk.spec.get('parallelism')} leaves no room"
+    if limits.workflow_full(context):
+        return f"parallelism {context.spec.get('parallelism')} leaves no room"
     open_nodes = [
-        node for node in walk.run.nodes.values() if not phases.ended(node) and not unopened.waits(walk.run, node["id"])
+        node
+        for node in context.run.nodes.values()
+        if not phases.ended(node) and not unopened.waits(context.run, node["id"])
     ]
     above = {node.get("boundaryID") for node in open_nodes}
     return _listed([_path_of(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import phases
 
 if TYPE_CHECKING:
+    from hera_utils.interpreter.context import Context
     from hera_utils.interpreter.frames import Frame
     from hera_utils.interpreter.state import Run
-    from hera_utils.interpreter.walk import Walk
 
 
 def remember(run: Run) -> None:
@@ -23,23 +23,23 @@ def remember(run: Run) -> None:
         run.memory["unopened"] = found
 
 
-def note(walk: Walk, frame: Frame) -> None:
-    walk.run.memory.setdefault("unopened", {})[frame.node_id] = frame.call.name
+def note(context: Context, frame: Frame) -> None:
+    context.run.memory.setdefault("unopened", {})[frame.node_id] = frame.call.name
 
 
-def forget(walk: Walk, node_id: str) -> bool:
+def forget(context: Context, node_id: str) -> bool:
     """It opens, or never will; answers whether it had to wait."""
-    return (walk.run.memory.get("unopened") or {}).pop(node_id, None) is not None
+    return (context.run.memory.get("unopened") or {}).pop(node_id, None) is not None
 
 
 def waits(run: Run, node_id: str) -> bool:
     return node_id in (run.memory.get("unopened") or {})
 
 
-def is_begun(walk: Walk, name: str) -> bool:
+def is_begun(context: Context, name: str) -> bool:
     """Whether what is called so was opened before, or waits to be."""
-    node_id = walk.ledger.id_of(name)
-    return walk.ledger.get(node_id) is not None or waits(walk.run, node_id)
+    node_id = context.ledger.id_of(name)
+    return context.ledger.get(node_id) is not None or waits(context.run, node_id)
 
 
 def within(run: Run, name: str) -> list[str]:

@@ -13,9 +13,9 @@ from hera_utils.interpreter.frames import Frame, Plan
 from hera_utils.interpreter.nodes import dag, retry, steps, workflow
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
-PLANNERS: dict[str, Callable[[Walk, Frame, dict[str, Fault | None]], Plan]] = {
+PLANNERS: dict[str, Callable[[Context, Frame, dict[str, Fault | None]], Plan]] = {
     "Workflow": workflow.plan,
     "Steps": steps.plan,
     "DAG": dag.plan,

@@ -20,6 +20,7 @@ from hera_utils.interpreter import (
     substitution,
     unopened,
 )
+from hera_utils.interpreter.close_node import close
 from hera_utils.interpreter.commands import Warn
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
@@ -29,20 +30,20 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import NO_TEMPLATE
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 _STRICT = ("tasks", "steps")
 
 Opened = Generator[TemplateCall, "Json | None", bool]
 
 
-def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Look at the tasks that changed, open what became ready, and see whether the DAG is over."""
-    if limits.failing_fast(walk, frame) and phases.ended(walk.ledger.nodes[frame.node_id]):
+    if limits.failing_fast(context, frame) and phases.ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
-        frame.state = dag_tasks.prepare(walk, frame)
-    visit = _Visit(walk, frame, frame.state)
+        frame.state = dag_tasks.prepare(context, frame)
+    visit = _Visit(context, frame, frame.state)
     yield from visit.changes(dirty)
     yield from visit.open_ready()
     yield from visit.open_waiting()
@@ -53,12 +54,12 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
 class _Visit:
     """One look at a DAG."""
 
-    def __init__(self, walk: Walk, frame: Frame, state: DagState) -> None:
-        self.walk = walk
+    def __init__(self, context: Context, frame: Frame, state: DagState) -> None:
+        self.context = context
         self.frame = frame
         self.state = state
-        self.ledger = walk.ledger
-        self.boundary = walk.ledger.nodes[frame.node_id]
+        self.ledger = context.ledger
+        self.boundary = context.ledger.nodes[frame.node_id]
 
     # --- what changed ---------------------------------------------------------------------------------------------
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
@@ -66,14 +67,14 @@ class _Visit:
         for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
             yield from self._settle(name, node_id)
         for child, fault in dirty.items():
-            found = dag_tasks.owner(self.walk, self.state, child)
+            found = dag_tasks.owner(self.context, self.state, child)
             if found is None:
                 continue
             name, node_id = found
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)
-            again = self.ledger.get(child) is None or unopened.waits(self.walk.run, child)
+            again = self.ledger.get(child) is None or unopened.waits(self.context.run, child)
             if again and child not in self.state.held:
                 yield from self._open_one(name, task.items.get(child, task.spec), child)
             yield from self._settle(name, node_id)
@@ -134,14 +135,14 @@ class _Visit:
 
     def _expand(self, task: DagTask) -> tuple[Json, list[Json] | None]:
         """(the task with its references filled in, its items when it is a loop)."""
-        scope = dag_scope.of_task(self.walk, self.frame, self.state.tasks, task.spec)
+        scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
         name, node = f"{self.boundary['name']}.{task.spec['name']}", self.ledger.get(task.node_id)
-        scope.at(self.walk.entropy_of("arguments", name, node))
-        resolved = outputs.resolve_references(self.walk, task.spec, scope, _STRICT)
+        scope.at(self.context.entropy_of("arguments", name, node))
+        resolved = outputs.resolve_references(self.context, task.spec, scope, _STRICT)
         if not loops.looped(task.spec):
             return resolved, None
-        scope.at(self.walk.entropy_of("items", name, node))
-        return resolved, loops.expand(resolved, scope.parameters(self.walk.variables), task=True)
+        scope.at(self.context.entropy_of("items", name, node))
+        return resolved, loops.expand(resolved, scope.parameters(self.context.variables), task=True)
 
     def _shut(self, name: str, phase: str, reason: str) -> Plan:
         """A task that never runs has a Skipped node."""
@@ -230,7 +231,7 @@ class _Visit:
 
     def _hold(self, node_id: str) -> None:
         self.state.held.add(node_id)
-        locks.release_without_room(self.walk, node_id)
+        locks.release_without_room(self.context, node_id)
         heapq.heappush(self.state.waiting, (self.state.order[node_id], node_id))
 
     def open_waiting(self) -> Plan:
@@ -246,9 +247,9 @@ class _Visit:
                 break
             yield from self._settle(name, node_id)
         if waiting or self.state.blocked:
-            self.walk.wait(self.frame)
+            self.context.wait(self.frame)
         else:
-            self.walk.wait(self.frame, False)
+            self.context.wait(self.frame, False)
 
     # --- what is over ---------------------------------------------------------------------------------------------
     def _settle_item(self, task: DagTask, item_id: str) -> Plan:
@@ -296,7 +297,7 @@ class _Visit:
             return True  # Argo looks at hooks of what runs, and of targets
         owner = self._hook_owner(task, node)
         try:
-            done = yield from hooks.lifecycle(self.walk, owner, task.spec.get("hooks"), node)
+            done = yield from hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
         except Fault as fault:
             self._fail(node, fault.message)
             if target:
@@ -311,9 +312,9 @@ class _Visit:
     def _exited(self, owner: hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened changes nothing in Argo's DAGs: it is told."""
         try:
-            return (yield from hooks.on_exit(self.walk, owner, task.spec, node))
+            return (yield from hooks.on_exit(self.context, owner, task.spec, node))
         except Fault as fault:
-            self.walk.say(Warn("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
+            self.context.say(Warn("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
             return True
 
     def _fail(self, node: Json, message: str) -> None:
@@ -322,15 +323,15 @@ class _Visit:
         if counted is not None and node["phase"] == phases.SUCCEEDED:
             self.ledger.change(node, progress=f"0/{counted[1]}")
         self.ledger.mark(node, phases.ERROR, message)
-        frame = self.walk.frames.get(node["id"])
+        frame = self.context.frames.get(node["id"])
         if frame is not None:
-            self.walk.close(frame)
+            close(self.context, frame)
 
     def _look_again(self, owner: hooks.Owner, task: DagTask, node_id: str) -> None:
         """A limit held a hook back: come again when there is room."""
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]
-            self.walk.wait(self.frame)
+            self.context.wait(self.frame)
 
     def _group_phase(self, task: DagTask) -> str:
         """A loop succeeded unless an item did not; the last one that did not says how it ended."""
@@ -364,7 +365,7 @@ class _Visit:
                 self.state.ready.append(dependent)
 
     def _hook_owner(self, task: DagTask, node: Json) -> hooks.Owner:
-        scope = dag_scope.of_task(self.walk, self.frame, self.state.tasks, task.spec)
+        scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
         scope.values[f"tasks.{task.spec['name']}.status"] = node["phase"]
         return hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
 
@@ -381,7 +382,7 @@ class _Visit:
 
     def conclude(self) -> None:
         """When nothing of the DAG is at work: how did it end?"""
-        stopped = bool(limits.shutdown(self.walk)) and not self.frame.on_exit and self._exits_done()
+        stopped = bool(limits.shutdown(self.context)) and not self.frame.on_exit and self._exits_done()
         if not stopped and (self.state.open or self.state.waiting):
             return
         node = self.boundary
@@ -390,8 +391,8 @@ class _Visit:
         if phase == phases.RUNNING:
             return
         if phase == phases.SUCCEEDED:
-            scope = dag_scope.of_dag(self.walk, self.frame, self.state.tasks)
-            outputs.set_template_outputs(self.walk, self.frame, node, scope)
+            scope = dag_scope.of_dag(self.context, self.frame, self.state.tasks)
+            outputs.set_template_outputs(self.context, self.frame, node, scope)
         dag_phase.set_outbound(self.ledger, node, list(ids.values()))
         self.ledger.mark(node, phase)
-        cache.save(self.walk, node)
+        cache.save(self.context, node)

@@ -13,7 +13,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import plain_json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 _FEW = 40
 _WORD = re.compile(r"[-\w]+")
@@ -26,24 +26,24 @@ class ScopeTask(Protocol):
     node_id: str
 
 
-def of_task(walk: Walk, frame: Frame, tasks: Mapping[str, ScopeTask], spec: Json) -> Scope:
+def of_task(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], spec: Json) -> Scope:
     """The scope in which a task is resolved (Argo: buildLocalScopeFromTask).
 
     In a large DAG only the tasks that it names are looked at: with all ancestors a chain of thousands would cost its square.
     """
     if len(tasks) > _FEW:
         named = _WORD.findall(plain_json({key: value for key, value in spec.items() if key not in _NOT_REFERRING}))
-        return _filled(walk, frame, tasks, [name for name in dict.fromkeys(named) if name in tasks])
-    return _filled(walk, frame, tasks, ancestors(tasks, spec["name"]))
+        return _filled(context, frame, tasks, [name for name in dict.fromkeys(named) if name in tasks])
+    return _filled(context, frame, tasks, ancestors(tasks, spec["name"]))
 
 
-def of_dag(walk: Walk, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Scope:
+def of_dag(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask]) -> Scope:
     """The scope in which the DAG's own outputs are resolved: all its tasks. Outputs with a globalName are published."""
-    scope = _filled(walk, frame, tasks, list(tasks)) if frame.template.get("outputs") else _empty(walk, frame)
+    scope = _filled(context, frame, tasks, list(tasks)) if frame.template.get("outputs") else _empty(context, frame)
     for task in tasks.values():
-        node = walk.ledger.get(task.node_id)
+        node = context.ledger.get(task.node_id)
         if node is not None:
-            outputs.publish(walk, node.get("outputs"))
+            outputs.publish(context, node.get("outputs"))
     return scope
 
 
@@ -58,20 +58,20 @@ def ancestors(tasks: Mapping[str, ScopeTask], name: str) -> list[str]:
     return list(names)
 
 
-def _empty(walk: Walk, frame: Frame) -> Scope:
-    return Scope(frame.template, walk.variables.entropy)
+def _empty(context: Context, frame: Frame) -> Scope:
+    return Scope(frame.template, context.variables.entropy)
 
 
-def _filled(walk: Walk, frame: Frame, tasks: Mapping[str, ScopeTask], names: Iterable[str]) -> Scope:
-    scope = _empty(walk, frame)
-    scope.add_workflow_outputs(walk.document["status"].get("outputs"))
+def _filled(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], names: Iterable[str]) -> Scope:
+    scope = _empty(context, frame)
+    scope.add_workflow_outputs(context.document["status"].get("outputs"))
     for name in names:
         task = tasks[name]
-        node = walk.ledger.get(task.node_id)
+        node = context.ledger.get(task.node_id)
         if node is None:
             continue
         if node["type"] == "TaskGroup":
-            outputs.add_aggregate(scope, "tasks", name, walk.ledger.children(node))
-        scope.add_node("tasks", name, outbound.last_attempt(walk.ledger, node))
-        scope.add_skipped("tasks", name, node, outputs.declared(walk, task.spec, frame, node), artifacts=False)
+            outputs.add_aggregate(scope, "tasks", name, context.ledger.children(node))
+        scope.add_node("tasks", name, outbound.last_attempt(context.ledger, node))
+        scope.add_skipped("tasks", name, node, outputs.declared(context, task.spec, frame, node), artifacts=False)
     return scope

@@ -15,7 +15,7 @@ from hera_utils.interpreter.nodes import dag_scope
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 
 @dataclass
@@ -55,7 +55,7 @@ class DagState:
     inline_loops: frozenset[str] = frozenset()
 
 
-def prepare(walk: Walk, frame: Frame) -> DagState:
+def prepare(context: Context, frame: Frame) -> DagState:
     """The tasks that the targets need; without targets, those that no other task needs. All are ready to be looked at."""
     dag = frame.template["dag"]
     specs = {task["name"]: task for task in dag.get("tasks") or ()}
@@ -65,7 +65,7 @@ def prepare(walk: Walk, frame: Frame) -> DagState:
     else:
         needed = {name for one in needs.values() for name in one.names}
         targets = sorted(name for name in specs if name not in needed)
-    boundary = walk.ledger.nodes[frame.node_id]["name"]
+    boundary = context.ledger.nodes[frame.node_id]["name"]
     tasks: dict[str, DagTask] = {}
     todo = list(reversed(targets))
     while todo:
@@ -74,7 +74,9 @@ def prepare(walk: Walk, frame: Frame) -> DagState:
             continue
         if name not in specs:
             raise Fault(f"target {name} does not exist")
-        tasks[name] = DagTask(specs[name], needs[name], walk.ledger.id_of(f"{boundary}.{name}"), set(needs[name].names))
+        tasks[name] = DagTask(
+            specs[name], needs[name], context.ledger.id_of(f"{boundary}.{name}"), set(needs[name].names)
+        )
         todo += reversed(needs[name].names)
     for name, task in tasks.items():
         for dependency in task.needs.names:
@@ -96,12 +98,12 @@ def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
     return any(node is not None and node["type"] == "TaskGroup" for node in nodes)
 
 
-def owner(walk: Walk, state: DagState, child: str) -> tuple[str, str] | None:
+def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | None:
     """(task, node id) of what changed: the task's node or an item; a hook stands for the node that it belongs to."""
     if child in state.owners:
         return state.owners[child], child
-    node = walk.ledger.get(child)
+    node = context.ledger.get(child)
     if node is None or not phases.hooked(node):
         return None
-    found = walk.ledger.id_of(outbound.hook_owner(node["name"]))
+    found = context.ledger.id_of(outbound.hook_owner(node["name"]))
     return (state.owners[found], found) if found in state.owners else None

@@ -15,49 +15,49 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import text_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 
-def open_pod(walk: Walk, frame: Frame, node: Json | None) -> None:
+def open_pod(context: Context, frame: Frame, node: Json | None) -> None:
     """A pod: the node is Pending until the pod runs."""
     if node is None:
-        node = new_nodes.new_node(walk, frame, "Pod", phases.PENDING)
+        node = new_nodes.new_node(context, frame, "Pod", phases.PENDING)
     if frame.fresh:
-        _launch(walk, frame, node)
+        _launch(context, frame, node)
 
 
-def open_agent_task(walk: Walk, frame: Frame, node: Json | None) -> None:
+def open_agent_task(context: Context, frame: Frame, node: Json | None) -> None:
     """A task for an agent: http (and plugin, which no agent here takes)."""
     kind = "HTTP" if frame.template.get("http") is not None else "Plugin"
     if node is None:
-        node = new_nodes.new_node(walk, frame, kind, phases.PENDING)
+        node = new_nodes.new_node(context, frame, kind, phases.PENDING)
     if frame.fresh:
         if kind == "Plugin":
             raise Fault("plugin templates are not supported")
-        _launch(walk, frame, node)
+        _launch(context, frame, node)
 
 
-def _launch(walk: Walk, frame: Frame, node: Json) -> None:
-    if not limits.may_run(walk, frame.on_exit):
-        message = f"workflow shutdown with strategy: {limits.shutdown(walk)}"
-        walk.ledger.mark(node, phases.FAILED, message)
+def _launch(context: Context, frame: Frame, node: Json) -> None:
+    if not limits.may_run(context, frame.on_exit):
+        message = f"workflow shutdown with strategy: {limits.shutdown(context)}"
+        context.ledger.mark(node, phases.FAILED, message)
         return
-    if limits.deadline_passed(walk) and not frame.on_exit:
-        walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
+    if limits.deadline_passed(context) and not frame.on_exit:
+        context.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
         return
-    limits.check_pending(walk, frame.template, node)
-    pod = pods.build(walk, frame)
-    pods.open_containers(walk, frame, node)
-    included = pods.result_wanted(walk, frame)
-    template = pods.for_the_executor(walk, frame, str(pod["metadata"]["name"]))
-    walk.say(LaunchPod(frame.node_id, pod, template, included))
+    limits.check_pending(context, frame.template, node)
+    pod = pods.build(context, frame)
+    pods.open_containers(context, frame, node)
+    included = pods.result_wanted(context, frame)
+    template = pods.for_the_executor(context, frame, str(pod["metadata"]["name"]))
+    context.say(LaunchPod(frame.node_id, pod, template, included))
 
 
-def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
+def open_suspend(context: Context, frame: Frame, node: Json | None) -> None:
     """A suspend node runs until somebody resumes it or its duration is over."""
-    ledger = walk.ledger
+    ledger = context.ledger
     if node is None:
-        node = new_nodes.new_node(walk, frame, "Suspend", phases.PENDING)
+        node = new_nodes.new_node(context, frame, "Suspend", phases.PENDING)
     if frame.fresh:
         outputs = _supplied(frame.template)
         if outputs:
@@ -67,19 +67,21 @@ def open_suspend(walk: Walk, frame: Frame, node: Json | None) -> None:
         ledger.mark(node, phases.RUNNING)
     wait = (frame.template.get("suspend") or {}).get("duration")
     if wait:
-        walk.timer(f"suspend:{frame.node_id}", timestamps.seconds(node["startedAt"]) + limits.duration(text_of(wait)))
+        context.timer(
+            f"suspend:{frame.node_id}", timestamps.seconds(node["startedAt"]) + limits.duration(text_of(wait))
+        )
 
 
-def resume_suspended(walk: Walk, frame: Frame) -> None:
+def resume_suspended(context: Context, frame: Frame) -> None:
     """The duration of a suspend node is over (Argo: auto resuming)."""
-    node = walk.ledger.nodes[frame.node_id]
+    node = context.ledger.nodes[frame.node_id]
     wait = limits.duration(text_of(frame.template["suspend"].get("duration", "")))
-    if node["phase"] != phases.RUNNING or walk.ledger.now < timestamps.seconds(node["startedAt"]) + wait:
+    if node["phase"] != phases.RUNNING or context.ledger.now < timestamps.seconds(node["startedAt"]) + wait:
         return
     outputs = with_defaults(node.get("outputs"))
     if outputs is not None:
-        walk.ledger.change(node, outputs=outputs)
-    walk.ledger.mark(node, phases.SUCCEEDED)
+        context.ledger.change(node, outputs=outputs)
+    context.ledger.mark(node, phases.SUCCEEDED)
 
 
 def with_defaults(outputs: Json | None) -> Json | None:
@@ -130,7 +132,7 @@ def _with_choices(inputs: Json) -> Json:
     return {**inputs, "parameters": parameters}
 
 
-OPENERS: dict[str, Callable[[Walk, Frame, Json | None], None]] = {
+OPENERS: dict[str, Callable[[Context, Frame, Json | None], None]] = {
     "container": open_pod,
     "containerSet": open_pod,
     "script": open_pod,

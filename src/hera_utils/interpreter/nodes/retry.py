@@ -13,34 +13,34 @@ from hera_utils.interpreter.templates import POD_KINDS, kind_of
 from hera_utils.interpreter.values import text_of
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 _TRANSIENT = ("Timeout", "timeout", "connection refused", "connection reset", "TLS handshake", "too many requests")
 _FOREVER = float(2**63 - 1) / 1e9
 
 
-def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Look at the last attempt: take over how it ended, wait, or open another one."""
-    ledger = walk.ledger
+    ledger = context.ledger
     node = ledger.nodes[frame.node_id]
-    strategy = new_nodes.retry_strategy(walk, frame.template) or {}
+    strategy = new_nodes.retry_strategy(context, frame.template) or {}
     for fault in dirty.values():
         if fault is not None and _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
             raise fault
     while not phases.ended(node):
         tried = outbound.attempts(ledger, node)
         if tried and not phases.ended(tried[-1]):
-            yield from _follow(walk, frame, node, tried)
+            yield from _follow(context, frame, node, tried)
             if not phases.ended(tried[-1]):
                 return
             continue
-        if tried and not _again(walk, frame, node, strategy, tried):
+        if tried and not _again(context, frame, node, strategy, tried):
             return
-        walk.wait(frame, False)
+        context.wait(frame, False)
         try:
-            yield _attempt(walk, frame, node, len(tried), tried[-1] if tried else None)
+            yield _attempt(context, frame, node, len(tried), tried[-1] if tried else None)
         except Full:
-            walk.wait(frame)
+            context.wait(frame)
             return
         except Fault:
             if _policy(strategy) not in ("Always", "OnError", "OnTransientError"):
@@ -49,30 +49,30 @@ def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
             return  # it waits for a lock
 
 
-def _follow(walk: Walk, frame: Frame, node: Json, tried: list[Json]) -> Plan:
+def _follow(context: Context, frame: Frame, node: Json, tried: list[Json]) -> Plan:
     """The last attempt goes on; one that became a daemon makes its Retry node one."""
     last = tried[-1]
-    if last["id"] not in walk.frames:  # the run was restored
-        yield _attempt(walk, frame, node, len(tried) - 1, tried[-2] if len(tried) > 1 else None)
+    if last["id"] not in context.frames:  # the run was restored
+        yield _attempt(context, frame, node, len(tried) - 1, tried[-2] if len(tried) > 1 else None)
     if last.get("daemoned"):
-        walk.ledger.mark(node, last["phase"])
-        walk.ledger.change(node, daemoned=True)
+        context.ledger.mark(node, last["phase"])
+        context.ledger.change(node, daemoned=True)
 
 
-def _attempt(walk: Walk, frame: Frame, node: Json, number: int, before: Json | None) -> TemplateCall:
+def _attempt(context: Context, frame: Frame, node: Json, number: int, before: Json | None) -> TemplateCall:
     """The call of the attempt with that number (from 0)."""
     name = f"{node['name']}({number})"
     local = {"retries": str(number)}
     if kind_of(frame.template) in POD_KINDS:
-        local["pod.name"] = new_nodes.pod_name_of(walk, name, str(frame.template.get("name") or ""))
+        local["pod.name"] = new_nodes.pod_name_of(context, name, str(frame.template.get("name") or ""))
     last = before or {}
     local["lastRetry.exitCode"] = (last.get("outputs") or {}).get("exitCode") or "0"
     local["lastRetry.duration"] = _duration(last)
     local["lastRetry.status"] = last.get("phase") or ""
     local["lastRetry.message"] = last.get("message") or ""
-    drawing = walk.entropy_of("template", name, walk.ledger.node_named(name))
-    template = arguments.substitute(frame.template, walk.variables, substitution.Variables(local, drawing))
-    walk.ledger.adopt(node, walk.ledger.id_of(name))
+    drawing = context.entropy_of("template", name, context.ledger.node_named(name))
+    template = arguments.substitute(frame.template, context.variables, substitution.Variables(local, drawing))
+    context.ledger.adopt(node, context.ledger.id_of(name))
     call = frame.call
     return TemplateCall(
         name,
@@ -98,26 +98,26 @@ def _policy(strategy: Json) -> str:
     return str(strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure"))
 
 
-def _again(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
+def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> bool:
     """Whether another attempt starts now. When none ever will, the node ends."""
-    ledger, last = walk.ledger, tried[-1]
+    ledger, last = context.ledger, tried[-1]
     if not phases.unsuccessful(last):
-        _take_outputs(walk, node, last)
+        _take_outputs(context, node, last)
         ledger.mark(node, phases.SUCCEEDED)
         return False
-    why = _stopped(walk, frame)
+    why = _stopped(context, frame)
     if why:
-        return _give_up(walk, node, last, why)
+        return _give_up(context, node, last, why)
     if strategy.get("backoff") is not None:
-        message = _backoff(walk, frame, node, strategy, tried)
+        message = _backoff(context, frame, node, strategy, tried)
         if message == "wait":
             return False
         if message:
-            return _give_up(walk, node, last, message)
-    return _may_retry(walk, frame.template, node, strategy, tried)
+            return _give_up(context, node, last, message)
+    return _may_retry(context, frame.template, node, strategy, tried)
 
 
-def _may_retry(walk: Walk, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
+def _may_retry(context: Context, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
     """Policy, limit and expression."""
     last = tried[-1]
     policy = _policy(strategy)
@@ -127,17 +127,17 @@ def _may_retry(walk: Walk, template: Json, node: Json, strategy: Json, tried: li
     on_failed = policy in ("Always", "OnFailure") or (policy == "OnTransientError" and transient)
     on_error = policy in ("Always", "OnError") or (policy == "OnTransientError" and transient)
     if not (on_failed if last["phase"] == phases.FAILED else on_error):
-        return _give_up(walk, node, last, last.get("message") or "")
+        return _give_up(context, node, last, last.get("message") or "")
     limit = limits.whole(strategy.get("limit"))
     if limit is not None and len(tried) > limit:
-        return _give_up(walk, node, last, "No more retries left")
-    if strategy.get("expression") and not substitution.true(strategy["expression"], _scope(walk, tried)):
-        return _give_up(walk, node, last, "retryStrategy.expression evaluated to false")
-    metrics.of_node(walk, template, last)
+        return _give_up(context, node, last, "No more retries left")
+    if strategy.get("expression") and not substitution.true(strategy["expression"], _scope(context, tried)):
+        return _give_up(context, node, last, "retryStrategy.expression evaluated to false")
+    metrics.of_node(context, template, last)
     return True
 
 
-def _scope(walk: Walk, tried: list[Json]) -> substitution.Variables:
+def _scope(context: Context, tried: list[Json]) -> substitution.Variables:
     """What a retry expression may refer to: `retries` and `lastRetry.*`."""
     last = tried[-1]
     values = {
@@ -147,34 +147,34 @@ def _scope(walk: Walk, tried: list[Json]) -> substitution.Variables:
         "lastRetry.duration": _duration(last),
         "lastRetry.message": last.get("message") or "",
     }
-    return substitution.Variables(values, walk.variables.entropy)
+    return substitution.Variables(values, context.variables.entropy)
 
 
-def _stopped(walk: Walk, frame: Frame) -> str:
-    strategy = limits.shutdown(walk)
+def _stopped(context: Context, frame: Frame) -> str:
+    strategy = limits.shutdown(context)
     if strategy:
         return f"Stopped with strategy '{strategy}'"
-    if limits.deadline_passed(walk):
-        stamp = timestamps.text(limits.workflow_deadline(walk)).replace("T", " ").replace("Z", " +0000 UTC")
+    if limits.deadline_passed(context):
+        stamp = timestamps.text(limits.workflow_deadline(context)).replace("T", " ").replace("Z", " +0000 UTC")
         return f"retry exceeded workflow deadline {stamp}"
     return ""
 
 
-def _give_up(walk: Walk, node: Json, last: Json, message: str) -> bool:
-    _take_outputs(walk, node, last)
-    walk.ledger.mark(node, last["phase"], message)
+def _give_up(context: Context, node: Json, last: Json, message: str) -> bool:
+    _take_outputs(context, node, last)
+    context.ledger.mark(node, last["phase"], message)
     return False
 
 
-def _take_outputs(walk: Walk, node: Json, last: Json) -> None:
+def _take_outputs(context: Context, node: Json, last: Json) -> None:
     if last.get("outputs"):
-        walk.ledger.change(node, outputs=dict(last["outputs"]))
+        context.ledger.change(node, outputs=dict(last["outputs"]))
 
 
-def _backoff(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> str:
+def _backoff(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> str:
     """ "" when the wait is over, "wait" while it lasts, else why there is no point in waiting."""
     backoff = strategy["backoff"]
-    now = walk.ledger.now
+    now = context.ledger.now
     ends = 0.0
     if backoff.get("maxDuration"):
         ends = timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(backoff["maxDuration"]))
@@ -193,11 +193,11 @@ def _backoff(walk: Walk, frame: Frame, node: Json, strategy: Json, tried: list[J
         return "Backoff would exceed max duration limit"
     limit = limits.whole(strategy.get("limit"))
     if now < due and limit is not None and len(tried) <= limit:
-        walk.timer(f"retry:{frame.node_id}", due)
-        walk.ledger.mark(node, node["phase"], f"Backoff for {humane(wait)}")
+        context.timer(f"retry:{frame.node_id}", due)
+        context.ledger.mark(node, node["phase"], f"Backoff for {humane(wait)}")
         return "wait"
     frame.deadline = ends
-    walk.ledger.change(node, message=None)
+    context.ledger.change(node, message=None)
     return ""
 
 

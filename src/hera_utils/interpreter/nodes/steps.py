@@ -19,7 +19,7 @@ from hera_utils.interpreter.templates import NO_TEMPLATE
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 _STRICT = ("steps", "tasks")
 _PLACE = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
@@ -49,68 +49,68 @@ class StepsState:
     group: Group | None = None
 
 
-def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Work on the present group; when it is done, on the next; after the last one the node succeeded."""
-    state = _state(walk, frame)
-    node = walk.ledger.nodes[frame.node_id]
-    if limits.failing_fast(walk, frame) and phases.ended(node):
+    state = _state(context, frame)
+    node = context.ledger.nodes[frame.node_id]
+    if limits.failing_fast(context, frame) and phases.ended(node):
         return
     groups = frame.template["steps"]
-    _look_back(walk, frame, state, dirty)
+    _look_back(context, frame, state, dirty)
     while state.index < len(groups):
         group = state.group
         if group is None:
-            group = state.group = _begin(walk, frame, state.index)
+            group = state.group = _begin(context, frame, state.index)
         if not phases.ended(group.node) or not group.opened:
-            yield from _advance(walk, frame, state, dirty)
+            yield from _advance(context, frame, state, dirty)
         if not phases.ended(group.node):
             return
         if phases.unsuccessful(group.node):
-            _set_outbound(walk, frame, node)
-            walk.ledger.mark(node, phases.FAILED, group.node.get("message") or "")
+            _set_outbound(context, frame, node)
+            context.ledger.mark(node, phases.FAILED, group.node.get("message") or "")
             return
-        _remember(walk, frame, state, groups[state.index])
+        _remember(context, frame, state, groups[state.index])
         state.index += 1
         state.group = None
         dirty = {}
-    _set_outbound(walk, frame, node)
-    outputs.set_template_outputs(walk, frame, node, state.scope)
-    walk.ledger.mark(node, phases.SUCCEEDED)
-    cache.save(walk, node)
+    _set_outbound(context, frame, node)
+    outputs.set_template_outputs(context, frame, node, state.scope)
+    context.ledger.mark(node, phases.SUCCEEDED)
+    cache.save(context, node)
 
 
-def _look_back(walk: Walk, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> None:
+def _look_back(context: Context, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> None:
     """A daemon of an earlier group ended: that group is looked at again, for its exit handlers and for how it ended.
 
     Those after it are not looked at until it is over (Argo looks at all groups whenever it looks at the steps).
     """
-    node = walk.ledger.nodes[frame.node_id]
+    node = context.ledger.nodes[frame.node_id]
     for child_id in dirty:
-        child = walk.ledger.get(child_id)
+        child = context.ledger.get(child_id)
         found = _PLACE.match(child["name"][len(node["name"]) :]) if child is not None else None
         if child is None or found is None or phases.hooked(child) or not phases.completed(child):
             continue
         if int(found[1]) < state.index:
             state.index = int(found[1])
-            state.group = Group(walk.ledger.nodes[walk.ledger.id_of(f"{node['name']}[{found[1]}]")])
+            state.group = Group(context.ledger.nodes[context.ledger.id_of(f"{node['name']}[{found[1]}]")])
 
 
-def _state(walk: Walk, frame: Frame) -> StepsState:
+def _state(context: Context, frame: Frame) -> StepsState:
     if frame.state is None:
-        frame.state = StepsState(Scope(frame.template, walk.variables.entropy))
-    frame.state.scope.at(walk.variables.entropy).add_workflow_outputs(walk.document["status"].get("outputs"))
+        frame.state = StepsState(Scope(frame.template, context.variables.entropy))
+    frame.state.scope.at(context.variables.entropy).add_workflow_outputs(context.document["status"].get("outputs"))
     state: StepsState = frame.state
     return state
 
 
-def _begin(walk: Walk, frame: Frame, index: int) -> Group:
+def _begin(context: Context, frame: Frame, index: int) -> Group:
     """The node of the group, hung below what came before it."""
-    ledger = walk.ledger
+    ledger = context.ledger
     node = ledger.nodes[frame.node_id]
     name = f"{node['name']}[{index}]"
     group_node = ledger.node_named(name)
     if group_node is not None:
-        return Group(group_node, opened=phases.ended(group_node) and _all_over(walk, group_node))
+        return Group(group_node, opened=phases.ended(group_node) and _all_over(context, group_node))
     group_node = ledger.add(
         name, "StepGroup", phases.RUNNING, templateScope=str(frame.home), boundaryID=frame.node_id, nodeFlag={}
     )
@@ -126,47 +126,47 @@ def _begin(walk: Walk, frame: Frame, index: int) -> Group:
     return Group(group_node)
 
 
-def _all_over(walk: Walk, group: Json) -> bool:
+def _all_over(context: Context, group: Json) -> bool:
     """Whether no child of a group that was done can change any more (a daemon can)."""
-    return all(phases.ended(child) for child in walk.ledger.children(group))
+    return all(phases.ended(child) for child in context.ledger.children(group))
 
 
-def _advance(walk: Walk, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> Plan:
+def _advance(context: Context, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> Plan:
     """Open what can be opened of the group and look at what changed."""
     group = state.group
     assert group is not None
     try:
         if not group.opened:
-            yield from _open_all(walk, frame, state, group)
+            yield from _open_all(context, frame, state, group)
         else:
             for child, fault in dirty.items():
                 if fault is not None:
-                    _raise_child(walk, child, fault)
+                    _raise_child(context, child, fault)
                 if child in group.waiting:
                     group.waiting.remove(child)
-                    yield from _open(walk, frame, group, child)
-                yield from _settle(walk, frame, state, group, _owner(walk, group, child))
+                    yield from _open(context, frame, group, child)
+                yield from _settle(context, frame, state, group, _owner(context, group, child))
             blocked, group.blocked = sorted(group.blocked), set()
             for child in blocked:
-                yield from _settle(walk, frame, state, group, child)
-            yield from _open_waiting(walk, frame, state, group)
+                yield from _settle(context, frame, state, group, child)
+            yield from _open_waiting(context, frame, state, group)
     except (TimedOut, Fault) as fault:
         if not phases.ended(group.node):
             phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
-            walk.ledger.mark(group.node, phase, fault.message)
+            context.ledger.mark(group.node, phase, fault.message)
         return
     if group.open or group.waiting:
         if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of a daemon that ended
-            walk.ledger.mark(group.node, phases.RUNNING)
+            context.ledger.mark(group.node, phases.RUNNING)
     elif not phases.unsuccessful(group.node):
-        _conclude(walk, group)
+        _conclude(context, group)
 
 
-def _open_all(walk: Walk, frame: Frame, state: StepsState, group: Group) -> Plan:
+def _open_all(context: Context, frame: Frame, state: StepsState, group: Group) -> Plan:
     """The first visit: resolve what the steps refer to, expand loops, open every step."""
     steps = frame.template["steps"][state.index]
     try:
-        resolved = [_resolve(walk, group, step, state.scope) for step in steps]
+        resolved = [_resolve(context, group, step, state.scope) for step in steps]
     except Fault as fault:
         raise Fault(f"failed to resolve references: {fault.message}") from None
     expanded = []
@@ -174,10 +174,10 @@ def _open_all(walk: Walk, frame: Frame, state: StepsState, group: Group) -> Plan
         if not loops.looped(step):
             expanded.append(step)
             continue
-        state.scope.at(walk.entropy_of("items", _name(group, step), group.node))
-        several = loops.expand(step, state.scope.parameters(walk.variables))
+        state.scope.at(context.entropy_of("items", _name(group, step), group.node))
+        several = loops.expand(step, state.scope.parameters(context.variables))
         if not several:
-            _skip(walk, frame, group, step, "Skipped, empty params")
+            _skip(context, frame, group, step, "Skipped, empty params")
         expanded += several
     group.opened = True
     full = False
@@ -186,30 +186,30 @@ def _open_all(walk: Walk, frame: Frame, state: StepsState, group: Group) -> Plan
         try:
             runs = substitution.should_run(step.get("when"))
         except Fault as fault:
-            _skip(walk, frame, group, step, fault.message, phases.ERROR)
+            _skip(context, frame, group, step, fault.message, phases.ERROR)
             raise
         if not runs:
-            _skip(walk, frame, group, step, f"when '{step['when']}' evaluated false")
+            _skip(context, frame, group, step, f"when '{step['when']}' evaluated false")
             continue
-        child_id = walk.ledger.id_of(child)
+        child_id = context.ledger.id_of(child)
         group.steps[child_id] = step
         group.places[child_id] = len(group.places)
-        if full and walk.ledger.get(child_id) is None:
+        if full and context.ledger.get(child_id) is None:
             group.waiting.append(child_id)
-            locks.release_without_room(walk, child_id)
+            locks.release_without_room(context, child_id)
         else:
-            full = not (yield from _open(walk, frame, group, child_id)) or full
+            full = not (yield from _open(context, frame, group, child_id)) or full
     for child_id in list(group.steps):
-        yield from _settle(walk, frame, state, group, child_id)
+        yield from _settle(context, frame, state, group, child_id)
     if group.waiting:
-        walk.wait(frame)
+        context.wait(frame)
 
 
 def _name(group: Group, step: Json) -> str:
     return f"{group.node['name']}.{step['name']}"
 
 
-def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[TemplateCall, Json | None, bool]:
+def _open(context: Context, frame: Frame, group: Group, child_id: str) -> Generator[TemplateCall, Json | None, bool]:
     """Open one step; False when a limit held it back (then it waits)."""
     step = group.steps[child_id]
     name = _name(group, step)
@@ -219,7 +219,7 @@ def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[Te
     try:
         node = yield call
     except Full:
-        if walk.ledger.get(child_id) is None:
+        if context.ledger.get(child_id) is None:
             before = bisect.bisect_left(group.waiting, group.places[child_id], key=group.places.__getitem__)
             group.waiting.insert(before, child_id)
             return False
@@ -228,56 +228,56 @@ def _open(walk: Walk, frame: Frame, group: Group, child_id: str) -> Generator[Te
     except TimedOut:
         raise
     except Fault as fault:
-        walk.ledger.adopt(group.node, child_id)
+        context.ledger.adopt(group.node, child_id)
         raise Fault(f"step group deemed errored due to child {name} error: {fault.message}") from None
     else:
         if node is None:
             group.open.add(child_id)
             return True
-    walk.ledger.adopt(group.node, child_id)
+    context.ledger.adopt(group.node, child_id)
     group.open.add(child_id)
     return True
 
 
-def _raise_child(walk: Walk, child: str, fault: Fault) -> None:
-    node = walk.ledger.nodes[child]
+def _raise_child(context: Context, child: str, fault: Fault) -> None:
+    node = context.ledger.nodes[child]
     if isinstance(fault, TimedOut):
         raise fault
     raise Fault(f"step group deemed errored due to child {node['name']} error: {fault.message}")
 
 
-def _owner(walk: Walk, group: Group, child: str) -> str:
+def _owner(context: Context, group: Group, child: str) -> str:
     """The step that a changed node belongs to: itself, or what it is a hook of."""
     if child in group.steps:
         return child
-    node = walk.ledger.get(child)
+    node = context.ledger.get(child)
     if node is not None and phases.hooked(node):
-        return walk.ledger.id_of(outbound.hook_owner(node["name"]))
+        return context.ledger.id_of(outbound.hook_owner(node["name"]))
     return child
 
 
-def _settle(walk: Walk, frame: Frame, state: StepsState, group: Group, child_id: str) -> Plan:
+def _settle(context: Context, frame: Frame, state: StepsState, group: Group, child_id: str) -> Plan:
     """Look at one step: its hooks, and whether it is over."""
     step = group.steps.get(child_id)
     if step is None or child_id in group.waiting:
         return
-    node = walk.ledger.get(child_id)
-    if node is None or unopened.waits(walk.run, child_id):
-        yield from _open(walk, frame, group, child_id)
-        node = walk.ledger.get(child_id)
+    node = context.ledger.get(child_id)
+    if node is None or unopened.waits(context.run, child_id):
+        yield from _open(context, frame, group, child_id)
+        node = context.ledger.get(child_id)
         if node is None:
             return
-        walk.ledger.adopt(group.node, child_id)
+        context.ledger.adopt(group.node, child_id)
     if step.get("hooks") or step.get("onExit"):
         scope = state.scope
         scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
         owner = hooks.Owner(frame, scope, "steps", step["name"])
-        done = yield from hooks.lifecycle(walk, owner, step.get("hooks"), node)
+        done = yield from hooks.lifecycle(context, owner, step.get("hooks"), node)
         if done and phases.completed(node):
-            done = yield from hooks.on_exit(walk, owner, step, node)
+            done = yield from hooks.on_exit(context, owner, step, node)
         if owner.blocked:
             group.blocked.add(child_id)
-            walk.wait(frame)
+            context.wait(frame)
         if not done:
             group.open.add(child_id)
             return
@@ -285,25 +285,25 @@ def _settle(walk: Walk, frame: Frame, state: StepsState, group: Group, child_id:
         group.open.discard(child_id)
 
 
-def _open_waiting(walk: Walk, frame: Frame, state: StepsState, group: Group) -> Plan:
+def _open_waiting(context: Context, frame: Frame, state: StepsState, group: Group) -> Plan:
     while group.waiting:
         child_id = group.waiting.popleft()
-        if not (yield from _open(walk, frame, group, child_id)):
-            walk.wait(frame)
+        if not (yield from _open(context, frame, group, child_id)):
+            context.wait(frame)
             return
-        yield from _settle(walk, frame, state, group, child_id)
+        yield from _settle(context, frame, state, group, child_id)
     if not group.blocked:
-        walk.wait(frame, False)
+        context.wait(frame, False)
 
 
-def _conclude(walk: Walk, group: Group) -> None:
+def _conclude(context: Context, group: Group) -> None:
     """All children are over: the group failed if one did and nobody minds."""
-    for child in walk.ledger.children(group.node):
+    for child in context.ledger.children(group.node):
         step = group.steps.get(child["id"]) or {}
         if phases.unsuccessful(child) and not goes_on(step, child["phase"]):
-            walk.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
+            context.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
             return
-    walk.ledger.mark(group.node, phases.SUCCEEDED)
+    context.ledger.mark(group.node, phases.SUCCEEDED)
 
 
 def goes_on(step: Json, phase: str) -> bool:
@@ -314,27 +314,27 @@ def goes_on(step: Json, phase: str) -> bool:
     )
 
 
-def _skip(walk: Walk, frame: Frame, group: Group, step: Json, reason: str, phase: str = phases.SKIPPED) -> None:
+def _skip(context: Context, frame: Frame, group: Group, step: Json, reason: str, phase: str = phases.SKIPPED) -> None:
     name = _name(group, step)
-    if walk.ledger.node_named(name) is None:
-        walk.ledger.add(
+    if context.ledger.node_named(name) is None:
+        context.ledger.add(
             name, "Skipped", phase, templateName=step.get("template"), templateRef=step.get("templateRef"),
             templateScope=str(frame.home), boundaryID=frame.node_id, message=reason, nodeFlag={},
         )  # fmt: skip
-        walk.ledger.adopt(group.node, walk.ledger.id_of(name))
+        context.ledger.adopt(group.node, context.ledger.id_of(name))
 
 
-def _resolve(walk: Walk, group: Group, step: Json, scope: Scope) -> Json:
+def _resolve(context: Context, group: Group, step: Json, scope: Scope) -> Json:
     """The step with references to earlier steps replaced; one whose `when` says no is left as it is."""
-    scope.at(walk.entropy_of("arguments", _name(group, step), group.node))
-    return outputs.resolve_references(walk, step, scope, _STRICT, wrap="unable to resolve references: ")
+    scope.at(context.entropy_of("arguments", _name(group, step), group.node))
+    return outputs.resolve_references(context, step, scope, _STRICT, wrap="unable to resolve references: ")
 
 
-def _remember(walk: Walk, frame: Frame, state: StepsState, steps: list[Json]) -> None:
+def _remember(context: Context, frame: Frame, state: StepsState, steps: list[Json]) -> None:
     """Put the outputs of a group that is done into scope."""
     group = state.group
     assert group is not None
-    ledger = walk.ledger
+    ledger = context.ledger
     for step in steps:
         name = _name(group, step)
         child = ledger.node_named(name)
@@ -352,14 +352,16 @@ def _remember(walk: Walk, frame: Frame, state: StepsState, steps: list[Json]) ->
             continue
         state.scope.add_node("steps", step["name"], outbound.last_attempt(ledger, child))
         state.scope.add_skipped(
-            "steps", step["name"], child, outputs.declared(walk, step, frame, child), artifacts=True
+            "steps", step["name"], child, outputs.declared(context, step, frame, child), artifacts=True
         )
 
 
-def _set_outbound(walk: Walk, frame: Frame, node: Json) -> None:
+def _set_outbound(context: Context, frame: Frame, node: Json) -> None:
     """What follows the steps is hung below the last nodes of the last group that was begun."""
-    groups = (walk.ledger.node_named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"]))))
+    groups = (
+        context.ledger.node_named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"])))
+    )
     group = next((one for one in groups if one is not None), None)
     if group is not None:
-        found = [last for child in walk.ledger.children(group) for last in outbound.outbound(walk.ledger, child)]
-        walk.ledger.change(node, outboundNodes=found)
+        found = [last for child in context.ledger.children(group) for last in outbound.outbound(context.ledger, child)]
+        context.ledger.change(node, outboundNodes=found)

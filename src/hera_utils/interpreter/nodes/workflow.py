@@ -12,54 +12,54 @@ from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
-    from hera_utils.interpreter.walk import Walk
+    from hera_utils.interpreter.context import Context
 
 
-def plan(walk: Walk, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
+def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """See to the entry node, then to hooks, then to the exit handler; at last close the run."""
-    if walk.run.finished or walk.run.phase in ("", phases.PENDING):
+    if context.run.finished or context.run.phase in ("", phases.PENDING):
         return
-    name = walk.run.name
+    name = context.run.name
     faults = {child: fault for child, fault in dirty.items() if fault is not None}
     try:
         if name in faults:
             raise faults[name]
         node = yield TemplateCall(
-            name, {"template": walk.spec.get("entrypoint", "")}, frame.home, walk.spec.get("arguments") or {}
+            name, {"template": context.spec.get("entrypoint", "")}, frame.home, context.spec.get("arguments") or {}
         )
     except Full:
         return
     except Fault as fault:
-        finish.fail(walk, f"error in entry template execution: {fault.message}")
+        finish.fail(context, f"error in entry template execution: {fault.message}")
         return
     if node is None:
         return
-    walk.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
+    context.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
     if phases.fulfilled(node):
-        walk.variables["workflow.failures"] = finish.failures(walk)
-    if not (yield from _lifecycle(walk, frame, node, faults)):
+        context.variables["workflow.failures"] = finish.failures(context)
+    if not (yield from _lifecycle(context, frame, node, faults)):
         return
     if not phases.fulfilled(node):
         return
     handler: Json | None = None
-    hook = hooks.exit_hook(walk.spec, walk.spec.get("arguments") or {})
+    hook = hooks.exit_hook(context.spec, context.spec.get("arguments") or {})
     if hook is not None:
         handler_name = f"{name}.onExit"
-        if unopened.is_begun(walk, handler_name) or limits.may_run(walk, on_exit=True):
+        if unopened.is_begun(context, handler_name) or limits.may_run(context, on_exit=True):
             try:
-                handler_id = walk.ledger.id_of(handler_name)
+                handler_id = context.ledger.id_of(handler_name)
                 if handler_id in faults:
                     raise faults[handler_id]
-                finish.duration_variable(walk)
+                finish.duration_variable(context)
                 handler = yield _handler(frame, handler_name, hook)
             except Full:
                 return
             except Fault as fault:
-                finish.fail(walk, f"error in exit template execution : {fault.message}")
+                finish.fail(context, f"error in exit template execution : {fault.message}")
                 return
             if handler is None or not phases.fulfilled(handler):
                 return
-    finish.conclude(walk, node, handler)
+    finish.conclude(context, node, handler)
 
 
 def _handler(frame: Frame, name: str, hook: Json) -> TemplateCall:
@@ -68,20 +68,20 @@ def _handler(frame: Frame, name: str, hook: Json) -> TemplateCall:
 
 
 def _lifecycle(
-    walk: Walk, frame: Frame, node: Json, faults: dict[str, Fault]
+    context: Context, frame: Frame, node: Json, faults: dict[str, Fault]
 ) -> Generator[TemplateCall, Json | None, bool]:
     """The workflow's own hooks; answers whether all that were opened are over."""
     done = True
-    for hook_name, hook in (walk.spec.get("hooks") or {}).items():
+    for hook_name, hook in (context.spec.get("hooks") or {}).items():
         if hook_name == hooks.EXIT:
             continue
-        name = f"{walk.run.name}.hooks.{hook_name}"
+        name = f"{context.run.name}.hooks.{hook_name}"
         try:
             if not hook.get("expression"):
                 raise Fault(f"Expression required for hook {name}")
-            if walk.ledger.id_of(name) in faults:
-                raise faults[walk.ledger.id_of(name)]
-            if not unopened.is_begun(walk, name) and not substitution.true(hook["expression"], walk.variables):
+            if context.ledger.id_of(name) in faults:
+                raise faults[context.ledger.id_of(name)]
+            if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], context.variables):
                 continue
             holder = {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
             opened = yield TemplateCall(name, holder, frame.home, hook.get("arguments") or {}, hooked=True)
@@ -89,9 +89,9 @@ def _lifecycle(
             done = False
             continue
         except Fault as fault:
-            walk.ledger.mark(node, phases.ERROR, fault.message)
+            context.ledger.mark(node, phases.ERROR, fault.message)
             return True
         if opened is not None:
-            walk.ledger.adopt(node, walk.ledger.id_of(name))
+            context.ledger.adopt(node, context.ledger.id_of(name))
         done = done and opened is not None and phases.fulfilled(opened)
     return done

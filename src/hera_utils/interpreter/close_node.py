@@ -1,0 +1,36 @@
+"""What follows when a node is over: its frame is forgotten, its daemons end, its locks are given back."""
+
+from __future__ import annotations
+
+from hera_utils.argo import phases
+from hera_utils.interpreter import commands, locks, metrics, new_nodes
+from hera_utils.interpreter.context import Context
+from hera_utils.interpreter.frames import Frame
+
+
+def close(context: Context, frame: Frame) -> None:
+    """The frame's node is over: forget it, end the daemons that it started, give back its locks."""
+    if context.frames.pop(frame.node_id, None) is None:
+        return
+    context.waiting.pop(frame.node_id, None)
+    locks.release(context, frame.node_id)
+    if frame.call.attempt is None and frame.template.get("metrics"):
+        metrics.of_node(context, frame.template, context.ledger.nodes[frame.node_id])
+    if frame.kind in ("Steps", "DAG"):
+        kill_daemons(context, frame.node_id)
+
+
+def kill_daemons(context: Context, boundary: str | None) -> None:
+    """End the daemons of a boundary, or all of them (None)."""
+    ledger = context.ledger
+    boundaries = [boundary] if boundary is not None else list(ledger.daemons)
+    for boundary_id in boundaries:
+        for node_id in sorted(ledger.daemons.get(boundary_id) or ()):
+            node = ledger.nodes[node_id]
+            if node["type"] == "Pod":
+                context.say(commands.KillPod(node_id, new_nodes.pod_name(context, node)))
+            ledger.mark(node, phases.SUCCEEDED)
+            ledger.change(node, daemoned=None)
+            frame = context.frames.get(node_id)
+            if frame is not None:
+                close(context, frame)

@@ -1,0 +1,81 @@
+"""What a planner may know of a run, and what it may say: everything but the recursion, which is walk.py's."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+from hera_utils.argo import timestamps
+from hera_utils.expressions.entropy import Entropy
+from hera_utils.interpreter import commands
+from hera_utils.interpreter.frames import Frame, TemplateCall
+from hera_utils.interpreter.ledger import Ledger
+from hera_utils.interpreter.state import Json, Run
+from hera_utils.interpreter.substitution import Variables
+from hera_utils.interpreter.templates import TemplateHolder, Templates
+
+
+class Context:
+    """Everything that is derived from a run and kept between its events.
+
+    spec: the one that is executed, `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
+    workflow's parallelism holds back. held: node id → the frame of a call that waits for a lock or a cache before it opens.
+    timers: those that are set and have not fired.
+    """
+
+    def __init__(self, run: Run, spec: Json, variables: Variables) -> None:
+        self.run = run
+        self.document = run.document
+        self.spec = spec
+        self.variables = variables
+        self.ledger = Ledger(run)
+        self.templates = Templates(spec, run.document, run.memory.get("templates") or ())
+        self.config_maps: dict[str, dict[str, str]] = run.memory.get("config_maps") or {}
+        self.frames: dict[str, Frame] = {}
+        self.waiting: dict[str, Frame] = {}
+        self.queue: list[tuple[str, str]] = []
+        self.commands: list[commands.Command] = []
+        self.cache: dict[Any, Any] = {}
+        self.held: dict[str, Frame] = {}
+        self.answers: dict[str, Any] = {}
+        self.timers: set[str] = set()
+        local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
+        self.home = TemplateHolder("local", local)
+        self.root = Frame(TemplateCall("", {}, self.home), "", "Workflow", {}, self.home)
+
+    # --- one event ------------------------------------------------------------------------------------------------
+    def begin(self, at: float, seed: str) -> None:
+        """Start a step of the interpreter at that time, with that seed for random choices."""
+        self.ledger.now = at
+        self.variables.entropy = Entropy(at, seed)
+        self.commands = []
+
+    def entropy_of(self, what: str, name: str, since: Json | None) -> Entropy:
+        """What expressions in a part of a node (`what`) draw on. since: the node that says when that part was worked out first.
+
+        The same whenever it is worked out again: a run that was restored, and one that was not, have the same names and values.
+        """
+        stamp = (since or {}).get("startedAt") or timestamps.text(self.variables.entropy.at)
+        return Entropy(timestamps.seconds(stamp), f"{self.run.uid}/{what}/{name}/{stamp}")
+
+    def say(self, command: commands.Command) -> None:
+        self.commands.append(command)
+
+    def timer(self, key: str, at: float) -> None:
+        self.timers.add(key)
+        self.say(commands.SetTimer(key, at))
+
+    def ask(self, key: str, command: commands.Command) -> None:
+        """Say something that will be answered, once."""
+        requests = self.run.memory.setdefault("asked", {})
+        if key not in requests:
+            requests[key] = True
+            self.say(command)
+
+    def wait(self, frame: Frame, holds: bool = True) -> None:
+        """Note that a limit holds back what the frame wants to open, or (holds=False) that nothing is held back any more."""
+        if not holds:
+            self.waiting.pop(frame.node_id, None)
+        elif frame.node_id not in self.waiting:
+            self.waiting[frame.node_id] = frame
+            heapq.heappush(self.queue, (frame.call.name, frame.node_id))
