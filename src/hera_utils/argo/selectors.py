@@ -73,7 +73,9 @@ def label_selector(text: str) -> LabelSelector:
 
 def label_selector_of(selector: Json | None) -> LabelSelector:
     """The object form: {"matchLabels": {…}, "matchExpressions": [{"key", "operator", "values"}]}. Raises Refused."""
-    result = [Requirement(key, "=", (str(value),)) for key, value in ((selector or {}).get("matchLabels") or {}).items()]
+    result = [
+        Requirement(key, "=", (str(value),)) for key, value in ((selector or {}).get("matchLabels") or {}).items()
+    ]
     operators = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
     for term in (selector or {}).get("matchExpressions") or []:
         operator = operators.get(term.get("operator", ""))

@@ -81,7 +81,9 @@ class Ledger:
         boundary = self.nodes.get(fields.get("boundaryID") or "")
         display_name = name
         if boundary is not None:
-            display_name = _SEPARATOR.sub("", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name)
+            display_name = _SEPARATOR.sub(
+                "", name[len(boundary["name"]) :] if name.startswith(boundary["name"]) else name
+            )
         stamp = timestamps.text(self.now)
         node: Json = {
             "id": node_id,

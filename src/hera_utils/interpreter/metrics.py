@@ -52,7 +52,12 @@ def problem(document: Json, message: str) -> None:
 
 def _scope(context: Context, node: Json | None) -> substitution.Variables:
     """What a metric may refer to: everything of the workflow, and its node."""
-    variables = {"duration": "0", "status": phases.PENDING, "resourcesDuration.cpu": "0", "resourcesDuration.memory": "0"}
+    variables = {
+        "duration": "0",
+        "status": phases.PENDING,
+        "resourcesDuration.cpu": "0",
+        "resourcesDuration.memory": "0",
+    }
     if node is None:
         return context.variables.plus(variables)
     started = timestamps.seconds(node.get("startedAt"))
@@ -137,7 +142,9 @@ def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, A
         return EmitMetric(name, str(filled["help"]), kind, labels, since=since, until=until)
     value = _number(name, str(definition.get("value") or ""), scope)
     buckets = tuple(sorted(float(one) for one in definition.get("buckets") or ())) if kind == "histogram" else ()
-    return EmitMetric(name, str(filled["help"]), kind, labels, value, str(definition.get("operation") or "Set"), buckets)
+    return EmitMetric(
+        name, str(filled["help"]), kind, labels, value, str(definition.get("operation") or "Set"), buckets
+    )
 
 
 def _realtime(value: str, clocks: Mapping[str, Any]) -> tuple[float, float | None]:

@@ -130,7 +130,9 @@ class Scope:
         else:
             _, found = self._variable(reference["from"])
         if not isinstance(found, dict):
-            raise Fault(f"Variable {{{{{reference.get('from') or reference.get('fromExpression')}}}}} is not an artifact")
+            raise Fault(
+                f"Variable {{{{{reference.get('from') or reference.get('fromExpression')}}}}} is not an artifact"
+            )
         artifact: Json = dict(found)
         if reference.get("subPath"):
             extra = substitution.replace(reference["subPath"], self.parameters(), unresolved=True)

@@ -248,10 +248,21 @@ def create_claims(walk: Walk) -> None:
         if wrong := claims.complaint(claim.get("spec") or {}):
             raise Fault(f'PersistentVolumeClaim "{name}" is invalid: {wrong}')
         labels = {**(metadata.get("labels") or {}), "workflows.argoproj.io/workflow": walk.run.name}
-        metadata_of_claim = {**metadata, "name": name, "namespace": walk.run.namespace, "labels": labels, "ownerReferences": [owner]}
+        metadata_of_claim = {
+            **metadata,
+            "name": name,
+            "namespace": walk.run.namespace,
+            "labels": labels,
+            "ownerReferences": [owner],
+        }
         walk.say(
             WriteObject(
-                {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata_of_claim, "spec": claim.get("spec") or {}}
+                {
+                    "apiVersion": "v1",
+                    "kind": "PersistentVolumeClaim",
+                    "metadata": metadata_of_claim,
+                    "spec": claim.get("spec") or {},
+                }
             )
         )
         volumes.append({"name": metadata.get("name", ""), "persistentVolumeClaim": {"claimName": name}})

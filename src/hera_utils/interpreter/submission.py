@@ -72,7 +72,10 @@ def cron_workflow(cron: Json, *, at: float, name: str | None = None) -> Json:
     labels.update(workflow_metadata.get("labels") or {})
     metadata_of_workflow: Json = {"name": name} if name is not None else {"generateName": f"{metadata['name']}-"}
     metadata_of_workflow["labels"] = labels
-    metadata_of_workflow["annotations"] = {SCHEDULED: timestamps.text(at), **(workflow_metadata.get("annotations") or {})}
+    metadata_of_workflow["annotations"] = {
+        SCHEDULED: timestamps.text(at),
+        **(workflow_metadata.get("annotations") or {}),
+    }
     if workflow_metadata.get("finalizers"):
         metadata_of_workflow["finalizers"] = list(workflow_metadata["finalizers"])
     metadata_of_workflow["ownerReferences"] = [

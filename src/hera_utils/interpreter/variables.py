@@ -110,7 +110,9 @@ def _metadata(metadata: Json, extra: Json) -> dict[str, Any]:
     variables: dict[str, Any] = {}
     for kind in ("annotations", "labels"):
         values = metadata.get(kind)
-        variables[f"workflow.{kind}"] = variables[f"workflow.{kind}.json"] = "null" if values is None else plain_json(values)
+        variables[f"workflow.{kind}"] = variables[f"workflow.{kind}.json"] = (
+            "null" if values is None else plain_json(values)
+        )
         computed = extra.get("labelsFrom") or {} if kind == "labels" else {}
         for key, value in {**(values or {}), **(extra.get(kind) or {})}.items():
             if key not in computed:  # Argo: a label from an expression is set later

@@ -374,7 +374,9 @@ class _Visit:
         for name in self.state.targets:
             node = self.ledger.get(self.state.tasks[name].node_id)
             handler = (
-                self.ledger.node_named(f"{node['name']}.onExit") if node is not None and phases.completed(node) else None
+                self.ledger.node_named(f"{node['name']}.onExit")
+                if node is not None and phases.completed(node)
+                else None
             )
             if handler is not None and not phases.fulfilled(handler):
                 return False

@@ -25,7 +25,11 @@ def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> st
             return phases.RUNNING
         if not _within(ledger, assessed, node["id"]):
             continue
-        if not phases.fulfilled(assessed) and not _complete_group(ledger, assessed) and not _abandoned(ledger, assessed):
+        if (
+            not phases.fulfilled(assessed)
+            and not _complete_group(ledger, assessed)
+            and not _abandoned(ledger, assessed)
+        ):
             return phases.RUNNING
         if phases.completed(assessed):
             branch = assessed["phase"]
