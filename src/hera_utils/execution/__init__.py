@@ -1,6 +1,8 @@
-"""The execution engine: the order of things. In: an Experiment and settings. Out: a `Run`.
+"""The execution engine: plan, provision, submit, follow and collect an experiment (docs/sweeps.md).
 
-definition.py calls the user's functions; fingerprints.py what a point depends on; standing.py what
-earlier runs have done; plan.py and parts.py what will be sent; campaign.py sends and follows it; realization.py is the order of all
-that; execution_engine.py is what a user calls; screen.py what a script's reader sees; run.py what remains. docs/sweeps.md is the meaning.
+In: an Experiment and settings. Out: a `Run`. Open execution_engine.py first: what users call (`main`, `ExecutionEngine`). flags.py reads the
+flags of a script. plan.py says what would run: definition.py calls the user's functions, fingerprints.py has the digests on which a point
+depends, history.py what earlier runs computed and why a point runs again, batches.py the split into workflows. session.py is the order of
+one run, dispatcher.py submits and follows its workflows, write_conflicts.py keeps two runs apart; run.py is the result.
+reporter.py shows a script's reader what happens, advice.py says what to do next.
 """

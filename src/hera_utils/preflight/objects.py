@@ -89,7 +89,7 @@ def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Find
         if age is not None and age < NEW_CLAIM:
             yield warning(
                 "claim",
-                f'claim "{name}" was created {age:} s ago and is being bound',
+                f'claim "{name}" was created {age:.0f} s ago and is being bound',
                 "its pods wait until it is bound",
             )
         else:
