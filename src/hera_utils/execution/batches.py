@@ -159,10 +159,10 @@ def batches_of(
     estimate: SizeEstimate,
     fingerprinter: Fingerprinter,
     points: Iterable[Point],
-    known: Mapping[str, Fingerprint],
+    computed: Mapping[str, Fingerprint],
 ) -> Iterator[Batch]:
-    """The workflows that compute these points, each defined when it is needed. known: fingerprints that there are already, by point."""
-    builder = _Builder(definition, estimate, fingerprinter, known)
+    """The workflows that compute these points, each defined when it is needed. computed: fingerprints that exist already, by point."""
+    builder = _Builder(definition, estimate, fingerprinter, computed)
     chosen = iter(points)
     if estimate.single:
         some = list(chosen)
@@ -190,7 +190,7 @@ class _Builder:
     definition: Definition
     estimate: SizeEstimate
     fingerprinter: Fingerprinter
-    known: Mapping[str, Fingerprint]
+    computed: Mapping[str, Fingerprint]
 
     def single(self, points: Sequence[Point]) -> Batch:
         """The workflow of these points, cut out of that of all points; all of it where it runs whole."""
@@ -224,8 +224,8 @@ class _Builder:
     def _fingerprints(
         self, document: Json, ownership: TaskOwnership, points: Sequence[Point], *, unit: bool = False
     ) -> dict[str, Fingerprint]:
-        if all(point.id in self.known for point in points):
-            return {point.id: self.known[point.id] for point in points}
+        if all(point.id in self.computed for point in points):
+            return {point.id: self.computed[point.id] for point in points}
         computed = self.fingerprinter.of_points(document, ownership, points, unit=unit)
         return {point.id: fingerprint for point, fingerprint in computed}
 

@@ -126,14 +126,14 @@ class Scope:
     def artifact(self, reference: Mapping[str, Any]) -> Json:
         """The artifact that `from` or `fromExpression` names, with subPath applied; raises Fault when there is none."""
         if reference.get("fromExpression"):
-            found = substitution.evaluate(reference["fromExpression"], self.values)
+            value = substitution.evaluate(reference["fromExpression"], self.values)
         else:
-            _, found = self._variable(reference["from"])
-        if not isinstance(found, dict):
+            _, value = self._variable(reference["from"])
+        if not isinstance(value, dict):
             raise Fault(
                 f"Variable {{{{{reference.get('from') or reference.get('fromExpression')}}}}} is not an artifact"
             )
-        artifact: Json = dict(found)
+        artifact: Json = dict(value)
         if reference.get("subPath"):
             extra = substitution.replace(reference["subPath"], self.parameters(), unresolved=True)
             artifact = with_subpath(artifact, extra)
