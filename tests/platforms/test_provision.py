@@ -5,9 +5,10 @@ import pytest
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
+from hera_utils.platforms.claims import claim_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.provision import claim_folder, ensure, missing, provision
+from hera_utils.platforms.provision import ensure, missing, provision
 
 KUBECONFIG = """
 apiVersion: v1

@@ -9,14 +9,14 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
-from hera_utils.experiment.environment import Environment, PullSecret, Secret, ServiceAccount
-from hera_utils.platforms import resources, roles
+from hera_utils.experiment.environment import Environment, PersistedVolume, PullSecret, Secret, ServiceAccount
+from hera_utils.platforms import roles
 from hera_utils.settings.secret import looks_like_a_key
 
 Json = dict[str, Any]
@@ -59,21 +59,19 @@ def declared(environment: Environment, namespace: str, *, local: bool = False) -
     local: this machine makes what is only named as well (an empty config map). A secret whose variable is not set or whose file cannot
     be read says so in `lacking`.
     """
-    found = [
-        Declared("PersistentVolumeClaim", one.claim_name, _ours(resources.claim(one))) for one in environment.volumes
-    ]
+    found = [Declared("PersistentVolumeClaim", one.claim_name, _ours(claim(one))) for one in environment.volumes]
     for one in environment.config_maps:
-        document = _ours(resources.config_map(one.name, one.data)) if one.data or local else None
+        document = _ours(config_map(one.name, one.data)) if one.data or local else None
         found.append(Declared("ConfigMap", one.name, document, only_once=not one.data))
     for secret in environment.secrets:
-        bare = _ours(resources.secret(secret.name, {}))
+        bare = _ours(secret_of(secret.name, {}))
         if secret.keys:
             found.append(_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
         else:
             found.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
     pull, account = environment.image_pull_secret, environment.service_account
     if pull is not None and not local:  # here no image is pulled
-        bare = _ours({**resources.secret(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
+        bare = _ours({**secret_of(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
         given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
         found.append(given if pull.given else Declared("Secret", pull.name))
@@ -112,6 +110,28 @@ def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -
         Declared("Role", name, _ours(role)),
         Declared("RoleBinding", name, _ours(binding)),
     ]
+
+
+# --- documents -----------------------------------------------------------------------------------------------------------
+
+
+def claim(volume: PersistedVolume) -> Json:
+    """The PersistentVolumeClaim of a volume."""
+    metadata: Json = {"name": volume.claim_name}
+    spec: Json = {"accessModes": list(volume.access_modes), "resources": {"requests": {"storage": volume.size}}}
+    if volume.storage_class is not None:
+        spec["storageClassName"] = volume.storage_class
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def config_map(name: str, data: Mapping[str, str]) -> Json:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}
+
+
+def secret_of(name: str, values: Mapping[str, str]) -> Json:
+    """values: in clear; the document holds them as Kubernetes does."""
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": {"name": name}, "data": data}
 
 
 # --- values of secrets ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ value is a conflict, told with their name, and taken over only when asked to (`f
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +16,11 @@ from hera_utils.argo import claims
 from hera_utils.argo.annotations import FOLDER
 from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
+from hera_utils.platforms.claims import make_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.diff import Field, difference
 from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
 from hera_utils.platforms.server_side_apply import Applier, Conflict
-from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 Action = Literal["create", "change", "same", "found", "theirs", "missing", "refused"]
@@ -275,9 +274,9 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
     if not cluster.local or change.declared.kind != "PersistentVolumeClaim":
         return change
     named = folders.get(name)
-    folder = Path(named) if named else _usual_folder(cluster, name, state)
+    folder = Path(named or claims.default_folder(state, cluster.namespace, name))
     if live is not None:
-        stands_for = _folder_of(cluster, live, state)
+        stands_for = Path(claims.folder(live, state))
         if named and stands_for != folder:
             raise ResourceError(
                 f"the claim `{name}` is already the folder {stands_for}, not {folder}",
@@ -286,50 +285,6 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
             )
         folder = stands_for
     return replace(change, where=str(folder))
-
-
-def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
-    """The folder of this machine that a claim of the local platform stands for. Refused (NotFound) when there is no such claim."""
-    return _folder_of(cluster, cluster.get("PersistentVolumeClaim", name), state)
-
-
-def _folder_of(cluster: Cluster, live: Json, state: str) -> Path:
-    return (
-        Path(claims.own_folder(live))
-        if claims.own_folder(live)
-        else _usual_folder(cluster, str(live["metadata"]["name"]), state)
-    )
-
-
-def _usual_folder(cluster: Cluster, name: str, state: str) -> Path:
-    return Path(claims.default_folder(state, cluster.namespace, name))
-
-
-def claim_folder_here(context: CLIContext, claim: str) -> Path | None:
-    """The folder that a claim stands for on this machine by the settings alone, no server is asked; None when there is none."""
-    if context.platform != "local":
-        return None
-    named = context.volumes.get(claim)
-    folder = Path(named) if named else Path(context.state) / "claims" / context.argo_namespace / claim
-    return folder if folder.is_dir() else None
-
-
-def make_folder(folder: Path, claim: str) -> None:
-    """Make a claim's folder. ResourceError when it cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        usable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise _unusable(folder, claim, (error.strerror or "it cannot be created").lower()) from None
-    if not usable:
-        raise _unusable(folder, claim, "it cannot be written")
-
-
-def _unusable(folder: Path, claim: str, why: str) -> ResourceError:
-    return ResourceError(
-        f"the folder {folder} of the claim `{claim}` cannot be used ({why})",
-        fix="name another in the settings' volumes",
-    )
 
 
 # --- release -------------------------------------------------------------------------------------------------------------

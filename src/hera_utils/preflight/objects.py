@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from hera_utils.argo import timestamps
-from hera_utils.platforms import resources
+from hera_utils.platforms import manifests
 from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Target
@@ -61,7 +61,7 @@ def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Find
     name = use.name
     if answer.reason == "NotFound":
         volume = next((one for one in target.environment.volumes if one.claim_name == name), None)
-        document = resources.claim(volume) if volume is not None else _plain_claim(name)
+        document = manifests.claim(volume) if volume is not None else _plain_claim(name)
         line = f"echo '{json.dumps(document)}' | {target.kubectl('create -f -')}"
         fix = f"give it a folder with --volume {name}=FOLDER" if target.connection.local else ""
         fix = fix or _add_provision(target, volume is not None, line)
@@ -114,7 +114,7 @@ def _age(answer: ClusterReply) -> float | None:
 def _plain_claim(name: str) -> Json:
     from hera_utils.experiment.environment import PersistedVolume
 
-    return resources.claim(PersistedVolume(name))
+    return manifests.claim(PersistedVolume(name))
 
 
 def _pending(target: Target, name: str, spec: Json) -> Iterator[Finding]:

@@ -1,0 +1,42 @@
+"""The folders of this machine that claims of the local platform stand for, as its clients see them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hera_utils.argo import claims
+from hera_utils.errors import ResourceError
+from hera_utils.platforms.cluster import Cluster
+from hera_utils.settings.resolve import CLIContext
+
+
+def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
+    """The folder of a claim that is there. state: the local platform's. Refused (NotFound) when there is no such claim."""
+    return Path(claims.folder(cluster.get("PersistentVolumeClaim", name), state))
+
+
+def claim_folder_here(context: CLIContext, name: str) -> Path | None:
+    """The folder of a claim as the settings say it, without asking a server; None where it is not there, and for a cluster."""
+    if context.platform != "local":
+        return None
+    folder = Path(context.volumes.get(name) or claims.default_folder(context.state, context.argo_namespace, name))
+    return folder if folder.is_dir() else None
+
+
+def make_folder(folder: Path, claim: str) -> None:
+    """Make a claim's folder. ResourceError when it cannot be created, or not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        usable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise _unusable(folder, claim, (error.strerror or "it cannot be created").lower()) from None
+    if not usable:
+        raise _unusable(folder, claim, "it cannot be written")
+
+
+def _unusable(folder: Path, claim: str, why: str) -> ResourceError:
+    return ResourceError(
+        f"the folder {folder} of the claim `{claim}` cannot be used ({why})",
+        fix="name another in the settings' volumes",
+    )
