@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hera_utils.cli.script import execute, told
+from hera_utils.cli.script import as_our_error, execute
 from hera_utils.cli.script_recorder import ScriptRecording
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 
@@ -96,7 +96,9 @@ def test_our_own_errors_pass_unchanged(tmp_path):
 def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
     from hera.exceptions import BadRequest
 
-    error = told(BadRequest("Server returned status code 400 with message: `template name 'nope' undefined`"), tmp_path)
+    error = as_our_error(
+        BadRequest("Server returned status code 400 with message: `template name 'nope' undefined`"), tmp_path
+    )
     assert isinstance(error, InvalidWorkflow)
     assert str(error) == "the Argo server refuses the workflow: template name 'nope' undefined"
 
@@ -104,7 +106,9 @@ def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
 def test_a_namespace_that_is_not_there_is_no_fault_of_the_script(tmp_path):
     from hera.exceptions import NotFound
 
-    error = told(NotFound('Server returned status code 404 with message: `namespaces "lyon" not found`'), tmp_path)
+    error = as_our_error(
+        NotFound('Server returned status code 404 with message: `namespaces "lyon" not found`'), tmp_path
+    )
     assert isinstance(error, ResourceError)
     assert error.fix is not None
     assert "--argo_namespace" in error.fix

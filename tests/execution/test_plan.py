@@ -22,7 +22,7 @@ from hera_utils.settings.sources import Surroundings, read_settings
 def context(tmp_path):
     def made(given=None, **flags):
         around = Surroundings(environ={}, directory=tmp_path, home=tmp_path)
-        return read_settings(flags, given=given, around=around)
+        return read_settings(flags, program=given, around=around)
 
     return made
 

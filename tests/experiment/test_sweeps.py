@@ -148,7 +148,7 @@ def test_points_with_other_axes_beside_each_other():
     ]
     assert (sweep.solver, sweep.tol) == (["lu", "cg"], [0.1, 0.01])
     assert len({point.name for point in sweep}) == 3
-    assert sweep.told == "1 solver + 1 solver × 2 tol"
+    assert sweep.description == "1 solver + 1 solver × 2 tol"
     assert (grid(a=[1], b=[2]) + grid(b=[3], a=[1])).axes == {"a": [1], "b": [2, 3]}
 
 

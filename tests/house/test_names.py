@@ -30,11 +30,9 @@ FEW_LINES = 5
 # Two classes may bear one name where the field itself uses it twice, or where both are the right word on their side of a border.
 # Names with an underscore before them are private to their file.
 SHARED_CLASS_NAMES = {
-    "Call": "a call in expr-lang's syntax tree; a call of a template, in a frame of the interpreter",
-    "Chain": "operations one after the other in expr-lang's syntax tree; sweeps one after the other",
+    "Failure": "an expression that cannot be evaluated; a task that failed",
     "Run": "what the interpreter advances; what the execution engine gives its user",
     "Secret": "what an experiment's environment needs (Kubernetes' word); a setting's value that is never printed",
-    "Token": "expr-lang and govaluate have a lexer each",
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hera_utils.errors import SettingsError
-from hera_utils.platforms.archived_logs import Wanted, lines_of
+from hera_utils.platforms.archived_logs import LogRequest, lines_of
 from hera_utils.platforms.argo_client import ArgoClient
 
 DOCUMENT = {
@@ -67,4 +67,4 @@ def test_pods_that_are_gone_are_heard_after_the_others(local_platform, run, monk
 
 def test_an_expression_of_another_language():
     with pytest.raises(SettingsError, match="not a regular expression of Python"):
-        list(lines_of([("pod", "node")], Wanted(grep=r"\p{Greek}"), lambda node: iter([b"x"])))
+        list(lines_of([("pod", "node")], LogRequest(grep=r"\p{Greek}"), lambda node: iter([b"x"])))

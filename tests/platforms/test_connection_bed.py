@@ -307,7 +307,7 @@ def test_a_server_that_nobody_names_is_found_and_reached(place, settings, where,
     assert context.argo_namespace == place.name
     connection = connect(context)
     expected = place.name if where == "own" else "argo"
-    assert connection.found == f"service {expected}/argo-server, through the Kubernetes API"
+    assert connection.origin == f"service {expected}/argo-server, through the Kubernetes API"
     assert connect(context).tunnel is connection.tunnel, "the way that stands is taken again"
     with ArgoClient(connection) as client:
         name = client.create(HELLO)["metadata"]["name"]

@@ -85,7 +85,7 @@ def test_by_a_load_balancer(double, cluster):
     found = find_argo_server(
         cluster(services=[service(balanced={"ip": "127.0.0.1"}, port=port)], pods=[pod(["--base-href=/wf/"])])
     )
-    assert (found.argo_server, found.found, found.verify_tls) == (
+    assert (found.argo_server, found.origin, found.verify_tls) == (
         f"https://127.0.0.1:{port}/wf",
         "service argo/argo-server",
         True,
@@ -112,7 +112,7 @@ def test_what_is_not_allowed_is_told(cluster):
 def test_one_that_may_be_looked_at_though_not_listed(double, cluster):
     exposed = service(namespace="lyon", balanced={"ip": "127.0.0.1"}, port=double.server_address[1])
     double.on("GET", "/api/v1/namespaces/lyon/services/argo-server", exposed)
-    assert find_argo_server(cluster("nowhere")).found == "service lyon/argo-server"
+    assert find_argo_server(cluster("nowhere")).origin == "service lyon/argo-server"
 
 
 def test_a_server_without_a_pod(cluster):

@@ -19,7 +19,7 @@ from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Resour
 from hera_utils.platforms import downloads
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.downloads import Artifact, Saved, artifacts_of, download, legal, unpacked, wanted
+from hera_utils.platforms.downloads import Artifact, Saved, artifacts_of, choose_artifacts, download, legal, unpacked
 
 MAKE = """
 import os, pathlib
@@ -78,10 +78,10 @@ def sums_fit(folder):
 
 
 def test_everything_arrives_and_is_recorded(local_platform, done, tmp_path):
-    found = wanted(artifacts_of(done))
+    found = choose_artifacts(artifacts_of(done))
     assert len(found) == 10
     told = []
-    saved = download(local_platform.connection, done["metadata"]["name"], found, tmp_path, told=told.append)
+    saved = download(local_platform.connection, done["metadata"]["name"], found, tmp_path, report=told.append)
     assert sorted(told, key=lambda one: one.path) == sorted(saved, key=lambda one: one.path)
     paths = {one.path for one in saved}
     assert {"make/folder.tgz", "make/raw.bin", "flaky/folder.tgz", "each(0_x_y)/raw.bin"} <= paths
@@ -99,7 +99,7 @@ def test_everything_arrives_and_is_recorded(local_platform, done, tmp_path):
 
 
 def test_what_is_there_is_not_asked_for_again(local_platform, done, tmp_path):
-    name, found = done["metadata"]["name"], wanted(artifacts_of(done))
+    name, found = done["metadata"]["name"], choose_artifacts(artifacts_of(done))
     first = download(local_platform.connection, name, found, tmp_path)
     (tmp_path / "make" / "raw.bin").write_bytes(b"spoiled")
     (tmp_path / "flaky" / "folder.tgz").unlink()
@@ -111,16 +111,16 @@ def test_what_is_there_is_not_asked_for_again(local_platform, done, tmp_path):
 
 def test_which_are_wanted(done):
     found = artifacts_of(done)
-    assert {one.task for one in wanted(found, "each")} == {"each(0:x/y)", "each(1:..)", "each(2:z)"}
-    assert [one.task for one in wanted(found, "each(2:z)", "raw")] == ["each(2:z)"]
-    assert [one.name for one in wanted(found, "make", "main-logs")] == ["main-logs"]
-    assert not any(one.is_log for one in wanted(found))
-    assert wanted(found, "nothing") == []
+    assert {one.task for one in choose_artifacts(found, "each")} == {"each(0:x/y)", "each(1:..)", "each(2:z)"}
+    assert [one.task for one in choose_artifacts(found, "each(2:z)", "raw")] == ["each(2:z)"]
+    assert [one.name for one in choose_artifacts(found, "make", "main-logs")] == ["main-logs"]
+    assert not any(one.is_log for one in choose_artifacts(found))
+    assert choose_artifacts(found, "nothing") == []
 
 
 def test_through_faults_all_of_it_or_a_sentence(local_platform, done, tmp_path):
     """Cuts anywhere in the answers, an ingress' page, a busy gateway: the bytes are right, or an error says so."""
-    name, found = done["metadata"]["name"], wanted(artifacts_of(done))
+    name, found = done["metadata"]["name"], choose_artifacts(artifacts_of(done))
     whole = {one.path: one.sha256 for one in download(local_platform.connection, name, found, tmp_path / "straight")}
     with faulty_proxy(local_platform.connection.argo_server) as proxy:
         through = replace(local_platform.connection, argo_server=proxy.url, rejoin=None)
@@ -294,7 +294,7 @@ def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
 
     def bring(number):
         artifact = Artifact(f"task-{number}", "out", "node")
-        assert keeper.kept(artifact) is None
+        assert keeper.saved_before(artifact) is None
         with lock:
             keeper.record(Saved(artifact, f"{number}", 0, ""))
 

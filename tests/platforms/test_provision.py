@@ -32,13 +32,13 @@ def test_what_is_missing_is_made_once(local_platform, tmp_path, monkeypatch):
     folders = {"results": str(tmp_path / "here")}
     assert len(missing(cluster, environment)) == 4
     first = provision(cluster, environment, state=state, folders=folders)
-    assert [(one.kind, one.name, one.found) for one in first] == [
+    assert [(one.kind, one.name, one.existed) for one in first] == [
         ("PersistentVolumeClaim", "results", False),
         ("PersistentVolumeClaim", "raw", False),
         ("ConfigMap", "proxies", False),
         ("Secret", "database", False),
     ]
-    assert all(one.found for one in provision(cluster, environment, state=state, folders=folders))
+    assert all(one.existed for one in provision(cluster, environment, state=state, folders=folders))
     assert missing(cluster, environment) == []
     assert first[0].where == str(tmp_path / "here") == str(claim_folder(cluster, "results", state))
     assert first[1].where == f"{state}/claims/{cluster.namespace}/raw"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hera_utils.settings.command_line import Launch, place_words, without_secrets, words_of
+from hera_utils.settings.command_line import CommandLine, place_words, without_secrets, words_of
 from hera_utils.settings.resolve import CLIContext
 
 
@@ -21,7 +21,7 @@ def test_the_command_is_repeated_whole_but_for_what_was_meant_once():
         "s3cret",
         "--argo-token=s3cret",
     )
-    launch = Launch(("hera-utils", "run"), "my study.py", words)
+    launch = CommandLine(("hera-utils", "run"), "my study.py", words)
     assert launch.again("--resume") == "hera-utils run 'my study.py' --resume --set 'city=Saint Étienne' --profile lab"
     assert launch.again() == "hera-utils run 'my study.py' --set 'city=Saint Étienne' --profile lab"
 

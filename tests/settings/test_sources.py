@@ -73,12 +73,12 @@ def test_the_strongest_source_wins_and_is_remembered(new_desk, said):
         for name, sources in said.items():
             for source in sources:
                 put(desk, source, name, f"from-{ORDER.index(source)}", flags, by_script)
-        context = read_settings(flags, given=by_script, around=desk.around)
+        context = read_settings(flags, program=by_script, around=desk.around)
     for name, sources in said.items():
         strongest = min(sources, key=ORDER.index)
         assert getattr(context, name) == f"from-{ORDER.index(strongest)}"
         assert TOLD[strongest] in context.origin(name)
-        assert context.given(name) is (strongest != "script")
+        assert context.is_given(name) is (strongest != "script")
     for name in set(TEXTS) - set(said):
         assert getattr(context, name) == BY_NAME[name].default
         assert context.origin(name) == "default"
@@ -394,7 +394,7 @@ def test_a_token_is_found_nowhere(desk, source):
     shown = [repr(context), str(context), repr(vars(context)), repr(context.rows()), f"{context.argo_token}"]
     assert not any(PLANTED in text for text in shown)
     assert PLANTED not in context.masked(f"Authorization: Bearer {PLANTED}")
-    assert context.given("argo_token")
+    assert context.is_given("argo_token")
 
 
 def test_every_setting_has_a_row(desk):

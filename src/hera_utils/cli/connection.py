@@ -42,8 +42,8 @@ def command(output: str) -> int:
     if connection.tunnel is not None:
         port = urlsplit(connection.argo_server).port
         note(
-            f"hera-utils: {connection.argo_server} leads to the {connection.found}, and closes with this command\n"
-            f"  fix: open a tunnel of your own, and name it: kubectl port-forward {_service(connection.found)} "
+            f"hera-utils: {connection.argo_server} leads to the {connection.origin}, and closes with this command\n"
+            f"  fix: open a tunnel of your own, and name it: kubectl port-forward {_service(connection.origin)} "
             f"{port}:2746"
         )
     if output == "json":
@@ -66,9 +66,9 @@ def as_json(connection: Connection, settings: CLIContext) -> Json:
     }
 
 
-def _service(found: str) -> str:
+def _service(service: str) -> str:
     """`service argo/argo-server, through …` → `--namespace argo service/argo-server`."""
-    namespace, _, name = found.removeprefix("service ").partition(",")[0].partition("/")
+    namespace, _, name = service.removeprefix("service ").partition(",")[0].partition("/")
     return f"--namespace {namespace} service/{name}"
 
 
@@ -88,7 +88,7 @@ def as_variables(connection: Connection) -> dict[str, str]:
     parts = urlsplit(connection.argo_server)
     secure = parts.scheme == "https"
     token = connection.current_token()
-    found = {
+    variables = {
         "ARGO_SERVER": parts.netloc if parts.port else f"{parts.netloc}:{443 if secure else 80}",
         "ARGO_TOKEN": token if " " in token or not token else f"Bearer {token}",
         "ARGO_NAMESPACE": connection.namespace,
@@ -100,5 +100,5 @@ def as_variables(connection: Connection) -> dict[str, str]:
     }
     if connection.local and any(os.environ.get(name) for name in ("HTTP_PROXY", "http_proxy")):
         without = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-        found["NO_PROXY"] = found["no_proxy"] = ",".join(filter(None, (without, "127.0.0.1,localhost")))
-    return {name: value for name, value in found.items() if value}
+        variables["NO_PROXY"] = variables["no_proxy"] = ",".join(filter(None, (without, "127.0.0.1,localhost")))
+    return {name: value for name, value in variables.items() if value}

@@ -75,28 +75,28 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
 
 def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
     """(the artifacts that TASK, TASK/NAME or nothing means, whether it names one)."""
-    from hera_utils.platforms.downloads import wanted
+    from hera_utils.platforms.downloads import choose_artifacts
 
     if not rest:
-        return wanted(there), False
+        return choose_artifacts(there), False
     task, _, name = rest.rpartition("/")
-    named = wanted(there, task, name) if task else []
+    named = choose_artifacts(there, task, name) if task else []
     if named:
         return named, len(named) == 1
-    return wanted(there, rest), False
+    return choose_artifacts(there, rest), False
 
 
-def _copy_several(connection: Connection, run: str, found: list[Artifact], target: Path, unpack: bool) -> int:
+def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], target: Path, unpack: bool) -> int:
     from hera_utils.cli.terminal import say
     from hera_utils.platforms import downloads
 
     if target.exists() and not target.is_dir():
-        raise ResourceError(f"{target} is a file, and there are {len(found)} artifacts", fix="name a folder")
+        raise ResourceError(f"{target} is a file, and there are {len(artifacts)} artifacts", fix="name a folder")
 
     def tell(saved: downloads.Saved) -> None:
         say(f"{saved.path}  {size(saved.bytes)}  {'exists already' if saved.again else f'sha256 {saved.sha256[:12]}…'}")
 
-    done = downloads.download(connection, run, found, target, told=tell)
+    done = downloads.download(connection, run, artifacts, target, report=tell)
     for saved in done:
         if unpack and saved.path.endswith(".tgz"):
             downloads.unpacked(target / saved.path, keep=True)

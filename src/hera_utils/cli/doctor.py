@@ -37,15 +37,15 @@ def command(workflow: Path | None, role: str, output: str) -> int:
 
     settings = context()
     environment, documents = _examined(workflow, settings) if workflow is not None else (None, [])
-    found = examine(settings, environment, documents, role_file=role)
-    if role and found.roles:
-        write_role(role, found)
+    examination = examine(settings, environment, documents, role_file=role)
+    if role and examination.roles:
+        write_role(role, examination)
     if output == "json":
-        print_json(as_json(found.findings))
+        print_json(as_json(examination.findings))
     else:
         signs = symbols()
-        show(found.findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
-    return int(bool(found.problems))
+        show(examination.findings, {"good": signs.done, "unknown": "?", "warning": "!", "problem": signs.failed})
+    return int(bool(examination.problems))
 
 
 def _examined(path: Path, settings: Any) -> tuple[Any, list[Json]]:

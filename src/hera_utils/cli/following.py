@@ -93,8 +93,8 @@ def follow_run(client: ArgoClient, name: str) -> int:
     return _follow_together(run, seen) or status
 
 
-def _follow_together(run: Followed, seen: set[str]) -> int:
-    """seen: workflows that were followed already, to their end."""
+def _follow_together(run: Followed, shown_names: set[str]) -> int:
+    """shown_names: workflows that were followed already, to their end."""
     from hera_utils.cli.terminal import console, note
     from hera_utils.errors import WaitTimeout
     from hera_utils.watch.display import display_for
@@ -109,7 +109,7 @@ def _follow_together(run: Followed, seen: set[str]) -> int:
         return DETACHED
     except WaitTimeout:
         raise deadline().reached(how_to_come_back(run.client, run.name)) from None
-    for one in (row.label for row in state.rows if row.failed and row.label not in seen):
+    for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
         tell_end(run.client, run.client.get(one))
     if not state.over:
         for line in left_lines(run):
@@ -138,7 +138,7 @@ def _how_to_go_on(folder: Path | None) -> str:
     import json
     import os
 
-    from hera_utils.settings.command_line import Launch
+    from hera_utils.settings.command_line import CommandLine
 
     if folder is None:
         return ""
@@ -146,7 +146,7 @@ def _how_to_go_on(folder: Path | None) -> str:
     if not facts.get("script"):
         return ""
     words = tuple(str(word) for word in facts.get("arguments") or ())
-    return Launch(("python",), os.path.relpath(str(facts["script"])), words).again("--resume")
+    return CommandLine(("python",), os.path.relpath(str(facts["script"])), words).again("--resume")
 
 
 def is_over(run: Followed) -> bool:

@@ -57,7 +57,7 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
         if not doomed and not leftovers and not records:
             say(f"nothing is older than {older_than}")
             return 0
-        for line in _told(sizes, len(leftovers), sum(leftovers.values()), known=measured is not None):
+        for line in _summary_lines(sizes, len(leftovers), sum(leftovers.values()), measured=measured is not None):
             say(line)
         if measured is not None:
             say(f"{size(total)} in all")
@@ -136,13 +136,13 @@ def _ended_before(run: Json, limit: float) -> bool:
     return status.get("phase") in COMPLETED and end is not None and end <= limit
 
 
-def _told(sizes: dict[str, int], leftovers: int, bytes_left: int, *, known: bool) -> list[str]:
+def _summary_lines(sizes: dict[str, int], leftovers: int, bytes_left: int, *, measured: bool) -> list[str]:
     from hera_utils.cli.cp import size
 
-    lines = [f"{name}  {size(sizes[name])}" if known else name for name in list(sizes)[:_MOST_LINES]]
+    lines = [f"{name}  {size(sizes[name])}" if measured else name for name in list(sizes)[:_MOST_LINES]]
     if len(sizes) > _MOST_LINES:
         rest = sum(list(sizes.values())[_MOST_LINES:])
-        lines.append(f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size(rest)}" if known else ""))
+        lines.append(f"and {len(sizes) - _MOST_LINES} more runs" + (f"  {size(rest)}" if measured else ""))
     if leftovers:
         lines.append(
             f"{leftovers} folder{'' if leftovers == 1 else 's'} of deleted claims and runs  {size(bytes_left)}"

@@ -129,13 +129,13 @@ def _branch(branch: Branch, depth: int, signs: Symbols, *, everything: bool) -> 
     again = f"  {branch.retried} retried" if branch.retried and not branch.parts else ""
     time = f"  {stopwatch(took)}" if took is not None and branch.node and branch.node.get("type") != "TaskGroup" else ""
     yield painted(branch.phase, _folded(f"{row_text(branch, signs)}{time}{again}", depth))
-    shown = branch.parts
-    if not everything and len(shown) > _MOST_PARTS:
-        shown = tuple(part for part in shown if part.failed or part.phase == "Running")[:_MOST_PARTS]
-    for part in shown:
+    parts = branch.parts
+    if not everything and len(parts) > _MOST_PARTS:
+        parts = tuple(part for part in parts if part.failed or part.phase == "Running")[:_MOST_PARTS]
+    for part in parts:
         yield from _branch(part, depth + 1, signs, everything=everything)
-    if len(shown) < len(branch.parts):
-        yield f"{'  ' * (depth + 1)}{signs.more} and {len(branch.parts) - len(shown)} more (--all)"
+    if len(parts) < len(branch.parts):
+        yield f"{'  ' * (depth + 1)}{signs.more} and {len(branch.parts) - len(parts)} more (--all)"
 
 
 def _folded(text: str, depth: int) -> str:

@@ -14,14 +14,14 @@ def hints(workflow: Any) -> Iterator[str]:
 
     Hera sends the body of such a function alone: Python then says `'return' outside function`. Its runner takes the whole function.
     """
-    told = set()
+    warned = set()
     for template in getattr(workflow, "templates", None) or ():
         function = getattr(template, "source", None)
         if not callable(function) or not _inline(getattr(template, "constructor", None)):
             continue
         name = getattr(function, "__name__", "a script")
-        if name not in told and (line := _return_of(function)):
-            told.add(name)
+        if name not in warned and (line := _return_of(function)):
+            warned.add(name)
             yield (
                 f"{name} returns a value on line {line}, but only the body of an inline @script() runs, where Python "
                 f"allows no `return`: print the value"

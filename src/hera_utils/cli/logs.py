@@ -55,19 +55,19 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     return 0
 
 
-def _print(run: Followed, task: str | None, wanted: Json, *, prefix: bool) -> bool:
-    """The lines of a run or a task of it; whether there were any. wanted: what of the logs, as the client is asked for it."""
+def _print(run: Followed, task: str | None, options: Json, *, prefix: bool) -> bool:
+    """The lines of a run or a task of it; whether there were any. options: what of the logs, as the client is asked for it."""
     from hera_utils.cli.terminal import use_colour
 
     colour, spoken, painted, limit = use_colour(), False, colours(), deadline()
-    for found, pods, names in _chosen(run, task, follow=wanted["follow"]):
+    for workflow, pods, names in _chosen(run, task, follow=options["follow"]):
         for pod in pods:
-            for source, line in run.client.logs(found, pod=pod, timeout=limit.left, **wanted):
+            for source, line in run.client.logs(workflow, pod=pod, timeout=limit.left, **options):
                 if "argo=true" in line:  # the emissary's own lines, on a cluster
                     continue
                 spoken = True
                 if prefix and (task is None or len(pods) > 1):
-                    source = names.get(source) or _named_now(run.client, found, source, names)
+                    source = names.get(source) or _named_now(run.client, workflow, source, names)
                     line = f"{painted(source) if colour else source}: {line}"
                 click.echo(line)
             limit.check(run.name)
@@ -81,16 +81,16 @@ def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
     if not run.workflows:
         yield run.name
         return
-    seen: set[str] = set()
+    names_seen: set[str] = set()
     while True:
         for name in run.names:
-            if name not in seen:
-                seen.add(name)
+            if name not in names_seen:
+                names_seen.add(name)
                 yield name
         if not follow:
             return
         run.look()
-        if seen.issuperset(run.names):
+        if names_seen.issuperset(run.names):
             if is_over(run):
                 return
             deadline().check(run.name)
@@ -99,10 +99,10 @@ def _workflows(run: Followed, *, follow: bool) -> Iterator[str]:
 
 def colours() -> Callable[[str], str]:
     """Paints the names of tasks: each its own colour, as far as there are colours, in the order in which they speak."""
-    given: dict[str, str] = {}
+    chosen: dict[str, str] = {}
 
     def paint(task: str) -> str:
-        return click.style(task, fg=given.setdefault(task, _COLOURS[len(given) % len(_COLOURS)]))
+        return click.style(task, fg=chosen.setdefault(task, _COLOURS[len(chosen) % len(_COLOURS)]))
 
     return paint
 
@@ -114,14 +114,14 @@ def _chosen(run: Followed, task: str | None, *, follow: bool) -> Iterator[tuple[
     """
     absent: ResourceError | None = None
     somewhere = False
-    for found in _workflows(run, follow=follow):
+    for workflow in _workflows(run, follow=follow):
         try:
-            pods, names = _pods(run.client, found, task, follow=follow)
+            pods, names = _pods(run.client, workflow, task, follow=follow)
         except ResourceError as error:
             absent = absent or error
             continue
         somewhere = True
-        yield found, pods, names
+        yield workflow, pods, names
     if absent is None or somewhere:
         return
     taken = list(_taken_over(run, str(task)))
@@ -190,13 +190,13 @@ def pod_tasks(document: Json) -> dict[str, str]:
 
     workflow = document["metadata"]["name"]
     version = (document["metadata"].get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
-    found = {}
+    tasks = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
         if node.get("type") == "Pod":
             template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
             pod = pod_name(workflow, node["name"], template, node["id"], version=version)
-            found[pod] = short_name(node["name"], workflow)
-    return found
+            tasks[pod] = short_name(node["name"], workflow)
+    return tasks
 
 
 def _named_now(client: ArgoClient, run: str, pod: str, names: dict[str, str]) -> str:
@@ -207,12 +207,12 @@ def _named_now(client: ArgoClient, run: str, pod: str, names: dict[str, str]) ->
 
 def pods_of(task: str, names: dict[str, str], run: str) -> list[str | None]:
     """The pods of a task: by its name, the whole fan-out of that name, every attempt; or the pod itself."""
-    found: list[str | None] = [
+    pod_names: list[str | None] = [
         pod for pod, name in names.items() if task in (pod, name, name.rpartition(".")[2]) or _within(name, task)
     ]
-    if not found:
+    if not pod_names:
         raise ResourceError(f"{run} has no task `{task}` that has run", fix=f"see its tasks with: hera-utils get {run}")
-    return found
+    return pod_names
 
 
 def _within(name: str, task: str) -> bool:

@@ -39,27 +39,29 @@ def command(selector: str | None, running: bool, completed: bool, limit: int | N
     from hera_utils.cli.terminal import note, painted, print_json, print_table, say
 
     with reached() as client:
-        found = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
+        workflows = client.list(selector=selector, fields=",".join(f"items.{path}" for path in _FIELDS.split(",")))
         namespace = client.namespace
-        found.sort(key=by_age, reverse=True)
-        runs = whole_runs(found)
+        workflows.sort(key=by_age, reverse=True)
+        runs = whole_runs(workflows)
         if running != completed:
             runs = [run for run in runs if (run.phase not in COMPLETED) == running]
-        remarks = remarks_on(client, found[:limit]) if output == "text" else {}
-        found = (
+        remarks = remarks_on(client, workflows[:limit]) if output == "text" else {}
+        workflows = (
             [one for run in runs for one in run.workflows] if output == "json" else [run.document for run in runs]
         )[:limit]
     if output == "json":
-        print_json(found)
+        print_json(workflows)
     elif output == "name":
-        for one in found:
+        for one in workflows:
             say(one["metadata"]["name"])
-    elif found:
+    elif workflows:
         now = time.time()
         header = ("name", "status", "age", "duration", "pods ok", "message")
-        lines = [_line(one, now, remarks.get(one["metadata"]["name"])) for one in found]
+        lines = [_line(one, now, remarks.get(one["metadata"]["name"])) for one in workflows]
         print_table(
-            header, lines, paint=lambda row, column, cell: painted(_phase(found[row]), cell) if column == 1 else cell
+            header,
+            lines,
+            paint=lambda row, column, cell: painted(_phase(workflows[row]), cell) if column == 1 else cell,
         )
     else:
         note(f"no runs in namespace {namespace}")
@@ -90,38 +92,38 @@ def whole_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     return [ListedRun(_together(run, sorted(found, key=by_turn)), tuple(found)) for run, found in members.items()]
 
 
-def _together(run: str, found: Sequence[Json]) -> Json:
-    remaining = _remaining(run, found)
-    if len(found) == 1 and not remaining.what:
-        return found[0]
-    phases = [(one.get("status") or {}).get("phase") or "Pending" for one in found]
+def _together(run: str, workflows: Sequence[Json]) -> Json:
+    remaining = _remaining(run, workflows)
+    if len(workflows) == 1 and not remaining.what:
+        return workflows[0]
+    phases = [(one.get("status") or {}).get("phase") or "Pending" for one in workflows]
     going = next((phase for phase in ("Running", "Pending") if phase in phases), "")
     failed = next((phase for phase in ("Error", "Failed") if phase in phases), "")
-    counts = [str((one.get("status") or {}).get("progress") or "").partition("/") for one in found]
+    counts = [str((one.get("status") or {}).get("progress") or "").partition("/") for one in workflows]
     done, every = (sum(int(count[side]) for count in counts if count[side].isdecimal()) for side in (0, 2))
     starts, ends = (
-        sorted(filter(None, ((one.get("status") or {}).get(name) for one in found)))
+        sorted(filter(None, ((one.get("status") or {}).get(name) for one in workflows)))
         for name in ("startedAt", "finishedAt")
     )
     phase = going or failed or remaining.phase or "Succeeded"
-    count = f"{len(found)} workflow{'' if len(found) == 1 else 's'}"
+    count = f"{len(workflows)} workflow{'' if len(workflows) == 1 else 's'}"
     more = f", {remaining.what} {'to come' if remaining.awaited else 'not submitted'}" if remaining.what else ""
     status = {"phase": phase, "progress": f"{done}/{every}", "message": count + more}
     status |= {"startedAt": starts[0]} if starts else {}
     status |= {"finishedAt": ends[-1]} if ends and phase != "Running" else {}
-    return {"metadata": {**found[-1]["metadata"], "name": run}, "status": status}
+    return {"metadata": {**workflows[-1]["metadata"], "name": run}, "status": status}
 
 
-def _remaining(run: str, found: Sequence[Json]) -> Remaining:
+def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
     """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
     from hera_utils.cli.whole_runs import runs_folders
     from hera_utils.runs.remaining import remaining
     from hera_utils.runs.whole_run import record_folder
 
-    by_annotations = remaining(found, None, time.time())
+    by_annotations = remaining(workflows, None, time.time())
     if not by_annotations.what:
         return by_annotations
-    return remaining(found, record_folder(run, runs_folders(), found), time.time())
+    return remaining(workflows, record_folder(run, runs_folders(), workflows), time.time())
 
 
 def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
@@ -131,18 +133,18 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     from hera_utils.watch.waits import waits
 
     going = [one for one in workflows if (one.get("status") or {}).get("phase") == "Running"]
-    found = {one["metadata"]["name"]: SUSPENDED for one in workflows if (one.get("spec") or {}).get("suspend")}
+    remarks = {one["metadata"]["name"]: SUSPENDED for one in workflows if (one.get("spec") or {}).get("suspend")}
     for one in going[:_MOST_LOOKED_AT]:
         name = one["metadata"]["name"]
-        if name in found:
+        if name in remarks:
             continue
         whole = client.get(name, fields="spec.suspend,spec.parallelism,status.nodes")
         nodes = ((whole.get("status") or {}).get("nodes") or {}).values()
         if is_suspended(whole):
-            found[name] = SUSPENDED
+            remarks[name] = SUSPENDED
         elif not any(n.get("type") == "Pod" and n.get("phase") == "Running" and not n.get("daemoned") for n in nodes):
-            found[name] = next(iter(waits(whole)), "")
-    return found
+            remarks[name] = next(iter(waits(whole)), "")
+    return remarks
 
 
 def _phase(workflow: Json) -> str:
@@ -158,7 +160,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     status = workflow.get("status") or {}
     phase = status.get("phase") or "Pending"
     going = phase in ("Running", "Pending")
-    shown = "Suspended" if remark == SUSPENDED and going else phase
+    phase_text = "Suspended" if remark == SUSPENDED and going else phase
     message = status.get("message") or (remark if going and remark != SUSPENDED else "") or ""
     created, start, end = (
         timestamps.read(text)
@@ -166,7 +168,7 @@ def _line(workflow: Json, now: float, remark: str | None) -> tuple[str, ...]:
     )
     return (
         workflow["metadata"]["name"],
-        f"{symbols().of(shown)} {shown}",
+        f"{symbols().of(phase_text)} {phase_text}",
         "" if created is None else age(now - created),
         "" if start is None else stopwatch(max(0.0, (end or now) - start)),
         status.get("progress") or "",

@@ -146,12 +146,12 @@ def deadline(*, waits: str = "") -> Deadline:
     from hera_utils.watch.deadline import NEVER
 
     current = click.get_current_context(silent=True)
-    found: Deadline = (current.meta.get(_DEADLINE) if current is not None else None) or NEVER
-    if waits and found.seconds is not None:
+    limit: Deadline = (current.meta.get(_DEADLINE) if current is not None else None) or NEVER
+    if waits and limit.seconds is not None:
         raise SettingsError(
             f"--timeout limits a wait, and {waits} the command does not wait", fix="leave --timeout out"
         )
-    return found
+    return limit
 
 
 def name_argument(function: Command) -> Command:

@@ -15,18 +15,18 @@ Json = dict[str, Any]
 
 def parameters(arguments: Sequence[str], file: Path | None = None) -> list[str]:
     """`NAME=VALUE` texts: those of the file, then those of the command line, which win. Source: argo submit."""
-    words, given = list(arguments), []
+    words, assignments = list(arguments), []
     while words:
         word = words.pop(0)
         if word in ("-p", "--parameter") and words:
-            given.append(words.pop(0))
+            assignments.append(words.pop(0))
         elif word.startswith("--parameter="):
-            given.append(word.partition("=")[2])
+            assignments.append(word.partition("=")[2])
         elif word.startswith("-p") and "=" in word:
-            given.append(word[2:])
+            assignments.append(word[2:])
         else:
             raise SettingsError(f"a workflow takes no argument `{word}`", fix="give parameters as -p NAME=VALUE")
-    return [*(read_parameters(file) if file is not None else ()), *given]
+    return [*(read_parameters(file) if file is not None else ()), *assignments]
 
 
 def read_parameters(path: Path) -> list[str]:
@@ -47,9 +47,9 @@ def _as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
-def with_parameters(document: Json, given: Sequence[str]) -> Json:
+def with_parameters(document: Json, assignments: Sequence[str]) -> Json:
     """The document with `NAME=VALUE` parameters in place of its own (as `argo submit -p`)."""
-    wanted = dict(_pair(text) for text in given)
+    wanted = dict(_pair(text) for text in assignments)
     if not wanted:
         return document
     spec = document["spec"]
@@ -59,14 +59,14 @@ def with_parameters(document: Json, given: Sequence[str]) -> Json:
     return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": kept + named}}}
 
 
-def unknown_parameters(document: Json, given: Sequence[str]) -> Iterator[str]:
+def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[str]:
     """A sentence for each parameter given of which a workflow says nothing: most often a slip of the pen. Argo takes it."""
     spec = document["spec"]
     if spec.get("workflowTemplateRef"):
         return
     known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
     text = str(spec)
-    for name, _ in map(_pair, given):
+    for name, _ in map(_pair, assignments):
         if name not in known and f"workflow.parameters.{name}" not in text:
             yield f"the workflow has no parameter `{name}`; " + (
                 f"it has: {', '.join(known)}" if known else "it has none"

@@ -35,7 +35,7 @@ def ls(output: str) -> int:
     from hera_utils.settings.sources import Surroundings
 
     settings = context(check_trust=False)
-    found = profiles(Surroundings())
+    all_profiles = profiles(Surroundings())
     if output == "json":
         print_json(
             [
@@ -46,11 +46,11 @@ def ls(output: str) -> int:
                     "token": one.has_token,
                     "files": list(one.files),
                 }
-                for one in found
+                for one in all_profiles
             ]
         )
         return 0
-    if not found:
+    if not all_profiles:
         say("there is no profile; create one with: hera-utils profile add NAME --argo_server …")
         return 0
     rows = [
@@ -62,7 +62,7 @@ def ls(output: str) -> int:
             "yes" if one.has_token else "",
             ", ".join(map(_short, one.files)),
         )
-        for one in found
+        for one in all_profiles
     ]
     print_table(("", "profile", "platform", "namespace", "token", "file"), rows)
     if settings.profile:
@@ -81,7 +81,7 @@ def show(name: str | None, output: str) -> int:
     settings = read_settings({"profile": name}, check_trust=False)
     if settings.profile is None:
         raise SettingsError("no profile is in use", fix="name one; see them with: hera-utils profile ls")
-    rows = [row for row in settings.rows() if settings.given(row.name) or row.name == "platform"]
+    rows = [row for row in settings.rows() if settings.is_given(row.name) or row.name == "platform"]
     _note_overridden(settings)
     if output == "json":
         print_json([{"name": row.name, "value": row.value, "origin": row.origin} for row in rows])
@@ -202,8 +202,8 @@ def _note_overridden(settings: CLIContext) -> None:
     from hera_utils.settings.profiles import profiles
     from hera_utils.settings.sources import Surroundings
 
-    said = next((one.settings for one in profiles(Surroundings()) if one.name == settings.profile), {})
-    for name in said:
+    profile_settings = next((one.settings for one in profiles(Surroundings()) if one.name == settings.profile), {})
+    for name in profile_settings:
         origin = settings.origin(name)
         if origin.startswith(("variable", "file", "flag")) and "profile" not in origin:
             note(f"the profile's {name} has no effect: {origin} wins")

@@ -37,17 +37,17 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     environment = environment_of(experiment_of(experiment), settings)
     cluster = designated_cluster(settings)
     where: Json = {"state": settings.state, "folders": settings.volumes, "force": force}
-    found = changes(cluster, environment, **where)
+    planned = changes(cluster, environment, **where)
     if not dry_run:
         provision(cluster, environment, **where)
     if output == "json":
-        print_json({"namespace": cluster.namespace, "dry_run": dry_run, "changes": [_as_json(one) for one in found]})
-        return int(any(one.blocks for one in found))
-    for change in found:
+        print_json({"namespace": cluster.namespace, "dry_run": dry_run, "changes": [_as_json(one) for one in planned]})
+        return int(any(one.blocks for one in planned))
+    for change in planned:
         for line in change.lines() if dry_run else [change.done()]:
             say(line)
-    say(_summary(found, dry_run, cluster.namespace))
-    return int(any(one.blocks for one in found))
+    say(_summary(planned, dry_run, cluster.namespace))
+    return int(any(one.blocks for one in planned))
 
 
 def _as_json(change: Change) -> Json:
@@ -62,12 +62,12 @@ def _as_json(change: Change) -> Json:
     }
 
 
-def _summary(found: list[Change], dry_run: bool, namespace: str) -> str:
-    made = sum(one.action == "create" for one in found)
-    changed = sum(one.action == "change" for one in found)
-    blocked = sum(one.blocks for one in found)
-    if not found:
+def _summary(planned: list[Change], dry_run: bool, namespace: str) -> str:
+    created = sum(one.action == "create" for one in planned)
+    changed = sum(one.action == "change" for one in planned)
+    blocked = sum(one.blocks for one in planned)
+    if not planned:
         return "the experiment's environment describes nothing to provision"
     be = "to be " if dry_run else ""
-    told = f"{made} {be}created, {changed} {be}changed, {len(found) - made - changed - blocked} unchanged"
-    return f"namespace {namespace}: {told}" + (f", {blocked} cannot be" if blocked else "")
+    summary = f"{created} {be}created, {changed} {be}changed, {len(planned) - created - changed - blocked} unchanged"
+    return f"namespace {namespace}: {summary}" + (f", {blocked} cannot be" if blocked else "")

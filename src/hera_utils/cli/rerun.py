@@ -27,7 +27,7 @@ Json = dict[str, Any]
 @click.option("--detach", is_flag=True, help="Submit, print the names of the runs, and exit.")
 @timeout_option
 @settings_options
-def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: bool) -> int:
+def command(manifest: Path, workflows: bool, assignments: tuple[str, ...], detach: bool) -> int:
     """Repeat the run that MANIFEST describes (a ro-crate-metadata.json, or its folder), on the platform of the current settings.
 
     The script runs again with its recorded arguments if it still exists and has not changed; otherwise the recorded workflows
@@ -42,16 +42,16 @@ def command(manifest: Path, workflows: bool, given: tuple[str, ...], detach: boo
     deadline(waits="with --detach" if detach else "")
     recorded = rerun.read(manifest)
     settings = context()
-    why = "" if workflows or given else _why_not_the_script(recorded, rerun.changed_sources(recorded))
+    why = "" if workflows or assignments else _why_not_the_script(recorded, rerun.changed_sources(recorded))
     connection = connect(settings)
     with ArgoClient(connection) as client:
         for line in rerun.differences(recorded, *_present(client.version())):
             note(f"hera-utils: differs from the recorded run: {line}")
         make_namespace(settings, connection)
-        if workflows or given or why:
+        if workflows or assignments or why:
             if why:
                 note(f"{why}: the recorded workflows are submitted")
-            return _submit(client, recorded, given, detach=detach)
+            return _submit(client, recorded, assignments, detach=detach)
         return _run_script(client, recorded, settings, detach=detach)
 
 
@@ -72,8 +72,13 @@ def _present(argo: str) -> tuple[dict[str, str], dict[str, str]]:
     from hera_utils.provenance.python import python_environment
 
     python = python_environment()
-    told = {"Python": python.version, "Hera": version_of("hera"), "Argo": argo, "hera_utils": version_of("hera_utils")}
-    return told, dict(python.packages)
+    versions = {
+        "Python": python.version,
+        "Hera": version_of("hera"),
+        "Argo": argo,
+        "hera_utils": version_of("hera_utils"),
+    }
+    return versions, dict(python.packages)
 
 
 def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach: bool) -> int:
@@ -82,8 +87,8 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach
 
     script, words = recorded.script, recorded.arguments or ()
     assert script is not None
-    shown = Path(os.path.relpath(script))
-    note(f"running {script if str(shown).startswith('..') else shown} {' '.join(words)}".rstrip())
+    script_path = Path(os.path.relpath(script))
+    note(f"running {script if str(script_path).startswith('..') else script_path} {' '.join(words)}".rstrip())
     launch = launch_of(script, words)
     host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
     recording = run_script(script, words, settings, client.connection, host=host)
@@ -91,7 +96,7 @@ def _run_script(client: ArgoClient, recorded: Recorded, settings: Any, *, detach
     return recording.status or follow_all(client, names, detach=detach, linked=recording.linked, again=launch.again())
 
 
-def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, detach: bool) -> int:
+def _submit(client: ArgoClient, recorded: Recorded, assignments: tuple[str, ...], *, detach: bool) -> int:
     from hera_utils.cli.run import follow_all
     from hera_utils.cli.terminal import note
     from hera_utils.errors import ResourceError
@@ -99,7 +104,7 @@ def _submit(client: ArgoClient, recorded: Recorded, given: tuple[str, ...], *, d
 
     if not recorded.workflows:
         raise ResourceError("the manifest holds no workflow", fix="name another manifest")
-    values = dict(_pair(text) for text in given)
+    values = dict(_pair(text) for text in assignments)
     documents = [(one["metadata"].get("name", ""), as_new(one, values)) for one in recorded.workflows]
     first = [document for name, document in documents if name not in recorded.last]
     after = [document for name, document in documents if name in recorded.last]

@@ -57,15 +57,15 @@ def command(name: str, template: str | None, by: str | None, wide: bool, output:
     output = output or _format_of(to)
     with reached_run(name) as run:
         _tell_gone(run.run)
-        found = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
+        chosen = _chosen(run.results(logs=output in ("text", "table", "json")), template, by)
     if output == "parquet":
-        _parquet(found, by, to)
+        _parquet(chosen, by, to)
     elif output == "csv":
-        _out(found.to_csv(by=by), to)
+        _out(chosen.to_csv(by=by), to)
     elif output == "json":
-        _out(found.to_json(by=by), to)
+        _out(chosen.to_json(by=by), to)
     else:
-        _out(_text(found, by, wide=wide), to)
+        _out(_text(chosen, by, wide=wide), to)
     return 0
 
 
@@ -97,13 +97,13 @@ def diff(first: str, second: str, relative: float, absolute: float, output: str)
         with reached_run(name) as run:
             _tell_gone(run.run)
             pair.append(run.results())
-    found = compare(pair[0], pair[1], Tolerance(relative, absolute))
+    difference = compare(pair[0], pair[1], Tolerance(relative, absolute))
     if output == "json":
-        print_json(found.as_json())
+        print_json(difference.as_json())
     else:
-        for line in found.lines():
+        for line in difference.lines():
             say(line)
-    return 0 if found.equal else 1
+    return 0 if difference.equal else 1
 
 
 def _tell_gone(run: WholeRun) -> None:
@@ -128,33 +128,33 @@ def _format_of(to: Path | None) -> str:
         ) from None
 
 
-def _chosen(found: Results, template: str | None, by: str | None) -> Results:
-    if by == "points" and not found.points:
-        raise ResourceError(f"{found.name} has no points: the run has no sweep", fix="leave out --points")
+def _chosen(results: Results, template: str | None, by: str | None) -> Results:
+    if by == "points" and not results.points:
+        raise ResourceError(f"{results.name} has no points: the run has no sweep", fix="leave out --points")
     if template is None:
-        return found
-    there = dict.fromkeys(row.template for row in found.tasks)
+        return results
+    there = dict.fromkeys(row.template for row in results.tasks)
     if template not in there:
         raise ResourceError(
-            f"no task of {found.name} ran a template `{template}`",
+            f"no task of {results.name} ran a template `{template}`",
             fix=f"it has: {', '.join(there)}" if there else "none of its tasks has started",
         )
-    return found.of_template(template)
+    return results.of_template(template)
 
 
-def _text(found: Results, by: str | None, *, wide: bool) -> str:
+def _text(results: Results, by: str | None, *, wide: bool) -> str:
     from hera_utils.cli.tables import Table
     from hera_utils.cli.terminal import symbols, table_lines, width
     from hera_utils.results.terminal_table import failure_lines, sheets
 
     lines: list[str] = []
     fit = not wide and width() is not None
-    for number, sheet in enumerate(sheets(found.points, found.tasks, by=by, wide=wide, exact=not fit)):
+    for number, sheet in enumerate(sheets(results.points, results.tasks, by=by, wide=wide, exact=not fit)):
         table = Table(
             sheet.header, sheet.lines, sheet.numeric, first_to_go=("artifacts", "attempts", "task", "seconds")
         )
         lines += ([""] if number else []) + [sheet.title, *table_lines(table, fit=fit, all_of_them="--wide, or -o csv")]
-    failed = failure_lines(found.failures, mark=symbols().failed)
+    failed = failure_lines(results.failures, mark=symbols().failed)
     return "\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n"
 
 
@@ -167,15 +167,15 @@ def _out(text: str, to: Path | None) -> None:
     written(text, to)
 
 
-def _parquet(found: Results, by: str | None, to: Path | None) -> None:
+def _parquet(results: Results, by: str | None, to: Path | None) -> None:
     import tempfile
 
     if to is not None:
-        found.to_parquet(to, by=by)
+        results.to_parquet(to, by=by)
         return
     if sys.stdout.isatty():
         raise SettingsError("Parquet cannot be printed on a terminal", fix="write a file: --to results.parquet")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.parquet"
-        found.to_parquet(path, by=by)
+        results.to_parquet(path, by=by)
         sys.stdout.buffer.write(path.read_bytes())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import Stamp
-    from hera_utils.settings.command_line import Launch
+    from hera_utils.settings.command_line import CommandLine
     from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
@@ -70,7 +70,7 @@ def command(
     flags += [*(["--no-preflight"] if no_preflight else []), *([] if strict else ["--no-strict"])]
     launch = launch_of(script, arguments, *flags)
     documents = _documents_of(script, parameter_file, strict=strict) if script else []
-    given = parameters(arguments, parameter_file) if documents or stored else []
+    assignments = parameters(arguments, parameter_file) if documents or stored else []
     connection = connect(settings)
     checked = not no_preflight
     with ArgoClient(connection) as client:
@@ -87,8 +87,8 @@ def command(
             documents = in_one_namespace(documents, client.namespace, str(script))
             stamp = stamp_of(settings, script="") if connection.local else None
             if checked:
-                check_documents(documents, given, settings, connection)
-            names, linked = submit_documents(client, documents, given, stamp), False
+                check_documents(documents, assignments, settings, connection)
+            names, linked = submit_documents(client, documents, assignments, stamp), False
         else:
             assert script is not None
             host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline())
@@ -109,13 +109,13 @@ def make_namespace(settings: CLIContext, connection: Connection) -> None:
         note(f"hera-utils: {line}")
 
 
-def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> Launch:
+def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> CommandLine:
     """The command that runs the script as this one does: with the settings that were typed."""
-    from hera_utils.settings.command_line import Launch, words_of
+    from hera_utils.settings.command_line import CommandLine, words_of
 
     apart = ("--",) if "--" in sys.argv else ()  # what follows was given to the script though it may look like ours
     before = ("hera-utils", "run", *flags, *words_of(given_settings()))
-    return Launch(before, "" if script is None else str(script), (*apart, *arguments))
+    return CommandLine(before, "" if script is None else str(script), (*apart, *arguments))
 
 
 def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, Sequence[str]]:
@@ -165,7 +165,7 @@ def in_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> li
 
 
 def check_documents(
-    documents: Sequence[Json], given: Sequence[str], settings: CLIContext, connection: Connection
+    documents: Sequence[Json], assignments: Sequence[str], settings: CLIContext, connection: Connection
 ) -> None:
     """The preflight of a file's workflows. On a cluster what the file brings along itself (templates, config maps) is not there yet, and
     nothing is checked.
@@ -175,7 +175,7 @@ def check_documents(
     workflows = [document for document in documents if document["kind"] == "Workflow"]
     if connection.local or len(workflows) == len(documents):
         others = [document for document in documents if document["kind"] != "Workflow"]
-        check(settings, connection, [*others, *(with_parameters(workflow, given) for workflow in workflows)])
+        check(settings, connection, [*others, *(with_parameters(workflow, assignments) for workflow in workflows)])
 
 
 def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
@@ -289,7 +289,7 @@ def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) ->
 
 
 def submit_documents(
-    client: ArgoClient, documents: Sequence[Json], given: Sequence[str], stamp: Stamp | None = None
+    client: ArgoClient, documents: Sequence[Json], assignments: Sequence[str], stamp: Stamp | None = None
 ) -> list[str]:
     """Create what a file's workflows need (templates are brought up to date), then start them, with a stamp on this machine."""
     from hera_utils.cli.documents import ARGO_KINDS, KUBERNETES_KINDS
@@ -304,9 +304,9 @@ def submit_documents(
         if kind in KUBERNETES_KINDS:
             note(_created_if_missing(Cluster(client.connection), document))
         elif kind == "Workflow":
-            for text in unknown_parameters(document, given):
+            for text in unknown_parameters(document, assignments):
                 note(f"hera-utils: {text}")
-            submitted = with_parameters(document, given)
+            submitted = with_parameters(document, assignments)
             names.append(str(client.create(stamp.on(submitted) if stamp else submitted)["metadata"]["name"]))
         elif kind in ARGO_KINDS:
             _store(client, document, how=not runs)

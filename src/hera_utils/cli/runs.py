@@ -46,8 +46,8 @@ def run_name(client: ArgoClient, name: str) -> str:
         raise ResourceError(
             f"there is no run in namespace {client.namespace}", fix="start one with: hera-utils run SCRIPT"
         )
-    found: str = max(newest, key=by_age)["metadata"]["name"]
-    return found
+    newest_name: str = max(newest, key=by_age)["metadata"]["name"]
+    return newest_name
 
 
 def workflows_of(client: ArgoClient, name: str) -> list[str]:
@@ -157,7 +157,7 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
 
 def _resume_of(client: ArgoClient, run: str, script: str) -> str:
     """The command that resumes an experiment's run, as its record says that it was begun; in words where there is none here."""
-    from hera_utils.settings.command_line import Launch
+    from hera_utils.settings.command_line import CommandLine
     from hera_utils.settings.secret import MASK
 
     try:
@@ -167,7 +167,9 @@ def _resume_of(client: ArgoClient, run: str, script: str) -> str:
         words = (MASK,)
     if not script or any(MASK in word for word in words):
         return "its script with --resume and the same arguments"
-    return Launch(("hera-utils", "run", *client.connection.flags), os.path.relpath(script), words).again("--resume")
+    return CommandLine(("hera-utils", "run", *client.connection.flags), os.path.relpath(script), words).again(
+        "--resume"
+    )
 
 
 def tell_warning(document: Json) -> None:
@@ -199,15 +201,19 @@ def act_on(
     options.deadline(waits="" if watch else "without --watch")
     with reached() as client:
         names = workflows_of(client, name)
-        for found in _meant(client, names, verb):
+        for workflow in _workflows_of(client, names, verb):
             if first is not None:
-                first(client, found)
+                first(client, workflow)
             if verb == "resume":
-                _refuse_ended(client, found)
-            phase = _phase(client.act(found, verb, body))
+                _refuse_ended(client, workflow)
+            phase = _phase(client.act(workflow, verb, body))
             # the suspended task may have been the last one
             ended = verb == "resume" and phase in COMPLETED
-            say(f"{found} was resumed and has ended ({phase})" if ended else f"{found} {done.replace('NAME', found)}")
+            say(
+                f"{workflow} was resumed and has ended ({phase})"
+                if ended
+                else f"{workflow} {done.replace('NAME', workflow)}"
+            )
         if not watch:
             return 0
         return follow_run(client, name if name != LATEST else run_of(client, names[0]))
@@ -224,7 +230,7 @@ def _refuse_ended(client: ArgoClient, name: str) -> None:
         raise RunFailed(f"{name} has ended ({phase}): no task of it is suspended")
 
 
-def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
+def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     """Of a run's several workflows those that a verb can mean: the failed ones for retry, those that go on for the others."""
     if len(names) == 1:
         return names
@@ -232,8 +238,8 @@ def _meant(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     phases = {one: _phase(client.get(one, fields="status.phase")) for one in names}
     chosen = [one for one, phase in phases.items() if phase in wanted]
     if not chosen:
-        told = ", ".join(sorted(set(phases.values())))
-        raise RunFailed(f"none of the run's {len(names)} workflows can be changed ({verb}) ({told})")
+        listed = ", ".join(sorted(set(phases.values())))
+        raise RunFailed(f"none of the run's {len(names)} workflows can be changed ({verb}) ({listed})")
     return chosen
 
 

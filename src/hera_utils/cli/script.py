@@ -107,7 +107,7 @@ def execute(
         except SystemExit as stop:
             recording.ended, recording.status = True, _exit_status(stop)
         except Exception as error:  # noqa: BLE001  whatever the script raises is told in one place
-            raise told(error, path) from None
+            raise as_our_error(error, path) from None
     return recording
 
 
@@ -130,7 +130,7 @@ def created(workflow: Any, path: Path) -> str:
     except HeraUtilsError:
         raise
     except Exception as error:  # noqa: BLE001  Hera builds it now: whatever is wrong in it shows here
-        raise told(error, path) from None
+        raise as_our_error(error, path) from None
 
 
 def document_built(template: Any, path: Path) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def document_built(template: Any, path: Path) -> dict[str, Any]:
     except HeraUtilsError:
         raise
     except Exception as error:  # noqa: BLE001  Hera builds it now: whatever is wrong in it shows here
-        raise told(error, path) from None
+        raise as_our_error(error, path) from None
     return document
 
 
@@ -151,7 +151,7 @@ def _exit_status(stop: SystemExit) -> int:
     return 1
 
 
-def told(error: Exception, path: Path) -> HeraUtilsError:
+def as_our_error(error: Exception, path: Path) -> HeraUtilsError:
     """The sentence for what a script raised; an error of its own code is preceded by its traceback, less our frames."""
     from hera_utils.excepthook import first_words, users_frames
     from hera_utils.platforms.hera_errors import explained

@@ -47,26 +47,26 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
         say("stopped" if daemon.stop(state) else "it does not run")
         return 0
     if mode == "status":
-        known = daemon.status(state)
-        say(_told(known, state) if known else f"no server is running for {state}")
-        return 0 if known else 1
+        server = daemon.status(state)
+        say(_server_lines(server, state) if server else f"no server is running for {state}")
+        return 0 if server else 1
     serving = Serving(port=port, kubernetes_port=kubernetes_port, namespace=settings.argo_namespace)
     if mode == "detach":
-        say(_told(daemon.start_or_join(state, serving), state))
+        say(_server_lines(daemon.start_or_join(state, serving), state))
         return 0
 
-    def ready(known: Json) -> None:
-        say(_told(known, state))
+    def ready(server: Json) -> None:
+        say(_server_lines(server, state))
         say("Ctrl-C ends the server; runs continue when it starts again")
 
     daemon.serve(state, serving, ready=ready)
     return 0
 
 
-def _told(known: Json, state: Path) -> str:
+def _server_lines(server: Json, state: Path) -> str:
     return (
-        f"argo server  {known['argo_server']}\n"
-        f"kubernetes   {known.get('kubernetes', '')}\n"
+        f"argo server  {server['argo_server']}\n"
+        f"kubernetes   {server.get('kubernetes', '')}\n"
         f"state        {state}\n"
-        f"process      {known['pid']}, since {known.get('started', '')}"
+        f"process      {server['pid']}, since {server.get('started', '')}"
     )

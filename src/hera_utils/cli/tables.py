@@ -33,38 +33,40 @@ def laid_out(table: Table, width: int | None = None, more: str = "…") -> tuple
 
     columns = [[name, *(line[index] for line in table.lines)] for index, name in enumerate(table.header)]
     widths = [max(map(cell_len, column)) for column in columns]
-    kept = list(range(len(columns)))
-    gone: list[str] = []
+    visible = list(range(len(columns)))
+    omitted: list[str] = []
     if width is not None:
-        while len(kept) > 1 and sum(_least(table, widths, index) + _GAP for index in kept) - _GAP > width:
-            index = _next_to_go(table, kept)
-            kept.remove(index)
-            gone.append(table.header[index])
-        _cut(table, widths, kept, width)
+        while len(visible) > 1 and sum(_least(table, widths, index) + _GAP for index in visible) - _GAP > width:
+            index = _next_to_go(table, visible)
+            visible.remove(index)
+            omitted.append(table.header[index])
+        _cut(table, widths, visible, width)
     lines = [
-        [_fitted(columns[index][row], widths[index], more, right=table.right[index]) for index in kept]
+        [_fitted(columns[index][row], widths[index], more, right=table.right[index]) for index in visible]
         for row in range(len(table.lines) + 1)
     ]
-    return lines, kept, [name for name in table.header if name in gone]
+    return lines, visible, [name for name in table.header if name in omitted]
 
 
 def _least(table: Table, widths: Sequence[int], index: int) -> int:
     return widths[index] if table.right[index] else min(widths[index], NARROWEST)
 
 
-def _next_to_go(table: Table, kept: Sequence[int]) -> int:
+def _next_to_go(table: Table, visible: Sequence[int]) -> int:
     for name in table.first_to_go:
-        if name in table.header and table.header.index(name) in kept[1:]:
+        if name in table.header and table.header.index(name) in visible[1:]:
             return table.header.index(name)
-    return kept[-1]
+    return visible[-1]
 
 
-def _cut(table: Table, widths: list[int], kept: Sequence[int], width: int) -> None:
+def _cut(table: Table, widths: list[int], visible: Sequence[int], width: int) -> None:
     """Makes the widest text columns narrower, until all of them have room together."""
-    while sum(widths[index] + _GAP for index in kept) - _GAP > width:
-        widest = max((index for index in kept if not table.right[index]), key=lambda index: widths[index], default=None)
+    while sum(widths[index] + _GAP for index in visible) - _GAP > width:
+        widest = max(
+            (index for index in visible if not table.right[index]), key=lambda index: widths[index], default=None
+        )
         if widest is None or widths[widest] <= NARROWEST:
-            widest = max(kept, key=lambda index: widths[index])
+            widest = max(visible, key=lambda index: widths[index])
         if widths[widest] <= 1:
             return
         widths[widest] -= 1

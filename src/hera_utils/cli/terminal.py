@@ -55,16 +55,16 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
     from hera_utils.cli.tables import laid_out
 
     coloured = use_colour()
-    rows, kept, gone = laid_out(table, width() if fit else None, symbols().more)
+    rows, kept, omitted = laid_out(table, width() if fit else None, symbols().more)
     lines = []
     for number, cells in enumerate(rows):
         if number and coloured and paint is not None:
             cells = [paint(number - 1, column, cell) for column, cell in zip(kept, cells, strict=True)]
         text = "  ".join(cells).rstrip()
         lines.append(click.style(text, dim=True) if number == 0 and coloured else text)
-    if gone:
+    if omitted:
         more = f"; all of them: {all_of_them}" if all_of_them else ""
-        lines.append(f"{symbols().more} no room for: {', '.join(gone)}{more}")
+        lines.append(f"{symbols().more} no room for: {', '.join(omitted)}{more}")
     return lines
 
 

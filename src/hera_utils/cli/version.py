@@ -22,19 +22,21 @@ def command(output: str) -> int:
     from hera_utils.platforms.versions import fits, hera_version, short
 
     argo, kubernetes, why = _of_the_platform()
-    found = {
+    versions = {
         "hera_utils": str(hera_utils.__version__),
         "python": platform.python_version(),
         "hera": hera_version(),
         "argo": short(argo) if argo else "",
         "kubernetes": short(kubernetes) if kubernetes else "",
     }
-    verdicts = fits(found["hera"], argo, kubernetes)
+    verdicts = fits(versions["hera"], argo, kubernetes)
     if output == "json":
-        told = [{"pair": one.pair, "verdict": one.verdict, "message": one.message, "fix": one.fix} for one in verdicts]
-        print_json({**found, "fits": told})
+        rows = [{"pair": one.pair, "verdict": one.verdict, "message": one.message, "fix": one.fix} for one in verdicts]
+        print_json({**versions, "fits": rows})
     else:
-        print_table(("", "version"), [(name, version or why.get(name, "not asked")) for name, version in found.items()])
+        print_table(
+            ("", "version"), [(name, version or why.get(name, "not asked")) for name, version in versions.items()]
+        )
         for one in verdicts:
             say(("" if one.verdict == "good" else "! ") + one.message + (f"\n  fix: {one.fix}" if one.fix else ""))
     return 0

@@ -55,11 +55,11 @@ def reached_run(name: str) -> Iterator[Reached]:
         yield Reached(load_run(client, _whole(client, run_name(client, name), name), runs), client, context)
 
 
-def _whole(client: ArgoClient, found: str, given: str) -> str:
+def _whole(client: ArgoClient, workflow: str, typed: str) -> str:
     """@latest names a workflow: the run is the one it is part of."""
-    if found == given:
-        return found
+    if workflow == typed:
+        return workflow
     from hera_utils.runs.record import RUN_LABEL
 
-    metadata = client.get(found, fields="metadata.labels").get("metadata") or {}
-    return str((metadata.get("labels") or {}).get(RUN_LABEL) or found)
+    metadata = client.get(workflow, fields="metadata.labels").get("metadata") or {}
+    return str((metadata.get("labels") or {}).get(RUN_LABEL) or workflow)

@@ -8,14 +8,14 @@ from hera_utils.errors import RunFailed
 from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
 from hera_utils.runs.cause import Cause, cause_of
-from hera_utils.settings.command_line import Launch
+from hera_utils.settings.command_line import CommandLine
 
 
 @dataclass(frozen=True)
 class Advice:
     """launch: how the script was started, None where no command line can be repeated. connection: of the run."""
 
-    launch: Launch | None
+    launch: CommandLine | None
     connection: Connection
 
     def resume(self, *flags: str) -> str:

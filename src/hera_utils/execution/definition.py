@@ -90,7 +90,7 @@ def environment_of(experiment: Experiment, context: CLIContext) -> Environment:
         )
 
     def stronger(name: str) -> Any:
-        return getattr(context, name) if context.given(name) else None
+        return getattr(context, name) if context.is_given(name) else None
 
     return environment.adapted(
         claim_name=stronger("k8s_volume_claim_name"),

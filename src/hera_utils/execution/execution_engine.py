@@ -43,7 +43,7 @@ from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, write_role
-from hera_utils.settings.command_line import Launch, python_launch
+from hera_utils.settings.command_line import CommandLine, python_launch
 from hera_utils.settings.parser import ContextParser, argument_parser, parse_arguments
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.script_host import script_host
@@ -77,7 +77,7 @@ class ExecutionEngine:
         *,
         reporter: Reporter | None = None,
         options: RunOptions | None = None,
-        launch: Launch | None = None,
+        launch: CommandLine | None = None,
     ) -> None:
         """experiment: of the methods, where they are called without one. options: what a command line asks of the experiment.
         launch: the command line that the context was read from, None where there is none that could be repeated.

@@ -144,7 +144,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def point_lines(experiment: Experiment) -> list[str]:
     """A line for each point, its name and its values."""
     sweep = experiment.inputs.points
-    lines = [f"{len(sweep)} points: {sweep.told}"]
+    lines = [f"{len(sweep)} points: {sweep.description}"]
     for point in sweep:
         lines.append("  ".join([f"  {point.name}", *(f"{name}={text(value)}" for name, value in point.items())]))
     return lines
@@ -164,7 +164,7 @@ def apply_input_flags(experiment: Experiment, options: RunOptions) -> Experiment
         inputs = inputs.changed(options.inputs_set)
     if not inputs.points:
         raise SettingsError(
-            f"the sweep has no points left ({inputs.points.told})",
+            f"the sweep has no points left ({inputs.points.description})",
             fix="correct its filter (where) so that it keeps at least one point",
         )
     return experiment if inputs is experiment.inputs else replace(experiment, inputs=inputs)

@@ -107,7 +107,7 @@ class Plan:
 
     def lines(self, *, explain: bool = False) -> list[str]:
         """The plan for people. explain: why each point runs."""
-        sweep = self.definition.inputs.points.told
+        sweep = self.definition.inputs.points.description
         swept = (
             "no sweep"
             if not self.axes

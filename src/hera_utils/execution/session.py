@@ -51,7 +51,7 @@ from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.preflight.limits import breaches
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
-from hera_utils.settings.command_line import Launch
+from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
 from hera_utils.watch.deadline import NEVER, Deadline
 
@@ -70,7 +70,7 @@ class Caller:
     context: CLIContext
     reporter: Reporter
     options: RunOptions = RunOptions()
-    launch: Launch | None = None
+    launch: CommandLine | None = None
     resume: bool = False
     deadline: Deadline = NEVER
 

@@ -37,134 +37,134 @@ _PARSED: dict[type, tuple[str, Callable[[str], Any]]] = {
 }
 
 
-def converted(given: Any, wanted: Any, path: str, *, written: bool = False) -> Any:
+def converted(value: Any, target: Any, path: str, *, written: bool = False) -> Any:
     """The value as the type says; SettingsError with the path where it does not fit. A type that is not known takes anything."""
-    origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
-    if wanted in (Any, None) or isinstance(wanted, str | typing.TypeVar):
-        return guessed(given) if written else given
+    origin, inner = typing.get_origin(target), typing.get_args(target)
+    if target in (Any, None) or isinstance(target, str | typing.TypeVar):
+        return guessed(value) if written else value
     if origin is typing.Annotated:
-        return converted(given, inner[0], path, written=written)
+        return converted(value, inner[0], path, written=written)
     if origin in (Union, types.UnionType):
-        return _of_union(given, inner, path, written)
+        return _of_union(value, inner, path, written)
     if origin is Literal:
-        return _of_choices(given, {str(one): one for one in inner}, path)
-    kind = origin or wanted
+        return _of_choices(value, {str(one): one for one in inner}, path)
+    kind = origin or target
     if not isinstance(kind, type):
-        return guessed(given) if written else given
+        return guessed(value) if written else value
     if issubclass(kind, Mapping) or kind is dict:
-        return _of_mapping(given, inner, path, written)
+        return _of_mapping(value, inner, path, written)
     if issubclass(kind, list | tuple | set | frozenset) or kind in (Sequence, typing.get_origin(typing.Iterable[int])):
-        return _of_sequence(given, kind, inner, path, written)
+        return _of_sequence(value, kind, inner, path, written)
     if dataclasses.is_dataclass(kind) and kind is not Quantity or hasattr(kind, "model_validate"):
-        return given if isinstance(given, kind) else built(kind, given, path, written=written)
-    return _of_scalar(given, kind, path, written)
+        return value if isinstance(value, kind) else built(kind, value, path, written=written)
+    return _of_scalar(value, kind, path, written)
 
 
-def _of_scalar(given: Any, kind: type, path: str, written: bool) -> Any:
+def _of_scalar(value: Any, kind: type, path: str, written: bool) -> Any:
     if issubclass(kind, enum.Enum):
-        if isinstance(given, kind):
-            return given
-        return _of_choices(given, {str(one.value): one for one in kind} | {one.name: one for one in kind}, path)
+        if isinstance(value, kind):
+            return value
+        return _of_choices(value, {str(one.value): one for one in kind} | {one.name: one for one in kind}, path)
     if kind is bool:
-        if written and str(given).strip().lower() in _WORDS:
-            return _WORDS[str(given).strip().lower()]
-        return _the(given, bool, isinstance(given, bool), path)
+        if written and str(value).strip().lower() in _WORDS:
+            return _WORDS[str(value).strip().lower()]
+        return _the(value, bool, isinstance(value, bool), path)
     if kind is int:
-        return _number(int, given, path) if written else _the(given, int, type(given) is int, path)
+        return _number(int, value, path) if written else _the(value, int, type(value) is int, path)
     if kind is float:
         if written:
-            return _number(float, given, path)
-        _the(given, float, isinstance(given, int | float) and not isinstance(given, bool), path)
-        return float(given)
+            return _number(float, value, path)
+        _the(value, float, isinstance(value, int | float) and not isinstance(value, bool), path)
+        return float(value)
     if kind is str:
-        return _the(given, str, isinstance(given, str), path)
+        return _the(value, str, isinstance(value, str), path)
     if issubclass(kind, pathlib.PurePath):
-        return kind(_the(given, str, isinstance(given, str | pathlib.PurePath), path))
+        return kind(_the(value, str, isinstance(value, str | pathlib.PurePath), path))
     if kind in _PARSED:
-        return _parsed(given, kind, path)
-    if given is None and kind is type(None):
+        return _parsed(value, kind, path)
+    if value is None and kind is type(None):
         return None
-    return guessed(given) if written else given
+    return guessed(value) if written else value
 
 
-def _number(kind: type, given: Any, path: str) -> Any:
-    text = str(given).strip()
+def _number(kind: type, value: Any, path: str) -> Any:
+    text = str(value).strip()
     try:
         return kind(text)
     except ValueError:
         pass
-    return _the(given, kind, False, path)
+    return _the(value, kind, False, path)
 
 
-def _the(given: Any, kind: type, fits: bool, path: str) -> Any:
+def _the(value: Any, kind: type, fits: bool, path: str) -> Any:
     if not fits:
-        raise SettingsError(f"{path}: `{given}` is not a {_TOLD[kind]}", fix=f"give a {_TOLD[kind]}")
-    return given
+        raise SettingsError(f"{path}: `{value}` is not a {_TOLD[kind]}", fix=f"give a {_TOLD[kind]}")
+    return value
 
 
-def _parsed(given: Any, kind: type, path: str) -> Any:
-    told, parse = _PARSED[kind]
+def _parsed(value: Any, kind: type, path: str) -> Any:
+    expected, parse = _PARSED[kind]
     # a datetime is a date to Python, not to a reader
-    if isinstance(given, kind) and not (kind is datetime.date and isinstance(given, datetime.datetime)):
-        return given
-    if kind is decimal.Decimal and isinstance(given, int | float) and not isinstance(given, bool):
-        return decimal.Decimal(str(given))
+    if isinstance(value, kind) and not (kind is datetime.date and isinstance(value, datetime.datetime)):
+        return value
+    if kind is decimal.Decimal and isinstance(value, int | float) and not isinstance(value, bool):
+        return decimal.Decimal(str(value))
     try:
-        if isinstance(given, str):
-            return parse(given.strip())
+        if isinstance(value, str):
+            return parse(value.strip())
     except (ValueError, decimal.InvalidOperation, SettingsError):
         pass
-    raise SettingsError(f"{path}: `{given}` is not a {told}", fix=f"give a {told}")
+    raise SettingsError(f"{path}: `{value}` is not a {expected}", fix=f"give a {expected}")
 
 
-def _of_choices(given: Any, choices: Mapping[str, Any], path: str) -> Any:
-    text = given.strip() if isinstance(given, str) else str(given)
-    if text in choices and (isinstance(given, str) or given in (choices[text], getattr(choices[text], "value", None))):
+def _of_choices(value: Any, choices: Mapping[str, Any], path: str) -> Any:
+    text = value.strip() if isinstance(value, str) else str(value)
+    if text in choices and (isinstance(value, str) or value in (choices[text], getattr(choices[text], "value", None))):
         return choices[text]
     raise SettingsError(
-        f"{path}: `{given}` is not one of {', '.join(choices)}{hint(text, choices)}", fix="give one of them"
+        f"{path}: `{value}` is not one of {', '.join(choices)}{hint(text, choices)}", fix="give one of them"
     )
 
 
-def _of_union(given: Any, members: tuple[Any, ...], path: str, written: bool) -> Any:
+def _of_union(value: Any, members: tuple[Any, ...], path: str, written: bool) -> Any:
     others = [member for member in members if member is not type(None)]
-    if type(None) in members and (given is None or (written and str(given).strip().lower() in ("", "none", "null"))):
+    if type(None) in members and (value is None or (written and str(value).strip().lower() in ("", "none", "null"))):
         return None
     first: SettingsError | None = None
     for member in sorted(others, key=lambda member: member is str):  # every written value is a text: that comes last
         try:
-            return converted(given, member, path, written=written)
+            return converted(value, member, path, written=written)
         except SettingsError as error:
             first = first or error
-    raise first or SettingsError(f"{path}: `{given}` has the wrong type", fix=None)
+    raise first or SettingsError(f"{path}: `{value}` has the wrong type", fix=None)
 
 
-def _of_sequence(given: Any, kind: type, inner: tuple[Any, ...], path: str, written: bool) -> Any:
-    if written and isinstance(given, str):
-        given, written = several(given, path)
-    if isinstance(given, str | Mapping) or not isinstance(given, Sequence | set | frozenset):
-        raise SettingsError(f"{path}: `{given}` is not a list", fix=f"write a list, such as [{given!r}]")
-    members = list(given)
+def _of_sequence(value: Any, kind: type, inner: tuple[Any, ...], path: str, written: bool) -> Any:
+    if written and isinstance(value, str):
+        value, written = several(value, path)
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence | set | frozenset):
+        raise SettingsError(f"{path}: `{value}` is not a list", fix=f"write a list, such as [{value!r}]")
+    members = list(value)
     if kind is tuple and inner and inner[-1] is not Ellipsis:
         if len(members) != len(inner):
             raise SettingsError(f"{path}: {len(members)} values, expected {len(inner)}", fix="give exactly as many")
         wanted = list(inner)
     else:
         wanted = [inner[0] if inner else Any] * len(members)
-    made = [
+    converted_items = [
         converted(member, one, f"{path}[{index}]", written=written)
         for index, (member, one) in enumerate(zip(members, wanted, strict=True))
     ]
-    return made if kind not in (tuple, set, frozenset) else kind(made)
+    return converted_items if kind not in (tuple, set, frozenset) else kind(converted_items)
 
 
-def _of_mapping(given: Any, inner: tuple[Any, ...], path: str, written: bool) -> Any:
-    if written and isinstance(given, str):
-        given, written = _from_json(given, path), False
-    if not isinstance(given, Mapping):
-        raise SettingsError(f"{path}: `{given}` is not a table of names and values", fix='write {"name": value}')
+def _of_mapping(mapping: Any, inner: tuple[Any, ...], path: str, written: bool) -> Any:
+    if written and isinstance(mapping, str):
+        mapping, written = _from_json(mapping, path), False
+    if not isinstance(mapping, Mapping):
+        raise SettingsError(f"{path}: `{mapping}` is not a table of names and values", fix='write {"name": value}')
     wanted = inner[1] if len(inner) == 2 else Any
-    return {key: converted(value, wanted, f"{path}.{key}", written=written) for key, value in given.items()}
+    return {key: converted(value, wanted, f"{path}.{key}", written=written) for key, value in mapping.items()}
 
 
 def several(written: str, path: str) -> tuple[list[Any], bool]:
@@ -212,27 +212,27 @@ def field_types(kind: type) -> dict[str, Any]:
     return {one.name: hints.get(one.name, Any) for one in dataclasses.fields(kind)}
 
 
-def built(kind: type, given: Any, path: str, *, written: bool = False) -> Any:
+def built(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:
     """A dataclass or a pydantic model from a mapping; SettingsError with the path of what is missing, unknown or does not fit."""
-    if written and isinstance(given, str):
-        given, written = _from_json(given, path), False
-    if not isinstance(given, Mapping):
-        raise SettingsError(f"{path}: `{given}` is not a table of names and values", fix="give its fields by name")
+    if written and isinstance(raw, str):
+        raw, written = _from_json(raw, path), False
+    if not isinstance(raw, Mapping):
+        raise SettingsError(f"{path}: `{raw}` is not a table of names and values", fix="give its fields by name")
     wanted = field_types(kind)
-    for name in given:
+    for name in raw:
         if name not in wanted:
             raise unknown(f"{path}.{name}", name, wanted)
     if hasattr(kind, "model_validate"):
-        return _modelled(kind, given, path)
-    values = {name: converted(value, wanted[name], f"{path}.{name}", written=written) for name, value in given.items()}
-    for one in dataclasses.fields(kind):
-        if isinstance(values.get(one.name), Quantity):
-            default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
-            same_unit(default, values[one.name], f"{path}.{one.name}")
-        bare = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
-        if one.init and bare and one.name not in values:
-            raise SettingsError(f"{path}.{one.name} has no value", fix=f"give one: {one.name} = …")
-    return made(lambda: kind(**values), path)
+        return _modelled(kind, raw, path)
+    values = {name: converted(value, wanted[name], f"{path}.{name}", written=written) for name, value in raw.items()}
+    for field in dataclasses.fields(kind):
+        if isinstance(values.get(field.name), Quantity):
+            default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+            same_unit(default, values[field.name], f"{path}.{field.name}")
+        bare = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if field.init and bare and field.name not in values:
+            raise SettingsError(f"{path}.{field.name} has no value", fix=f"give one: {field.name} = …")
+    return construct(lambda: kind(**values), path)
 
 
 def same_unit(before: Any, now: Any, path: str) -> None:
@@ -247,7 +247,7 @@ def same_unit(before: Any, now: Any, path: str) -> None:
         )
 
 
-def made(make: Callable[[], Any], path: str) -> Any:
+def construct(make: Callable[[], Any], path: str) -> Any:
     """What a user's own class makes of its values; its refusal is the user's mistake, told with the path."""
     try:
         return make()
@@ -255,50 +255,50 @@ def made(make: Callable[[], Any], path: str) -> Any:
         raise SettingsError(f"{path}: {error}", fix="change the value where it is given") from error
 
 
-def _modelled(kind: Any, given: Mapping[str, Any], path: str) -> Any:
+def _modelled(kind: Any, values: Mapping[str, Any], path: str) -> Any:
     try:
-        return kind.model_validate(dict(given))
+        return kind.model_validate(dict(values))
     except ValueError as error:  # pydantic's own is one
-        told: list[Any] = getattr(error, "errors", list)()
-        if not told:
+        problems: list[Any] = getattr(error, "errors", list)()
+        if not problems:
             raise SettingsError(f"{path}: {error}", fix="change the value where it is given") from error
-        where = ".".join([path, *(str(piece) for piece in told[0]["loc"])])
-        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-        raise SettingsError(f"{where}: {told[0]['msg']}{more}", fix="change the value where it is given") from error
+        where = ".".join([path, *(str(piece) for piece in problems[0]["loc"])])
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise SettingsError(f"{where}: {problems[0]['msg']}{more}", fix="change the value where it is given") from error
 
 
 def fit(holder: Any, path: str) -> None:
     """SettingsError where a field of a dataclass has a value that its type cannot have. A field's own default is never judged."""
     if not dataclasses.is_dataclass(holder) or isinstance(holder, type):
         return
-    wanted = field_types(type(holder))
-    for one in dataclasses.fields(holder):
-        value = getattr(holder, one.name)
-        if value is one.default or wanted[one.name] is Any:
+    types = field_types(type(holder))
+    for field in dataclasses.fields(holder):
+        value = getattr(holder, field.name)
+        if value is field.default or types[field.name] is Any:
             continue
         if dataclasses.is_dataclass(value):
-            fit(value, f"{path}.{one.name}")
+            fit(value, f"{path}.{field.name}")
         elif not isinstance(value, range):  # an axis, whatever list it is declared to be
             converted(
-                list(value) if isinstance(value, tuple) else value, _loose(wanted[one.name]), f"{path}.{one.name}"
+                list(value) if isinstance(value, tuple) else value, _loose(types[field.name]), f"{path}.{field.name}"
             )
 
 
-def _loose(wanted: Any) -> Any:
+def _loose(kind: Any) -> Any:
     """A list stands for a tuple and the other way round where values are given in Python."""
-    if typing.get_origin(wanted) is tuple and typing.get_args(wanted)[-1:] == (Ellipsis,):
-        return list[typing.get_args(wanted)[0]]  # type: ignore[misc]
-    return wanted
+    if typing.get_origin(kind) is tuple and typing.get_args(kind)[-1:] == (Ellipsis,):
+        return list[typing.get_args(kind)[0]]  # type: ignore[misc]
+    return kind
 
 
-def unknown(where: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> SettingsError:
+def unknown(where: str, name: str, names: Mapping[str, Any] | Sequence[str]) -> SettingsError:
     """The error for a name that is not among the known ones."""
     return SettingsError(
-        f"{where}: the experiment has no such input{hint(name, known)}",
-        fix=f"the inputs are: {', '.join(known) or 'none'}",
+        f"{where}: the experiment has no such input{hint(name, names)}",
+        fix=f"the inputs are: {', '.join(names) or 'none'}",
     )
 
 
-def hint(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+def hint(name: str, names: Mapping[str, Any] | Sequence[str]) -> str:
+    near = get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -46,26 +46,26 @@ class Declaration:
 
     kind: Kind
     method: str
-    wanted: tuple[str, ...]
+    required: tuple[str, ...]
     optional: frozenset[str] = frozenset()
     shared: bool = False
     local: bool = False
 
     def depends(self, axes: Mapping[str, Any]) -> bool:
         """Whether what it gives differs from point to point."""
-        return any(name == "point" or name in axes for name in self.wanted)
+        return any(name == "point" or name in axes for name in self.required)
 
     def arguments(self, point: Point, constants: Any) -> dict[str, Any]:
         """Its arguments for a point. LayoutError for a name that is neither an axis nor a constant."""
         values = point._values
         try:
-            return {name: values[name] for name in self.wanted}
+            return {name: values[name] for name in self.required}
         except KeyError:
             return self._gathered(point, constants)
 
     def _gathered(self, point: Point, constants: Any) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
-        for name in self.wanted:
+        for name in self.required:
             if name in point:
                 arguments[name] = point[name]
             elif name == "point":
@@ -125,20 +125,20 @@ def names(method: Method) -> Method:
 def _declare(method: Any, kind: Kind, *, shared: bool = False, local: bool = False) -> Any:
     if method is None:
         return functools.partial(_declare, kind=kind, shared=shared, local=local)
-    wanted, optional = [], set()
+    required, optional = [], set()
     for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        wanted.append(name)
+        required.append(name)
         if parameter.default is not parameter.empty:
             optional.add(name)
-    declaration = Declaration(kind, method.__name__, tuple(wanted), frozenset(optional), shared, local)
+    declaration = Declaration(kind, method.__name__, tuple(required), frozenset(optional), shared, local)
 
     @functools.wraps(method)
-    def called(self: Any, *given: Any, **named: Any) -> Any:
-        if len(given) == 1 and not named and isinstance(given[0], Point) and wanted != ["point"]:
-            return method(self, **declaration.arguments(given[0], self.constants))
-        return method(self, *given, **named)
+    def called(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if len(arguments) == 1 and not keywords and isinstance(arguments[0], Point) and required != ["point"]:
+            return method(self, **declaration.arguments(arguments[0], self.constants))
+        return method(self, *arguments, **keywords)
 
     called.declaration = declaration  # type: ignore[attr-defined]
     return called

@@ -96,7 +96,7 @@ class PullSecret:
         _legal("image pull secret", self.name)
 
     @property
-    def given(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether it says where its values are: else it can be referred to and not created."""
         return self.from_docker or bool(self.username and self.password)
 
@@ -121,7 +121,7 @@ class ServiceAccount:
         _legal("service account", self.name)
 
     @property
-    def given(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether it is described, and can be created; a name alone is somebody else's account."""
         return not isinstance(self, _NamedAccount)
 

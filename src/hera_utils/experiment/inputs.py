@@ -15,11 +15,11 @@ from typing import Any
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.conversion import (
     built,
+    construct,
     converted,
     field_types,
     fit,
     guessed,
-    made,
     same_unit,
     several,
     unknown,
@@ -168,7 +168,7 @@ class Inputs:
         return {
             "constants": {name: plain(value) for name, value in _attributes(self.constants)},
             "parameters": {name: plain(values) for name, values in sweep.axes.items()},
-            "sweep": sweep.told,
+            "sweep": sweep.description,
             "points": len(sweep),
         }
 
@@ -249,7 +249,7 @@ def _put(holder: Any, name: str, value: Any, path: str) -> Any:
     if is_dataclass(holder) and not isinstance(holder, type):
         if not next(one.init for one in fields(holder) if one.name == name):
             raise SettingsError(f"{path}.{name} is computed from others", fix="set those")
-        return made(lambda: replace(holder, **{name: value}), path)
+        return construct(lambda: replace(holder, **{name: value}), path)
     if isinstance(holder, Mapping):
         return {**holder, name: value}
     if hasattr(type(holder), "model_validate"):
@@ -274,10 +274,10 @@ def _type_of(values: Sequence[Any]) -> Any:
     return Any if kind in (None, type(None)) else kind
 
 
-def _member(wanted: Any) -> Any:
+def _member(kind: Any) -> Any:
     """The type of one value of an axis that is declared as a list of them."""
-    inner = typing.get_args(wanted)
-    return inner[0] if typing.get_origin(wanted) in (list, tuple, Sequence) and inner else wanted
+    inner = typing.get_args(kind)
+    return inner[0] if typing.get_origin(kind) in (list, tuple, Sequence) and inner else kind
 
 
 def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Listed:
@@ -302,8 +302,8 @@ def _listed(rows: Any, types: Mapping[str, Any], path: str, written: bool) -> Li
     return Listed(converted_rows, what=path)
 
 
-def _converted_axis(values: Any, wanted: Any, path: str, *, written: bool = False) -> Any:
-    return converted(values, list[wanted], path, written=written)
+def _converted_axis(values: Any, kind: Any, path: str, *, written: bool = False) -> Any:
+    return converted(values, list[kind], path, written=written)
 
 
 def _axis(values: Any) -> Any:

@@ -97,7 +97,7 @@ class Layout:
 
     def _needs_no_point(self, declaration: Declaration) -> bool:
         try:
-            return "point" not in declaration.wanted and declaration.arguments(Point({}), self.constants) is not None
+            return "point" not in declaration.required and declaration.arguments(Point({}), self.constants) is not None
         except LayoutError:
             return False
 
@@ -133,8 +133,8 @@ class Layout:
         if len(name) > longest:
             digest = hashlib.sha256("\x00".join(words).encode()).hexdigest()[:8]
             name = f"{name[: longest - 9].rstrip('-')}-{digest}"
-        named: dict[tuple[str, int], tuple[str, ...]] = self.__dict__.setdefault("_named", {})
-        before = named.setdefault((name, len(words)), words)
+        names: dict[tuple[str, int], tuple[str, ...]] = self.__dict__.setdefault("_named", {})
+        before = names.setdefault((name, len(words)), words)
         if before != words:
             raise LayoutError(
                 f"{_quoted(words)} and {_quoted(before)} would both be called `{name}`",
@@ -159,8 +159,8 @@ class Mounted:
                 fix="put @reads or @writes before it (from hera_utils import reads, writes)",
             )
 
-        def called(*given: Any, **named: Any) -> Any:
-            paths = method(*given, **named)
+        def called(*arguments: Any, **keywords: Any) -> Any:
+            paths = method(*arguments, **keywords)
             if isinstance(paths, str):
                 return self.path(paths)
             if isinstance(paths, Mapping):

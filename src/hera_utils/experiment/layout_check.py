@@ -85,10 +85,10 @@ def _collision(layout: WithConstants, declaration: Declaration, point: Point, pa
                     fix="give each a folder or a file name of its own",
                 )
             if shares:
-                left_out = [axis for axis in point if point[axis] != earlier[axis] and axis not in declaration.wanted]
+                left_out = [axis for axis in point if point[axis] != earlier[axis] and axis not in declaration.required]
                 fix = (
                     f"let it depend on {' and '.join(f'`{axis}`' for axis in left_out)} too, or say @writes(shared=True)"
-                    if left_out and "point" not in declaration.wanted
+                    if left_out and "point" not in declaration.required
                     else "make the path depend on their values"
                 )
                 return LayoutError(

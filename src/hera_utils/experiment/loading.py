@@ -73,8 +73,8 @@ def _parsed(kind: str, text: str, path: str) -> Any:
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError for a date that there is not
-        told = " ".join(str(error).split())
-        raise SettingsError(f"{path} is not YAML: {told}", fix="correct that line") from None
+        message = " ".join(str(error).split())
+        raise SettingsError(f"{path} is not YAML: {message}", fix="correct that line") from None
 
 
 def _rows(text: str, path: str) -> list[dict[str, str]]:

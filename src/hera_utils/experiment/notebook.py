@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hera_utils.experiment.sweeps import Sweep
 
 
-def html_of_points(told: str, points: Sequence[Point], count: int) -> str:
+def html_of_points(description: str, points: Sequence[Point], count: int) -> str:
     """A table of the first points under a line that counts all of them."""
     names = list(dict.fromkeys(name for point in points for name in point))
     head = "".join(f"<th>{escape(name)}</th>" for name in ("point", *names))
@@ -25,7 +25,7 @@ def html_of_points(told: str, points: Sequence[Point], count: int) -> str:
     )
     more = f"<p>… {count - len(points)} more</p>" if count > len(points) else ""
     counted = f"{count} point{'' if count == 1 else 's'}"
-    return f"<p>{counted}: {escape(told)}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+    return f"<p>{counted}: {escape(description)}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
 def html_of_inputs(constants: dict[str, Any], sweep: Sweep) -> str:

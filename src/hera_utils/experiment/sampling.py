@@ -37,16 +37,16 @@ class logarithmic:
 class Spread:
     """How a number from 0 (included) to 1 (not) becomes a value of an axis. numeric: whether its values are real numbers."""
 
-    def __init__(self, name: str, given: Any) -> None:
+    def __init__(self, name: str, bounds: Any) -> None:
         legal_axis(name)
         self.low, self.high, self.values = 0.0, 0.0, None
-        self.log = isinstance(given, logarithmic)
-        if isinstance(given, logarithmic):
-            given = (given.low, given.high)
-        if isinstance(given, tuple):
-            self.low, self.high = _bounds(name, given, positive=self.log)
+        self.log = isinstance(bounds, logarithmic)
+        if isinstance(bounds, logarithmic):
+            bounds = (bounds.low, bounds.high)
+        if isinstance(bounds, tuple):
+            self.low, self.high = _bounds(name, bounds, positive=self.log)
         else:
-            self.values = given if isinstance(given, range) and given else axis(name, given)
+            self.values = bounds if isinstance(bounds, range) and bounds else axis(name, bounds)
 
     def value(self, share: float) -> Any:
         if self.values is not None:
@@ -60,11 +60,11 @@ class Spread:
         return self.values is None or isinstance(self.values, range)
 
 
-def _bounds(name: str, given: tuple[Any, ...], *, positive: bool) -> tuple[float, float]:
-    bounds = tuple(python_value(bound) for bound in given)
+def _bounds(name: str, pair: tuple[Any, ...], *, positive: bool) -> tuple[float, float]:
+    bounds = tuple(python_value(bound) for bound in pair)
     if len(bounds) != 2 or not all(isinstance(bound, int | float) and math.isfinite(bound) for bound in bounds):
         raise SettingsError(
-            f"the axis `{name}` cannot be drawn from {given!r}", fix=f"write {name}=(low, high), or a list of values"
+            f"the axis `{name}` cannot be drawn from {pair!r}", fix=f"write {name}=(low, high), or a list of values"
         )
     low, high = float(bounds[0]), float(bounds[1])
     if not low < high or (positive and low <= 0):
@@ -127,7 +127,7 @@ class Sampled(Sweep):
         return self._size
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         fewer = "" if len(self) == self._size else f" of {self._size} drawn, the others are equal to these"
         return f"{len(self)} {self.method} ({', '.join(self._spreads)}){fewer}"
 

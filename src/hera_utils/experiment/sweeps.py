@@ -67,7 +67,7 @@ class Sweep:
         return self
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The sweep in few words: `3 vintages × 9 boroughs`."""
         return f"{len(self)} points"
 
@@ -92,7 +92,7 @@ class Sweep:
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
         """This sweep where the axis has other values. SettingsError where it is no axis of a grid."""
         raise SettingsError(
-            f"`{name}` cannot be given other values: it is not an axis of a grid ({self.told})",
+            f"`{name}` cannot be given other values: it is not an axis of a grid ({self.description})",
             fix="change the sweep where it is written, or give a file of points",
         )
 
@@ -134,7 +134,7 @@ class Sweep:
         return [*super().__dir__(), *self.axes]
 
     def __add__(self, other: object) -> Sweep:
-        return Chain((self, other)) if isinstance(other, Sweep) else NotImplemented
+        return SweepSum((self, other)) if isinstance(other, Sweep) else NotImplemented
 
     def __mul__(self, other: object) -> Sweep:
         return Product(self, other) if isinstance(other, Sweep) else NotImplemented
@@ -149,12 +149,12 @@ class Sweep:
         return hash(next(self._fresh(), None))
 
     def __repr__(self) -> str:
-        return f"<{self.told}>"
+        return f"<{self.description}>"
 
     def _repr_html_(self) -> str:
         from hera_utils.experiment.notebook import html_of_points
 
-        return html_of_points(self.told, self[:SHOWN], len(self))
+        return html_of_points(self.description, self[:SHOWN], len(self))
 
 
 def _backwards(index: slice) -> bool:
@@ -194,7 +194,7 @@ class Grid(Sweep):
         return Point({name: values[name] for name in self.axes}, self.naming)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return " × ".join(f"{len(values)} {name}" for name, values in self.axes.items()) or "one point"
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
@@ -237,7 +237,7 @@ class Listed(Sweep):
         return len(self._rows)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return f"{len(self)} points ({', '.join(self.axes)})"
 
 
@@ -280,8 +280,8 @@ class Narrowed(Sweep):
         return len(self._chosen)
 
     @property
-    def told(self) -> str:
-        return f"{len(self)} of {self._whole.told}"
+    def description(self) -> str:
+        return f"{len(self)} of {self._whole.description}"
 
 
 class Filtered(Sweep):
@@ -311,8 +311,8 @@ class Filtered(Sweep):
         return self._whole._shape()
 
     @property
-    def told(self) -> str:
-        return f"{len(self)} of ({self._whole.told})"
+    def description(self) -> str:
+        return f"{len(self)} of ({self._whole.description})"
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
         return Filtered(self._whole.with_axis(name, values), self._holds)
@@ -321,15 +321,15 @@ class Filtered(Sweep):
 class Product(Sweep):
     """Every point of one sweep with every point of another."""
 
-    def __init__(self, one: Sweep, other: Sweep) -> None:
-        both = set(one.axes) & set(other.axes)
+    def __init__(self, first: Sweep, other: Sweep) -> None:
+        both = set(first.axes) & set(other.axes)
         if both:
             name = sorted(both)[0]
             raise SettingsError(
                 f"the axis `{name}` is in both factors of a product",
                 fix="remove it from one, or chain the sweeps with +",
             )
-        self._factors = (one, other)
+        self._factors = (first, other)
 
     def _fresh(self) -> Iterator[Point]:
         one, other = self._factors
@@ -355,9 +355,11 @@ class Product(Sweep):
         return len(one) * len(other)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         one, other = self._factors
-        return " × ".join(f"({part.told})" if " + " in part.told else part.told for part in (one, other))
+        return " × ".join(
+            f"({part.description})" if " + " in part.description else part.description for part in (one, other)
+        )
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
         one, other = self._factors
@@ -366,7 +368,7 @@ class Product(Sweep):
         return Product(one, other.with_axis(name, values))
 
 
-class Chain(Sweep):
+class SweepSum(Sweep):
     """The points of several sweeps, one after the other; each point once."""
 
     def __init__(self, parts: Iterable[Sweep]) -> None:
@@ -388,8 +390,8 @@ class Chain(Sweep):
         return next((part._shape() for part in self._parts if part), self._parts[0]._shape())
 
     @property
-    def told(self) -> str:
-        return " + ".join(part.told for part in self._parts)
+    def description(self) -> str:
+        return " + ".join(part.description for part in self._parts)
 
 
 class Reseeded(Sweep):
@@ -419,8 +421,8 @@ class Reseeded(Sweep):
         return len(self._whole) * self._times
 
     @property
-    def told(self) -> str:
-        return f"{self._whole.told} × {self._times} {self._axis}"
+    def description(self) -> str:
+        return f"{self._whole.description} × {self._times} {self._axis}"
 
 
 def _ordered(point: Point, before: Sequence[Point]) -> Point:

@@ -188,13 +188,13 @@ class Quantity:
     @classmethod
     def parse(cls, written: str) -> Quantity:
         """SettingsError for a text that is no number followed by a unit."""
-        found = _QUANTITY.fullmatch(written)
-        if found is None:
+        match = _QUANTITY.fullmatch(written)
+        if match is None:
             raise SettingsError(
                 f"`{written}` is not a number with a unit", fix="write it as in `25 m` or `1.5e-3 mol/l`"
             )
-        number = float(found[1])
-        return cls(int(number) if number.is_integer() and found[1].lstrip("+-").isdigit() else number, found[2])
+        number = float(match[1])
+        return cls(int(number) if number.is_integer() and match[1].lstrip("+-").isdigit() else number, match[2])
 
     def __str__(self) -> str:
         return f"{self.number} {self.unit}"

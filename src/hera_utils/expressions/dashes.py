@@ -24,28 +24,28 @@ class Dashed(NamedTuple):
 def dashed(expression: str, names: Iterable[str]) -> list[Dashed]:
     """The dotted paths of the expression in which one of these names stands after a dot, although it has a dash."""
     known = {name for name in names if "-" in name}
-    found = []
+    pieces = []
     for path in _PATH.findall(_QUOTED.sub("''", expression)):
         first, *parts = path.split(".")
         if known.intersection(parts):
             better = first + "".join(f"['{part}']" if part in known else f".{part}" for part in parts)
-            found.append(Dashed(path, better))
-    return list(dict.fromkeys(found))
+            pieces.append(Dashed(path, better))
+    return list(dict.fromkeys(pieces))
 
 
 def expressions_in(document: Any) -> list[str]:
     """The expressions in the tags of a document, as they are written; those that are no legal text are left out."""
-    found = []
+    expressions = []
     try:
         marshalled = [tag.name for tag in tags.tags_in(document) if tag.expression]
     except ExpressionError:
         return []
     for text in marshalled:
         try:
-            found.append(str(json.loads(f'"{text}"')))
+            expressions.append(str(json.loads(f'"{text}"')))
         except ValueError:
             continue
-    return found
+    return expressions
 
 
 def hint(document: Any, variables: Iterable[str]) -> str:

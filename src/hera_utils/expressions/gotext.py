@@ -103,8 +103,10 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
     try:
         return _marshalled(value, indent, level, html)
     except RecursionError:
-        shown = getattr(value, "go_type", "map[string]interface {}" if isinstance(value, dict) else "[]interface {}")
-        raise ExpressionError(f"json: unsupported value: encountered a cycle via {shown}") from None
+        type_name = getattr(
+            value, "go_type", "map[string]interface {}" if isinstance(value, dict) else "[]interface {}"
+        )
+        raise ExpressionError(f"json: unsupported value: encountered a cycle via {type_name}") from None
 
 
 def _marshalled(value: Any, indent: str, level: int, html: bool) -> str:

@@ -223,16 +223,16 @@ _ELEMENT = re.compile(
 @lru_cache(maxsize=256)
 def _elements(layout: str) -> tuple[tuple[str, str], ...]:
     """(text before, element) pairs; the last has an empty element."""
-    found, at = [], 0
+    elements, at = [], 0
     for match in _ELEMENT.finditer(layout):
         element = match.group()
         if element == "_2006":  # Go: a literal "_" before the year
-            found.append((layout[at : match.start()] + "_", "2006"))
+            elements.append((layout[at : match.start()] + "_", "2006"))
         else:
-            found.append((layout[at : match.start()], element))
+            elements.append((layout[at : match.start()], element))
         at = match.end()
-    found.append((layout[at:], ""))
-    return tuple(found)
+    elements.append((layout[at:], ""))
+    return tuple(elements)
 
 
 def format_moment(at: Moment, layout: str) -> str:

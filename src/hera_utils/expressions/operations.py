@@ -66,12 +66,12 @@ def deep_equal(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def equal_typed(wanted: str, left: Any, right: Any) -> bool:
+def equal_typed(type_name: str, left: Any, right: Any) -> bool:
     """What expr-lang compiles an equality of ints, or of strings, to: values of another type are an error."""
     for side in (left, right):
-        if go_type(side) != wanted:
+        if go_type(side) != type_name:
             found = "nil" if side is None else go_type(side)
-            raise Failure(f"interface conversion: interface {{}} is {found}, not {wanted}")
+            raise Failure(f"interface conversion: interface {{}} is {found}, not {type_name}")
     return bool(left == right)
 
 
@@ -296,8 +296,8 @@ def _zero(values: dict[Any, Any]) -> Any:
 
 def method_of(value: Any, name: str) -> Function | None:
     member = getattr(value, "member", None)
-    found: Function | None = member(name) if member is not None else None
-    return found
+    method: Function | None = member(name) if member is not None else None
+    return method
 
 
 def _item(value: Any, index: int) -> Any:

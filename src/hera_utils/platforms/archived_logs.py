@@ -17,7 +17,7 @@ _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LogRequest:
     """container: whose log. pod: of this one alone, None for all. tail: its last so many lines. grep: only lines that match."""
 
     container: str = "main"
@@ -26,34 +26,34 @@ class Wanted:
     grep: str | None = None
 
 
-def unheard(workflow: Json, heard: Collection[str], wanted: Wanted) -> list[tuple[str, str]]:
+def unheard(workflow: Json, heard: Collection[str], request: LogRequest) -> list[tuple[str, str]]:
     """(pod, id of its node) of the finished pods that nothing was heard of and whose log is kept. Pure."""
     metadata = workflow["metadata"]
     version = (metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2")
-    found = []
+    missing = []
     for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
         kept = [one.get("name") for one in (node.get("outputs") or {}).get("artifacts") or ()]
-        if node.get("type") != "Pod" or not node.get("finishedAt") or f"{wanted.container}-logs" not in kept:
+        if node.get("type") != "Pod" or not node.get("finishedAt") or f"{request.container}-logs" not in kept:
             continue
         template = node.get("templateName") or (node.get("templateRef") or {}).get("template") or ""
         pod = pod_name(str(metadata["name"]), str(node["name"]), template, str(node["id"]), version=version)
-        if pod not in heard and wanted.pod in (None, pod):
-            found.append((pod, str(node["id"])))
-    return found
+        if pod not in heard and request.pod in (None, pod):
+            missing.append((pod, str(node["id"])))
+    return missing
 
 
 def lines_of(
-    pods: list[tuple[str, str]], wanted: Wanted, content: Callable[[str], Iterator[bytes]]
+    pods: list[tuple[str, str]], request: LogRequest, content: Callable[[str], Iterator[bytes]]
 ) -> Iterator[tuple[str, str]]:
     """(pod, line) of kept logs. content: node id → the artifact's bytes. One that does not come is told after the others."""
     failure: HeraUtilsError | None = None
-    matches = _search(wanted.grep)
+    matches = _search(request.grep)
     for pod, node in pods:
         try:
             lines: Iterator[str] = _lines(content(node))
             if matches is not None:
                 lines = filter(matches, lines)
-            for line in lines if wanted.tail is None else deque(lines, maxlen=wanted.tail):
+            for line in lines if request.tail is None else deque(lines, maxlen=request.tail):
                 yield pod, line
         except HeraUtilsError as error:
             failure = failure or error

@@ -76,46 +76,46 @@ class ArgoClient:
         return self._start(
             f"{service}_Create{singular}",
             lambda name: {**body, key: idempotent_submit.marked(document, name, mark)},
-            idempotent_submit.Wanted(where, given.get("name") or "", given.get("generateName") or "", mark),
+            idempotent_submit.Submission(where, given.get("name") or "", given.get("generateName") or "", mark),
         )
 
-    def _start(self, operation: str, body: Callable[[str], Json], wanted: idempotent_submit.Wanted) -> Json:
+    def _start(self, operation: str, body: Callable[[str], Json], submission: idempotent_submit.Submission) -> Json:
         """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after."""
-        name, lost = wanted.name or wanted.new_name(), False
-        taken: Refused | None = None
-        begun, pauses, renamed = time.monotonic(), iter(_PAUSES), 0
+        name, lost = submission.name or submission.new_name(), False
+        refusal: Refused | None = None
+        start, pauses, renamed = time.monotonic(), iter(_PAUSES), 0
         while True:
             try:
-                stored = self._found(name, wanted) if taken else None
+                stored = self._find_submitted(name, submission) if refusal else None
                 if stored is not None:
                     return stored
-                if taken and wanted.name:
-                    raise taken
-                if taken:  # somebody else's run has it
-                    name, lost, taken = wanted.new_name(), False, None
-                return self._checked(self._http.try_once(operation, body=body(name), namespace=wanted.namespace))
+                if refusal and submission.name:
+                    raise refusal
+                if refusal:  # somebody else's run has it
+                    name, lost, refusal = submission.new_name(), False, None
+                return self._checked(self._http.try_once(operation, body=body(name), namespace=submission.namespace))
             except Unanswered as unanswered:
                 pause = next(pauses, None)
-                if pause is None or not name or time.monotonic() - begun > _PATIENCE:
+                if pause is None or not name or time.monotonic() - start > _PATIENCE:
                     raise self._perhaps(unanswered, name if lost or not unanswered.undone else "") from None
                 lost = lost or not unanswered.undone
                 time.sleep(max(pause, unanswered.pause))
                 self.rejoin()
             except Refused as refused:
-                if refused.code != faults.ALREADY_EXISTS or not name or taken or renamed > len(_PAUSES):
+                if refused.code != faults.ALREADY_EXISTS or not name or refusal or renamed > len(_PAUSES):
                     raise
                 if lost:
-                    taken = refused  # by the try before, or by somebody else's run
-                elif wanted.name:
+                    refusal = refused  # by the try before, or by somebody else's run
+                elif submission.name:
                     raise
                 else:
-                    name, renamed = wanted.new_name(), renamed + 1
+                    name, renamed = submission.new_name(), renamed + 1
 
-    def _found(self, name: str, wanted: idempotent_submit.Wanted) -> Json | None:
+    def _find_submitted(self, name: str, submission: idempotent_submit.Submission) -> Json | None:
         """The run of that name, when it is the one that was asked for."""
-        reply = self._http.try_once("WorkflowService_GetWorkflow", namespace=wanted.namespace, name=name)
+        reply = self._http.try_once("WorkflowService_GetWorkflow", namespace=submission.namespace, name=name)
         stored = self._checked(reply)
-        return stored if idempotent_submit.is_marked(stored, wanted.mark) else None
+        return stored if idempotent_submit.is_marked(stored, submission.mark) else None
 
     def apply(self, document: Json, *, namespace: str | None = None) -> Json:
         """Create a template or a cron workflow, or bring the stored one of that name up to date; returned as stored."""
@@ -152,16 +152,16 @@ class ArgoClient:
         parameters: name → value, or `name=value` texts. options: Argo's SubmitOpts (generateName, labels, …).
         """
         words = [f"{k}={v}" for k, v in parameters.items()] if isinstance(parameters, Mapping) else list(parameters)
-        given: Json = {**(options or {}), **({"parameters": words} if words else {})}
+        request_body: Json = {**(options or {}), **({"parameters": words} if words else {})}
         body: Json = {"namespace": self.namespace, "resourceKind": resource_kind, "resourceName": resource_name}
         operation = "WorkflowService_SubmitWorkflow"
-        if given.get("dryRun") or given.get("serverDryRun"):
-            return self._object(operation, body={**body, "submitOptions": given}, namespace=self.namespace)
-        mark, prefix = idempotent_submit.mark(), given.get("generateName") or f"{resource_name}-"
+        if request_body.get("dryRun") or request_body.get("serverDryRun"):
+            return self._object(operation, body={**body, "submitOptions": request_body}, namespace=self.namespace)
+        mark, prefix = idempotent_submit.mark(), request_body.get("generateName") or f"{resource_name}-"
         return self._start(
             operation,
-            lambda name: {**body, "submitOptions": idempotent_submit.marked_options(given, name, mark)},
-            idempotent_submit.Wanted(self.namespace, given.get("name") or "", prefix, mark),
+            lambda name: {**body, "submitOptions": idempotent_submit.marked_options(request_body, name, mark)},
+            idempotent_submit.Submission(self.namespace, request_body.get("name") or "", prefix, mark),
         )
 
     def get(self, name: str, *, fields: str | None = None) -> Json:
@@ -318,18 +318,18 @@ class ArgoClient:
             "grep": grep,
             "podName": pod,
         }
-        told: dict[str, int] = {}
+        counts: dict[str, int] = {}
         attempts = _Attempts()
         while deadline is None or time.monotonic() < deadline:
-            seen: dict[str, int] = {}
+            offsets: dict[str, int] = {}
             try:
                 for event in self._http.stream(
                     "WorkflowService_WorkflowLogs", query=query, until=deadline, namespace=self.namespace, name=name
                 ):
                     source = str(event.get("podName", ""))
-                    seen[source] = seen.get(source, 0) + 1
-                    if seen[source] > told.get(source, 0):
-                        told[source] = seen[source]
+                    offsets[source] = offsets.get(source, 0) + 1
+                    if offsets[source] > counts.get(source, 0):
+                        counts[source] = offsets[source]
                         attempts.worked()
                         yield source, str(event.get("content", ""))
                 break
@@ -338,29 +338,31 @@ class ArgoClient:
                     f"the log of {name} was interrupted ({cut})",
                     fix=f"try again with: {self.connection.command('logs', name)}",
                 )
-                if tail is not None and told:
+                if tail is not None and counts:
                     raise error from None
                 pause = attempts.failed(error)
             except Unanswered as unanswered:
                 pause = attempts.failed(unanswered.why, unanswered.pause)
             except HeraUtilsError as error:
-                if isinstance(error, Refused) or not told:
+                if isinstance(error, Refused) or not counts:
                     raise
                 pause = attempts.failed(error)
                 self.rejoin()
             time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
         else:
             return
-        if not self.connection.local and (pod is None or pod not in told):
-            yield from self._kept_logs(name, archived_logs.Wanted(container, pod, tail, grep), told)
+        if not self.connection.local and (pod is None or pod not in counts):
+            yield from self._kept_logs(name, archived_logs.LogRequest(container, pod, tail, grep), counts)
 
-    def _kept_logs(self, name: str, wanted: archived_logs.Wanted, told: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    def _kept_logs(
+        self, name: str, request: archived_logs.LogRequest, counts: Mapping[str, int]
+    ) -> Iterator[tuple[str, str]]:
         try:
             workflow = self.get(name)
         except Refused:
             return  # gone meanwhile: its pods were heard, or nobody is
-        gone, artifact = archived_logs.unheard(workflow, told, wanted), f"{wanted.container}-logs"
-        yield from archived_logs.lines_of(gone, wanted, lambda node: self.artifact(name, node, artifact))
+        gone, artifact = archived_logs.unheard(workflow, counts, request), f"{request.container}-logs"
+        yield from archived_logs.lines_of(gone, request, lambda node: self.artifact(name, node, artifact))
 
     def artifact(self, name: str, node_id: str, artifact: str) -> Iterator[bytes]:
         """The bytes of an output artifact, in pieces: what is stored (a folder is a .tgz unless its archive is none)."""
@@ -377,13 +379,13 @@ class ArgoClient:
         from hera_utils.platforms import downloads
 
         there = downloads.artifacts_of(self.get(name))
-        found = downloads.wanted(there, task, artifact)
-        if not found:
+        chosen = downloads.choose_artifacts(there, task, artifact)
+        if not chosen:
             names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10]) or "none"
             what = "/".join(filter(None, (task, artifact)))
             raise ResourceError(f"{name} has no output artifacts{f' `{what}`' if what else ''}", fix=f"it has: {names}")
         connection = replace(self.connection, namespace=self.namespace)
-        return downloads.download(connection, name, found, Path(folder), at_once=at_once)
+        return downloads.download(connection, name, chosen, Path(folder), at_once=at_once)
 
     # --- the server ------------------------------------------------------------------------------------------------
 

@@ -229,13 +229,13 @@ class ArgoHttp:
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """The reply, once it says yes. silence: for a stream, how many seconds nothing may come; None for a whole reply."""
-        reply, token = self._asked(method, path, query, body, silence, headers)
+        reply, token = self._request(method, path, query, body, silence, headers)
         stream = silence is not None
         if reply.status_code == 401:  # a token that has ended or was withdrawn; maybe there is a newer one
             newer = self.connection.renewed_token(token)
             if newer:
                 reply.close()
-                reply, token = self._asked(method, path, query, body, silence, headers)
+                reply, token = self._request(method, path, query, body, silence, headers)
         if not _framed(reply):
             reply.close()
             raise Unanswered(unreachable(self.connection, ConnectionResetError()))
@@ -257,7 +257,7 @@ class ArgoHttp:
         pause = min(float(wait), _LONGEST_PAUSE) if wait.isdecimal() else 0.0
         return Unanswered(why, undone=reply.status_code == 429, pause=pause)
 
-    def _asked(
+    def _request(
         self,
         method: str,
         path: str,

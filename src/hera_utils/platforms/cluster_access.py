@@ -53,9 +53,9 @@ class ClusterAccess:
     def __repr__(self) -> str:
         return f"ClusterAccess({self.address.server!r}, context={self.chosen.context!r})"
 
-    def proxy(self, named: str | None) -> str | None:
-        """The URL of the HTTP proxy that leads there: the kubeconfig's, else as in `proxy_for`. named: the setting `proxy`."""
-        return self.address.proxy or proxy_for(self.address.server, named)
+    def proxy(self, setting: str | None) -> str | None:
+        """The URL of the HTTP proxy that leads there: the kubeconfig's, else as in `proxy_for`. setting: the setting `proxy`."""
+        return self.address.proxy or proxy_for(self.address.server, setting)
 
     # --- as whom ---------------------------------------------------------------------------------------------------
 
@@ -88,9 +88,9 @@ class ClusterAccess:
             return _text(self._path(str(user["tokenFile"]), self.chosen.user_folder), "the token file")
         if user.get("token"):
             return str(user["token"]).strip()
-        return self._given().token
+        return self._credential().token
 
-    def _given(self) -> Credential:
+    def _credential(self) -> Credential:
         if self._plugin is None:
             return Credential()
         with self._lock:
@@ -107,7 +107,7 @@ class ClusterAccess:
     @property
     def expires(self) -> float | None:
         """When the plugin's certificate ends (seconds since 1970): then the TLS context must be made anew."""
-        given = self._given()
+        given = self._credential()
         return given.expires if given.certificate else None
 
     # --- TLS -------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class ClusterAccess:
         return context
 
     def _show_certificate(self, context: ssl.SSLContext) -> None:
-        given = self._given()
+        given = self._credential()
         folder = self.chosen.user_folder
         certificate = given.certificate or self._pem(
             self.chosen.user, "client-certificate", folder, "the client certificate"
@@ -141,16 +141,16 @@ class ClusterAccess:
             return
         # OpenSSL takes files alone: they are ours only, and gone when they are read
         with tempfile.TemporaryDirectory(prefix="hera-utils-") as private:
-            shown, kept = Path(private, "certificate"), Path(private, "key")
-            for path, text in ((shown, certificate), (kept, key or certificate)):
+            certificate_file, kept = Path(private, "certificate"), Path(private, "key")
+            for path, text in ((certificate_file, certificate), (kept, key or certificate)):
                 with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                     file.write(text)
             try:
-                context.load_cert_chain(shown, kept, password=_no_passphrase)
+                context.load_cert_chain(certificate_file, kept, password=_no_passphrase)
             except (ssl.SSLError, ValueError, OSError):
                 raise self._unusable("its client certificate and key are not a pair that can be read") from None
 
-    def _pem(self, entry: Mapping[str, Any], name: str, folder: Path, told: str) -> str:
+    def _pem(self, entry: Mapping[str, Any], name: str, folder: Path, what: str) -> str:
         """A certificate or key as text: what stands in the file itself (`…-data`) wins over the file it names."""
         data = entry.get(f"{name}-data")
         if data:
@@ -158,7 +158,7 @@ class ClusterAccess:
                 return base64.b64decode(str(data), validate=True).decode("ascii")
             except (binascii.Error, ValueError):
                 raise self._unusable(f"{name}-data is not base64 of a text") from None
-        return _text(self._path(str(entry[name]), folder), told) if entry.get(name) else ""
+        return _text(self._path(str(entry[name]), folder), what) if entry.get(name) else ""
 
     @staticmethod
     def _path(text: str, folder: Path) -> Path:

@@ -43,7 +43,7 @@ def where_it_runs(context: CLIContext, connection: Connection, version: str = ""
     if connection.local:
         here = f"python {platform.python_version()}, {os.cpu_count()} cores"
         return f"platform  local ({context.origin('platform')})  {here}"
-    remark = version or connection.found or context.origin("argo_server")
+    remark = version or connection.origin or context.origin("argo_server")
     return f"platform  {connection.argo_server} ({remark})  namespace {connection.namespace}"
 
 

@@ -19,7 +19,7 @@ class Connection:
     verify_tls: whether the server's certificate is checked; ca_file: by which authorities (None: those of this machine).
     client_certificate: (file, its key's file) to show the server. proxy: the setting's; it may hold a password.
     kubeconfig, context: how to reach the Kubernetes API (None: as Kubernetes clients do by themselves).
-    found: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
+    origin: how the server was found when nobody named it, for people. tunnel: what keeps the way to it open.
     local: whether it is the server of this machine that hera_utils started.
     flags: what a command has to be given to reach it too, where variables and files do not say it.
     rejoin: gives the connection anew when that server has crashed (it is started again, maybe on another port).
@@ -35,7 +35,7 @@ class Connection:
     kubeconfig: str | None = None
     context: str | None = None
     service_account: str | None = None
-    found: str = ""
+    origin: str = ""
     local: bool = False
     flags: tuple[str, ...] = field(default=(), repr=False, compare=False)
     tunnel: object | None = field(default=None, repr=False, compare=False)

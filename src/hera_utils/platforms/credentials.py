@@ -60,15 +60,15 @@ class FileToken:
 
     def __init__(self, path: str, origin: str) -> None:
         self._path, self._origin = Path(path), origin
-        self._seen: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._token = ""
 
     def __call__(self) -> str:
         try:
             state = os.stat(self._path)
             seen = (state.st_mtime_ns, state.st_size, state.st_ino)
-            if seen != self._seen:
-                self._token, self._seen = bare_token(self._path.read_text(encoding="utf-8-sig")), seen
+            if seen != self._stamp:
+                self._token, self._stamp = bare_token(self._path.read_text(encoding="utf-8-sig")), seen
         except (OSError, UnicodeDecodeError) as error:
             why = (getattr(error, "strerror", None) or "it is not text").lower()
             raise AccessError(
@@ -79,7 +79,7 @@ class FileToken:
         return self._token
 
     def forget(self) -> bool:
-        self._seen = None
+        self._stamp = None
         return True
 
 
@@ -93,10 +93,10 @@ class _Renewed:
     def __call__(self) -> str:
         with self._lock:
             if time.time() >= self._until:
-                asked = time.time()
+                now = time.time()
                 self._token, end = self._ask()
-                end = end if end is not None else asked + _UNKNOWN_LIFE / _RENEW_AT
-                self._until = asked + (end - asked) * _RENEW_AT
+                end = end if end is not None else now + _UNKNOWN_LIFE / _RENEW_AT
+                self._until = now + (end - now) * _RENEW_AT
             return self._token
 
     def forget(self) -> bool:

@@ -15,7 +15,7 @@ _LONGEST = 60  # characters of a value
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldDiff:
     """One difference. before, after: None when there is none on that side."""
 
     path: str
@@ -30,13 +30,13 @@ class Field:
         return f"~ {self.path}: {self.before} → {self.after}"
 
 
-def difference(before: Json, after: Json) -> list[Field]:
+def difference(before: Json, after: Json) -> list[FieldDiff]:
     """The fields that differ between an object and what it would be; of a Secret's values only whether they differ."""
     secret = before.get("kind") == "Secret" or after.get("kind") == "Secret"
     return list(_fields(before, after, "", secret))
 
 
-def _fields(before: Any, after: Any, path: str, secret: bool) -> Iterator[Field]:
+def _fields(before: Any, after: Any, path: str, secret: bool) -> Iterator[FieldDiff]:
     if path in _NOT_TOLD:
         return
     if isinstance(before, dict) and isinstance(after, dict):
@@ -50,12 +50,12 @@ def _fields(before: Any, after: Any, path: str, secret: bool) -> Iterator[Field]
         for key, value in after.items():
             yield from _fields(_ABSENT, value, f"{path}.{key}" if path else key, secret)
     elif before != after:
-        told = _masked if secret and path.partition(".")[0] in ("data", "stringData") else _told
-        was, will = told(before), told(after)
-        yield Field(path, was, "(another value, not shown)" if will == was else will)
+        display = _masked if secret and path.partition(".")[0] in ("data", "stringData") else _display
+        was, will = display(before), display(after)
+        yield FieldDiff(path, was, "(another value, not shown)" if will == was else will)
 
 
-def _told(value: Any) -> str | None:
+def _display(value: Any) -> str | None:
     if value is _ABSENT:
         return None
     text = repr(value) if isinstance(value, str) else str(value)

@@ -39,7 +39,7 @@ class Service:
     exposed: str = ""
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return f"service {self.namespace}/{self.name}"
 
 
@@ -60,12 +60,14 @@ def find_argo_server(cluster: Cluster, base: str = "") -> Connection:
     if http.access.chosen.context == "in-cluster":
         secure = _speaks_tls(inside, service.port)
         url = f"{'https' if secure else 'http'}://{inside}:{service.port}"
-        return replace(bare, argo_server=url + _path(base or _base_of(_pods(http, service))), found=service.told)
+        return replace(
+            bare, argo_server=url + _path(base or _base_of(_pods(http, service))), origin=service.description
+        )
     by_ingress = _by_ingress(http, service)
     for url, below in ((by_ingress, ""), (service.exposed, base)):
         if url and _takes_connections(url):
             below = below or ("" if url == by_ingress else _base_of(_pods(http, service)))
-            return replace(bare, argo_server=url + _path(below), found=service.told)
+            return replace(bare, argo_server=url + _path(below), origin=service.description)
     return _through_a_tunnel(cluster, http, service, base)
 
 
@@ -188,7 +190,7 @@ def _through_a_tunnel(cluster: Cluster, http: KubernetesHttp, service: Service, 
         argo_server=f"{'https' if secure else 'http'}://{host}:{port}{_path(base)}",
         # The certificate cannot name this end of the tunnel, whose other end the Kubernetes API has vouched for
         verify_tls=False,
-        found=f"{service.told}, through the Kubernetes API",
+        origin=f"{service.description}, through the Kubernetes API",
         tunnel=tunnel,
     )
 
@@ -205,7 +207,7 @@ def _serving(http: KubernetesHttp, service: Service) -> list[Json]:
     if not ready:
         chosen = ",".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
         raise AccessError(
-            f"the Argo server ({service.told}) has no pod that is ready",
+            f"the Argo server ({service.description}) has no pod that is ready",
             fix=f"see: kubectl -n {service.namespace} get pods -l {chosen or '…'}",
         )
     return ready
@@ -218,22 +220,22 @@ def _pods(http: KubernetesHttp, service: Service, *, must: bool = False) -> list
     answer = http.send(ClusterRequest("GET", place, query={"labelSelector": selector}))
     if not answer.ok and must:
         raise AccessError(
-            f"the pods of the Argo server ({service.told}) cannot be listed: {answer.message}",
+            f"the pods of the Argo server ({service.description}) cannot be listed: {answer.message}",
             fix="name the server with --argo_server, or ask the cluster's owner for: list pods, create pods/portforward",
         )
     return list(answer.body.get("items") or ()) if answer.ok and selector else []
 
 
 def _base_of(pods: list[Json]) -> str:
-    """The base path that the server of a pod is told: `--base-href`, else ARGO_BASE_HREF (BASE_HREF before Argo 3.5)."""
+    """The base path that the server of a pod is variables: `--base-href`, else ARGO_BASE_HREF (BASE_HREF before Argo 3.5)."""
     for pod in pods[:1]:
         for container in (pod.get("spec") or {}).get("containers") or ():
             words = [*(container.get("command") or ()), *(container.get("args") or ())]
             for word, following in zip(words, [*words[1:], ""], strict=False):
                 if word.startswith("--base-href"):
                     return str(word.partition("=")[2] or following)
-            told = {one.get("name"): one.get("value") or "" for one in container.get("env") or ()}
-            found = told.get("ARGO_BASE_HREF") or told.get("BASE_HREF")
+            variables = {one.get("name"): one.get("value") or "" for one in container.get("env") or ()}
+            found = variables.get("ARGO_BASE_HREF") or variables.get("BASE_HREF")
             if found:
                 return str(found)
     return ""

@@ -79,7 +79,7 @@ def artifacts_of(workflow: Json) -> list[Artifact]:
     run = str(workflow["metadata"]["name"])
     nodes: Json = (workflow.get("status") or {}).get("nodes") or {}
     attempts = {child for node in nodes.values() if node.get("type") == "Retry" for child in node.get("children") or ()}
-    found = []
+    artifacts = []
     for identity, node in nodes.items():
         if node.get("type") in _OUTLINES or identity in attempts:
             continue
@@ -87,11 +87,11 @@ def artifacts_of(workflow: Json) -> list[Artifact]:
             key = next((str(one[store]["key"]) for store in _STORES if (one.get(store) or {}).get("key")), "")
             task = _short(str(node.get("name", "")), run)
             ended = str(node.get("finishedAt") or "")
-            found.append(Artifact(task, str(one["name"]), str(node["id"]), key, ended, run))
-    return found
+            artifacts.append(Artifact(task, str(one["name"]), str(node["id"]), key, ended, run))
+    return artifacts
 
 
-def wanted(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
+def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
     """Those of a task (also every item of a fan-out of that name) and of a name; all but the logs when nothing is said."""
     found = [one for one in artifacts if not task or task in _known_as(one.task)]
     return [one for one in found if one.name == name] if name else [one for one in found if not one.is_log]
@@ -113,12 +113,12 @@ def download(
     artifacts: Sequence[Artifact],
     folder: Path,
     *,
-    told: Callable[[Saved], None] = lambda saved: None,
+    report: Callable[[Saved], None] = lambda saved: None,
     at_once: int = _AT_ONCE,
 ) -> list[Saved]:
     """Bring artifacts of a run into a folder, as TASK/NAME with the ending of what is kept (.tgz for what Argo packed).
 
-    told: called with each file once it is whole. ResourceError when the folder cannot be written; AccessError or PlatformError when
+    report: called with each file once it is whole. ResourceError when the folder cannot be written; AccessError or PlatformError when
     the server does not give one, after the others are done: calling it again goes on.
     """
     keeper = _Keeper(folder, run)
@@ -131,7 +131,7 @@ def download(
         http = ArgoHttp(connection)
         try:
             saved = (
-                keeper.kept(artifact)
+                keeper.saved_before(artifact)
                 or _Bringing(http, connection.namespace, artifact.workflow or run, artifact, keeper).bring()
             )
         except HeraUtilsError as error:
@@ -144,7 +144,7 @@ def download(
             http.close()
         with lock:
             keeper.record(saved)
-            told(saved)
+            report(saved)
         return saved
 
     with ThreadPoolExecutor(max(1, min(at_once, len(artifacts) or 1)), "download") as several:
@@ -163,14 +163,14 @@ class _Keeper:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(folder, error) from None
-        self._known: dict[str, Json] = {}
+        self._recorded: dict[str, Json] = {}
         try:
-            said = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            self._known = {str(one["path"]): one for one in said["files"]} if said["run"] == run else {}
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            self._recorded = {str(one["path"]): one for one in record["files"]} if record["run"] == run else {}
         except (OSError, ValueError, KeyError, TypeError):
             pass  # none, or somebody else's: everything is asked for
         # as they were left: what several threads look up here does not change while others are recorded
-        self._left = {json.dumps(one.get("artifact"), sort_keys=True): one for one in self._known.values()}
+        self._left = {json.dumps(one.get("artifact"), sort_keys=True): one for one in self._recorded.values()}
 
     def place(self, artifact: Artifact, first: bytes) -> Path:
         """Where a file goes, by how it begins."""
@@ -179,7 +179,7 @@ class _Keeper:
         ending = "" if artifact.name.endswith(ending) else ending
         return self.folder / legal(artifact.task) / (legal(artifact.name) + ending)
 
-    def kept(self, artifact: Artifact) -> Saved | None:
+    def saved_before(self, artifact: Artifact) -> Saved | None:
         """The file of an artifact, when it is there as this run left it."""
         one = self._left.get(json.dumps(asdict(artifact), sort_keys=True))
         if one is None:
@@ -190,13 +190,13 @@ class _Keeper:
         return None
 
     def record(self, saved: Saved) -> None:
-        self._known[saved.path] = {
+        self._recorded[saved.path] = {
             "path": saved.path,
             "bytes": saved.bytes,
             "sha256": saved.sha256,
             "artifact": asdict(saved.artifact),
         }
-        files = [self._known[path] for path in sorted(self._known)]
+        files = [self._recorded[path] for path in sorted(self._recorded)]
         replaced(self.folder / RECORD, json.dumps({"run": self._run, "files": files}, indent=1) + "\n")
         replaced(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files))
 
@@ -245,14 +245,14 @@ class _Bringing:
 
     def _whole(self, opened: Opened) -> Saved:
         """The file in its place, when everything that can be known of it fits; Broken (and begun anew) otherwise."""
-        found = _Look.at(self._part, self._artifact.key.endswith((".gz", ".tgz")))
-        wrong = found.wrong(opened)
+        kind = _Look.at(self._part, self._artifact.key.endswith((".gz", ".tgz")))
+        wrong = kind.wrong(opened)
         if wrong:
             self._etag = "" if "shorter" not in wrong else self._etag
             raise Broken(wrong)
-        target = self._keeper.place(self._artifact, found.first)
+        target = self._keeper.place(self._artifact, kind.first)
         os.replace(self._part, target)
-        return Saved(self._artifact, target.relative_to(self._keeper.folder).as_posix(), found.size, found.sha256)
+        return Saved(self._artifact, target.relative_to(self._keeper.folder).as_posix(), kind.size, kind.sha256)
 
 
 @dataclass(frozen=True)
@@ -366,11 +366,11 @@ def unpacked(file: Path, *, keep: bool = False) -> Path:
 
 def legal(name: str) -> str:
     """A name as a file may have it: one part of a path, which leads nowhere else; a long one ends with its digest."""
-    made = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
-    made = "_" + made[1:] if made.startswith(".") else made or "_"
-    if len(made.encode()) <= 200:
-        return made
-    return made.encode()[:180].decode("utf-8", "ignore") + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
+    cleaned = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
+    cleaned = "_" + cleaned[1:] if cleaned.startswith(".") else cleaned or "_"
+    if len(cleaned.encode()) <= 200:
+        return cleaned
+    return cleaned.encode()[:180].decode("utf-8", "ignore") + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 def _ending(name: str) -> str:

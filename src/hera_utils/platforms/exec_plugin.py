@@ -95,29 +95,31 @@ class ExecPlugin:
         spec: Json = {"interactive": interactive}
         if self._entry.get("provideClusterInfo"):
             spec["cluster"] = self._cluster_info()
-        told = {"apiVersion": self._entry["apiVersion"], "kind": "ExecCredential", "spec": spec}
+        exec_info = {"apiVersion": self._entry["apiVersion"], "kind": "ExecCredential", "spec": spec}
         own = {str(one["name"]): str(one.get("value", "")) for one in self._entry.get("env") or () if one.get("name")}
-        return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(told)}
+        return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(exec_info)}
 
     def _cluster_info(self) -> Json:
         """The cluster as a plugin is told of it: its authority as data, and what an extension of the plugin's name holds."""
         cluster = self._chosen.cluster
-        found = {key: value for key, value in cluster.items() if key not in ("extensions", "certificate-authority")}
+        cluster_info = {
+            key: value for key, value in cluster.items() if key not in ("extensions", "certificate-authority")
+        }
         authority = cluster.get("certificate-authority")
-        if authority and "certificate-authority-data" not in found:
+        if authority and "certificate-authority-data" not in cluster_info:
             with contextlib.suppress(OSError):
                 pem = (self._chosen.cluster_folder / str(authority)).read_bytes()
-                found["certificate-authority-data"] = base64.b64encode(pem).decode()
+                cluster_info["certificate-authority-data"] = base64.b64encode(pem).decode()
         for extension in cluster.get("extensions") or ():
             if extension.get("name") == "client.authentication.k8s.io/exec":
-                found["config"] = extension.get("extension")
-        return found
+                cluster_info["config"] = extension.get("extension")
+        return cluster_info
 
-    def _read(self, said: bytes) -> Credential:
+    def _read(self, output: bytes) -> Credential:
         try:
-            status = json.loads(said)["status"]
+            status = json.loads(output)["status"]
             expires = status.get("expirationTimestamp")
-            given = Credential(
+            credential = Credential(
                 token=str(status.get("token") or ""),
                 certificate=str(status.get("clientCertificateData") or ""),
                 key=str(status.get("clientKeyData") or ""),
@@ -127,9 +129,9 @@ class ExecPlugin:
             raise self._failed(
                 "its output is not an ExecCredential"
             ) from None  # the text is not repeated: it holds a token
-        if not given.token and not given.certificate:
+        if not credential.token and not credential.certificate:
             raise self._failed("it gave neither a token nor a certificate")
-        return given
+        return credential
 
     def _failed(self, why: str, fix: str = "") -> AccessError:
         return AccessError(

@@ -45,14 +45,14 @@ class Stamp:
     images: Mapping[str, Any] = field(default_factory=dict)
 
     def annotations(self) -> dict[str, str]:
-        said = {
+        values = {
             "hera-utils/python": self.python,
             "hera-utils/directory": self.directory,
             "hera-utils/script": self.script,
         }
         if self.images:
-            said[IMAGES] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
-        return {name: value for name, value in said.items() if value}
+            values[IMAGES] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
+        return {name: value for name, value in values.items() if value}
 
     def on(self, document: dict[str, Any]) -> dict[str, Any]:
         """A workflow document with this stamp, for what Hera does not send; what it says already stays."""

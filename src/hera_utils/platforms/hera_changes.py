@@ -101,13 +101,13 @@ def change_behind(error: BaseException) -> HeraChange | None:
     if isinstance(error, ModuleNotFoundError):
         return _of_a_module(error.name or "")
     if isinstance(error, ImportError):
-        found = _NO_NAME.match(text)
-        return _of_a_name(found["home"], found["name"]) if found else None
+        match = _NO_NAME.match(text)
+        return _of_a_name(match["home"], match["name"]) if match else None
     if isinstance(error, TypeError):
         return _of_a_call(text)
     if isinstance(error, AttributeError):
-        found = _NO_NAME_IN.match(text)
-        return _of_a_name(found["home"], found["name"]) if found else _of_an_attribute(text)
+        match = _NO_NAME_IN.match(text)
+        return _of_a_name(match["home"], match["name"]) if match else _of_an_attribute(text)
     return _of_a_model(error)
 
 
@@ -137,17 +137,17 @@ def _of_a_name(home: str, name: str) -> HeraChange | None:
 
 
 def _of_a_call(text: str) -> HeraChange | None:
-    if found := _BY_POSITION.match(text):
-        kind = found["kind"]
+    if match := _BY_POSITION.match(text):
+        kind = match["kind"]
         if _class(kind) is None:
             return None
         more = ", template=…" if kind in ("Task", "Step") else ""
         instead = f"write {kind}(name=…{more}); a function becomes a task by @script() over it"
         return HeraChange(f"an argument without its name in `{kind}(…)`", "5", instead)
-    found = _NO_ARGUMENT.match(text)
-    if found is None:
+    match = _NO_ARGUMENT.match(text)
+    if match is None:
         return None
-    kind, name = found["kind"], found["name"]
+    kind, name = match["kind"], match["name"]
     for owner in _ancestry(kind):
         if (owner, name) in _ARGUMENTS:
             since, instead = _ARGUMENTS[owner, name]
@@ -189,15 +189,15 @@ def _of_a_model(error: BaseException) -> HeraChange | None:
     if type(error).__name__ != "ValidationError" or not callable(errors):
         return None
     model, first = str(getattr(error, "title", "")), errors()[0]
-    given: Any = first.get("input")
+    value: Any = first.get("input")
     if (
         (model, first["loc"]) == ("CronWorkflowSpec", ("schedules",))
-        and isinstance(given, dict)
-        and "schedule" in given
+        and isinstance(value, dict)
+        and "schedule" in value
     ):
         return HeraChange("`models.CronWorkflowSpec(schedule=…)`", "7", "write schedules=[…]")
-    if model == "Arguments" and first["type"] == "model_type" and type(given).__module__.startswith("hera.workflows."):
-        kind = type(given).__name__
+    if model == "Arguments" and first["type"] == "model_type" and type(value).__module__.startswith("hera.workflows."):
+        kind = type(value).__name__
         instead = f"give the list itself: arguments=[{kind}(…)], or hera.workflows.models.{kind}"
         return HeraChange(f"a `hera.workflows.{kind}` in `models.Arguments`", "5", instead)
     return None

@@ -78,19 +78,19 @@ def _parameters(method: Method) -> tuple[str, ...]:
 
 
 def _with_a_namespace(original: Method) -> Method:
-    def made(self: Any, *arguments: Any, **options: Any) -> Any:
+    def replacement(self: Any, *arguments: Any, **options: Any) -> Any:
         answer = original(self, *arguments, **options)
         if self.namespace is None and IN_FORCE and not is_cluster_wide(self):
             self.namespace = IN_FORCE[-1].namespace  # Hera refuses to create one without, before it asks us
         return answer
 
-    return made
+    return replacement
 
 
 def _without_the_namespace(original: Method) -> Method:
     """Hera gives a cluster's template the global namespace, and then refuses it because it has one."""
 
-    def made(self: Any, *arguments: Any, **options: Any) -> Any:
+    def replacement(self: Any, *arguments: Any, **options: Any) -> Any:
         from hera.shared import global_config
 
         namespace = global_config.namespace
@@ -102,7 +102,7 @@ def _without_the_namespace(original: Method) -> Method:
         finally:
             global_config.namespace = namespace
 
-    return made
+    return replacement
 
 
 def is_cluster_wide(workflow: Any) -> bool:
@@ -121,12 +121,12 @@ def _building(original: Method) -> Method:
 
 
 def _making_a_service(original: Method) -> Method:
-    def made(self: Any, *arguments: Any, **options: Any) -> None:
+    def replacement(self: Any, *arguments: Any, **options: Any) -> None:
         original(self, *arguments, **options)
         for binding in tuple(IN_FORCE):
             binding.prepare_service(self)
 
-    return made
+    return replacement
 
 
 def _calling(original: Method) -> Method:

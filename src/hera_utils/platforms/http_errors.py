@@ -42,9 +42,9 @@ def unreachable(connection: Connection, error: Exception) -> HeraUtilsError:
         return _tls(connection, str(error))
     if isinstance(error, requests.exceptions.ProxyError):
         through = proxy_for(url, connection.proxy)
-        told = f" {without_credentials(through)}" if through else ""
+        proxy = f" {without_credentials(through)}" if through else ""
         return AccessError(
-            f"the HTTP proxy{told} does not lead to the Argo server at {url} ({why})",
+            f"the HTTP proxy{proxy} does not lead to the Argo server at {url} ({why})",
             fix="correct --proxy or HTTPS_PROXY, or add the server's host to NO_PROXY",
         )
     if why == _CLOSED and speaks_tls(url):
@@ -89,26 +89,26 @@ def was_closed(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """The innermost cause in a few words."""
-    seen: BaseException | None = error
+    current: BaseException | None = error
     chain: list[BaseException] = []
-    while seen is not None and len(chain) < 10:
-        chain.append(seen)
-        inner = getattr(seen, "reason", None)
-        argument = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
-        seen = inner if isinstance(inner, BaseException) else argument or seen.__cause__ or seen.__context__
-    for one in reversed(chain):
-        if "another user of this machine" in str(one):
+    while current is not None and len(chain) < 10:
+        chain.append(current)
+        inner = getattr(current, "reason", None)
+        argument = current.args[0] if current.args and isinstance(current.args[0], BaseException) else None
+        current = inner if isinstance(inner, BaseException) else argument or current.__cause__ or current.__context__
+    for cause in reversed(chain):
+        if "another user of this machine" in str(cause):
             return "another user of this machine has that port"
-        if isinstance(one, ConnectionRefusedError) or "Connection refused" in str(one):
+        if isinstance(cause, ConnectionRefusedError) or "Connection refused" in str(cause):
             return "connection refused"
-        if isinstance(one, urllib3.exceptions.NameResolutionError) or "Name or service not known" in str(one):
+        if isinstance(cause, urllib3.exceptions.NameResolutionError) or "Name or service not known" in str(cause):
             return "there is no host of that name"
-        if isinstance(one, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+        if isinstance(cause, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
             return "no answer in time"
-        if isinstance(one, ConnectionResetError | urllib3.exceptions.ProtocolError) or was_closed(one):
+        if isinstance(cause, ConnectionResetError | urllib3.exceptions.ProtocolError) or was_closed(cause):
             return _CLOSED
-        if isinstance(one, OSError) and one.strerror:
-            return one.strerror.lower()
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
     return type(error).__name__
 
 
@@ -148,9 +148,9 @@ def _untrusted(connection: Connection, why: str) -> HeraUtilsError:
             f"the certificate of the server at {url} {'has expired' if 'expired' in why else 'is not valid yet'}",
             fix="check this machine's clock; if it is right, the server's owner must renew the certificate",
         )
-    told = f" ({why})" if why else ""
+    reason = f" ({why})" if why else ""
     return AccessError(
-        f"the certificate of the Argo server at {url} is not trusted by {by}{told}",
+        f"the certificate of the Argo server at {url} is not trusted by {by}{reason}",
         fix="name its authority's file with --ca_file, or add --no_verify_tls (then anybody can impersonate it)",
     )
 
@@ -166,14 +166,14 @@ def unsendable(connection: Connection) -> HeraUtilsError:
 
 def unusable_certificate(connection: Connection, error: object) -> HeraUtilsError:
     """A file of certificates that the settings name cannot be loaded."""
-    shown = " and ".join(dict.fromkeys(connection.client_certificate or ()))
-    if "CA" in str(error) or (not shown and connection.ca_file):
+    files = " and ".join(dict.fromkeys(connection.client_certificate or ()))
+    if "CA" in str(error) or (not files and connection.ca_file):
         return SettingsError(
             f"the authorities' file {connection.ca_file or 'of REQUESTS_CA_BUNDLE'} cannot be used: it holds no certificate",
             fix="name a file in PEM with --ca_file",
         )
     return SettingsError(
-        f"the client certificate {shown} cannot be used: certificate and key are not a pair, or the key has a "
+        f"the client certificate {files} cannot be used: certificate and key are not a pair, or the key has a "
         f"passphrase",
         fix="name a pair in PEM with --client_certificate and --client_key",
     )

@@ -12,14 +12,14 @@ import urllib3.exceptions
 from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
 
 
-def proxy_for(url: str, named: str | None = None) -> str | None:
-    """The URL of the HTTP proxy that leads to an address, or None to go there directly. named: the setting `proxy`.
+def proxy_for(url: str, setting: str | None = None) -> str | None:
+    """The URL of the HTTP proxy that leads to an address, or None to go there directly. setting: the setting `proxy`.
 
     Without it the environment names one. NO_PROXY (hosts, domains, addresses with a mask) is obeyed for both. The URL may hold a password.
     """
     if should_bypass_proxies(url, no_proxy=None):
         return None
-    return named or select_proxy(url, get_environ_proxies(url, no_proxy=None)) or None
+    return setting or select_proxy(url, get_environ_proxies(url, no_proxy=None)) or None
 
 
 def proxies_of(proxy: str | None) -> dict[str, str]:

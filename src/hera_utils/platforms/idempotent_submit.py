@@ -18,7 +18,7 @@ ANNOTATION = "hera-utils/submission"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Submission:
     """A run that is asked for: the name that it must have ("" for any), else the beginning of its name, and its mark."""
 
     namespace: str

@@ -59,27 +59,27 @@ def declared(environment: Environment, namespace: str, *, local: bool = False) -
     local: this machine makes what is only named as well (an empty config map). A secret whose variable is not set or whose file cannot
     be read says so in `lacking`.
     """
-    found = [Declared("PersistentVolumeClaim", one.claim_name, _ours(claim(one))) for one in environment.volumes]
+    objects = [Declared("PersistentVolumeClaim", one.claim_name, _ours(claim(one))) for one in environment.volumes]
     for one in environment.config_maps:
         document = _ours(config_map(one.name, one.data)) if one.data or local else None
-        found.append(Declared("ConfigMap", one.name, document, only_once=not one.data))
+        objects.append(Declared("ConfigMap", one.name, document, only_once=not one.data))
     for secret in environment.secrets:
         bare = _ours(secret_of(secret.name, {}))
         if secret.keys:
-            found.append(_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
+            objects.append(_with_values(secret.name, bare, lambda secret=secret: _data(secret)))  # type: ignore[misc]
         else:
-            found.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
+            objects.append(Declared("Secret", secret.name, bare if local else None, only_once=True))
     pull, account = environment.image_pull_secret, environment.service_account
     if pull is not None and not local:  # here no image is pulled
         bare = _ours({**secret_of(pull.name, {}), "type": "kubernetes.io/dockerconfigjson"})
         registry = pull.registry or (environment.registry or "").partition("/")[0]
         given = _with_values(pull.name, bare, lambda: _docker_config(pull, registry))
-        found.append(given if pull.given else Declared("Secret", pull.name))
-    if account is not None and (account.given or local):
-        found += _account(account, pull, namespace)
+        objects.append(given if pull.is_configured else Declared("Secret", pull.name))
+    if account is not None and (account.is_configured or local):
+        objects += _account(account, pull, namespace)
     elif account is not None:
-        found.append(Declared("ServiceAccount", account.name))
-    return found
+        objects.append(Declared("ServiceAccount", account.name))
+    return objects
 
 
 def _with_values(name: str, document: Json, values: Callable[[], dict[str, bytes]]) -> Declared:
@@ -98,15 +98,15 @@ def _ours(document: Json) -> Json:
 
 def _account(account: ServiceAccount, pull: PullSecret | None, namespace: str) -> list[Declared]:
     """The account, the smallest role that Argo's executor needs, and what binds them."""
-    made: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.name}}
+    document: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account.name}}
     if pull is not None:
-        made["imagePullSecrets"] = [{"name": pull.name}]
+        document["imagePullSecrets"] = [{"name": pull.name}]
     name = f"{account.name}-executor"
     role = roles.role(name, roles.executor(agents=account.agents, collects=account.collects))
     role["rules"] += [{key: list(value) for key, value in rule.items()} for rule in account.more_rules]
     binding = roles.binding(name, roles.account_subject(account.name, namespace))
     return [
-        Declared("ServiceAccount", account.name, _ours(made)),
+        Declared("ServiceAccount", account.name, _ours(document)),
         Declared("Role", name, _ours(role)),
         Declared("RoleBinding", name, _ours(binding)),
     ]
@@ -139,17 +139,17 @@ def secret_of(name: str, values: Mapping[str, str]) -> Json:
 
 def _data(secret: Secret) -> dict[str, bytes]:
     what = f"the secret `{secret.name}`"
-    found = {key: value.encode() for key, value in _variables(what, dict(secret.from_variables)).items()}
+    data = {key: value.encode() for key, value in _variables(what, dict(secret.from_variables)).items()}
     for key, named in secret.from_files.items():
         path = Path(named).expanduser()
         try:
-            found[key] = path.read_bytes()
+            data[key] = path.read_bytes()
         except OSError as error:
             why = (error.strerror or "unreadable").lower()
             raise SettingsError(
                 f"the key {key} of {what} comes from {path}, which cannot be read ({why})", fix="correct its path"
             ) from None
-    return found
+    return data
 
 
 def _variables(what: str, names: dict[str, str]) -> dict[str, str]:
@@ -166,7 +166,7 @@ def secret_values(environment: Environment) -> list[str]:
 
     Of a file that holds several words (a key in PEM, a configuration) those that no text holds by chance.
     """
-    found: list[str] = []
+    values: list[str] = []
     for secret in environment.secrets:
         texts = [os.environ.get(variable, "") for variable in secret.from_variables.values()]
         for named in secret.from_files.values():
@@ -174,11 +174,11 @@ def secret_values(environment: Environment) -> list[str]:
                 texts.append(Path(named).expanduser().read_text(encoding="utf-8"))
         for text in texts:
             words = text.split()
-            found += words if len(words) == 1 else [word for word in words if looks_like_a_key(word)]
+            values += words if len(words) == 1 else [word for word in words if looks_like_a_key(word)]
     pull = environment.image_pull_secret
     if pull is not None and pull.password:
-        found.append(os.environ.get(pull.password, ""))
-    return [value for value in found if value]
+        values.append(os.environ.get(pull.password, ""))
+    return [value for value in values if value]
 
 
 def _docker_config(pull: PullSecret, registry: str) -> dict[str, bytes]:
@@ -207,12 +207,12 @@ def _of_docker(what: str, host: str) -> Json:
         known = json.loads(path.read_text(encoding="utf-8"))["auths"]
     except (OSError, ValueError, KeyError, TypeError):
         known = {}
-    found = next(
+    login = next(
         (one for name, one in known.items() if name.partition("://")[2].split("/")[0] == host or name == host), None
     )
-    if not isinstance(found, dict) or not found.get("auth"):
+    if not isinstance(login, dict) or not login.get("auth"):
         raise SettingsError(
             f"{what} comes from docker, and {path} has no credential for {host}",
             fix=f"docker login {host}, or give PullSecret(…, username=VARIABLE, password=VARIABLE)",
         )
-    return {"auth": str(found["auth"])}
+    return {"auth": str(login["auth"])}

@@ -71,7 +71,7 @@ class PortForward:
 
     def _relay(self, here: socket.socket, there: WebSocket) -> None:
         """Both ways until one side has said all. One thread: a TLS connection is not for two at once."""
-        begun: set[int] = set()
+        started: set[int] = set()
         while True:
             readable = [there.wire] if there.pending() else select.select([here, there.wire], [], [])[0]
             if here in readable:
@@ -83,8 +83,8 @@ class PortForward:
                 continue
             for message in there.received():
                 channel, rest = message[0], message[1:]
-                if channel not in begun:  # the port, in two bytes
-                    begun.add(channel)
+                if channel not in started:  # the port, in two bytes
+                    started.add(channel)
                     rest = rest[2:]
                 if channel == _DATA and rest:
                     here.sendall(rest)
@@ -119,15 +119,15 @@ class WebSocket:
         parts = urlsplit(access.address.server)
         wire = _wire(access, proxy)
         try:
-            made = cls(wire, WSConnection(ConnectionType.CLIENT))
+            connection = cls(wire, WSConnection(ConnectionType.CLIENT))
             headers = [(name.encode(), value.encode()) for name, value in access.headers()]
             target = parts.path.rstrip("/") + path
             host = parts.netloc.rpartition("@")[2]
-            asked = Request(host=host, target=target, subprotocols=[_PROTOCOL], extra_headers=headers)
-            wire.sendall(made._protocol.send(asked))
-            made._shake_hands(access)
+            request = Request(host=host, target=target, subprotocols=[_PROTOCOL], extra_headers=headers)
+            wire.sendall(connection._protocol.send(request))
+            connection._shake_hands(access)
             wire.settimeout(None)
-            return made
+            return connection
         except BaseException:
             wire.close()
             raise
@@ -136,7 +136,7 @@ class WebSocket:
         from wsproto.events import AcceptConnection, RejectConnection, RejectData
         from wsproto.utilities import RemoteProtocolError
 
-        status, said, ended = 0, b"", False
+        status, answer, ended = 0, b"", False
         while not ended:
             received = self.wire.recv(_CHUNK)
             try:
@@ -148,11 +148,11 @@ class WebSocket:
                     if isinstance(event, RejectConnection):
                         status, ended = event.status_code, not event.has_body
                     elif isinstance(event, RejectData):
-                        said, ended = said + event.data, event.body_finished
+                        answer, ended = answer + event.data, event.body_finished
             except RemoteProtocolError:
                 break
             ended = ended or not received
-        raise _refused(access, status, said)
+        raise _refused(access, status, answer)
 
     def pending(self) -> bool:
         """Whether something has arrived that waiting for the wire would not show."""
@@ -220,26 +220,26 @@ def _by_proxy(through: str, host: str, port: int) -> socket.socket:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         lines.append("Proxy-Authorization: Basic " + base64.b64encode(pair.encode()).decode())
     wire.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    said = b""
-    while b"\r\n\r\n" not in said and len(said) < _CHUNK:
+    answer = b""
+    while b"\r\n\r\n" not in answer and len(answer) < _CHUNK:
         received = wire.recv(1)  # a byte at a time: what follows is not the proxy's
         if not received:
             break
-        said += received
-    if said.split(b" ")[1:2] != [b"200"]:
+        answer += received
+    if answer.split(b" ")[1:2] != [b"200"]:
         wire.close()
-        status = said.split(b"\r\n")[0].decode("latin-1")[:80]
+        status = answer.split(b"\r\n")[0].decode("latin-1")[:80]
         raise AccessError(
             f"the HTTP proxy does not lead to the cluster ({status or 'no answer'})", fix="correct the proxy"
         )
     return wire
 
 
-def _refused(access: ClusterAccess, status: int, said: bytes) -> AccessError:
+def _refused(access: ClusterAccess, status: int, answer: bytes) -> AccessError:
     import json
 
     try:
-        message = str(json.loads(said).get("message") or "")
+        message = str(json.loads(answer).get("message") or "")
     except (ValueError, AttributeError):
         message = ""
     fix = "name the server with --argo_server, or ask the cluster's owner for the permission: create pods/portforward"

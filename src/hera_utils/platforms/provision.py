@@ -18,7 +18,7 @@ from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.claims import make_folder
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.diff import Field, difference
+from hera_utils.platforms.diff import FieldDiff, difference
 from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
 from hera_utils.platforms.server_side_apply import Applier, Conflict
 
@@ -30,11 +30,11 @@ _RETRIES = (0.1, 0.3, 1.0)  # seconds: a role that was just made is known to all
 
 @dataclass(frozen=True)
 class Provisioned:
-    """One resource of the environment. found: it was there before. where: a claim's folder on this machine, or ""."""
+    """One resource of the environment. existed: it was there before. where: a claim's folder on this machine, or ""."""
 
     kind: str
     name: str
-    found: bool
+    existed: bool
     where: str = ""
 
 
@@ -47,7 +47,7 @@ class Change:
 
     declared: Declared
     action: Action
-    fields: tuple[Field, ...] = ()
+    fields: tuple[FieldDiff, ...] = ()
     note: str = ""
     fix: str = ""
     where: str = ""
@@ -57,23 +57,23 @@ class Change:
         return self.action in _BLOCKS
 
     def lines(self) -> list[str]:
-        """As it is told: a mark, what it is, and its fields below it."""
+        """As it is text: a mark, what it is, and its fields below it."""
         mark = {"create": "+", "change": "~", "same": "=", "found": "=", "theirs": "=", "missing": "✘", "refused": "✘"}[
             self.action
         ]
-        said = {"create": "will be created", "change": "will be changed", "same": "up to date", "found": "exists"}.get(
+        state = {"create": "will be created", "change": "will be changed", "same": "up to date", "found": "exists"}.get(
             self.action, ""
         )
-        told = "; ".join(filter(None, [said, self.note]))
-        first = f"{mark} {self.declared.word} {self.declared.name}" + (f"  {told}" if told else "")
+        text = "; ".join(filter(None, [state, self.note]))
+        first = f"{mark} {self.declared.word} {self.declared.name}" + (f"  {text}" if text else "")
         more = [f"    {one.line()}" for one in self.fields]
         return [first, *more, *([f"    → {self.fix}"] if self.fix else [])]
 
     def done(self) -> str:
         """As it is told once it is so."""
-        mark, said = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "unchanged"))
-        told = "; ".join(filter(None, [said, self.note, f"it is the folder {self.where}" if self.where else ""]))
-        return f"{mark} {self.declared.word} {self.declared.name}  {told}"
+        mark, state = {"create": ("+", "made"), "change": ("~", "changed")}.get(self.action, ("=", "unchanged"))
+        text = "; ".join(filter(None, [state, self.note, f"it is the folder {self.where}" if self.where else ""]))
+        return f"{mark} {self.declared.word} {self.declared.name}  {text}"
 
 
 def changes(
@@ -93,16 +93,16 @@ def changes(
         _placed(cluster, one, folders or {}) for one in declared(environment, cluster.namespace, local=cluster.local)
     ]
     applier = Applier(cluster)
-    made: list[Change] = []
+    planned: list[Change] = []
     for one, live in zip(wanted, applier.get_all([(one.kind, one.name) for one in wanted]), strict=True):
         if isinstance(live, AccessError):
-            made.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
+            planned.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
             continue
-        change = _change(applier, one, live, force, made)
-        made.append(_with_folder(cluster, change, live, state, folders or {}))
-    if any(f'namespaces "{cluster.namespace}" not found' in one.note for one in made):
+        change = _change(applier, one, live, force, planned)
+        planned.append(_with_folder(cluster, change, live, state, folders or {}))
+    if any(f'namespaces "{cluster.namespace}" not found' in one.note for one in planned):
         raise cluster.no_namespace()  # one sentence about what is wrong, rather than one about each thing in it
-    return made
+    return planned
 
 
 def provision(
@@ -140,20 +140,22 @@ def ensure(
     )
 
 
-def refuse(found: Sequence[Change], namespace: str) -> None:
+def refuse(planned: Sequence[Change], namespace: str) -> None:
     """ResourceError when a change cannot be made."""
-    blocked = [one for one in found if one.blocks]
+    blocked = [one for one in planned if one.blocks]
     if not blocked:
         return
     for one in blocked:
         if one.declared.lacking is not None and len(blocked) == 1:
             raise one.declared.lacking
-    told = [f"{one.declared.word} `{one.declared.name}` {one.note}" for one in blocked]
+    listed = [f"{one.declared.word} `{one.declared.name}` {one.note}" for one in blocked]
     fixes = "\n".join(dict.fromkeys(filter(None, (one.fix for one in blocked))))
-    if len(told) == 1:
-        raise ResourceError(f"{told[0]} (namespace {namespace})", fix=fixes)
-    lines = "\n".join(f"  ✘ {one}" for one in told)
-    raise ResourceError(f"nothing was changed in the namespace {namespace}, {len(told)} conflicts:\n{lines}", fix=fixes)
+    if len(listed) == 1:
+        raise ResourceError(f"{listed[0]} (namespace {namespace})", fix=fixes)
+    lines = "\n".join(f"  ✘ {one}" for one in listed)
+    raise ResourceError(
+        f"nothing was changed in the namespace {namespace}, {len(listed)} conflicts:\n{lines}", fix=fixes
+    )
 
 
 def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
@@ -163,12 +165,12 @@ def check(cluster: Cluster, environment: Environment) -> list[Provisioned]:
     answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
     absent = [one for one, live in zip(needed, answers, strict=True) if live is None]
     if absent:
-        told = ", ".join(f"{one.word} `{one.name}`" for one in absent)
+        listed = ", ".join(f"{one.word} `{one.name}`" for one in absent)
         raise ResourceError(
-            f"{told} {'do' if len(absent) > 1 else 'does'} not exist in the namespace {cluster.namespace}",
+            f"{listed} {'do' if len(absent) > 1 else 'does'} not exist in the namespace {cluster.namespace}",
             fix="add --provision, which creates what the experiment describes; or name another",
         )
-    return [Provisioned(one.kind, one.name, found=True) for one in needed]
+    return [Provisioned(one.kind, one.name, existed=True) for one in needed]
 
 
 def missing(cluster: Cluster, environment: Environment) -> list[tuple[str, str]]:
@@ -185,60 +187,63 @@ def is_ours(live: Json) -> bool:
     return ((live.get("metadata") or {}).get("labels") or {}).get(MANAGED_BY) == OURS
 
 
-def _change(applier: Applier, one: Declared, live: Json | None, force: bool, before: Sequence[Change]) -> Change:
-    if one.document is None:
+def _change(applier: Applier, declared: Declared, live: Json | None, force: bool, before: Sequence[Change]) -> Change:
+    if declared.document is None:
         if live is not None:
-            return Change(one, "found")
-        what = (
-            f"does not exist, and the experiment does not describe its content: the {one.word}'s owner must create it"
-        )
+            return Change(declared, "found")
+        what = f"does not exist, and the experiment does not describe its content: the {declared.word}'s owner must create it"
         return Change(
-            one, "missing", note=what, fix=f"describe it in the environment, or ask its owner for {one.word} {one.name}"
+            declared,
+            "missing",
+            note=what,
+            fix=f"describe it in the environment, or ask its owner for {declared.word} {declared.name}",
         )
     if live is not None and not is_ours(live):
-        differing = tuple(_unlike(one.document, live))
+        differing = tuple(_unlike(declared.document, live))
         note = "was not created by hera-utils: left unchanged"
         fix = (
             "agree on one content, or use another name"
-            if differing and one.kind in ("ConfigMap", "Secret", "Role")
+            if differing and declared.kind in ("ConfigMap", "Secret", "Role")
             else ""
         )
-        return Change(one, "theirs", differing, note, fix)
-    if live is not None and (one.only_once or one.lacking is not None):
-        return Change(one, "same", note=f"not compared: {_why(one)}" if one.lacking else "")
-    if one.lacking is not None:
-        return Change(one, "refused", note=f"cannot be created: {_why(one)}", fix=one.lacking.fix or "")
+        return Change(declared, "theirs", differing, note, fix)
+    if live is not None and (declared.only_once or declared.lacking is not None):
+        return Change(declared, "same", note=f"not compared: {_why(declared)}" if declared.lacking else "")
+    if declared.lacking is not None:
+        return Change(declared, "refused", note=f"cannot be created: {_why(declared)}", fix=declared.lacking.fix or "")
     try:
-        would = applier.apply(one.document, dry_run=True, force=force)
+        would = applier.apply(declared.document, dry_run=True, force=force)
     except Conflict as conflict:
-        return Change(one, "refused", note=str(conflict), fix=conflict.fix or "")
+        return Change(declared, "refused", note=str(conflict), fix=conflict.fix or "")
     except HeraUtilsError as error:
-        if one.kind == "RoleBinding" and any(
+        if declared.kind == "RoleBinding" and any(
             known.action == "create" and known.declared.kind == "Role" for known in before
         ):
-            return Change(one, "create")  # its role is not there yet, so the server cannot look at it
-        return Change(one, "refused", note=error.message, fix=error.fix or "")
+            return Change(declared, "create")  # its role is not there yet, so the server cannot look at it
+        return Change(declared, "refused", note=error.message, fix=error.fix or "")
     if live is None:
-        return Change(one, "create", tuple(_shown(one.document)))
+        return Change(declared, "create", tuple(_fields_of(declared.document)))
     fields = tuple(difference(live, would))
-    return Change(one, "change" if fields else "same", fields)
+    return Change(declared, "change" if fields else "same", fields)
 
 
-def _why(one: Declared) -> str:
+def _why(declared: Declared) -> str:
     """Why its values cannot be had, without saying again whose."""
     return (
-        str(one.lacking).removeprefix(f"the secret `{one.name}` ").removeprefix(f"the image pull secret `{one.name}` ")
+        str(declared.lacking)
+        .removeprefix(f"the secret `{declared.name}` ")
+        .removeprefix(f"the image pull secret `{declared.name}` ")
     )
 
 
-def _unlike(document: Json, live: Json) -> list[Field]:
+def _unlike(document: Json, live: Json) -> list[FieldDiff]:
     """Where somebody else's object differs from what is declared; what they have beside it is theirs."""
     wanted = {key: value for key, value in document.items() if key not in ("metadata", "apiVersion")}
     fields = difference({key: live.get(key) for key in wanted} | {"kind": document["kind"]}, wanted)
     return [one for one in fields if one.after is not None and one.before != one.after]
 
 
-def _shown(document: Json) -> list[Field]:
+def _fields_of(document: Json) -> list[FieldDiff]:
     bare = {
         "kind": document["kind"],
         "metadata": {"name": document["metadata"]["name"], "labels": document["metadata"]["labels"]},
@@ -246,14 +251,14 @@ def _shown(document: Json) -> list[Field]:
     return difference(bare, document)
 
 
-def _apply(applier: Applier, one: Declared, force: bool) -> None:
-    assert one.document is not None
+def _apply(applier: Applier, declared: Declared, force: bool) -> None:
+    assert declared.document is not None
     for pause in (*_RETRIES, None):
         try:
-            applier.apply(one.document, force=force)
+            applier.apply(declared.document, force=force)
             return
         except HeraUtilsError:
-            if one.kind != "RoleBinding" or pause is None:
+            if declared.kind != "RoleBinding" or pause is None:
                 raise
             time.sleep(pause)
 
@@ -261,12 +266,17 @@ def _apply(applier: Applier, one: Declared, force: bool) -> None:
 # --- claims of this machine ----------------------------------------------------------------------------------------------
 
 
-def _placed(cluster: Cluster, one: Declared, folders: Mapping[str, str]) -> Declared:
+def _placed(cluster: Cluster, declared: Declared, folders: Mapping[str, str]) -> Declared:
     """On this machine a claim says which folder it is, when the settings do."""
-    if not cluster.local or one.kind != "PersistentVolumeClaim" or one.document is None or one.name not in folders:
-        return one
-    metadata = {**one.document["metadata"], "annotations": {FOLDER: folders[one.name]}}
-    return replace(one, document={**one.document, "metadata": metadata})
+    if (
+        not cluster.local
+        or declared.kind != "PersistentVolumeClaim"
+        or declared.document is None
+        or declared.name not in folders
+    ):
+        return declared
+    metadata = {**declared.document["metadata"], "annotations": {FOLDER: folders[declared.name]}}
+    return replace(declared, document={**declared.document, "metadata": metadata})
 
 
 def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str, folders: Mapping[str, str]) -> Change:
@@ -302,8 +312,8 @@ class Released:
 
     def line(self) -> str:
         mark = {"removed": "-", "absent": " ", "kept": "=", "left": "="}[self.action]
-        told = {"removed": "removed", "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
-        return f"{mark} {self.word} {self.name}  {told}{f': {self.note}' if self.note else ''}"
+        words = {"removed": "removed", "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
+        return f"{mark} {self.word} {self.name}  {words}{f': {self.note}' if self.note else ''}"
 
 
 def release(
@@ -324,30 +334,30 @@ def release(
 
 
 def _release(
-    applier: Applier, one: Declared, live: Json | AccessError | None, with_data: bool, dry_run: bool
+    applier: Applier, declared: Declared, live: Json | AccessError | None, with_data: bool, dry_run: bool
 ) -> Released:
-    def said(action: Any, note: str = "") -> Released:
-        return Released(one.kind, one.name, one.word, action, note)
+    def released(action: Any, note: str = "") -> Released:
+        return Released(declared.kind, declared.name, declared.word, action, note)
 
     if live is None:
-        return said("absent")
+        return released("absent")
     if isinstance(live, AccessError):
-        return said("kept", live.message)
+        return released("kept", live.message)
     if not is_ours(live):
-        return said("kept", "hera-utils did not create it")
+        return released("kept", "hera-utils did not create it")
     own, others = applier.owners(live)
     if others and not own:
-        return said("kept", f"{', '.join(others)} provisioned it")
+        return released("kept", f"{', '.join(others)} provisioned it")
     if others:
         if not dry_run:
-            applier.relinquish(one.kind, one.name)
-        return said("left", f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} it too")
-    if one.kind in HOLDS_DATA and not with_data:
-        return said("kept", "it holds data (--with-data removes it, and the data)")
+            applier.relinquish(declared.kind, declared.name)
+        return released("left", f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} it too")
+    if declared.kind in HOLDS_DATA and not with_data:
+        return released("kept", "it holds data (--with-data removes it, and the data)")
     if not dry_run:
-        applier.delete(one.kind, live)
+        applier.delete(declared.kind, live)
     gone = "its volume's reclaim policy decides about the data"
     if applier.local:
         named = ((live.get("metadata") or {}).get("annotations") or {}).get(FOLDER)
         gone = f"the folder {named} remains" if named else "its folder is set aside"
-    return said("removed", gone if one.kind in HOLDS_DATA else "")
+    return released("removed", gone if declared.kind in HOLDS_DATA else "")

@@ -37,8 +37,8 @@ class Opened:
             self.whole = int(part["whole"]) if part["whole"].isdecimal() else None
         self.etag = headers.get("ETag", "")
         self.kind = headers.get("Content-Type", "").partition(";")[0].strip()
-        told = _SHA256.search(headers.get("Repr-Digest", "") or headers.get("Digest", ""))
-        self.sha256 = _hex(told["value"]) if told else ""
+        digest = _SHA256.search(headers.get("Repr-Digest", "") or headers.get("Digest", ""))
+        self.sha256 = _hex(digest["value"]) if digest else ""
         self.md5 = _hex(headers.get("Content-MD5", ""))
 
     @property

@@ -41,8 +41,8 @@ class Right:
     def attributes(self, namespace: str) -> Json:
         """Kubernetes' ResourceAttributes."""
         plural, _, sub = self.resource.partition("/")
-        asked: Json = {"namespace": namespace, "verb": self.verb, "resource": plural}
-        return {**asked, **({"group": self.group} if self.group else {}), **({"subresource": sub} if sub else {})}
+        review: Json = {"namespace": namespace, "verb": self.verb, "resource": plural}
+        return {**review, **({"group": self.group} if self.group else {}), **({"subresource": sub} if sub else {})}
 
 
 def submitter(templates: Iterable[str] = ()) -> list[Right]:
@@ -160,17 +160,17 @@ def user_subject(user: str) -> Json:
     return {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
 
 
-def allowed(found: Sequence[Json], right: Right) -> bool:
+def allowed(rules: Sequence[Json], right: Right) -> bool:
     """Whether PolicyRules allow a right (in any object: rules for named ones do not count)."""
     return any(
         not rule.get("resourceNames")
         and _covers(rule.get("verbs"), right.verb)
         and _covers(rule.get("apiGroups"), right.group)
         and _covers(rule.get("resources"), right.resource)
-        for rule in found
+        for rule in rules
     )
 
 
-def _covers(listed: Any, wanted: str) -> bool:
-    _, slash, sub = wanted.partition("/")
-    return any(one in ("*", wanted) or (slash and one == f"*/{sub}") for one in listed or [])
+def _covers(listed: Any, name: str) -> bool:
+    _, slash, sub = name.partition("/")
+    return any(one in ("*", name) or (slash and one == f"*/{sub}") for one in listed or [])

@@ -30,9 +30,9 @@ class Conflict(ResourceError):
     """Somebody else has set a field to another value. owners: field manager → fields."""
 
     def __init__(self, word: str, name: str, owners: dict[str, list[str]]) -> None:
-        told = "; ".join(f"{', '.join(fields)} by {_person(manager)}" for manager, fields in owners.items())
+        listed = "; ".join(f"{', '.join(fields)} by {_person(manager)}" for manager, fields in owners.items())
         super().__init__(
-            f"has another value: {told or 'by somebody else'}",
+            f"has another value: {listed or 'by somebody else'}",
             fix=f"agree with them on the {word} {name}, or take it over with --force (their values are lost)",
         )
         self.owners = owners
@@ -67,12 +67,12 @@ class Applier:
         name = str(((answer.body.get("status") or {}).get("userInfo") or {}).get("username") or "") if answer.ok else ""
         return "".join(character for character in name if character.isprintable())
 
-    def get_all(self, wanted: Sequence[tuple[str, str]]) -> list[Json | AccessError | None]:
+    def get_all(self, references: Sequence[tuple[str, str]]) -> list[Json | AccessError | None]:
         """The objects (kind, name), asked for at the same time; None for one that is not there, AccessError for one that may not be
         looked at.
         """
 
-        def one(pair: tuple[str, str]) -> Json | AccessError | None:
+        def ask(pair: tuple[str, str]) -> Json | AccessError | None:
             answer = self._http.send(ClusterRequest("GET", self._cluster.path(*pair)))
             if answer.reason == "NotFound":
                 return None
@@ -80,8 +80,8 @@ class Applier:
                 return self._forbidden(answer, *pair, "read")
             return self._yes(answer, *pair, "read")
 
-        with ThreadPoolExecutor(max(1, min(16, len(wanted))), "provision") as threads:
-            return list(threads.map(one, wanted))
+        with ThreadPoolExecutor(max(1, min(16, len(references))), "provision") as threads:
+            return list(threads.map(ask, references))
 
     def apply(self, document: Json, *, dry_run: bool = False, force: bool = False) -> Json:
         """The object as it is (or would be) after the document was applied. Conflict when somebody else's fields would change."""
@@ -161,12 +161,12 @@ def _person(manager: str) -> str:
 
 
 def _owners(answer: ClusterReply) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    owners: dict[str, list[str]] = {}
     for cause in (answer.body.get("details") or {}).get("causes") or []:
         named = re.search(r'conflict with "([^"]+)"', str(cause.get("message")))
         if named:
-            found.setdefault(named[1], []).append(str(cause.get("field", "")).lstrip("."))
-    if not found:
+            owners.setdefault(named[1], []).append(str(cause.get("field", "")).lstrip("."))
+    if not owners:
         for manager, fields in _CONFLICT.findall(answer.message):
-            found[manager] = [one.strip().removeprefix("- ").lstrip(".") for one in fields.split("\n") if one.strip()]
-    return found
+            owners[manager] = [one.strip().removeprefix("- ").lstrip(".") for one in fields.split("\n") if one.strip()]
+    return owners

@@ -58,14 +58,14 @@ def _holds(version: str, clause: str, requirement: str) -> bool:
     match = _CLAUSE.match(clause)
     if match is None:
         raise SettingsError(f"`{requirement}` does not name a version", fix="write 7.1.0, 7.1, or >=6,<8")
-    wanted, found = numbers(match["version"]), numbers(version)
+    required, actual = numbers(match["version"]), numbers(version)
     operator = match["operator"] or "=="
     if operator in ("==", "!="):
-        return (found[: len(wanted)] == wanted) == (operator == "==")
+        return (actual[: len(required)] == required) == (operator == "==")
     if operator == "~=":
-        return found[: len(wanted) - 1] == wanted[:-1] and found >= wanted
-    length = max(len(found), len(wanted))
-    here, there = _padded(found, length), _padded(wanted, length)
+        return actual[: len(required) - 1] == required[:-1] and actual >= required
+    length = max(len(actual), len(required))
+    here, there = _padded(actual, length), _padded(required, length)
     return {">=": here >= there, "<=": here <= there, ">": here > there, "<": here < there}[operator]
 
 
@@ -101,9 +101,9 @@ def demanded(what: str, version: str, requirement: str, *, fix: str | None = Non
 
 def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
     """Whether the three versions fit; an empty one is not spoken of. Pure."""
-    found = []
+    verdicts = []
     if argo and numbers(argo) < numbers(OLDEST_ARGO):
-        found.append(
+        verdicts.append(
             Fit(
                 "Argo and hera_utils",
                 "warning",
@@ -112,27 +112,30 @@ def fits(hera: str, argo: str, kubernetes: str = "") -> tuple[Fit, ...]:
             )
         )
     if hera and argo:
-        found.append(_hera_and_argo(hera, argo))
+        verdicts.append(_hera_and_argo(hera, argo))
     if argo and any(numbers(kubernetes)):  # one that was built by hand calls itself 0.0.0
-        found.append(_argo_and_kubernetes(argo, kubernetes))
-    return tuple(found)
+        verdicts.append(_argo_and_kubernetes(argo, kubernetes))
+    return tuple(verdicts)
 
 
 def _hera_and_argo(hera: str, argo: str) -> Fit:
-    pair, told = "Hera and Argo", f"Hera {short(hera)} and Argo {short(argo)}"
+    pair, versions = "Hera and Argo", f"Hera {short(hera)} and Argo {short(argo)}"
     made_for = next((known for since, known in HERA_KNOWS if numbers(hera) >= numbers(since)), "")
     if not made_for:
-        return Fit(pair, "warning", f"{told}: it is unknown whether they fit", "pip install --upgrade hera")
+        return Fit(pair, "warning", f"{versions}: it is unknown whether they fit", "pip install --upgrade hera")
     server, models = numbers(argo)[:2], numbers(made_for)
     if server[:1] == models[:1] and server >= models:
-        return Fit(pair, "good", f"{told} fit (its models are of Argo {made_for})")
+        return Fit(pair, "good", f"{versions} fit (its models are of Argo {made_for})")
     fix = f"pip install '{_hera_for(server)}'"
     if server[:1] != models[:1]:
         return Fit(
-            pair, "warning", f"{told}: Hera's models are of Argo {made_for}, fields that differ are refused", fix
+            pair, "warning", f"{versions}: Hera's models are of Argo {made_for}, fields that differ are refused", fix
         )
     return Fit(
-        pair, "warning", f"{told}: the server is older than Hera's models ({made_for}), it ignores newer fields", fix
+        pair,
+        "warning",
+        f"{versions}: the server is older than Hera's models ({made_for}), it ignores newer fields",
+        fix,
     )
 
 
@@ -142,20 +145,22 @@ def _hera_for(server: tuple[int, ...]) -> str:
 
 
 def _argo_and_kubernetes(argo: str, kubernetes: str) -> Fit:
-    pair, told = "Argo and Kubernetes", f"Argo {short(argo)} on Kubernetes {short(kubernetes)}"
+    pair, versions = "Argo and Kubernetes", f"Argo {short(argo)} on Kubernetes {short(kubernetes)}"
     tested = next((between for known, between in ARGO_TESTED if numbers(argo)[:2] == numbers(known)), None)
     if tested is None:
-        return Fit(pair, "good", f"{told} (it is unknown with which Kubernetes it was tested)")
+        return Fit(pair, "good", f"{versions} (it is unknown with which Kubernetes it was tested)")
     first, last = tested
     if numbers(kubernetes)[:2] < numbers(first):
         return Fit(
             pair,
             "warning",
-            f"{told}: it is tested with Kubernetes {first} to {last}",
+            f"{versions}: it is tested with Kubernetes {first} to {last}",
             "it usually works; if it does not, ask the cluster's owner to upgrade",
         )
     newer = numbers(kubernetes)[:2] > numbers(last)
-    return Fit(pair, "good", f"{told} fit (tested with {first} to {last}{', newer ones mostly do' if newer else ''})")
+    return Fit(
+        pair, "good", f"{versions} fit (tested with {first} to {last}{', newer ones mostly do' if newer else ''})"
+    )
 
 
 def short(version: str) -> str:

@@ -99,10 +99,10 @@ def _located(cluster: Cluster, where: InClaim | Path, state: str) -> Path:
     return found
 
 
-def _stays(path: Path, root: Path, told: str) -> None:
+def _stays(path: Path, root: Path, what: str) -> None:
     """A link inside the claim may lead anywhere: what it leads to must still be in the claim."""
     if not path.resolve().is_relative_to(root):
-        raise LayoutError(f"`{told}` leads out of the claim through a link", fix="copy the target of the link instead")
+        raise LayoutError(f"`{what}` leads out of the claim through a link", fix="copy the target of the link instead")
 
 
 def _copied(here: Path, there: Path, inside: Path | None, goal_root: Path | None) -> Copied:
@@ -156,14 +156,14 @@ def _copy_one(source: Path, target: Path, confines: Path | None) -> int:
         )
         reading = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
         given = held.enter_context(open(os.open(f"{above}/{source.name}", reading), "rb"))
-        found = os.fstat(given.fileno())
+        status = os.fstat(given.fileno())
         writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         copied = held.enter_context(open(os.open(target, writing, 0o600), "wb"))
         shutil.copyfileobj(given, copied, 1 << 20)
         copied.flush()
-        os.fchmod(copied.fileno(), stat.S_IMODE(found.st_mode))
-        os.utime(copied.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
-    return found.st_size
+        os.fchmod(copied.fileno(), stat.S_IMODE(status.st_mode))
+        os.utime(copied.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+    return status.st_size
 
 
 def _walk(here: Path, there: Path) -> list[tuple[Path, Path]]:

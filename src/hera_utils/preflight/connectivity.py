@@ -199,7 +199,7 @@ def _origin(target: Target) -> str:
     """Who gave the token, as the settings tell it."""
     context = target.context
     for name in ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring"):
-        if context.given(name):
+        if context.is_given(name):
             return context.origin(name)
     account = target.connection.service_account
     return f"service account {account}" if account else "the kubeconfig's user"

@@ -38,7 +38,7 @@ def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError
 def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str = "", artifact: str = "") -> list[Saved]:
     """Bring the artifacts of a run (all, a task's, one) into a folder, as TASK/NAME. ResourceError when there is none."""
     there = artifacts_of_run(run)
-    found = downloads.wanted(there, task, artifact)
+    found = downloads.choose_artifacts(there, task, artifact)
     if not found:
         raise absent(run.name, there, "/".join(filter(None, (task, artifact))))
     return downloads.download(replace(client.connection, namespace=client.namespace), run.name, found, folder)

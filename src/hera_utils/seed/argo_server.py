@@ -81,7 +81,7 @@ class argo_server(ArgoServer):
 def _connection_of(cluster: Cluster, context: CLIContext) -> Connection:
     """The way to the Argo server that the settings designate, or to that of the cluster where they name none."""
     # The local platform is one server, which the cluster already started or joined; one that was found is not looked for again.
-    discovered = cluster.connection.found and context.argo_server is None
+    discovered = cluster.connection.origin and context.argo_server is None
     same = (cluster.local and context.platform == "local") or discovered
     return cluster.connection if same else connect(context)
 

@@ -38,7 +38,7 @@ ONCE = frozenset({"--detach", "--resume", "--explain", "--keep-done", "--keep_do
 
 
 @dataclass(frozen=True)
-class Launch:
+class CommandLine:
     """How a script was started. before: the words in front of it."""
 
     before: tuple[str, ...]
@@ -51,7 +51,7 @@ class Launch:
         return shlex.join([*self.before, *filter(None, [self.script]), *flags, *kept])
 
 
-def python_launch() -> Launch | None:
+def python_launch() -> CommandLine | None:
     """How Python was told to run the present script; None in a notebook, a console, or a program of another kind."""
     main = sys.modules.get("__main__")
     if not getattr(main, "__file__", None) or "ipykernel" in sys.modules:
@@ -59,8 +59,8 @@ def python_launch() -> Launch | None:
     words, script, given = sys.orig_argv, sys.argv[0], tuple(sys.argv[1:])
     place = len(words) - len(sys.argv)
     if place > 0 and tuple(words[place + 1 :]) == given:  # also of `python -m package.script`
-        return Launch(tuple(words[:place]), words[place], given)
-    return Launch(tuple(words[:1]) or (sys.executable,), script, given)
+        return CommandLine(tuple(words[:place]), words[place], given)
+    return CommandLine(tuple(words[:1]) or (sys.executable,), script, given)
 
 
 def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> list[str]:
@@ -92,12 +92,12 @@ def place_words(context: CLIContext) -> tuple[str, ...]:
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:
     """A command line without the flags that give a secret, and without the passwords of addresses."""
-    kept, skip = [], False
+    words_left, skip = [], False
     for word in arguments:
         if skip:
             skip = False
         elif word in SECRET_FLAGS:
             skip = True
         elif word.partition("=")[0] not in SECRET_FLAGS:
-            kept.append(without_password(word))
-    return kept
+            words_left.append(without_password(word))
+    return words_left

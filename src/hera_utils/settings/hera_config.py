@@ -16,7 +16,7 @@ _KEY = re.compile(r"(?:--?)?(?P<key>[A-Za-z_][\w.-]*)\s*(?P<separator>[=:]|\s|$)
 
 def parse_hera_config(text: str, origin: str) -> dict[str, str]:
     """Key (with `_` for `-`) → value. The last of two lines for one key wins. SettingsError names the line."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
         stripped = line.strip()
         if not stripped or stripped[0] in "#;" or stripped in ("---", "...") or re.fullmatch(r"\[[^\]]*\]", stripped):
@@ -27,10 +27,10 @@ def parse_hera_config(text: str, origin: str) -> dict[str, str]:
             raise SettingsError(
                 f"{origin}, line {number}: no `key = value`", fix="write `key = value`, or # before a comment"
             )
-        found[match["key"].replace("-", "_")] = _value(
+        values[match["key"].replace("-", "_")] = _value(
             match["rest"], f"{origin}, line {number}", bool(match["separator"])
         )
-    return found
+    return values
 
 
 def _value(rest: str, where: str, separated: bool) -> str:

@@ -39,10 +39,10 @@ class Chosen:
     user_folder: Path
 
 
-def files(named: str | None, home: Path | None = None) -> list[Path]:
+def files(setting: str | None, home: Path | None = None) -> list[Path]:
     """The kubeconfigs there are: those of a list as in KUBECONFIG, else the user's own. [] when there is none."""
-    if named:
-        return [path for path in map(Path, filter(None, named.split(os.pathsep))) if path.is_file()]
+    if setting:
+        return [path for path in map(Path, filter(None, setting.split(os.pathsep))) if path.is_file()]
     usual = (home if home is not None else Path(os.path.expanduser("~"))) / ".kube" / "config"
     return [usual] if usual.is_file() else []
 
@@ -61,21 +61,21 @@ def choose(paths: Sequence[Path], context: str | None = None) -> Chosen:
     name = context or current
     if not name:
         raise _unusable(origin, "it has no current context")
-    _, found = _named(documents, "contexts", "context", name, origin)
-    if found is None:
+    _, entry = _entry_called(documents, "contexts", "context", name, origin)
+    if entry is None:
         there = ", ".join(sorted(_names(documents, "contexts"))) or "none"
         raise _unusable(origin, f"it has no context `{name}` (its contexts are: {there})")
-    cluster_of, cluster = _named(documents, "clusters", "cluster", str(found.get("cluster") or ""), origin)
+    cluster_of, cluster = _entry_called(documents, "clusters", "cluster", str(entry.get("cluster") or ""), origin)
     if cluster is None or not cluster.get("server"):
         raise _unusable(origin, f"the context `{name}` names no cluster with a server")
-    user_name = str(found.get("user") or "")
-    user_of, user = _named(documents, "users", "user", user_name, origin)
+    user_name = str(entry.get("user") or "")
+    user_of, user = _entry_called(documents, "users", "user", user_name, origin)
     if user_name and user is None:
         raise _unusable(origin, f"the context `{name}` names the user `{user_name}`, which it does not contain")
     return Chosen(
         origin=origin,
         context=name,
-        namespace=str(found.get("namespace") or ""),
+        namespace=str(entry.get("namespace") or ""),
         cluster=cluster,
         cluster_folder=cluster_of.parent,
         user=user or {},
@@ -129,7 +129,7 @@ def _names(documents: Documents, plural: str) -> set[str]:
     return {str(one.get("name")) for path, document in documents for one in _entries(document, plural, path)}
 
 
-def _named(documents: Documents, plural: str, single: str, name: str, origin: str) -> tuple[Path, Json | None]:
+def _entry_called(documents: Documents, plural: str, single: str, name: str, origin: str) -> tuple[Path, Json | None]:
     """(the file that says it, the entry of that name)."""
     for path, document in documents:
         for one in _entries(document, plural, path):

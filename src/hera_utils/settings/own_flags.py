@@ -52,16 +52,16 @@ class OwnFlags(argparse._ActionsContainer):
 
     def _setting_of(self, names: tuple[Any, ...], options: Mapping[str, Any]) -> str | None:
         """The setting that the script's flag is, if it is one. SettingsError where it has another meaning."""
-        taken = [name for name in names if name in self._option_string_actions]
+        flags = [name for name in names if name in self._option_string_actions]
         dest = options.get("dest") or next((str(name).lstrip("-").replace("-", "_") for name in names), "")
         if dest in _SHARED:
             return dest
         if dest in BY_NAME:
             raise SettingsError(
-                f"the script's flag {taken[0] if taken else dest} is a setting of hera_utils: {BY_NAME[dest].help}",
+                f"the script's flag {flags[0] if flags else dest} is a setting of hera_utils: {BY_NAME[dest].help}",
                 fix=f"rename the script's flag, for example to --my_{dest}",
             )
-        for name in taken:
+        for name in flags:
             self._give_up(name)
         return None
 

@@ -39,14 +39,14 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         super().__init__(*arguments, **options)
         self.around: Surroundings | None = None
-        self._given: dict[str, Any] = {}
+        self._typed: dict[str, Any] = {}
         group = self.add_argument_group("platform", "where and how the workflows run (hera_utils)")
         for field in FIELDS:
             _add_flags(group, field)
         self.settings_are_added = True
 
     def set_defaults(self, **defaults: Any) -> None:
-        self._given.update({name: value for name, value in defaults.items() if name in BY_NAME})
+        self._typed.update({name: value for name, value in defaults.items() if name in BY_NAME})
         super().set_defaults(**{name: value for name, value in defaults.items() if name not in BY_NAME})
 
     def add_argument_group(self, *arguments: Any, **options: Any) -> FlagGroup:
@@ -66,10 +66,13 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         found, rest = super().parse_known_args(
             words_of(own_flags, foreign_keys(around), around.environ) + typed, namespace
         )
-        said = {**script_host().settings, **{name: value for name, value in vars(found).items() if name in BY_NAME}}
+        flags_given = {
+            **script_host().settings,
+            **{name: value for name, value in vars(found).items() if name in BY_NAME},
+        }
         own = {name: value for name, value in vars(found).items() if name not in BY_NAME}
-        context = read_settings(said, given=self._given, extras=own, around=around)
-        context.remembered()[_AS_GIVEN] = (said, self._given, around)
+        context = read_settings(flags_given, program=self._typed, extras=own, around=around)
+        context.remembered()[_AS_GIVEN] = (flags_given, self._typed, around)
         self._refuse_missing(context)
         return context, rest
 
@@ -87,10 +90,10 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         fix = f"{self.prog} --help names the flags"
         if mark:
             # what follows an unknown flag may be a secret: a token after a misspelt --argo_token
-            told = [word.partition("=")[0] for word in words.split() if word.startswith("-")] or words.split()
+            flags = [word.partition("=")[0] for word in words.split() if word.startswith("-")] or words.split()
             known = [flag for action in self._actions for flag in action.option_strings]
-            near = [match for word in told for match in difflib.get_close_matches(word, known, 1, 0.7)]
-            message = f"{head}{mark}{' '.join(told)}"
+            near = [match for word in flags for match in difflib.get_close_matches(word, known, 1, 0.7)]
+            message = f"{head}{mark}{' '.join(flags)}"
             fix = f"did you mean {' '.join(near)}? {fix}" if near else fix
         self.exit(2, f"{self.prog}: error: {message}\n  fix: {fix}\n")
 
@@ -99,8 +102,8 @@ def _add_flags(group: argparse._ArgumentGroup, field: Field) -> None:
     if not field.flags:
         return
     names = [spelling for flag in field.flags for spelling in spellings(flag)]
-    told = f"{field.help} [{', '.join((*field.variables, *field.inverted))}]" if field.variables else field.help
-    options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": told}
+    help_text = f"{field.help} [{', '.join((*field.variables, *field.inverted))}]" if field.variables else field.help
+    options: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS, "help": help_text}
     if field.kind == "boolean":
         group.add_argument(*names, action="store_true", **options)
         for flag in field.off:
@@ -149,6 +152,6 @@ def address_as_given(context: CLIContext) -> str | None:
     """The Argo server's address before it was made a URL; None when nobody named one, or it is not known who did."""
     if _AS_GIVEN not in context.remembered():
         return context.argo_server
-    said, given, around = context.remembered()[_AS_GIVEN]
-    named = (layer["argo_server"].value for layer in gather(said, given, around) if "argo_server" in layer)
+    words, given, around = context.remembered()[_AS_GIVEN]
+    named = (layer["argo_server"].value for layer in gather(words, given, around) if "argo_server" in layer)
     return next(named, None)

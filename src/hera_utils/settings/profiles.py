@@ -66,7 +66,7 @@ def profiles(around: Surroundings) -> list[Profile]:
     documents = (project_document(around), _user(around))
     secrets = _credentials(around).profiles
     names = sorted({name for document in documents for name in document.profiles} | set(secrets))
-    found = []
+    result = []
     for name in names:
         files = tuple(document.path for document in documents if name in document.profiles)
         merged: dict[str, Any] = {}
@@ -75,31 +75,35 @@ def profiles(around: Surroundings) -> list[Profile]:
                 if key.replace("-", "_") != _TOKEN:
                     merged.setdefault(key.replace("-", "_"), value)
         held = secrets.get(name, {})
-        found.append(Profile(name, files, merged, any(key.replace("-", "_") == _TOKEN for key in held)))
-    return found
+        result.append(Profile(name, files, merged, any(key.replace("-", "_") == _TOKEN for key in held)))
+    return result
 
 
 def imported(path: Path, around: Surroundings) -> Imported:
     """The settings of a `hera.config` file, its relative paths made absolute. SettingsError when it cannot be read."""
     origin = f"file {path}"
     place = around.place(origin, path.resolve().parent)
-    said = parse_hera_config(text_of(path, origin), origin)
-    found = {key: typed(BY_NAME[key], raw, place) for key, raw in said.items() if key in BY_NAME and key not in _NEVER}
+    imported_settings = parse_hera_config(text_of(path, origin), origin)
+    found = {
+        key: typed(BY_NAME[key], raw, place)
+        for key, raw in imported_settings.items()
+        if key in BY_NAME and key not in _NEVER
+    }
     return Imported(
         {key: value for key, value in found.items() if value is not None},
-        tuple(key for key in said if key not in BY_NAME),
+        tuple(key for key in imported_settings if key not in BY_NAME),
     )
 
 
 def given_as_flags(flags: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
     """The settings that were typed (field name → raw value), as a profile keeps them. SettingsError for what cannot be meant."""
-    found = {}
+    typed_flags = {}
     for key, raw in flags.items():
         place = around.place(f"flag --{key}")
         value = typed(BY_NAME[key], table_of(key, raw, place), place)
         if value is not None and key not in _NEVER:
-            found[key] = value
-    return found
+            typed_flags[key] = value
+    return typed_flags
 
 
 def add(
@@ -111,20 +115,20 @@ def add(
     """
     if not _NAME.match(name):
         raise SettingsError(f"`{name}` is not a name of a profile", fix="use letters, digits, `-`, `_` and `.`")
-    said = {key: value for key, value in settings.items() if key not in _NEVER}
-    secret = {key: value for key, value in said.items() if _is_secret(value)}
-    kept = {key: value for key, value in said.items() if key not in secret}
+    plain = {key: value for key, value in settings.items() if key not in _NEVER}
+    secret = {key: value for key, value in plain.items() if _is_secret(value)}
+    public = {key: value for key, value in plain.items() if key not in secret}
     home = _home(around, project)
     known = {one.name: one for one in profiles(around)}.get(name)
     if known is not None and not replace:
         there = ", ".join(known.files) or str(around.user_folder / CREDENTIALS_FILE)
         raise SettingsError(f"the profile `{name}` already exists ({there})", fix="add --replace, or give another name")
-    if project and "argo_token_command" in kept:
+    if project and "argo_token_command" in public:
         raise SettingsError("a project's file cannot name a command to run", fix="leave --project out")
-    if project and kept.keys() & {"argo_token_file", "argo_token_keyring"}:
+    if project and public.keys() & {"argo_token_file", "argo_token_keyring"}:
         raise SettingsError("a project's file cannot say where your token is", fix="leave --project out")
     trusted = not home.is_file() or is_trusted(str(home), around.user_folder)
-    written = [_change(home, lambda text, before: _with_profile(text, before, name, kept))]
+    written = [_change(home, lambda text, before: _with_profile(text, before, name, public))]
     if project and trusted:
         trust([str(home)], around.user_folder)  # all that is new in it the user has just given
     secrets = around.user_folder / CREDENTIALS_FILE
@@ -210,12 +214,12 @@ def _without_profile(text: str, before: Mapping[str, Any], name: str) -> tuple[s
 
 def _change(path: Path, change: Change, *, private: bool = False) -> Path:
     text = text_of(path, f"file {path}") if path.is_file() else ""
-    new, meant = change(text, toml_of(text) if text else {})
+    new, changed = change(text, toml_of(text) if text else {})
     try:
         says = toml_of(new)
     except ValueError:
         says = None
-    if says is None or _bare(says) != _bare(meant):
+    if says is None or _bare(says) != _bare(changed):
         raise SettingsError(f"{path} has a layout that cannot be changed safely", fix="change it by hand")
     _write(path, new, private)
     return path

@@ -31,7 +31,7 @@ class ProjectSource:
 
 
 @dataclass(frozen=True)
-class Said:
+class GivenValue:
     """One value as one source gave it. origin: the source, as it is told to people (`variable ARGO_SERVER`).
 
     project: what of a project gave it (None: the user did).
@@ -42,7 +42,7 @@ class Said:
     project: ProjectSource | None = None
 
 
-Layer = Mapping[str, Said]
+Layer = Mapping[str, GivenValue]
 """What one source says: field name → value. Fields that it does not speak of are absent."""
 
 
@@ -117,8 +117,8 @@ class CLIContext:
         return name in self.__dict__
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={without_password(repr(value))}" for name, value in self.__dict__.items())
-        return f"CLIContext({shown})"
+        listed = ", ".join(f"{name}={without_password(repr(value))}" for name, value in self.__dict__.items())
+        return f"CLIContext({listed})"
 
     def origin(self, name: str) -> str:
         """Who gave a value: `flag --argo_server`, `variable ARGO_SERVER`, `file ./hera.config`, `default`…"""
@@ -126,24 +126,24 @@ class CLIContext:
 
     def project(self, name: str) -> ProjectSource | None:
         """What of a project gave this value; None when the user did."""
-        found: ProjectSource | None = self._projects.get(name)
-        return found
+        source: ProjectSource | None = self._projects.get(name)
+        return source
 
-    def given(self, name: str) -> bool:
+    def is_given(self, name: str) -> bool:
         """Whether somebody stronger than the script and the defaults gave this value."""
         return self.__dict__.get(name) is not None and self.origin(name) not in (DEFAULT, "script")
 
     def rows(self) -> list[Row]:
         """Every setting with its value and who gave it, for people: no secret in it."""
         return [
-            Row(field.name, _shown(self.__dict__.get(field.name)), self.origin(field.name), field.help)
+            Row(field.name, _display(self.__dict__.get(field.name)), self.origin(field.name), field.help)
             for field in FIELDS
         ]
 
     def remembered(self) -> dict[Any, Any]:
         """What was found out by these settings and need not be asked again: what it depends on → what it is."""
-        found: dict[Any, Any] = self._found
-        return found
+        remembered_values: dict[Any, Any] = self._found
+        return remembered_values
 
     def fill(self, name: str, value: Any, origin: str) -> None:
         """Give a value that nobody gave, and say where it is from."""
@@ -188,14 +188,18 @@ def resolve(
 
 
 def _winner(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, ProjectSource | None]:
-    said = [layer[field.name] for layer in layers if field.name in layer]
+    candidates = [layer[field.name] for layer in layers if field.name in layer]
     if field.kind == "table":
         merged: dict[str, Any] = {}
-        for one in said:  # strongest first: its entries stay, and stay first (image patterns are tried in order)
+        for one in candidates:  # strongest first: its entries stay, and stay first (image patterns are tried in order)
             for key, value in one.value.items():
                 merged.setdefault(key, value)
-        return merged, ", ".join(dict.fromkeys(one.origin for one in said)) or DEFAULT, None
-    return (said[0].value, said[0].origin, said[0].project) if said else (field.default, DEFAULT, None)
+        return merged, ", ".join(dict.fromkeys(one.origin for one in candidates)) or DEFAULT, None
+    return (
+        (candidates[0].value, candidates[0].origin, candidates[0].project)
+        if candidates
+        else (field.default, DEFAULT, None)
+    )
 
 
 def _one_token(layers: Sequence[Layer], values: dict[str, Any], origins: dict[str, str]) -> None:
@@ -211,9 +215,9 @@ def _platform(
     values: Mapping[str, Any], origins: Mapping[str, str], own_server: Callable[[str], str | None]
 ) -> tuple[str, str]:
     """Only an Argo server makes the platform remote; the address of our own server is local; --platform wins over all."""
-    said, address = values["platform"], values["argo_server"]
-    if said is not None:
-        return said, origins["platform"]
+    setting, address = values["platform"], values["argo_server"]
+    if setting is not None:
+        return setting, origins["platform"]
     if address is None:
         return "local", "no Argo server is named"
     host, port = host_and_port(address)
@@ -226,13 +230,13 @@ def _platform(
     return "remote", f"argo_server is named ({origins['argo_server']})"
 
 
-def _shown(value: Any) -> str:
+def _display(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_shown(entry)}" for key, entry in value.items())
+        return ", ".join(f"{key}={_display(entry)}" for key, entry in value.items())
     return f"{value:g}" if isinstance(value, float) else without_password(str(value))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hera_utils.settings.command_line import Launch
+from hera_utils.settings.command_line import CommandLine
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ScriptHost:
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
-    launch: Launch | None = None
+    launch: CommandLine | None = None
     detach: bool = False
     deadline: Any = None
     observer: Callable[[Any, Any], None] = lambda engine, experiment: None

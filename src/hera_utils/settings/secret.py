@@ -24,9 +24,9 @@ class Secret(str):
     _value: str
 
     def __new__(cls, value: str) -> Secret:
-        made = super().__new__(cls, MASK)
-        made._value = value
-        return made
+        secret = super().__new__(cls, MASK)
+        secret._value = value
+        return secret
 
     def reveal(self) -> str:
         return self._value

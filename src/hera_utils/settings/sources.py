@@ -18,7 +18,7 @@ from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.hera_config import parse_hera_config
 from hera_utils.settings.hide_argv import hide_from_the_process_list
-from hera_utils.settings.resolve import DEFAULT, CLIContext, Layer, ProjectSource, Said, resolve, without_password
+from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, resolve, without_password
 from hera_utils.settings.trust import concerns, refuse_untrusted
 from hera_utils.settings.values import Place, typed
 
@@ -64,19 +64,19 @@ def _usual_folder(what: str, around: Surroundings) -> Path:
 def read_settings(
     flags: Mapping[str, Any] | None = None,
     *,
-    given: Mapping[str, Any] | None = None,
+    program: Mapping[str, Any] | None = None,
     extras: Mapping[str, Any] | None = None,
     around: Surroundings | None = None,
     check_trust: bool = True,
 ) -> CLIContext:
     """The settings of this process.
 
-    flags: what the command line says (field name → value; None: not said). given: what the script gives, weaker than every
+    flags: what the command line says (field name → value; None: not said). program: what the script gives, weaker than every
     source but the defaults. extras: the script's own flags, which become attributes. SettingsError for what cannot be meant;
     Untrusted where a project's file decides what it may not (check_trust=False: for who only looks at the settings).
     """
     around = around or Surroundings()
-    layers = gather(flags or {}, given or {}, around)
+    layers = gather(flags or {}, program or {}, around)
     for secret in _typed_secrets(flags or {}):
         hide_from_the_process_list(secret)
     context = resolve(layers, own_server=own_server, extras=extras)
@@ -114,13 +114,13 @@ def _typed_secrets(flags: Mapping[str, Any]) -> list[str]:
 
 def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None:
     """Nobody named a namespace: the kubeconfig's context does, where it is the one that leads to the Argo server's cluster."""
-    named = context.k8s_config_file
+    configured = context.k8s_config_file
     if context.platform != "remote" or context.origin("argo_namespace") != DEFAULT:
         return
-    if not (named or context.k8s_context or context.argo_server is None):
+    if not (configured or context.k8s_context or context.argo_server is None):
         return  # ~/.kube/config may be of any cluster
     with contextlib.suppress(SettingsError):  # who needs the cluster says what is wrong with it
-        paths = kubeconfig.files(named, around.home)
+        paths = kubeconfig.files(configured, around.home)
         found = kubeconfig.choose(paths, context.k8s_context) if paths else kubeconfig.of_this_pod()
         if found is not None and found.namespace:
             context.fill("argo_namespace", found.namespace, f"context {found.context} in {found.origin}")
@@ -141,7 +141,7 @@ def hera_config_files(around: Surroundings) -> list[Path]:
     return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
-def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundings) -> list[Layer]:
+def gather(flags: Mapping[str, Any], program: Mapping[str, Any], around: Surroundings) -> list[Layer]:
     """What every source says, strongest first."""
     configs = list(_hera_configs(around, {}))
     project = project_document(around)
@@ -158,25 +158,25 @@ def gather(flags: Mapping[str, Any], given: Mapping[str, Any], around: Surroundi
         *(_checked(layer, Path(project.path).parent) for layer in _project_tables(project, names, around)),
         *far,
         *_of_their_own_servers(names, [_tables(one, names, around, chooser) for one in (user, credentials)]),
-        _layer(given, "script", around.place("script")),
-        {"state": Said(str(around.state_folder), "default")},
+        _layer(program, "script", around.place("script")),
+        {"state": GivenValue(str(around.state_folder), "default")},
     ]
 
 
 def own_server(state: str) -> str | None:
     """The address that the local platform of a state folder serves at, or None when it has never been started."""
     try:
-        said = json.loads((Path(state) / "server.json").read_text(encoding="utf-8")).get("argo_server")
+        address = json.loads((Path(state) / "server.json").read_text(encoding="utf-8")).get("argo_server")
     except (OSError, ValueError, AttributeError):
         return None
-    return said if isinstance(said, str) else None
+    return address if isinstance(address, str) else None
 
 
 # --- flags and variables ------------------------------------------------------------------------------------------------
 
 
 def _flags(flags: Mapping[str, Any], around: Surroundings) -> Layer:
-    layer: dict[str, Said] = {}
+    layer: dict[str, GivenValue] = {}
     for name, raw in flags.items():
         setting = BY_NAME[name]
         written = setting.off if setting.off and raw is False else setting.flags
@@ -187,7 +187,7 @@ def _flags(flags: Mapping[str, Any], around: Surroundings) -> Layer:
 
 
 def _environment(around: Surroundings) -> Layer:
-    layer: dict[str, Said] = {}
+    layer: dict[str, GivenValue] = {}
     for setting in FIELDS:
         for variable in setting.variables:
             if around.environ.get(variable, "").strip():
@@ -197,7 +197,7 @@ def _environment(around: Surroundings) -> Layer:
         for variable in setting.inverted:
             if around.environ.get(variable, "").strip() and setting.name not in layer:
                 place = around.place(f"variable {variable}")
-                layer[setting.name] = Said(not typed(setting, around.environ[variable], place), place.origin)
+                layer[setting.name] = GivenValue(not typed(setting, around.environ[variable], place), place.origin)
     return layer
 
 
@@ -261,18 +261,18 @@ _NOTHING = Document("", {})
 def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tuple[str, Layer]]:
     """The hera.config files with their rank: `near` ones are stronger than the project file, the `far` one is weaker."""
     named = around.environ.get("ARGOCONFIG", "").strip()
-    seen: set[Path] = set()
+    visited: set[Path] = set()
     if named:
         path = Path(around.place("").path(named))
-        seen.add(path)
+        visited.add(path)
         yield "near", _hera_config(path, f"file {named} ($ARGOCONFIG)", around, foreign)
-    for rank, path, told in (
+    for rank, path, origin in (
         ("near", around.directory / "hera.config", "file ./hera.config"),
         ("far", around.home / "hera.config", "file ~/hera.config"),
     ):
-        if path not in seen and path.is_file():
-            seen.add(path)
-            layer = _hera_config(path, told, around, foreign)
+        if path not in visited and path.is_file():
+            visited.add(path)
+            layer = _hera_config(path, origin, around, foreign)
             if rank == "near" and path.parent != around.home:  # it may hold a token: that is its owner's affair
                 _checked({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
                 layer = _of_the_project(layer, path, around)
@@ -281,7 +281,7 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
 
 def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
     place = around.place(origin, path.parent)
-    layer: dict[str, Said] = {}
+    layer: dict[str, GivenValue] = {}
     for key, raw in parse_hera_config(text_of(path, origin), origin).items():
         if key in BY_NAME:
             _add(layer, key, table_of(key, raw, place), place)
@@ -351,11 +351,11 @@ def text_of(path: Path, origin: str) -> str:
         raise SettingsError(f"cannot read {path}: {why} ({origin})", fix="create it, or name another file") from None
 
 
-def _profile_name(layers: list[Layer]) -> Said | None:
+def _profile_name(layers: list[Layer]) -> GivenValue | None:
     return next((layer["profile"] for layer in layers if "profile" in layer), None)
 
 
-def _names_of(profile: Said, documents: list[Document]) -> tuple[str, ...]:
+def _names_of(profile: GivenValue, documents: list[Document]) -> tuple[str, ...]:
     """The profiles that are meant, the weakest first: `lab,mine` takes lab, and over it mine. SettingsError for one that there is not."""
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in str(profile.value).split(",")))))
     known = sorted({name for document in documents for name in document.profiles})
@@ -405,9 +405,9 @@ def _names_server(layer: Layer, names: Sequence[str]) -> bool:
     return "argo_server" in layer and _profile_of(layer["argo_server"]) in names
 
 
-def _profile_of(said: Said) -> str:
+def _profile_of(setting: GivenValue) -> str:
     """The profile that said it, "" for none."""
-    words = said.origin.split(" ")
+    words = setting.origin.split(" ")
     return words[1] if words[0] == "profile" and len(words) > 1 else ""
 
 
@@ -446,7 +446,7 @@ def _tables(
 
 
 def _layer(table: Mapping[str, Any], origin: str, place: Place) -> Layer:
-    layer: dict[str, Said] = {}
+    layer: dict[str, GivenValue] = {}
     for key, raw in table.items():
         name = key.replace("-", "_")
         if name not in BY_NAME:
@@ -457,10 +457,10 @@ def _layer(table: Mapping[str, Any], origin: str, place: Place) -> Layer:
     return layer
 
 
-def _add(layer: dict[str, Said], name: str, raw: Any, place: Place) -> None:
+def _add(layer: dict[str, GivenValue], name: str, raw: Any, place: Place) -> None:
     value = typed(BY_NAME[name], raw, place)
     if value is not None:
-        layer[name] = Said(value, place.origin)
+        layer[name] = GivenValue(value, place.origin)
 
 
 def _checked(layer: Layer, folder: Path) -> Layer:
@@ -483,12 +483,12 @@ def _checked(layer: Layer, folder: Path) -> Layer:
                 f"a file of the project says where a token of yours is ({layer[name].origin})",
                 fix=f"remove {name} there, and give it in the user's own {USER_FILE}",
             )
-    said = layer.get("k8s_config_file", Said("", ""))
-    for path in kubeconfig.files(str(said.value)) if said.value else ():
+    setting = layer.get("k8s_config_file", GivenValue("", ""))
+    for path in kubeconfig.files(str(setting.value)) if setting.value else ():
         if path.resolve().is_relative_to(folder.resolve()) and kubeconfig.trusts_its_author(path):
             raise SettingsError(
                 f"the kubeconfig {path}, which comes with the project, runs programs or sends files of yours "
-                f"({said.origin})",
+                f"({setting.origin})",
                 fix="read it; if that is right, name it yourself with --k8s_config_file or KUBECONFIG",
             )
     return layer

@@ -42,22 +42,22 @@ def appended(text: str, more: str) -> str:
 
 def without_section(text: str, path: tuple[str, ...]) -> str:
     """The text without `[path]` and the sections below it; the comment lines right above a section go with it."""
-    kept: list[str] = []
+    lines_left: list[str] = []
     leaving = False
     above: list[str] = []  # comments that may be the next section's
     for line in text.splitlines(keepends=True):
         header = _HEADER.match(line.rstrip("\n"))
         if header is not None:
             was, leaving = leaving, _parts(header["path"])[: len(path)] == path
-            while leaving and not was and kept and kept[-1].lstrip().startswith("#"):
-                kept.pop()
+            while leaving and not was and lines_left and lines_left[-1].lstrip().startswith("#"):
+                lines_left.pop()
             if was and not leaving:
-                kept += above
+                lines_left += above
         if leaving:
             above = [*above, line] if line.lstrip().startswith("#") else []
         else:
-            kept.append(line)
-    left = "".join(kept)
+            lines_left.append(line)
+    left = "".join(lines_left)
     return left.strip("\n") + "\n" if left.strip() else ""
 
 

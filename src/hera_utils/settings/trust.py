@@ -50,14 +50,14 @@ class Concern:
 
 def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
     """What files of the project decide about the user. foreign: those that belong to another user of the machine."""
-    found = [Concern(file, "belongs to another user of this machine") for file in foreign]
+    result = [Concern(file, "belongs to another user of this machine") for file in foreign]
     for name, what in _ACTING.items():
         source = context.project(name)
         if source is not None and not source.profile:
-            found.append(Concern(source.file, f"names {what} ({name})", f"--{name}"))
+            result.append(Concern(source.file, f"names {what} ({name})", f"--{name}"))
     credential, way = _credential(context)
     if credential is None:
-        return found
+        return result
     own = context.project(credential) if credential else None
     leading: dict[str, list[str]] = {}
     for name in way:
@@ -70,9 +70,9 @@ def concerns(context: CLIContext, foreign: Iterable[str] = ()) -> list[Concern]:
         f"your token ({context.origin(credential)})" if credential in TOKEN_FIELDS else "your kubeconfig's credential"
     )
     for file, names in leading.items():
-        told = ", ".join(dict.fromkeys(names))
-        found.append(Concern(file, f"decides where {whose} goes: {told}", f"--{names[0]}"))
-    return found
+        listed = ", ".join(dict.fromkeys(names))
+        result.append(Concern(file, f"decides where {whose} goes: {listed}", f"--{names[0]}"))
+    return result
 
 
 def _credential(context: CLIContext) -> tuple[str | None, tuple[str, ...]]:
@@ -91,9 +91,9 @@ def _credential(context: CLIContext) -> tuple[str | None, tuple[str, ...]]:
     return cluster, _SERVER if context.argo_service_account and context.k8s_config_file else ("proxy",)
 
 
-def refuse_untrusted(found: Iterable[Concern], folder: Path) -> None:
+def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
     """Untrusted when one of the concerns is not allowed. folder: the user's own, where the trusted files are remembered."""
-    left = [one for one in found if not is_trusted(one.file, folder)]
+    left = [one for one in concerns_found if not is_trusted(one.file, folder)]
     if not left:
         return
     instead = next((f", or give {one.instead} yourself" for one in left if one.instead), "")
@@ -135,10 +135,10 @@ def _trusted(folder: Path) -> dict[str, str]:
     try:
         if hasattr(os, "geteuid") and path.stat().st_uid != os.geteuid():
             return {}
-        said = json.loads(path.read_text(encoding="utf-8"))
+        trusted = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {str(file): str(digest) for file, digest in said.items() if digest} if isinstance(said, dict) else {}
+    return {str(file): str(digest) for file, digest in trusted.items() if digest} if isinstance(trusted, dict) else {}
 
 
 def _write(folder: Path, trusted: Mapping[str, str]) -> None:

@@ -128,22 +128,22 @@ def _entry(field: Field, key: str, value: Any, place: Place) -> Any:
 
 def _image(field: Field, key: str, entry: Mapping[str, Any], place: Place) -> dict[str, Any]:
     """An image's stand-in with its paths made absolute: `path` (folders), `files` (inside → of this machine), `python`."""
-    made = dict(entry)
-    if "path" in made:
-        folders = [made["path"]] if isinstance(made["path"], str) else made["path"]
+    settings = dict(entry)
+    if "path" in settings:
+        folders = [settings["path"]] if isinstance(settings["path"], str) else settings["path"]
         if not isinstance(folders, list):
             raise _wrong(field, place, f"`path` of `{key}` must be a list of folders")
-        made["path"] = [place.path(str(folder)) for folder in folders]
-    if "files" in made:
-        if not isinstance(made["files"], Mapping):
+        settings["path"] = [place.path(str(folder)) for folder in folders]
+    if "files" in settings:
+        if not isinstance(settings["files"], Mapping):
             raise _wrong(
                 field, place, f"`files` of `{key}` must be a table: path inside the task = path on this machine"
             )
-        made["files"] = {str(inside): place.path(str(here)) for inside, here in made["files"].items()}
-    python = made.get("python")
+        settings["files"] = {str(inside): place.path(str(here)) for inside, here in settings["files"].items()}
+    python = settings.get("python")
     if isinstance(python, str) and "/" in python:
-        made["python"] = place.path(python)
-    return made
+        settings["python"] = place.path(python)
+    return settings
 
 
 def _wrong(field: Field, place: Place, why: str) -> SettingsError:

@@ -126,8 +126,8 @@ class PrivatePlatform:
         from hera_utils.platforms.provision import provision
 
         environment = Environment(persisted_volume=PersistedVolume(name))
-        (made,) = provision(self.cluster, environment, state=self.context.state, folders=self.context.volumes)
-        return Path(made.where)
+        (change,) = provision(self.cluster, environment, state=self.context.state, folders=self.context.volumes)
+        return Path(change.where)
 
     def logs(self, run: Run, task: str | None = None) -> list[str]:
         """The lines that the tasks of a run wrote; of one task when it is named."""

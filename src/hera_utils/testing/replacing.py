@@ -89,7 +89,7 @@ class Stage:
         self._functions = dict(functions)
         self._key = secrets.token_hex(16)
         self._declared: dict[str, Json] = {}
-        self._seen: set[str] = set()
+        self._reported: set[str] = set()
         self._replaced: set[str] = set()
         for name, function in self._functions.items():
             if not callable(function):
@@ -98,11 +98,11 @@ class Stage:
                 )
         stage = self
 
-        class Call(socketserver.StreamRequestHandler):
+        class FunctionCall(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 self.wfile.write(json.dumps(stage._answer(self.rfile.readline())).encode() + b"\n")
 
-        self._server = _Server(("127.0.0.1", 0), Call)
+        self._server = _Server(("127.0.0.1", 0), FunctionCall)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Stage:
@@ -129,25 +129,25 @@ class Stage:
 
     def document(self, document: Json) -> Json:
         """The workflow with its templates replaced; it is given a copy. SettingsError for a function that does not fit its template."""
-        made = copy.deepcopy(document)
-        templates = (made.get("spec") or {}).get("templates") or []
+        copy_of = copy.deepcopy(document)
+        templates = (copy_of.get("spec") or {}).get("templates") or []
         for template in templates:
             name = str(template.get("name", ""))
-            self._seen.add(name)
+            self._reported.add(name)
             if name in self._functions:
                 self._replaced.add(name)
                 self._replace(name, template)
-        return made
+        return copy_of
 
     def insist(self) -> None:
         """SettingsError for a function whose template no workflow had: a name that was mistyped would test nothing."""
         for name in self._functions:
             if name not in self._replaced:
-                near = get_close_matches(name, self._seen, n=1)
+                near = get_close_matches(name, self._reported, n=1)
                 hint = f"; did you mean `{near[0]}`?" if near else ""
                 raise SettingsError(
                     f"no template is named `{name}`{hint}",
-                    fix=f"the workflow's own templates are: {', '.join(sorted(self._seen)) or 'none'}",
+                    fix=f"the workflow's own templates are: {', '.join(sorted(self._reported)) or 'none'}",
                 )
 
     def _replace(self, name: str, template: Json) -> None:
@@ -176,48 +176,48 @@ class Stage:
             template.pop(field, None)
         places = _places(template)
         files = {a["name"]: a["path"] for a in inputs.get("artifacts") or () if a.get("path")}
-        told = [list(self._server.server_address[:2]), self._key, name, files, places]
+        arguments = [list(self._server.server_address[:2]), self._key, name, files, places]
         mounts = before.get("volumeMounts") if isinstance(before, dict) else None
         template["script"] = {
             "image": _IMAGE,
-            "command": ["python3", "-I", "-S", "-c", _COURIER, json.dumps(told)],
+            "command": ["python3", "-I", "-S", "-c", _COURIER, json.dumps(arguments)],
             "source": "{{inputs.parameters}}" if inputs.get("parameters") else "[]",
             **({"volumeMounts": mounts} if mounts else {}),
         }
 
     def _answer(self, line: bytes) -> Json:
         try:
-            key, name, given, files = json.loads(line)
+            key, name, inputs, files = json.loads(line)
         except ValueError:
             return {"error": "this is not a call of a replaced template", "trace": ""}
         if not hmac.compare_digest(str(key), self._key):
             return {"error": "this is not a call of this test", "trace": ""}
         try:
-            arguments = _decoded(name, self._functions[name], given, files)
+            arguments = _decoded(name, self._functions[name], inputs, files)
             return self._packed(name, self._functions[name](**arguments))
         except HeraUtilsError as error:
             return {"error": error.message, "trace": error.message}
         except BaseException as error:  # noqa: BLE001  whatever a test's function raises is how its task ends
-            told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            return {"error": told[:_LONGEST_MESSAGE], "trace": traceback.format_exc()}
+            text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return {"error": text[:_LONGEST_MESSAGE], "trace": traceback.format_exc()}
 
     def _packed(self, name: str, returned: Any) -> Json:
         declared = self._declared[name]
         outputs = [*declared["outputs"], *declared["files"], *declared["optional_files"]]
-        given = returned if isinstance(returned, Mapping) else {}
-        for one in given:
-            if one not in outputs:
+        values = returned if isinstance(returned, Mapping) else {}
+        for key_name in values:
+            if key_name not in outputs:
                 raise SettingsError(
-                    f"the template `{name}` has no output `{one}`; it has: {', '.join(outputs) or 'none'}"
+                    f"the template `{name}` has no output `{key_name}`; it has: {', '.join(outputs) or 'none'}"
                 )
-        for one in (*declared["outputs"], *declared["files"]):
-            if one not in given and one not in declared["optional"]:
+        for key_name in (*declared["outputs"], *declared["files"]):
+            if key_name not in values and key_name not in declared["optional"]:
                 raise SettingsError(
-                    f"the replacement of `{name}` returned no `{one}`; it returned: {', '.join(given) or 'nothing'}"
+                    f"the replacement of `{name}` returned no `{key_name}`; it returned: {', '.join(values) or 'nothing'}"
                 )
         result = "" if returned is None or isinstance(returned, Mapping) else text(returned)
         return {
-            "outputs": {one: base64.b64encode(_bytes(content)).decode() for one, content in given.items()},
+            "outputs": {key_name: base64.b64encode(_bytes(content)).decode() for key_name, content in values.items()},
             "result": result,
         }
 
@@ -228,8 +228,8 @@ def stage(functions: Mapping[str, Callable[..., Any]] | None) -> Iterator[Stage 
     if not functions:
         yield None
         return
-    with Stage(functions) as made:
-        yield made
+    with Stage(functions) as stage_of_functions:
+        yield stage_of_functions
 
 
 def _bytes(content: Any) -> bytes:
@@ -271,25 +271,29 @@ def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
 
 
 def _decoded(
-    name: str, function: Callable[..., Any], given: Mapping[str, str], files: Mapping[str, str]
+    name: str, function: Callable[..., Any], inputs: Mapping[str, str], files: Mapping[str, str]
 ) -> dict[str, Any]:
     signature = inspect.signature(function, eval_str=False)
-    open_ended = any(one.kind is one.VAR_KEYWORD for one in signature.parameters.values())
+    open_ended = any(
+        parameter_name.kind is parameter_name.VAR_KEYWORD for parameter_name in signature.parameters.values()
+    )
     hints = _hints(function)
-    made: dict[str, Any] = {}
-    for one, value in given.items():
-        word = _word(one)
+    decoded: dict[str, Any] = {}
+    for parameter_name, value in inputs.items():
+        word = _word(parameter_name)
         if open_ended or word in signature.parameters:
             wanted = hints.get(word)
-            made[word] = (
-                converted(value, wanted, f"{name}.{one}", written=True) if wanted is not None else _as_hera(value)
+            decoded[word] = (
+                converted(value, wanted, f"{name}.{parameter_name}", written=True)
+                if wanted is not None
+                else _as_hera(value)
             )
-    for one, content in files.items():
-        word = _word(one)
+    for parameter_name, content in files.items():
+        word = _word(parameter_name)
         if open_ended or word in signature.parameters:
             data = base64.b64decode(content)
-            made[word] = data if hints.get(word) is bytes else data.decode("utf-8", "replace")
-    return made
+            decoded[word] = data if hints.get(word) is bytes else data.decode("utf-8", "replace")
+    return decoded
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

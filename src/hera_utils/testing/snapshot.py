@@ -27,7 +27,7 @@ def text_of(documents: Iterable[Json], inputs: Inputs | None) -> str:
     lines: list[str] = []
     if inputs is not None:
         sweep = inputs.points
-        lines.append(f"{len(sweep)} points: {sweep.told}")
+        lines.append(f"{len(sweep)} points: {sweep.description}")
         for point in itertools.islice(sweep, MOST_POINTS):
             lines.append(f"  {point.name}  {point.id}")
         if len(sweep) > MOST_POINTS:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hera_utils.expressions.expr.types import ANY, FLOAT, INT, LIST, TIME, Nature, known
+from hera_utils.expressions.expr.types import ANY, FLOAT, INT, LIST, TIME, Nature, nature_named
 
 Rule = Callable[[list[Nature]], "Nature | str"]
 WIDE = "map[interface {}]interface {}"
 
 
-def _shown(nature: Nature) -> str:
+def _text_of(nature: Nature) -> str:
     return nature.type or "%!s(<nil>)"
 
 
-def _one(kinds: str, result: Callable[[Nature], Nature], complaint: str) -> Rule:
+def _single_argument(kinds: str, result: Callable[[Nature], Nature], complaint: str) -> Rule:
     """A builtin of one argument. kinds: number text list map; an unknown one always fits."""
 
     def rule(natures: list[Nature]) -> Nature | str:
@@ -29,7 +29,7 @@ def _one(kinds: str, result: Callable[[Nature], Nature], complaint: str) -> Rule
         }
         if nature.type == ANY or any(fits[kind] for kind in kinds.split()):
             return result(nature)
-        return complaint.format(_shown(nature))
+        return complaint.format(_text_of(nature))
 
     return rule
 
@@ -40,9 +40,9 @@ def _aggregate(name: str) -> Rule:
             return f"not enough arguments to call {name}"
         for nature in natures:
             if nature.type == ANY or nature.kind == "slice":
-                return known(ANY)
+                return nature_named(ANY)
             if not nature.number and nature.kind not in ("int64", "int"):
-                return f"invalid argument for {name} (type {_shown(nature)})"
+                return f"invalid argument for {name} (type {_text_of(nature)})"
         return natures[0]
 
     return rule
@@ -53,10 +53,10 @@ def _take(natures: list[Nature]) -> Nature | str:
         return f"invalid number of arguments (expected 2, got {len(natures)})"
     values, count = natures
     if values.type != ANY and values.kind != "slice":
-        return f"cannot take from {_shown(values)}"
+        return f"cannot take from {_text_of(values)}"
     if count.type != ANY and count.kind not in ("int", "int64", "int32"):
-        return f"cannot take {_shown(count)} elements"
-    return known(values.type or ANY)
+        return f"cannot take {_text_of(count)} elements"
+    return nature_named(values.type or ANY)
 
 
 def _concat(natures: list[Nature]) -> Nature | str:
@@ -64,13 +64,13 @@ def _concat(natures: list[Nature]) -> Nature | str:
         return "invalid number of arguments (expected at least 1, got 0)"
     for nature in natures:
         if nature.type != ANY and nature.kind != "slice":
-            return f"cannot concat {_shown(nature)}"
-    return known(LIST)
+            return f"cannot concat {_text_of(nature)}"
+    return nature_named(LIST)
 
 
 def _now(natures: list[Nature]) -> Nature | str:
     if not natures or (len(natures) == 1 and natures[0].type == "*time.Location"):
-        return known(TIME)
+        return nature_named(TIME)
     return f"invalid number of arguments (expected 0, got {len(natures)})"
 
 
@@ -80,32 +80,34 @@ def _date(natures: list[Nature]) -> Nature | str:
     given = len(natures) - (natures[0].type == "*time.Location")
     if given > 3:
         return f"invalid number of arguments (expected at most 3, got {given})"
-    return known(TIME)
+    return nature_named(TIME)
 
 
 def _item(nature: Nature) -> Nature:
     if nature.type == ANY or nature.type is None:
-        return known(ANY)
-    return known(nature.type.partition("]")[2])
+        return nature_named(ANY)
+    return nature_named(nature.type.partition("]")[2])
 
 
 RULES: dict[str, Rule] = {
-    "len": _one("text list map", lambda nature: INT, "invalid argument for len (type {})"),
-    "abs": _one("number", lambda nature: known(nature.type or ANY), "invalid argument for abs (type {})"),
-    "ceil": _one("number", lambda nature: FLOAT, "invalid argument for ceil (type {})"),
-    "floor": _one("number", lambda nature: FLOAT, "invalid argument for floor (type {})"),
-    "round": _one("number", lambda nature: FLOAT, "invalid argument for round (type {})"),
-    "int": _one("number text", lambda nature: INT, "invalid argument for int (type {})"),
-    "float": _one("number text", lambda nature: FLOAT, "invalid argument for float (type {})"),
-    "first": _one("list", _item, "cannot get first element from {}"),
-    "last": _one("list", _item, "cannot get last element from {}"),
-    "keys": _one("map", lambda nature: known(LIST), "cannot get keys from {}"),
-    "values": _one("map", lambda nature: known(LIST), "cannot get values from {}"),
-    "toPairs": _one("map", lambda nature: known(LIST), "cannot transform {} to pairs"),
-    "fromPairs": _one("list", lambda nature: known(WIDE), "cannot transform {} from pairs"),
-    "reverse": _one("list", lambda nature: known(LIST), "cannot reverse {}"),
-    "uniq": _one("list", lambda nature: known(LIST), "cannot uniq {}"),
-    "flatten": _one("list", lambda nature: known(LIST), "cannot flatten {}"),
+    "len": _single_argument("text list map", lambda nature: INT, "invalid argument for len (type {})"),
+    "abs": _single_argument(
+        "number", lambda nature: nature_named(nature.type or ANY), "invalid argument for abs (type {})"
+    ),
+    "ceil": _single_argument("number", lambda nature: FLOAT, "invalid argument for ceil (type {})"),
+    "floor": _single_argument("number", lambda nature: FLOAT, "invalid argument for floor (type {})"),
+    "round": _single_argument("number", lambda nature: FLOAT, "invalid argument for round (type {})"),
+    "int": _single_argument("number text", lambda nature: INT, "invalid argument for int (type {})"),
+    "float": _single_argument("number text", lambda nature: FLOAT, "invalid argument for float (type {})"),
+    "first": _single_argument("list", _item, "cannot get first element from {}"),
+    "last": _single_argument("list", _item, "cannot get last element from {}"),
+    "keys": _single_argument("map", lambda nature: nature_named(LIST), "cannot get keys from {}"),
+    "values": _single_argument("map", lambda nature: nature_named(LIST), "cannot get values from {}"),
+    "toPairs": _single_argument("map", lambda nature: nature_named(LIST), "cannot transform {} to pairs"),
+    "fromPairs": _single_argument("list", lambda nature: nature_named(WIDE), "cannot transform {} from pairs"),
+    "reverse": _single_argument("list", lambda nature: nature_named(LIST), "cannot reverse {}"),
+    "uniq": _single_argument("list", lambda nature: nature_named(LIST), "cannot uniq {}"),
+    "flatten": _single_argument("list", lambda nature: nature_named(LIST), "cannot flatten {}"),
     "max": _aggregate("max"),
     "min": _aggregate("min"),
     "mean": _aggregate("mean"),

@@ -48,8 +48,8 @@ from hera_utils.expressions.expr.types import (
     UNKNOWN,
     Nature,
     Signature,
-    known,
     list_of,
+    nature_named,
 )
 from hera_utils.expressions.values import Failure
 
@@ -96,7 +96,7 @@ class _Checker:
         if isinstance(value, bool):
             return BOOL
         if isinstance(value, bytes):
-            return known("[]uint8")
+            return nature_named("[]uint8")
         return STRING if isinstance(value, str) else INT if isinstance(value, int) else FLOAT
 
     def name(self, node: Name) -> Nature:
@@ -136,7 +136,7 @@ class _Checker:
                 return BOOL
         elif nature.number or nature.unknown:
             return nature if nature.number else UNKNOWN
-        self.fail(node, f"invalid operation: {node.operator} (mismatched type {nature.shown})")
+        self.fail(node, f"invalid operation: {node.operator} (mismatched type {nature.display})")
 
     def binary(self, node: Binary) -> Nature:
         chain = [node]  # long chains are as deep as they are long
@@ -151,18 +151,18 @@ class _Checker:
     def combined(self, node: Binary, left: Nature, right: Nature) -> Nature:
         operator = node.operator
         if operator == "in":
-            found = self.contained(node, left, right)
+            nature = self.contained(node, left, right)
         elif operator == "??":
             return _coalesced(left, right)
         elif operator in ("==", "!="):
-            found = BOOL if left.comparable_to(right) else None
+            nature = BOOL if left.comparable_to(right) else None
         else:
             if operator == "matches" and isinstance(node.right, Constant) and isinstance(node.right.value, str):
                 self.pattern(node, node.right.value)
-            found = _arithmetic(operator, left, right)
-        if found is None:
-            self.fail(node, f"invalid operation: {operator} (mismatched types {left.shown} and {right.shown})")
-        return found
+            nature = _arithmetic(operator, left, right)
+        if nature is None:
+            self.fail(node, f"invalid operation: {operator} (mismatched types {left.display} and {right.display})")
+        return nature
 
     def pattern(self, node: Node, pattern: str) -> None:
         try:
@@ -175,11 +175,11 @@ class _Checker:
             return BOOL if left.type == "string" or left.unknown else None
         if right.kind == "map":
             if not left.unknown and not left.assignable_to(right.key):
-                self.fail(node, f"cannot use {left.shown} as type {right.key.shown} in map key")
+                self.fail(node, f"cannot use {left.display} as type {right.key.display} in map key")
             return BOOL
         if right.kind == "slice":
             if not left.comparable_to(right.item):
-                self.fail(node, f"cannot use {left.shown} as type {right.item.shown} in array")
+                self.fail(node, f"cannot use {left.display} as type {right.item.display} in array")
             return BOOL
         if right.unknown or (left.unknown and right.type == "string"):
             return BOOL
@@ -188,7 +188,7 @@ class _Checker:
     def conditional(self, node: Conditional) -> Nature:
         condition = self.visit(node.condition)
         if condition.type != "bool" and not condition.unknown:
-            self.fail(node.condition, f"non-bool expression (type {condition.shown}) used as condition")
+            self.fail(node.condition, f"non-bool expression (type {condition.display}) used as condition")
         then, otherwise = self.visit(node.then), self.visit(node.otherwise)
         if then.nil or otherwise.nil:
             return otherwise if then.nil else then
@@ -197,7 +197,7 @@ class _Checker:
         if then.kind == otherwise.kind == "slice":
             one, other = then.item, otherwise.item
             if not one.assignable_to(other) or not other.assignable_to(one):
-                return known(LIST)
+                return nature_named(LIST)
         return then
 
     def sequence(self, node: Sequence) -> Nature:
@@ -241,40 +241,40 @@ class _Checker:
                 return Nature("func", signature=methods[0])
         if base.kind == "map":
             if not member.assignable_to(base.key) and not member.unknown:
-                self.fail(node.member, f"cannot use {member.shown} to get an element from {base.shown}")
+                self.fail(node.member, f"cannot use {member.display} to get an element from {base.display}")
             return base.item
         if base.kind == "slice":
             if not member.integer and not member.unknown:
-                self.fail(node.member, f"array elements can only be selected using an integer (got {member.shown})")
+                self.fail(node.member, f"array elements can only be selected using an integer (got {member.display})")
             return base.item
         if name is not None:
-            self.fail(node, f"type {base.shown} has no {'method' if node.method else 'field'} {name}")
-        self.fail(node, f"type {base.shown}[{member.shown}] is undefined")
+            self.fail(node, f"type {base.display} has no {'method' if node.method else 'field'} {name}")
+        self.fail(node, f"type {base.display}[{member.display}] is undefined")
 
     def slice(self, node: Slice) -> Nature:
         nature = self.visit(node.node)
         if nature.unknown:
             return UNKNOWN
         if nature.kind not in ("string", "slice"):
-            self.fail(node, f"cannot slice {nature.shown}")
+            self.fail(node, f"cannot slice {nature.display}")
         for limit in (node.start, node.end):
             if limit is not None:
                 found = self.visit(limit)
                 if not found.integer and not found.unknown:
-                    self.fail(limit, f"non-integer slice index {found.shown}")
+                    self.fail(limit, f"non-integer slice index {found.display}")
         return nature
 
     def array(self, node: Array) -> Nature:
         natures = [self.visit(one) for one in node.nodes]
         if not natures:
             return list_of(UNKNOWN)
-        return list_of(natures[-1]) if len({nature.kind for nature in natures}) == 1 else known(LIST)
+        return list_of(natures[-1]) if len({nature.kind for nature in natures}) == 1 else nature_named(LIST)
 
     def map(self, node: Map) -> Nature:
         for key, value in node.pairs:
             self.visit(key)
             self.visit(value)
-        return known(MAP)
+        return nature_named(MAP)
 
     # -- calls
 
@@ -295,7 +295,7 @@ class _Checker:
         if nature.nil:
             self.fail(node, f"{name} is nil; cannot call nil as function")
         if nature.kind != "func":
-            self.fail(node, f"{nature.shown} is not callable")
+            self.fail(node, f"{nature.display} is not callable")
         if nature.signature is None:
             for argument in node.arguments:
                 self.visit(argument)
@@ -309,13 +309,13 @@ class _Checker:
                 self.argument(argument)
             self.mismatch(node, f"{'not enough' if few else 'too many'} arguments to call {name}")
         for parameter, argument in zip(signature.parameters, arguments, strict=True):
-            nature, wanted = self.argument(argument), known(parameter)
+            nature, wanted = self.argument(argument), nature_named(parameter)
             if nature.nil:
                 if wanted.kind not in ("ptr", "interface"):
                     self.mismatch(argument, f"cannot use nil as argument (type {parameter}) to call {name}")
             elif not nature.unknown and not nature.assignable_to(wanted) and not (wanted.integer and nature.integer):
-                self.mismatch(argument, f"cannot use {nature.shown} as argument (type {parameter}) to call {name} ")
-        return known(signature.result)
+                self.mismatch(argument, f"cannot use {nature.display} as argument (type {parameter}) to call {name} ")
+        return nature_named(signature.result)
 
     def argument(self, node: Node) -> Nature:
         """An error within an argument is that argument's: no other overload can help."""
@@ -333,7 +333,7 @@ class _Checker:
         if node.name in BUILTINS:
             return self.overloaded(node)
         natures = [self.visit(argument) for argument in node.arguments]
-        return self.validated(node, [known(ANY) if nature.unknown else nature for nature in natures])
+        return self.validated(node, [nature_named(ANY) if nature.unknown else nature for nature in natures])
 
     def overloaded(self, node: Builtin) -> Nature:
         last: _Mismatch | None = None
@@ -359,20 +359,20 @@ class _Checker:
             return UNKNOWN
         if base.kind == "slice":
             if not member.integer and not member.unknown:
-                self.fail(node.arguments[1], f"non-integer slice index {member.shown}")
+                self.fail(node.arguments[1], f"non-integer slice index {member.display}")
             return base.item
         if base.kind == "map":
             if not member.assignable_to(base.key) and not member.unknown:
-                self.fail(node.arguments[1], f"cannot use {member.shown} to get an element from {base.shown}")
+                self.fail(node.arguments[1], f"cannot use {member.display} to get an element from {base.display}")
             return base.item
-        self.fail(node.arguments[0], f"type {base.shown} does not support indexing")
+        self.fail(node.arguments[0], f"type {base.display} does not support indexing")
 
     # -- predicates
 
     def loop(self, node: Builtin, result: Callable[[Nature, Nature], Nature]) -> Nature:
         collection = self.visit(node.arguments[0])
         if collection.kind != "slice" and not collection.unknown:
-            self.fail(node.arguments[0], f"builtin {node.name} takes only array (got {collection.shown})")
+            self.fail(node.arguments[0], f"builtin {node.name} takes only array (got {collection.display})")
         if len(node.arguments) == 1:
             return INT if node.name == "count" else collection.item
         names: dict[str, Nature] = {}
@@ -386,12 +386,12 @@ class _Checker:
         if len(node.arguments) == 3:
             extra = self.visit(node.arguments[2])
             if node.name == "sortBy" and extra.type != "string" and not extra.unknown:
-                self.fail(node.arguments[2], f"sortBy order argument must be a string (got {extra.shown})")
+                self.fail(node.arguments[2], f"sortBy order argument must be a string (got {extra.display})")
         if predicate.nil:
             outputs = "two input" if node.name == "reduce" else "one input"
             self.fail(node.arguments[1], f"predicate should has {outputs} and one output param")
         if node.name in _VERDICTS and predicate.type != "bool" and not predicate.unknown:
-            self.fail(node.arguments[1], f"predicate should return boolean (got {predicate.shown})")
+            self.fail(node.arguments[1], f"predicate should return boolean (got {predicate.display})")
         return result(collection, predicate)
 
     def predicate(self, node: Predicate) -> Nature:
@@ -445,9 +445,9 @@ def _arithmetic(operator: str, left: Nature, right: Nature) -> Nature | None:
         return _promoted(left, right)
     mixed = _MIXED.get((operator, left.type or "", right.type or ""))
     if mixed is not None:
-        return known(mixed)
+        return nature_named(mixed)
     if operator == "*" and {left.type, right.type} >= {DURATION} and (left.number or right.number):
-        return known(DURATION)
+        return nature_named(DURATION)
     return UNKNOWN if compatible else None
 
 
@@ -458,7 +458,7 @@ _LOOPS: dict[str, Callable[[Nature, Nature], Nature]] = {
     **dict.fromkeys(("all", "none", "any", "one"), lambda collection, predicate: BOOL),
     **dict.fromkeys(("count", "findIndex", "findLastIndex"), lambda collection, predicate: INT),
     **dict.fromkeys(("find", "findLast"), lambda collection, predicate: collection.item),
-    "filter": lambda collection, predicate: known(LIST) if collection.unknown else list_of(collection.item),
+    "filter": lambda collection, predicate: nature_named(LIST) if collection.unknown else list_of(collection.item),
     "map": lambda collection, predicate: list_of(predicate),
     "sum": lambda collection, predicate: predicate,
     "groupBy": lambda collection, predicate: Nature(GROUPS),

@@ -106,7 +106,7 @@ class _Walker:
             raise Failure("evaluation takes too many steps")
         _RUNS[type(node)](self, node)
 
-    def taken(self, node: Node) -> Any:
+    def value_of(self, node: Node) -> Any:
         """The node's value, taken from the stack at once."""
         self.run(node)
         return self.stack.pop()
@@ -171,22 +171,22 @@ class _Walker:
         while isinstance(spine[-1].left, Binary):
             spine.append(spine[-1].left)
         self.operand(spine[-1].left, spine[-1])
-        for one in reversed(spine):
+        for operator_node in reversed(spine):
             self.steps += 1
-            operator = one.operator
+            operator = operator_node.operator
             if operator in ("&&", "and", "||", "or"):
                 # expr-lang looks at the left side only
-                if self.holds(one) is not (operator in ("||", "or")):
+                if self.holds(operator_node) is not (operator in ("||", "or")):
                     self.stack.pop()
-                    self.run(one.right)
+                    self.run(operator_node.right)
             elif operator == "??":
                 if is_nil(self.stack[-1]):
                     self.stack.pop()
-                    self.operand(one.right, one)
+                    self.operand(operator_node.right, operator_node)
             else:
-                self.run(one.right)
+                self.run(operator_node.right)
                 right, left = self.stack.pop(), self.stack.pop()
-                self.place = one.place
+                self.place = operator_node.place
                 value = _OPERATIONS[operator](left, right)
                 if operator == "..":
                     self.grow(len(value))
@@ -213,7 +213,7 @@ class _Walker:
         self.run(node.nodes[-1])
 
     def let(self, node: Let) -> None:
-        value = self.taken(node.value)
+        value = self.value_of(node.value)
         saved = self.locals
         self.locals = {**saved, node.name: value}
         self.run(node.body)
@@ -268,22 +268,22 @@ class _Walker:
             self.run(value)
         self.place = node.place
         self.grow(len(node.pairs))
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         pairs = self.top(2 * len(node.pairs))
         for at in range(len(pairs) - 2, -1, -2):  # of two equal keys the first wins
             name = pairs[at]
             if not isinstance(name, str):
                 given = "nil" if name is None else go_type(name)
                 raise Failure(f"interface conversion: interface {{}} is {given}, not string")
-            found[name] = pairs[at + 1]
-        self.stack.append({pairs[at]: found[pairs[at]] for at in range(0, len(pairs), 2)})
+            result[name] = pairs[at + 1]
+        self.stack.append({pairs[at]: result[pairs[at]] for at in range(0, len(pairs), 2)})
 
     # -- calls
 
     def call(self, node: Call) -> None:
         for one in node.arguments:
             self.run(one)
-        callee = self.taken(node.callee)
+        callee = self.value_of(node.callee)
         self.place = node.place
         if callee is None:
             raise Failure("invalid operation: cannot call nil")
@@ -318,7 +318,7 @@ class _Walker:
         if node.name == "sum" and len(node.arguments) == 1 and isinstance(first, Array) and len(first.nodes) > 1:
             self.sum_array(node, first)
             return
-        values = self.taken(first)
+        values = self.value_of(first)
         self.place = node.place
         loop = _Loop(values)
         self.loops.append(loop)
@@ -358,7 +358,7 @@ class _Walker:
             self.stack.pop()
         self.stack.append(node.name != "any")
 
-    def one(self, node: Builtin, loop: _Loop) -> None:
+    def exactly_one(self, node: Builtin, loop: _Loop) -> None:
         for _ in loop.each():
             loop.count += self.judged(node)
             self.stack.pop()
@@ -424,7 +424,7 @@ class _Walker:
     def group(self, node: Builtin, loop: _Loop) -> None:
         groups = Groups()
         for _ in loop.each():
-            key = self.taken(node.arguments[1])
+            key = self.value_of(node.arguments[1])
             self.place = node.place
             if isinstance(key, list | dict | bytes):
                 raise Failure(f"runtime error: hash of unhashable type {go_type(key)}")
@@ -432,7 +432,7 @@ class _Walker:
         self.stack.append(groups)
 
     def sort(self, node: Builtin, loop: _Loop) -> None:
-        order = self.taken(node.arguments[2]) if len(node.arguments) > 2 else "asc"
+        order = self.value_of(node.arguments[2]) if len(node.arguments) > 2 else "asc"
         self.place = node.place
         if not isinstance(order, str):
             raise Failure("sortBy order argument must be a string")
@@ -440,7 +440,7 @@ class _Walker:
             raise Failure("unknown order, use asc or desc")
         items, keys = [], []
         for _ in loop.each():
-            keys.append(self.taken(node.arguments[1]))
+            keys.append(self.value_of(node.arguments[1]))
             items.append(loop.item())
         self.place = node.place
         self.grow(loop.length)
@@ -449,13 +449,13 @@ class _Walker:
     def reduce(self, node: Builtin, loop: _Loop) -> None:
         start = 0
         if len(node.arguments) > 2:
-            loop.accumulator = self.taken(node.arguments[2])
+            loop.accumulator = self.value_of(node.arguments[2])
         else:
             if not loop.length:
                 raise Failure("reduce of empty array with no initial value")
             loop.accumulator, start = loop.item(), 1
         for _ in loop.each(start):
-            loop.accumulator = self.taken(node.arguments[1])
+            loop.accumulator = self.value_of(node.arguments[1])
         self.stack.append(loop.accumulator)
 
 
@@ -536,7 +536,7 @@ _LOOPS: dict[str, Callable[[Any, Any, Any], None]] = {
     "all": _Walker.quantifier,
     "none": _Walker.quantifier,
     "any": _Walker.quantifier,
-    "one": _Walker.one,
+    "one": _Walker.exactly_one,
     "filter": _Walker.filter,
     "map": _Walker.mapped,
     "count": _Walker.count,

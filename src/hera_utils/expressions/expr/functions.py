@@ -248,11 +248,11 @@ def _numbers(name: str, values: tuple[Any, ...], depth: int = 0) -> Iterator[Any
 def extreme(name: str, better: Callable[[Any, Any], bool], values: tuple[Any, ...]) -> Any:
     if len(values) == 1 and not is_number(values[0]) and not isinstance(values[0], list | tuple):
         return values[0]
-    found: Any = None
+    best: Any = None
     for value in _numbers(name, values):
-        if found is None or better(found, value):
-            found = value
-    return found
+        if best is None or better(best, value):
+            best = value
+    return best
 
 
 def mean(*values: Any) -> float:
@@ -363,39 +363,39 @@ def _map(value: Any, verb: str) -> dict[Any, Any]:
 
 
 def from_pairs(pairs: Any) -> Wide:
-    found = Wide()
+    result = Wide()
     for pair in _list(pairs, "transform"):
         if not isinstance(pair, list | tuple):
             raise Failure(f"invalid pair {text_of(pair)}")
         if len(pair) != 2:
             raise Failure(f"invalid pair length {text_of(pair)}")
-        found[pair[0]] = pair[1]
-    return found
+        result[pair[0]] = pair[1]
+    return result
 
 
 def unique(values: Any) -> list[Any]:
-    kept: list[Any] = []
+    unique_values: list[Any] = []
     for value in _list(values, "uniq"):
-        if not any(op.equal(value, one) for one in kept):
-            kept.append(value)
-    return kept
+        if not any(op.equal(value, one) for one in unique_values):
+            unique_values.append(value)
+    return unique_values
 
 
 def concat(*lists: Any) -> list[Any]:
-    found: list[Any] = []
+    result: list[Any] = []
     for one in lists:
-        found.extend(_list(one, "concat"))
-    return found or Nothing()
+        result.extend(_list(one, "concat"))
+    return result or Nothing()
 
 
 def flatten(values: Any) -> list[Any]:
-    found: list[Any] = []
+    result: list[Any] = []
     for value in _list(values, "flatten"):
         if isinstance(value, list | tuple):
-            found.extend(flatten(value))
+            result.extend(flatten(value))
         else:
-            found.append(value)
-    return found
+            result.append(value)
+    return result
 
 
 def ordered(values: list[Any], keys: list[Any], order: Any) -> list[Any]:

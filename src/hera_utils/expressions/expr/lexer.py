@@ -28,11 +28,11 @@ def located(message: str, source: str, place: int) -> str:
     before = source[:place]
     line = before.count("\n") + 1
     column = place - (before.rfind("\n") + 1)
-    shown = source.split("\n")[line - 1].replace("\t", " ")
-    if not shown:
+    line_text = source.split("\n")[line - 1].replace("\t", " ")
+    if not line_text:
         return message
     mark = "".join("." for _ in range(column)) + "^"
-    return f"{message} ({line}:{column + 1})\n | {shown}\n | {mark}"
+    return f"{message} ({line}:{column + 1})\n | {line_text}\n | {mark}"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Token:
     start: int
     data: bytes = b""
 
-    def shown(self) -> str:
+    def display(self) -> str:
         """As messages name it: Operator("+"), EOF."""
         if not self.value:
             return self.kind
@@ -88,7 +88,7 @@ class _Lexer:
             if self.at >= length:
                 self.tokens.append(Token(EOF, "", max(length - 1, 0)))
                 return self.tokens
-            self.one(source[self.at])
+            self.token(source[self.at])
 
     def peek(self, ahead: int = 0) -> str:
         place = self.at + ahead
@@ -100,7 +100,7 @@ class _Lexer:
     def fail(self, message: str, place: int | None = None) -> NoReturn:
         raise CompileError(located(message, self.source, max(self.at - 1, 0) if place is None else place))
 
-    def one(self, first: str) -> None:
+    def token(self, first: str) -> None:
         start = self.at
         if first in "'\"":
             self.string(start)
@@ -232,7 +232,7 @@ class _Lexer:
     def string(self, start: int, *, binary: bool = False) -> None:
         quote = self.peek()
         self.at += 1
-        kept = bytearray()
+        content = bytearray()
         while True:
             character = self.peek()
             if not character or character == "\n":
@@ -242,12 +242,12 @@ class _Lexer:
             if character == quote:
                 break
             if character == "\\":
-                kept += self.escape(quote, binary)
+                content += self.escape(quote, binary)
             elif binary and ord(character) > 0x7F:
                 self.fail("unable to unescape string")
             else:
-                kept += character.encode("utf-8", "surrogatepass")
-        data = bytes(kept)
+                content += character.encode("utf-8", "surrogatepass")
+        data = bytes(content)
         if binary:
             self.tokens.append(Token(BYTES, data.decode("latin-1"), start, data))
         else:

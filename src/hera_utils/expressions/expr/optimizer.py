@@ -34,7 +34,7 @@ from hera_utils.expressions.expr.nodes import (
     Unary,
     children,
 )
-from hera_utils.expressions.expr.types import UNKNOWN, Nature, known
+from hera_utils.expressions.expr.types import UNKNOWN, Nature, nature_named
 from hera_utils.expressions.values import Members, go_type, wrapped
 
 _MOST_FOLDS = 1000
@@ -64,13 +64,13 @@ class _Optimizer:
     def __init__(self, source: str, natures: dict[int, Nature]) -> None:
         self.source = source
         self.natures = natures
-        self.made: list[Node] = []  # ids are only unique among living nodes
+        self.replaced: list[Node] = []  # ids are only unique among living nodes
 
     def nature(self, node: Node) -> Nature:
         return self.natures.get(id(node), UNKNOWN)
 
     def typed(self, node: Node, nature: Nature) -> Node:
-        self.made.append(node)
+        self.replaced.append(node)
         self.natures[id(node)] = nature
         return node
 
@@ -79,26 +79,26 @@ class _Optimizer:
         pending: list[tuple[Node, bool]] = [(node, False)]
         done: list[Node] = []
         while pending:
-            one, opened = pending.pop()
-            below = list(children(one))
-            if hidden and isinstance(one, Builtin) and one.mapped is not None:
-                below.append(one.mapped)
+            current, opened = pending.pop()
+            below = list(children(current))
+            if hidden and isinstance(current, Builtin) and current.mapped is not None:
+                below.append(current.mapped)
             if not opened:
-                pending.append((one, True))
+                pending.append((current, True))
                 pending.extend((child, False) for child in reversed(below))
                 continue
             changed = done[len(done) - len(below) :]
             del done[len(done) - len(below) :]
             if any(old is not new for old, new in zip(below, changed, strict=True)):
-                one = self.typed(_rebuilt(one, changed), self.nature(one))
-            done.append(visit(one))
+                current = self.typed(_rebuilt(current, changed), self.nature(current))
+            done.append(visit(current))
         return done[0]
 
     def copied(self, node: Node, new: Node) -> Node:
         return self.typed(new, self.nature(node))
 
     def literal(self, node: Node, value: Any) -> Node:
-        return self.typed(Constant(node.place, value), known(go_type(value)))
+        return self.typed(Constant(node.place, value), nature_named(go_type(value)))
 
     # -- constants
 
@@ -201,7 +201,7 @@ class _Optimizer:
     def filter_first(self, node: Node) -> Node:
         return self.filter_end(node, "first", 0, "find")
 
-    def filter_end(self, node: Node, function: str, index: int, found: str) -> Node:
+    def filter_end(self, node: Node, function: str, index: int, name: str) -> Node:
         throws = isinstance(node, Member)
         if isinstance(node, Member) and not node.optional and isinstance(node.member, Constant):
             base = node.node if type(node.member.value) is int and node.member.value == index else None
@@ -211,7 +211,7 @@ class _Optimizer:
             return node
         if base is None or not _is(base, "filter") or len(base.arguments) != 2:
             return node
-        return self.copied(node, Builtin(node.place, found, base.arguments, mapped=base.mapped, throws=throws))
+        return self.copied(node, Builtin(node.place, name, base.arguments, mapped=base.mapped, throws=throws))
 
     def combined_predicates(self, node: Node) -> Node:
         if not (isinstance(node, Binary) and isinstance(node.left, Builtin) and isinstance(node.right, Builtin)):
@@ -220,14 +220,14 @@ class _Optimizer:
         operator = _COMBINED.get((left.name, node.operator))
         if operator is None or left.name != right.name:
             return node
-        one, other = left.arguments[0], right.arguments[0]
-        if self.nature(one).type != self.nature(other).type or _text(one) != _text(other):
+        first_predicate, other = left.arguments[0], right.arguments[0]
+        if self.nature(first_predicate).type != self.nature(other).type or _text(first_predicate) != _text(other):
             return node
         first, second = left.arguments[1], right.arguments[1]
         assert isinstance(first, Predicate)  # the parser makes no other
         assert isinstance(second, Predicate)
         both = self.combined_predicates(Binary(0, operator, first.node, second.node))
-        return self.copied(node, Builtin(node.place, left.name, (one, Predicate(0, both))))
+        return self.copied(node, Builtin(node.place, left.name, (first_predicate, Predicate(0, both))))
 
     def sum_range(self, node: Node) -> Node:
         """The sum of a range is computed by its formula."""

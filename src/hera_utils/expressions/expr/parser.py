@@ -164,7 +164,7 @@ class _Parser:
         raise CompileError(located(message, self.source, (token or self.current).start))
 
     def unexpected(self, token: Token | None = None) -> NoReturn:
-        self.fail(f"unexpected token {(token or self.current).shown()}", token)
+        self.fail(f"unexpected token {(token or self.current).display()}", token)
 
     # -- expressions
 
@@ -378,7 +378,7 @@ class _Parser:
             else:
                 self.fail(
                     "a map key must be a quoted string, a number, a identifier, or an expression enclosed in parentheses "
-                    f"(unexpected token {key_token.shown()})"
+                    f"(unexpected token {key_token.display()})"
                 )
             self.expect(OPERATOR, ":")
             pairs.append((key, self.expression(0)))

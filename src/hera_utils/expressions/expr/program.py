@@ -109,11 +109,11 @@ _tree = lru_cache(maxsize=512)(_parse)
 
 
 @lru_cache(maxsize=4096)
-def _compiled(source: str, hidden: frozenset[str], known: tuple[tuple[str, types.Nature], ...]) -> Node | str:
+def _compiled(source: str, hidden: frozenset[str], natures: tuple[tuple[str, types.Nature], ...]) -> Node | str:
     """The tree that runs over variables of these types, or what is wrong with it. Memoised: templates repeat."""
     tree = _tree(source, hidden)
     try:
-        return optimize(tree, source, check(tree, source, dict(known)))
+        return optimize(tree, source, check(tree, source, dict(natures)))
     except CompileError as error:
         return error.message
 
@@ -230,18 +230,18 @@ def _present(environment: Mapping[str, Any], name: str) -> bool:
 def _identifiers(node: Node) -> Iterator[str]:
     """What an expression names, in Argo's order: a member's parts before the member."""
     guarded: set[int] = set()
-    for one in _everything(node):
-        if isinstance(one, Binary) and one.operator == "??":
-            guarded.update(id(below) for below in _everything(one.left) if isinstance(below, Member))
-        elif isinstance(one, Member) and one.optional and isinstance(one.node, Member):
-            guarded.add(id(one.node))
-    for one in _everything(node):
-        if id(one) in guarded:
+    for part in _everything(node):
+        if isinstance(part, Binary) and part.operator == "??":
+            guarded.update(id(below) for below in _everything(part.left) if isinstance(below, Member))
+        elif isinstance(part, Member) and part.optional and isinstance(part.node, Member):
+            guarded.add(id(part.node))
+    for part in _everything(node):
+        if id(part) in guarded:
             continue
-        if isinstance(one, Name):
-            yield one.name
-        elif isinstance(one, Member):
-            path = _path(one)
+        if isinstance(part, Name):
+            yield part.name
+        elif isinstance(part, Member):
+            path = _path(part)
             if path:
                 yield path
 

@@ -61,7 +61,7 @@ class Nature:
         return _KINDS.get(self.type, self.type)
 
     @property
-    def shown(self) -> str:
+    def display(self) -> str:
         return self.type or "unknown"
 
     @property
@@ -77,7 +77,7 @@ class Nature:
         """The type of a map's keys."""
         if self.type is not None and self.type.startswith("map[string]"):
             return STRING
-        return known(ANY)
+        return nature_named(ANY)
 
     @property
     def item(self) -> Nature:
@@ -85,9 +85,9 @@ class Nature:
         if self.type is None:
             return UNKNOWN
         if self.kind == "map":
-            return known(self.type.partition("]")[2])
+            return nature_named(self.type.partition("]")[2])
         if self.kind == "slice":
-            return self.element if self.element is not None else known(self.type.partition("]")[2])
+            return self.element if self.element is not None else nature_named(self.type.partition("]")[2])
         return UNKNOWN
 
     def is_any_of(self, checks: str) -> bool:
@@ -138,7 +138,7 @@ FLOAT = Nature("float64")
 _KNOWN = {nature.type: nature for nature in (STRING, BOOL, INT, FLOAT)}
 
 
-def known(name: str) -> Nature:
+def nature_named(name: str) -> Nature:
     """The nature of a Go type."""
     return _KNOWN.get(name) or Nature(name)
 
@@ -155,7 +155,7 @@ def of_value(value: Any) -> Nature:
     if isinstance(value, Function):
         signature = ENVIRONMENT.get(value.name)
         return Nature("func", signature=signature) if signature is not None else UNKNOWN
-    return known(go_type(value))
+    return nature_named(go_type(value))
 
 
 ENVIRONMENT = {
@@ -180,13 +180,13 @@ def _signatures(text: str) -> dict[str, list[Signature]]:
         "I": "[]int",
         "F": "[]float64",
     }
-    found: dict[str, list[Signature]] = {}
+    signatures: dict[str, list[Signature]] = {}
     for line in text.split():
         name, _, rest = line.partition("(")
         parameters, _, result = rest.partition(")")
         types = tuple(short.get(part, part) for part in parameters.split(",") if part)
-        found.setdefault(name, []).append(Signature(types, short.get(result, result)))
-    return found
+        signatures.setdefault(name, []).append(Signature(types, short.get(result, result)))
+    return signatures
 
 
 BUILTINS = _signatures(

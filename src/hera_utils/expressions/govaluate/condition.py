@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from hera_utils.argo.durations import SECOND
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import regexp
-from hera_utils.expressions.govaluate.tokens import LEVELS, Token, check_syntax, shown, tokens_of
+from hera_utils.expressions.govaluate.tokens import LEVELS, ConditionToken, check_syntax, display, tokens_of
 from hera_utils.expressions.operations import power
 from hera_utils.expressions.values import Failure, truncated
 
@@ -42,7 +42,7 @@ def _condition(text: str) -> bool:
         if "Invalid token" in failure.message:
             hint = ' (hint: try wrapping the affected expression in quotes ("))'
         raise ConditionError(f"Invalid 'when' expression '{text}': {failure.message}{hint}") from None
-    tokens = [Token("STRING", token.value) if token.kind == "VARIABLE" else token for token in tokens]
+    tokens = [ConditionToken("STRING", token.value) if token.kind == "VARIABLE" else token for token in tokens]
     try:
         check_syntax(tokens)
         tree = _plan(tokens)
@@ -55,7 +55,7 @@ def _condition(text: str) -> bool:
     except RecursionError:
         raise ConditionError(f"Failed to evaluate 'when' expresion '{text}': nested too deeply") from None
     if not isinstance(value, bool):
-        raise ConditionError(f"Expected boolean evaluation for '{text}'. Got {shown(value)}")
+        raise ConditionError(f"Expected boolean evaluation for '{text}'. Got {display(value)}")
     return value
 
 
@@ -73,13 +73,13 @@ class _Stage:
     prefix: bool = False
 
 
-def _plan(tokens: list[Token]) -> _Stage | None:
+def _plan(tokens: list[ConditionToken]) -> _Stage | None:
     """The tree of tokens. Raises Failure."""
     checked = list(tokens)
     for index, token in enumerate(checked[:-1]):
         following = checked[index + 1]
         if token.kind == "COMPARATOR" and token.value in ("=~", "!~") and following.kind == "STRING":
-            checked[index + 1] = Token("PATTERN", regexp.compiled(following.value))
+            checked[index + 1] = ConditionToken("PATTERN", regexp.compiled(following.value))
     try:
         return _Planner(checked).level(0) if checked else None
     except RecursionError:
@@ -87,7 +87,7 @@ def _plan(tokens: list[Token]) -> _Stage | None:
 
 
 class _Planner:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[ConditionToken]) -> None:
         self.tokens = tokens
         self.at = 0
 
@@ -128,7 +128,7 @@ class _Planner:
             return _Stage("", value=float(token.value.nanoseconds // SECOND))
         if token.kind in ("NUMERIC", "STRING", "PATTERN", "BOOLEAN"):
             return _Stage("", value=token.value)
-        raise Failure(f"Unable to plan token kind: '{token.kind}', value: '{shown(token.value)}'")
+        raise Failure(f"Unable to plan token kind: '{token.kind}', value: '{display(token.value)}'")
 
 
 # -- evaluation ---------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def _evaluate(stage: _Stage | None) -> Any:
 
 
 def _refuse(message: str, value: Any, operator: str) -> NoReturn:
-    raise Failure(message.format(shown(value), operator))
+    raise Failure(message.format(display(value), operator))
 
 
 def _prefixed(operator: str, value: Any) -> Any:
@@ -223,7 +223,7 @@ def _matched(operator: str, left: Any, right: Any) -> bool:
 
 def _computed(operator: str, left: Any, right: Any) -> Any:
     if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
-        return shown(left) + shown(right)
+        return display(left) + display(right)
     for side in (left, right):
         if not isinstance(side, float):
             _refuse("Value '{}' cannot be used with the modifier '{}', it is not a number", side, operator)

@@ -15,15 +15,15 @@ from hera_utils.expressions.values import Failure
 
 
 @dataclass(frozen=True)
-class Token:
+class ConditionToken:
     kind: str
     value: Any
 
-    def shown(self) -> str:
-        return f"{self.kind} [{shown(self.value)}]"
+    def display(self) -> str:
+        return f"{self.kind} [{display(self.value)}]"
 
 
-def shown(value: Any) -> str:
+def display(value: Any) -> str:
     if isinstance(value, Clause):
         return str(ord(value))
     if isinstance(value, regexp.Pattern):
@@ -111,30 +111,30 @@ class _Reader:
 
         A backslash takes the next character as it is. A blank ends a word that has begun, unless `blanks`.
         """
-        kept: list[str] = []
+        characters: list[str] = []
         while self.at < len(self.text):
             character = self.text[self.at]
             self.at += 1
             if character == "\\":
                 if self.at >= len(self.text):
                     raise Failure("unexpected end of expression after a backslash")
-                kept.append(self.text[self.at])
+                characters.append(self.text[self.at])
                 self.at += 1
                 continue
             if character.isspace() and not blanks:
-                if kept:
-                    return "".join(kept), True
+                if characters:
+                    return "".join(characters), True
                 continue
             if not accept(character):
                 self.at -= 1
-                return "".join(kept), True
-            kept.append(character)
-        return "".join(kept), False
+                return "".join(characters), True
+            characters.append(character)
+        return "".join(characters), False
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str) -> list[ConditionToken]:
     reader = _Reader(text)
-    tokens: list[Token] = []
+    tokens: list[ConditionToken] = []
     state = "UNKNOWN"
     while True:
         while reader.at < len(text) and text[reader.at].isspace():
@@ -149,20 +149,20 @@ def tokens_of(text: str) -> list[Token]:
     return tokens
 
 
-def _token(reader: _Reader, state: str) -> Token:
+def _token(reader: _Reader, state: str) -> ConditionToken:
     character = reader.text[reader.at]
     if _is_number(character):
         return _number(reader)
     if character == ",":
         reader.at += 1
-        return Token("SEPARATOR", ",")
+        return ConditionToken("SEPARATOR", ",")
     if character == "[":
         reader.at += 1
         name, closed = reader.while_(lambda one: one != "]", blanks=True)
         if not closed:
             raise Failure("Unclosed parameter bracket")
         reader.at += 1
-        return Token("VARIABLE", name)
+        return ConditionToken("VARIABLE", name)
     if character.isalpha():
         return _word(reader)
     if character in "'\"":
@@ -172,13 +172,13 @@ def _token(reader: _Reader, state: str) -> Token:
             raise Failure("Unclosed string literal")
         reader.at += 1
         moment = _as_time(text)
-        return Token("STRING", text) if moment is None else Token("TIME", moment)
+        return ConditionToken("STRING", text) if moment is None else ConditionToken("TIME", moment)
     if character in "()":
         reader.at += 1
-        return Token("CLAUSE" if character == "(" else "CLAUSE_CLOSE", Clause(character))
+        return ConditionToken("CLAUSE" if character == "(" else "CLAUSE_CLOSE", Clause(character))
     symbol, _ = reader.while_(_is_symbol)
     if symbol in _PREFIXES and "PREFIX" in _FOLLOWERS[state]:
-        return Token("PREFIX", symbol)
+        return ConditionToken("PREFIX", symbol)
     for kind, symbols in (
         ("MODIFIER", _MODIFIERS),
         ("LOGICALOP", _LOGICAL),
@@ -186,40 +186,40 @@ def _token(reader: _Reader, state: str) -> Token:
         ("TERNARY", _TERNARY),
     ):
         if symbol in symbols:
-            return Token(kind, symbol)
+            return ConditionToken(kind, symbol)
     if symbol == "" and reader.at < len(reader.text):  # "]" alone: it would be met again and again
         raise Failure("Invalid token: ''")
     raise Failure(f"Invalid token: '{symbol}'")
 
 
-def _number(reader: _Reader) -> Token:
+def _number(reader: _Reader) -> ConditionToken:
     if reader.text.startswith("0x", reader.at) and reader.at + 2 < len(reader.text):
         reader.at += 2
         digits, _ = reader.while_(_is_hexadecimal)
         if not re.fullmatch("[0-9a-fA-F]{1,16}", digits):
             raise Failure(f"Unable to parse hex value '{digits}' to uint64\n")
-        return Token("NUMERIC", float(int(digits, 16)))
+        return ConditionToken("NUMERIC", float(int(digits, 16)))
     digits, _ = reader.while_(_is_number)
     if not re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", digits):
         raise Failure(f"Unable to parse numeric value '{digits}' to float64\n")
-    return Token("NUMERIC", float(digits))
+    return ConditionToken("NUMERIC", float(digits))
 
 
-def _word(reader: _Reader) -> Token:
+def _word(reader: _Reader) -> ConditionToken:
     word, _ = reader.while_(_is_name)
     if word in ("true", "false"):
-        return Token("BOOLEAN", word == "true")
+        return ConditionToken("BOOLEAN", word == "true")
     if word in ("in", "IN"):
-        return Token("COMPARATOR", "in")
+        return ConditionToken("COMPARATOR", "in")
     if word.find(".") <= 0:
-        return Token("VARIABLE", word)
+        return ConditionToken("VARIABLE", word)
     if word.endswith("."):
         raise Failure(f"Hanging accessor on token '{word}'")
     parts = word.split(".")
     for part in parts[1:]:
         if part[:1].upper() != part[:1]:
             raise Failure(f"Unable to access unexported field '{part}' in token '{word}'")
-    return Token("ACCESSOR", parts)
+    return ConditionToken("ACCESSOR", parts)
 
 
 _TIMES = (
@@ -253,13 +253,13 @@ def _as_time(text: str) -> Moment | None:
     return None
 
 
-def check_syntax(tokens: list[Token]) -> None:
-    state, last = "UNKNOWN", Token("UNKNOWN", None)
+def check_syntax(tokens: list[ConditionToken]) -> None:
+    state, last = "UNKNOWN", ConditionToken("UNKNOWN", None)
     for token in tokens:
         if token.kind not in _FOLLOWERS[state]:
             if last.kind == "VARIABLE" and token.kind == "CLAUSE":
                 raise Failure(f"Undefined function {last.value}")
-            raise Failure(f"Cannot transition token types from {state} [{shown(last.value)}] to {token.shown()}")
+            raise Failure(f"Cannot transition token types from {state} [{display(last.value)}] to {token.display()}")
         state, last = token.kind, token
     if state not in _MAY_END:
         raise Failure("Unexpected end of expression")

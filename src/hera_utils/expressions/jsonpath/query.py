@@ -120,14 +120,14 @@ class _Query:
 
     def length(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         if isinstance(current, dict):
-            found = current.get("length", Long(len(current)))
+            size = current.get("length", Long(len(current)))
         elif isinstance(current, list | tuple):
-            found = Long(len(current))
+            size = Long(len(current))
         elif isinstance(current, str):
-            found = Long(len(current.encode("utf-8", "surrogatepass")))
+            size = Long(len(current.encode("utf-8", "surrogatepass")))
         else:
             raise _target("length", current, "array map slice string")
-        return self.apply(steps, at + 1, found)
+        return self.apply(steps, at + 1, size)
 
     def wildcard(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         values = _values("wildcard", current)
@@ -156,19 +156,19 @@ class _Query:
 
     def filter(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         evaluate: Evaluate = steps[at].value
-        kept = []
+        accepted = []
         for value in _values("filter", current):
             try:
                 verdict = evaluate(self.root, value)
             except Failure:
                 verdict = None
             if _holds(verdict):
-                kept.append(value)
+                accepted.append(value)
         if at + 1 >= len(steps):
-            return kept
+            return accepted
         if steps[at + 1].kind == "index":
-            return self.apply(steps, at + 1, kept)
-        return [found for found in (self.tried(steps, at + 1, value) for value in kept) if found is not None]
+            return self.apply(steps, at + 1, accepted)
+        return [found for found in (self.tried(steps, at + 1, value) for value in accepted) if found is not None]
 
     def script(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         value = _scripted(steps[at].value, self.root, current)
@@ -192,8 +192,8 @@ class _Query:
             elif index is not None:
                 indices.append(index)
             else:
-                shown = "nil" if value is None else kind(value)
-                raise Failure(f"union: invalid token argument. expected [int string] got [{shown}]")
+                type_name = "nil" if value is None else kind(value)
+                raise Failure(f"union: invalid token argument. expected [int string] got [{type_name}]")
         if keys and indices:
             raise Failure("union: invalid token argument. expected [int] got [string]")
         if keys:
@@ -227,8 +227,8 @@ class _Query:
         value = _argument("range", limit, self.root, current)
         number = integer(value)
         if number is None:
-            shown = "nil" if value is None else kind(value)
-            raise Failure(f"range: invalid token unexpected expression result. expected [int] got [{shown}]")
+            type_name = "nil" if value is None else kind(value)
+            raise Failure(f"range: invalid token unexpected expression result. expected [int] got [{type_name}]")
         return number
 
     def spread(self, steps: tuple[Step, ...], at: int, values: list[Any]) -> Any:
@@ -307,18 +307,18 @@ def _cut(path: str) -> list[str]:
         raise Failure(f"unexpected token '{path[0]}' at index 0")
     if len(path) > 1 and path[1] not in ".[":
         raise Failure(f"unexpected token '{path[1]}' at index 1")
-    found, at = [path[0]], 1
+    pieces, at = [path[0]], 1
     while at < len(path):
         if path.startswith("..", at):
-            found.append("..")
+            pieces.append("..")
             at += 2
             continue
         start = at
         if path[at] == ".":
             start = at = at + 1
         at = _closing(path, at) if path.startswith("[", at) else _name_end(path, at)
-        found.append(path[start:at])
-    return found
+        pieces.append(path[start:at])
+    return pieces
 
 
 def _name_end(path: str, at: int) -> int:
@@ -397,7 +397,7 @@ _PART = re.compile(
 
 def _parts(text: str, inside: str) -> list[Any]:
     """Arguments and separators between brackets: numbers, ("key", name), Script, ":" and ",", other texts."""
-    found: list[Any] = []
+    parts: list[Any] = []
     at = 0
     while at < len(inside):
         part = _PART.match(inside, at)
@@ -408,18 +408,18 @@ def _parts(text: str, inside: str) -> list[Any]:
             end = _balanced(inside, part.start("open"))
             if end <= part.start("open") + 2:
                 raise Failure(f"invalid expression. invalid format '{inside[part.start('open') : end]}'")
-            found.append(Script(_compile(inside[part.start("open") + 1 : end - 1])))
+            parts.append(Script(_compile(inside[part.start("open") + 1 : end - 1])))
             at = end
             continue
         quoted = part.group("single") or part.group("double")
         if quoted:
-            found.append(("key", quoted[1:-1].replace("\\" + quoted[0], quoted[0])))
+            parts.append(("key", quoted[1:-1].replace("\\" + quoted[0], quoted[0])))
         elif part.group("sign"):
-            found.append(part.group("sign"))
+            parts.append(part.group("sign"))
         else:
             other = part.group("other")
-            found.append(int(other) if re.fullmatch("[+-]?[0-9]{1,18}", other) else ("other", other))
-    return found
+            parts.append(int(other) if re.fullmatch("[+-]?[0-9]{1,18}", other) else ("other", other))
+    return parts
 
 
 def _balanced(text: str, at: int) -> int:

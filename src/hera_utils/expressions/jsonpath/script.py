@@ -149,13 +149,13 @@ def _value(argument: Any, root: Any, current: Any) -> Any:
     return argument
 
 
-def _given(argument: Any) -> None:
+def _refuse_nil(argument: Any) -> None:
     if argument is None:
         raise Failure("invalid argument. is nil")
 
 
 def _number(argument: Any, root: Any, current: Any) -> float:
-    _given(argument)
+    _refuse_nil(argument)
     found = builtin.parse_float(text_of(_value(argument, root, current)))
     if found is None:
         raise Failure("invalid argument. expected number")
@@ -163,7 +163,7 @@ def _number(argument: Any, root: Any, current: Any) -> float:
 
 
 def _integer(argument: Any, root: Any, current: Any) -> int:
-    _given(argument)
+    _refuse_nil(argument)
     found = builtin.parse_integer(text_of(_value(argument, root, current)))
     if found is None:
         raise Failure("invalid argument. expected integer")
@@ -174,16 +174,16 @@ def _boolean(argument: Any, root: Any, current: Any) -> bool:
     value = _value(argument, root, current)
     if value is None:
         return False
-    shown = text_of(value)
-    if shown in ("1", "t", "T", "true", "TRUE", "True"):
+    value_text = text_of(value)
+    if value_text in ("1", "t", "T", "true", "TRUE", "True"):
         return True
-    if shown in ("0", "f", "F", "false", "FALSE", "False"):
+    if value_text in ("0", "f", "F", "false", "FALSE", "False"):
         return False
     raise Failure("invalid argument. expected boolean")
 
 
 def _text(argument: Any, root: Any, current: Any) -> str:
-    _given(argument)
+    _refuse_nil(argument)
     value = _value(argument, root, current)
     if not isinstance(value, str):
         return text_of(value)
@@ -191,7 +191,7 @@ def _text(argument: Any, root: Any, current: Any) -> str:
 
 
 def _elements(argument: Any, root: Any, current: Any) -> list[Any]:
-    _given(argument)
+    _refuse_nil(argument)
     value = _value(argument, root, current)
     if isinstance(value, list | tuple):
         return list(value)

@@ -36,8 +36,8 @@ def empty(value: Any) -> bool:
     return False
 
 
-def default(fallback: Any, *given: Any) -> Any:
-    return fallback if not given or empty(given[0]) else given[0]
+def default(fallback: Any, *values: Any) -> Any:
+    return fallback if not values or empty(values[0]) else values[0]
 
 
 def _coalesce(*values: Any) -> Any:
@@ -49,11 +49,11 @@ def _within(values: list[Any], value: Any) -> bool:
 
 
 def _unique(value: Any) -> list[Any]:
-    kept: list[Any] = []
+    unique_values: list[Any] = []
     for one in _items(value, "find uniq on"):
-        if not _within(kept, one):
-            kept.append(one)
-    return kept
+        if not _within(unique_values, one):
+            unique_values.append(one)
+    return unique_values
 
 
 def _without(value: Any, *omitted: Any) -> list[Any]:
@@ -108,19 +108,19 @@ def _slice(value: Any, *indices: Any) -> Any:
 
 
 def _concat(*lists: Any) -> list[Any]:
-    made: list[Any] = []
+    result: list[Any] = []
     for one in lists:
         if one is not None and not isinstance(one, list | tuple):
             raise Failure(f"Cannot concat type {builtin.kind(one)} as list")
-        made.extend(_items(one, "concat"))
-    return made or Nothing()
+        result.extend(_items(one, "concat"))
+    return result or Nothing()
 
 
 def _dict(*values: Any) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for index in range(0, len(values), 2):
-        made[text(values[index])] = values[index + 1] if index + 1 < len(values) else ""
-    return made
+        result[text(values[index])] = values[index + 1] if index + 1 < len(values) else ""
+    return result
 
 
 def _set(where: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -160,8 +160,8 @@ def _dig(*arguments: Any) -> Any:
     *keys, fallback, where = arguments
     for key in keys:
         if not isinstance(key, str):
-            shown = "nil" if key is None else go_type(key)
-            raise Failure(f"interface conversion: interface {{}} is {shown}, not string")
+            type_name = "nil" if key is None else go_type(key)
+            raise Failure(f"interface conversion: interface {{}} is {type_name}, not string")
         if go_type(where) != "map[string]interface {}":
             raise Failure(f"interface conversion: interface {{}} is {go_type(where)}, not map[string]interface {{}}")
         if key not in where:
@@ -217,12 +217,12 @@ def _keys(*maps: dict[str, Any]) -> Strings:
     return Strings([key for one in maps for key in one])
 
 
-def _push(value: Any, one: Any) -> list[Any]:
-    return [*_items(value, "push on"), one]
+def _push(value: Any, item: Any) -> list[Any]:
+    return [*_items(value, "push on"), item]
 
 
-def _prepend(value: Any, one: Any) -> list[Any]:
-    return [one, *_items(value, "prepend on")]
+def _prepend(value: Any, item: Any) -> list[Any]:
+    return [item, *_items(value, "prepend on")]
 
 
 def _compact(value: Any) -> list[Any]:

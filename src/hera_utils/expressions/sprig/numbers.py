@@ -36,10 +36,10 @@ def whole(value: Any) -> int:
     decimal_text = re.match(r"([-+]?[0-9]*)(?:\.[0-9]*)\Z", value)
     if decimal_text:  # cast: what stands before the point counts
         value = decimal_text.group(1)
-    found = _INTEGER.match(value)
-    if not found:
+    match = _INTEGER.match(value)
+    if not match:
         return 0
-    digits = found.group(2).lower().replace("_", "")
+    digits = match.group(2).lower().replace("_", "")
     base = (
         16
         if digits.startswith("0x")
@@ -49,7 +49,7 @@ def whole(value: Any) -> int:
         if len(digits) > 1 and digits[0] == "0"
         else 10
     )
-    number = int(found.group(1) + re.sub("^0[xbo]", "", digits), base)
+    number = int(match.group(1) + re.sub("^0[xbo]", "", digits), base)
     return number if -(1 << 63) <= number < 1 << 63 else 0
 
 
@@ -151,8 +151,8 @@ def _round(value: Any, places: int, *threshold: float) -> float:
 
 
 def _to_decimal(value: Any) -> Long:
-    shown = text_of(value)
-    return Long(int(shown, 8)) if re.fullmatch("[+-]?[0-7]{1,20}", shown) else Long(0)
+    value_text = text_of(value)
+    return Long(int(value_text, 8)) if re.fullmatch("[+-]?[0-7]{1,20}", value_text) else Long(0)
 
 
 _plus = _decimals(_CONTEXT.add)
@@ -218,15 +218,15 @@ _ADDRESS = re.compile(
 
 
 def _parse_address(address: str) -> dict[str, Any]:
-    found = _ADDRESS.match(address)
-    assert found is not None  # every part may be missing
-    scheme, authority, path, query, fragment = (part or "" for part in found.groups())
+    match = _ADDRESS.match(address)
+    assert match is not None  # every part may be missing
+    scheme, authority, path, query, fragment = (part or "" for part in match.groups())
     if not scheme and address.startswith(":"):
         raise Failure(f"unable to parse url: parse {quoted(address)}: missing protocol scheme")
     if not scheme and not authority and ":" in path.partition("/")[0]:
         raise Failure(f"unable to parse url: parse {quoted(address)}: first path segment in URL cannot contain colon")
     user, _, host = authority.rpartition("@")
-    opaque = scheme != "" and found.group(2) is None and path != "" and not path.startswith("/")
+    opaque = scheme != "" and match.group(2) is None and path != "" and not path.startswith("/")
     return {
         "scheme": scheme.lower(),
         "host": unquote(host),
@@ -250,21 +250,21 @@ def _join_address(parts: dict[str, Any]) -> str:
         if not isinstance(value, str):
             raise Failure(f"unable to parse {name} key, must be of type string, but {builtin.kind(value)} found")
     scheme, host, path = parts.get("scheme", ""), parts.get("host", ""), parts.get("path", "")
-    made = f"{scheme}:" if scheme else ""
+    url = f"{scheme}:" if scheme else ""
     if parts.get("opaque"):
-        made += parts["opaque"]
+        url += parts["opaque"]
     else:
         user = parts.get("userinfo", "")
         if scheme or host or user:
-            made += ("//" if host or path or user else "") + (f"{user}@" if user else "") + host
+            url += ("//" if host or path or user else "") + (f"{user}@" if user else "") + host
         if path and not path.startswith("/") and host:
-            made += "/"
-        made += quote(path, safe="/:@!$&'()*+,;=~")
+            url += "/"
+        url += quote(path, safe="/:@!$&'()*+,;=~")
     if parts.get("query"):
-        made += "?" + parts["query"]
+        url += "?" + parts["query"]
     if parts.get("fragment"):
-        made += "#" + quote(parts["fragment"], safe="/?:@!$&'()*+,;=~")
-    return made
+        url += "#" + quote(parts["fragment"], safe="/?:@!$&'()*+,;=~")
+    return url
 
 
 PATHS: Table = {

@@ -110,8 +110,8 @@ class _Sprig(dict[str, Function]):
         return name in NAMES
 
     def __missing__(self, name: str) -> Function:
-        for made, (signature, call) in {**dates(self.entropy), **_randomness(self.entropy)}.items():
-            self[made] = Function(made, call, signature)
+        for function_name, (signature, call) in {**dates(self.entropy), **_randomness(self.entropy)}.items():
+            self[function_name] = Function(function_name, call, signature)
         return super().__getitem__(name)
 
 

@@ -28,9 +28,9 @@ class Version:
     go_type = "*semver.Version"
 
     def __str__(self) -> str:
-        made = f"{self.major}.{self.minor}.{self.patch}"
-        made += f"-{self.prerelease}" if self.prerelease else ""
-        return made + (f"+{self.metadata}" if self.metadata else "")
+        version_text = f"{self.major}.{self.minor}.{self.patch}"
+        version_text += f"-{self.prerelease}" if self.prerelease else ""
+        return version_text + (f"+{self.metadata}" if self.metadata else "")
 
     def json(self) -> str:
         return str(self)
@@ -41,7 +41,7 @@ class Version:
         return self.major, self.minor, self.patch, *_prerelease_order(self.prerelease)
 
     def member(self, name: str) -> Function | None:
-        known: dict[str, Any] = {
+        members: dict[str, Any] = {
             "Major": lambda: self.major,
             "Minor": lambda: self.minor,
             "Patch": lambda: self.patch,
@@ -57,7 +57,7 @@ class Version:
             "IncMinor": lambda: Version(self.major, self.minor + 1, 0),
             "IncPatch": lambda: Version(self.major, self.minor, self.patch + (0 if self.prerelease else 1)),
         }
-        call = known.get(name)
+        call = members.get(name)
         return Function(name, call) if call else None
 
 
@@ -70,15 +70,15 @@ def _prerelease_order(text: str) -> tuple[Any, ...]:
 @lru_cache(maxsize=256)
 def version(text: str) -> Version:
     """A version, loosely written ones too ("v1.2"). Raises Failure."""
-    found = _VERSION.match(text)
-    if found is None:
+    match = _VERSION.match(text)
+    if match is None:
         raise Failure("invalid semantic version")
-    major, minor, patch = found.group(1), (found.group(2) or ".0")[1:], (found.group(3) or ".0")[1:]
-    if found.group(5) and any(
-        len(part) > 1 and part.isdigit() and part[0] == "0" for part in found.group(5).split(".")
+    major, minor, patch = match.group(1), (match.group(2) or ".0")[1:], (match.group(3) or ".0")[1:]
+    if match.group(5) and any(
+        len(part) > 1 and part.isdigit() and part[0] == "0" for part in match.group(5).split(".")
     ):
         raise Failure("version segment starts with 0")
-    return Version(int(major), int(minor), int(patch), found.group(5) or "", found.group(8) or "", text)
+    return Version(int(major), int(minor), int(patch), match.group(5) or "", match.group(8) or "", text)
 
 
 _PART = r"([vV]?[0-9]+|[xX*])(?:\.([0-9]+|[xX*]))?(?:\.([0-9]+|[xX*]))?(?:-([0-9A-Za-z\-.]+))?(?:\+[0-9A-Za-z\-.]+)?"
@@ -119,20 +119,20 @@ def _constraint(text: str) -> tuple[tuple[_Term, ...], ...]:
     return tuple(groups)
 
 
-def _spelled(found: re.Match[str], first: int) -> str:
-    parts = [found.group(first), found.group(first + 1), found.group(first + 2)]
-    return ".".join(part for part in parts if part) + (f"-{found.group(first + 3)}" if found.group(first + 3) else "")
+def _spelled(match: re.Match[str], first: int) -> str:
+    parts = [match.group(first), match.group(first + 1), match.group(first + 2)]
+    return ".".join(part for part in parts if part) + (f"-{match.group(first + 3)}" if match.group(first + 3) else "")
 
 
-def _term(found: re.Match[str]) -> _Term:
+def _term(match: re.Match[str]) -> _Term:
     numbers, dirty = [], ""
-    for name, part in zip(("major", "minor", "patch"), found.groups()[1:4], strict=True):
+    for name, part in zip(("major", "minor", "patch"), match.groups()[1:4], strict=True):
         if dirty or part is None or part in "xX*":
             dirty = dirty or name
             numbers.append(0)
         else:
             numbers.append(int(part.lstrip("vV")))
-    return _Term(found.group(1), Version(numbers[0], numbers[1], numbers[2], found.group(5) or ""), dirty)
+    return _Term(match.group(1), Version(numbers[0], numbers[1], numbers[2], match.group(5) or ""), dirty)
 
 
 def compare(constraint: str, text: str) -> bool:

@@ -15,35 +15,35 @@ def _is_connector(character: str) -> bool:
 
 
 def camelcase(value: str) -> str:
-    made: list[str] = []
+    result: list[str] = []
     rest = list(value)
     current, upper = "", False
     while rest:
         current = rest.pop(0)
         if not _is_connector(current):
-            upper, current = current.isupper(), _one(current.upper(), current)
+            upper, current = current.isupper(), _changed(current.upper(), current)
             break
-        made.append(current)
+        result.append(current)
     if not rest:
-        return "".join(made) + (current if made or current else "")
+        return "".join(result) + (current if result or current else "")
     while rest:
         previous, current = current, rest.pop(0)
         if _is_connector(current) and _is_connector(previous):
-            made.append(previous)
+            result.append(previous)
             continue
         if _is_connector(previous):
-            upper, current = current.isupper(), _one(current.upper(), current)
+            upper, current = current.isupper(), _changed(current.upper(), current)
         else:
             if upper:
                 if current.isupper():
-                    current = _one(current.lower(), current)
+                    current = _changed(current.lower(), current)
                 else:
                     upper = False
-            made.append(previous)
-    return "".join([*made, current])
+            result.append(previous)
+    return "".join([*result, current])
 
 
-def _one(changed: str, character: str) -> str:
+def _changed(changed: str, character: str) -> str:
     return changed if len(changed) == 1 else character
 
 
@@ -71,7 +71,7 @@ class _Joiner:
         self.words = [(str(found.lastgroup), found.group()) for found in _WORD.finditer(value)]
         self.words.append(("end", ""))
         self.connector = connector
-        self.made: list[str] = []
+        self.pieces: list[str] = []
         self.at = 0
 
     def run(self) -> str:
@@ -88,18 +88,18 @@ class _Joiner:
                 self.after_letters()
         for kind, word in self.words[self.at : -1]:
             self.write(kind, word)
-        return "".join(self.made)
+        return "".join(self.pieces)
 
     def write(self, kind: str, word: str) -> None:
         if kind == "connector":
-            self.made.append(self.connector * len(word))
+            self.pieces.append(self.connector * len(word))
         else:
-            self.made.append(word.lower() if kind == "upper" else word)
+            self.pieces.append(word.lower() if kind == "upper" else word)
 
     def join(self) -> None:
         """A connector, unless something that separates follows."""
         if self.words[self.at][0] not in ("end", "connector", "punct"):
-            self.made.append(self.connector)
+            self.pieces.append(self.connector)
 
     def numbers_and_letters(self) -> None:
         while self.words[self.at][0] in ("alphabet", "number"):
@@ -116,8 +116,8 @@ class _Joiner:
             return
         self.at += 1
         if self.words[self.at][0] != "alphabet":
-            self.made.append(number)
+            self.pieces.append(number)
             self.join()
         else:
-            self.made.append(self.connector + number)
+            self.pieces.append(self.connector + number)
             self.numbers_and_letters()

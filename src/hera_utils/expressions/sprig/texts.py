@@ -93,15 +93,15 @@ _SPACES = frozenset(builtin.SPACE)
 
 
 def _initials(value: str) -> str:
-    kept, gap = [], True
+    initials, gap = [], True
     for byte in _bytes(value):  # byte by byte, as goutils does
         character = chr(byte)
         if character in _SPACES:
             gap = True
         elif gap:
-            kept.append(character)
+            initials.append(character)
             gap = False
-    return "".join(kept)
+    return "".join(initials)
 
 
 def _nospace(value: str) -> str:
@@ -111,27 +111,27 @@ def _nospace(value: str) -> str:
 
 
 def _title(value: str) -> str:
-    made, previous = [], " "
+    letters, previous = [], " "
     for character in value:
         separates = not (previous.isalnum() or previous == "_") and (ord(previous) < 0x80 or previous in _SPACES)
-        made.append(character.title() if separates and len(character.title()) == 1 else character)
+        letters.append(character.title() if separates and len(character.title()) == 1 else character)
         previous = character
-    return "".join(made)
+    return "".join(letters)
 
 
 def _untitle(value: str) -> str:
-    made, start = [], True
+    letters, start = [], True
     for character in value:
         if character in _SPACES:
             start = True
         elif start:
             character, start = character.lower(), False
-        made.append(character)
-    return "".join(made)
+        letters.append(character)
+    return "".join(letters)
 
 
 def _swapcase(value: str) -> str:
-    made, space = [], True
+    letters, space = [], True
     for character in value:
         if character.isupper() or character.istitle():
             character, space = character.lower(), False
@@ -140,8 +140,8 @@ def _swapcase(value: str) -> str:
             space = False
         else:
             space = character in _SPACES
-        made.append(character)
-    return "".join(made)
+        letters.append(character)
+    return "".join(letters)
 
 
 def _repeat(count: int, value: str) -> str:
@@ -163,7 +163,7 @@ def _wrap(width: int, separator: str, value: str, *, breaking: bool) -> str:
     """Lines of at most `width` bytes; a longer word is broken or stands alone."""
     separator = separator or "\n"
     width = max(width, 1)
-    data, made, at = _bytes(value), bytearray(), 0
+    data, wrapped, at = _bytes(value), bytearray(), 0
     if len(data) // width * len(separator) > 16 * LONGEST:
         raise Failure("memory budget exceeded")
     while len(data) - at > width:
@@ -178,9 +178,9 @@ def _wrap(width: int, separator: str, value: str, *, breaking: bool) -> str:
             end = data.find(b" ", at + width)
             if end < 0:
                 break
-        made += data[at:end] + _bytes(separator)
+        wrapped += data[at:end] + _bytes(separator)
         at = end + blank
-    return (bytes(made) + data[at:]).decode("utf-8", "replace")
+    return (bytes(wrapped) + data[at:]).decode("utf-8", "replace")
 
 
 def _decoded(how: Callable[[bytes], bytes], name: str) -> Callable[[str], str]:
@@ -201,8 +201,8 @@ def _split(parts: list[str]) -> Texts:
     return Texts((f"_{index}", part) for index, part in enumerate(parts))
 
 
-def _plural(one: str, many: str, count: int) -> str:
-    return one if count == 1 else many
+def _plural(singular: str, many: str, count: int) -> str:
+    return singular if count == 1 else many
 
 
 # -- regular expressions ------------------------------------------------------------------------------------------------
@@ -211,10 +211,10 @@ def _plural(one: str, many: str, count: int) -> str:
 def _template(replacement: str) -> Callable[[regexp.Match], str]:
     """Go's replacement texts: $1, ${name}, $$."""
 
-    def expand(found: regexp.Match) -> str:
+    def expand(match: regexp.Match) -> str:
         def written(part: re.Match[str]) -> str:
             name = part.group(2) or part.group(3)
-            return "$" if part.group(1) else found.group(int(name) if name.isdigit() else name)
+            return "$" if part.group(1) else match.group(int(name) if name.isdigit() else name)
 
         return re.sub(r"\$(?:(\$)|(\w+)|\{(\w+)\})", written, replacement, flags=re.ASCII)
 
@@ -230,16 +230,16 @@ def _replace_literal(pattern: str, value: str, replacement: str) -> str:
 
 
 def _substituted(compiled: regexp.Pattern, write: Callable[[regexp.Match], str], value: str) -> str:
-    made: list[str] = []
+    pieces: list[str] = []
     at = size = 0
-    for found in compiled.all(value):
-        made.append(value[at : found.start])
-        made.append(write(found))
-        size += len(made[-1])
+    for match in compiled.all(value):
+        pieces.append(value[at : match.start])
+        pieces.append(write(match))
+        size += len(pieces[-1])
         if size > 16 * LONGEST:
             raise Failure("memory budget exceeded")
-        at = found.end
-    return "".join(made) + value[at:]
+        at = match.end
+    return "".join(pieces) + value[at:]
 
 
 def _find_all(pattern: str, value: str, count: int) -> list[str]:
@@ -270,18 +270,18 @@ def _split_by(pattern: str, value: str, count: int) -> list[str]:
         return Nothing("[]string")
     if pattern and value == "":
         return Strings([""])
-    made: list[str] = []
+    pieces: list[str] = []
     start, end = 0, 0
-    for found in compiled.all(value):
-        if count > 0 and len(made) == count - 1:
+    for match in compiled.all(value):
+        if count > 0 and len(pieces) == count - 1:
             break
-        end = found.start
-        if found.end != 0:
-            made.append(value[start:end])
-        start = found.end
+        end = match.start
+        if match.end != 0:
+            pieces.append(value[start:end])
+        start = match.end
     if end != len(value):
-        made.append(value[start:])
-    return Strings(made)
+        pieces.append(value[start:])
+    return Strings(pieces)
 
 
 def _join(separator: str, value: Any) -> str:
