@@ -305,7 +305,7 @@ def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
             list(several.map(bring, range(300)))
     finally:
         sys.setswitchinterval(before)
-    assert len(keeper._known) == 300
+    assert len(keeper._recorded) == 300
 
 
 def test_hard_links_are_unpacked(tmp_path: Path) -> None:
