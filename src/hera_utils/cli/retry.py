@@ -83,8 +83,8 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
     images = context().images
     if not (client.connection.local and images):
         return
+    from hera_utils.argo.annotations import IMAGES
     from hera_utils.errors import PlatformError
-    from hera_utils.platforms.hera_binding import IMAGES
     from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
 
     annotations = client.get(workflow, fields="metadata.annotations").get("metadata", {}).get("annotations") or {}

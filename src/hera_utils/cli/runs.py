@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import ResourceError, RunFailed, WaitTimeout
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 LATEST = "@latest"
-SCRIPT = "hera-utils/script"  # the annotation of the script that submitted a workflow
 DETACHED = 130
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hera_utils.argo.annotations import DIRECTORY, IMAGES, PYTHON, SCRIPT
 from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
@@ -24,7 +25,6 @@ from hera_utils.platforms.token import bare_token
 if TYPE_CHECKING:
     from hera_utils.settings.resolve import CLIContext
 
-IMAGES = "hera-utils/images"
 """The annotation that says how this machine stands in for a workflow's images."""
 _NAMES = ("host", "namespace", "service_account_name", "verify_ssl", "client_certs")
 _WORDS = ("Argo server", "token", "namespace")
@@ -46,9 +46,9 @@ class Stamp:
 
     def annotations(self) -> dict[str, str]:
         values = {
-            "hera-utils/python": self.python,
-            "hera-utils/directory": self.directory,
-            "hera-utils/script": self.script,
+            PYTHON: self.python,
+            DIRECTORY: self.directory,
+            SCRIPT: self.script,
         }
         if self.images:
             values[IMAGES] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))

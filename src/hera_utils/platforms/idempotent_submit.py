@@ -10,11 +10,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.argo.annotations import SUBMISSION
 from hera_utils.argo.names import generated_name
 
 Json = dict[str, Any]
-
-ANNOTATION = "hera-utils/submission"
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,16 @@ def marked(document: Json, name: str, mark: str) -> Json:
     metadata = dict(document.get("metadata") or {})
     if name:
         metadata["name"] = name
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: mark}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), SUBMISSION: mark}
     return {**document, "metadata": metadata}
 
 
 def marked_options(options: Json, name: str, mark: str) -> Json:
     """Argo's SubmitOpts with the same; its annotations are one text, `a=b,c=d`."""
-    annotations = ",".join(filter(None, [str(options.get("annotations") or ""), f"{ANNOTATION}={mark}"]))
+    annotations = ",".join(filter(None, [str(options.get("annotations") or ""), f"{SUBMISSION}={mark}"]))
     return {**options, **({"name": name} if name else {}), "annotations": annotations}
 
 
 def is_marked(workflow: Json, mark: str) -> bool:
     annotations = (workflow.get("metadata") or {}).get("annotations") or {}
-    return bool(annotations.get(ANNOTATION) == mark)
+    return bool(annotations.get(SUBMISSION) == mark)

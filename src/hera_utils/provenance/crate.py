@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.annotations import PYTHON, SUBMISSION
 from hera_utils.errors import ResourceError
 from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
@@ -34,7 +35,6 @@ from hera_utils.settings.secret import Secret
 
 Json = dict[str, Any]
 
-_OURS = "hera-utils/python"
 _SERVERS_OWN = (
     "uid",
     "resourceVersion",
@@ -115,7 +115,7 @@ def submittable(document: Json) -> Json:
         for k, v in (metadata.get("annotations") or {}).items()
         if k.startswith("hera-utils/") or "argoproj" not in k
     }
-    own.pop("hera-utils/submission", None)
+    own.pop(SUBMISSION, None)
     metadata |= {"labels": labels, "annotations": own}
     spec = (
         (document.get("status") or {}).get("storedWorkflowTemplateSpec")
@@ -228,7 +228,7 @@ def _with_provenance(
 
 def _interpreter(documents: Iterable[Json]) -> str:
     annotations = (document["metadata"].get("annotations") or {} for document in documents)
-    return next((str(one[_OURS]) for one in annotations if one.get(_OURS)), "")
+    return next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
 
 
 def _put(folder: Path, path: str, text: str, about: str, role: str) -> CrateFile:

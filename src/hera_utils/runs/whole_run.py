@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import faults
+from hera_utils.argo.annotations import SCRIPT
 from hera_utils.errors import HeraUtilsError, Refused, ResourceError
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, label_of
 from hera_utils.runs.remaining import remaining
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
-
-SCRIPT = "hera-utils/script"
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from typing import Any
 
 import yaml
 
+from hera_utils.argo.annotations import IMAGES
 from hera_utils.errors import SettingsError
 
 Json = dict[str, Any]
-ANNOTATION = "hera-utils/images"
 VARIABLE = "HERA_UTILS_IMAGES"
 _LISTS = ("entrypoint", "cmd", "path", "hide")
 _FIELDS = (*_LISTS, "files", "env", "python", "workdir")
@@ -119,12 +119,11 @@ def _annotated(text: str) -> dict[str, Json]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise SettingsError(f"the annotation {ANNOTATION} is not JSON: {error}") from error
+        raise SettingsError(f"the annotation {IMAGES} is not JSON: {error}") from error
     if not isinstance(document, dict):
-        raise SettingsError(f"the annotation {ANNOTATION} must map image names to settings")
+        raise SettingsError(f"the annotation {IMAGES} must map image names to settings")
     return {
-        str(name): _checked(str(name), entry, Path("/"), f"the annotation {ANNOTATION}")
-        for name, entry in document.items()
+        str(name): _checked(str(name), entry, Path("/"), f"the annotation {IMAGES}") for name, entry in document.items()
     }
 
 

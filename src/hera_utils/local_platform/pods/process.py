@@ -22,13 +22,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hera_utils.argo.annotations import IMAGES
 from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
 from hera_utils.local_platform import this_machine
 
 from . import log_lines, waiting
 from .disk_pressure import DiskPressure
-from .images import ANNOTATION, ImageTable
+from .images import ImageTable
 from .node_fit import Ports, host_ports, misfit
 from .pod import disk_room
 from .pod.pod_folder import PodFolder
@@ -259,7 +260,7 @@ class ProcessRuntime:
         images = {}
         for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
             image = container.get("image") or ""
-            images[image] = self._images.lookup(image, launch.annotations.get(ANNOTATION, ""))
+            images[image] = self._images.lookup(image, launch.annotations.get(IMAGES, ""))
         apart = {field: value for field in _APART if (value := getattr(launch, field))}
         job = {
             **{field: getattr(launch, field) for field in _LAUNCH if field not in apart},  # asdict would copy it all
