@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.cli.options import deadline
+from hera_utils.cli.resume_command import resume_command
 from hera_utils.cli.runs import (
     DETACHED,
     LATEST,
@@ -129,24 +130,8 @@ def left_lines(run: Followed) -> list[str]:
     )
     return [
         f"hera-utils: {run.name}: {what} {verb} not submitted ({why})",
-        f"  fix: continue with: {_how_to_go_on(folder) or 'its script and --resume'}",
+        f"  fix: continue with: {resume_command(folder, ('python',)) or 'its script, the same arguments and --resume'}",
     ]
-
-
-def _how_to_go_on(folder: Path | None) -> str:
-    """The command that submits the rest of a run, as its record says how the script was started; "" where it does not."""
-    import json
-    import os
-
-    from hera_utils.settings.command_line import CommandLine
-
-    if folder is None:
-        return ""
-    facts = json.loads((folder / "run.json").read_bytes())
-    if not facts.get("script"):
-        return ""
-    words = tuple(str(word) for word in facts.get("arguments") or ())
-    return CommandLine(("python",), os.path.relpath(str(facts["script"])), words).again("--resume")
 
 
 def is_over(run: Followed) -> bool:

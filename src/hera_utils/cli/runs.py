@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import click
 
 from hera_utils.argo.annotations import SCRIPT
 from hera_utils.argo.phases import COMPLETED
+from hera_utils.cli.resume_command import resume_command
 from hera_utils.errors import ResourceError, RunFailed, WaitTimeout
 
 if TYPE_CHECKING:
@@ -147,29 +147,14 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
     whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
     script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
     if whole and not again:
-        again = _resume_of(client, whole, script)
+        folder = Path(script).parent / "runs" / whole if script else None
+        start = ("hera-utils", "run", *client.connection.flags)
+        again = resume_command(folder, start) or "its script with --resume and the same arguments"
     anew = again or (
         command("run", os.path.relpath(script)) if script else "hera-utils run, or the program that submitted it"
     )
     kept = f"to run the submitted workflow again: {command(*retry)}"
     return [f"{logs}; correct the workflow and run it again: {anew}", kept]
-
-
-def _resume_of(client: ArgoClient, run: str, script: str) -> str:
-    """The command that resumes an experiment's run, as its record says that it was begun; in words where there is none here."""
-    from hera_utils.settings.command_line import CommandLine
-    from hera_utils.settings.secret import MASK
-
-    try:
-        facts = json.loads((Path(script).parent / "runs" / run / "run.json").read_bytes())
-        words = tuple(str(word) for word in facts["arguments"])
-    except (OSError, ValueError, KeyError, TypeError):
-        words = (MASK,)
-    if not script or any(MASK in word for word in words):
-        return "its script with --resume and the same arguments"
-    return CommandLine(("hera-utils", "run", *client.connection.flags), os.path.relpath(script), words).again(
-        "--resume"
-    )
 
 
 def tell_warning(document: Json) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hera_utils.errors import HeraUtilsError
 from hera_utils.results.results import Results
-from hera_utils.runs.summary import LAST_LINES
+from hera_utils.runs.summary import last_lines
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -24,8 +23,6 @@ def _last_lines(client: ArgoClient, results: Results, most: int) -> Iterator[tup
     """(node id, last lines) of the first failed tasks that ran in a pod."""
     failed = [row for row in results.failures if row.pod]
     for row in failed[:most]:
-        try:
-            lines = [line for _, line in client.logs(row.workflow, pod=row.pod, tail=LAST_LINES)]
-        except HeraUtilsError:
-            continue  # no log is no reason to hide the failure
-        yield row.node_id, [line for line in lines if "argo=true" not in line]
+        lines = last_lines(client, row.workflow, row.pod)
+        if lines is not None:  # no log is no reason to hide the failure
+            yield row.node_id, lines
