@@ -22,7 +22,12 @@ Json = dict[str, Any]
 @click.argument("manifest", metavar="MANIFEST", type=click.Path(path_type=Path))
 @click.option("--workflows", is_flag=True, help="Submit the recorded workflows, even if the script still exists.")
 @click.option(
-    "-p", "--parameter", "assignments", multiple=True, metavar="NAME=VALUE", help="A parameter of the recorded workflows."
+    "-p",
+    "--parameter",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the recorded workflows.",
 )
 @click.option("--detach", is_flag=True, help="Submit, print the names of the runs, and exit.")
 @timeout_option
