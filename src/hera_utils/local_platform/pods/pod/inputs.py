@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from typing import Any
 
-from . import archives, disk_room, file_trees, open_beneath, remote
+from . import archives, disk_room, file_trees, git, open_beneath, remote
 from .artifact_keys import KEYED, key_of, kind_of, path_of
 from .errors import LeadsOut, PodFault
 
@@ -107,35 +107,13 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
         with open(target, "wb") as file:
             file.write(str(artifact["raw"].get("data") or "").encode())
     elif kind == "git":
-        _clone(artifact["git"], target)
+        git.clone(artifact["git"], target)
     else:
         key = str(key_of(artifact))
         source = path_of(job["store"], key)
         if not os.path.exists(source):
             raise FileNotFoundError(2, "The specified key does not exist.", key)
         _copy(source, *os.path.split(target))
-
-
-def _clone(place: Json, target: str) -> None:
-    import subprocess
-
-    command = ["git", "clone", "--quiet"]
-    if place.get("depth"):
-        command += ["--depth", str(place["depth"])]
-    if place.get("branch"):
-        command += ["--branch", str(place["branch"])]
-    if place.get("singleBranch"):
-        command.append("--single-branch")
-    done = subprocess.run([*command, "--", str(place.get("repo")), target], capture_output=True, text=True, check=False)
-    if done.returncode == 0 and place.get("revision"):
-        done = subprocess.run(
-            ["git", "-C", target, "checkout", "--quiet", str(place["revision"])],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0:
-        raise PodFault(f"git: {done.stderr.strip() or 'failed'}")
 
 
 def _unpack(artifact: Json, fetched: str, target: str) -> None:
