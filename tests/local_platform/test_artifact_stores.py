@@ -19,7 +19,7 @@ from serving import served
 from hera_utils.interpreter import archiving
 from hera_utils.interpreter.events import ResumeRequested
 from hera_utils.local_platform.argo_api import argo_app
-from hera_utils.local_platform.artifacts import locations, transfer
+from hera_utils.local_platform.artifacts import locations, object_stores
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.pod import artifact_keys
 
@@ -297,8 +297,10 @@ def test_artifact_gc_that_fails_is_a_condition_and_an_event(platform, s3):
 
 
 def test_a_library_that_is_not_there_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setitem(transfer._EXTRAS, "gcs", "no_such_module")
-    answer = transfer.perform({"do": "get", "place": {"kind": "gcs", "at": {"bucket": "b"}, "key": "k", "secrets": {}}})
+    monkeypatch.setitem(object_stores._EXTRAS, "gcs", "no_such_module")
+    answer = object_stores.perform(
+        {"do": "get", "place": {"kind": "gcs", "at": {"bucket": "b"}, "key": "k", "secrets": {}}}
+    )
     assert "pip install 'hera_utils[gcs]'" in answer["error"]
 
 
@@ -318,8 +320,8 @@ def test_where_an_artifact_is():
     azure = {"endpoint": "https://account.blob.core.windows.net", "container": "c", "blob": "b"}
     assert locations.place_of({"azure": azure}, None, secret) is None
     assert locations.place_of({"azure": {**azure, "useSDKCreds": True}}, None, secret)["key"] == "b"
-    assert transfer.azure_account(azure["endpoint"]) == "account"
-    assert transfer.azure_account("http://127.0.0.1:10000/devstoreaccount1") == "devstoreaccount1"
+    assert object_stores.azure_account(azure["endpoint"]) == "account"
+    assert object_stores.azure_account("http://127.0.0.1:10000/devstoreaccount1") == "devstoreaccount1"
 
 
 @pytest.mark.parametrize("key", ["", "/", "//"])
@@ -327,11 +329,11 @@ def test_nothing_is_removed_without_a_key(key, monkeypatch):
     """It would be every object of the bucket."""
     files = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem()
     files.pipe_file("/bucket-of-others/kept.txt", b"kept")
-    monkeypatch.setitem(transfer._OPENERS, "s3", lambda place: transfer._Store(files, "bucket-of-others"))
-    answer = transfer.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": key, "secrets": {}}})
+    monkeypatch.setitem(object_stores._OPENERS, "s3", lambda place: object_stores._Store(files, "bucket-of-others"))
+    answer = object_stores.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": key, "secrets": {}}})
     assert "without a key" in answer.get("error", "")
     assert files.cat_file("/bucket-of-others/kept.txt") == b"kept"
-    gone = transfer.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": "/kept.txt", "secrets": {}}})
+    gone = object_stores.perform({"do": "remove", "place": {"kind": "s3", "at": {}, "key": "/kept.txt", "secrets": {}}})
     assert gone == {}
     assert not files.exists("/bucket-of-others/kept.txt")
 

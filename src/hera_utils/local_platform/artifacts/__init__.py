@@ -3,7 +3,7 @@
 In: artifacts and archive locations as Argo writes them in templates and nodes, and the secrets of a namespace. Out: places (`locations.py`,
 open it first), paths in the platform's own store (`store.py`), downloads, lists of keys and removals from other stores (`remote.py`,
 `removal.py`), what is collected when a run ends or is deleted (`gc.py`), and sentences about stores that the own one replaces
-(`substitutes.py`). `transfer.py` is a program: a process of its own that carries one artifact from or to a store on the network.
+(`substitutes.py`). `object_stores.py` is a program: a process of its own that carries one artifact from or to a store on the network.
 
-Pods read and write artifacts themselves: `pods/pod` has the keys, and the one module that calls `transfer.py`.
+Pods read and write artifacts themselves: `pods/pod` has the keys, and the one module that calls `object_stores.py`.
 """

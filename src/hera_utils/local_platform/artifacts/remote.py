@@ -1,6 +1,6 @@
 """Artifacts that are elsewhere, for the server: downloads, lists of keys, removal. Pods fetch and send theirs themselves.
 
-What is in a store is carried by a process of its own (pods/pod/remote.py, transfer.py), so that the server loads no store's library and
+A process of its own carries what is in a store (pods/pod/remote.py, object_stores.py), so that the server loads no store's library and
 a store that hangs holds up nothing else.
 """
 

@@ -1,6 +1,6 @@
 """Artifacts that are elsewhere: at web addresses (web.py), or in stores on the network.
 
-A process of its own carries those of stores (local_platform/artifacts/transfer.py): it has the server's Python, with the libraries of
+A process of its own carries those of stores (local_platform/artifacts/object_stores.py): it has the server's Python, with the libraries of
 the store, none of which this small process should load; a task's secrets reach it by its standard input alone.
 """
 
@@ -86,12 +86,12 @@ def ask_all(python: str, requests: list[Json], *, seconds: float | None = None) 
 
 
 def ask(python: str, request: Json, *, seconds: float | None = None) -> Json:
-    """What transfer.py answers to a request; {"error"} when it did not come so far."""
+    """What object_stores.py answers to a request; {"error"} when it did not come so far."""
     import subprocess  # not at the top: a fork of a bigger process takes longer
 
     try:
         process = subprocess.run(
-            [python, "-m", "hera_utils.local_platform.artifacts.transfer"],
+            [python, "-m", "hera_utils.local_platform.artifacts.object_stores"],
             input=json.dumps(request),
             capture_output=True,
             text=True,

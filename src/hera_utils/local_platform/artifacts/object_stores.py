@@ -1,8 +1,8 @@
 """Carries one artifact between this machine and a store on the network: S3, Google, Azure or HDFS, through fsspec.
 
-Run as a process of its own, `python -m hera_utils.local_platform.artifacts.transfer`: the request is one JSON object on standard input, the
-answer one on the last line of standard output. A place is `{"kind", "at": Argo's location of that kind, "key", "secrets": {path of
-the selector in the location: value}}`.
+Run as a process of its own, `python -m hera_utils.local_platform.artifacts.object_stores`: the request is one JSON object on standard
+input, the answer one on the last line of standard output. A place is `{"kind", "at": Argo's location of that kind, "key", "secrets":
+{path of the selector in the location: value}}`.
 
 | do | also | answer |
 | --- | --- | --- |
