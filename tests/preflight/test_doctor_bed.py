@@ -15,8 +15,8 @@ from laboratory import Turnstile, front
 
 from bed.certificates import Authority
 from hera_utils.preflight import objects
-from hera_utils.preflight.as_text import lines, summary
 from hera_utils.preflight.finding import as_json
+from hera_utils.preflight.findings_text import lines, summary
 from hera_utils.preflight.run import examine
 
 

@@ -10,7 +10,7 @@ import yaml
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.preflight.imports import imported, missing, remedy
-from hera_utils.preflight.reachable_templates import called
+from hera_utils.preflight.reachable_templates import reach_of
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import examine
 
@@ -263,7 +263,7 @@ def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(sett
     with open(file, encoding="utf-8") as opened:
         known = json.load(opened)
     assert known["images"] == {}
-    monkeypatch.setattr("hera_utils.preflight.local_needs._table_of_server", lambda context: {"lab/table:*": {}})
+    monkeypatch.setattr("hera_utils.preflight.local_workflow._table_of_server", lambda context: {"lab/table:*": {}})
     assert refused(settings, document) == []
 
 
@@ -303,7 +303,7 @@ def test_what_an_interpreter_lacks(tmp_path, monkeypatch):
 
 def test_templates_that_call_each_other_end():
     document = workflow({"name": "a", "steps": [[{"name": "b", "template": "a"}]]})
-    assert [template["name"] for template in called(document, lambda kind, name: None).spec["templates"]] == [
+    assert [template["name"] for template in reach_of(document, lambda kind, name: None).spec["templates"]] == [
         "all",
         "a",
     ]

@@ -12,9 +12,9 @@ from hera_utils.platforms.diff import difference
 from hera_utils.platforms.manifests import declared
 from hera_utils.platforms.roles import Right, acting, allowed, executor, role, rules
 from hera_utils.platforms.token import read_token
-from hera_utils.preflight.as_text import lines
 from hera_utils.preflight.concurrency import pods
 from hera_utils.preflight.finding import Finding
+from hera_utils.preflight.findings_text import lines
 from hera_utils.preflight.needs import needs_of
 
 POD = {"name": "p", "container": {"image": "busybox"}}

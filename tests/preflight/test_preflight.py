@@ -9,7 +9,7 @@ import pytest
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
-from hera_utils.preflight import local_checks
+from hera_utils.preflight import machine
 from hera_utils.preflight.finding import Finding, Subject, as_json
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import run
@@ -73,7 +73,7 @@ def test_everything_that_is_wrong_is_told_at_once(context, tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_state_folder_that_cannot_be_written(context, tmp_path):
     (tmp_path / "state").mkdir(mode=0o500)
-    (finding,) = local_checks.state_folder(Subject(context()))
+    (finding,) = machine.state_folder(Subject(context()))
     assert "cannot be written" in finding.message
 
 
@@ -81,7 +81,7 @@ def test_a_python_without_hera(context, tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     python.chmod(0o755)
-    (finding,) = local_checks.python(Subject(context(python=str(python))))
+    (finding,) = machine.python(Subject(context(python=str(python))))
     assert finding.verdict == "warning"
     assert f"{python} -m pip install hera" == finding.fix
 
@@ -91,11 +91,11 @@ def test_a_server_that_runs_and_a_file_that_others_can_read(context, tmp_path):
     file = tmp_path / "state" / "server.json"
     file.write_text(json.dumps({"pid": os.getpid(), "argo_server": "http://127.0.0.1:2746", "version": "0.3.0"}))
     file.chmod(0o644)
-    first, second = local_checks.local_server(Subject(context()))
+    first, second = machine.local_server(Subject(context()))
     assert (first.ok, first.fix) == (False, f"chmod 600 {file}")
     assert "runs at http://127.0.0.1:2746" in second.message
     file.write_text("no json")
-    (finding,) = local_checks.local_server(Subject(context()))
+    (finding,) = machine.local_server(Subject(context()))
     assert "was not stopped" in finding.message
 
 

@@ -76,7 +76,7 @@ def show(findings: Sequence[Finding], marks: dict[str, str]) -> None:
     import sys
 
     from hera_utils.cli.terminal import say, use_colour
-    from hera_utils.preflight.as_text import lines, summary
+    from hera_utils.preflight.findings_text import lines, summary
 
     colours = {"good": "green", "unknown": "cyan", "warning": "yellow", "problem": "red"}
     coloured = use_colour()

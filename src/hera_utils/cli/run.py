@@ -181,7 +181,7 @@ def check_documents(
 def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
     """ResourceError with everything that keeps workflows from running; what may, is said. Claims of the settings' `volumes` are made."""
     from hera_utils.cli.terminal import note
-    from hera_utils.preflight.local_needs import named_volumes
+    from hera_utils.preflight.local_workflow import named_volumes
     from hera_utils.preflight.ready import assert_ready
 
     for finding in assert_ready(settings, None, documents) if documents else ():

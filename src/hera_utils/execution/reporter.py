@@ -90,7 +90,7 @@ class ConsoleReporter:
     def findings(self, findings: Sequence[Finding]) -> None:
         from rich.text import Text
 
-        from hera_utils.preflight.as_text import lines, summary
+        from hera_utils.preflight.findings_text import lines, summary
 
         if not self.console.is_terminal:
             self.lines([*(finding.line() for finding in findings), summary(findings)])

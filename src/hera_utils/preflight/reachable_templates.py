@@ -14,7 +14,7 @@ Lookup = Callable[[str, str], Json | None]
 
 
 @dataclass(frozen=True)
-class Called:
+class Reach:
     """spec: the workflow's, with the templates that may run and no others. unknown: stored templates that do not exist, with where
     they are named.
     """
@@ -23,7 +23,7 @@ class Called:
     unknown: Mapping[tuple[str, str], str]
 
 
-def called(document: Json, lookup: Lookup) -> Called:
+def reach_of(document: Json, lookup: Lookup) -> Reach:
     """What may run of a workflow (of a cron workflow: of its runs), its stored templates included."""
     spec = document.get("spec") or {}
     if document.get("kind") == "CronWorkflow":
@@ -34,12 +34,12 @@ def called(document: Json, lookup: Lookup) -> Called:
         kind, name = reference_kind(reference), str(reference.get("name") or "")
         stored = lookup(kind, name)
         if stored is None:
-            return Called(spec, {(kind, name): "spec.workflowTemplateRef"})
+            return Reach(spec, {(kind, name): "spec.workflowTemplateRef"})
         spec = join(spec, stored.get("spec") or {}, None)
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
-        return Called(spec, unknown)  # whoever runs it chooses where to begin
+        return Reach(spec, unknown)  # whoever runs it chooses where to begin
     reached = list(_reached(spec, lookup, unknown))
-    return Called({**spec, "templates": reached}, unknown)
+    return Reach({**spec, "templates": reached}, unknown)
 
 
 def _reached(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) -> Iterator[Json]:

@@ -8,7 +8,7 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight.finding import Finding
-from hera_utils.preflight.local_needs import of_workflows
+from hera_utils.preflight.local_workflow import of_workflows
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

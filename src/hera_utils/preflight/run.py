@@ -9,11 +9,11 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight import capacity, local_checks, objects, rights, service
+from hera_utils.preflight import capacity, machine, objects, rights, service
 from hera_utils.preflight.connectivity import contact
 from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
 from hera_utils.preflight.inquiry import Target, closing, in_parallel
-from hera_utils.preflight.local_needs import OBJECTS, of_workflows
+from hera_utils.preflight.local_workflow import OBJECTS, of_workflows
 from hera_utils.preflight.needs import needs_of
 from hera_utils.settings.resolve import CLIContext
 
@@ -21,13 +21,13 @@ Json = dict[str, Any]
 Look = Callable[[Target], Iterator[Finding]]
 
 LOCAL: tuple[tuple[str, Check], ...] = (
-    ("state folder", local_checks.state_folder),
-    ("private mounts", local_checks.private_mounts),
-    ("python", local_checks.python),
-    ("images", local_checks.images),
-    ("claim", local_checks.volumes),
-    ("secret", local_checks.described),
-    ("local platform", local_checks.local_server),
+    ("state folder", machine.state_folder),
+    ("private mounts", machine.private_mounts),
+    ("python", machine.python),
+    ("images", machine.images),
+    ("claim", machine.volumes),
+    ("secret", machine.described),
+    ("local platform", machine.local_server),
 )
 OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", service.runs),)
 OF_CLUSTER: tuple[tuple[str, Look], ...] = (

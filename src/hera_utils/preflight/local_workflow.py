@@ -26,7 +26,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
 from hera_utils.preflight.needs import Needs, amount, needs_of
-from hera_utils.preflight.reachable_templates import Called, called
+from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.settings.resolve import CLIContext
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def workflow_findings(
             kind = document.get("kind", "Workflow")
             if kind in OBJECTS or (kind != "Workflow" and not thorough):
                 continue  # what is stored may be stored; it is looked at when it runs
-            reach = called(document, platform.template)
+            reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
             yield from _images(table, needs)
@@ -115,7 +115,7 @@ class _Platform:
             self._client.close()
 
 
-def _templates(reach: Called) -> Iterator[Finding]:
+def _templates(reach: Reach) -> Iterator[Finding]:
     for (kind, name), where in reach.unknown.items():
         yield problem(
             "template",
@@ -154,7 +154,7 @@ def _images(table: ImageTable, needs: Needs) -> Iterator[Finding]:
             )
 
 
-def _containers(reach: Called) -> Iterator[tuple[str, Json]]:
+def _containers(reach: Reach) -> Iterator[tuple[str, Json]]:
     """(template, container) of every container of every template."""
     for template in reach.spec.get("templates") or ():
         name = str(template.get("name") or "")
@@ -166,7 +166,7 @@ def _containers(reach: Called) -> Iterator[tuple[str, Json]]:
             yield name, container
 
 
-def _programs(table: ImageTable, reach: Called) -> Iterator[Finding]:
+def _programs(table: ImageTable, reach: Reach) -> Iterator[Finding]:
     """Commands that this machine lacks where it stands in for an image. A volume or an artifact may bring one: then nothing is said."""
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
@@ -189,7 +189,7 @@ def _programs(table: ImageTable, reach: Called) -> Iterator[Finding]:
             )
 
 
-def _packages(context: CLIContext, table: ImageTable, reach: Called) -> Iterator[Finding]:
+def _packages(context: CLIContext, table: ImageTable, reach: Reach) -> Iterator[Finding]:
     """Modules that inline Python scripts import and their interpreter has not."""
     from hera_utils.preflight.imports import imported, missing, remedy
 
@@ -220,7 +220,7 @@ def _folder_of_script() -> Path:
 # --- ports, folders, sizes and limits --------------------------------------------------------------------------------------
 
 
-def _ports(reach: Called) -> Iterator[Finding]:
+def _ports(reach: Reach) -> Iterator[Finding]:
     """Ports of the machine itself (`hostPort`, `hostNetwork`) that another program has: nothing would answer, or the wrong one."""
     whole = bool(reach.spec.get("hostNetwork"))
     for name, container in _containers(reach):
