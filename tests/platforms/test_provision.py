@@ -5,7 +5,7 @@ import pytest
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.experiment.environment import ConfigMap, Environment, PersistedVolume, Secret
-from hera_utils.platforms.claims import claim_folder
+from hera_utils.platforms.claim_folders import claim_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.provision import ensure, missing, provision

@@ -11,7 +11,7 @@ RAN = "hera-utils/ran"
 begin when the node is made: waiting for a free place counts in them.
 """
 FOLDER = "hera-utils/folder"
-"""On a claim of the local platform: the folder of this machine that it stands for (see claims.folder)."""
+"""On a claim of the local platform: the folder of this machine that it stands for (see claim_folders.py)."""
 PYTHON = "hera-utils/python"
 """The interpreter of the script that submitted a workflow: its `@script()` tasks run with it on this machine."""
 DIRECTORY = "hera-utils/directory"

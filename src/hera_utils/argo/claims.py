@@ -1,31 +1,14 @@
-"""Claims: what Kubernetes has against one (ValidatePersistentVolumeClaimSpec), and which folder one is on the local platform."""
+"""What Kubernetes finds wrong with the spec of a persistent volume claim (ValidatePersistentVolumeClaimSpec)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hera_utils.argo.annotations import FOLDER
 from hera_utils.argo.names import aggregate
 from hera_utils.argo.quantities import QuantityError, quantity
 
 _ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _VOLUME_MODES = ("Block", "Filesystem")
-
-
-def folder(claim: dict[str, Any], state: str) -> str:
-    """The folder of this machine that a claim of the local platform stands for. state: the state folder."""
-    metadata = claim["metadata"]
-    return own_folder(claim) or default_folder(state, str(metadata["namespace"]), str(metadata["name"]))
-
-
-def own_folder(claim: dict[str, Any]) -> str:
-    """The folder that a user chose for a claim; "" when it is in the state folder."""
-    return str((claim["metadata"].get("annotations") or {}).get(FOLDER) or "")
-
-
-def default_folder(state: str, namespace: str, name: str) -> str:
-    """Where a claim lies for which no folder was chosen."""
-    return f"{state}/claims/{namespace}/{name}"
 
 
 def complaint(spec: dict[str, Any]) -> str:

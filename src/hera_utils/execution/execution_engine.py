@@ -32,7 +32,7 @@ from hera_utils.execution.task_graph import picture
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.claims import claim_folder_here
+from hera_utils.platforms.claim_folders import claim_folder_here
 from hera_utils.platforms.cluster import ensure_namespace
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection

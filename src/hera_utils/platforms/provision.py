@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hera_utils.argo import claims
+from hera_utils.argo import claim_folders
 from hera_utils.argo.annotations import FOLDER
 from hera_utils.errors import AccessError, HeraUtilsError, ResourceError
 from hera_utils.experiment.environment import Environment
-from hera_utils.platforms.claims import make_folder
+from hera_utils.platforms.claim_folders import make_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.diff import FieldDiff, difference
 from hera_utils.platforms.manifests import HOLDS_DATA, MANAGED_BY, OURS, Declared, declared
@@ -284,9 +284,9 @@ def _with_folder(cluster: Cluster, change: Change, live: Json | None, state: str
     if not cluster.local or change.declared.kind != "PersistentVolumeClaim":
         return change
     named = folders.get(name)
-    folder = Path(named or claims.default_folder(state, cluster.namespace, name))
+    folder = Path(named or claim_folders.default_folder(state, cluster.namespace, name))
     if live is not None:
-        stands_for = Path(claims.folder(live, state))
+        stands_for = Path(claim_folders.folder(live, state))
         if named and stands_for != folder:
             raise ResourceError(
                 f"the claim `{name}` is already the folder {stands_for}, not {folder}",

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError, UnsupportedError
 from hera_utils.local_platform.pods.pod import open_beneath
 from hera_utils.local_platform.pods.pod.errors import LeadsOut
-from hera_utils.platforms.claims import claim_folder
+from hera_utils.platforms.claim_folders import claim_folder
 from hera_utils.platforms.cluster import Cluster
 
 

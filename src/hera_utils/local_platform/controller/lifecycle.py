@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from hera_utils.argo import claims
+from hera_utils.argo import claim_folders
 from hera_utils.interpreter.events import PodFinished
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.clock import new_uid, seed
@@ -270,9 +270,9 @@ def set_aside(state: Path, claim: Json) -> None:
     A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept.
     """
     metadata = claim["metadata"]
-    if claims.own_folder(claim):
+    if claim_folders.own_folder(claim):
         return
-    folder = Path(claims.folder(claim, str(state)))
+    folder = Path(claim_folders.folder(claim, str(state)))
     if not folder.exists():
         return
     if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):

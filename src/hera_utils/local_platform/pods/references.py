@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo import claims
+from hera_utils.argo import claim_folders
 from hera_utils.local_platform.artifacts import locations
 from hera_utils.local_platform.artifacts.locations import MissingSecret
 from hera_utils.local_platform.pods import waiting
@@ -74,7 +74,7 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -
             continue
         document = json.loads(stored.text)
         if kind == "PersistentVolumeClaim":
-            folders[name] = claims.folder(document, str(state))
+            folders[name] = claim_folders.folder(document, str(state))
             Path(folders[name]).mkdir(parents=True, exist_ok=True)
         else:
             (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hera_utils.argo import claims
+from hera_utils.argo import claim_folders
 from hera_utils.errors import ResourceError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.settings.resolve import CLIContext
@@ -13,14 +13,16 @@ from hera_utils.settings.resolve import CLIContext
 
 def claim_folder(cluster: Cluster, name: str, state: str) -> Path:
     """The folder of a claim that is there. state: the local platform's. Refused (NotFound) when there is no such claim."""
-    return Path(claims.folder(cluster.get("PersistentVolumeClaim", name), state))
+    return Path(claim_folders.folder(cluster.get("PersistentVolumeClaim", name), state))
 
 
 def claim_folder_here(context: CLIContext, name: str) -> Path | None:
     """The folder of a claim as the settings say it, without asking a server; None where it is not there, and for a cluster."""
     if context.platform != "local":
         return None
-    folder = Path(context.volumes.get(name) or claims.default_folder(context.state, context.argo_namespace, name))
+    folder = Path(
+        context.volumes.get(name) or claim_folders.default_folder(context.state, context.argo_namespace, name)
+    )
     return folder if folder.is_dir() else None
 
 

@@ -1,0 +1,23 @@
+"""Which folder of this machine a claim of the local platform is: the one that its annotation names, else one in the state folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hera_utils.argo.annotations import FOLDER
+
+
+def folder(claim: dict[str, Any], state: str) -> str:
+    """The folder of this machine that a claim of the local platform stands for. state: the state folder."""
+    metadata = claim["metadata"]
+    return own_folder(claim) or default_folder(state, str(metadata["namespace"]), str(metadata["name"]))
+
+
+def own_folder(claim: dict[str, Any]) -> str:
+    """The folder that a user chose for a claim; "" when it is in the state folder."""
+    return str((claim["metadata"].get("annotations") or {}).get(FOLDER) or "")
+
+
+def default_folder(state: str, namespace: str, name: str) -> str:
+    """Where a claim lies for which no folder was chosen."""
+    return f"{state}/claims/{namespace}/{name}"
