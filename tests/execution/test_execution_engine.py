@@ -405,3 +405,17 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
     assert len(sent) >= 3
     assert all(length < 6500 and going < 2 for length, going in sent), sent
     assert "status" in local_platform.client.get(f"{run.name}-1")
+
+
+def test_a_claim_that_only_the_settings_name_is_made(local_platform, tmp_path):
+    """`volumes` in a profile is enough: the environment need not describe the claim, in an experiment as in a plain script."""
+
+    def writes(environment, inputs, layout):
+        data = ExistingVolume(name="data", claim_name="data", mount_path="/data")
+        with Workflow(generate_name="writes-", entrypoint="main") as w:
+            Container(name="main", image="alpine:3", command=["touch", "/data/here"], volumes=[data])
+        return w
+
+    local_platform.context.volumes = {"data": str(tmp_path)}
+    assert ExecutionEngine(local_platform.context).run(Experiment(workflow=writes)).succeeded
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]

@@ -181,17 +181,18 @@ def check_documents(
 def check(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
     """ResourceError with everything that keeps workflows from running; what may, is said. Claims of the settings' `volumes` are made."""
     from hera_utils.cli.terminal import note
-    from hera_utils.preflight.local_workflow import named_volumes
+    from hera_utils.experiment.environment import Environment
+    from hera_utils.preflight.local_workflow import with_named_volumes
     from hera_utils.preflight.ready import assert_ready
 
-    for finding in assert_ready(settings, None, documents) if documents else ():
+    environment = with_named_volumes(Environment(), settings, documents) if connection.local else None
+    for finding in assert_ready(settings, environment, documents) if documents else ():
         note(f"hera-utils: {finding.message}" + (f"\n  fix: {finding.fix}" if finding.fix else ""))
-    wanted = named_volumes(settings, documents)
-    if connection.local and wanted.volumes:
+    if environment is not None and environment.volumes:
         from hera_utils.platforms.cluster import Cluster
         from hera_utils.platforms.provision import ensure
 
-        ensure(Cluster(connection), wanted, state=settings.state, folders=settings.volumes)
+        ensure(Cluster(connection), environment, state=settings.state, folders=settings.volumes)
 
 
 def run_script(

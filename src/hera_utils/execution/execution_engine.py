@@ -41,6 +41,7 @@ from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.finding import Finding
+from hera_utils.preflight.local_workflow import with_named_volumes
 from hera_utils.preflight.ready import assert_ready
 from hera_utils.preflight.run import Examination, write_role
 from hera_utils.settings.command_line import CommandLine, python_launch
@@ -299,9 +300,12 @@ class ExecutionEngine:
                 session = Session(client, caller, definition, estimate)
                 if not connection.local:
                     refuse_too_large(document)
-                provisioned = self._provision(connection, definition.environment)
+                environment = definition.environment
+                if connection.local:
+                    environment = with_named_volumes(environment, self.context, [document])
+                provisioned = self._provision(connection, environment)
                 if not self.options.no_preflight:
-                    warnings = assert_ready(self.context, definition.environment, document)
+                    warnings = assert_ready(self.context, environment, document)
                     self.reporter.lines([finding.line() for finding in warnings])
                 self.reporter.provisioned(provisioned)
                 try:

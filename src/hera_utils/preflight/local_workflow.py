@@ -71,13 +71,9 @@ def of_workflows(
     context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
 ) -> list[Finding]:
     """What workflows lack on this machine; a platform that cannot be asked is a finding too."""
-    needed = environment or Environment()
-    by_settings = named_volumes(context, workflows)
-    if by_settings.volumes:
-        needed = replace(needed, more_volumes=(*needed.more_volumes, *by_settings.volumes))
     findings: list[Finding] = []
     try:
-        findings.extend(workflow_findings(context, needed, workflows, thorough=thorough))
+        findings.extend(workflow_findings(context, environment or Environment(), workflows, thorough=thorough))
     except HeraUtilsError as error:
         findings.append(from_error("local platform", error))
     return findings
@@ -360,10 +356,14 @@ def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, 
     )
 
 
-def named_volumes(context: CLIContext, documents: Iterable[Json]) -> Environment:
-    """The claims of workflows that the settings give a folder (`volumes`): a run on this machine makes them."""
-    names = {name for document in documents for name in needs_of(document).claims}
-    return Environment(more_volumes=tuple(PersistedVolume(name) for name in sorted(names & set(context.volumes))))
+def with_named_volumes(environment: Environment, context: CLIContext, documents: Iterable[Json]) -> Environment:
+    """The environment with the claims of workflows that the settings give a folder (`volumes`): a run on this machine makes them too."""
+    if not context.volumes:
+        return environment
+    names = {name for document in documents for name in needs_of(document).claims} & set(context.volumes)
+    names -= {volume.claim_name for volume in environment.volumes}
+    volumes = tuple(PersistedVolume(name) for name in sorted(names))
+    return replace(environment, more_volumes=(*environment.more_volumes, *volumes))
 
 
 def _acceptance(platform: _Platform, document: Json) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from hera_utils.preflight import capacity, machine, objects, rights, service
 from hera_utils.preflight.connectivity import contact
 from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
 from hera_utils.preflight.inquiry import Target, closing, in_parallel
-from hera_utils.preflight.local_workflow import OBJECTS, of_workflows
+from hera_utils.preflight.local_workflow import OBJECTS, of_workflows, with_named_volumes
 from hera_utils.preflight.needs import needs_of
 from hera_utils.settings.resolve import CLIContext
 
@@ -109,7 +109,8 @@ def _examine_here(context: CLIContext, environment: Environment | None, workflow
     for name, check in LOCAL:
         findings += guarded(name, check, subject)
     if workflows:
-        findings += of_workflows(context, environment, workflows, thorough=True)
+        provided = with_named_volumes(environment or Environment(), context, workflows)
+        findings += of_workflows(context, provided, workflows, thorough=True)
     return Examination(tuple(dict.fromkeys(findings)))
 
 
