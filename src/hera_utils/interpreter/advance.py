@@ -7,7 +7,7 @@ from typing import Any
 
 from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.interpreter import arguments, cache, events, killed, outcomes, outputs, podgc, start, user_events
+from hera_utils.interpreter import arguments, cache, events, gc, killed, outcomes, outputs, start, user_events
 from hera_utils.interpreter.close_node import kill_daemons
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
@@ -167,7 +167,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     )
     walk.ledger.mark(node, outcome.phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
-    podgc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
+    gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     walk.rise(event.node_id)
 
 
@@ -186,7 +186,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
     ran = outcomes.ran(event.containers, template) or node.get(RAN)
     walk.ledger.change(node, outputs=found or None, **{RAN: ran})
     outputs.publish(walk, found)
-    podgc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
+    gc.pod_ended(walk, node, (template.get("metadata") or {}).get("labels") or {})
     _conclude(walk)
 
 

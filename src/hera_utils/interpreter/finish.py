@@ -1,13 +1,13 @@
-"""How a run ends: its phase, message and times, what is cleaned up (Argo: markWorkflowPhase, deletePVCs)."""
+"""How a run ends: its phase, message and times (Argo: markWorkflowPhase). What is removed then: gc.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import names, phases, timestamps
-from hera_utils.interpreter import killed, limits, locks, metrics, podgc
+from hera_utils.interpreter import gc, killed, limits, locks, metrics
 from hera_utils.interpreter.close_node import kill_daemons
-from hera_utils.interpreter.commands import DeleteObject, Finish, Warn
+from hera_utils.interpreter.commands import Finish, Warn
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
 
@@ -85,9 +85,8 @@ def close(context: Context, phase: str, message: str) -> None:
     context.variables["workflow.status"] = phase
     metrics.of_workflow(context, ended=True)
     locks.release_all(context)
-    _delete_claims(context)
-    podgc.run_ended(context)
-    context.say(Finish(_delete_after(context, phase)))
+    gc.run_ended(context)
+    context.say(Finish(gc.seconds_to_live(context.spec, phase)))
 
 
 def duration_variable(context: Context) -> None:
@@ -112,22 +111,3 @@ def failures(context: Context) -> str:
             messages.append("{" + ",".join(f'"{key}":{go_json(value)}' for key, value in fields.items()) + "}")
     text = "[" + ",".join(messages) + "]" if messages else "null"
     return plain_json(text)
-
-
-def _delete_claims(context: Context) -> None:
-    """Claims of volumeClaimTemplates go when the workflow succeeded, or always when volumeClaimGC says so."""
-    status = context.document["status"]
-    strategy = (context.spec.get("volumeClaimGC") or {}).get("strategy") or "OnWorkflowSuccess"
-    if strategy == "OnWorkflowSuccess" and status["phase"] != phases.SUCCEEDED:
-        return
-    for volume in status.pop("persistentVolumeClaims", None) or ():
-        context.say(DeleteObject("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]))
-
-
-def _delete_after(context: Context, phase: str) -> float | None:
-    """Seconds after the end when ttlStrategy lets the run be deleted; None: never."""
-    strategy = context.spec.get("ttlStrategy") or {}
-    field = "secondsAfterSuccess" if phase == phases.SUCCEEDED else "secondsAfterFailure"
-    value = strategy.get(field)
-    value = strategy.get("secondsAfterCompletion") if value is None else value
-    return None if value is None else float(value)

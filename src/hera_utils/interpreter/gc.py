@@ -1,0 +1,61 @@
+"""What is removed of a run, and when: its pods (podGC), the claims made for it (volumeClaimGC), at last the run itself (ttlStrategy).
+
+Without a strategy pods and claims of a failed run stay as long as the run, and the run stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hera_utils.argo import phases, selectors
+from hera_utils.interpreter import new_nodes
+from hera_utils.interpreter.commands import DeleteObject, DeletePod
+from hera_utils.interpreter.state import Json
+
+if TYPE_CHECKING:
+    from hera_utils.interpreter.context import Context
+
+
+def pod_ended(context: Context, node: Json, labels: dict[str, str]) -> None:
+    """A pod is over. labels: its template's, which podGC's selector may ask for."""
+    collect = context.spec.get("podGC") or {}
+    strategy = collect.get("strategy")
+    succeeded = node["phase"] == phases.SUCCEEDED
+    if strategy != "OnPodCompletion" and not (strategy == "OnPodSuccess" and succeeded):
+        return
+    if selectors.label_selector_of(collect.get("labelSelector")).matches(labels):
+        context.say(DeletePod(new_nodes.pod_name(context, node)))
+
+
+def run_ended(context: Context) -> None:
+    """The workflow is over: what it need not keep goes."""
+    _delete_claims(context)
+    _delete_pods(context)
+
+
+def _delete_pods(context: Context) -> None:
+    strategy = (context.spec.get("podGC") or {}).get("strategy")
+    succeeded = context.run.phase == phases.SUCCEEDED
+    if strategy == "OnWorkflowCompletion" or (strategy == "OnWorkflowSuccess" and succeeded):
+        for node in context.run.nodes.values():
+            if node["type"] == "Pod":
+                context.say(DeletePod(new_nodes.pod_name(context, node)))
+
+
+def _delete_claims(context: Context) -> None:
+    """Claims of volumeClaimTemplates go when the workflow succeeded, or always when volumeClaimGC says so."""
+    status = context.document["status"]
+    strategy = (context.spec.get("volumeClaimGC") or {}).get("strategy") or "OnWorkflowSuccess"
+    if strategy == "OnWorkflowSuccess" and status["phase"] != phases.SUCCEEDED:
+        return
+    for volume in status.pop("persistentVolumeClaims", None) or ():
+        context.say(DeleteObject("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]))
+
+
+def seconds_to_live(spec: Json, phase: str) -> float | None:
+    """Seconds after its end when a run is deleted (ttlStrategy); None: never."""
+    strategy = spec.get("ttlStrategy") or {}
+    field = "secondsAfterSuccess" if phase == phases.SUCCEEDED else "secondsAfterFailure"
+    value = strategy.get(field)
+    value = strategy.get("secondsAfterCompletion") if value is None else value
+    return None if value is None else float(value)
