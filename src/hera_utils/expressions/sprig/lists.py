@@ -1,4 +1,4 @@
-"""sprig's functions of lists, maps, defaults and JSON."""
+"""sprig's functions of lists, maps, types and JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import to_json
 from hera_utils.expressions.gotime import Moment
 from hera_utils.expressions.operations import deep_equal
+from hera_utils.expressions.sprig.defaults import empty
 from hera_utils.expressions.sprig.numbers import whole
 from hera_utils.expressions.sprig.texts import Table, text
 from hera_utils.expressions.values import Chunks, Failure, Nothing, Strings, go_type
@@ -23,25 +24,6 @@ def _items(value: Any, verb: str) -> list[Any]:
     if not isinstance(value, list | tuple | bytes):
         raise Failure(f"Cannot {verb} type {builtin.kind(value)}")
     return list(value)
-
-
-def empty(value: Any) -> bool:
-    """sprig's `empty`: the zero value of its kind."""
-    if value is None:
-        return True
-    if isinstance(value, str | list | tuple | dict | bytes):
-        return len(value) == 0
-    if isinstance(value, bool | int | float):
-        return not value
-    return False
-
-
-def default(fallback: Any, *values: Any) -> Any:
-    return fallback if not values or empty(values[0]) else values[0]
-
-
-def _coalesce(*values: Any) -> Any:
-    return next((value for value in values if not empty(value)), None)
 
 
 def _within(values: list[Any], value: Any) -> bool:
@@ -284,12 +266,6 @@ LISTS: Table = {
     "mustMergeOverwrite": ("mm*", _merge_overwrite),
     "values": ("m", lambda where: list(where.values())),
     "dig": ("a*", _dig),
-    "default": ("aa*", default),
-    "empty": ("a", empty),
-    "coalesce": ("a*", _coalesce),
-    "all": ("a*", lambda *values: not any(map(empty, values))),
-    "any": ("a*", lambda *values: not all(map(empty, values))),
-    "ternary": ("aab", lambda yes, no, verdict: yes if verdict else no),
     "deepCopy": ("a", _clone),
     "mustDeepCopy": ("a", _clone),
     "fromJson": ("s", _from_json),

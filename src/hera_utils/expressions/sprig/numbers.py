@@ -1,23 +1,17 @@
-"""sprig's functions of numbers, dates, paths, addresses and versions."""
+"""sprig's functions of numbers."""
 
 from __future__ import annotations
 
 import decimal
 import math
-import posixpath
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, unquote
 
-from hera_utils.argo.durations import HOUR, MINUTE, SECOND, DurationError, format_nanoseconds, nanoseconds
-from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.expr import functions as builtin
-from hera_utils.expressions.gotext import quote as quoted
 from hera_utils.expressions.gotext import text_of
-from hera_utils.expressions.gotime import Moment, format_moment, moment_at, parse_moment, zone
 from hera_utils.expressions.sprig.texts import Table
-from hera_utils.expressions.values import Duration, Failure, Ints, Long, go_type, truncated, wrapped
+from hera_utils.expressions.values import Duration, Failure, Ints, Long, truncated, wrapped
 
 _MOST = 1_000_000
 _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[1-9][0-9_]*|0)\Z")
@@ -186,193 +180,3 @@ NUMBERS: Table = {
     "floor": ("a", lambda value: builtin.BUILTINS["floor"](real(value))),
     "round": ("aif*", _round),
 }
-
-# -- paths and addresses ------------------------------------------------------------------------------------------------
-
-
-def _clean(path: str) -> str:
-    if not path:
-        return "."
-    cleaned = posixpath.normpath(path)
-    return "/" + cleaned.lstrip("/") if cleaned.startswith("//") else cleaned
-
-
-def _base(path: str) -> str:
-    if not path:
-        return "."
-    return path.rstrip("/").rpartition("/")[2] or "/"
-
-
-def _extension(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return name[name.rfind(".") :] if "." in name else ""
-
-
-def _directory(path: str) -> str:
-    return _clean(path[: path.rfind("/") + 1])
-
-
-_ADDRESS = re.compile(
-    r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL
-)  # RFC 3986, appendix B
-
-
-def _parse_address(address: str) -> dict[str, Any]:
-    match = _ADDRESS.match(address)
-    assert match is not None  # every part may be missing
-    scheme, authority, path, query, fragment = (part or "" for part in match.groups())
-    if not scheme and address.startswith(":"):
-        raise Failure(f"unable to parse url: parse {quoted(address)}: missing protocol scheme")
-    if not scheme and not authority and ":" in path.partition("/")[0]:
-        raise Failure(f"unable to parse url: parse {quoted(address)}: first path segment in URL cannot contain colon")
-    user, _, host = authority.rpartition("@")
-    opaque = scheme != "" and match.group(2) is None and path != "" and not path.startswith("/")
-    return {
-        "scheme": scheme.lower(),
-        "host": unquote(host),
-        "hostname": _hostname(host),
-        "path": "" if opaque else unquote(path),
-        "query": query,
-        "opaque": path if opaque else "",
-        "fragment": unquote(fragment),
-        "userinfo": user,
-    }
-
-
-def _hostname(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def _join_address(parts: dict[str, Any]) -> str:
-    for name, value in parts.items():
-        if not isinstance(value, str):
-            raise Failure(f"unable to parse {name} key, must be of type string, but {builtin.kind(value)} found")
-    scheme, host, path = parts.get("scheme", ""), parts.get("host", ""), parts.get("path", "")
-    url = f"{scheme}:" if scheme else ""
-    if parts.get("opaque"):
-        url += parts["opaque"]
-    else:
-        user = parts.get("userinfo", "")
-        if scheme or host or user:
-            url += ("//" if host or path or user else "") + (f"{user}@" if user else "") + host
-        if path and not path.startswith("/") and host:
-            url += "/"
-        url += quote(path, safe="/:@!$&'()*+,;=~")
-    if parts.get("query"):
-        url += "?" + parts["query"]
-    if parts.get("fragment"):
-        url += "#" + quote(parts["fragment"], safe="/?:@!$&'()*+,;=~")
-    return url
-
-
-PATHS: Table = {
-    "base": ("s", _base),
-    "dir": ("s", _directory),
-    "clean": ("s", _clean),
-    "ext": ("s", _extension),
-    "isAbs": ("s", lambda path: path.startswith("/")),
-    "osBase": ("s", _base),
-    "osDir": ("s", _directory),
-    "osClean": ("s", _clean),
-    "osExt": ("s", _extension),
-    "osIsAbs": ("s", lambda path: path.startswith("/")),
-    "urlParse": ("s", _parse_address),
-    "urlJoin": ("m", _join_address),
-}
-
-# -- dates --------------------------------------------------------------------------------------------------------------
-
-
-def _moment_of(value: Any, entropy: Entropy) -> Moment:
-    if isinstance(value, Moment):
-        return value
-    if go_type(value) in ("int", "int64", "int32"):
-        return Moment(int(value) * SECOND)
-    return moment_at(entropy.at)
-
-
-def _in_zone(layout: str, value: Any, name: str, entropy: Entropy) -> str:
-    try:
-        where = zone(name)
-    except Failure:
-        where = zone("UTC")
-    return format_moment(Moment(_moment_of(value, entropy).nanoseconds, where), layout)
-
-
-def _modified(change: str, at: Moment) -> Moment:
-    try:
-        return at.add(nanoseconds(change))
-    except DurationError:
-        return at
-
-
-def _must_modify(change: str, at: Moment) -> Moment:
-    try:
-        return at.add(nanoseconds(change))
-    except DurationError as error:
-        raise Failure(error.message) from None
-
-
-def _duration(value: Any) -> str:
-    number = int(value) if go_type(value) == "int64" else 0
-    if isinstance(value, str) and re.fullmatch("[+-]?[0-9]+", value):
-        number = max(-(1 << 63), min((1 << 63) - 1, int(value)))
-    return format_nanoseconds(wrapped(number * SECOND))
-
-
-def _rounded(value: Any, entropy: Entropy) -> str:
-    length = 0
-    if isinstance(value, str):
-        try:
-            length = nanoseconds(value)
-        except DurationError:
-            length = 0
-    elif go_type(value) == "int64":
-        length = int(value)
-    elif isinstance(value, Moment):
-        length = moment_at(entropy.at).nanoseconds - value.nanoseconds
-    length = abs(length)
-    day = 24 * HOUR
-    for unit, size in (("y", 365 * day), ("mo", 30 * day), ("d", day), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
-        if length > size:
-            return f"{length // size}{unit}"
-    return "0s"
-
-
-def _ago(value: Any, entropy: Entropy) -> str:
-    length = moment_at(entropy.at).nanoseconds - _moment_of(value, entropy).nanoseconds
-    return format_nanoseconds((length + SECOND // 2) // SECOND * SECOND)
-
-
-ZERO = Moment(-62135596800 * SECOND)
-
-
-def _to_date(layout: str, value: str) -> Moment:
-    try:
-        return parse_moment(layout, value)
-    except Failure:
-        return ZERO
-
-
-def dates(entropy: Entropy) -> Table:
-    """The functions of dates; `now` is the entropy's."""
-    return {
-        "now": ("", lambda: moment_at(entropy.at)),
-        "ago": ("a", lambda value: _ago(value, entropy)),
-        "date": ("sa", lambda layout, value: _in_zone(layout, value, "Local", entropy)),
-        "date_in_zone": ("sas", lambda layout, value, name: _in_zone(layout, value, name, entropy)),
-        "dateInZone": ("sas", lambda layout, value, name: _in_zone(layout, value, name, entropy)),
-        "htmlDate": ("a", lambda value: _in_zone("2006-01-02", value, "Local", entropy)),
-        "htmlDateInZone": ("as", lambda value, name: _in_zone("2006-01-02", value, name, entropy)),
-        "date_modify": ("st", _modified),
-        "dateModify": ("st", _modified),
-        "must_date_modify": ("st", _must_modify),
-        "mustDateModify": ("st", _must_modify),
-        "duration": ("a", _duration),
-        "durationRound": ("a", lambda value: _rounded(value, entropy)),
-        "toDate": ("ss", _to_date),
-        "mustToDate": ("ss", parse_moment),
-        "unixEpoch": ("t", lambda at: str(at.nanoseconds // SECOND)),
-    }

@@ -19,8 +19,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hera_utils.expressions.entropy import Entropy
+from hera_utils.expressions.sprig.dates import dates
+from hera_utils.expressions.sprig.defaults import DEFAULTS
 from hera_utils.expressions.sprig.lists import LISTS
-from hera_utils.expressions.sprig.numbers import NUMBERS, PATHS, dates
+from hera_utils.expressions.sprig.numbers import NUMBERS
+from hera_utils.expressions.sprig.paths import PATHS
 from hera_utils.expressions.sprig.semver import compare, version
 from hera_utils.expressions.sprig.texts import TEXTS, Table
 from hera_utils.expressions.values import Failure, Function
@@ -85,6 +88,7 @@ def _randomness(entropy: Entropy) -> Table:
 _PURE: Table = {
     **TEXTS,
     **LISTS,
+    **DEFAULTS,
     **NUMBERS,
     **PATHS,
     "semver": ("s", version),

@@ -1,0 +1,36 @@
+"""sprig's functions of what to take where a value is missing: default, coalesce, ternary, empty, all, any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hera_utils.expressions.sprig.texts import Table
+
+
+def empty(value: Any) -> bool:
+    """sprig's `empty`: the zero value of its kind."""
+    if value is None:
+        return True
+    if isinstance(value, str | list | tuple | dict | bytes):
+        return len(value) == 0
+    if isinstance(value, bool | int | float):
+        return not value
+    return False
+
+
+def _default(fallback: Any, *values: Any) -> Any:
+    return fallback if not values or empty(values[0]) else values[0]
+
+
+def _coalesce(*values: Any) -> Any:
+    return next((value for value in values if not empty(value)), None)
+
+
+DEFAULTS: Table = {
+    "default": ("aa*", _default),
+    "empty": ("a", empty),
+    "coalesce": ("a*", _coalesce),
+    "all": ("a*", lambda *values: not any(map(empty, values))),
+    "any": ("a*", lambda *values: not all(map(empty, values))),
+    "ternary": ("aab", lambda yes, no, verdict: yes if verdict else no),
+}
