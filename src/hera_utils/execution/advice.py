@@ -28,6 +28,19 @@ class Advice:
     def wait_or_stop(self, name: str) -> str:
         return f"wait for it: {self.command('watch', name)}; or end it: {self.command('stop', name)}"
 
+    def come_back(self, name: str, *, waiting: int, gathers: bool) -> str:
+        """What Ctrl-C or a deadline leaves: a run that goes on. waiting: points not sent yet. gathers: whether a gather is to come."""
+        watch = self.command("watch", name)
+        if not waiting and not gathers:
+            return f"the run continues; come back with: {watch}"
+        goes = "the submitted workflows continue" if waiting else "the points continue"
+        return f"{goes} (see it with: {watch}); {self.the_rest(waiting=waiting, gathers=gathers)}"
+
+    def the_rest(self, *, waiting: int, gathers: bool) -> str:
+        """What is still to be sent of a run, and how."""
+        rest = "the rest and gather follow" if gathers else "the rest follows"
+        return f"{rest if waiting or not gathers else 'gather follows'} with: {self.resume()}"
+
     def of_failure(self, run: Run, *, gathers: bool, unclear: str = "") -> RunFailed:
         """The error for a run that did not succeed. gathers: its experiment has a gather, which is what failed when every point is
         done. unclear: why nobody can say which of its points failed, "" where one can.

@@ -406,8 +406,8 @@ class Session:
         self.record.close()
         if all_sent and not gather:
             return [f"{name} is submitted; follow it with: {self.advice.command('watch', name)}", link]
-        count = self.plan.points - waiting
-        return [f"{name}: {count} of {self.plan.points} points are submitted; {self._the_rest(waiting)}", link]
+        count, rest = self.plan.points - waiting, self.advice.the_rest(waiting=waiting, gathers=gather)
+        return [f"{name}: {count} of {self.plan.points} points are submitted; {rest}", link]
 
     def how_it_failed(self, run: Run) -> RunFailed:
         """The error for a run that did not succeed, with what helps."""
@@ -419,18 +419,7 @@ class Session:
         assert self.record is not None
         name, waiting = self.record.name, self.record.statuses().get("", 0)
         self.record.close()
-        if not waiting and self.plan.gather is None:
-            return f"the run continues; come back with: {self.advice.command('watch', name)}"
-        goes = "the submitted workflows continue" if waiting else "the points continue"
-        return f"{goes} (see it with: {self.advice.command('watch', name)}); {self._the_rest(waiting)}"
-
-    def _the_rest(self, waiting: int = 1) -> str:
-        """What is still to be sent, and how."""
-        gather = self.plan.gather is not None
-        what = (
-            "the rest and gather follow" if waiting and gather else "gather follows" if gather else "the rest follows"
-        )
-        return f"{what} with: {self.advice.resume()}"
+        return self.advice.come_back(name, waiting=waiting, gathers=self.plan.gather is not None)
 
 
 def _failed(record: RunRecord) -> bool:
