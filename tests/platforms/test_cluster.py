@@ -8,7 +8,7 @@ import pytest
 from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError, UnsupportedError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import ServiceAccountToken
+from hera_utils.platforms.token_sources import ServiceAccountToken
 
 KUBECONFIG = """
 apiVersion: v1

@@ -17,9 +17,10 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import ServiceAccountToken, expiry
 from hera_utils.platforms.discovery import _base_of
 from hera_utils.platforms.hera_binding import bind_hera
+from hera_utils.platforms.token import expiry
+from hera_utils.platforms.token_sources import ServiceAccountToken
 from hera_utils.settings.kubeconfig import of_this_pod
 from hera_utils.settings.sources import Surroundings, read_settings
 

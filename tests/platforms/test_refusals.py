@@ -12,7 +12,7 @@ from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, Refuse
 from hera_utils.local_platform.serving.certificate import certificate
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import bare_token
+from hera_utils.platforms.token import bare_token
 
 TOKEN = "planted-token-5e1f"
 

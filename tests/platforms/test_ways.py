@@ -23,8 +23,9 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import CommandToken, FileToken, expiry
 from hera_utils.platforms.hera_binding import bind_hera
+from hera_utils.platforms.token import expiry
+from hera_utils.platforms.token_sources import CommandToken, FileToken
 from hera_utils.settings.sources import Surroundings, read_settings
 
 TOKEN = "planted-token-9c1e"

@@ -14,9 +14,9 @@ from typing import Any
 from hera_utils.errors import AccessError, PlatformError, SettingsError
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.credentials import ClusterToken, ServiceAccountToken, token_source
 from hera_utils.platforms.discovery import find_argo_server
 from hera_utils.platforms.token import bare_token
+from hera_utils.platforms.token_sources import ClusterToken, ServiceAccountToken, token_source
 from hera_utils.settings.command_line import place_words
 from hera_utils.settings.resolve import CLIContext
 

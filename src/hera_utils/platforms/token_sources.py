@@ -1,4 +1,4 @@
-"""Tokens: from a file, a command, the keyring, a service account; renewed in time, never shown.
+"""Where the Argo server's token comes from: a file, a command, the keyring, a service account; renewed in time, never shown.
 
 Each source is callable and gives a valid token without `Bearer `: what Hera calls a token generator. `forget()` makes it ask anew, for
 who was refused. Since Kubernetes 1.24 a service account has no stored token: one asks for it (TokenRequest).
