@@ -60,7 +60,7 @@ def cut_again_and_again(place) -> Iterator[str]:
 
 def test_a_token_that_ends_is_replaced_by_the_newer_one_of_its_file(place, tmp_path) -> None:
     """The cluster may believe in a token it has seen for ten seconds more: the run lasts longer than both."""
-    from hera_utils.platforms.credentials import token_source
+    from hera_utils.platforms.token_sources import token_source
     from hera_utils.settings.sources import Surroundings, read_settings
 
     held = tmp_path / "token"
@@ -80,7 +80,7 @@ def test_a_token_that_ends_is_replaced_by_the_newer_one_of_its_file(place, tmp_p
 
 
 def test_a_token_that_ends_and_has_no_successor_is_told(place, monkeypatch) -> None:
-    monkeypatch.setattr("hera_utils.platforms.argo_client._PATIENCE", 2.0)
+    monkeypatch.setattr("hera_utils.platforms.reconnect.PATIENCE", 2.0)
     with cut_again_and_again(place) as url, ArgoClient(connection_of(place)) as straight:
         name = straight.create(counting(60, 1))["metadata"]["name"]
         brief = connection_of(place, argo_server=url, token=place.brief_token(seconds=1))

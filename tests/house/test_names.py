@@ -119,13 +119,21 @@ def plain_words():
     return {word for line in text.splitlines() if not line.startswith("#") for word in line.split()}
 
 
+def words_of_file_names():
+    """word → the files that are called by it."""
+    files = collections.defaultdict(list)
+    for path in SOURCES:
+        name = relative(path).removesuffix(".py").removesuffix("__init__").strip("/_")
+        for word in set(re.split(r"[/_]+", name)) - {""}:
+            files[word].append(relative(path))
+    return files
+
+
+def forms(word):
+    return {word, word.removesuffix("s"), word.removesuffix("es")}
+
+
 def test_a_file_is_called_by_words_of_the_glossary():
     """Else add the term to docs/glossary.md or, where it needs no explanation, to plain_words.txt; or find the usual word."""
     understood = glossary_words() | plain_words()
-    strange = {}
-    for path in SOURCES:
-        words = set(re.split(r"[/_]+", relative(path).removesuffix(".py").removesuffix("__init__").strip("/_"))) - {""}
-        for word in words:
-            if not {word, word.removesuffix("s"), word.removesuffix("es")} & understood:
-                strange.setdefault(word, []).append(relative(path))
-    assert not strange
+    assert not {word: files for word, files in words_of_file_names().items() if not forms(word) & understood}

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from hera_utils.errors import AccessError, PlatformError, Refused, RunFailed, UnsupportedError
-from hera_utils.platforms import argo_client
+from hera_utils.platforms import argo_client, reconnect
 from hera_utils.platforms.argo_client import ArgoClient
 
 RUNS = "/api/v1/workflows/lyon"
@@ -18,7 +18,7 @@ def workflow(phase, version, name="w", **status):
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
-    monkeypatch.setattr(argo_client, "_PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(reconnect, "PAUSES", (0.01, 0.02))
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_followed_logs_go_on_after_a_cut_without_repeating_a_line(double, client
 
 
 def test_a_log_that_cannot_be_taken_up_again_says_so(double, client, monkeypatch):
-    monkeypatch.setattr("hera_utils.platforms.argo_client._PATIENCE", 0.5)
+    monkeypatch.setattr("hera_utils.platforms.reconnect.PATIENCE", 0.5)
 
     def lines(exchange):
         exchange.begin_events()
@@ -289,7 +289,7 @@ def test_what_is_merely_looked_at_is_asked_again(double, client, ask):
 
 
 def test_a_submission_that_is_given_up_says_that_it_may_have_been_taken(double, client, monkeypatch):
-    monkeypatch.setattr("hera_utils.platforms.argo_client._PAUSES", (0.01,))
+    monkeypatch.setattr("hera_utils.platforms.reconnect.PAUSES", (0.01,))
     double.on("POST", RUNS, lambda exchange: exchange.reply(b"", 502, "text/html"))
     with pytest.raises(AccessError) as caught:
         client.create({"metadata": {"name": "n"}, "spec": {}})

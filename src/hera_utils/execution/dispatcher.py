@@ -18,6 +18,7 @@ from hera_utils.errors import AccessError, PlatformError, Refused
 from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import is_lost, lost_points
 from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.reconnect import PATIENCE
 from hera_utils.runs.outcome import Failure, outcome
 from hera_utils.runs.record import DONE, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of, point_statuses
 from hera_utils.watch.deadline import NEVER, Deadline
@@ -30,7 +31,6 @@ Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at what goes on
-_PATIENCE = 60.0  # seconds without any answer after which a server is given up
 MOST_FAILURES = 1000  # that are kept of a run, to be shown
 
 
@@ -239,7 +239,7 @@ class Dispatcher:
             try:
                 return ask()
             except (AccessError, PlatformError):
-                if time.monotonic() - start > _PATIENCE:
+                if time.monotonic() - start > PATIENCE:
                     raise
                 self.deadline.check(self.record.name)
                 time.sleep(self.deadline.pause(pause))

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from hera_utils.argo import faults
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
-from hera_utils.platforms import archived_logs, idempotent_submit
+from hera_utils.platforms import archived_logs, idempotent_submit, reconnect
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import strange
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from hera_utils.platforms.downloads import Saved
 
 Json = dict[str, Any]
-
-_PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)  # between attempts to take a broken stream up again
-_PATIENCE = 60.0  # seconds without any answer after which a server is given up
 
 # kind → (service of the operations, its singular in their names, key of the document in a request)
 _KINDS = {
@@ -83,7 +80,7 @@ class ArgoClient:
         """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after."""
         name, lost = submission.name or submission.new_name(), False
         refusal: Refused | None = None
-        start, pauses, renamed = time.monotonic(), iter(_PAUSES), 0
+        start, pauses, renamed = time.monotonic(), iter(reconnect.PAUSES), 0
         while True:
             try:
                 stored = self._find_submitted(name, submission) if refusal else None
@@ -96,13 +93,13 @@ class ArgoClient:
                 return self._checked(self._http.try_once(operation, body=body(name), namespace=submission.namespace))
             except Unanswered as unanswered:
                 pause = next(pauses, None)
-                if pause is None or not name or time.monotonic() - start > _PATIENCE:
+                if pause is None or not name or time.monotonic() - start > reconnect.PATIENCE:
                     raise self._perhaps(unanswered, name if lost or not unanswered.undone else "") from None
                 lost = lost or not unanswered.undone
                 time.sleep(max(pause, unanswered.pause))
                 self.rejoin()
             except Refused as refused:
-                if refused.code != faults.ALREADY_EXISTS or not name or refusal or renamed > len(_PAUSES):
+                if refused.code != faults.ALREADY_EXISTS or not name or refusal or renamed > len(reconnect.PAUSES):
                     raise
                 if lost:
                     refusal = refused  # by the try before, or by somebody else's run
@@ -225,33 +222,29 @@ class ArgoClient:
         A broken stream is taken up again with the then present state, so states may be skipped but the last one never is.
         timeout: seconds after which the iterator just ends. fresh: who takes them slowly is given the newest, not all.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        attempts, last = _Attempts(), None
-        while deadline is None or time.monotonic() < deadline:
-            try:
-                for kind, workflow in self._events(name, deadline, fresh):
-                    attempts.worked()
+        stream, last = self._reconnection("watch", name, timeout), None
+        while stream.may_go_on():
+            with stream.attempt():
+                for kind, workflow in self._events(name, stream.deadline, fresh):
+                    stream.received()
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
                     if kind == "DELETED" or version != last:  # after a cut, the state that was already told
                         last = version
                         yield kind, workflow
                     if kind == "DELETED" or phase_of(workflow) in COMPLETED:
                         return
-                pause = attempts.failed(self._broken(name, "the server ended it"))
-            except Cut as cut:
-                pause = attempts.failed(self._broken(name, cut))
-            except Unanswered as unanswered:
-                pause = attempts.failed(unanswered.why, unanswered.pause)
-            except HeraUtilsError as error:
-                if last is None or isinstance(error, Refused):
-                    raise  # it never worked, or the server says no: gone while we were cut off
-                pause = attempts.failed(error)
-                self.rejoin()
-            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
+                raise Cut("the server ended it")
 
-    def _broken(self, name: str, why: object) -> PlatformError:
-        again = self.connection.command("watch", name)
-        return PlatformError(f"following {name} was interrupted ({why})", fix=f"try again with: {again}")
+    def _reconnection(
+        self, verb: str, name: str, timeout: float | None, *, restartable: bool = True
+    ) -> reconnect.Reconnection:
+        what = f"following {name}" if verb == "watch" else f"the log of {name}"
+
+        def broken(why: object) -> PlatformError:
+            again = self.connection.command(verb, name)
+            return PlatformError(f"{what} was interrupted ({why})", fix=f"try again with: {again}")
+
+        return reconnect.Reconnection(timeout, broken=broken, rejoin=self.rejoin, restartable=restartable)
 
     def _perhaps(self, unanswered: Unanswered, name: str) -> HeraUtilsError:
         """A submission that is given up: the server may have taken it all the same."""
@@ -310,7 +303,6 @@ class ArgoClient:
         taken up again without repeating a line (not with `tail`, whose beginning is lost by then). What pods wrote that are gone
         comes after the others', where Argo keeps it (`archiveLogs`). timeout: seconds after which the iterator just ends.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         query = {
             "logOptions.container": container,
             "logOptions.follow": True if follow else None,
@@ -319,37 +311,25 @@ class ArgoClient:
             "podName": pod,
         }
         counts: dict[str, int] = {}
-        attempts = _Attempts()
-        while deadline is None or time.monotonic() < deadline:
+        stream, complete = self._reconnection("logs", name, timeout, restartable=tail is None), False
+        while not complete and stream.may_go_on():
             offsets: dict[str, int] = {}
-            try:
+            with stream.attempt():
                 for event in self._http.stream(
-                    "WorkflowService_WorkflowLogs", query=query, until=deadline, namespace=self.namespace, name=name
+                    "WorkflowService_WorkflowLogs",
+                    query=query,
+                    until=stream.deadline,
+                    namespace=self.namespace,
+                    name=name,
                 ):
                     source = str(event.get("podName", ""))
                     offsets[source] = offsets.get(source, 0) + 1
                     if offsets[source] > counts.get(source, 0):
                         counts[source] = offsets[source]
-                        attempts.worked()
+                        stream.received()
                         yield source, str(event.get("content", ""))
-                break
-            except Cut as cut:
-                error = PlatformError(
-                    f"the log of {name} was interrupted ({cut})",
-                    fix=f"try again with: {self.connection.command('logs', name)}",
-                )
-                if tail is not None and counts:
-                    raise error from None
-                pause = attempts.failed(error)
-            except Unanswered as unanswered:
-                pause = attempts.failed(unanswered.why, unanswered.pause)
-            except HeraUtilsError as error:
-                if isinstance(error, Refused) or not counts:
-                    raise
-                pause = attempts.failed(error)
-                self.rejoin()
-            time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
-        else:
+                complete = True
+        if not complete:
             return
         if not self.connection.local and (pod is None or pod not in counts):
             yield from self._kept_logs(name, archived_logs.LogRequest(container, pod, tail, grep), counts)
@@ -415,25 +395,6 @@ class ArgoClient:
     def _namespace(self, document: Json, namespace: str | None) -> str:
         """A document that names its namespace goes there, as with the argo command."""
         return namespace or (document.get("metadata") or {}).get("namespace") or self.namespace
-
-
-class _Attempts:
-    """How often and how long a stream was asked for in vain since something of it came."""
-
-    def __init__(self) -> None:
-        self._count, self._since = 0, 0.0
-
-    def worked(self) -> None:
-        self._count = 0
-
-    def failed(self, error: HeraUtilsError, at_least: float = 0.0) -> float:
-        """The seconds to wait before the next attempt; the error is raised when patience is at its end."""
-        now = time.monotonic()
-        self._since = self._since if self._count else now
-        if now - self._since > _PATIENCE:
-            raise error from None
-        self._count += 1
-        return max(_PAUSES[min(self._count, len(_PAUSES)) - 1], at_least)
 
 
 def phase_of(workflow: Json) -> str:

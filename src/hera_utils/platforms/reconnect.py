@@ -1,0 +1,72 @@
+"""A watch or a log is a stream that breaks: it is asked for anew until the server has been silent for too long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.platforms.argo_http import Cut, Unanswered
+
+PAUSES = (0.1, 0.3, 1.0, 2.0, 5.0)
+"""Seconds between attempts."""
+PATIENCE = 60.0
+"""Seconds without any answer after which a server is given up."""
+
+
+class Reconnection:
+    """The attempts at one stream: `while stream.may_go_on(): with stream.attempt(): …`, and `received()` for each event.
+
+    timeout: seconds after which it ends, None: never. broken: the error that says that the stream was interrupted, and why.
+    rejoin: finds the server that took the place of one that crashed. restartable: whether the stream may begin again after its first event.
+    """
+
+    def __init__(
+        self,
+        timeout: float | None,
+        *,
+        broken: Callable[[object], HeraUtilsError],
+        rejoin: Callable[[], None],
+        restartable: bool = True,
+    ) -> None:
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self._broken, self._rejoin, self._restartable = broken, rejoin, restartable
+        self._has_begun = False
+        self._failures, self._failing_since = 0, 0.0
+
+    def may_go_on(self) -> bool:
+        return self.deadline is None or time.monotonic() < self.deadline
+
+    def received(self) -> None:
+        """Something new came: the server is well."""
+        self._has_begun = True
+        self._failures = 0
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Pauses where the stream breaks within; raises what cannot pass, and what did not pass for too long."""
+        try:
+            yield
+            return
+        except Cut as cut:
+            error, pause = self._broken(cut), 0.0
+            if self._has_begun and not self._restartable:
+                raise error from None
+        except Unanswered as unanswered:
+            error, pause = unanswered.why, unanswered.pause
+        except HeraUtilsError as refusal:
+            if not self._has_begun or isinstance(refusal, Refused):
+                raise  # it never worked, or the server says no: gone while we were cut off
+            error, pause = refusal, 0.0
+            self._rejoin()
+        self._pause(error, pause)
+
+    def _pause(self, error: HeraUtilsError, at_least: float) -> None:
+        now = time.monotonic()
+        self._failing_since = self._failing_since if self._failures else now
+        if now - self._failing_since > PATIENCE:
+            raise error from None
+        self._failures += 1
+        pause = max(PAUSES[min(self._failures, len(PAUSES)) - 1], at_least)
+        time.sleep(pause if self.deadline is None else max(0.0, min(pause, self.deadline - time.monotonic())))
