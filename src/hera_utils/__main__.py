@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+
+_BETWEEN_COLLECTIONS = 100_000
+"""Objects. Python's own 700 has it look through some ten thousand of Hera's classes again and again while they are imported."""
 
 
 def main() -> None:
+    gc.set_threshold(_BETWEEN_COLLECTIONS)
     if any("token" in word or "proxy" in word for word in sys.argv):
         from hera_utils.settings.hide_argv import hide_typed_secrets
 
@@ -13,7 +18,9 @@ def main() -> None:
 
     from hera_utils.cli.main import enter
 
-    sys.exit(enter(sys.argv[1:]))
+    status = enter(sys.argv[1:])
+    gc.freeze()  # the system takes the memory back anyway: the interpreter need not search it for cycles at its end
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,24 @@ def test_start_join_stop(state):
     assert refused.value.code == 401
 
 
+def test_a_server_that_was_begun_is_the_one_that_is_joined(state):
+    daemon.begin(state)
+    daemon.begin(state)
+    known = daemon.start_or_join(state)
+    assert call(known, "/api/v1/version")["version"].startswith("v4.1")
+    daemon.begin(state)
+    assert daemon.start_or_join(state) == known
+
+
+def test_a_server_that_was_begun_and_does_not_start_says_why(state, monkeypatch):
+    monkeypatch.setattr(daemon.sys, "executable", "/bin/false")
+    daemon.begin(state)
+    monkeypatch.undo()
+    with pytest.raises(PlatformError, match="ended at once"):
+        daemon.start_or_join(state)
+    assert call(daemon.start_or_join(state), "/api/v1/version")["version"].startswith("v4.1")
+
+
 def test_a_killed_server_is_replaced(state):
     first = daemon.start_or_join(state)
     os.kill(first["pid"], signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,23 +57,23 @@ def command(
 
     The exit status is 0 only when every run succeeded.
     """
-    from hera_utils.cli.parameters import parameters
+    settings = context()
+    deadline(waits="with --detach" if detach else "")
+    script, arguments = _script_of(words, stored)
+    given = {"--from": stored, "--parameter-file": parameter_file}
+    flags = [word for flag, value in given.items() if value for word in (flag, str(value))]
+    flags += [flag for flag, on in (("--no-preflight", no_preflight), ("--no-strict", not strict)) if on]
+    launch = launch_of(script, arguments, *flags)
+    documents = _documents_of(script, parameter_file, strict=strict) if script else []
+    assignments = _assignments(arguments, parameter_file) if documents or stored else []
+    if settings.platform == "local":
+        _begin_local_platform(settings, is_script=stored is None and not documents)
     from hera_utils.cli.terminal import note
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connect import connect, where_it_runs
     from hera_utils.platforms.hera_binding import stamp_of
 
-    settings = context()
-    deadline(waits="with --detach" if detach else "")
-    script, arguments = _script_of(words, stored)
-    own = {"--from": stored, "--parameter-file": parameter_file}
-    flags = [word for flag, value in own.items() if value for word in (flag, str(value))]
-    flags += [*(["--no-preflight"] if no_preflight else []), *([] if strict else ["--no-strict"])]
-    launch = launch_of(script, arguments, *flags)
-    documents = _documents_of(script, parameter_file, strict=strict) if script else []
-    assignments = parameters(arguments, parameter_file) if documents or stored else []
-    connection = connect(settings)
-    checked = not no_preflight
+    connection, checked = connect(settings), not no_preflight
     with ArgoClient(connection) as client:
         if not connection.local:  # an unreachable server or a wrong token shows before the script does anything
             client.version()
@@ -98,6 +99,22 @@ def command(
                 return recording.status
             linked = recording.linked
         return follow_all(client, names, detach=detach, linked=linked, again=launch.again())
+
+
+def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:
+    from hera_utils.cli.parameters import parameters
+
+    return parameters(arguments, parameter_file)
+
+
+def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
+    """Have the server of this machine get ready while this process imports what a script imports first."""
+    from hera_utils.local_platform import daemon
+
+    daemon.begin(Path(settings.state))
+    if is_script:
+        with contextlib.suppress(Exception):  # the script says why
+            import hera.workflows  # noqa: F401
 
 
 def make_namespace(settings: CLIContext, connection: Connection) -> None:

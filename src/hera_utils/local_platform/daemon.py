@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +25,7 @@ from hera_utils.installed import version_of
 from hera_utils.local_platform.server import Serving
 from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
 
-__all__ = ["Serving", "serve", "start_or_join", "status", "stop"]
+__all__ = ["Serving", "begin", "serve", "start_or_join", "status", "stop"]
 
 Json = dict[str, Any]
 START_SECONDS = 60.0
@@ -33,6 +33,8 @@ STOP_SECONDS = 15.0
 LOG_LIMIT = 4 * 2**20
 # kept: Python warns when a Popen object goes while its process still runs
 _STARTED: list[subprocess.Popen[bytes]] = []
+_BEGUN: dict[Path, _Starting] = {}
+"""State folder → the server that was begun for it and is not waited for yet."""
 
 
 def start_or_join(state: Path, serving: Serving | None = None) -> Json:
@@ -41,6 +43,9 @@ def start_or_join(state: Path, serving: Serving | None = None) -> Json:
     serving: what a new server listens to (a running one is joined as it is). Raises PlatformError.
     """
     state = state.absolute()
+    starting = _BEGUN.pop(state, None)
+    if starting is not None and (started := _wait(starting)) is not None:
+        return started
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         server = status(state)
@@ -51,12 +56,22 @@ def start_or_join(state: Path, serving: Serving | None = None) -> Json:
         elif _is_locked(state):
             time.sleep(0.01)  # another client is starting it
         else:
-            started = _start(state, serving or Serving())
+            started = _wait(_begin(state, serving or Serving()))
             if started is not None:
                 return started
     raise PlatformError(
         f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {state / 'server.log'}"
     )
+
+
+def begin(state: Path) -> None:
+    """Start the server of a state folder if none runs, and do not wait for it: the caller does something else before `start_or_join`.
+
+    Raises PlatformError, like that.
+    """
+    state = state.absolute()
+    if state not in _BEGUN and status(state) is None and not _is_locked(state):
+        _BEGUN[state] = _begin(state, Serving())
 
 
 def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json], None]) -> None:
@@ -155,8 +170,18 @@ def _take_lock(state: Path) -> IO[bytes] | None:
 # --- in the background ---------------------------------------------------------------------------------------------------
 
 
-def _start(state: Path, serving: Serving) -> Json | None:
-    """Start a server that outlives us and wait until it is ready; None when another process was quicker."""
+@dataclass
+class _Starting:
+    """A server's process that is not known to be ready. answers: the pipe that tells. begin: where its words in the log begin."""
+
+    process: subprocess.Popen[bytes]
+    answers: IO[bytes]
+    log: Path
+    begin: int
+
+
+def _begin(state: Path, serving: Serving) -> _Starting:
+    """Start a server that outlives us."""
     open_state_folder(state)
     try:
         log_path = state / "server.log"
@@ -169,7 +194,8 @@ def _start(state: Path, serving: Serving) -> Json | None:
     receiver, sender = os.pipe()
     code = "from hera_utils.local_platform.daemon import background; background()"
     command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving)), str(sender)]
-    with log, open(receiver, "rb", closefd=True) as answers:
+    answers = open(receiver, "rb", closefd=True)  # noqa: SIM115  closed by `_wait`
+    with log:
         try:
             process = subprocess.Popen(
                 command,
@@ -181,15 +207,23 @@ def _start(state: Path, serving: Serving) -> Json | None:
                 start_new_session=True,
             )
         except OSError as error:
+            answers.close()
             raise PlatformError(f"the local server cannot be started: {error}") from error
         finally:
             os.close(sender)
-        _STARTED.append(process)
+    _STARTED.append(process)
+    return _Starting(process, answers, log_path, begin)
+
+
+def _wait(starting: _Starting) -> Json | None:
+    """What server.json says of the server once it is ready; None when another process was quicker."""
+    log = starting.log
+    with starting.answers as answers:
         if not select.select([answers], [], [], START_SECONDS)[0]:
-            raise PlatformError(f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {log_path}")
+            raise PlatformError(f"the local server did not start within {START_SECONDS:.0f} s", fix=f"see {log}")
         answer = answers.readline()
     if not answer:
-        raise PlatformError(f"the local server ended at once: {_last_words(log_path, begin)}", fix=f"see {log_path}")
+        raise PlatformError(f"the local server ended at once: {_last_words(log, starting.begin)}", fix=f"see {log}")
     outcome: Json = json.loads(answer)
     if "error" in outcome:
         raise PlatformError(outcome["error"], fix=outcome["fix"])
