@@ -1,0 +1,231 @@
+"""The folder that one layer is unpacked into, and how paths of the layer are found in it: never outside of it.
+
+A path is walked one name at a time, each opened from the descriptor of the one before without following links. A link among the
+folders of a path is followed as if the layer's folder were `/`, as a container would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from hera_utils.images import whiteouts
+from hera_utils.images.config import UnreadableImage
+
+Names = tuple[str, ...]
+
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_LINKS = 40  # as the kernel
+_DEEPEST = 256  # folders in folders; below it a tree can still be removed with as many open files as a process may have
+
+
+class NotAFolder(UnreadableImage):
+    """A name in the middle of a path is that of a file."""
+
+
+def names_of(path: str) -> Names:
+    """The names on the way from the layer's top; `..` is resolved. UnreadableImage for a path that leads out of the layer."""
+    if "\0" in path:
+        raise UnreadableImage(f"a layer has the path {path!r}, which is none")
+    names: list[str] = []
+    for name in path.split("/"):
+        if name == "..":
+            if not names:
+                raise UnreadableImage(f"a layer has the path {path!r}, which leads out of the image")
+            names.pop()
+        elif name not in ("", "."):
+            names.append(name)
+    if len(names) > _DEEPEST:
+        raise UnreadableImage(f"a layer has folders in folders more than {_DEEPEST} deep")
+    return tuple(names)
+
+
+class LayerFolder:
+    """below: the folders of the layers below, the uppermost first; what a folder is like there, one that is created here becomes."""
+
+    def __init__(self, folder: Path, below: Sequence[Path]) -> None:
+        self.top = os.open(folder, _FOLDER)
+        self._below = below
+        self._last: tuple[Names, int] | None = (
+            None  # the folder that was opened last: most entries are in that of the one before
+        )
+        self._stale = False  # whether a folder or link was removed meanwhile, so that a path may lead elsewhere
+        self.owned = os.geteuid() == 0  # whether files get the owners that the layer gives them
+        self.times: dict[Names, int] = {}  # of folders, set at the end: each new entry changes its folder's
+
+    def close(self) -> None:
+        self._forget()
+        os.close(self.top)
+
+    def _forget(self) -> None:
+        if self._last is not None:
+            os.close(self._last[1])
+            self._last = None
+        self._stale = False
+
+    def folder(self, names: Names, *, make: bool = True) -> int:
+        """A descriptor of a folder of the layer, valid until the next call. make: create what is missing.
+
+        Raises NotAFolder, FileNotFoundError, OSError.
+        """
+        if self._last is not None and self._last[0] == names and not self._stale:
+            return self._last[1]
+        descriptor = self._walk(names, make=make)
+        self._forget()
+        self._last = (names, descriptor)
+        return descriptor
+
+    def _walk(self, names: Names, *, make: bool) -> int:
+        stack, way = [os.dup(self.top)], list[str]()
+        todo, links = list(reversed(names)), 0
+        try:
+            while todo:
+                name = todo.pop()
+                if name == "..":
+                    if way:
+                        os.close(stack.pop())
+                        way.pop()
+                    continue
+                try:
+                    following = self._step(stack[-1], (*way, name), make=make)
+                except NotADirectoryError:
+                    target = _link(stack[-1], name)
+                    links += 1
+                    if target is None or links > _MOST_LINKS:
+                        raise NotAFolder(f"a layer has {'/'.join(names)}, in which {name} is not a folder") from None
+                    if target.startswith("/"):
+                        while way:
+                            os.close(stack.pop())
+                            way.pop()
+                    todo += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+                    continue
+                stack.append(following)
+                way.append(name)
+                if len(way) > _DEEPEST:
+                    raise UnreadableImage(f"a layer has folders in folders more than {_DEEPEST} deep")
+            return stack.pop()
+        finally:
+            for descriptor in stack:
+                os.close(descriptor)
+
+    def _step(self, here: int, way: Names, *, make: bool) -> int:
+        try:
+            return os.open(way[-1], _FOLDER, dir_fd=here)
+        except FileNotFoundError:
+            if not make:
+                raise
+        like = folder_below(self._below, way)
+        self.make_folder(here, way[-1], 0o755 if like is None else stat.S_IMODE(like.st_mode))
+        if like is not None:
+            self.set_owner(here, way[-1], like.st_uid, like.st_gid)
+            self.times[way] = like.st_mtime_ns
+        return os.open(way[-1], _FOLDER, dir_fd=here)
+
+    def make_folder(self, parent: int, name: str, mode: int) -> None:
+        os.mkdir(name, 0o700, dir_fd=parent)
+        os.chmod(name, self.folder_mode(mode), dir_fd=parent)
+
+    def folder_mode(self, mode: int) -> int:
+        """The mode of a folder: without root's rights, its owner could neither read nor remove what is in a folder of another mode."""
+        return mode & 0o7777 if self.owned else (mode & 0o1777) | 0o700
+
+    def set_owner(self, parent: int, name: str, user: int, group: int) -> bool:
+        """Whether it belongs to that user and group now; where this process may not give files away, all is its own."""
+        if not self.owned:
+            return False
+        try:
+            os.chown(name, user, group, dir_fd=parent, follow_symlinks=False)
+        except (OverflowError, PermissionError):
+            return False
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # no such user in this user namespace
+                raise
+            return False
+        return True
+
+    def exactly(self, names: Names) -> int | None:
+        """A descriptor of a folder that is at this very path, no link on the way; None when there is none. The caller closes it."""
+        return _straight(self.top, names)
+
+    def remove(self, parent: int, name: str) -> None:
+        """Remove what an earlier entry of the layer put there, if anything."""
+        try:
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        self._stale = not stat.S_ISREG(status.st_mode)
+        if stat.S_ISDIR(status.st_mode):
+            shutil.rmtree(f"/proc/self/fd/{parent}/{name}")
+        else:
+            os.unlink(name, dir_fd=parent)
+
+    def finish(self) -> None:
+        """Give the folders their times."""
+        self._forget()
+        for names, at in self.times.items():
+            descriptor = self.exactly(names)
+            if descriptor is not None:
+                with contextlib.suppress(OSError):
+                    os.utime(f"/proc/self/fd/{descriptor}", ns=(at, at))
+                os.close(descriptor)
+
+
+def folder_below(layers: Sequence[Path], names: Names) -> os.stat_result | None:
+    """What a folder is like in the layers below, the uppermost first; None when they show no folder there."""
+    for layer in layers:
+        top = os.open(layer, _FOLDER)
+        try:
+            result = _look(top, names)
+        finally:
+            os.close(top)
+        if result is not _MISSING:
+            return result if isinstance(result, os.stat_result) else None
+    return None
+
+
+_MISSING, _HIDDEN = object(), object()
+
+
+def _look(top: int, names: Names) -> object:
+    """The folder's status; _MISSING: ask the next layer; _HIDDEN: this one says that there is no such folder."""
+    here, missing = os.dup(top), _MISSING
+    try:
+        for name in names:
+            if whiteouts.is_opaque(here):
+                missing = _HIDDEN
+            try:
+                following = os.open(name, _FOLDER, dir_fd=here)
+            except FileNotFoundError:
+                return missing
+            except NotADirectoryError:
+                return _HIDDEN
+            os.close(here)
+            here = following
+        return os.fstat(here)
+    finally:
+        os.close(here)
+
+
+def _straight(top: int, names: Names) -> int | None:
+    here = os.dup(top)
+    for name in names:
+        try:
+            following = os.open(name, _FOLDER, dir_fd=here)
+        except OSError:
+            return None
+        finally:
+            os.close(here)
+        here = following
+    return here
+
+
+def _link(folder: int, name: str) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError:
+        return None

@@ -1,0 +1,436 @@
+"""The images of this machine, in one folder that several processes use at once.
+
+    blobs/<algorithm>/<hex>     content by its digest, as a registry has it; whole, or not there
+    partial/<algorithm>-<hex>   a download that is not complete
+    chains/<hex>.json           a layer over those below it (its chain id): which folder, how large; there only when that is whole
+    layers/<name>/              the files of an unpacked layer, mounted by pods; no other name is ever used twice
+    references/<hex>.json       a name of an image, its digest and its config; its time is that of the last use
+    locks/                      see locks.py
+
+Whatever is at a name of these is complete: it is written elsewhere, brought to the disk, then renamed. What a killed process leaves
+besides is removed by the next one that does the same work, or by `collect`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hera_utils.errors import PlatformError
+from hera_utils.images import locks
+from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
+from hera_utils.images.unpack import LayerLimits, disk_full, unpack
+
+_CHUNK = 1 << 20
+_FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layers", "references", "locks")
+
+
+class InUse(PlatformError):
+    """An image, or the store as a whole, cannot be changed now, because somebody uses it."""
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """reference: its full name. digest: what its registry (or archive) names it by. layers: folders, the lowest first.
+
+    size: bytes of the unpacked files. used: when it was used last, in seconds since 1970.
+    """
+
+    reference: str
+    digest: str
+    config_digest: str
+    config: ImageConfig
+    layers: tuple[Path, ...]
+    size: int
+    added: float
+    used: float
+
+
+class Layer(NamedTuple):
+    """A layer that is unpacked. hides_all: the layers below it are not seen. remarks: what was left out of it."""
+
+    folder: Path
+    diff_id: str
+    size: int
+    hides_all: bool
+    remarks: tuple[str, ...]
+
+
+class Collected(NamedTuple):
+    """What `collect` removed."""
+
+    blobs: int
+    layers: int
+    size: int
+
+
+class Store:
+    """folder: `images` of the state folder. Every method may be called from any thread and any process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._prepared = False
+
+    # Names
+
+    def find(self, reference: object) -> StoredImage | None:
+        """The image of that name (a Reference, or its text), whole; None when it is not here, or not any more."""
+        return self._image(self._reference_file(str(reference)))
+
+    def images(self) -> list[StoredImage]:
+        """All images that are whole, by name."""
+        images = (self._image(path) for path in _files(self.folder / "references", ".json"))
+        return sorted((image for image in images if image is not None), key=lambda image: image.reference)
+
+    def touch(self, reference: object) -> None:
+        """Note that the image is used now."""
+        with contextlib.suppress(OSError):
+            os.utime(self._reference_file(str(reference)))
+
+    def add_image(self, reference: object, *, digest: str, config_digest: str) -> StoredImage:
+        """Give an image a name, once its config and all layers are here; the name of another image goes over to it."""
+        record = {"reference": str(reference), "digest": digest, "config": config_digest, "added": time.time()}
+        self._write(self._reference_file(str(reference)), record)
+        image = self.find(reference)
+        if image is None:
+            raise PlatformError(f"the image {reference} lost a part while it was added", fix="try again")
+        return image
+
+    # Blobs
+
+    def blob(self, digest: str) -> Path | None:
+        """The file of that content, which is whole; None when it is not here."""
+        path = self._blob_file(digest)
+        return path if path.is_file() else None
+
+    def partial(self, digest: str) -> Path:
+        """Where a download is collected. What an interrupted one left there is its beginning. Only who holds `alone(digest)` writes."""
+        self._prepare()
+        return self.folder / "partial" / check_digest(digest).replace(":", "-")
+
+    def keep(self, digest: str) -> Path:
+        """Take the complete download of `partial` over, if it is what the digest says; else it is removed (UnreadableImage)."""
+        fresh, path = self.partial(digest), self._blob_file(digest)
+        algorithm, _, expected = digest.partition(":")
+        with fresh.open("rb") as file:
+            actual = hashlib.new(algorithm)
+            while chunk := file.read(_CHUNK):
+                actual.update(chunk)
+            if actual.hexdigest() != expected:
+                fresh.unlink()
+                raise UnreadableImage(
+                    f"the content {digest} of an image arrived damaged: its digest is {algorithm}:{actual.hexdigest()}"
+                )
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+        _sync_folder(path.parent)
+        return path
+
+    def add_blob(self, digest: str, data: bytes) -> Path:
+        """Keep a content that is in memory. UnreadableImage when it is not what the digest says."""
+        with self.alone(digest):
+            if (path := self.blob(digest)) is not None:
+                return path
+            with _room_on(self.folder), open(self.partial(digest), "wb", opener=_private) as file:
+                file.write(data)
+            return self.keep(digest)
+
+    # Layers
+
+    def layer(self, chain_id: str) -> Layer | None:
+        """A layer that is unpacked, with all that overlays need of it; None when it is not here."""
+        record = _read(self._chain_file(chain_id))
+        if record is None:
+            return None
+        folder = self.folder / "layers" / str(record["folder"])
+        if not folder.is_dir():
+            return None
+        return Layer(folder, record["diff_id"], record["size"], record["hides_all"], tuple(record["remarks"]))
+
+    def missing_layers(self, config: ImageConfig) -> tuple[int, ...]:
+        """The numbers of the layers, the lowest first, that are not unpacked here."""
+        return tuple(number for number, chain in enumerate(config.chain_ids) if self.layer(chain) is None)
+
+    def add_layer(self, config: ImageConfig, number: int, packed: Path) -> Layer:
+        """Unpack a layer of an image; those below it must be here. packed: its tar, compressed or not.
+
+        Several processes may ask for the same: one unpacks, the others wait and get its folder. Raises UnreadableImage,
+        LayerTooLarge, PlatformError; then nothing of it is left.
+        """
+        self._prepare()
+        chain = config.chain_ids[number]
+        with self.alone(chain):
+            if (layer := self.layer(chain)) is not None:
+                return layer
+            below = self._folders(config.chain_ids[:number])
+            prefix = chain.partition(":")[2][:12]
+            for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
+                _remove(leftover)
+            folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
+            with _room_on(self.folder):
+                folder.mkdir(0o755)
+            try:
+                with packed.open("rb") as file:
+                    unpacked = unpack(file, folder, below=below[::-1], limits=LayerLimits.of(folder))
+                if unpacked.diff_id != config.diff_ids[number]:
+                    raise UnreadableImage(
+                        f"layer {number + 1} of the image is damaged: unpacked, its digest is {unpacked.diff_id}, "
+                        f"and the image says {config.diff_ids[number]}"
+                    )
+                _sync_disk(folder)
+                self._write(
+                    self._chain_file(chain),
+                    {
+                        "folder": folder.name,
+                        "diff_id": unpacked.diff_id,
+                        "size": unpacked.size,
+                        "hides_all": unpacked.hides_all,
+                        "remarks": unpacked.remarks,
+                    },
+                )
+            except BaseException:
+                _remove(folder)
+                raise
+            return Layer(folder, unpacked.diff_id, unpacked.size, unpacked.hides_all, unpacked.remarks)
+
+    def _folders(self, chain_ids: Collection[str]) -> list[Path]:
+        folders: list[Path] = []
+        for chain in chain_ids:
+            layer = self.layer(chain)
+            if layer is None:
+                raise PlatformError("a layer of the image is missing", fix="pull the image again")
+            folders = [*([] if layer.hides_all else folders), layer.folder]
+        return folders
+
+    # Locks
+
+    @contextlib.contextmanager
+    def using(self) -> Iterator[None]:
+        """While something is added, or looked up and not yet noted as in use by a pod: nothing is removed meanwhile."""
+        self._prepare()
+        with locks.held(self.folder / "locks" / "store", shared=True):
+            yield
+
+    @contextlib.contextmanager
+    def alone(self, name: str, *, wait: bool = True) -> Iterator[bool]:
+        """While nobody else does the work of that name (a digest, a reference). Gives whether that is so; without waiting it may not."""
+        self._prepare()
+        key = hashlib.sha256(name.encode()).hexdigest()[:32]
+        with locks.held(self.folder / "locks" / key, wait=wait) as is_held:
+            yield is_held
+
+    # Removal
+
+    def remove(self, reference: object, in_use: Callable[[], Collection[str]]) -> Collected:
+        """Forget a name, and remove what only it needed. in_use: the layer folders that pods have mounted. Raises InUse."""
+        with self._exclusive():
+            path = self._reference_file(str(reference))
+            image = self._image(path)
+            mounted = set(in_use())
+            if image is not None and any(str(folder) in mounted for folder in image.layers):
+                others = [other for other in self.images() if other.reference != image.reference]
+                if not any(other.config_digest == image.config_digest for other in others):
+                    raise InUse(
+                        f"the image {reference} is used by a running pod", fix="wait until the run ends, or stop it"
+                    )
+            chains = set(image.config.chain_ids) if image is not None else set()
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+            return self._sweep(mounted, lambda path: path.stem in {chain.partition(":")[2] for chain in chains})
+
+    def collect(self, in_use: Callable[[], Collection[str]], *, older_than: float = 86400.0) -> Collected:
+        """Remove what no image needs and no pod has mounted; what is younger than so many seconds may be of a pull that goes on later."""
+        limit = time.time() - older_than
+        with self._exclusive():
+            return self._sweep(set(in_use()), lambda path: _changed(path) <= limit)
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        self._prepare()
+        with locks.held(self.folder / "locks" / "store", wait=False) as is_held:
+            if not is_held:
+                raise InUse("images are being pulled or looked up at this moment", fix="try again when that has ended")
+            yield
+
+    def _sweep(self, in_use: Collection[str], is_old: Callable[[Path], bool]) -> Collected:
+        needed_blobs, needed_chains = self._needed()
+        blobs = layers = size = 0
+        for path in [
+            *_files(self.folder / "blobs" / "sha256"),
+            *_files(self.folder / "blobs" / "sha512"),
+            *_files(self.folder / "partial"),
+        ]:
+            if path not in needed_blobs and is_old(path):
+                size += _size(path)
+                path.unlink(missing_ok=True)
+                blobs += 1
+        whole = set()
+        for path in _files(self.folder / "chains", ".json"):
+            record = _read(path) or {}
+            folder = self.folder / "layers" / str(record.get("folder", ""))
+            if path in needed_chains or str(folder) in in_use or (record and not is_old(path)):
+                whole.add(folder)
+                continue
+            path.unlink(missing_ok=True)
+        for folder in (self.folder / "layers").iterdir():
+            if folder not in whole and str(folder) not in in_use:
+                size += _tree_size(folder)
+                _remove(folder)
+                layers += 1
+        return Collected(blobs, layers, size)
+
+    def _needed(self) -> tuple[set[Path], set[Path]]:
+        blobs, chains = set(), set()
+        for path in _files(self.folder / "references", ".json"):
+            record = _read(path)
+            if record is None:
+                continue
+            config = self._blob_file(record["config"])
+            blobs.add(config)
+            with contextlib.suppress(UnreadableImage):
+                blobs.add(self._blob_file(record["digest"]))
+            with contextlib.suppress(OSError, UnreadableImage):
+                chains |= {self._chain_file(chain) for chain in ImageConfig.parse(config.read_bytes()).chain_ids}
+        return blobs, chains
+
+    # Files
+
+    def _image(self, path: Path) -> StoredImage | None:
+        record = _read(path)
+        if record is None:
+            return None
+        try:
+            config = ImageConfig.parse(self._blob_file(record["config"]).read_bytes())
+            used = _changed(path)
+        except OSError:
+            return None
+        layers = [self.layer(chain) for chain in config.chain_ids]
+        whole = [layer for layer in layers if layer is not None]
+        if len(whole) != len(layers):
+            return None
+        return StoredImage(
+            reference=record["reference"],
+            digest=record["digest"],
+            config_digest=record["config"],
+            config=config,
+            layers=tuple(self._folders(config.chain_ids)),
+            size=sum(layer.size for layer in whole),
+            added=record["added"],
+            used=used,
+        )
+
+    def _reference_file(self, reference: str) -> Path:
+        return self.folder / "references" / f"{hashlib.sha256(reference.encode()).hexdigest()[:32]}.json"
+
+    def _blob_file(self, digest: str) -> Path:
+        algorithm, _, value = check_digest(digest).partition(":")
+        return self.folder / "blobs" / algorithm / value
+
+    def _chain_file(self, chain_id: str) -> Path:
+        return self.folder / "chains" / f"{check_digest(chain_id).partition(':')[2]}.json"
+
+    def _prepare(self) -> None:
+        if self._prepared:
+            return
+        with _room_on(self.folder):
+            self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ("", *_FOLDERS):
+                (self.folder / name).mkdir(mode=0o700, exist_ok=True)
+        self._prepared = True
+
+    def _write(self, path: Path, record: dict[str, Any]) -> None:
+        """All of it or nothing, also when the machine loses its power."""
+        fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            with _room_on(self.folder), open(fresh, "w", encoding="utf-8", opener=_private) as file:
+                json.dump({"version": 1, **record}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(fresh, path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and record.get("version") == 1 else None
+
+
+@contextlib.contextmanager
+def _room_on(folder: Path) -> Iterator[None]:
+    """A full disk is a sentence."""
+    import errno
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(folder) from error
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _files(folder: Path, suffix: str = "") -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.name.endswith(suffix) and not path.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.lstat(path).st_blocks * 512
+    except OSError:
+        return 0
+
+
+def _tree_size(folder: Path) -> int:
+    return sum(_size(Path(here, name)) for here, _, names in os.walk(folder) for name in names)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove(folder: Path) -> None:
+    """Folders of a layer are always readable and writable for their owner: see LayerFolder.folder_mode."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_disk(folder: Path) -> None:
+    """Bring the files of a layer to the disk, before anything says that they are there: one call instead of one a file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,317 @@
+"""One layer's tar becomes a folder that the kernel's overlay can put over those of the layers below.
+
+Whoever made the image is not trusted: nothing is written outside of the folder (layer_folder.py), memory stays bounded
+(decompress.py), size and number of files have limits. What a tar may say, and what comes of it:
+
+    file, folder, symbolic link    as they are; of several entries with one path the last counts
+    hard link                      to a file that this layer has; another one is refused
+    .wh.NAME                       NAME of the layers below is absent (whiteouts.py)
+    .wh..wh..opq                   everything of the layers below is absent in this folder
+    devices, pipes                 left out, with a remark
+    extended attributes            left out: capabilities of files mean nothing here, and the overlay's own would be orders to it
+    owners                         kept where this process may give files away; else all is its own, without setuid and setgid bits
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from hera_utils.errors import PlatformError
+from hera_utils.images import whiteouts
+from hera_utils.images.config import UnreadableImage
+from hera_utils.images.decompress import LayerTooLarge, TarStream
+from hera_utils.images.layer_folder import LayerFolder, Names, NotAFolder, names_of
+
+_WHITEOUT, _OPAQUE, _META = ".wh.", ".wh..wh..opq", ".wh..wh."
+_MOST_GLOBAL_HEADERS = 64
+_MOST_REMARKS = 5
+_LATEST = 1 << 33  # seconds: a later time is none that every disk can hold
+_DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+_BAD_NAME = frozenset(
+    (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.ENOENT, errno.EFBIG, errno.EISDIR, errno.EEXIST, errno.EMLINK)
+)
+
+
+class LayerLimits(NamedTuple):
+    """What a layer may take: bytes of its tar, and entries."""
+
+    size: int
+    entries: int
+
+    @classmethod
+    def of(cls, folder: Path) -> LayerLimits:
+        """Nine tenths of what is free on the disk of the folder."""
+        disk = os.statvfs(folder)
+        entries = disk.f_favail * 9 // 10 if disk.f_files else 2_000_000  # btrfs counts none
+        return cls(disk.f_bavail * disk.f_frsize * 9 // 10, min(entries, 2_000_000))
+
+
+class UnpackedLayer(NamedTuple):
+    """diff_id: the digest of the tar. size: bytes of its files. hides_all: nothing of the layers below is seen.
+
+    remarks: what was left out.
+    """
+
+    diff_id: str
+    size: int
+    entries: int
+    hides_all: bool
+    remarks: tuple[str, ...]
+
+
+def unpack(
+    packed: BinaryIO, folder: Path, *, below: Sequence[Path] = (), limits: LayerLimits | None = None
+) -> UnpackedLayer:
+    """Unpack a tar (plain, gzip, zstd) into an empty folder. below: the folders of the layers below, the uppermost first.
+
+    Raises UnreadableImage, LayerTooLarge, PlatformError (the disk is full, or cannot hold what overlays need); what was unpacked
+    until then stays in the folder.
+    """
+    limits = limits or LayerLimits.of(folder)
+    stream = TarStream(packed, limits.size)
+    layer = _Unpacking(LayerFolder(folder, below), stream, limits)
+    try:
+        for entry in _entries(stream):
+            layer.add(entry)
+        stream.drain()
+        layer.finish()
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise disk_full(folder) from error
+        if isinstance(error, (BlockingIOError, InterruptedError)) or error.errno not in _BAD_NAME:
+            raise
+        raise UnreadableImage(f"{layer.entry} of a layer cannot be unpacked ({error.strerror})") from error
+    finally:
+        layer.folder.close()
+        stream.close()
+    return UnpackedLayer(stream.digest, layer.size, layer.entries, layer.hides_all, layer.remarks())
+
+
+def disk_full(folder: Path) -> PlatformError:
+    return PlatformError(
+        f"the disk of {folder} is full: the image cannot be unpacked",
+        fix="free some disk space (hera-utils gc, hera-utils image rm), or set HERA_UTILS_STATE to a folder of a larger disk",
+    )
+
+
+def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
+    try:
+        # No mode with a bar: that one reads ahead what it was not asked for, however much a header declares.
+        with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:  # type: ignore[call-overload]
+            while (entry := archive.next()) is not None:
+                archive.members.clear()
+                if len(archive.pax_headers) > _MOST_GLOBAL_HEADERS:
+                    raise UnreadableImage("the tar of a layer has more global headers than make sense")
+                yield entry
+                stream.next_entry()
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError, UnicodeError) as error:
+        if isinstance(error, tarfile.ReadError) and not stream.last_header and stream.tell() == 0:
+            return  # nothing at all: some builders write an empty layer so
+        raise UnreadableImage(f"the tar of a layer is damaged ({error})") from None
+    if stream.last_header.strip(b"\0"):
+        raise UnreadableImage("the tar of a layer is damaged: what should be an entry is none")
+
+
+class _Unpacking:
+    """The state of one unpacking: what was written, and what is to be absent when all entries are there."""
+
+    def __init__(self, folder: LayerFolder, stream: TarStream, limits: LayerLimits) -> None:
+        self.folder, self._stream, self._limits = folder, stream, limits
+        self.entry = "a file"
+        self.size = self.entries = 0
+        self.hides_all = False
+        self._absent: set[Names] = set()
+        self._opaque: set[Names] = set()
+        self._left_out: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def add(self, entry: tarfile.TarInfo) -> None:
+        self.entry = entry.name if len(entry.name) <= 100 else f"{entry.name[:97]}..."
+        self.entries += 1
+        if self.entries > self._limits.entries:
+            raise LayerTooLarge(
+                f"a layer has more than {self._limits.entries} files, which is more than this disk may take"
+            )
+        names = names_of(entry.name)
+        if not names:
+            self._top(entry)
+            return
+        if any(name.startswith(_WHITEOUT) for name in names[:-1]):
+            raise UnreadableImage(f"a layer has the path {self.entry}: names that begin with {_WHITEOUT} are reserved")
+        parent, name = names[:-1], names[-1]
+        if name == _OPAQUE:
+            self._opaque.add(parent)
+        elif name.startswith(_META):
+            return  # notes of an old union file system (aufs) to itself
+        elif name.startswith(_WHITEOUT):
+            absent = name[len(_WHITEOUT) :]
+            if absent in ("", ".", ".."):
+                raise UnreadableImage(f"a layer has the path {self.entry}, which says that a whole folder is not there")
+            self._absent.add((*parent, absent))
+        else:
+            self._put(entry, names)
+
+    def _top(self, entry: tarfile.TarInfo) -> None:
+        """The layer's own folder."""
+        if not entry.isdir():
+            raise UnreadableImage("a layer has a file in place of the root folder")
+        os.chmod(f"/proc/self/fd/{self.folder.top}", self.folder.folder_mode(entry.mode))
+        if self.folder.owned:
+            self.folder.set_owner(self.folder.top, ".", entry.uid, entry.gid)
+        self.folder.times[()] = _time(entry)
+
+    def _put(self, entry: tarfile.TarInfo, names: Names) -> None:
+        if entry.isdir():
+            self._put_folder(entry, names)
+        elif entry.issym():
+            parent = self.folder.folder(names[:-1])
+            self.folder.remove(parent, names[-1])
+            os.symlink(entry.linkname, names[-1], dir_fd=parent)
+            self.folder.set_owner(parent, names[-1], entry.uid, entry.gid)
+            os.utime(names[-1], ns=(_time(entry), _time(entry)), dir_fd=parent, follow_symlinks=False)
+        elif entry.islnk():
+            self._put_hard_link(entry, names)
+        elif entry.isfile():
+            self._put_file(entry, names)
+        else:
+            self.folder.remove(self.folder.folder(names[:-1]), names[-1])
+            kind = (
+                "device" if entry.ischr() or entry.isblk() else "pipe" if entry.isfifo() else "entry of an unknown kind"
+            )
+            self._left_out[kind] += 1
+            self._examples.setdefault(kind, self.entry)
+
+    def _put_folder(self, entry: tarfile.TarInfo, names: Names) -> None:
+        parent, name = self.folder.folder(names[:-1]), names[-1]
+        try:
+            is_there = stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            is_there = False
+        if is_there:
+            os.chmod(name, self.folder.folder_mode(entry.mode), dir_fd=parent)
+        else:
+            self.folder.remove(parent, name)
+            self.folder.make_folder(parent, name, entry.mode)
+        self.folder.set_owner(parent, name, entry.uid, entry.gid)
+        self.folder.times[names] = _time(entry)
+
+    def _put_file(self, entry: tarfile.TarInfo, names: Names) -> None:
+        parent, name = self.folder.folder(names[:-1]), names[-1]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            file = os.open(name, flags, 0o600, dir_fd=parent)
+        except FileExistsError:
+            self.folder.remove(parent, name)
+            file = os.open(name, flags, 0o600, dir_fd=parent)
+        try:
+            self._write(entry, file)
+            is_given = False
+            if self.folder.owned:
+                with contextlib.suppress(OverflowError, PermissionError):
+                    is_given = self._give(entry, file)
+            os.fchmod(file, entry.mode & (0o7777 if is_given else 0o777))
+            os.utime(file, ns=(_time(entry), _time(entry)))
+        finally:
+            os.close(file)
+
+    def _give(self, entry: tarfile.TarInfo, file: int) -> bool:
+        try:
+            os.fchown(file, entry.uid, entry.gid)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # no such user in this user namespace
+                raise
+            return False
+        return True
+
+    def _write(self, entry: tarfile.TarInfo, file: int) -> None:
+        if self._stream.tell() != entry.offset_data:
+            self._stream.seek(entry.offset_data)
+        if entry.size < 0:
+            raise UnreadableImage(f"the tar of a layer is damaged: {self.entry} has an impossible size")
+        holes: Any = entry.sparse
+        pieces = [(0, entry.size)] if holes is None else holes
+        for offset, size in pieces:
+            if offset < 0 or size < 0 or offset + size > entry.size:
+                raise UnreadableImage(f"the tar of a layer is damaged: the holes of {self.entry} are impossible")
+            for piece in self._stream.contents(size):
+                while piece:
+                    written = os.pwrite(file, piece, offset)
+                    piece, offset = piece[written:], offset + written
+            self.size += size
+        if holes is not None:
+            os.ftruncate(file, entry.size)
+
+    def _put_hard_link(self, entry: tarfile.TarInfo, names: Names) -> None:
+        refusal = f"a layer has the hard link {self.entry} to {entry.linkname!r}, which is no file of this layer"
+        source = names_of(entry.linkname)
+        if not source:
+            raise UnreadableImage(refusal)
+        try:
+            folder = os.dup(self.folder.folder(source[:-1], make=False))
+        except (FileNotFoundError, NotAFolder):
+            raise UnreadableImage(refusal) from None
+        try:
+            try:
+                status = os.stat(source[-1], dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                raise UnreadableImage(refusal) from None
+            if stat.S_ISDIR(status.st_mode):
+                raise UnreadableImage(refusal)
+            parent = self.folder.folder(names[:-1])
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(names[-1], dir_fd=parent, follow_symlinks=False), status):
+                    return  # it is that file already
+            self.folder.remove(parent, names[-1])
+            os.link(source[-1], names[-1], src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(folder)
+
+    def finish(self) -> None:
+        """Write down what is absent. A layer speaks so of the layers below alone, never of its own files, whatever their order."""
+        for names in sorted(self._absent):
+            self.entry = "/".join(names)
+            self._hide(names)
+        for names in sorted(self._opaque):
+            self.entry = "/".join(names)
+            if not names:
+                self.hides_all = True  # of the top folder the overlay would not believe it
+                continue
+            with contextlib.suppress(NotAFolder):
+                whiteouts.make_opaque(self.folder.folder(names))
+        self.folder.finish()
+
+    def _hide(self, names: Names) -> None:
+        try:
+            parent, name = self.folder.folder(names[:-1]), names[-1]
+        except NotAFolder:
+            return  # a file of this layer hides the whole folder
+        try:
+            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            whiteouts.make_whiteout(parent, name)
+            return
+        if stat.S_ISDIR(status.st_mode):
+            whiteouts.make_opaque(self.folder.folder(names))
+
+    def remarks(self) -> tuple[str, ...]:
+        return tuple(
+            f"{count} {kind}{'' if count == 1 else 's'} left out ({self._examples[kind]}{'' if count == 1 else ', …'})"
+            for kind, count in self._left_out.most_common(_MOST_REMARKS)
+        )
+
+
+def _time(entry: tarfile.TarInfo) -> int:
+    """In nanoseconds; the archive may say anything."""
+    at = float(entry.mtime)
+    if at != at:
+        return 0
+    at = max(-_LATEST, min(at, _LATEST))
+    return int(at // 1) * 1_000_000_000 + int(at % 1 * 1e9)

@@ -1,0 +1,81 @@
+"""How a layer's folder says that something of the layers below is absent, in the words of the kernel's overlay.
+
+    a whiteout       a character device 0/0, which any user may make (Linux 5.8); where the disk refuses it (it is an overlay itself,
+                     as in a container), an empty file with an attribute (Linux 6.7)
+    an opaque folder an attribute: nothing of the same folder in the layers below is seen
+
+The overlay reads `trusted.` attributes, or `user.` ones when it is mounted with userxattr, as it must be in a user namespace. Both are
+written where they may be, so that a layer which root unpacked serves in a user namespace too.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from hera_utils.errors import PlatformError
+
+_KINDS = ("trusted", "user")
+_OPAQUE, _WHITEOUT = "overlay.opaque", "overlay.whiteout"
+
+
+def make_whiteout(folder: int, name: str) -> None:
+    """Say that `name` is absent from the folder of this descriptor. PlatformError where the disk cannot hold that."""
+    try:
+        os.mknod(name, stat.S_IFCHR, 0, dir_fd=folder)
+        return
+    except PermissionError:
+        pass
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder))
+    here = f"/proc/self/fd/{folder}"
+    if not _write_attribute(f"{here}/{name}", _WHITEOUT, b"y") or not _write_attribute(here, _OPAQUE, b"x", keep=True):
+        raise _unfit("cannot say that a file of a lower layer is absent")
+
+
+def make_opaque(folder: int) -> None:
+    """Hide what the layers below have in the folder of this descriptor. PlatformError where the disk cannot hold that."""
+    if not _write_attribute(f"/proc/self/fd/{folder}", _OPAQUE, b"y"):
+        raise _unfit("cannot say that a folder hides the one of a lower layer")
+
+
+def is_whiteout(folder: int, name: str, status: os.stat_result) -> bool:
+    """status: of `name` in the folder, not following links."""
+    if stat.S_ISCHR(status.st_mode):
+        return status.st_rdev == 0
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        return _read_attribute(f"/proc/self/fd/{folder}/{name}", _WHITEOUT) is not None
+    return False
+
+
+def is_opaque(folder: int) -> bool:
+    return _read_attribute(f"/proc/self/fd/{folder}", _OPAQUE) == b"y"
+
+
+def _write_attribute(path: str, name: str, value: bytes, *, keep: bool = False) -> bool:
+    """Whether at least one kind was written. keep: a value that is already there stays."""
+    written = False
+    for kind in _KINDS:
+        try:
+            os.setxattr(path, f"{kind}.{name}", value, os.XATTR_CREATE if keep else 0)
+        except FileExistsError:
+            pass
+        except OSError:
+            continue
+        written = True
+    return written
+
+
+def _read_attribute(path: str, name: str) -> bytes | None:
+    for kind in _KINDS:
+        try:
+            return os.getxattr(path, f"{kind}.{name}", follow_symlinks=False)
+        except OSError:
+            continue
+    return None
+
+
+def _unfit(what: str) -> PlatformError:
+    return PlatformError(
+        f"the disk of the state folder {what}, which images need",
+        fix="set HERA_UTILS_STATE to a folder of a local disk (ext4, xfs, btrfs)",
+    )
