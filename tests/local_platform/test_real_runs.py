@@ -69,6 +69,32 @@ def test_a_pod_waits_for_its_claim_and_starts_when_it_is_there(platform):
     assert (platform.state / "claims/default/late/file").read_text() == "kept\n"
 
 
+def test_a_claim_made_for_a_run_leaves_nothing_to_a_run_of_the_same_name(platform):
+    """The folder goes with the claim when the run has succeeded: the next run of that name begins with an empty one."""
+    document = toys.workflow(
+        "sh",
+        "-c",
+        "ls /work; touch /work/left",
+        volumeClaimTemplates=[
+            {
+                "metadata": {"name": "work"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+            }
+        ],
+    )
+    document["metadata"] = {"name": "again"}
+    document["spec"]["templates"][0]["container"]["volumeMounts"] = [{"name": "work", "mountPath": "/work"}]
+    for _ in range(2):
+        platform.submit("default", document)
+        assert toys.wait(platform, "default", "again")["status"]["phase"] == "Succeeded"
+        (pod,) = platform.pods("default", "again")
+        assert [line for _, line in platform.pod_log("default", pod.name, "main")] == []
+        end = time.monotonic() + 5
+        while (platform.state / "claims/default/again-work").exists() and time.monotonic() < end:
+            time.sleep(0.01)  # the folder goes after the turn is written
+        platform.delete("Workflow", "default", "again")
+
+
 @pytest.fixture(scope="module")
 def trace(platform, tmp_path_factory):
     """A file of this machine that tasks can write to, as /trace/<name>."""

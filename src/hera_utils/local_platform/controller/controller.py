@@ -95,8 +95,10 @@ class Controller:
         """Rebuild what the journal has, take up what was under way, and begin."""
         self.launcher = launcher
         artifacts = ArtifactRemoval(self.state, self.read_model)
-        self.effects = Effects(self._journal, self.read_model, launcher, artifacts, self._note_removed_artifacts)
-        self.lifecycle = Lifecycle(self.state, self.read_model, self.effects, launcher, self)
+        self.effects = Effects(
+            self.state, self._journal, self.read_model, launcher, artifacts, self._note_removed_artifacts
+        )
+        self.lifecycle = Lifecycle(self.read_model, self.effects, launcher, self)
         for record in self.read_model.runs():
             if record.finished is None:
                 self._load(record)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from hera_utils.argo import timestamps
+from hera_utils.argo import claim_folders, timestamps
 from hera_utils.argo.durations import seconds_or_duration
 from hera_utils.argo.merge_patches import merge_patch
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow
@@ -34,7 +37,7 @@ from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage import objects
 from hera_utils.local_platform.storage.journal import Journal, encode
 from hera_utils.local_platform.storage.read_model import ReadModel
-from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, StoredPod
+from hera_utils.local_platform.storage.records import NO_POD, VISIBLE, StoredObject, StoredPod
 
 Json = dict[str, Any]
 EventsOfRuns = list[tuple[str, Event]]
@@ -52,17 +55,21 @@ PODLESS = ("http", "plugin")
 
 
 class Effects:
-    """on_artifacts_removed: called, from any thread, with a run's uid and what became of its artifacts in stores on the network."""
+    """state: the state folder.
+
+    on_artifacts_removed: called, from any thread, with a run's uid and what became of its artifacts in stores on the network.
+    """
 
     def __init__(
         self,
+        state: Path,
         journal: Journal,
         read_model: ReadModel,
         launcher: Launcher,
         artifacts: ArtifactRemoval,
         on_artifacts_removed: Callable[[str, Outcome], None],
     ) -> None:
-        self._journal, self._read_model, self._launcher = journal, read_model, launcher
+        self._state, self._journal, self._read_model, self._launcher = state, journal, read_model, launcher
         self.artifacts = artifacts
         self._on_artifacts_removed = on_artifacts_removed
         self.metrics = Metrics()
@@ -296,8 +303,15 @@ class Effects:
     def delete_object(self, turn: Turn, active: ActiveRun, command: c.DeleteObject) -> EventsOfRuns:
         known = turn.look(command.kind, active.run.namespace, command.name)
         if known is not None:
-            turn.drop(known)
+            self.drop_object(turn, known)
         return []
+
+    def drop_object(self, turn: Turn, stored: StoredObject) -> None:
+        """Delete one object. A claim's folder goes with it, once that is written."""
+        turn.drop(stored)
+        if stored.kind == "PersistentVolumeClaim":
+            claim = json.loads(stored.text)
+            turn.after_write.append(lambda: _set_aside(self._state, claim))
 
     def warn(self, turn: Turn, active: ActiveRun, command: c.Warn) -> EventsOfRuns:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)
@@ -386,3 +400,23 @@ _METHODS: dict[type[c.Command], Callable[[Effects, Turn, ActiveRun, Any], Events
     c.EmitMetric: Effects.emit_metric,
     c.Finish: Effects.finish,
 }
+
+
+def _set_aside(state: Path, claim: Json) -> None:
+    """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
+
+    A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept.
+    """
+    folder = Path(claim_folders.folder(claim, str(state)))
+    if claim_folders.own_folder(claim) or not folder.exists():
+        return
+    metadata = claim["metadata"]
+    target = state / "claims" / ".deleted" / f"{metadata['namespace']}-{metadata['name']}-{metadata['uid']}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.rename(target)
+    except OSError:
+        return
+    if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
+        # not in this thread: it may be much, and runs wait for the controller
+        threading.Thread(target=shutil.rmtree, args=(target,), kwargs={"ignore_errors": True}, daemon=True).start()

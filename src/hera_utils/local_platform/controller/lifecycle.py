@@ -6,15 +6,11 @@ elsewhere belongs to the run "" here. A container that ended is not started agai
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
-from hera_utils.argo import claim_folders
 from hera_utils.interpreter.events import PodFinished
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.clock import new_uid, seed
@@ -49,16 +45,10 @@ class Runs(Protocol):
 
 
 class Lifecycle:
-    """state: the state folder. Used by the controller's thread, within its turns. As jobs.JobPods it is what Jobs ask for pods."""
+    """Used by the controller's thread, within its turns. As jobs.JobPods it is what Jobs ask for pods."""
 
-    def __init__(self, state: Path, read_model: ReadModel, effects: Effects, launcher: Launcher, runs: Runs) -> None:
-        self._state, self._read_model, self._effects, self._launcher, self._runs = (
-            state,
-            read_model,
-            effects,
-            launcher,
-            runs,
-        )
+    def __init__(self, read_model: ReadModel, effects: Effects, launcher: Launcher, runs: Runs) -> None:
+        self._read_model, self._effects, self._launcher, self._runs = read_model, effects, launcher, runs
         self._dying: dict[tuple[str, str], str] = {}
         """(run, node) of pods that were deleted while they ran → pod uid."""
 
@@ -221,11 +211,8 @@ class Lifecycle:
 
     def delete_object(self, turn: Turn, stored: StoredObject) -> None:
         """Delete an object, and what follows: a claim's folder is set aside, a namespace's content is deleted."""
-        turn.drop(stored)
-        if stored.kind == "PersistentVolumeClaim":
-            document = json.loads(stored.text)
-            turn.after_write.append(lambda: set_aside(self._state, document))
-        elif stored.kind == "Namespace":
+        self._effects.drop_object(turn, stored)
+        if stored.kind == "Namespace":
             for record in self._read_model.runs(stored.name):
                 self.delete_run(turn, record)
             self._delete_objects(turn, [o for o in self._read_model.everything() if o.namespace == stored.name])
@@ -262,23 +249,3 @@ def _log_kept(record: StoredRun, outcome: dict[tuple[str, str], str]) -> None:
     for (_, name), problem in outcome.items():
         if problem:
             log.warning("the artifact %s of %s/%s stays: %s", name, record.namespace, record.name, problem)
-
-
-def set_aside(state: Path, claim: Json) -> None:
-    """Move a deleted claim's folder away: a new claim of the name is empty, as on Kubernetes, and `gc` removes the old one for good.
-
-    A folder that the user named is the user's: it stays where it is. Of a claim that a workflow created for itself nothing is kept.
-    """
-    metadata = claim["metadata"]
-    if claim_folders.own_folder(claim):
-        return
-    folder = Path(claim_folders.folder(claim, str(state)))
-    if not folder.exists():
-        return
-    if any(reference.get("kind") == "Workflow" for reference in metadata.get("ownerReferences") or ()):
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    target = state / "claims" / ".deleted" / f"{metadata['namespace']}-{metadata['name']}-{metadata['uid']}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rename(target)
