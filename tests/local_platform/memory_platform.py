@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.argo import faults
+from hera_utils.argo.phases import COMPLETED
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.interpreter.events import Event
@@ -43,6 +44,10 @@ class EmptyArchive:
 
     def document(self, uid, *, nodes=True):
         return None
+
+
+def _is_over(document: Json) -> bool:
+    return (document.get("status") or {}).get("phase") in COMPLETED
 
 
 class MemoryPlatform(LocalPlatform):
@@ -94,7 +99,7 @@ class MemoryPlatform(LocalPlatform):
                 else stored
             )
         for listener in list(self.listeners.get(kind, ())):
-            listener(ObjectChange(change, shown))
+            listener(ObjectChange(change, shown, _is_over(document)))
         return stored
 
     def create(self, kind: str, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:

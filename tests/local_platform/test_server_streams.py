@@ -16,7 +16,10 @@ import requests
 from memory_platform import MemoryPlatform
 from serving import served
 
+from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api import argo_app
+from hera_utils.local_platform.serving import latest as latest_module
+from hera_utils.local_platform.serving import watch as watch_module
 
 TOKEN = "s3cret-token"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -75,6 +78,13 @@ class Events:
         while len(self.results) < count and time.monotonic() < end:
             time.sleep(0.01)
         return self.results
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def watch(url: str, query: str = "", accept: str = "*/*") -> Events:
@@ -136,6 +146,71 @@ def test_changes_are_coalesced_and_the_last_is_never_lost(url, platform):
     took = time.monotonic() - began
     assert events.results[-1]["object"]["status"] == made["status"]
     assert len(events.results) <= 2 + took * 10
+
+
+def test_the_end_of_a_large_run_is_told_at_once(url, platform, monkeypatch):
+    monkeypatch.setattr(watch_module, "pause_after", lambda cost, size: 3600.0)
+    made = submit(platform)
+    events = watch(url)
+    events.wait(1)
+    finish(platform, made)
+    assert events.wait(2)[1]["object"]["status"]["phase"] == "Succeeded"
+
+
+def test_large_documents_are_sent_less_often_and_none_waits_for_ever():
+    pauses = [watch_module.pause_after(0.0, size) for size in (1_000, 1_000_000, 10_000_000, 10**12)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == watch_module.SHORTEST_PAUSE
+    assert pauses[-1] == watch_module.pause_after(10**6, 0) == watch_module.LONGEST_PAUSE
+
+
+def test_watchers_share_what_was_put_together_and_all_get_the_last_state(url, platform, monkeypatch):
+    monkeypatch.setattr(latest_module, "SHARE", 1e-9)  # whatever is put together may be given out for ever
+    built = []
+    get = platform.get
+    monkeypatch.setattr(platform, "get", lambda *place, nodes=True: (built.append(nodes), get(*place, nodes=nodes))[1])
+    made = submit(platform)
+    everyone = [watch(url) for _ in range(5)]
+    for one in everyone:
+        one.wait(1)
+    assert built.count(True) == 1
+    made["status"]["progress"] = "1/2"
+    platform.put("Workflow", made)  # it is not put together again for this…
+    assert {one.wait(2)[1]["object"]["status"].get("progress") for one in everyone} == {None}
+    assert built.count(True) == 1
+    finish(platform, made)  # … only for the end
+    for one in everyone:
+        until(lambda one=one: one.results[-1]["object"]["status"]["phase"] == "Succeeded")
+    assert built.count(True) == 2
+
+
+def test_a_watcher_that_was_given_an_older_state_gets_the_newest_after_it(url, platform, monkeypatch):
+    monkeypatch.setattr(latest_module, "SHARE", 1e-4)  # some tenths of a second
+    made = submit(platform)
+    events = watch(url)
+    events.wait(1)
+    made["status"]["progress"] = "1/2"
+    platform.put("Workflow", made)
+    until(lambda: events.results[-1]["object"]["status"].get("progress") == "1/2")
+
+
+def test_a_text_is_put_together_again_when_it_may_cost_something(platform):
+    now = [0.0]
+    latest = latest_module.Latest(platform, clock=lambda: now[0])
+    made = submit(platform)
+    place = ("Workflow", "argo", "one")
+    first, changed = latest.get(place, nodes=True, at_once=False)
+    assert not changed
+    platform.put("Workflow", made)
+    assert latest.get(place, nodes=True, at_once=False) == (first, True)
+    newest, changed = latest.get(place, nodes=True, at_once=True)
+    assert (newest.resource_version, changed) == (platform.version, False)
+    platform.put("Workflow", made)
+    now[0] = 3600.0
+    assert latest.get(place, nodes=True, at_once=False)[0].resource_version == platform.version
+    platform.delete("Workflow", "argo", "one")
+    with pytest.raises(Refused):
+        latest.get(place, nodes=True, at_once=False)
 
 
 def test_selectors_fields_and_versions_of_a_watch(url, platform):

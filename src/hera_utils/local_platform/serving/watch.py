@@ -2,14 +2,17 @@
 
 An Argo event carries the whole workflow, so a queue for each watcher would cost O(n²) bytes for n tasks. A watcher therefore remembers
 only *which* objects changed; when it is its turn it reads their latest state. It is served at most ten times a second, and less often
-when its documents are large: building them may take a twentieth of one core. What changed last is never lost.
+when its documents are large: neither side shall need more than a few hundredths of one core for them (`pause_after`). What changed
+last is never lost, and the end of a run is told at once.
 
     writer's thread ── listener: mark the object ──▶ pending {uid: change} ── at its turn ──▶ latest text ──▶ the watcher's client
+                                                                                                 └ one for all watchers (latest.py)
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -22,19 +25,29 @@ from hera_utils.argo.faults import INVALID_ARGUMENT
 from hera_utils.argo.selectors import FieldSelector, LabelSelector, field_value
 from hera_utils.errors import Refused
 from hera_utils.local_platform.platform import LocalPlatform
-from hera_utils.local_platform.storage.records import ObjectChange, StoredObject
+from hera_utils.local_platform.serving.latest import Latest
+from hera_utils.local_platform.storage.records import Key, ObjectChange, StoredObject
 
 Json = dict[str, Any]
 
 SHORTEST_PAUSE = 0.1
 """Seconds between two servings of a watcher."""
-LONGEST_PAUSE = 10.0
-SHARE = 0.05
-"""How much of one core a watcher's documents may cost."""
+LONGEST_PAUSE = 15.0
+SHARE = 0.02
+"""How much of one core a watcher's documents may cost the server."""
+CLIENT_SHARE = 0.03
+"""The same for its client, which decodes them: in Go, Python or a browser a megabyte takes about 15 ms."""
+CLIENT_SECONDS = 15e-9
+"""For each byte (each character of ASCII text)."""
 
 _REMEMBERED_DELETIONS = 1000
 _DECODER = json.JSONDecoder()
 _METADATA_FIRST = '{"metadata":'
+
+
+def pause_after(cost: float, size: int) -> float:
+    """How long a watcher rests after it was served. cost: seconds of our processor time; size: of the texts."""
+    return min(max(SHORTEST_PAUSE, cost / SHARE, size * CLIENT_SECONDS / CLIENT_SHARE), LONGEST_PAUSE)
 
 
 def metadata_of(text: str) -> Json:
@@ -91,6 +104,7 @@ class WatchHistory:
         self._created: dict[str, int] = {}
         self._deleted: dict[str, deque[StoredObject]] = {}
         self._horizon: dict[str, int] = {}
+        self.latest = Latest(platform)
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
@@ -146,13 +160,23 @@ class ObjectWatch:
         self._sent: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
+        self._urgent: asyncio.Event | None = None
+        self._ended: set[str] = set()
         self._stop: Callable[[], None] = lambda: None
         self.version = self.served_version = 0
         """The version of the present state when the watch began; the newest version that was served."""
 
     def open(self, since: int | None = None) -> ObjectWatch:
         """Start to listen, before the client is promised anything. Raises Refused when `since` is too old."""
-        self._stop = self._platform.subscribe(self._selector.kind, self._note)
+        stop = self._platform.subscribe(self._selector.kind, self._note)
+        self._history.latest.enter()
+
+        def leave() -> None:
+            self._stop = lambda: None
+            stop()
+            self._history.latest.leave()
+
+        self._stop = leave
         try:
             present, self.version = self._platform.list(self._selector.kind, self._selector.namespace, nodes=False)
             deleted = [] if since is None else self._history.deleted_since(self._selector.kind, since, self.version)
@@ -189,8 +213,13 @@ class ObjectWatch:
                 change = replace(change, type="ADDED")
             self._pending[change.stored.uid] = change
             first = len(self._pending) == 1
-        if first and self._loop is not None and self._wake is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake.set)
+            ends = (change.over or change.type == "DELETED") and change.stored.uid not in self._ended
+            (self._ended.add if change.over else self._ended.discard)(change.stored.uid)
+        if self._loop is not None and not self._loop.is_closed():
+            if first and self._wake is not None:
+                self._loop.call_soon_threadsafe(self._wake.set)
+            if ends and self._urgent is not None:
+                self._loop.call_soon_threadsafe(self._urgent.set)
 
     def serve_now(self) -> list[str]:
         """What is due at this moment, without waiting."""
@@ -198,21 +227,25 @@ class ObjectWatch:
 
     async def batches(self) -> AsyncIterator[list[str]]:
         """Rendered events, as they become due; ends when the generator is closed."""
-        self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        self._wake, self._urgent = asyncio.Event(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._wake.set()
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                events, cost = await asyncio.to_thread(self._serve)
+                self._urgent.clear()
+                events, pause = await asyncio.to_thread(self._serve)
                 if events:
                     yield events
-                await asyncio.sleep(min(max(SHORTEST_PAUSE, cost / SHARE), LONGEST_PAUSE))
+                await asyncio.sleep(SHORTEST_PAUSE)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._urgent.wait(), pause - SHORTEST_PAUSE)
         finally:
             self.close()
 
     def _serve(self) -> tuple[list[str], float]:
-        """The events that are due and the seconds of processor time that they took."""
+        """The events that are due, and how long to rest after them."""
         started = time.thread_time()
         with self._lock:
             pending, self._pending = self._pending, OrderedDict()
@@ -225,7 +258,7 @@ class ObjectWatch:
             rendered = self._render(*due) if due else None
             if rendered is not None:
                 events.append(rendered)
-        return events, time.thread_time() - started
+        return events, pause_after(time.thread_time() - started, sum(map(len, events)))
 
     def _due(self, change: ObjectChange) -> tuple[str, StoredObject] | None:
         """What is sent to the client: the latest state, or that the object is gone (or no longer fits its selectors)."""
@@ -236,7 +269,7 @@ class ObjectWatch:
             # A change may be a while old when its turn comes; the state of this moment is what counts.
             place = (stored.kind, stored.namespace, stored.name)
             try:
-                latest = stored if stored.text else self._platform.get(*place, nodes=self._selector.nodes)
+                latest = stored if stored.text else self._latest(change, place)
             except Refused:
                 return None  # deleted meanwhile: that event follows
             if latest.uid != uid:
@@ -253,3 +286,16 @@ class ObjectWatch:
             return None
         self._sent.discard(uid)
         return "DELETED", stored
+
+    def _latest(self, change: ObjectChange, place: Key) -> StoredObject:
+        """The workflow's latest state; or one that others were given a moment ago, then it is our turn again for what came since."""
+        uid = change.stored.uid
+        new = change.over or change.type == "ADDED" or uid not in self._sent
+        latest, stale = self._history.latest.get(place, nodes=self._selector.nodes, at_once=new)
+        if stale:
+            with self._lock:
+                self._pending.setdefault(uid, change)
+                first = len(self._pending) == 1
+            if first and self._loop is not None and self._wake is not None and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._wake.set)
+        return latest

@@ -201,7 +201,9 @@ class ReadModel:
                     self._objects[key] = stored
             for update in turn.updates.values():
                 if update.record.uid not in turn.deleted:
-                    changes.append(ObjectChange("ADDED" if update.fresh else "MODIFIED", self._publish_run(update)))
+                    what = "ADDED" if update.fresh else "MODIFIED"
+                    over = update.record.finished is not None
+                    changes.append(ObjectChange(what, self._publish_run(update), over))
             for uid, record in turn.deleted.items():
                 self.release(uid)
                 self._cache.pop(uid, None)

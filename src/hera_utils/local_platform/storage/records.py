@@ -33,11 +33,13 @@ class StoredObject:
 class ObjectChange:
     """type: ADDED, MODIFIED or DELETED; `stored` is the state after it (before it for DELETED).
 
-    A workflow's `stored.text` may be empty: ask `get` for the latest state (changes of a run are coalesced).
+    A workflow's `stored.text` may be empty: ask `get` for the latest state (changes of a run are coalesced). over: it is a run that
+    has ended.
     """
 
     type: str
     stored: StoredObject
+    over: bool = False
 
 
 @dataclass

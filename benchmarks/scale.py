@@ -1,0 +1,192 @@
+"""Does the platform's own cost per task grow with the number of tasks? Without pods: a runtime that says at once that they ran.
+
+    python benchmarks/scale.py [TASKS ...]          # default: 1000 10000; each workflow in a process and a state folder of its own
+    python benchmarks/scale.py --workflows 100 100  # 100 workflows of 100 tasks each, all at once
+
+Prints, of one `withSequence` of TASKS shell tasks (`--chain`: of a DAG that is a chain): processor milliseconds per task of the whole
+server process (controller, journal, launcher; no HTTP, no pods) and of the last tenth of the tasks; the resident memory per node while
+the run goes on and after its end; the journal's bytes per node. `--profile` prints where the time goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import gc
+import json
+import math
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
+from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.pods.runtime import Launch, Report
+
+AT_ONCE = 2
+"""Pods that run at the same time: so many events are in one turn, as on a machine of two cores."""
+
+
+class InstantRuntime:
+    """Every pod starts when its turn comes and ends at once; `AT_ONCE` of them between two turns of the controller."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.queue: deque[Launch] = deque()
+        self.ended = 0
+
+    def run(self, platform: LocalPlatform, *, until: float = math.inf, rate: float = math.inf) -> None:
+        """Let pods run for ever, or until so many have ended. rate: so many a second."""
+        start, before = time.monotonic(), self.ended
+        while self.ended < until:
+            batch = [self.queue.popleft() for _ in range(min(AT_ONCE, len(self.queue)))]
+            for launch in batch:
+                self.report(launch.run_uid, PodStarted(time.time(), "", launch.node_id))
+            settle(platform)
+            for launch in batch:
+                now = time.time()
+                state = ContainerState("main", 0, "Completed", "", now, now)
+                self.report(launch.run_uid, PodFinished(now, "", launch.node_id, "Succeeded", containers=(state,)))
+            settle(platform)
+            self.ended += len(batch)
+            time.sleep(max(0.0 if batch else 0.01, start + (self.ended - before) / rate - time.monotonic()))
+
+    def launch(self, launch: Launch) -> None:
+        self.queue.append(launch)
+
+    reattach = launch
+
+    def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
+        pass
+
+    def logs(self, pod_uid: str, container: str, *, follow: bool = False) -> Iterator[tuple[float, str]]:
+        return iter(())
+
+    def waiting(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    def forget(self, pod_uid: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def settle(platform: LocalPlatform) -> None:
+    """Return when the controller has taken what was reported."""
+    platform._controller.call(lambda turn: lambda: None)
+
+
+def fan_out(tasks: int) -> dict[str, Any]:
+    item = {"name": "n", "value": "{{item}}"}
+    task = {"name": "task", "template": "echo", "arguments": {"parameters": [item]}, "withSequence": {"count": tasks}}
+    return {"name": "main", "dag": {"tasks": [task]}}
+
+
+def chain(tasks: int) -> dict[str, Any]:
+    number = {"name": "n", "value": "1"}
+    steps = [
+        {"name": f"t{n}", "template": "echo", "arguments": {"parameters": [number]}}
+        | ({"depends": f"t{n - 1}"} if n else {})
+        for n in range(tasks)
+    ]
+    return {"name": "main", "dag": {"tasks": steps}}
+
+
+def workflow(main: dict[str, Any]) -> dict[str, Any]:
+    container = {"image": "busybox", "command": ["sh", "-c"], "args": ["echo {{inputs.parameters.n}}"]}
+    echo = {"name": "echo", "inputs": {"parameters": [{"name": "n"}]}, "container": container}
+    return {"metadata": {"generateName": "scale-"}, "spec": {"entrypoint": "main", "templates": [main, echo]}}
+
+
+def memory(kind: str = "VmRSS") -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
+    return int(line.split()[1]) * 1024
+
+
+def measure(tasks: int, workflows: int, shape: str, profile: bool) -> dict[str, float]:
+    """One run in a fresh platform. Processor time is the whole process's: machines are noisy, clocks on the wall too."""
+    with tempfile.TemporaryDirectory() as folder:
+        runtimes: list[InstantRuntime] = []
+
+        def runtime(state: Path, report: Report) -> InstantRuntime:
+            runtimes.append(InstantRuntime(report))
+            return runtimes[0]
+
+        platform = LocalPlatform(Path(folder), runtime=runtime)
+        document = workflow((chain if shape == "chain" else fan_out)(tasks))
+        before, profiler = memory(), cProfile.Profile()
+        if profile:
+            platform._controller.call(lambda turn: lambda: profiler.enable())
+        start = time.process_time()
+        runs = [platform.submit("default", document) for _ in range(workflows)]
+        opened, total = time.process_time() - start, tasks * workflows
+        thread = threading.Thread(target=runtimes[0].run, args=(platform,), daemon=True)
+        thread.start()
+        late, halfway = 0.0, 0
+        while any(phase(platform, run.name) == "Running" for run in runs):
+            time.sleep(0.2)
+            if not late and runtimes[0].ended >= total * 0.9:
+                late, tenth = time.process_time(), total - runtimes[0].ended
+                gc.collect()
+                halfway = memory()
+        end = time.process_time()
+        if profile:
+            platform._controller.call(lambda turn: lambda: profiler.disable())
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
+        assert all(phase(platform, run.name) == "Succeeded" for run in runs)
+        journal = sum(path.stat().st_size for path in Path(folder).glob("journal.sqlite*"))
+        document_bytes = len(platform.get("Workflow", "default", runs[0].name).text)
+        gc.collect()
+        after, peak = memory(), memory("VmHWM")
+        return {
+            "tasks": total,
+            "ms/task": 1000 * (end - start) / total,
+            "open": 1000 * opened / total,
+            "last tenth": 1000 * (end - late) / max(tenth, 1) if late else 0.0,
+            "kB/node at work": (halfway - before) / total / 1000,
+            "kB/node after": (after - before) / total / 1000,
+            "peak MB": peak / 1e6,
+            "journal B/node": journal / total,
+            "document B/node": document_bytes / tasks,
+        }
+
+
+def phase(platform: LocalPlatform, name: str) -> str:
+    text = platform.get("Workflow", "default", name, nodes=False).text
+    return str(json.loads(text)["status"].get("phase") or "Running").replace("Pending", "Running")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tasks", nargs="*", type=int, default=[1000, 10000])
+    parser.add_argument("--workflows", type=int, default=1)
+    parser.add_argument("--chain", action="store_const", const="chain", default="fan-out", dest="shape")
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        print(json.dumps(measure(options.tasks[0], options.workflows, options.shape, options.profile)), flush=True)
+        os._exit(0)  # the threads that pretend to be pods go on for ever
+    first: dict[str, float] = {}
+    for tasks in options.tasks:
+        command = [sys.executable, __file__, "--here", "--workflows", str(options.workflows), str(tasks)]
+        command += ["--chain"] * (options.shape == "chain") + ["--profile"] * options.profile
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()
+        print("\n".join(lines[:-1]), end="\n" if lines[:-1] else "")
+        row = json.loads(lines[-1])
+        first = first or row
+        print("  ".join([f"{name} {value:.4g}" for name, value in row.items()]), end="")
+        print(f"  to the first {row['ms/task'] / first['ms/task']:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

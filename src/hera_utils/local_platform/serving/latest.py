@@ -1,0 +1,70 @@
+"""The latest state of workflows, put together once for all who watch them.
+
+The text of a run of thousands of tasks takes milliseconds to put together. Watchers whose turns come shortly after one another share it:
+it is put together anew only as often as a hundredth of one core allows, however many watch. Who is given one that is not the newest any
+more is told so, and asks again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hera_utils.local_platform.storage.records import Key, StoredObject
+
+if TYPE_CHECKING:
+    from hera_utils.local_platform.platform import LocalPlatform
+
+SHARE = 0.01
+KEPT = 4
+"""Texts that are kept while somebody watches."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    stored: StoredObject
+    until: float
+    """Of the clock: before that it may be given out although the run has changed."""
+
+
+class Latest:
+    def __init__(self, platform: LocalPlatform, clock: Callable[[], float] = time.monotonic) -> None:
+        self._platform, self._clock = platform, clock
+        self._lock = threading.Lock()
+        self._texts: OrderedDict[Key, _Text] = OrderedDict()
+        self._watchers = 0
+
+    def enter(self) -> None:
+        """Somebody begins to watch."""
+        with self._lock:
+            self._watchers += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._watchers -= 1
+            if not self._watchers:
+                self._texts.clear()
+
+    def get(self, place: Key, *, nodes: bool, at_once: bool) -> tuple[StoredObject, bool]:
+        """(the workflow, whether it has changed since). at_once: only the newest will do. Raises Refused when there is none."""
+        newest = self._platform.get(*place, nodes=False)
+        if not nodes:
+            return newest, False
+        with self._lock:
+            kept = self._texts.get(place)
+            if kept is not None and kept.stored.uid == newest.uid:
+                stale = kept.stored.resource_version != newest.resource_version
+                if not stale or (self._clock() < kept.until and not at_once):
+                    return kept.stored, stale
+            started = time.thread_time()
+            stored = self._platform.get(*place)
+            cost = time.thread_time() - started
+            self._texts[place] = _Text(stored, self._clock() + cost / SHARE)
+            self._texts.move_to_end(place)
+            if len(self._texts) > KEPT:
+                self._texts.popitem(last=False)
+            return stored, False
