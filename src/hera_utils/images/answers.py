@@ -1,0 +1,188 @@
+"""What a registry's unhappy answers mean, and whether the same question may be answered otherwise a moment later."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import re
+import time
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from hera_utils.errors import HeraUtilsError
+from hera_utils.images.endpoints import MIRRORS, Endpoint
+from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, TooManyPulls
+from hera_utils.images.login import Logins
+from hera_utils.images.reference import DOCKER_HUB, Reference
+from hera_utils.images.tokens import Authorization
+from hera_utils.images.transport import FAILURES, origin, proxy_of
+from hera_utils.settings.secret import Secret, mask
+
+_PASSING = (408, 425, 500, 502, 503, 504)
+_LONGEST_MESSAGE = 200
+
+
+class NoAnswer(RegistryUnreachable):
+    """Nobody speaks HTTP at an address; with the other scheme somebody may."""
+
+
+class BodyCut(Exception):
+    """A body ended before its time."""
+
+
+class Failure(NamedTuple):
+    """may_pass: whether asking again may help, after `wait` seconds at least."""
+
+    error: HeraUtilsError
+    may_pass: bool = False
+    wait: float = 0.0
+
+
+class Exchange:
+    """One question at one address, and what its answers mean."""
+
+    def __init__(self, endpoint: Endpoint, reference: Reference, authorization: Authorization, logins: Logins) -> None:
+        self._endpoint, self._reference = endpoint, reference
+        self._authorization, self._logins = authorization, logins
+
+    def may_ask_anew(self, reply: requests.Response, used: Secret, url: str) -> bool:
+        """Whether the same question with another proof of who asks may be answered otherwise."""
+        if _redirected(reply, url):
+            return False
+        if reply.status_code == 401:
+            return self._authorization.renew(used, reply.headers.get("WWW-Authenticate", ""))
+        return reply.status_code == 403 and self._authorization.advance(used)
+
+    def no_answer(self, error: Exception, url: str) -> Failure:
+        host = self._endpoint.host
+        if isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error):
+            return Failure(
+                NoAnswer(
+                    f"the certificate of the registry {host} is not one that this machine trusts",
+                    fix=f"put the certificate of its authority at /etc/docker/certs.d/{host}/ca.crt, or name it in SSL_CERT_FILE",
+                )
+            )
+        if isinstance(error, requests.exceptions.ProxyError):
+            fix = f"correct HTTPS_PROXY, or add {host} to NO_PROXY"
+            return Failure(NoAnswer(f"the proxy {proxy_of(url)} does not lead to the registry {host}", fix=fix), True)
+        fix = f"check the network; where a proxy leads out, set HTTPS_PROXY; name a mirror of Docker Hub in {MIRRORS}"
+        return Failure(NoAnswer(f"the registry {host} does not answer ({reason_of(error)})", fix=fix), True)
+
+    def refusal(self, reply: requests.Response, url: str) -> Failure:
+        """The answer is none of those that were asked for."""
+        status, remark = reply.status_code, self._remark(reply)
+        host, image = self._endpoint.host, str(self._reference)
+        if _redirected(reply, url):
+            store = urlsplit(reply.url).netloc
+            return Failure(
+                RegistryUnreachable(f"{store}, where the registry {host} keeps its content, answers {status}"), True
+            )
+        if status in (401, 403):
+            return Failure(self._denied(remark))
+        if status == 404:
+            fix = "check the name and the tag; the page of the repository in the registry lists its tags"
+            return Failure(ImageNotFound(f"the registry {host} has no image {image}", fix=fix))
+        if status == 429:
+            return self._too_many(reply, remark)
+        if status in _PASSING:
+            error = RegistryUnreachable(
+                f"the registry {host} fails with status {status}{remark}", fix="try again later"
+            )
+            return Failure(error, True, _retry_after(reply))
+        if status == 400 and self._endpoint.url.startswith("http:"):
+            return Failure(NoAnswer(f"the registry {host} answers 400 to plain HTTP{remark}"))
+        return Failure(
+            RegistryUnreachable(f"the registry {host} answers {status} when it is asked for {image}{remark}")
+        )
+
+    def _denied(self, remark: str) -> AccessDenied:
+        sentence = f"pull access denied for {self._reference}: the repository does not exist or needs a login{remark}"
+        if self._authorization.refused:
+            sentence += f"; the registry refused the login of {', '.join(self._authorization.refused)}"
+        for obstacle in self._logins.obstacles:
+            sentence += f"; {obstacle}"
+        host = "" if self._endpoint.registry == DOCKER_HUB else f" {self._endpoint.registry}"
+        fix = f"check the name, and log in: docker login{host} (or podman login); for a workflow: imagePullSecrets"
+        return AccessDenied(sentence, fix=fix)
+
+    def _too_many(self, reply: requests.Response, remark: str) -> Failure:
+        wait = _retry_after(reply)
+        if self._endpoint.registry != DOCKER_HUB or self._endpoint.mirror:
+            sentence = f"the registry {self._endpoint.host} asks for fewer requests (429){remark}"
+            return Failure(TooManyPulls(sentence, fix="try again later", seconds=wait), True, wait)
+        who = "this login" if self._authorization.has_login else "this address without a login"
+        limit = _limit(reply.headers.get("RateLimit-Limit", ""))
+        error = TooManyPulls(
+            f"Docker Hub allows {who} no more pulls for now{limit}",
+            fix=f"log in with docker login, wait for some hours, or name a mirror in {MIRRORS}",
+            seconds=wait,
+        )
+        return Failure(error, may_pass=wait > 0, wait=wait)
+
+    def _remark(self, reply: requests.Response) -> str:
+        """What the registry says besides, as the end of a sentence, without what was sent to it."""
+        try:
+            document = json.loads(read(reply, 1 << 16) or b"")
+            first = document["errors"][0]
+            text = str(first.get("message") or first.get("code") or "")
+        except (BodyCut, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return ""
+        text = " ".join(mask(text, self._authorization.secrets).split())
+        text = "".join(c for c in text if c.isprintable())[:_LONGEST_MESSAGE]
+        return f': "{text}"' if text else ""
+
+
+_REASONS = (
+    (
+        re.compile(r"NameResolution|Name or service not known|Temporary failure in name"),
+        "there is no host of that name",
+    ),
+    (re.compile(r"Connection refused"), "connection refused"),
+    (re.compile(r"No route to host|Network is unreachable"), "no way leads there"),
+    (re.compile(r"[Tt]imed? ?out"), "no answer in time"),
+    (re.compile(r"WRONG_VERSION_NUMBER|record layer failure"), "it does not speak TLS"),
+    (re.compile(r"invalid path"), "REQUESTS_CA_BUNDLE names a file that does not exist"),
+)
+
+
+def reason_of(error: Exception) -> str:
+    """Why there was no answer, in a few words that hold no secret."""
+    text = f"{type(error).__name__} {error}"
+    return next((words for pattern, words in _REASONS if pattern.search(text)), "the connection was cut")
+
+
+def read(reply: requests.Response, most: int) -> bytes | None:
+    """The body; None when it is larger. Raises BodyCut."""
+    content = b""
+    try:
+        while len(content) <= most:
+            chunk = reply.raw.read(1 << 16, decode_content=True)
+            if not chunk:
+                return content
+            content += chunk
+    except FAILURES:
+        raise BodyCut from None
+    return None
+
+
+def _redirected(reply: requests.Response, url: str) -> bool:
+    return origin(reply.url) != origin(url)
+
+
+def _retry_after(reply: requests.Response) -> float:
+    """In how many seconds the registry wants to be asked again; 0 when it does not say."""
+    text = reply.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return float(text)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    return 0.0
+
+
+def _limit(header: str) -> str:
+    """`100;w=21600` → ` (its limit is 100 in 6 hours)`."""
+    match = re.fullmatch(r"(\d+);w=(\d+)(;.*)?", header.strip())
+    return f" (its limit is {match[1]} in {int(match[2]) / 3600:g} hours)" if match else ""

@@ -1,0 +1,132 @@
+"""One blob of a registry into a file: goes on where an earlier download stopped, and ends only with what the digest says."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import requests
+
+from hera_utils.images.answers import reason_of
+from hera_utils.images.faults import RegistryUnreachable
+from hera_utils.images.manifest import Descriptor
+from hera_utils.images.reference import Reference
+from hera_utils.images.registry import RegistryClient, damaged
+from hera_utils.images.transport import FAILURES
+
+_CHUNK = 1 << 18
+_MOST_CUTS = 6  # one after another, without a byte between them
+_MOST_DAMAGES = 2
+
+
+def download(
+    client: RegistryClient, reference: Reference, blob: Descriptor, path: Path, advance: Callable[[int], None]
+) -> None:
+    """path: what an earlier download left there is its beginning. advance: is told how many bytes are there.
+
+    Raises UnreadableImage when the registry sends something else twice, RegistryUnreachable when it breaks off again and again, and
+    what RegistryClient raises; OSError when the file cannot be written.
+    """
+    damages = 0
+    while True:
+        digest = _Digest(blob.digest)
+        with path.open("ab+") as file:
+            _take_up(file, digest, blob)
+            _complete(client, reference, blob, file, digest, advance)
+        if digest.matches:
+            return
+        path.unlink()
+        damages += 1
+        if damages == _MOST_DAMAGES:
+            raise damaged(f"the part {blob.digest} of {reference}", digest.text)
+
+
+class _Digest:
+    """The digest of what is in the file so far."""
+
+    def __init__(self, digest: str) -> None:
+        self._algorithm, _, self._expected = digest.partition(":")
+        self.restart()
+
+    def restart(self) -> None:
+        self._hash = hashlib.new(self._algorithm)
+
+    def update(self, data: bytes) -> None:
+        self._hash.update(data)
+
+    @property
+    def matches(self) -> bool:
+        return self._hash.hexdigest() == self._expected
+
+    @property
+    def text(self) -> str:
+        return f"{self._algorithm}:{self._hash.hexdigest()}"
+
+
+def _take_up(file: IO[bytes], digest: _Digest, blob: Descriptor) -> None:
+    """Read what is there already; what is longer than the blob is none of it."""
+    file.seek(0, 2)
+    if file.tell() > blob.size:
+        file.truncate(0)
+    file.seek(0)
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+
+
+def _complete(
+    client: RegistryClient,
+    reference: Reference,
+    blob: Descriptor,
+    file: IO[bytes],
+    digest: _Digest,
+    advance: Callable[[int], None],
+) -> None:
+    """Fetch what is missing, however often the connection is cut while something comes."""
+    cuts = 0
+    advance(file.tell())
+    while file.tell() < blob.size:
+        before = file.tell()
+        with client.blob(reference, blob.digest, before) as reply:
+            if not _continues(reply, before):
+                file.truncate(0)
+                digest.restart()
+            if reply.status_code == 416:
+                continue
+            why = _append(reply, file, blob.size, digest, advance)
+        if why is None and file.tell() < blob.size:
+            why = "the answer is too short"
+        cuts = 0 if file.tell() > before else cuts + 1
+        if cuts == _MOST_CUTS:
+            raise RegistryUnreachable(
+                f"the registry {reference.registry} breaks off while it sends {reference} ({why})",
+                fix="try again later",
+            )
+
+
+def _continues(reply: requests.Response, position: int) -> bool:
+    """Whether the answer begins where the file ends."""
+    if reply.status_code == 206:
+        match = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
+        return match is not None and int(match[1]) == position
+    return reply.status_code == 200 and position == 0
+
+
+def _append(
+    reply: requests.Response, file: IO[bytes], size: int, digest: _Digest, advance: Callable[[int], None]
+) -> str | None:
+    """Write the body to the end of the file, no more than the blob is long. Gives why it broke off, if it did."""
+    while file.tell() <= size:
+        try:
+            # As it is: a store that says it were encoded (gzip) means the layer itself.
+            chunk: Any = reply.raw.read(min(_CHUNK, size - file.tell() + 1), decode_content=False)
+        except FAILURES as error:
+            return reason_of(error)
+        if not chunk:
+            return None
+        file.write(chunk)
+        digest.update(chunk)
+        advance(file.tell())
+    return None

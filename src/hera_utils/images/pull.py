@@ -1,0 +1,247 @@
+"""An image from its registry into the store: index, the manifest for this machine, and all blobs that are not here yet.
+
+It is safe to be killed at any moment and to be called by several processes at once: one pulls, the others wait and find the image there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import PlatformError
+from hera_utils.images.config import ImageConfig, UnreadableImage
+from hera_utils.images.faults import Stopped
+from hera_utils.images.login import Logins
+from hera_utils.images.manifest import (
+    Descriptor,
+    ImageManifest,
+    choose,
+    fits,
+    no_such_platform,
+    parse,
+    this_platform,
+)
+from hera_utils.images.reference import Reference
+from hera_utils.images.store import Store, StoredImage
+
+if TYPE_CHECKING:
+    from hera_utils.images.registry import RegistryClient
+
+_PARALLEL = 3  # blobs at once, as docker
+_LARGEST_CONFIG = 8 << 20
+_DEEPEST_INDEX = 3  # an index may name an index
+_BETWEEN_REPORTS = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class PullProgress:
+    """How far a pull is. Bytes as they come from the registry; total is 0 until the manifest has come. unpacked: of `layers`."""
+
+    image: str
+    done: int = 0
+    total: int = 0
+    unpacked: int = 0
+    layers: int = 0
+
+
+def pull(
+    reference: Reference,
+    store: Store,
+    *,
+    platform: str | None = None,
+    logins: Logins,
+    progress: Callable[[PullProgress], None] | None = None,
+    always: bool = False,
+) -> StoredImage:
+    """The image of that name in the store, pulled where it is not there. always: also where its name means another digest by now.
+
+    platform: system/architecture[/variant]; None for this machine. progress: is called by any thread, one call at a time, and what it
+    raises ends the pull; what has come stays for the next one.
+    Raises RegistryUnreachable, AccessDenied, ImageNotFound (faults.py), NoSuchPlatform, UnreadableImage, PlatformError (a full disk).
+    """
+    kind = platform or this_platform()
+    image = _stored(store, reference, kind)
+    if image is not None and not always:
+        return image
+    with store.using(), store.alone(f"pull {reference}"):
+        image = _stored(store, reference, kind)  # who had the lock before may have pulled it
+        if image is not None and not always:
+            return image
+        from hera_utils.images.registry import RegistryClient  # brings requests, which takes a tenth of a second
+
+        stop = threading.Event()
+        with RegistryClient(reference.registry, logins, stop=stop) as client:
+            if image is not None and client.digest(reference) == image.digest:
+                store.touch(reference)
+                return image
+            return _Pull(reference, store, kind, client, stop, progress).run()
+
+
+def _stored(store: Store, reference: Reference, platform: str) -> StoredImage | None:
+    image = store.find(reference)
+    return image if image is not None and fits(image.config.platform, platform) else None
+
+
+class _Pull:
+    """One pull of one image."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        store: Store,
+        platform: str,
+        client: RegistryClient,
+        stop: threading.Event,
+        progress: Callable[[PullProgress], None] | None,
+    ) -> None:
+        self._reference, self._store, self._platform = reference, store, platform
+        self._client, self._stop = client, stop
+        self._meter = _Meter(reference.familiar, progress)
+        self._error: BaseException | None = None  # the first of a thread; the others were stopped because of it
+
+    def run(self) -> StoredImage:
+        digest, manifest = self._manifest()
+        config = self._config(manifest)
+        missing = self._store.missing_layers(config)
+        blobs = {blob.digest: blob for blob in (manifest.layers[number] for number in missing)}
+        wanting = [blob for blob in blobs.values() if self._store.blob(blob.digest) is None]
+        self._check_room(sum(blob.size for blob in wanting))
+        self._meter.begin(wanting, len(missing))
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="pull") as pool:
+            futures = {key: pool.submit(self._fetch, blob) for key, blob in blobs.items()}
+            try:
+                for number in missing:
+                    packed = futures[manifest.layers[number].digest].result()
+                    self._store.add_layer(config, number, packed)
+                    self._meter.unpack()
+            except BaseException as error:
+                self._stop.set()
+                for future in futures.values():
+                    future.cancel()
+                if isinstance(error, Stopped) and self._error is not None:
+                    raise self._error from None
+                raise
+        self._meter.end()
+        return self._store.add_image(self._reference, digest=digest, config_digest=manifest.config.digest)
+
+    def _manifest(self) -> tuple[str, ImageManifest]:
+        """The digest that the name means, and the manifest for the platform."""
+        name = str(self._reference)
+        digest, content = self._client.manifest(self._reference)
+        self._store.add_blob(digest, content)
+        for _ in range(_DEEPEST_INDEX):
+            document = parse(content, name)
+            if isinstance(document, ImageManifest):
+                return digest, document
+            chosen = choose(document, self._platform, name)
+            _, content = self._client.manifest(self._reference.at(chosen.digest))
+        raise UnreadableImage(f"the manifest of {name} is an index of indexes without end")
+
+    def _config(self, manifest: ImageManifest) -> ImageConfig:
+        descriptor = manifest.config
+        if descriptor.size > _LARGEST_CONFIG:
+            raise UnreadableImage(
+                f"the config of {self._reference} has {descriptor.size >> 20} MiB, which no image needs"
+            )
+        config = ImageConfig.parse(self._fetch(descriptor).read_bytes())
+        if not fits(config.platform, self._platform):
+            raise no_such_platform(str(self._reference), self._platform, [config.platform])
+        if len(config.diff_ids) != len(manifest.layers):
+            raise UnreadableImage(
+                f"the image {self._reference} has {len(manifest.layers)} layers, its config names {len(config.diff_ids)}"
+            )
+        return config
+
+    def _fetch(self, blob: Descriptor) -> Path:
+        """The file of a blob. One process or thread downloads it, others that want it wait."""
+        from hera_utils.images.download import download
+
+        def advance(position: int) -> None:
+            if self._stop.is_set():
+                raise Stopped
+            self._meter.advance(blob.digest, position)
+
+        try:
+            with self._store.alone(blob.digest):
+                path = self._store.blob(blob.digest)
+                if path is None:
+                    partial = self._store.partial(blob.digest)
+                    with self._full_disk_is_a_sentence(partial):
+                        download(self._client, self._reference, blob, partial, advance)
+                        path = self._store.keep(blob.digest)
+        except BaseException as error:
+            if self._error is None and not isinstance(error, Stopped):
+                self._error = error
+            self._stop.set()
+            raise
+        self._meter.advance(blob.digest, blob.size)
+        return path
+
+    @contextlib.contextmanager
+    def _full_disk_is_a_sentence(self, partial: Path) -> Iterator[None]:
+        """And what has come makes room again: the beginning of a blob helps nobody on a full disk."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            partial.unlink(missing_ok=True)
+            raise self._no_room(0) from error
+
+    def _check_room(self, size: int) -> None:
+        free = shutil.disk_usage(self._store.folder).free
+        if size > free:
+            raise self._no_room(size)
+
+    def _no_room(self, size: int) -> PlatformError:
+        needs = f" ({size >> 20} MiB to download)" if size else ""
+        return PlatformError(
+            f"the disk of {self._store.folder} has no room for the image {self._reference}{needs}",
+            fix="free some space (hera-utils gc), or set HERA_UTILS_STATE to a folder of a larger disk",
+        )
+
+
+class _Meter:
+    """Adds up what the threads of a pull report, and passes it on a few times a second."""
+
+    def __init__(self, image: str, report: Callable[[PullProgress], None] | None) -> None:
+        self._image, self._report = image, report
+        self._done: dict[str, int] = {}
+        self._total = self._unpacked = self._layers = 0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def begin(self, blobs: list[Descriptor], layers: int) -> None:
+        with self._lock:
+            self._done = {blob.digest: 0 for blob in blobs}
+            self._total, self._layers = sum(blob.size for blob in blobs), layers
+            self._tell(now=True)
+
+    def advance(self, digest: str, position: int) -> None:
+        with self._lock:
+            if digest in self._done:
+                self._done[digest] = position
+                self._tell()
+
+    def unpack(self) -> None:
+        with self._lock:
+            self._unpacked += 1
+            self._tell(now=True)
+
+    def end(self) -> None:
+        with self._lock:
+            self._tell(now=True)
+
+    def _tell(self, now: bool = False) -> None:
+        if self._report is None or not (now or time.monotonic() >= self._next):
+            return
+        self._next = time.monotonic() + _BETWEEN_REPORTS
+        self._report(PullProgress(self._image, sum(self._done.values()), self._total, self._unpacked, self._layers))

@@ -1,0 +1,207 @@
+"""A client of one registry (OCI distribution specification): the digest of a name, manifests, blobs.
+
+Each question goes to the registry's mirrors first, is repeated after what may pass (cut connections, 5xx, 429 with its Retry-After), and
+is answered with what is asked for or one of the errors of faults.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import requests
+
+from hera_utils.images.answers import BodyCut, Exchange, Failure, NoAnswer, read
+from hera_utils.images.config import UnreadableImage, check_digest
+from hera_utils.images.endpoints import Endpoint, endpoints_of
+from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, Stopped
+from hera_utils.images.login import Logins
+from hera_utils.images.manifest import LARGEST, MEDIA_TYPES
+from hera_utils.images.reference import Reference
+from hera_utils.images.tokens import Authorization
+from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
+
+_ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
+_GOOD = (200, 206, 416)
+_MOST_CHALLENGES = 8
+_MOST_READINGS = 3
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a question is repeated, and how long is waited between. Seconds."""
+
+    attempts: int
+    first_pause: float
+    longest_pause: float
+    connect: float
+
+    def pause(self, attempt: int, least: float) -> float:
+        """Before the attempt after this one. least: what the registry asks for (Retry-After)."""
+        usual = self.first_pause * (1 << attempt) * random.uniform(0.8, 1.2)
+        return max(usual, least)
+
+
+PULLING = Patience(attempts=5, first_pause=0.5, longest_pause=30.0, connect=10.0)
+ASKING = Patience(attempts=2, first_pause=0.3, longest_pause=2.0, connect=5.0)  # somebody waits for the start of a run
+
+
+def resolve(reference: Reference, logins: Logins, *, environ: Mapping[str, str] | None = None) -> str:
+    """The digest that an image's name means today: one question without a body, which Docker Hub does not count as a pull.
+
+    Raises RegistryUnreachable (TooManyPulls), ImageNotFound, AccessDenied.
+    """
+    with RegistryClient(reference.registry, logins, environ=environ, patience=ASKING) as client:
+        return client.digest(reference)
+
+
+class RegistryClient:
+    """Use it in a `with` block; several threads may ask at once."""
+
+    def __init__(
+        self,
+        registry: str,
+        logins: Logins,
+        *,
+        environ: Mapping[str, str] | None = None,
+        patience: Patience | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._logins, self._patience = logins, patience or PULLING
+        self._stop = stop or threading.Event()
+        self._endpoints = list(endpoints_of(registry, environ))
+        insecure = frozenset(endpoint.host for endpoint in self._endpoints if endpoint.insecure)
+        self._transport = Transport(insecure_hosts=insecure, connect_seconds=self._patience.connect)
+        self._authorizations: dict[tuple[str, str], Authorization] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> RegistryClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.__exit__()
+
+    def digest(self, reference: Reference) -> str:
+        """What the name means. A name with a digest is looked up all the same: whether it is there."""
+        with self._ask("HEAD", reference, f"manifests/{_version(reference)}", _ACCEPT) as reply:
+            if reply.status_code == 200 and "Docker-Content-Digest" in reply.headers:
+                return check_digest(reply.headers["Docker-Content-Digest"])
+        return self.manifest(reference)[0]  # registries before the specification's 1.0
+
+    def manifest(self, reference: Reference) -> tuple[str, bytes]:
+        """Digest and content of a manifest or an index, which is what its digest says. Raises UnreadableImage when it is not."""
+        for reading in range(_MOST_READINGS):
+            with self._ask("GET", reference, f"manifests/{_version(reference)}", _ACCEPT) as reply:
+                try:
+                    content = read(reply, LARGEST)
+                except BodyCut:
+                    continue
+                digest = reply.headers.get("Docker-Content-Digest", "")
+            if content is None:
+                raise UnreadableImage(f"the manifest of {reference} is larger than {LARGEST >> 20} MiB")
+            wanted = reference.digest or (digest if digest.startswith(("sha256:", "sha512:")) else "")
+            algorithm = wanted.partition(":")[0] or "sha256"
+            actual = f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+            if not wanted or actual == wanted:
+                return actual, content
+            if reading == _MOST_READINGS - 1:
+                raise damaged(f"the manifest of {reference}", actual)
+        raise RegistryUnreachable(
+            f"the registry {reference.registry} breaks off while it sends the manifest of {reference}"
+        )
+
+    @contextlib.contextmanager
+    def blob(self, reference: Reference, digest: str, start: int = 0) -> Iterator[requests.Response]:
+        """The answer with a blob of a repository, from that byte on where the server can (206), its body unread."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        with self._ask("GET", reference, f"blobs/{digest}", headers) as reply:
+            yield reply
+
+    # Addresses
+
+    def _ask(self, method: str, reference: Reference, path: str, headers: Mapping[str, str]) -> requests.Response:
+        """The answer of the first address that has one."""
+        mirrors: list[str] = []
+        endpoints = list(self._endpoints)
+        for endpoint in endpoints:
+            last = endpoint == endpoints[-1]
+            try:
+                return self._ask_at(endpoint, method, reference, path, headers)
+            except (RegistryUnreachable, ImageNotFound, AccessDenied) as error:
+                if endpoint.mirror:
+                    mirrors.append(f"the mirror {endpoint.host}: {error}")
+                    self._drop(endpoint)
+                elif not last and isinstance(error, NoAnswer):
+                    self._drop(endpoint)
+                else:
+                    if mirrors:
+                        error.message = f"{error.message} ({'; '.join(mirrors)})"
+                    raise
+        raise AssertionError("the last address answers or raises")  # pragma: no cover
+
+    def _drop(self, endpoint: Endpoint) -> None:
+        """Do not ask there again: what a mirror lacks today it will lack for the next layer."""
+        with self._lock:
+            if endpoint in self._endpoints and len(self._endpoints) > 1:
+                self._endpoints.remove(endpoint)
+
+    def _authorization(self, endpoint: Endpoint, repository: str) -> Authorization:
+        with self._lock:
+            key = (endpoint.url, repository)
+            if key not in self._authorizations:
+                logins = self._logins.find(endpoint.registry, repository)
+                scope = f"repository:{repository}:pull"
+                self._authorizations[key] = Authorization(self._transport, endpoint.url, logins, scope)
+            return self._authorizations[key]
+
+    # One address
+
+    def _ask_at(
+        self, endpoint: Endpoint, method: str, reference: Reference, path: str, headers: Mapping[str, str]
+    ) -> requests.Response:
+        url = f"{endpoint.url}/v2/{reference.repository}/{path}"
+        authorization = self._authorization(endpoint, reference.repository)
+        exchange = Exchange(endpoint, reference, authorization, self._logins)
+        attempt = challenges = 0
+        while True:
+            used = authorization.header()
+            try:
+                reply = self._transport.send(method, url, headers, authorization=used.reveal() if used else "")
+            except UnsafeRedirect as error:
+                raise RegistryUnreachable(f"the registry {endpoint.host} cannot be used: {error}") from None
+            except FAILURES as error:
+                failure = exchange.no_answer(error, url)
+            else:
+                if reply.status_code in _GOOD or (method == "HEAD" and reply.status_code == 405):
+                    authorization.accept(used)
+                    return reply
+                with reply:
+                    challenges += 1
+                    if challenges <= _MOST_CHALLENGES and exchange.may_ask_anew(reply, used, url):
+                        continue
+                    failure = exchange.refusal(reply, url)
+            self._pause(failure, attempt)
+            attempt += 1
+
+    def _pause(self, failure: Failure, attempt: int) -> None:
+        """Wait until the question may be asked again, or raise the failure."""
+        is_last = attempt + 1 >= self._patience.attempts
+        if is_last or not failure.may_pass or failure.wait > self._patience.longest_pause:
+            raise failure.error
+        if self._stop.wait(self._patience.pause(attempt, failure.wait)):
+            raise Stopped
+
+
+def damaged(what: str, digest: str) -> UnreadableImage:
+    return UnreadableImage(
+        f"{what} arrived damaged: its digest is {digest}",
+        fix="try again; if it fails again, a proxy or a mirror on the way changes what it passes on",
+    )
+
+
+def _version(reference: Reference) -> str:
+    return reference.digest or reference.tag

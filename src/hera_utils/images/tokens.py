@@ -1,0 +1,227 @@
+"""What stands in the Authorization header of a registry's requests: nothing at first, then what its challenge asks for.
+
+A registry answers 401 with `WWW-Authenticate: Basic …` (send user and password with each request) or `Bearer realm=…` (fetch a token from
+that address, which wants the password). Each login is tried in turn, at last nobody's: a login that has expired need not stand before an
+image that everybody may pull.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.images.faults import AccessDenied, RegistryUnreachable
+from hera_utils.images.login import Login
+from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
+from hera_utils.settings.address import is_loopback
+from hera_utils.settings.secret import Secret
+
+_CLIENT = "hera-utils"
+_USUAL_LIFE = 60.0  # seconds that a token is good for when nothing is said of it (distribution's specification)
+_LARGEST_TOKEN = 1 << 20
+_PART = re.compile(r'\s*,?\s*([!#$%&\'*+.^_`|~\w-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?')
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """One way of proving who asks."""
+
+    scheme: str
+    parameters: dict[str, str]
+
+
+def challenges(header: str) -> list[Challenge]:
+    """What a WWW-Authenticate header asks for. Pure; what cannot be read is left out."""
+    offered: list[Challenge] = []
+    position = 0
+    while match := _PART.match(header, position):
+        position = match.end()
+        name, value = match.groups()
+        if value is None:
+            offered.append(Challenge(name.lower(), {}))
+        elif offered:
+            text = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+            offered[-1].parameters[name.lower()] = text
+    return offered
+
+
+class Authorization:
+    """The header for one repository at one address of a registry. Used by several threads at once."""
+
+    def __init__(self, transport: Transport, url: str, logins: Sequence[Login], scope: str) -> None:
+        """url: of the registry. scope: what is asked for when the challenge does not say it."""
+        self._transport, self._url, self._scope = transport, url, scope
+        self._candidates: list[Login] = [*logins, Login()]
+        self._challenge: Challenge | None = None
+        self._header = Secret("")
+        self._renew_at = float("inf")
+        self._accepted = False
+        self._lock = threading.Lock()
+        self.refused: list[str] = []  # whose logins were not good enough, for people
+
+    @property
+    def secrets(self) -> list[Secret]:
+        """What no message may repeat."""
+        return [self._header, *(secret for login in self._candidates for secret in login.secrets)]
+
+    @property
+    def has_login(self) -> bool:
+        """Whether somebody's login is in use, or nobody's."""
+        return bool(self._candidates and self._candidates[0].source)
+
+    def header(self) -> Secret:
+        """What the next request sends."""
+        with self._lock:
+            if self._challenge is not None and time.monotonic() >= self._renew_at:
+                self._obtain()
+            return self._header
+
+    def accept(self, used: Secret) -> None:
+        """A request with this header was let in."""
+        with self._lock:
+            self._accepted = self._accepted or used == self._header
+
+    def renew(self, used: Secret, header: str) -> bool:
+        """A request with `used` was answered 401 and this WWW-Authenticate. Whether there is another header to try.
+
+        Raises RegistryUnreachable when the server of tokens does not answer.
+        """
+        with self._lock:
+            if used != self._header:  # another thread was first
+                return True
+            offer = _usable(challenges(header))
+            if offer is None and self._challenge is None:
+                return False
+            first = self._challenge is None
+            self._challenge = offer or self._challenge
+            if not first and not self._accepted:
+                self._give_up_login()
+            self._accepted = False  # what was let in before and no longer is has expired: the same login again
+            return self._obtain()
+
+    def advance(self, used: Secret) -> bool:
+        """A request with `used` was answered 403: whether another login can be tried."""
+        with self._lock:
+            if used != self._header:
+                return True
+            if self._challenge is None or not used:
+                return False
+            self._give_up_login()
+            self._accepted = False
+            return self._obtain()
+
+    def _give_up_login(self) -> None:
+        if self._candidates:
+            self._note_refusal(self._candidates.pop(0))
+
+    def _note_refusal(self, login: Login) -> None:
+        if login.source:
+            who = f"{login.username} " if login.username else ""
+            self.refused.append(f"{who}({login.source})")
+
+    def _obtain(self) -> bool:
+        """Set the header for the first login that gets one."""
+        assert self._challenge is not None
+        while self._candidates:
+            header = self._header_for(self._candidates[0], self._challenge)
+            if header is not None:
+                self._header = header
+                return True
+            self._give_up_login()
+        return False
+
+    def _header_for(self, login: Login, challenge: Challenge) -> Secret | None:
+        if challenge.scheme == "basic":
+            self._renew_at = float("inf")
+            if not login.password:
+                return None
+            pair = f"{login.username}:{login.password.reveal()}"
+            return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
+        if login.registry_token:
+            self._renew_at = float("inf")
+            return Secret(f"Bearer {login.registry_token.reveal()}")
+        document = self._fetch(login, challenge)
+        if document is None:
+            return None
+        token = document.get("token") or document.get("access_token")
+        if not isinstance(token, str) or not token or any(c in token for c in "\r\n"):
+            raise RegistryUnreachable(f"the server of tokens of {self._url} gave no token that can be read")
+        life = document.get("expires_in")
+        life = float(life) if isinstance(life, int | float) and life > 0 else _USUAL_LIFE
+        self._renew_at = time.monotonic() + 0.9 * life
+        return Secret(f"Bearer {token}")
+
+    def _fetch(self, login: Login, challenge: Challenge) -> dict[str, Any] | None:
+        """What the server of tokens answers; None when it refuses the login."""
+        realm = challenge.parameters.get("realm", "")
+        self._check_realm(realm, bool(login.secrets))
+        query = {"service": challenge.parameters.get("service", ""), "scope": self._scope_of(challenge)}
+        try:
+            if login.identity_token:
+                form = {**query, "grant_type": "refresh_token", "client_id": _CLIENT}
+                form["refresh_token"] = login.identity_token.reveal()
+                reply = self._transport.send("POST", realm, form=form)
+            else:
+                basic = ""
+                if login.password:
+                    query["account"] = login.username
+                    pair = f"{login.username}:{login.password.reveal()}"
+                    basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+                filled = urllib.parse.urlencode({key: value for key, value in query.items() if value})
+                address = f"{realm}{'&' if '?' in realm else '?'}{filled}"
+                reply = self._transport.send("GET", address, authorization=basic)
+            with reply:
+                if reply.status_code in (400, 401, 403, 404):
+                    return None
+                if reply.status_code != 200:
+                    raise RegistryUnreachable(
+                        f"{_host(realm)}, which gives tokens for {self._url}, answers {reply.status_code}"
+                    )
+                content = reply.raw.read(_LARGEST_TOKEN, decode_content=True)
+        except (*FAILURES, UnsafeRedirect) as error:
+            raise RegistryUnreachable(
+                f"{_host(realm)}, which gives tokens for {self._url}, does not answer ({type(error).__name__})",
+                fix="check the network, and HTTPS_PROXY if a proxy leads out",
+            ) from None
+        return _mapping(content)
+
+    def _scope_of(self, challenge: Challenge) -> str:
+        return challenge.parameters.get("scope") or self._scope
+
+    def _check_realm(self, realm: str, has_secret: bool) -> None:
+        parts = urllib.parse.urlsplit(realm)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RegistryUnreachable(f"{self._url} asks for a token and does not say where to get one")
+        plain = parts.scheme == "http" and self._url.startswith("https:") and not is_loopback(parts.hostname)
+        if plain and has_secret:
+            raise AccessDenied(
+                f"{self._url} wants the password to be sent to {parts.netloc} without TLS, which is not done",
+                fix="tell the registry's owner to give its realm an https address",
+            )
+
+
+def _usable(offered: list[Challenge]) -> Challenge | None:
+    for scheme in ("bearer", "basic"):
+        for challenge in offered:
+            if challenge.scheme == scheme:
+                return challenge
+    return None
+
+
+def _mapping(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).netloc

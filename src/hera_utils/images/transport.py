@@ -1,0 +1,168 @@
+"""HTTP to registries: certificates, proxies, redirects that take no token to another host. What the requests mean is registry.py's."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import Any
+
+import requests
+import requests.adapters
+import urllib3.exceptions
+from urllib3.util.ssl_ import create_urllib3_context
+
+from hera_utils.settings.address import is_loopback
+
+CERTIFICATE_FOLDERS = (Path("/etc/docker/certs.d"), Path("/etc/containers/certs.d"))
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+class UnsafeRedirect(Exception):
+    """An answer leads to an address that nobody should follow."""
+
+
+class _TlsAdapter(requests.adapters.HTTPAdapter):
+    """Trusts the authorities of this machine (also SSL_CERT_FILE) and those of a registry's own folder, beside requests' own."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        self._folders = folders
+        super().__init__(pool_maxsize=4)
+
+    def _context(self) -> ssl.SSLContext:
+        context = create_urllib3_context()
+        context.load_default_certs()
+        for folder in self._folders:
+            for file in sorted(folder.glob("*.crt")):
+                context.load_verify_locations(file)
+            for file in sorted(folder.glob("*.cert")):
+                context.load_cert_chain(file, file.with_suffix(".key"))
+        return context
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context())
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._context())
+
+
+class Transport:
+    """Sessions with registries and what they redirect to, one for each thread. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        *,
+        insecure_hosts: frozenset[str] = frozenset(),
+        certificate_folders: tuple[Path, ...] = CERTIFICATE_FOLDERS,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
+        """insecure_hosts: host:port as addresses write them, whose certificate is not checked."""
+        self._insecure = insecure_hosts
+        self._folders = certificate_folders
+        self._connect_seconds = connect_seconds
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for session in self._sessions:
+            session.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        authorization: str = "",
+        form: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """The answer, its body unread. One of FAILURES when there is none; UnsafeRedirect.
+
+        authorization: goes to this address alone, not to another one that the answer leads to.
+        """
+        address = url
+        for _ in range(_MOST_REDIRECTS + 1):
+            reply = self._send_once(method, address, dict(headers or {}), authorization, form)
+            location = reply.headers.get("Location")
+            if reply.status_code not in _REDIRECTS or not location:
+                return reply
+            reply.close()
+            following = urllib.parse.urljoin(address, location)
+            self._check_redirect(address, following)
+            if origin(following) != origin(url):
+                authorization = ""  # and it stays away, should the way lead back
+            address = following
+        raise UnsafeRedirect("it redirects in a circle")
+
+    def _send_once(
+        self, method: str, url: str, headers: dict[str, str], authorization: str, form: Mapping[str, str] | None
+    ) -> requests.Response:
+        if authorization:
+            headers["Authorization"] = authorization
+        host = urllib.parse.urlsplit(url).netloc
+        session = self._session(host)
+        options: dict[str, Any] = {"verify": False} if host in self._insecure else {}
+        return session.request(
+            method,
+            url,
+            headers=headers,
+            data=form,
+            stream=True,
+            allow_redirects=False,
+            timeout=(self._connect_seconds, READ_SECONDS),
+            **options,
+        )
+
+    def _session(self, host: str) -> requests.Session:
+        sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
+        if host not in sessions:
+            session = requests.Session()
+            session.headers.clear()
+            session.headers.update({"User-Agent": "hera-utils", "Accept-Encoding": "identity"})
+            session.auth = _no_netrc
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.mount("https://", _TlsAdapter(self._folders_of(host)))
+            sessions[host] = session
+            self._sessions.append(session)
+        return sessions[host]
+
+    def _folders_of(self, host: str) -> tuple[Path, ...]:
+        return tuple(folder / host for folder in self._folders if (folder / host).is_dir())
+
+    def _check_redirect(self, before: str, after: str) -> None:
+        parts = urllib.parse.urlsplit(after)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UnsafeRedirect("it redirects to what is no address of the web")
+        downgrade = before.startswith("https:") and parts.scheme == "http"
+        if downgrade and not is_loopback(parts.hostname) and parts.netloc not in self._insecure:
+            raise UnsafeRedirect(f"it redirects to {parts.hostname} without TLS")
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Who is behind an address: scheme, host, port."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def proxy_of(url: str) -> str:
+    """The proxy that leads to an address, without the password in its own; "" without one."""
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url, no_proxy=None))
+    if not proxy:
+        return ""
+    scheme, separator, rest = proxy.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Where a session has an `auth`, requests puts no entry of ~/.netrc in its place."""
+    return request
