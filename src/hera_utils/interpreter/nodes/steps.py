@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections import deque
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,12 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import NO_TEMPLATE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from hera_utils.interpreter.context import Context
 
 _STRICT = ("steps", "tasks")
 _PLACE = re.compile(r"\[(\d+)\]\.(.+)", re.DOTALL)
+
+Opened = Generator[TemplateCall, "Json | None", bool]
 
 
 @dataclass
@@ -51,317 +52,345 @@ class StepsState:
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Work on the present group; when it is done, on the next; after the last one the node succeeded."""
-    state = _state(context, frame)
-    node = context.ledger.nodes[frame.node_id]
-    if limits.failing_fast(context, frame) and phases.ended(node):
+    if limits.failing_fast(context, frame) and phases.ended(context.ledger.nodes[frame.node_id]):
         return
-    groups = frame.template["steps"]
-    _look_back(context, frame, state, dirty)
-    while state.index < len(groups):
-        group = state.group
-        if group is None:
-            group = state.group = _begin(context, frame, state.index)
-        if not phases.ended(group.node) or not group.opened:
-            yield from _advance(context, frame, state, dirty)
-        if not phases.ended(group.node):
-            return
-        if phases.unsuccessful(group.node):
-            _set_outbound(context, frame, node)
-            context.ledger.mark(node, phases.FAILED, group.node.get("message") or "")
-            return
-        _remember(context, frame, state, groups[state.index])
-        state.index += 1
-        state.group = None
-        dirty = {}
-    _set_outbound(context, frame, node)
-    outputs.set_template_outputs(context, frame, node, state.scope)
-    context.ledger.mark(node, phases.SUCCEEDED)
-    cache.save(context, node)
-
-
-def _look_back(context: Context, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> None:
-    """A daemon of an earlier group ended: that group is looked at again, for its exit handlers and for how it ended.
-
-    Those after it are not looked at until it is over (Argo looks at all groups whenever it looks at the steps).
-    """
-    node = context.ledger.nodes[frame.node_id]
-    for child_id in dirty:
-        child = context.ledger.get(child_id)
-        found = _PLACE.match(child["name"][len(node["name"]) :]) if child is not None else None
-        if child is None or found is None or phases.hooked(child) or not phases.completed(child):
-            continue
-        if int(found[1]) < state.index:
-            state.index = int(found[1])
-            state.group = Group(context.ledger.nodes[context.ledger.id_of(f"{node['name']}[{found[1]}]")])
-
-
-def _state(context: Context, frame: Frame) -> StepsState:
     if frame.state is None:
         frame.state = StepsState(Scope(frame.template, context.variables.entropy))
-    frame.state.scope.at(context.variables.entropy).add_workflow_outputs(context.document["status"].get("outputs"))
-    state: StepsState = frame.state
-    return state
+    visit = _Visit(context, frame, frame.state)
+    visit.look_back(dirty)
+    while visit.has_group():
+        yield from visit.advance(dirty)
+        if not visit.is_group_over():
+            return
+        visit.next_group()
+        dirty = {}
+    visit.conclude()
 
 
-def _begin(context: Context, frame: Frame, index: int) -> Group:
-    """The node of the group, hung below what came before it."""
-    ledger = context.ledger
-    node = ledger.nodes[frame.node_id]
-    name = f"{node['name']}[{index}]"
-    group_node = ledger.node_named(name)
-    if group_node is not None:
-        return Group(group_node, opened=phases.ended(group_node) and _all_over(context, group_node))
-    group_node = ledger.add(
-        name, "StepGroup", phases.RUNNING, templateScope=str(frame.home), boundaryID=frame.node_id, nodeFlag={}
-    )
-    if index == 0:
-        ledger.adopt(node, group_node["id"])
-        return Group(group_node)
-    before = ledger.nodes[ledger.id_of(f"{node['name']}[{index - 1}]")]
-    if not before.get("children"):
-        ledger.adopt(before, group_node["id"])
-    for child in ledger.children(before):
-        for last in outbound.outbound(ledger, child):
-            ledger.adopt(ledger.nodes[last], group_node["id"])
-    return Group(group_node)
+class _Visit:
+    """One look at the steps."""
 
+    def __init__(self, context: Context, frame: Frame, state: StepsState) -> None:
+        self.context = context
+        self.frame = frame
+        self.state = state
+        self.ledger = context.ledger
+        self.boundary = context.ledger.nodes[frame.node_id]
+        self.scope = state.scope
+        self.scope.at(context.variables.entropy).add_workflow_outputs(context.document["status"].get("outputs"))
 
-def _all_over(context: Context, group: Json) -> bool:
-    """Whether no child of a group that was done can change any more (a daemon can)."""
-    return all(phases.ended(child) for child in context.ledger.children(group))
+    # --- groups ---------------------------------------------------------------------------------------------------
+    @property
+    def group(self) -> Group:
+        """The present group; its node is begun with the first look at it."""
+        if self.state.group is None:
+            self.state.group = self._begin(self.state.index)
+        return self.state.group
 
+    def has_group(self) -> bool:
+        return self.state.index < len(self.frame.template["steps"])
 
-def _advance(context: Context, frame: Frame, state: StepsState, dirty: dict[str, Fault | None]) -> Plan:
-    """Open what can be opened of the group and look at what changed."""
-    group = state.group
-    assert group is not None
-    try:
-        if not group.opened:
-            yield from _open_all(context, frame, state, group)
-        else:
-            for child, fault in dirty.items():
-                if fault is not None:
-                    _raise_child(context, child, fault)
-                if child in group.waiting:
-                    group.waiting.remove(child)
-                    yield from _open(context, frame, group, child)
-                yield from _settle(context, frame, state, group, _owner(context, group, child))
-            blocked, group.blocked = sorted(group.blocked), set()
-            for child in blocked:
-                yield from _settle(context, frame, state, group, child)
-            yield from _open_waiting(context, frame, state, group)
-    except (TimedOut, Fault) as fault:
-        if not phases.ended(group.node):
-            phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
-            context.ledger.mark(group.node, phase, fault.message)
-        return
-    if group.open or group.waiting:
-        if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of a daemon that ended
-            context.ledger.mark(group.node, phases.RUNNING)
-    elif not phases.unsuccessful(group.node):
-        _conclude(context, group)
+    def look_back(self, dirty: dict[str, Fault | None]) -> None:
+        """A daemon of an earlier group ended: that group is looked at again, for its exit handlers and for how it ended.
 
+        Those after it are not looked at until it is over (Argo looks at all groups whenever it looks at the steps).
+        """
+        for child_id in dirty:
+            child = self.ledger.get(child_id)
+            found = _PLACE.match(child["name"][len(self.boundary["name"]) :]) if child is not None else None
+            if child is None or found is None or phases.hooked(child) or not phases.completed(child):
+                continue
+            if int(found[1]) < self.state.index:
+                self.state.index = int(found[1])
+                self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{found[1]}]")])
 
-def _open_all(context: Context, frame: Frame, state: StepsState, group: Group) -> Plan:
-    """The first visit: resolve what the steps refer to, expand loops, open every step."""
-    steps = frame.template["steps"][state.index]
-    try:
-        resolved = [_resolve(context, group, step, state.scope) for step in steps]
-    except Fault as fault:
-        raise Fault(f"failed to resolve references: {fault.message}") from None
-    expanded = []
-    for step in resolved:
-        if not loops.looped(step):
-            expanded.append(step)
-            continue
-        state.scope.at(context.entropy_of("items", _name(group, step), group.node))
-        several = loops.expand(step, state.scope.parameters(context.variables))
-        if not several:
-            _skip(context, frame, group, step, "Skipped, empty params")
-        expanded += several
-    group.opened = True
-    full = False
-    for step in expanded:
-        child = _name(group, step)
+    def _begin(self, index: int) -> Group:
+        """The node of the group, hung below what came before it."""
+        ledger, boundary = self.ledger, self.boundary
+        name = f"{boundary['name']}[{index}]"
+        node = ledger.node_named(name)
+        if node is not None:
+            return Group(node, opened=phases.ended(node) and self._all_over(node))
+        node = ledger.add(
+            name,
+            "StepGroup",
+            phases.RUNNING,
+            templateScope=str(self.frame.home),
+            boundaryID=self.frame.node_id,
+            nodeFlag={},
+        )
+        if index == 0:
+            ledger.adopt(boundary, node["id"])
+            return Group(node)
+        before = ledger.nodes[ledger.id_of(f"{boundary['name']}[{index - 1}]")]
+        if not before.get("children"):
+            ledger.adopt(before, node["id"])
+        for child in ledger.children(before):
+            for last in outbound.outbound(ledger, child):
+                ledger.adopt(ledger.nodes[last], node["id"])
+        return Group(node)
+
+    def _all_over(self, group_node: Json) -> bool:
+        """Whether no child of a group that was done can change any more (a daemon can)."""
+        return all(phases.ended(child) for child in self.ledger.children(group_node))
+
+    def advance(self, dirty: dict[str, Fault | None]) -> Plan:
+        """Open what can be opened of the group and look at what changed."""
+        group = self.group
+        if phases.ended(group.node) and group.opened:
+            return
         try:
-            runs = substitution.should_run(step.get("when"))
-        except Fault as fault:
-            _skip(context, frame, group, step, fault.message, phases.ERROR)
-            raise
-        if not runs:
-            _skip(context, frame, group, step, f"when '{step['when']}' evaluated false")
-            continue
-        child_id = context.ledger.id_of(child)
-        group.steps[child_id] = step
-        group.places[child_id] = len(group.places)
-        if full and context.ledger.get(child_id) is None:
-            group.waiting.append(child_id)
-            locks.release_without_room(context, child_id)
-        else:
-            full = not (yield from _open(context, frame, group, child_id)) or full
-    for child_id in list(group.steps):
-        yield from _settle(context, frame, state, group, child_id)
-    if group.waiting:
-        context.wait(frame)
+            if not group.opened:
+                yield from self._open_all()
+            else:
+                yield from self._changes(dirty)
+                yield from self._open_waiting()
+        except (TimedOut, Fault) as fault:
+            if not phases.ended(group.node):
+                phase = phases.FAILED if isinstance(fault, TimedOut) else phases.ERROR
+                self.ledger.mark(group.node, phase, fault.message)
+            return
+        if group.open or group.waiting:
+            if group.node["phase"] == phases.SUCCEEDED:  # the exit handler of a daemon that ended
+                self.ledger.mark(group.node, phases.RUNNING)
+        elif not phases.unsuccessful(group.node):
+            self._conclude_group()
 
-
-def _name(group: Group, step: Json) -> str:
-    return f"{group.node['name']}.{step['name']}"
-
-
-def _open(context: Context, frame: Frame, group: Group, child_id: str) -> Generator[TemplateCall, Json | None, bool]:
-    """Open one step; False when a limit held it back (then it waits)."""
-    step = group.steps[child_id]
-    name = _name(group, step)
-    call = TemplateCall(
-        name, step, frame.home, step.get("arguments") or {}, boundary=frame.node_id, on_exit=frame.on_exit
-    )
-    try:
-        node = yield call
-    except Full:
-        if context.ledger.get(child_id) is None:
-            before = bisect.bisect_left(group.waiting, group.places[child_id], key=group.places.__getitem__)
-            group.waiting.insert(before, child_id)
+    def is_group_over(self) -> bool:
+        """Whether the next group may begin. When none may any more, the steps end as the group did."""
+        node = self.group.node
+        if not phases.ended(node):
             return False
-    except TooDeep:
-        pass
-    except TimedOut:
-        raise
-    except Fault as fault:
-        context.ledger.adopt(group.node, child_id)
-        raise Fault(f"step group deemed errored due to child {name} error: {fault.message}") from None
-    else:
-        if node is None:
-            group.open.add(child_id)
-            return True
-    context.ledger.adopt(group.node, child_id)
-    group.open.add(child_id)
-    return True
+        if phases.unsuccessful(node):
+            self._set_outbound()
+            self.ledger.mark(self.boundary, phases.FAILED, node.get("message") or "")
+            return False
+        return True
 
+    def next_group(self) -> None:
+        """Put the outputs of the group that is done into scope, and go on."""
+        for step in self.frame.template["steps"][self.state.index]:
+            self._remember(step)
+        self.state.index += 1
+        self.state.group = None
 
-def _raise_child(context: Context, child: str, fault: Fault) -> None:
-    node = context.ledger.nodes[child]
-    if isinstance(fault, TimedOut):
-        raise fault
-    raise Fault(f"step group deemed errored due to child {node['name']} error: {fault.message}")
+    def _conclude_group(self) -> None:
+        """All children are over: the group failed if one did and nobody minds."""
+        group = self.group
+        for child in self.ledger.children(group.node):
+            step = group.steps.get(child["id"]) or {}
+            if phases.unsuccessful(child) and not _goes_on(step, child["phase"]):
+                self.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
+                return
+        self.ledger.mark(group.node, phases.SUCCEEDED)
 
+    # --- what changed ---------------------------------------------------------------------------------------------
+    def _changes(self, dirty: dict[str, Fault | None]) -> Plan:
+        group = self.group
+        for child, fault in dirty.items():
+            if fault is not None:
+                self._raise_child(child, fault)
+            if child in group.waiting:
+                group.waiting.remove(child)
+                yield from self._open_one(child)
+            yield from self._settle(self._owner(child))
+        blocked, group.blocked = sorted(group.blocked), set()
+        for child in blocked:
+            yield from self._settle(child)
 
-def _owner(context: Context, group: Group, child: str) -> str:
-    """The step that a changed node belongs to: itself, or what it is a hook of."""
-    if child in group.steps:
+    def _raise_child(self, child: str, fault: Fault) -> None:
+        if isinstance(fault, TimedOut):
+            raise fault
+        name = self.ledger.nodes[child]["name"]
+        raise Fault(f"step group deemed errored due to child {name} error: {fault.message}")
+
+    def _owner(self, child: str) -> str:
+        """The step that a changed node belongs to: itself, or what it is a hook of."""
+        if child in self.group.steps:
+            return child
+        node = self.ledger.get(child)
+        if node is not None and phases.hooked(node):
+            return self.ledger.id_of(outbound.hook_owner(node["name"]))
         return child
-    node = context.ledger.get(child)
-    if node is not None and phases.hooked(node):
-        return context.ledger.id_of(outbound.hook_owner(node["name"]))
-    return child
 
+    # --- opening --------------------------------------------------------------------------------------------------
+    def _open_all(self) -> Plan:
+        """The first visit of a group: resolve what the steps refer to, expand loops, open every step."""
+        group = self.group
+        steps = self._expand(self.frame.template["steps"][self.state.index])
+        group.opened = True
+        full = False
+        for step in steps:
+            try:
+                runs = substitution.should_run(step.get("when"))
+            except Fault as fault:
+                self._skip(step, fault.message, phases.ERROR)
+                raise
+            if not runs:
+                self._skip(step, f"when '{step['when']}' evaluated false")
+                continue
+            child_id = self.ledger.id_of(self._name(step))
+            group.steps[child_id] = step
+            group.places[child_id] = len(group.places)
+            if full and self.ledger.get(child_id) is None:
+                group.waiting.append(child_id)
+                locks.release_without_room(self.context, child_id)
+            else:
+                full = not (yield from self._open_one(child_id)) or full
+        for child_id in list(group.steps):
+            yield from self._settle(child_id)
+        if group.waiting:
+            self.context.wait(self.frame)
 
-def _settle(context: Context, frame: Frame, state: StepsState, group: Group, child_id: str) -> Plan:
-    """Look at one step: its hooks, and whether it is over."""
-    step = group.steps.get(child_id)
-    if step is None or child_id in group.waiting:
-        return
-    node = context.ledger.get(child_id)
-    if node is None or unopened.waits(context.run, child_id):
-        yield from _open(context, frame, group, child_id)
-        node = context.ledger.get(child_id)
-        if node is None:
+    def _expand(self, steps: list[Json]) -> list[Json]:
+        """The steps with their references filled in, and of a loop its items."""
+        try:
+            resolved = [self._resolve(step) for step in steps]
+        except Fault as fault:
+            raise Fault(f"failed to resolve references: {fault.message}") from None
+        expanded = []
+        for step in resolved:
+            if not loops.looped(step):
+                expanded.append(step)
+                continue
+            self.scope.at(self.context.entropy_of("items", self._name(step), self.group.node))
+            several = loops.expand(step, self.scope.parameters(self.context.variables))
+            if not several:
+                self._skip(step, "Skipped, empty params")
+            expanded += several
+        return expanded
+
+    def _resolve(self, step: Json) -> Json:
+        """The step with references to earlier steps replaced; one whose `when` says no is left as it is."""
+        self.scope.at(self.context.entropy_of("arguments", self._name(step), self.group.node))
+        return outputs.resolve_references(
+            self.context, step, self.scope, _STRICT, wrap="unable to resolve references: "
+        )
+
+    def _name(self, step: Json) -> str:
+        return f"{self.group.node['name']}.{step['name']}"
+
+    def _skip(self, step: Json, reason: str, phase: str = phases.SKIPPED) -> None:
+        name = self._name(step)
+        if self.ledger.node_named(name) is None:
+            self.ledger.add(
+                name, "Skipped", phase, templateName=step.get("template"), templateRef=step.get("templateRef"),
+                templateScope=str(self.frame.home), boundaryID=self.frame.node_id, message=reason, nodeFlag={},
+            )  # fmt: skip
+            self.ledger.adopt(self.group.node, self.ledger.id_of(name))
+
+    def _open_one(self, child_id: str) -> Opened:
+        """Open one step; False when a limit held it back (then it waits)."""
+        group, frame = self.group, self.frame
+        step = group.steps[child_id]
+        name = self._name(step)
+        try:
+            node = yield TemplateCall(
+                name, step, frame.home, step.get("arguments") or {}, boundary=frame.node_id, on_exit=frame.on_exit
+            )
+        except Full:
+            if self.ledger.get(child_id) is None:
+                before = bisect.bisect_left(group.waiting, group.places[child_id], key=group.places.__getitem__)
+                group.waiting.insert(before, child_id)
+                return False
+        except TooDeep:
+            pass
+        except TimedOut:
+            raise
+        except Fault as fault:
+            self.ledger.adopt(group.node, child_id)
+            raise Fault(f"step group deemed errored due to child {name} error: {fault.message}") from None
+        else:
+            if node is None:
+                group.open.add(child_id)
+                return True
+        self.ledger.adopt(group.node, child_id)
+        group.open.add(child_id)
+        return True
+
+    def _open_waiting(self) -> Plan:
+        """Try those that a limit held back, in order, until it does again."""
+        group = self.group
+        while group.waiting:
+            child_id = group.waiting.popleft()
+            if not (yield from self._open_one(child_id)):
+                self.context.wait(self.frame)
+                return
+            yield from self._settle(child_id)
+        if not group.blocked:
+            self.context.wait(self.frame, False)
+
+    # --- what is over ---------------------------------------------------------------------------------------------
+    def _settle(self, child_id: str) -> Plan:
+        """Look at one step: its hooks, and whether it is over."""
+        group = self.group
+        step = group.steps.get(child_id)
+        if step is None or child_id in group.waiting:
             return
-        context.ledger.adopt(group.node, child_id)
-    if step.get("hooks") or step.get("onExit"):
-        scope = state.scope
-        scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
-        owner = hooks.Owner(frame, scope, "steps", step["name"])
-        done = yield from hooks.lifecycle(context, owner, step.get("hooks"), node)
-        if done and phases.completed(node):
-            done = yield from hooks.on_exit(context, owner, step, node)
-        if owner.blocked:
-            group.blocked.add(child_id)
-            context.wait(frame)
-        if not done:
+        node = self.ledger.get(child_id)
+        if node is None or unopened.waits(self.context.run, child_id):
+            yield from self._open_one(child_id)
+            node = self.ledger.get(child_id)
+            if node is None:
+                return
+            self.ledger.adopt(group.node, child_id)
+        if (step.get("hooks") or step.get("onExit")) and not (yield from self._hooks_over(step, node)):
             group.open.add(child_id)
+        elif phases.fulfilled(node):
+            group.open.discard(child_id)
+
+    def _hooks_over(self, step: Json, node: Json) -> Opened:
+        """Open the hooks that the step's node asks for by now; whether those that were opened are over."""
+        self.scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
+        owner = hooks.Owner(self.frame, self.scope, "steps", step["name"])
+        done = yield from hooks.lifecycle(self.context, owner, step.get("hooks"), node)
+        if done and phases.completed(node):
+            done = yield from hooks.on_exit(self.context, owner, step, node)
+        if owner.blocked:
+            self.group.blocked.add(node["id"])
+            self.context.wait(self.frame)
+        return done
+
+    def _remember(self, step: Json) -> None:
+        """Put the outputs of a step into scope."""
+        scope, ledger, group_node = self.scope, self.ledger, self.group.node
+        name = self._name(step)
+        child = ledger.node_named(name)
+        if child is not None:
+            scope.add_node("steps", step["name"], outbound.last_attempt(ledger, child))
+            declared = outputs.declared(self.context, step, self.frame, child)
+            scope.add_skipped("steps", step["name"], child, declared, artifacts=True)
             return
-    if phases.fulfilled(node):
-        group.open.discard(child_id)
+        items = [
+            one
+            for one in ledger.children(group_node)
+            if one["name"].startswith(f"{name}(") and one["type"] != "Skipped"
+        ]
+        if items and step.get("inline"):
+            raise Fault(NO_TEMPLATE)
+        if items:
+            outputs.add_aggregate(scope, "steps", step["name"], items)
+        scope.add_node("steps", step["name"], group_node)
+
+    def conclude(self) -> None:
+        """After the last group the steps succeeded."""
+        self._set_outbound()
+        outputs.set_template_outputs(self.context, self.frame, self.boundary, self.scope)
+        self.ledger.mark(self.boundary, phases.SUCCEEDED)
+        cache.save(self.context, self.boundary)
+
+    def _set_outbound(self) -> None:
+        """What follows the steps is hung below the last nodes of the last group that was begun."""
+        names = (f"{self.boundary['name']}[{index}]" for index in reversed(range(len(self.frame.template["steps"]))))
+        group = next((node for node in map(self.ledger.node_named, names) if node is not None), None)
+        if group is not None:
+            last = [end for child in self.ledger.children(group) for end in outbound.outbound(self.ledger, child)]
+            self.ledger.change(self.boundary, outboundNodes=last)
 
 
-def _open_waiting(context: Context, frame: Frame, state: StepsState, group: Group) -> Plan:
-    while group.waiting:
-        child_id = group.waiting.popleft()
-        if not (yield from _open(context, frame, group, child_id)):
-            context.wait(frame)
-            return
-        yield from _settle(context, frame, state, group, child_id)
-    if not group.blocked:
-        context.wait(frame, False)
-
-
-def _conclude(context: Context, group: Group) -> None:
-    """All children are over: the group failed if one did and nobody minds."""
-    for child in context.ledger.children(group.node):
-        step = group.steps.get(child["id"]) or {}
-        if phases.unsuccessful(child) and not goes_on(step, child["phase"]):
-            context.ledger.mark(group.node, phases.FAILED, f"child '{child['id']}' failed")
-            return
-    context.ledger.mark(group.node, phases.SUCCEEDED)
-
-
-def goes_on(step: Json, phase: str) -> bool:
+def _goes_on(step: Json, phase: str) -> bool:
     """Whether the step's continueOn covers how it ended."""
     allowed = step.get("continueOn") or {}
     return bool(
         allowed.get("error") if phase == phases.ERROR else allowed.get("failed") if phase == phases.FAILED else False
     )
-
-
-def _skip(context: Context, frame: Frame, group: Group, step: Json, reason: str, phase: str = phases.SKIPPED) -> None:
-    name = _name(group, step)
-    if context.ledger.node_named(name) is None:
-        context.ledger.add(
-            name, "Skipped", phase, templateName=step.get("template"), templateRef=step.get("templateRef"),
-            templateScope=str(frame.home), boundaryID=frame.node_id, message=reason, nodeFlag={},
-        )  # fmt: skip
-        context.ledger.adopt(group.node, context.ledger.id_of(name))
-
-
-def _resolve(context: Context, group: Group, step: Json, scope: Scope) -> Json:
-    """The step with references to earlier steps replaced; one whose `when` says no is left as it is."""
-    scope.at(context.entropy_of("arguments", _name(group, step), group.node))
-    return outputs.resolve_references(context, step, scope, _STRICT, wrap="unable to resolve references: ")
-
-
-def _remember(context: Context, frame: Frame, state: StepsState, steps: list[Json]) -> None:
-    """Put the outputs of a group that is done into scope."""
-    group = state.group
-    assert group is not None
-    ledger = context.ledger
-    for step in steps:
-        name = _name(group, step)
-        child = ledger.node_named(name)
-        if child is None:
-            items = [
-                one
-                for one in ledger.children(group.node)
-                if one["name"].startswith(name + "(") and one["type"] != "Skipped"
-            ]
-            if items and step.get("inline"):
-                raise Fault(NO_TEMPLATE)
-            if items:
-                outputs.add_aggregate(state.scope, "steps", step["name"], items)
-            state.scope.add_node("steps", step["name"], group.node)
-            continue
-        state.scope.add_node("steps", step["name"], outbound.last_attempt(ledger, child))
-        state.scope.add_skipped(
-            "steps", step["name"], child, outputs.declared(context, step, frame, child), artifacts=True
-        )
-
-
-def _set_outbound(context: Context, frame: Frame, node: Json) -> None:
-    """What follows the steps is hung below the last nodes of the last group that was begun."""
-    groups = (
-        context.ledger.node_named(f"{node['name']}[{index}]") for index in reversed(range(len(frame.template["steps"])))
-    )
-    group = next((one for one in groups if one is not None), None)
-    if group is not None:
-        found = [last for child in context.ledger.children(group) for last in outbound.outbound(context.ledger, child)]
-        context.ledger.change(node, outboundNodes=found)
