@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hera_utils.argo import phases, timestamps
 from hera_utils.interpreter import arguments, limits, metrics, new_nodes, outbound, substitution
@@ -109,11 +109,16 @@ def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: li
     if why:
         return _give_up(context, node, last, why)
     if strategy.get("backoff") is not None:
-        message = _backoff(context, frame, node, strategy, tried)
-        if message == "wait":
+        pause = _backoff(context, strategy, tried)
+        if pause.hopeless:
+            return _give_up(context, node, last, pause.hopeless)
+        limit = limits.whole(strategy.get("limit"))
+        if ledger.now < pause.due and limit is not None and len(tried) <= limit:
+            context.timer(f"retry:{frame.node_id}", pause.due)
+            ledger.mark(node, node["phase"], f"Backoff for {humane(pause.seconds)}")
             return False
-        if message:
-            return _give_up(context, node, last, message)
+        frame.deadline = pause.ends
+        ledger.change(node, message=None)
     return _may_retry(context, frame.template, node, strategy, tried)
 
 
@@ -171,34 +176,38 @@ def _take_outputs(context: Context, node: Json, last: Json) -> None:
         context.ledger.change(node, outputs=dict(last["outputs"]))
 
 
-def _backoff(context: Context, frame: Frame, node: Json, strategy: Json, tried: list[Json]) -> str:
-    """ "" when the wait is over, "wait" while it lasts, else why there is no point in waiting."""
+class Pause(NamedTuple):
+    """Between two attempts. seconds: how long. due: when the next may start; ends: after when none may, 0 for never.
+
+    hopeless: why there is no point in waiting, "" where there is.
+    """
+
+    seconds: float = 0.0
+    due: float = 0.0
+    ends: float = 0.0
+    hopeless: str = ""
+
+
+def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
+    """What `backoff` says after the attempts so far."""
     backoff = strategy["backoff"]
-    now = context.ledger.now
     ends = 0.0
     if backoff.get("maxDuration"):
         ends = timestamps.seconds(tried[0].get("startedAt")) + limits.duration(text_of(backoff["maxDuration"]))
-        if now > ends:
-            return "Max duration limit exceeded"
+        if context.ledger.now > ends:
+            return Pause(hopeless="Max duration limit exceeded")
     if not backoff.get("duration"):
         raise Fault("no base duration specified for retryStrategy")
-    wait = limits.duration(text_of(backoff["duration"]))
+    seconds = limits.duration(text_of(backoff["duration"]))
     factor = limits.whole(backoff.get("factor"))
     if factor is not None and factor > 0:
-        wait = min(wait * float(factor) ** (len(tried) - 1), _FOREVER)
+        seconds = min(seconds * float(factor) ** (len(tried) - 1), _FOREVER)
     if backoff.get("cap"):
-        wait = min(wait, limits.duration(text_of(backoff["cap"])))
-    due = timestamps.seconds(tried[-1].get("finishedAt")) + wait
+        seconds = min(seconds, limits.duration(text_of(backoff["cap"])))
+    due = timestamps.seconds(tried[-1].get("finishedAt")) + seconds
     if ends and due > ends:
-        return "Backoff would exceed max duration limit"
-    limit = limits.whole(strategy.get("limit"))
-    if now < due and limit is not None and len(tried) <= limit:
-        context.timer(f"retry:{frame.node_id}", due)
-        context.ledger.mark(node, node["phase"], f"Backoff for {humane(wait)}")
-        return "wait"
-    frame.deadline = ends
-    context.ledger.change(node, message=None)
-    return ""
+        return Pause(hopeless="Backoff would exceed max duration limit")
+    return Pause(seconds, due, ends)
 
 
 def humane(seconds: float) -> str:
