@@ -4,12 +4,11 @@ there. Files in a cluster's volume cannot be seen from here; `unseen` says so.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from hera_utils.digests import sha256_of
+from hera_utils.digests import sha256_of, short_digest_of
 from hera_utils.experiment.declarations import declared
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.layout_paths import File
@@ -19,7 +18,6 @@ from hera_utils.provenance.manifest import KnownFile
 ABSENT = ""
 MOST_FILES = 1000
 MOST_BYTES = 512 * 1024 * 1024  # read at the end of a run: a second or so
-_CHUNK = 1 << 20
 
 
 class DeclaredFiles:
@@ -87,25 +85,10 @@ class DeclaredFiles:
 
 
 def _digest_of(path: Path) -> str:
-    """Of a file's bytes; of a folder's files and their paths."""
-    hashed = hashlib.blake2b(digest_size=8)
     try:
-        if path.is_dir():
-            for inner in sorted(path.rglob("*")):
-                if inner.is_file():
-                    hashed.update(f"{inner.relative_to(path)}\0".encode("utf-8", "surrogateescape"))
-                    _feed(hashed, inner)
-            return hashed.hexdigest()
-        _feed(hashed, path)
+        return short_digest_of(path)
     except OSError:
         return ABSENT
-    return hashed.hexdigest()
-
-
-def _feed(hashed: hashlib.blake2b, path: Path) -> None:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hashed.update(chunk)
 
 
 def checksums(files: DeclaredFiles, points: Iterable[Point]) -> tuple[KnownFile, ...]:
