@@ -10,11 +10,12 @@ from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import estimate_size, limits_of
 from hera_utils.execution.definition import Definition, document_of, environment_of
 from hera_utils.execution.history import platform_of, run_facts
-from hera_utils.execution.plan import Plan, refuse_too_large, task_count
+from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
 from hera_utils.experiment.layout import Layout
+from hera_utils.preflight import concurrency
 from hera_utils.settings.sources import Surroundings, read_settings
 
 
@@ -114,12 +115,12 @@ def test_what_no_cluster_takes():
 )
 def test_how_many_tasks(tasks, count):
     templates = [
-        {"name": "main", "dag": {"tasks": tasks}},
+        {"name": "main", "dag": {"tasks": [{"name": f"t{number}", **task} for number, task in enumerate(tasks)]}},
         {"name": "steps", "steps": [[{"template": "leaf"}], [{"template": "leaf"}]]},
         {"name": "leaf", "container": {}},
         {"name": "wait", "suspend": {}},
     ]
-    assert task_count({"spec": {"entrypoint": "main", "templates": templates}}) == count
+    assert concurrency.tasks({"entrypoint": "main", "templates": templates}) == concurrency.Width(*count)
 
 
 def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):

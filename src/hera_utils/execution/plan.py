@@ -13,7 +13,7 @@ from hera_utils.execution.history import Decisions
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain
-from hera_utils.preflight.concurrency import times
+from hera_utils.preflight import concurrency
 from hera_utils.preflight.limits import Size, breaches, size
 
 Json = dict[str, Any]
@@ -88,7 +88,8 @@ class Plan:
 
     def pods(self) -> tuple[int, bool]:
         """(how many tasks all points have, whether that is certain)."""
-        count, exact = task_count(self.document)
+        every = concurrency.tasks(self.document.get("spec") or {})
+        count, exact = every.count, every.exact
         if self.estimate.full is None and not self.single:
             owned = self.estimate.ownership.tasks
             sampled, tasks = max(1, len(owned)), sum(map(len, owned.values()))
@@ -96,8 +97,8 @@ class Plan:
             count = round(each * self.points) + shared * self.workflows()[0]
             exact = exact and tasks % sampled == 0
         if self.gather is not None:
-            more, sure = task_count(self.gather)
-            count, exact = count + more, exact and sure
+            more = concurrency.tasks(self.gather.get("spec") or {})
+            count, exact = count + more.count, exact and more.exact
         return count, exact
 
     def _repr_html_(self) -> str:
@@ -193,37 +194,3 @@ def refuse_too_large(document: Json) -> None:
     """UnsupportedError for what no cluster takes."""
     for what, fix in breaches(document):
         raise UnsupportedError(what, fix=fix)
-
-
-def task_count(document: Json) -> tuple[int, bool]:
-    """(how many tasks the workflow will run, whether that is certain). Loops over results are counted once, and so are templates
-    that call themselves: neither is known before the run. Conditions and retries are not looked at.
-    """
-    spec = document.get("spec") or {}
-    templates = {template.get("name"): template for template in spec.get("templates") or []}
-    counts: dict[str, tuple[int, bool]] = {}
-
-    def of(template: Json | None, above: tuple[str, ...]) -> tuple[int, bool]:
-        if template is None:
-            return 1, False  # of a WorkflowTemplate, or wrong: the server will say
-        name = str(template.get("name", ""))
-        if name in above:
-            return 1, False
-        if name and name in counts:
-            return counts[name]
-        calls = [*((template.get("dag") or {}).get("tasks") or [])]
-        calls += [step for group in template.get("steps") or [] for step in group]
-        if not calls:
-            return (0 if "suspend" in template else 1), True
-        of_calls = [of_call(call, (*above, name)) for call in calls]
-        answer = sum(count for count, _ in of_calls), all(exact for _, exact in of_calls)
-        if name:
-            counts[name] = answer
-        return answer
-
-    def of_call(call: Json, above: tuple[str, ...]) -> tuple[int, bool]:
-        count, exact = of(call.get("inline") or templates.get(call.get("template")), above)
-        often = times(call)
-        return (count, False) if often is None else (count * often, exact)
-
-    return of(templates.get(spec.get("entrypoint")), ())

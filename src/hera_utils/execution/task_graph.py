@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hera_utils.execution.plan import task_count
 from hera_utils.experiment.entry_tasks import entry_tasks, items_of
 from hera_utils.experiment.task_ownership import TaskOwnership
+from hera_utils.preflight import concurrency
 
 Json = dict[str, Any]
 
@@ -22,7 +22,8 @@ def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], se
     """(template → how many tasks run it, (template, the one it waits for))."""
     tasks = {task["name"]: task for task in entry_tasks(document)}
     if not tasks:
-        return {str((document.get("spec") or {}).get("entrypoint") or "main"): task_count(document)[0]}, set()
+        spec = document.get("spec") or {}
+        return {str(spec.get("entrypoint") or "main"): concurrency.tasks(spec).count}, set()
     owners = {task for refs in ownership.tasks.values() for task, _ in refs}
     box = {name: _label(task, name in owners) for name, task in tasks.items()}
     counts: dict[str, int] = {}

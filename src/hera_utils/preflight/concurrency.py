@@ -1,4 +1,4 @@
-"""How many pods of a workflow may run at the same time, as far as its document says. Pure."""
+"""How many tasks a workflow runs, and how many of its pods at the same time, as far as its document says. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,51 @@ _SEVERAL = 2  # of a loop over what is not known yet: more than one
 
 @dataclass(frozen=True)
 class Width:
-    """count: at least so many at once; exact: whether that is known (a loop over results is not)."""
+    """count: at least so many; exact: whether that is known (a loop over results is not)."""
 
     count: int
     exact: bool
 
 
 def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> Width:
-    """The pods of the templates for which `which` says yes. Tasks that depend on each other count apart; `parallelism` limits."""
+    """How many pods of the templates for which `which` says yes run at once. Tasks that depend on each other count apart; `parallelism`
+    limits.
+    """
+
+    def at_once(template: Json, groups: list[list[Width]]) -> Width:
+        return _limited(_widest(map(_together, groups)), template.get("parallelism"))
+
+    def is_pod(template: Json) -> bool:
+        return "suspend" not in template and which(template)
+
+    width = _fold(spec, is_pod, at_once, loop=_SEVERAL, circle=0)
+    return _limited(width, spec.get("parallelism"))
+
+
+def tasks(spec: Json) -> Width:
+    """How many tasks a workflow runs. Loops over results are counted once, and so are templates that call themselves: neither is known
+    before the run. Conditions and retries are not looked at.
+    """
+
+    def in_all(template: Json, groups: list[list[Width]]) -> Width:
+        return _together(width for group in groups for width in group)
+
+    return _fold(spec, lambda template: "suspend" not in template, in_all, loop=1, circle=1)
+
+
+def _fold(
+    spec: Json,
+    counts: Callable[[Json], bool],
+    combine: Callable[[Json, list[list[Width]]], Width],
+    *,
+    loop: int,
+    circle: int,
+) -> Width:
+    """The width of the entrypoint, from those of what it calls. counts: whether a template that calls nothing is one.
+
+    combine: a template's width from those of its calls, in groups that run one after the other. loop: how often a loop runs of which
+    only the run will tell; circle: the width of a template within itself.
+    """
     templates = {str(template.get("name")): template for template in spec.get("templates") or []}
     widths: dict[str, Width] = {}
 
@@ -33,24 +70,23 @@ def pods(spec: Json, which: Callable[[Json], bool] = lambda template: True) -> W
         if name in widths:
             return widths[name]
         if name in above:
-            return Width(0, False)
+            return Width(circle, False)
         inside = (*above, name) if name else above
         groups = _groups(template)
         if groups is None:
-            width = Width(int("suspend" not in template and which(template)), True)
+            width = Width(int(counts(template)), True)
         else:
-            width = _widest([_together(of_call(call, inside) for call in group) for group in groups])
-        width = _limited(width, template.get("parallelism"))
+            width = combine(template, [[of_call(call, inside) for call in group] for group in groups])
         if name:
             widths[name] = width
         return width
 
     def of_call(call: Json, above: tuple[str, ...]) -> Width:
         one = of(call.get("inline") or templates.get(str(call.get("template"))), above)
-        often = times(call)
-        return Width(one.count * _SEVERAL, False) if often is None else Width(one.count * often, one.exact)
+        often = _times(call)
+        return Width(one.count * loop, False) if often is None else Width(one.count * often, one.exact)
 
-    return _limited(of(templates.get(str(spec.get("entrypoint"))), ()), spec.get("parallelism"))
+    return of(templates.get(str(spec.get("entrypoint"))), ())
 
 
 def _groups(template: Json) -> list[list[Json]] | None:
@@ -88,7 +124,7 @@ def _dependencies(task: Json) -> list[str]:
     return [*(task.get("dependencies") or []), *_WORD.findall(str(task.get("depends") or ""))]
 
 
-def times(call: Json) -> int | None:
+def _times(call: Json) -> int | None:
     """How often a task or step runs: once for each item it loops over; None where the run alone will tell."""
     if call.get("withItems") is not None:
         return len(call["withItems"])
@@ -103,8 +139,9 @@ def _together(widths: Iterable[Width]) -> Width:
     return Width(sum(one.count for one in found), all(one.exact for one in found))
 
 
-def _widest(widths: list[Width]) -> Width:
-    return Width(max((one.count for one in widths), default=0), all(one.exact for one in widths))
+def _widest(widths: Iterable[Width]) -> Width:
+    found = list(widths)
+    return Width(max((one.count for one in found), default=0), all(one.exact for one in found))
 
 
 def _limited(width: Width, parallelism: Any) -> Width:
