@@ -8,24 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.phases import COMPLETED
-from hera_utils.cli.options import deadline
+from hera_utils.cli import options
+from hera_utils.cli.outcome import tell_end
 from hera_utils.cli.resume_command import resume_command
-from hera_utils.cli.runs import (
-    DETACHED,
-    LATEST,
-    by_turn,
-    follow_to_end,
-    how_to_come_back,
-    run_name,
-    run_of,
-    tell_end,
-)
+from hera_utils.cli.runs import LATEST, by_turn, run_name, run_of, runs_folders
+from hera_utils.errors import WaitTimeout
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.runs.remaining import Remaining
 
 Json = dict[str, Any]
+
+DETACHED = 130
+"""The exit status after Ctrl-C: the run goes on."""
 
 
 @dataclass
@@ -74,11 +70,33 @@ class Followed:
 
 def followed(client: ArgoClient, name: str) -> Followed:
     """The run that a name (or @latest) means, as it is now. Without workflows where the name is one workflow's that is of no run."""
-    from hera_utils.cli.whole_runs import runs_folders
-
     run = Followed(client, run_of(client, run_name(client, name)) if name == LATEST else name, runs_folders())
     run.look()
     return run
+
+
+def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
+    """Show a run until it ends, then why it failed. Returns the exit status; Ctrl-C leaves the run alone.
+
+    again: the command that runs it anew, "" where that is not known.
+    """
+    from hera_utils.cli.terminal import console, note
+    from hera_utils.watch.display import display_for
+    from hera_utils.watch.follow import follow
+
+    try:
+        document = follow(client, name, display_for(console()), deadline=options.deadline())
+    except KeyboardInterrupt:
+        note("\n" + how_to_come_back(client, name))
+        return DETACHED
+    except WaitTimeout:
+        raise options.deadline().reached(how_to_come_back(client, name)) from None
+    return tell_end(client, document, again=again)
+
+
+def how_to_come_back(client: ArgoClient, run: str) -> str:
+    command = client.connection.command
+    return f"the run continues; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
 
 
 def follow_run(client: ArgoClient, name: str) -> int:
@@ -97,19 +115,18 @@ def follow_run(client: ArgoClient, name: str) -> int:
 def _follow_together(run: Followed, shown_names: set[str]) -> int:
     """shown_names: workflows that were followed already, to their end."""
     from hera_utils.cli.terminal import console, note
-    from hera_utils.errors import WaitTimeout
     from hera_utils.watch.display import display_for
     from hera_utils.watch.run_progress import follow_workflows
 
     try:
         state = follow_workflows(
-            run.name, run.look, display_for(console()), more=lambda _: run.remaining.phase, deadline=deadline()
+            run.name, run.look, display_for(console()), more=lambda _: run.remaining.phase, deadline=options.deadline()
         )
     except KeyboardInterrupt:
         note("\n" + how_to_come_back(run.client, run.name))
         return DETACHED
     except WaitTimeout:
-        raise deadline().reached(how_to_come_back(run.client, run.name)) from None
+        raise options.deadline().reached(how_to_come_back(run.client, run.name)) from None
     for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
         tell_end(run.client, run.client.get(one))
     if not state.over:

@@ -27,7 +27,8 @@ _MOST_WORKFLOWS = 4  # of a run of more the tasks are not shown with it
 def command(name: str, everything: bool, output: str) -> int:
     """Show a run: its status, its parameters and its tasks, and why tasks failed."""
     from hera_utils.cli.following import followed
-    from hera_utils.cli.runs import reached, tell_warning
+    from hera_utils.cli.outcome import tell_warning
+    from hera_utils.cli.runs import reached
     from hera_utils.cli.terminal import print_json, say
 
     with reached() as client:

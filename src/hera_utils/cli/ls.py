@@ -116,7 +116,7 @@ def _together(run: str, workflows: Sequence[Json]) -> Json:
 
 def _remaining(run: str, workflows: Sequence[Json]) -> Remaining:
     """What of a run is to come. Its record is only looked for where its workflows say that something lacks."""
-    from hera_utils.cli.whole_runs import runs_folders
+    from hera_utils.cli.runs import runs_folders
     from hera_utils.runs.remaining import remaining
     from hera_utils.runs.whole_run import record_folder
 

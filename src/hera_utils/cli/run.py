@@ -362,7 +362,7 @@ def follow_all(client: ArgoClient, names: Sequence[str], *, detach: bool, linked
 
     Returns the worst exit status.
     """
-    from hera_utils.cli.runs import follow_to_end
+    from hera_utils.cli.following import follow_to_end
     from hera_utils.cli.terminal import note, say
 
     status = 0

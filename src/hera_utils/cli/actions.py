@@ -1,0 +1,88 @@
+"""What stop, retry, resume… share: telling each workflow of a run to do something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hera_utils.argo.phases import COMPLETED
+from hera_utils.errors import RunFailed
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+
+Json = dict[str, Any]
+
+
+def act_on(
+    name: str,
+    verb: str,
+    done: str,
+    body: Json | None = None,
+    *,
+    watch: bool = False,
+    first: Callable[[ArgoClient, str], None] | None = None,
+) -> int:
+    """Tell a run to do something, each of its workflows that it means something to; say what was done (NAME stands for the run).
+
+    first: called with each of these workflows before.
+    """
+    from hera_utils.cli import options
+    from hera_utils.cli.following import follow_run
+    from hera_utils.cli.runs import LATEST, reached, run_of, workflows_of
+    from hera_utils.cli.terminal import say
+
+    options.deadline(waits="" if watch else "without --watch")
+    with reached() as client:
+        names = workflows_of(client, name)
+        for workflow in _workflows_of(client, names, verb):
+            if first is not None:
+                first(client, workflow)
+            if verb == "resume":
+                _refuse_ended(client, workflow)
+            phase = _phase(client.act(workflow, verb, body))
+            # the suspended task may have been the last one
+            ended = verb == "resume" and phase in COMPLETED
+            say(
+                f"{workflow} was resumed and has ended ({phase})"
+                if ended
+                else f"{workflow} {done.replace('NAME', workflow)}"
+            )
+        if not watch:
+            return 0
+        return follow_run(client, name if name != LATEST else run_of(client, names[0]))
+
+
+def _phase(document: Json) -> str:
+    return str((document.get("status") or {}).get("phase") or "")
+
+
+def _refuse_ended(client: ArgoClient, name: str) -> None:
+    """Argo answers a resume of a run that has ended as any other: whether it had is asked before."""
+    phase = _phase(client.get(name, fields="status.phase"))
+    if phase in COMPLETED:
+        raise RunFailed(f"{name} has ended ({phase}): no task of it is suspended")
+
+
+def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
+    """Of a run's several workflows those that a verb can mean: the failed ones for retry, those that go on for the others."""
+    if len(names) == 1:
+        return names
+    wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")
+    phases = {one: _phase(client.get(one, fields="status.phase")) for one in names}
+    chosen = [one for one, phase in phases.items() if phase in wanted]
+    if not chosen:
+        listed = ", ".join(sorted(set(phases.values())))
+        raise RunFailed(f"none of the run's {len(names)} workflows can be changed ({verb}) ({listed})")
+    return chosen
+
+
+def watch_option(function: Any) -> Any:
+    """Adds `--watch`, and `--timeout` for it."""
+    from hera_utils.cli.options import timeout_option
+
+    return click.option(
+        "-w", "--watch", is_flag=True, help="Follow the run to its end; the exit status says how it ended."
+    )(timeout_option(function))

@@ -1,0 +1,74 @@
+"""How a run ended, and what helps: told on stderr by every command that follows a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hera_utils.argo.annotations import SCRIPT
+from hera_utils.cli.resume_command import resume_command
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
+    from hera_utils.runs.outcome import Outcome
+
+Json = dict[str, Any]
+
+
+def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
+    """Why a finished run did not succeed, and what of it had no effect, on stderr. Returns the exit status: 0 when it succeeded, else 1.
+
+    again: as in `follow_to_end`.
+    """
+    from hera_utils.cli.terminal import note, symbols
+    from hera_utils.runs.outcome import outcome
+    from hera_utils.runs.summary import last_lines_of_failures, lines
+
+    tell_warning(document)
+    run = outcome(document)
+    if run.succeeded:
+        return 0
+    for line in lines(run, last_lines_of_failures(client, run), mark=symbols().failed):
+        note(line)
+    note(f"hera-utils: {run.name} {run.phase.lower()}")
+    first, *more = _what_helps(client, document, run, again)
+    note(f"  fix: {first}")
+    for line in more:
+        note(f"       {line}")
+    return 1
+
+
+def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
+    """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
+    from hera_utils.runs.cause import Cause, cause_of
+    from hera_utils.runs.record import RUN_LABEL
+
+    command, cause = client.connection.command, cause_of(run)
+    logs, retry = f"read {command('logs', run.name)}", ["retry", run.name, "--watch"]
+    if cause is Cause.IMAGE and client.connection.local:
+        return [
+            f"write that line into a file, for example images.yaml; then: {command(*retry, '--images', 'images.yaml')}"
+        ]
+    if cause is Cause.PASSING:
+        return [f"{logs}; once the cause is fixed: {command(*retry)}"]
+    whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
+    script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
+    if whole and not again:
+        folder = Path(script).parent / "runs" / whole if script else None
+        start = ("hera-utils", "run", *client.connection.flags)
+        again = resume_command(folder, start) or "its script with --resume and the same arguments"
+    anew = again or (
+        command("run", os.path.relpath(script)) if script else "hera-utils run, or the program that submitted it"
+    )
+    kept = f"to run the submitted workflow again: {command(*retry)}"
+    return [f"{logs}; correct the workflow and run it again: {anew}", kept]
+
+
+def tell_warning(document: Json) -> None:
+    """What of the workflow has no effect where it runs: one line, on stderr."""
+    from hera_utils.cli.terminal import note
+    from hera_utils.runs.summary import warning
+
+    if text := warning(document):
+        note(f"hera-utils: {document['metadata']['name']}: {text}")
