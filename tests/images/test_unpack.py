@@ -72,21 +72,48 @@ def test_each_compression_gives_the_same_digest(unpacked, pack):
     assert unpacked.last.diff_id == digest_of(data)
 
 
-def test_a_whiteout_and_an_opaque_folder(unpacked):
-    folder = unpacked(entry("etc"), entry("etc/.wh.passwd", ""), entry("var/.wh..wh..opq", ""), entry("var/new", "1"))
+@pytest.fixture
+def below(unpacked):
+    return [
+        unpacked(entry("etc/passwd", "1"), entry("var/old", "1"), entry("a", "old"), entry("d/old", "1"), name="below")
+    ]
+
+
+def test_a_whiteout_and_an_opaque_folder(unpacked, below):
+    more = (entry("etc"), entry("etc/.wh.passwd", ""), entry("var/.wh..wh..opq", ""), entry("var/new", "1"))
+    folder = unpacked(*more, below=below)
     assert is_whiteout(folder / "etc" / "passwd")
     assert is_opaque(folder / "var")
     assert os.listdir(folder / "var") == ["new"]
 
 
+def test_what_nothing_below_shows_needs_no_whiteout(unpacked, below):
+    """In a folder that only one layer has the kernel shows the names of whiteouts."""
+    more = (entry("etc/.wh.nothing", ""), entry(".wh.nowhere", ""), entry("x/y/.wh.z", ""), entry("w/.wh..wh..opq", ""))
+    assert os.listdir(unpacked(*more, below=below)) == []
+
+
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_layer_hides_files_of_the_layers_below_alone(unpacked, order):
-    folder = unpacked(
-        *[entry(".wh.a", ""), entry("a", "new")][::order], *[entry(".wh.d", ""), entry("d/new", "1")][::order]
-    )
+def test_a_layer_hides_files_of_the_layers_below_alone(unpacked, below, order):
+    more = [*[entry(".wh.a", ""), entry("a", "new")][::order], *[entry(".wh.d", ""), entry("d/new", "1")][::order]]
+    folder = unpacked(*more, below=below)
     assert (folder / "a").read_text() == "new"
     assert is_opaque(folder / "d")
     assert os.listdir(folder / "d") == ["new"]
+
+
+def test_where_folders_cannot_be_opaque_each_name_has_a_whiteout(unpacked, below, monkeypatch):
+    monkeypatch.setattr("hera_utils.images.whiteouts.make_opaque", lambda folder: False)
+    folder = unpacked(
+        entry("var/.wh..wh..opq", ""),
+        entry("var/new", "1"),
+        entry(".wh.d", ""),
+        entry("d/old/deeper", "1"),
+        below=below,
+    )
+    assert sorted(os.listdir(folder / "var")) == ["new", "old"]
+    assert is_whiteout(folder / "var" / "old")
+    assert (folder / "d" / "old" / "deeper").read_text() == "1"
 
 
 def test_everything_below_can_be_hidden(unpacked):

@@ -11,13 +11,10 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 
-from hera_utils.images import whiteouts
 from hera_utils.images.config import UnreadableImage
-
-Names = tuple[str, ...]
+from hera_utils.images.layers_below import LayersBelow, Names
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 40  # as the kernel
@@ -26,6 +23,14 @@ _DEEPEST = 256  # folders in folders; below it a tree can still be removed with 
 
 class NotAFolder(UnreadableImage):
     """A name in the middle of a path is that of a file."""
+
+
+class NoSuchFolder(Exception):
+    """way: where the folder would be."""
+
+    def __init__(self, way: Names) -> None:
+        super().__init__("/".join(way))
+        self.way = way
 
 
 def names_of(path: str) -> Names:
@@ -46,14 +51,13 @@ def names_of(path: str) -> Names:
 
 
 class LayerFolder:
-    """below: the folders of the layers below, the uppermost first; what a folder is like there, one that is created here becomes."""
+    """below: what a folder is like there, one that the layer does not describe becomes."""
 
-    def __init__(self, folder: Path, below: Sequence[Path]) -> None:
+    def __init__(self, folder: Path, below: LayersBelow) -> None:
         self.top = os.open(folder, _FOLDER)
         self._below = below
-        self._last: tuple[Names, int] | None = (
-            None  # the folder that was opened last: most entries are in that of the one before
-        )
+        # The folder that was opened last, its descriptor, its way: most entries are in that of the one before.
+        self._last: tuple[Names, int, Names] | None = None
         self._stale = False  # whether a folder or link was removed meanwhile, so that a path may lead elsewhere
         self.owned = os.geteuid() == 0  # whether files get the owners that the layer gives them
         self.times: dict[Names, int] = {}  # of folders, set at the end: each new entry changes its folder's
@@ -71,16 +75,25 @@ class LayerFolder:
     def folder(self, names: Names, *, make: bool = True) -> int:
         """A descriptor of a folder of the layer, valid until the next call. make: create what is missing.
 
-        Raises NotAFolder, FileNotFoundError, OSError.
+        Raises NotAFolder, NoSuchFolder, OSError.
         """
         if self._last is not None and self._last[0] == names and not self._stale:
             return self._last[1]
-        descriptor = self._walk(names, make=make)
+        descriptor, way = self._walk(names, make=make)
         self._forget()
-        self._last = (names, descriptor)
+        self._last = (names, descriptor, way)
         return descriptor
 
-    def _walk(self, names: Names, *, make: bool) -> int:
+    def way(self, names: Names) -> Names:
+        """Where the folder of that path is, or would be: the same path, without the links that this layer has. Raises NotAFolder."""
+        try:
+            self.folder(names, make=False)
+        except NoSuchFolder as missing:
+            return missing.way
+        assert self._last is not None
+        return self._last[2]
+
+    def _walk(self, names: Names, *, make: bool) -> tuple[int, Names]:
         stack, way = [os.dup(self.top)], list[str]()
         todo, links = list(reversed(names)), 0
         try:
@@ -93,6 +106,8 @@ class LayerFolder:
                     continue
                 try:
                     following = self._step(stack[-1], (*way, name), make=make)
+                except FileNotFoundError:
+                    raise NoSuchFolder(names_of("/".join((*way, name, *reversed(todo))))) from None
                 except NotADirectoryError:
                     target = _link(stack[-1], name)
                     links += 1
@@ -108,7 +123,7 @@ class LayerFolder:
                 way.append(name)
                 if len(way) > _DEEPEST:
                     raise UnreadableImage(f"a layer has folders in folders more than {_DEEPEST} deep")
-            return stack.pop()
+            return stack.pop(), tuple(way)
         finally:
             for descriptor in stack:
                 os.close(descriptor)
@@ -119,7 +134,7 @@ class LayerFolder:
         except FileNotFoundError:
             if not make:
                 raise
-        like = folder_below(self._below, way)
+        like = self._below.folder(way)
         self.make_folder(here, way[-1], 0o755 if like is None else stat.S_IMODE(like.st_mode))
         if like is not None:
             self.set_owner(here, way[-1], like.st_uid, like.st_gid)
@@ -173,42 +188,6 @@ class LayerFolder:
                 with contextlib.suppress(OSError):
                     os.utime(f"/proc/self/fd/{descriptor}", ns=(at, at))
                 os.close(descriptor)
-
-
-def folder_below(layers: Sequence[Path], names: Names) -> os.stat_result | None:
-    """What a folder is like in the layers below, the uppermost first; None when they show no folder there."""
-    for layer in layers:
-        top = os.open(layer, _FOLDER)
-        try:
-            result = _look(top, names)
-        finally:
-            os.close(top)
-        if result is not _MISSING:
-            return result if isinstance(result, os.stat_result) else None
-    return None
-
-
-_MISSING, _HIDDEN = object(), object()
-
-
-def _look(top: int, names: Names) -> object:
-    """The folder's status; _MISSING: ask the next layer; _HIDDEN: this one says that there is no such folder."""
-    here, missing = os.dup(top), _MISSING
-    try:
-        for name in names:
-            if whiteouts.is_opaque(here):
-                missing = _HIDDEN
-            try:
-                following = os.open(name, _FOLDER, dir_fd=here)
-            except FileNotFoundError:
-                return missing
-            except NotADirectoryError:
-                return _HIDDEN
-            os.close(here)
-            here = following
-        return os.fstat(here)
-    finally:
-        os.close(here)
 
 
 def _straight(top: int, names: Names) -> int | None:

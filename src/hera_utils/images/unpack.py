@@ -28,7 +28,8 @@ from hera_utils.errors import PlatformError
 from hera_utils.images import whiteouts
 from hera_utils.images.config import UnreadableImage
 from hera_utils.images.decompress import LayerTooLarge, TarStream
-from hera_utils.images.layer_folder import LayerFolder, Names, NotAFolder, names_of
+from hera_utils.images.layer_folder import LayerFolder, NoSuchFolder, NotAFolder, names_of
+from hera_utils.images.layers_below import LayersBelow, Names
 
 _WHITEOUT, _OPAQUE, _META = ".wh.", ".wh..wh..opq", ".wh..wh."
 _MOST_GLOBAL_HEADERS = 64
@@ -77,7 +78,8 @@ def unpack(
     """
     limits = limits or LayerLimits.of(folder)
     stream = TarStream(packed, limits.size)
-    layer = _Unpacking(LayerFolder(folder, below), stream, limits)
+    layers_below = LayersBelow(below)
+    layer = _Unpacking(LayerFolder(folder, layers_below), layers_below, stream, limits)
     try:
         for entry in _entries(stream):
             layer.add(entry)
@@ -123,8 +125,8 @@ def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
 class _Unpacking:
     """The state of one unpacking: what was written, and what is to be absent when all entries are there."""
 
-    def __init__(self, folder: LayerFolder, stream: TarStream, limits: LayerLimits) -> None:
-        self.folder, self._stream, self._limits = folder, stream, limits
+    def __init__(self, folder: LayerFolder, below: LayersBelow, stream: TarStream, limits: LayerLimits) -> None:
+        self.folder, self._below, self._stream, self._limits = folder, below, stream, limits
         self.entry = "a file"
         self.size = self.entries = 0
         self.hides_all = False
@@ -191,17 +193,14 @@ class _Unpacking:
 
     def _put_folder(self, entry: tarfile.TarInfo, names: Names) -> None:
         parent, name = self.folder.folder(names[:-1]), names[-1]
-        try:
-            is_there = stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-        except FileNotFoundError:
-            is_there = False
-        if is_there:
+        way = (*self.folder.way(names[:-1]), name)
+        if self._has(names, folder=True):
             os.chmod(name, self.folder.folder_mode(entry.mode), dir_fd=parent)
         else:
             self.folder.remove(parent, name)
             self.folder.make_folder(parent, name, entry.mode)
         self.folder.set_owner(parent, name, entry.uid, entry.gid)
-        self.folder.times[names] = _time(entry)
+        self.folder.times[way] = _time(entry)
 
     def _put_file(self, entry: tarfile.TarInfo, names: Names) -> None:
         parent, name = self.folder.folder(names[:-1]), names[-1]
@@ -256,7 +255,7 @@ class _Unpacking:
             raise UnreadableImage(refusal)
         try:
             folder = os.dup(self.folder.folder(source[:-1], make=False))
-        except (FileNotFoundError, NotAFolder):
+        except (NoSuchFolder, NotAFolder):
             raise UnreadableImage(refusal) from None
         try:
             try:
@@ -276,36 +275,72 @@ class _Unpacking:
 
     def finish(self) -> None:
         """Write down what is absent. A layer speaks so of the layers below alone, never of its own files, whatever their order."""
-        for names in sorted(self._absent):
-            self.entry = "/".join(names)
-            self._hide(names)
-        for names in sorted(self._opaque):
-            self.entry = "/".join(names)
-            if not names:
-                self.hides_all = True  # of the top folder the overlay would not believe it
-                continue
-            with contextlib.suppress(NotAFolder):
-                whiteouts.make_opaque(self.folder.folder(names))
+        if () in self._opaque:
+            self.hides_all = True  # the overlay does not look for it at the top
+        else:
+            self._hide()
         self.folder.finish()
 
-    def _hide(self, names: Names) -> None:
+    def _hide(self) -> None:
+        """Only what the layers below show. A whiteout of nothing would do harm: in a folder that one layer alone has, who reads the
+        folder would see its name.
+        """
+        opaque, absent = set[Names](), set[Names]()
+        for way in self._ways(self._opaque):
+            if self._below.folder(way) is not None and not self._has(way, folder=False):
+                opaque.add(way)
+        for way in self._ways(self._absent):
+            if self._has(way, folder=True):
+                opaque |= {way} if self._below.folder(way) is not None else set()
+            elif self._below.show(way) and not self._has(way, folder=False):
+                absent.add(way)
+        hidden = opaque | absent
+        for way in sorted(hidden):
+            self.entry = "/".join(way)
+            if any(way[:length] in hidden for length in range(1, len(way))):
+                continue
+            if way in absent:
+                self._make_absent(way)
+            elif not whiteouts.make_opaque(self.folder.folder(way)):
+                for inner in self._shown_in(way):
+                    self._make_absent(inner)
+
+    def _ways(self, paths: set[Names]) -> Iterator[Names]:
+        for names in paths:
+            with contextlib.suppress(NotAFolder):  # a file of this layer hides the whole folder
+                yield (*self.folder.way(names[:-1]), names[-1])
+
+    def _has(self, way: Names, *, folder: bool) -> bool:
+        """Whether this layer has a folder, or anything else, at that path."""
         try:
-            parent, name = self.folder.folder(names[:-1]), names[-1]
-        except NotAFolder:
-            return  # a file of this layer hides the whole folder
-        try:
-            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-        except FileNotFoundError:
-            whiteouts.make_whiteout(parent, name)
-            return
-        if stat.S_ISDIR(status.st_mode):
-            whiteouts.make_opaque(self.folder.folder(names))
+            parent = self.folder.folder(way[:-1], make=False)
+            return _is_folder(parent, way[-1]) == folder
+        except (NoSuchFolder, NotAFolder, FileNotFoundError):
+            return False
+
+    def _make_absent(self, way: Names) -> None:
+        parent = self.folder.folder(way[:-1])
+        with contextlib.suppress(FileExistsError):  # a file of this layer, which hides it
+            whiteouts.make_whiteout(parent, way[-1])
+
+    def _shown_in(self, way: Names) -> set[Names]:
+        """What the layers below show in a folder of this layer."""
+        shown = set[Names]()
+        for name in self._below.names(way):
+            inner = (*way, name)
+            shown |= self._shown_in(inner) if self._has(inner, folder=True) else {inner}
+        return shown
 
     def remarks(self) -> tuple[str, ...]:
         return tuple(
             f"{count} {kind}{'' if count == 1 else 's'} left out ({self._examples[kind]}{'' if count == 1 else ', …'})"
             for kind, count in self._left_out.most_common(_MOST_REMARKS)
         )
+
+
+def _is_folder(parent: int, name: str) -> bool:
+    """Raises FileNotFoundError."""
+    return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
 
 
 def _time(entry: tarfile.TarInfo) -> int:

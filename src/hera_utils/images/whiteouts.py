@@ -29,13 +29,16 @@ def make_whiteout(folder: int, name: str) -> None:
     os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder))
     here = f"/proc/self/fd/{folder}"
     if not _write_attribute(f"{here}/{name}", _WHITEOUT, b"y") or not _write_attribute(here, _OPAQUE, b"x", keep=True):
-        raise _unfit("cannot say that a file of a lower layer is absent")
+        os.unlink(name, dir_fd=folder)
+        raise PlatformError(
+            "the disk of the state folder cannot say that a file of a lower layer is absent, which images need",
+            fix="set HERA_UTILS_STATE to a folder of a local disk (ext4, xfs, btrfs)",
+        )
 
 
-def make_opaque(folder: int) -> None:
-    """Hide what the layers below have in the folder of this descriptor. PlatformError where the disk cannot hold that."""
-    if not _write_attribute(f"/proc/self/fd/{folder}", _OPAQUE, b"y"):
-        raise _unfit("cannot say that a folder hides the one of a lower layer")
+def make_opaque(folder: int) -> bool:
+    """Hide what the layers below have in the folder of this descriptor. Whether the disk can hold that; else a whiteout each does it."""
+    return _write_attribute(f"/proc/self/fd/{folder}", _OPAQUE, b"y")
 
 
 def is_whiteout(folder: int, name: str, status: os.stat_result) -> bool:
@@ -48,7 +51,7 @@ def is_whiteout(folder: int, name: str, status: os.stat_result) -> bool:
 
 
 def is_opaque(folder: int) -> bool:
-    return _read_attribute(f"/proc/self/fd/{folder}", _OPAQUE) == b"y"
+    return _read_attribute(f"/proc/self/fd/{folder}/.", _OPAQUE) == b"y"
 
 
 def _write_attribute(path: str, name: str, value: bytes, *, keep: bool = False) -> bool:
@@ -72,10 +75,3 @@ def _read_attribute(path: str, name: str) -> bytes | None:
         except OSError:
             continue
     return None
-
-
-def _unfit(what: str) -> PlatformError:
-    return PlatformError(
-        f"the disk of the state folder {what}, which images need",
-        fix="set HERA_UTILS_STATE to a folder of a local disk (ext4, xfs, btrfs)",
-    )
