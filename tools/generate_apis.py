@@ -30,7 +30,7 @@ user's browser (`docs/decisions/0002-page-without-token.md`). Foreign clients th
 | --- | --- | --- |
 | list of workflows with a limit | `continue` is set only when an archive has more | set whenever more remain |
 | `stream/events` | 500 (it cannot write core/v1 events) | streams them |
-| watch of workflows | an event for each change | the latest state, at most ten times a second and a twentieth of a core |
+| watch of workflows | an event for each change | the latest state, up to ten times a second, large ones every few seconds |
 | archived workflows | those of the database | every run that ended; other calls never fall back to them |
 | `artifacts-by-uid` | archived workflows | any workflow by its uid |
 | logs | a pod's lines, the emissary's included, while the pod exists | the task's own lines, as long as the run is kept |

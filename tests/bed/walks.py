@@ -154,7 +154,8 @@ class Walk:
 
     def _watch(self, name: str) -> None:
         last = self.step(
-            "watch", lambda: [one for _, one in self.client.watch(name, fresh=self.random.random() < 0.5)][-1]
+            "watch",
+            lambda: [one for _, one in self.client.watch(name, rest=self.random.choice((None, lambda _: 0.1)))][-1],
         )
         if last is not None and phase_of(last) != "Succeeded":
             self.wrong(f"watch ended with {phase_of(last) or 'nothing'}")

@@ -1,4 +1,5 @@
 import itertools
+import json
 import threading
 import time
 
@@ -95,6 +96,30 @@ def test_watch_to_the_end(double, client):
     assert found == [("ADDED", "Running"), ("MODIFIED", "Running"), ("MODIFIED", "Succeeded")]
     assert double.seen[-1].query["listOptions.fieldSelector"] == "metadata.name=w"
     assert double.seen[-1].headers["Accept"] == "text/event-stream"
+
+
+def test_who_rests_between_two_states_hears_of_the_end_at_once(double, client):
+    def stream(exchange):
+        exchange.begin_events()
+        exchange.event({"result": {"type": "ADDED", "object": workflow("Running", 1)}})
+        seen.wait(10)
+        exchange.event({"result": {"type": "MODIFIED", "object": workflow("Running", 2)}})
+        over = workflow("Succeeded", 3)
+        over["metadata"]["labels"] = {"workflows.argoproj.io/completed": "true"}
+        exchange.raw(
+            f'data: {{"result":{{"type":"MODIFIED","object":{json.dumps(over, separators=(",", ":"))}}}}}\n\n'.encode()
+        )
+        left.wait(30)  # a real server leaves it open
+
+    seen, left = threading.Event(), threading.Event()
+    double.on("GET", f"{RUNS}/w", {"metadata": {"name": "w"}})
+    double.on("GET", EVENTS, stream)
+    phases = []
+    for _, one in client.watch("w", rest=lambda one: 3600.0):
+        phases.append(argo_client.phase_of(one))
+        seen.set()
+    left.set()
+    assert phases == ["Running", "Succeeded"]
 
 
 @pytest.mark.parametrize("how", ["cut", "half an event", "ended", "gone", "unavailable"])

@@ -34,7 +34,7 @@ def test_of_a_run_that_goes_on(local_platform):
         assert over < 0.3
         assert f"{name} is not finished after {seconds:g} s (Running)" in said
     begun = time.monotonic()
-    assert [kind for kind, _ in client.watch(name, timeout=1, fresh=True)] != []
+    assert [kind for kind, _ in client.watch(name, timeout=1, rest=lambda _: 0.0)] != []
     assert time.monotonic() - begun < 1.3
     client.act(name, "terminate")
     assert client.wait(name, timeout=30)["status"]["phase"] == "Failed"

@@ -35,6 +35,28 @@ def test_who_is_busy_gets_the_newest_and_always_the_last():
     assert len(got) < 20
 
 
+def test_who_rests_is_left_alone_until_something_urgent_comes():
+    def items():
+        yield from range(5)
+
+        started.wait(5)
+        yield from (5, 6, "the end")
+        over.wait(5)
+
+    started, over = threading.Event(), threading.Event()
+    reading = newest(
+        items(), rest=lambda: 0.0 if not started.is_set() else 3600.0, is_urgent=lambda item: item == "the end"
+    )
+    next(reading)
+    started.set()
+    assert next(reading) == "the end"
+    over.set()
+
+
+def test_the_end_of_the_stream_ends_the_rest():
+    assert list(newest(iter([1]), rest=lambda: 3600.0)) == [1]
+
+
 def test_an_error_comes_after_what_was_read():
     def items():
         yield 1

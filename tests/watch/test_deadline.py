@@ -44,7 +44,7 @@ def test_without_a_limit():
 class Silent:
     """A server that says once that the run goes on, and then nothing, until the limit that it was given."""
 
-    def watch(self, name, *, timeout=None, fresh=False):
+    def watch(self, name, *, timeout=None, rest=None):
         yield "ADDED", RUNNING
         time.sleep(timeout)
 
@@ -74,7 +74,7 @@ def test_a_run_that_ends_within_the_limit_is_given():
     ended = {**RUNNING, "status": {"phase": "Succeeded", "nodes": {}, "finishedAt": "2026-01-01T00:00:02Z"}}
 
     class Ends:
-        def watch(self, name, *, timeout=None, fresh=False):
+        def watch(self, name, *, timeout=None, rest=None):
             yield "ADDED", ended
 
     deadline = Deadline.after(0.01)

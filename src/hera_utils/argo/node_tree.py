@@ -30,9 +30,10 @@ _WORD = re.compile(r"[\w-]+")
 _ATTEMPT = re.compile(r"\(\d+\)$")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Branch:
-    """A task, a fan-out (its parts are the items) or a nested template (its parts are its tasks).
+    """A task, a fan-out (its parts are the items) or a nested template (its parts are its tasks). Nobody changes one: it is not frozen
+    because thousands are made for each look at a run, and each would take five times as long.
 
     label: the task's name, or `(3:value)` for an item of a fan-out. phase: Argo's, "" for what the run has not reached yet.
     node: the node that stands for it (a Retry for a retried task), None when not reached. attempts: of a retried task, oldest first.
@@ -129,7 +130,7 @@ class _TreeReader:
 
     def _address(self, node: Json, boundary: str) -> tuple[str, str]:
         name = str(node.get("name", ""))
-        if (node.get("nodeFlag") or {}).get("retried"):
+        if _is_attempt(node):
             name = _ATTEMPT.sub("", name)
         if name == boundary or not name.startswith(boundary):
             return name, ""
@@ -149,12 +150,13 @@ class _TreeReader:
         return _sum(Branch(label=name, phase=phase, node=group, parts=tuple(parts)), missing)
 
     def _single(self, label: str, nodes: list[Json]) -> Branch:
-        attempts = tuple(node for node in nodes if (node.get("nodeFlag") or {}).get("retried"))
+        if len(nodes) == 1 and nodes[0].get("type") not in _COMPOSITE and not _is_attempt(nodes[0]):
+            return _leaf(label, nodes[0], ())
+        attempts = tuple(node for node in nodes if _is_attempt(node))
         main = next((node for node in nodes if node not in attempts), attempts[-1] if attempts else nodes[-1])
-        phase = str(main.get("phase", ""))
         composites = [node for node in nodes if node.get("type") in _COMPOSITE]
-        branch = Branch(label=label, phase=phase, node=main, attempts=attempts)
         if composites:
+            phase = str(main.get("phase", ""))
             # only the last attempt of a retried template: the earlier ones are history
             inner = composites[-1]
             template = self.templates.get(inner.get("templateName") or "")
@@ -162,16 +164,9 @@ class _TreeReader:
             members = self.members.get(str(inner.get("id")), ())
             parts = self._collect(members, str(inner.get("name", "")), plan, over=phase in ENDED)
             if parts:
-                whole = _sum(replace(branch, parts=tuple(parts)), 0)
+                whole = _sum(Branch(label, phase, main, attempts, tuple(parts)), 0)
                 return replace(whole, retried=whole.retried + max(0, len(attempts) - 1))
-        return replace(
-            branch,
-            tasks=int(phase not in NEVER_RAN),
-            done=int(phase in COMPLETED),
-            failed=int(phase in UNSUCCESSFUL),
-            running=int(phase == "Running"),
-            retried=max(0, len(attempts) - 1),
-        )
+        return _leaf(label, main, attempts)
 
     def _awaited(self, name: str, planned: Json | None) -> Branch:
         task = planned or {}
@@ -188,6 +183,18 @@ class _TreeReader:
             total = sum((_item_count(task) or 1) * self._leaves_of(task.get("template")) for task in plan.values())
             self.expectations[template] = total or 1
         return self.expectations[template]
+
+
+def _is_attempt(node: Json) -> bool:
+    return bool((node.get("nodeFlag") or {}).get("retried"))
+
+
+def _leaf(label: str, node: Json, attempts: tuple[Json, ...]) -> Branch:
+    """A single task, which `node` stands for."""
+    phase = str(node.get("phase", ""))
+    tasks, done, failed = int(phase not in NEVER_RAN), int(phase in COMPLETED), int(phase in UNSUCCESSFUL)
+    retried = max(0, len(attempts) - 1)
+    return Branch(label, phase, node, attempts, (), tasks, done, failed, int(phase == "Running"), retried)
 
 
 def _plan(template: Json) -> dict[str, Json]:

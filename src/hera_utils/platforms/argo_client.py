@@ -216,20 +216,28 @@ class ArgoClient:
 
     # --- following -------------------------------------------------------------------------------------------------
 
-    def watch(self, name: str, *, timeout: float | None = None, fresh: bool = False) -> Iterator[tuple[str, Json]]:
+    def watch(
+        self, name: str, *, timeout: float | None = None, rest: Callable[[Json], float] | None = None
+    ) -> Iterator[tuple[str, Json]]:
         """(ADDED | MODIFIED | DELETED, workflow) from its present state until it is finished or deleted.
 
         A broken stream is taken up again with the then present state, so states may be skipped but the last one never is.
-        timeout: seconds after which the iterator just ends. fresh: who takes them slowly is given the newest, not all.
+        timeout: seconds after which the iterator just ends. rest: who takes them slowly is given the newest, not all, and after each
+        state so many seconds pass before the next, unless that is the last.
         """
         stream, last = self._reconnection("watch", name, timeout), None
+        seconds = 0.0
+
+        def resting() -> float:
+            return seconds
+
         while stream.may_go_on():
             with stream.attempt():
-                for kind, workflow in self._events(name, stream.deadline, fresh):
+                for kind, workflow in self._events(name, stream.deadline, resting if rest else None):
                     stream.received()
                     version = (workflow.get("metadata") or {}).get("resourceVersion")
                     if kind == "DELETED" or version != last:  # after a cut, the state that was already told
-                        last = version
+                        last, seconds = version, rest(workflow) if rest else 0.0
                         yield kind, workflow
                     if kind == "DELETED" or phase_of(workflow) in COMPLETED:
                         return
@@ -261,14 +269,16 @@ class ArgoClient:
             self._http.close()
             self._http = ArgoHttp(self.connection)
 
-    def _events(self, name: str, deadline: float | None, fresh: bool) -> Iterator[tuple[str, Json]]:
+    def _events(
+        self, name: str, deadline: float | None, rest: Callable[[], float] | None
+    ) -> Iterator[tuple[str, Json]]:
         query = {"listOptions.fieldSelector": f"metadata.name={name}", "listOptions.resourceVersion": "0"}
         # A watch of a name that does not exist is silent on Argo: asking first gives its 404.
         with self._http.by(deadline):
             there = {"fields": "metadata.name"}
             self._http.try_once("WorkflowService_GetWorkflow", query=there, namespace=self.namespace, name=name)
         events = self._http.stream(
-            "WorkflowService_WatchWorkflows", query=query, fresh=fresh, until=deadline, namespace=self.namespace
+            "WorkflowService_WatchWorkflows", query=query, rest=rest, until=deadline, namespace=self.namespace
         )
         for event in events:
             if isinstance(event.get("object"), dict):

@@ -143,15 +143,16 @@ class ArgoHttp:
         *,
         query: Mapping[str, Any] | None = None,
         silence: float = READ_SECONDS,
-        fresh: bool = False,
+        rest: Callable[[], float] | None = None,
         until: float | None = None,
         **values: str,
     ) -> Iterator[Json]:
         """The `result` of each event, until the server ends the stream. `Cut` when it breaks or is silent for `silence` s,
         Unanswered when it does not begin.
 
-        fresh: each event supersedes those before it, so a slow reader is given the newest. until: when it is cut at the latest
-        (time.monotonic): keep-alives would hold it open for ever.
+        rest: each event supersedes those before it, so a slow reader is given the newest, and none sooner than so many seconds after
+        the last (asked anew for each), but a run's end at once. until: when it is cut at the latest (time.monotonic): keep-alives
+        would hold it open for ever.
         """
         method, path = address(operation, **values)
         with self.by(until):
@@ -165,7 +166,7 @@ class ArgoHttp:
             ending.daemon = True
             ending.start()
         try:
-            for line in newest(filter(_may_be_event, lines)) if fresh else lines:
+            for line in newest(filter(_may_be_event, lines), rest, _is_end) if rest is not None else lines:
                 event = _event(line)
                 if event is None:
                     continue
@@ -181,7 +182,7 @@ class ArgoHttp:
         finally:
             if ending is not None:
                 ending.cancel()
-            if not fresh or _wake(reply):
+            if rest is None or _wake(reply):
                 reply.close()
 
     def download(self, path: str) -> Iterator[bytes]:
@@ -332,6 +333,14 @@ def _word(value: Any) -> str:
 
 def _may_be_event(line: bytes) -> bool:
     return line.startswith((b"data:", b"{"))
+
+
+_COMPLETED = b'"workflows.argoproj.io/completed":"true"'
+
+
+def _is_end(line: bytes) -> bool:
+    """Whether an event, not decoded yet, may tell the end of a workflow, or of the stream. Argo labels what is completed."""
+    return _COMPLETED in line or b'"DELETED"' in line[:80] or b'"error"' in line[:40]
 
 
 def _wake(reply: requests.Response) -> bool:

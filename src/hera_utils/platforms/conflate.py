@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 
-def newest(items: Iterator[Item]) -> Iterator[Item]:
+def newest(
+    items: Iterator[Item],
+    rest: Callable[[], float] = lambda: 0.0,
+    is_urgent: Callable[[Item], bool] = lambda item: False,
+) -> Iterator[Item]:
     """The items of a stream as they arrive; those that were overtaken before they were asked for are left out, never the last.
 
     A thread reads all the time, so that nothing waits in the buffers between sender and reader and what is read is fresh. Its
     exception is raised here. It ends with the stream, or after the next item when nobody reads any more.
+    rest: for how many seconds, once the next item is asked for, there is no hurry; an urgent item and the stream's end end that.
     """
     box: _Box[Item] = _Box()
     threading.Thread(target=box.fill, args=(items,), name="newest", daemon=True).start()
     try:
-        yield from box.items()
+        yield from box.items(rest, is_urgent)
     finally:
         box.left = True
 
@@ -48,11 +54,15 @@ class _Box(Generic[Item]):
             self._error, self._over = error, True
             self._changed.notify()
 
-    def items(self) -> Iterator[Item]:
+    def items(self, rest: Callable[[], float], is_urgent: Callable[[Item], bool]) -> Iterator[Item]:
         while True:
+            until = time.monotonic() + rest()
             with self._changed:
-                while not self._held and not self._over:
-                    self._changed.wait()
+                while not self._over:
+                    left = until - time.monotonic() if self._held else None
+                    if left is not None and (left <= 0 or is_urgent(self._held[0])):
+                        break
+                    self._changed.wait(left)
                 if not self._held:
                     break
                 item = self._held.pop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -13,14 +12,16 @@ from hera_utils.watch.progress import progress
 
 Json = dict[str, Any]
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds
-_NODES_A_SECOND = 2000
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 15.0  # seconds
+_NODES_A_SECOND = 3000
 
 
 class Watching(Protocol):
     """What of an Argo client is needed here (platforms.argo_client.ArgoClient)."""
 
-    def watch(self, name: str, *, timeout: float | None = None, fresh: bool = False) -> Iterator[tuple[str, Json]]: ...
+    def watch(
+        self, name: str, *, timeout: float | None = None, rest: Callable[[Json], float] | None = None
+    ) -> Iterator[tuple[str, Json]]: ...
 
 
 def follow(
@@ -29,7 +30,6 @@ def follow(
     display: Display | None = None,
     *,
     deadline: Deadline = NEVER,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Json:
     """The finished workflow. `display` is updated with each state and closed at the end (also by an exception).
 
@@ -38,7 +38,7 @@ def follow(
     """
     latest: Json | None = None
     try:
-        for kind, workflow in client.watch(name, timeout=deadline.left, fresh=True):
+        for kind, workflow in client.watch(name, timeout=deadline.left, rest=pause):
             if kind == "DELETED":
                 raise RunFailed(f"{name} was deleted before it finished")
             latest = workflow
@@ -47,7 +47,6 @@ def follow(
                 display.update(state)
             if state.over:
                 return workflow
-            sleep(deadline.pause(pause(workflow)))
     finally:
         if display is not None:
             display.close()
@@ -58,10 +57,10 @@ def follow(
 
 
 def pause(workflow: Json) -> float:
-    """How long to let a run go on before its next state is read.
+    """How long to let a run go on before its next state is read. Its end is read at once.
 
     Every state is the whole workflow: unpacking each one of a run of thousands of tasks would take the cores that its tasks
-    need. Those that come meanwhile are skipped, so what is read is the newest.
+    need. Those that come meanwhile are skipped, so what is read is the newest, and it takes some hundredths of a core.
     """
     nodes = len((workflow.get("status") or {}).get("nodes") or ())
     return min(_LONGEST_PAUSE, max(_SHORTEST_PAUSE, nodes / _NODES_A_SECOND))

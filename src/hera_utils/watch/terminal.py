@@ -29,19 +29,21 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 BAR_WIDTH = 24  # characters
+SHORTEST_PAUSE = 0.125  # seconds between two drawings
 HEARTBEAT = 30.0  # seconds between two lines of a long run in a pipe
 MOST_LINES = 60  # rows that are worth a line each in a pipe; a larger run says only its failures and how far it is
 _NUMBER = re.compile(r"[\d.]+")  # a sentence is not said again because its numbers changed
 
 
 class LiveDisplay:
-    """Redrawn in place, a few times a second, so that the clock moves while nothing happens."""
+    """Redrawn in place, with each state (at most eight times a second) and while nothing happens once a second, so that the clock moves."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.time) -> None:
         self.console, self.run_clock = console, RunClock(clock)
         self.symbols = symbols_for(console.encoding)
         self.progress: Progress | None = None
         self.live: Live | None = None
+        self._drawn = 0.0
 
     def update(self, progress: Progress) -> None:
         from rich.live import Live
@@ -49,9 +51,11 @@ class LiveDisplay:
         self.progress = progress
         if self.live is None:
             self.live = Live(
-                get_renderable=self._draw, console=self.console, refresh_per_second=8, vertical_overflow="crop"
+                get_renderable=self._draw, console=self.console, refresh_per_second=1, vertical_overflow="crop"
             )
             self.live.start(refresh=True)
+        elif time.monotonic() - self._drawn >= SHORTEST_PAUSE:
+            self.live.refresh()
 
     def close(self) -> None:
         if self.live is not None:
@@ -61,6 +65,7 @@ class LiveDisplay:
     def _draw(self) -> Text:
         from rich.text import Text
 
+        self._drawn = time.monotonic()
         if self.progress is None:
             return Text("")
         elapsed = self.run_clock.elapsed(self.progress)
