@@ -118,7 +118,10 @@ class Registry:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.tokens: dict[str, str] = {}  # token → scope
+        self.forbidden: set[str] = set()  # users whose token is good and who may not pull: 403
+        self._users_of_tokens: dict[str, str] = {}
         self.identity_tokens: dict[str, str] = {}  # what `docker login` keeps instead of a password → user
+        self.token_seconds = 300.0
         self.digest_header = True
         self._lock = threading.Lock()
         self._server = _server(self, _RegistryHandler, address, certificate)
@@ -237,11 +240,15 @@ class Registry:
     def revoke_tokens(self) -> None:
         self.tokens.clear()
 
-    def new_token(self, scope: str) -> str:
+    def may_pull(self, token: str) -> bool:
+        return self._users_of_tokens.get(token) not in self.forbidden
+
+    def new_token(self, scope: str, user: str = "") -> str:
         token = (
             f"token-{len(self.requests)}-{base64.urlsafe_b64encode(hashlib.sha256(scope.encode()).digest()).decode()}"
         )
         self.tokens[token] = scope
+        self._users_of_tokens[token] = user
         return token
 
     @property
@@ -384,7 +391,10 @@ class _RegistryHandler(_Handler):
         if urlsplit(self.path).path != "/token" or user is None:
             self.error(401, "UNAUTHORIZED", "incorrect username or password")
             return
-        body = {"access_token": self.registry.new_token(form.get("scope", [""])[0]), "expires_in": 300}
+        body = {
+            "access_token": self.registry.new_token(form.get("scope", [""])[0]),
+            "expires_in": self.registry.token_seconds,
+        }
         self.answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _basic_user(self) -> str | None:
@@ -401,7 +411,7 @@ class _RegistryHandler(_Handler):
             self.error(401, "UNAUTHORIZED", "incorrect username or password")
             return
         scope = parse_qs(urlsplit(self.path).query).get("scope", [""])[0]
-        body = {"token": self.registry.new_token(scope), "expires_in": 300}
+        body = {"token": self.registry.new_token(scope, user), "expires_in": self.registry.token_seconds}
         self.answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _let_in(self, repository: str) -> bool:
@@ -414,7 +424,10 @@ class _RegistryHandler(_Handler):
             kind, _, token = self.headers.get("Authorization", "").partition(" ")
             scope = f"repository:{repository}:pull"
             if kind == "Bearer" and token in self.registry.tokens and self.registry.tokens[token] in (scope, ""):
-                return True
+                if self.registry.may_pull(token):
+                    return True
+                self.error(403, "DENIED", "requested access to the resource is denied")
+                return False
             challenge = f'Bearer realm="{self.registry.url}/token",service="registry.test"'
             challenge += f',scope="{scope}"' if repository else ""
         else:

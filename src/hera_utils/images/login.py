@@ -242,9 +242,13 @@ def _login(value: Any, source: str) -> Login | None:
     username, password = str(value.get("username") or ""), str(value.get("password") or "")
     if value.get("auth"):
         try:
-            username, _, password = base64.b64decode(value["auth"], validate=False).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError, TypeError):
+            username, colon, password = (
+                base64.b64decode("".join(value["auth"].split()), validate=True).decode().partition(":")
+            )
+        except (binascii.Error, ValueError, TypeError, AttributeError):
             raise ValueError("not base64") from None
+        if not colon:
+            raise ValueError("not user:password")
         password = password.strip("\0")  # docker on Windows once filled it up
     identity, registry = str(value.get("identitytoken") or ""), str(value.get("registrytoken") or "")
     if not (password or identity or registry):

@@ -30,27 +30,29 @@ class UnsafeRedirect(Exception):
 
 
 class _TlsAdapter(requests.adapters.HTTPAdapter):
-    """Trusts the authorities of this machine (also SSL_CERT_FILE) and those of a registry's own folder, beside requests' own."""
+    """Trusts what its context trusts, beside requests' own authorities or those that REQUESTS_CA_BUNDLE names."""
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
-        self._folders = folders
-        super().__init__(pool_maxsize=4)
-
-    def _context(self) -> ssl.SSLContext:
-        context = create_urllib3_context()
-        context.load_default_certs()
-        for folder in self._folders:
-            for file in sorted(folder.glob("*.crt")):
-                context.load_verify_locations(file)
-            for file in sorted(folder.glob("*.cert")):
-                context.load_cert_chain(file, file.with_suffix(".key"))
-        return context
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._context())
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._context())
+        return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._context)
+
+
+def _context(folders: list[Path]) -> ssl.SSLContext:
+    """The authorities of this machine (also those of SSL_CERT_FILE), and those of a registry's own folder with its client certificate."""
+    context = create_urllib3_context()
+    context.load_default_certs()
+    for folder in folders:
+        for file in sorted(folder.glob("*.crt")):
+            context.load_verify_locations(file)
+        for file in sorted(folder.glob("*.cert")):
+            context.load_cert_chain(file, file.with_suffix(".key"))
+    return context
 
 
 class Transport:
@@ -60,15 +62,15 @@ class Transport:
         self,
         *,
         insecure_hosts: frozenset[str] = frozenset(),
-        certificate_folders: tuple[Path, ...] = CERTIFICATE_FOLDERS,
         connect_seconds: float = CONNECT_SECONDS,
     ) -> None:
         """insecure_hosts: host:port as addresses write them, whose certificate is not checked."""
         self._insecure = insecure_hosts
-        self._folders = certificate_folders
         self._connect_seconds = connect_seconds
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Transport:
         return self
@@ -110,7 +112,7 @@ class Transport:
         if authorization:
             headers["Authorization"] = authorization
         host = urllib.parse.urlsplit(url).netloc
-        session = self._session(host)
+        session = self._session(url, host)
         options: dict[str, Any] = {"verify": False} if host in self._insecure else {}
         return session.request(
             method,
@@ -123,21 +125,27 @@ class Transport:
             **options,
         )
 
-    def _session(self, host: str) -> requests.Session:
-        sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
-        if host not in sessions:
+    def _session(self, url: str, host: str) -> requests.Session:
+        sessions: dict[tuple[str, str, int], requests.Session] = self._local.__dict__.setdefault("sessions", {})
+        address = origin(url)
+        if address not in sessions:
             session = requests.Session()
             session.headers.clear()
             session.headers.update({"User-Agent": "hera-utils", "Accept-Encoding": "identity"})
             session.auth = _no_netrc
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.mount("https://", _TlsAdapter(self._folders_of(host)))
-            sessions[host] = session
+            if url.startswith("https:"):
+                session.mount("https://", _TlsAdapter(self._context_for(host)))
+            sessions[address] = session
             self._sessions.append(session)
-        return sessions[host]
+        return sessions[address]
 
-    def _folders_of(self, host: str) -> tuple[Path, ...]:
-        return tuple(folder / host for folder in self._folders if (folder / host).is_dir())
+    def _context_for(self, host: str) -> ssl.SSLContext:
+        """One for all threads: reading the authorities of a machine takes a while."""
+        with self._lock:
+            if host not in self._contexts:
+                self._contexts[host] = _context([folder / host for folder in CERTIFICATE_FOLDERS])
+            return self._contexts[host]
 
     def _check_redirect(self, before: str, after: str) -> None:
         parts = urllib.parse.urlsplit(after)
