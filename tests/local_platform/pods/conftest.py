@@ -8,20 +8,37 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import hand_made_image as image
 from stage import Stage
+
+from hera_utils.local_platform.pods.images import ImageTable
+
+
+@pytest.fixture(scope="session")
+def hand_made_image(tmp_path_factory: pytest.TempPathFactory) -> image.Json:
+    """An image as the server writes it into a launch."""
+    return image.make(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="session", params=["stand-in", "image"])
+def images(request: pytest.FixtureRequest) -> ImageTable:
+    """What images mean: this machine's programs, or an image of their own. The same holds for both."""
+    if request.param == "stand-in":
+        return ImageTable()
+    return image.HandMadeImages(request.getfixturevalue("hand_made_image"))
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, images: ImageTable) -> Iterator[Stage]:
     """One runtime for the tests of a file."""
-    made = Stage(tmp_path_factory.mktemp("state"))
+    made = Stage(tmp_path_factory.mktemp("state"), images=images)
     yield made
     made.close()
 
 
 @pytest.fixture
-def own_stage(tmp_path: Path) -> Iterator[Stage]:
+def own_stage(tmp_path: Path, images: ImageTable) -> Iterator[Stage]:
     """A runtime that a test may restart or break."""
-    made = Stage(tmp_path / "state")
+    made = Stage(tmp_path / "state", images=images)
     yield made
     made.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ class Stage:
         self.order: list[tuple[str, str]] = []
         self._changed = threading.Condition()
         self._numbers = itertools.count()
+        # other addresses than another stage's pods: a closed port is kept for a minute
+        self._mark = zlib.crc32(os.fsencode(state))
         self.runtime = self._open()
 
     def _open(self) -> ProcessRuntime:
@@ -83,7 +87,7 @@ class Stage:
         number = next(self._numbers)
         container = {"name": "main", "image": "alpine:3.20", **main}
         metadata = {
-            "name": f"wf-{number}", "namespace": "default", "uid": f"uid-{number}",
+            "name": f"wf-{number}", "namespace": "default", "uid": f"uid-{self._mark}-{number}",
             "labels": {"workflows.argoproj.io/workflow": "wf", "colour": "red"},
         }  # fmt: skip
         spec = {"containers": [container], **(spec or {})}

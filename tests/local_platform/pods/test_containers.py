@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from stage import Stage, eventually, uid
 
+from hera_utils.local_platform.pods.images import ImageTable
 from hera_utils.local_platform.pods.runtime import Launch
 
 
@@ -207,8 +208,10 @@ def test_logs_can_be_followed(stage: Stage) -> None:
     assert found[2][0] - found[0][0] > 0.15
 
 
-def test_an_unknown_image_names_the_fix(stage: Stage) -> None:
-    end = stage.run(stage.pod({"image": "ghcr.io/lab/solver:2", "command": ["true"]}))
+def test_an_unknown_image_names_the_fix(own_stage: Stage) -> None:
+    own_stage.images = ImageTable()
+    own_stage.restart()
+    end = own_stage.run(own_stage.pod({"image": "ghcr.io/lab/solver:2", "command": ["true"]}))
     assert end.phase == "Failed"
     assert 'no substitute for the image "ghcr.io/lab/solver:2"' in end.message
     assert "--images FILE" in end.message

@@ -149,8 +149,9 @@ def test_no_process_is_left_when_the_runtime_closes(own_stage: Stage) -> None:
 def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "state")
     stage.run(stage.shell("true"))
-    (tmp_path / "state" / "pods" / "uid-1").write_text("in the way")
-    end = stage.run(stage.shell("true"))
+    pod = stage.shell("true")
+    (tmp_path / "state" / "pods" / uid(pod)).write_text("in the way")
+    end = stage.run(pod)
     assert end.phase == "Failed"
     assert "File exists" in end.message or "Not a directory" in end.message
     stage.close()

@@ -270,6 +270,7 @@ def test_environment_variables(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
         "SHLVL",
         "_",
         "OLDPWD",
+        "OF_THE_IMAGE",
     }
     assert {k for k in found if k not in known and not k.startswith(("ARGO_", "LC_"))} <= set(wanted)
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import time
 from typing import Any
 
-from . import disk_room
+from . import disk_room, program, users
 from .logs import Log
 from .plan import ContainerPlan
 from .root_fs import Root
 
 Json = dict[str, Any]
 NOT_STARTED = 64  # Argo's emissary exits so when it cannot start the command
-_DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ)
 
 
 class Container:
@@ -25,6 +23,8 @@ class Container:
     def __init__(self, plan: ContainerPlan) -> None:
         self.plan = plan
         self.root: Root | None = None
+        self.env = plan.env
+        self.user: users.User | None = None  # who runs the command; None: this process's own user
         self.pid = 0  # of the command, while it runs
         self.log: Log | None = None
         self.open: set[int] = set()
@@ -57,41 +57,55 @@ class Container:
     def spawn(self, stdout: int, stderr: int) -> str:
         """Start the command in the root that this process is in; "", or why it cannot start. Raises OSError on a full disk."""
         plan = self.plan
+        if plan.user is not None:
+            self._choose_user(plan.user)
         try:
-            program = look_up(plan.argv[0], plan.env.get("PATH", ""))
+            path = program.look_up(plan.argv[0], self.env.get("PATH", ""))
         except OSError as error:
             return (
                 f"failed to find name in PATH: exec: {json.dumps(plan.argv[0], ensure_ascii=False)}: {error.strerror}"
             )
+        nothing = -1
         try:
-            if not os.path.isdir(plan.cwd):
-                os.makedirs(plan.cwd)
-            if (home := plan.env.get("HOME")) and not os.path.isdir(home):
-                with contextlib.suppress(OSError):  # it lies where a container has its own, empty folders
-                    os.makedirs(home)
-            os.chdir(plan.cwd)
-            self.pid = os.posix_spawn(
-                program,
-                plan.argv,
-                plan.env,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, stdout, 0)
-                    if plan.terminal
-                    else (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, stdout, 1),
-                    (os.POSIX_SPAWN_DUP2, stderr, 2),
-                ],
-                setsid=True,
-                setsigmask=(),
-                setsigdef=_DEFAULT_SIGNALS,
-            )
+            self._go_to_its_folder()
+            nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+            descriptors = {0: stdout if plan.terminal else nothing, 1: stdout, 2: stderr}
+            self.pid = program.start(path, plan.argv, self.env, descriptors, self.user)
         except (OSError, ValueError) as error:
             if disk_room.is_full(error):
                 raise
             text = (getattr(error, "strerror", None) or str(error)).lower()
-            return f"failed to start command: fork/exec {program}: {text}"
+            return f"failed to start command: fork/exec {path}: {text}"
+        finally:
+            if nothing >= 0:
+                os.close(nothing)
         self.started_at, self.up = time.time(), True
         return ""
+
+    def _choose_user(self, wish: users.WantedUser) -> None:
+        """As the image's own files say. Raises PodFault."""
+        user = users.resolve(wish, program.read_text("/etc/passwd"), program.read_text("/etc/group"))
+        self.env = {"HOME": user.home, **self.plan.env}
+        self.user = user if users.is_possible(user) else None
+
+    def _go_to_its_folder(self) -> None:
+        plan = self.plan
+        if not os.path.isdir(plan.cwd):
+            os.makedirs(plan.cwd)
+        if not plan.layers and (home := plan.env.get("HOME")) and not os.path.isdir(home):
+            with contextlib.suppress(OSError):  # it lies where a container has its own, empty folders
+                os.makedirs(home)
+        os.chdir(plan.cwd)
+
+    def run(self, argv: list[str]) -> bool:
+        """Run one more command in the root that this process is in; whether it exited with 0."""
+        nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            path = program.look_up(argv[0], self.env.get("PATH", ""))
+            pid = program.start(path, argv, self.env, dict.fromkeys(range(3), nothing), self.user)
+        finally:
+            os.close(nothing)
+        return os.waitpid(pid, 0)[1] == 0
 
     def state(self) -> Json:
         """As interpreter.events.ContainerState."""
@@ -112,22 +126,3 @@ def ended_container(plan: ContainerPlan, code: int, message: str) -> Container:
     container.started_at = time.time()
     container.end(code, message)
     return container
-
-
-def look_up(name: str, path: str) -> str:
-    """Where the program is, by Go's rules (exec.LookPath). Raises OSError whose strerror is Go's text."""
-    if "/" in name:
-        try:
-            mode = os.stat(name).st_mode
-        except OSError as error:
-            raise OSError(error.errno, f"stat {name}: {(error.strerror or '').lower()}") from error
-        if (mode & 0o170000) == 0o040000:
-            raise OSError(21, "is a directory")
-        if not os.access(name, os.X_OK):
-            raise OSError(13, "permission denied")
-        return name
-    for folder in path.split(":"):
-        candidate = f"{folder or '.'}/{name}"
-        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
-            return candidate
-    raise OSError(2, "executable file not found in $PATH")

@@ -6,17 +6,21 @@ import contextlib
 import os
 import selectors
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from typing import NamedTuple
 
 from . import disk_room, file_trees, processes, syscalls
 from .container import NOT_STARTED, Container
+from .errors import PodFault
 from .logs import Log
+from .mount_points import Mount
 from .network import Network
 from .plan import ContainerPlan
 from .pod_folder import PodFolder
-from .root_fs import Mount, Roots
+from .root_fs import Roots
 
 _TICK = 0.5  # seconds between two looks
 _MEMORY_TICK = 0.1  # the same, when a container has a memory limit
@@ -60,11 +64,12 @@ class Containers:
         container.started_at = time.time()
         container.log = Log(self._files.log(plan.name), capture=capture)
         try:
-            container.root = self._sandbox.roots.take(plan.hidden, self._mounts(plan))
+            container.root = self._sandbox.roots.take(plan.hidden, self._mounts(plan), plan.layers)
+            container.root.name(plan.env.get("HOSTNAME", ""))
             for path, (data, mode) in plan.written.items():
                 container.root.write(path, data, mode)
             self._spawn(container)
-        except OSError:
+        except (OSError, PodFault):
             container.log.close()
             if container.root is not None:
                 container.root.discard()
@@ -83,7 +88,7 @@ class Containers:
         try:
             with self.inside(container):
                 refusal = container.spawn(out[1], err[1])
-        except OSError:
+        except (OSError, PodFault):
             for fd in {out[0], err[0]}:
                 os.close(fd)
             raise
@@ -99,12 +104,16 @@ class Containers:
 
     @contextlib.contextmanager
     def inside(self, container: Container) -> Iterator[None]:
-        """This process sees the container's files, and afterwards the machine's again."""
+        """This process sees the container's files, and afterwards the machine's again. It imports nothing from an image's files."""
+        finders = list(sys.meta_path)
         try:
             assert container.root is not None
             container.root.enter(self._mounts(container.plan))
+            if container.plan.layers:
+                sys.meta_path[:] = [finder for finder in finders if finder is not PathFinder]
             yield
         finally:
+            sys.meta_path[:] = finders
             syscalls.setns(self._sandbox.namespace, syscalls.CLONE_NEWNS)
 
     def _ended(self, container: Container, code: int, message: str = "") -> None:
@@ -169,9 +178,7 @@ class Containers:
     def run_in(self, container: Container, argv: list[str]) -> bool:
         """Run one more command in a container; whether it exited with 0."""
         with self.inside(container), contextlib.suppress(OSError, ValueError, IndexError):
-            quiet = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
-            pid = os.posix_spawnp(argv[0], argv, container.plan.env, file_actions=quiet, setsid=True)
-            return os.waitpid(pid, 0)[1] == 0
+            return container.run(argv)
         return False
 
     # --- watching --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The environment variables of a container: a safe few of this machine, the image's, the template's, Argo's."""
+"""The environment variables of a container: the image's, the template's, Argo's; a safe few of this machine where it stands in."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _SUFFIXES = {
     "": 1.0, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50, "Ei": 2.0**60,
 }  # fmt: skip
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that says nothing of it
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -53,13 +54,15 @@ def expand(text: str, env: dict[str, str]) -> str:
 def variables(job: Json, container: Json, settings: Json) -> dict[str, str]:
     """All variables of one container. Raises PodFault for a config map, secret or key that is not there."""
     pod = job["pod"]
-    env = dict(job["environment"])
+    env = {"PATH": _PATH} if settings.get("layers") else dict(job["environment"])
     env["HOSTNAME"] = pod["metadata"]["name"]
     if settings.get("path"):
         env["PATH"] = ":".join([*settings["path"], env["PATH"]])
     if settings.get("python"):
         env.update(python.variables(python.interpreter(job, settings), env))
     env.update(settings.get("env") or {})
+    if settings.get("layers") and container.get("tty"):
+        env.setdefault("TERM", "xterm")
     own = template_variables(job, container, env)
     env.update(own)
     env.update(_argo(job, container))

@@ -35,6 +35,13 @@ class CollectedOutputs:
         self.warnings: list[str] = []
 
 
+def prepare(job: Json) -> None:
+    """Seen from the machine still: import what packing the outputs takes, because in an image there is nothing to import."""
+    artifacts = (job["template"].get("outputs") or {}).get("artifacts") or []
+    if any((artifact.get("archive") or {}).get("zip") is not None for artifact in artifacts):
+        import zipfile  # noqa: F401 - not at the top: it brings threading, which makes every fork slower
+
+
 def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> CollectedOutputs:
     """Seen from within the container. folders: the artifact store, and where parcels for other stores wait, as this process reaches
     them. mount_paths: where the template mounts volumes. What belongs elsewhere is only packed: `deliver` sends it.

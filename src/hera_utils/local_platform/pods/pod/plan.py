@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import environment, ports, python
+from . import environment, ports, python, users
 from .errors import PodFault
-from .root_fs import Mount
+from .mount_points import Mount
 from .volumes import Volumes
 
 Json = dict[str, Any]
@@ -14,7 +14,9 @@ SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's
 
 
 class ContainerPlan(NamedTuple):
-    """kind: init | main | sidecar | wait (no command: only collects outputs)."""
+    """kind: init | main | sidecar | wait (no command: only collects outputs). layers: of its image, the uppermost first; () and no
+    user: it runs with this machine's files.
+    """
 
     name: str
     kind: str
@@ -32,6 +34,8 @@ class ContainerPlan(NamedTuple):
     readiness: Json | None = None
     port_names: dict[str, int] = {}
     terminal: bool = False
+    layers: tuple[str, ...] = ()
+    user: users.WantedUser | None = None
 
 
 def container_plans(job: Json, folder: str) -> list[ContainerPlan]:
@@ -107,6 +111,10 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         readiness=container.get("readinessProbe"),
         port_names=ports.by_name(container),
         terminal=bool(container.get("tty")),
+        layers=tuple(reversed(settings.get("layers") or ())),
+        user=users.wanted_user(job["pod"], container, str(settings.get("user") or ""))
+        if settings.get("layers")
+        else None,
     )
 
 
@@ -118,6 +126,8 @@ def _argv(container: Json, settings: Json, image: str) -> tuple[str, ...]:
         command = [str(a) for a in settings.get("entrypoint") or []]
         args = args or [str(a) for a in settings.get("cmd") or []]
     argv = tuple(command + args)
+    if not argv and settings.get("layers"):
+        raise PodFault(f'the image "{image}" has no command of its own: give the template a command')
     if not argv:
         raise PodFault(
             f'the image "{image}" has no command of its own on this machine: give the template a command, or the image an '

@@ -6,6 +6,10 @@
     volumes      bound at their mount paths: the only places of this machine that a task can change
     state folder hidden: no task sees another's files, the journal or the token
 
+With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc, /sys, /dev, the volumes, and
+the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image has them; only /argo and /var/run/argo
+are added, as Argo does.
+
 A root costs a dozen mounts, so a worker keeps it: a container that changed nothing outside its own empty folders leaves
 the overlay as it found it, or only added files to it, and the next one gets it again. Any other change ends the root.
 """
@@ -15,34 +19,41 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import file_trees, open_beneath, syscalls
+from . import file_trees, mount_points, open_beneath, syscalls
+from .mount_points import Mount
 from .shared_mounts import OWN, SharedMounts
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
+_IMAGES_OWN = {
+    "/argo": "/argo",
+    "/run/argo": "/var/run/argo",
+}  # of a container with an image: as the code here calls it → its path
+_IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
+_NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
+_HOST_NAME = "/etc/hostname"  # the pod's
 _FURNISHED = ("/own/run/argo", "/own/argo/staging", "/own/run/lock")  # these stay, empty
-_PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
 
 
-class Mount(NamedTuple):
-    """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`."""
+class Layer(NamedTuple):
+    """A folder with a layer of an image, and which folder: one that was removed and pulled again is another at the same path."""
 
-    source: str
-    target: str
-    read_only: bool = False
-    below: str = ""
-
-    def open(self) -> contextlib.AbstractContextManager[str]:
-        """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (LeadsOut)."""
-        return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
+    path: str
+    device: int
+    inode: int
 
 
 class RootKind(NamedTuple):
-    """What makes one root different from another: programs that are absent, and places that must exist (path, whether a folder)."""
+    """What makes one root different from another: programs that are absent, places that must exist (path, whether a folder), an image.
+
+    layers: the image's, the uppermost first; none for this machine's own files.
+    """
 
     hidden: tuple[str, ...]
     places: tuple[tuple[str, bool], ...]
+    layers: tuple[Layer, ...] = ()
 
 
 class Root:
@@ -57,6 +68,8 @@ class Root:
         self._covers_own = False
         self.place = f"{folder}/root"
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
+        self._owns = _IMAGES_OWN if kind.layers else {path: path for path in OWN}
+        self._pinned: set[str] = set()
         # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
         self._own_layer = f"{shared.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
         try:
@@ -73,21 +86,48 @@ class Root:
         for name in ("upper", "work", "root"):
             os.mkdir(f"{folder}/{name}")
         os.mkdir(self._own_layer)
-        lower = [f"{shared.folder}/skeleton", *(["/"] if shared.whole else [])]
-        if self._layer(self._own_layer, shared):
+        images = [layer.path for layer in self.kind.layers]
+        with self._base(images, shared) as base:
+            self._layer(base, shared)
+        lower = images or [f"{shared.folder}/skeleton", *(["/"] if shared.whole else [])]
+        if os.listdir(self._own_layer):
             lower.insert(0, self._own_layer)
         syscalls.overlay(lower, folder, self.place, shared.options)
         self._overlays.append((f"{folder}/upper", self.place, ["" if p == "/" else p for p in lower]))
-        self._fill(shared, proc, masked)
+        if images:
+            self._fill_image(shared, proc)
+        else:
+            self._fill(shared, proc, masked)
 
-    def _layer(self, layer: str, shared: SharedMounts) -> bool:
-        """Whiteouts for hidden programs, mount points for volumes; whether there are any."""
+    @contextlib.contextmanager
+    def _base(self, images: list[str], shared: SharedMounts) -> Iterator[str]:
+        """Where the files that lie below the root's own layer can be seen: "" for this machine's."""
+        if not images:
+            yield ""
+            return
+        syscalls.overlay([f"{shared.folder}/empty", *images], None, self.place, shared.lower_options)
+        try:
+            yield self.place
+        finally:
+            syscalls.unmount(self.place)
+
+    def _layer(self, base: str, shared: SharedMounts) -> None:
+        """Whiteouts for hidden programs, mount points for volumes."""
+        layer = self._own_layer
         for name in self.kind.hidden:
-            _hide(name, layer)
+            mount_points.hide(name, layer, base)
+        if base:
+            names = [(path, False) for path in (*_NAMES, _HOST_NAME)]
+            for path, is_folder in (*_IMAGES_PLACES, *names, *self.kind.places):
+                if not mount_points.is_there(path, is_folder, base):
+                    mount_points.place(path, is_folder, layer, base)
+            return
+        visible = ("/",) if shared.whole else (*shared.overlaid, *shared.read_only)
         for path, is_folder in self.kind.places:
-            if not any((path + "/").startswith((own + "/", "/dev/", "/proc/", "/sys/")) for own in OWN):
-                _place(path, is_folder, layer, shared)
-        return bool(os.listdir(layer))
+            if _lies_in(path, (*OWN, "/dev", "/proc", "/sys")):
+                continue
+            if not (_lies_in(path, visible) and os.path.exists(path) and os.path.isdir(path) == is_folder):
+                mount_points.place(path, is_folder, layer)
 
     def _fill(self, shared: SharedMounts, proc: str, masked: str) -> None:
         root = self.place
@@ -100,21 +140,36 @@ class Root:
         for path in shared.overlaid:
             if path != "/":
                 self._further(path, shared)
-        syscalls.bind(proc, f"{root}/proc")
-        syscalls.bind(f"{shared.folder}/sys", f"{root}/sys", recursive=True)
-        syscalls.bind(f"{shared.folder}/dev", f"{root}/dev", recursive=True)
-        syscalls.mount("tmpfs", f"{root}/dev/shm", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=1777")
-        for path in OWN:
-            own = f"{self.folder}/own{path}"
-            os.makedirs(own)
-            syscalls.bind(own, root + path)
-        self._furnish()
+        self._fill_system(shared, proc)
         # a mount lies on them
         self._pinned = {self.own("/".join(path.split("/")[:3])) for path in shared.resolver}
         for path in shared.resolver:
-            _bind_into(root, Mount(path, path, True))
+            mount_points.bind_into(root, Mount(path, path, True))
         if os.path.isdir(root + masked):
             syscalls.mount("tmpfs", root + masked, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=755,size=4k")
+
+    def _fill_image(self, shared: SharedMounts, proc: str) -> None:
+        self._fill_system(shared, proc)
+        for path in _NAMES:
+            if os.path.exists(path):
+                mount_points.bind_into(self.place, Mount(os.path.realpath(path), path, True))
+        with open(f"{self.folder}/hostname", "w"):
+            pass
+        mount_points.bind_into(self.place, Mount(f"{self.folder}/hostname", _HOST_NAME))
+
+    def _fill_system(self, shared: SharedMounts, proc: str) -> None:
+        """The file systems of the kernel, and the container's own folders."""
+        root = self.place
+        for source, path in ((proc, "/proc"), (f"{shared.folder}/sys", "/sys"), (f"{shared.folder}/dev", "/dev")):
+            with open_beneath.at(root, path) as target:
+                syscalls.bind(source, target, recursive=path != "/proc")
+        syscalls.mount("tmpfs", f"{root}/dev/shm", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "mode=1777")
+        for name, path in self._owns.items():
+            own = f"{self.folder}/own{name}"
+            os.makedirs(own)
+            with open_beneath.at(root, mount_points.inside(root, path)) as target:
+                syscalls.bind(own, target)
+        self._furnish()
 
     def _further(self, path: str, shared: SharedMounts) -> None:
         """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
@@ -134,20 +189,21 @@ class Root:
     def _furnish(self) -> None:
         """Make what a container finds in its own folders."""
         own = f"{self.folder}/own"
-        for path in ("/tmp", "/var/tmp"):
-            os.chmod(own + path, 0o1777)
-        for path, mode in (("/argo/staging", 0o755), ("/run/argo", 0o777), ("/run/lock", 0o1777)):
+        modes = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run/lock": 0o1777}
+        if self.kind.layers:
+            modes = {"/argo": 0o777}  # whoever the image's user is: the termination message lies there
+        for path, mode in {**modes, "/argo/staging": 0o755, "/run/argo": 0o777}.items():
             if not os.path.isdir(own + path):
                 os.mkdir(own + path)
-                os.chmod(own + path, mode)
+            os.chmod(own + path, mode)
 
     def own(self, path: str) -> str:
-        """Where a path below /tmp, /var/tmp, /run or /argo of the container lies on this machine."""
+        """Where a path below one of the container's own folders (/argo, /run/argo; without an image also /tmp…) lies on this machine."""
         return f"{self.folder}/own{path}"
 
     def text(self, path: str, most: int) -> bytes | None:
-        """The end of a file below /tmp, /var/tmp, /run or /argo that the container wrote; None when there is no such plain file."""
-        own = next(one for one in OWN if path.startswith(f"{one}/"))
+        """The end of a file below `own` that the container wrote; None when there is no such plain file."""
+        own = next(one for one in self._owns if path.startswith(f"{one}/"))
         return open_beneath.read_end(self.own(own), path[len(own) :], most)
 
     def write(self, path: str, data: bytes, mode: int) -> None:
@@ -157,6 +213,12 @@ class Root:
         with open(place, "wb") as file:
             file.write(data)
         os.chmod(place, mode)
+
+    def name(self, host: str) -> None:
+        """What the container finds in /etc/hostname, when it has an image."""
+        if self.kind.layers:
+            with open(f"{self.folder}/hostname", "w") as file:
+                file.write(f"{host}\n")
 
     def enter(self, mounts: list[Mount]) -> None:
         """Make this root, with the volumes bound in it, this process's `/`, in a mount namespace of its own."""
@@ -170,7 +232,7 @@ class Root:
         self.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self.namespace = os.readlink("/proc/self/ns/mnt")
         self._view_mounts, self._view_table = mounts_and_files, _mount_table()
-        self._covers_own = any((mount.target + "/").startswith(tuple(f"{own}/" for own in OWN)) for mount in mounts)
+        self._covers_own = any(_lies_in(mount.target, (*self._owns.keys(), *self._owns.values())) for mount in mounts)
 
     def leave(self) -> None:
         if self.view >= 0:
@@ -179,7 +241,7 @@ class Root:
 
     def _bind(self, mounts: list[Mount]) -> None:
         for mount in mounts:
-            _bind_into(self.place, mount)
+            mount_points.bind_into(self.place, mount)
         os.chdir(self.place)
         # as a switch of roots at boot: nothing of the old one can be reached
         syscalls.mount(".", "/", None, syscalls.MS_MOVE)
@@ -202,7 +264,7 @@ class Root:
         """Remove what a container left in its own folders."""
         if self._covers_own:
             self.leave()  # removing a mount point here takes the mount out of the view there: the next container binds anew
-        for path in (*(self.own(p) for p in OWN), f"{self.place}/dev/shm"):
+        for path in (*(self.own(p) for p in self._owns), f"{self.place}/dev/shm"):
             for entry in _entries(path):
                 if entry.is_dir(follow_symlinks=False) and entry.path.endswith(_FURNISHED):
                     for inner in _entries(entry.path):
@@ -230,8 +292,9 @@ class Roots:
         self._free: list[Root] = []
         self._count = 0
 
-    def take(self, hidden: tuple[str, ...], mounts: list[Mount]) -> Root:
-        kind = RootKind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)))
+    def take(self, hidden: tuple[str, ...], mounts: list[Mount], layers: tuple[str, ...] = ()) -> Root:
+        """layers: folders of an image, the uppermost first. Raises OSError."""
+        kind = RootKind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)), tuple(map(_layer, layers)))
         for root in self._free:
             if root.kind == kind:
                 self._free.remove(root)
@@ -257,6 +320,15 @@ class Roots:
             root.discard()
         self._free.clear()
         file_trees.discard(self._folder)
+
+
+def _lies_in(path: str, folders: Iterable[str]) -> bool:
+    return any((path + "/").startswith(folder.rstrip("/") + "/") for folder in folders)
+
+
+def _layer(path: str) -> Layer:
+    status = os.stat(path)
+    return Layer(path, status.st_dev, status.st_ino)
 
 
 def _identity(mount: Mount) -> tuple[int, int]:
@@ -306,74 +378,3 @@ def _is_same_folder(entry: os.DirEntry[str], below: str) -> bool:
     if (above.st_mode, above.st_uid, above.st_gid) != (original.st_mode, original.st_uid, original.st_gid):
         return False
     return not any(name.endswith(".overlay.opaque") for name in os.listxattr(entry.path))
-
-
-def _hide(name: str, layer: str) -> None:
-    """Make a program absent: a whiteout in each folder where this machine has it."""
-    for folder in dict.fromkeys(os.path.realpath(p) for p in _PROGRAM_FOLDERS):
-        path = f"{folder}/{name}"
-        if not os.path.lexists(path):
-            continue
-        if name != "sh" and os.path.realpath("/bin/sh") == os.path.realpath(path):
-            continue  # /bin/sh is this very program: hiding it would take sh away too
-        os.makedirs(layer + folder, exist_ok=True)
-        os.mknod(layer + path, stat.S_IFCHR, 0)
-
-
-def _place(path: str, is_folder: bool, layer: str, shared: SharedMounts) -> None:
-    """A mount point, with the folders above it as this machine has them."""
-    is_visible = shared.whole or any((path + "/").startswith(p + "/") for p in (*shared.overlaid, *shared.read_only))
-    if is_visible and os.path.exists(path) and os.path.isdir(path) == is_folder:
-        return
-    real = os.path.realpath(os.path.dirname(path))
-    folder = ""
-    for part in real.split("/")[1:]:
-        folder += f"/{part}"
-        if folder != "/" and not os.path.isdir(layer + folder):
-            os.mkdir(layer + folder)
-            with contextlib.suppress(OSError):
-                os.chmod(layer + folder, stat.S_IMODE(os.stat(folder).st_mode))
-    target = layer + os.path.join(real, os.path.basename(path))
-    if is_folder:
-        os.makedirs(target, exist_ok=True)
-    elif not os.path.lexists(target):
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
-
-
-def _bind_into(root: str, mount: Mount) -> None:
-    """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py."""
-    target = _inside(root, mount.target)
-    with mount.open() as source:
-        is_folder = os.path.isdir(source)
-        with open_beneath.at(root, target if is_folder else os.path.dirname(target), make=True) as parent:
-            if not is_folder:
-                with contextlib.suppress(FileExistsError):
-                    name = os.path.basename(target)
-                    os.close(os.open(f"{parent}/{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-        with open_beneath.at(root, target) as place:
-            syscalls.bind(source, place, recursive=True)
-    if mount.read_only:
-        with open_beneath.at(root, target) as place:  # opened again: now it is the mount
-            syscalls.set_read_only(place)
-
-
-def _inside(root: str, path: str) -> str:
-    """`path` of the container below `root`, with no link left in it: they are followed as if `root` were `/`."""
-    done = ""
-    todo = [p for p in path.split("/") if p not in ("", ".")]
-    followed = 0
-    while todo:
-        part = todo.pop(0)
-        if part == "..":
-            done = done.rpartition("/")[0]
-            continue
-        here = f"{done}/{part}"
-        if followed < 40 and os.path.islink(root + here):
-            followed += 1
-            link = os.readlink(root + here)
-            if link.startswith("/"):
-                done = ""
-            todo[:0] = [p for p in link.split("/") if p not in ("", ".")]
-            continue
-        done = here
-    return done

@@ -1,7 +1,7 @@
 """What all containers of this machine share, prepared once by the spawner in its own mount namespace.
 
     .shared/skeleton    the lowest own layer of every root: mount points
-    .shared/probe       to try things out
+    .shared/probe       to try things out        .shared/empty: nothing
     .shared/dev         a small /dev          .shared/sys   /sys, read-only
     .shared/layers      of single roots: absent programs, mount points
     .shared/read-only   folders and file systems of this machine that are shown read-only
@@ -87,6 +87,11 @@ class SharedMounts(NamedTuple):
     options: str
     in_memory: bool
 
+    @property
+    def lower_options(self) -> str:
+        """For an overlay without changes."""
+        return self.options.replace(",volatile", "")
+
 
 def prepare(folder: str, *, nested: bool) -> SharedMounts:
     """Make everything in `folder`. The process must have a mount namespace of its own. Raises OSError where the kernel refuses.
@@ -96,7 +101,7 @@ def prepare(folder: str, *, nested: bool) -> SharedMounts:
     mounts = _real_mounts()
     os.makedirs(folder, exist_ok=True)
     syscalls.mount("tmpfs", folder, "tmpfs", syscalls.MS_NOSUID, "mode=755,size=16m")
-    for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers"):
+    for name in ("skeleton", "probe", "dev", "sys", "read-only", "proc", "layers", "empty"):
         os.mkdir(f"{folder}/{name}")
     _devices(f"{folder}/dev")
     syscalls.bind("/sys", f"{folder}/sys", recursive=True)

@@ -239,6 +239,7 @@ class Pod:
     def _collect_now(self, container: Container) -> None:
         waiting = f"{self.folder}/outgoing"
         opened = []
+        outputs.prepare(self.job)
         try:
             for folder in (self.job["store"], waiting):
                 os.makedirs(folder, mode=0o700, exist_ok=True)

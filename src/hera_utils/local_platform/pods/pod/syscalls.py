@@ -90,11 +90,26 @@ def set_read_only(target: str) -> None:
     mount("none", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | flags)
 
 
-def overlay(lower: list[str], folder: str, target: str, options: str) -> None:
-    """An overlay of `lower` (the uppermost first) whose changes go to `folder`/upper (with `folder`/work)."""
-    parts = [p.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,") for p in (*lower, folder)]
-    below, above = ":".join(parts[:-1]), parts[-1]
-    mount("overlay", target, "overlay", 0, f"lowerdir={below},upperdir={above}/upper,workdir={above}/work{options}")
+_MOST_OPTIONS = 4000  # bytes: the options of a mount must fit on one page
+
+
+def overlay(lower: list[str], folder: str | None, target: str, options: str) -> None:
+    """An overlay of `lower` (the uppermost first) whose changes go to `folder`/upper (with `folder`/work); None: it can only be read."""
+    above = "" if folder is None else f",upperdir={_escaped(folder)}/upper,workdir={_escaped(folder)}/work"
+    below = ":".join(map(_escaped, lower))
+    opened: list[int] = []
+    try:
+        if len(os.fsencode(below + above)) > _MOST_OPTIONS:
+            opened += [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in lower]
+            below = ":".join(f"/proc/self/fd/{fd}" for fd in opened)
+        mount("overlay", target, "overlay", 0, f"lowerdir={below}{above}{options}")
+    finally:
+        for fd in opened:
+            os.close(fd)
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
 
 
 def unmount(target: str, flags: int = MNT_DETACH) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from . import host_paths, open_beneath
 from .environment import expand, field, template_variables
 from .errors import LeadsOut, PodFault
-from .root_fs import Mount
+from .mount_points import Mount
 
 Json = dict[str, Any]
 

@@ -1,0 +1,112 @@
+"""Where mounts appear in a root: places that must exist in it, programs that must not, and the binding itself.
+
+A root is an overlay; a layer of its own lies above this machine's files, or above an image's. Mount points that these lack are made in it,
+and whiteouts for hidden programs: so the changes of a container stay apart from both. `base` is what lies below: "" for this machine, or
+where an image's layers are mounted by themselves. Links are followed as if `base` were `/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from typing import NamedTuple
+
+from . import open_beneath, syscalls
+
+_PROGRAM_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin")
+
+
+class Mount(NamedTuple):
+    """`source` (a file or folder of this machine), or what is `below` it (a subPath), appears at `target`."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    below: str = ""
+
+    def open(self) -> contextlib.AbstractContextManager[str]:
+        """What is mounted, under a name that cannot be turned elsewhere. Raises OSError (LeadsOut)."""
+        return open_beneath.at(self.source, self.below) if self.below else contextlib.nullcontext(self.source)
+
+
+def hide(name: str, layer: str, base: str = "") -> None:
+    """Make a program absent: a whiteout in each folder where it is below `base`."""
+    for folder in dict.fromkeys(inside(base, p) for p in _PROGRAM_FOLDERS):
+        path = f"{folder}/{name}"
+        if not os.path.lexists(base + path):
+            continue
+        if name != "sh" and inside(base, "/bin/sh") == path:
+            continue  # /bin/sh is this very program: hiding it would take sh away too
+        _make_folders(folder, layer, base)
+        os.mknod(layer + path, stat.S_IFCHR, 0)
+
+
+def place(path: str, is_folder: bool, layer: str, base: str = "") -> None:
+    """A mount point in `layer`, with the folders above it as they are below `base`."""
+    real = inside(base, os.path.dirname(path))
+    _make_folders(real, layer, base)
+    target = f"{layer}{real}/{os.path.basename(path)}"
+    if is_folder:
+        os.makedirs(target, exist_ok=True)
+    elif not os.path.lexists(target):
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+
+
+def is_there(path: str, is_folder: bool, base: str = "") -> bool:
+    """Whether something of this sort can be mounted on at a path without a mount point of its own."""
+    real = base + inside(base, path)
+    return os.path.lexists(real) and not os.path.islink(real) and os.path.isdir(real) == is_folder
+
+
+def _make_folders(folder: str, layer: str, base: str) -> None:
+    here = ""
+    for part in folder.split("/")[1:]:
+        here += f"/{part}"
+        if os.path.isdir(layer + here):
+            continue
+        os.mkdir(layer + here, 0o755)
+        with contextlib.suppress(OSError):
+            there = os.lstat(base + here)
+            if stat.S_ISDIR(there.st_mode):
+                os.chown(layer + here, there.st_uid, there.st_gid)
+                os.chmod(layer + here, stat.S_IMODE(there.st_mode))
+
+
+def bind_into(root: str, mount: Mount) -> None:
+    """Mount it below `root`. The way to the mount point may lead through a volume that other tasks write to: see open_beneath.py."""
+    target = inside(root, mount.target)
+    with mount.open() as source:
+        is_folder = os.path.isdir(source)
+        with open_beneath.at(root, target if is_folder else os.path.dirname(target), make=True) as parent:
+            if not is_folder:
+                with contextlib.suppress(FileExistsError):
+                    name = os.path.basename(target)
+                    os.close(os.open(f"{parent}/{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        with open_beneath.at(root, target) as place:
+            syscalls.bind(source, place, recursive=True)
+    if mount.read_only:
+        with open_beneath.at(root, target) as place:  # opened again: now it is the mount
+            syscalls.set_read_only(place)
+
+
+def inside(root: str, path: str) -> str:
+    """`path` of the container below `root`, with no link left in it: they are followed as if `root` were `/`."""
+    done = ""
+    todo = [p for p in path.split("/") if p not in ("", ".")]
+    followed = 0
+    while todo:
+        part = todo.pop(0)
+        if part == "..":
+            done = done.rpartition("/")[0]
+            continue
+        here = f"{done}/{part}"
+        if followed < 40 and os.path.islink(root + here):
+            followed += 1
+            link = os.readlink(root + here)
+            if link.startswith("/"):
+                done = ""
+            todo[:0] = [p for p in link.split("/") if p not in ("", ".")]
+            continue
+        done = here
+    return done

@@ -1,0 +1,114 @@
+"""Starting a program in the root that this process is in: where it is, and as whom it runs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+from collections.abc import Mapping
+from typing import NoReturn
+
+from .users import User
+
+Argv = tuple[str, ...] | list[str]
+_DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ)
+_MOST = 1 << 20  # bytes that are read of /etc/passwd
+
+
+def look_up(name: str, path: str) -> str:
+    """Where the program is, by Go's rules (exec.LookPath). Raises OSError whose strerror is Go's text."""
+    if "/" in name:
+        try:
+            mode = os.stat(name).st_mode
+        except OSError as error:
+            raise OSError(error.errno, f"stat {name}: {(error.strerror or '').lower()}") from error
+        if (mode & 0o170000) == 0o040000:
+            raise OSError(21, "is a directory")
+        if not os.access(name, os.X_OK):
+            raise OSError(13, "permission denied")
+        return name
+    for folder in path.split(":"):
+        candidate = f"{folder or '.'}/{name}"
+        if os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            return candidate
+    raise OSError(2, "executable file not found in $PATH")
+
+
+def start(
+    program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int], user: User | None = None
+) -> int:
+    """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. user: None for this
+    process's own. Raises OSError, ValueError.
+    """
+    if user is not None and not user.is_root:
+        return _start_as(user, program, argv, env, descriptors)
+    return os.posix_spawn(
+        program,
+        argv,
+        env,
+        file_actions=[(os.POSIX_SPAWN_DUP2, theirs, number) for number, theirs in descriptors.items()],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_DEFAULT_SIGNALS,
+    )
+
+
+def _start_as(user: User, program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int]) -> int:
+    read, write = os.pipe2(os.O_CLOEXEC)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _become(user, program, argv, env, descriptors, write)
+        os.close(write)
+        write = -1
+        refusal = os.read(read, 16)  # nothing: the program has taken the place of this one's copy
+    finally:
+        os.close(read)
+        if write >= 0:
+            os.close(write)
+    if refusal:
+        os.waitpid(pid, 0)
+        raise OSError(int(refusal), os.strerror(int(refusal)), program)
+    return pid
+
+
+def _become(
+    user: User,
+    program: str,
+    argv: Argv,
+    env: Mapping[str, str],
+    descriptors: Mapping[int, int],
+    refusal: int,
+) -> NoReturn:
+    """In the new process: never returns."""
+    number = errno.EINVAL
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for one in _DEFAULT_SIGNALS:
+            signal.signal(one, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for place, source in descriptors.items():
+            os.dup2(source, place)
+        os.setgroups(user.groups)
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+        os.execve(program, argv, dict(env))
+    except OSError as error:
+        number = error.errno or number
+    finally:
+        os.write(refusal, str(number).encode())
+        os._exit(127)
+
+
+def read_text(path: str) -> str:
+    """A small file of the root that this process is in; "" where there is none, or no plain file."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with open(file, "rb", closefd=True) as lines:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return ""
+        return lines.read(_MOST).decode(errors="replace")

@@ -1,0 +1,142 @@
+"""A pod that runs from the layers of an image sees the image's files and nothing of this machine's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hand_made_image import OS_RELEASE, HandMadeImages, Json
+from stage import Stage
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, hand_made_image: Json) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("state"), images=HandMadeImages(hand_made_image))
+    yield made
+    made.close()
+
+
+def test_the_files_are_the_images(stage: Stage) -> None:
+    pod = stage.shell("cat /etc/os-release")
+    assert stage.run(pod).phase == "Succeeded"
+    assert "\n".join(stage.log(pod)) + "\n" == OS_RELEASE
+    pod = stage.shell("echo $(ls -A / | sort); ls /usr/share 2>&1; ls -A /tmp /opt /opt/old; cat /run/of-the-image")
+    stage.run(pod)
+    folders, *rest = stage.log(pod)
+    assert folders == "argo bin dev etc home lib lib64 media mnt opt proc root run sys tmp usr var"
+    assert rest == [
+        "ls: cannot access '/usr/share': No such file or directory",
+        "/opt:",
+        "old",
+        "",
+        "/opt/old:",
+        "new",
+        "",
+        "/tmp:",
+        "below",
+    ]
+
+
+def test_the_variables_are_the_images_the_templates_and_argos(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "xx_YY.UTF-8")
+    pod = stage.pod({"command": ["env"], "env": [{"name": "MINE", "value": "$(OF_THE_IMAGE) sir"}]})
+    assert stage.run(pod).phase == "Succeeded"
+    found = dict(line.split("=", 1) for line in stage.log(pod) if not line.startswith("ARGO_"))
+    assert found == {
+        "PATH": "/usr/bin:/bin", "OF_THE_IMAGE": "yes", "MINE": "yes sir", "HOME": "/root", "HOSTNAME": pod.pod["metadata"]["name"],
+    }  # fmt: skip
+
+
+def test_without_variables_there_is_the_usual_path(tmp_path: Path, hand_made_image: Json) -> None:
+    stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, env={}))
+    pod = stage.shell("echo $PATH")
+    stage.run(pod)
+    assert stage.log(pod) == ["/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    stage.close()
+
+
+def test_the_kernels_file_systems_and_the_network_are_there(stage: Stage) -> None:
+    pod = stage.shell(
+        "test -d /proc/$$$$ && echo proc; test -d /sys/kernel && echo sys; test -c /dev/null && echo dev; echo x > /dev/shm/x && echo shm;"
+        "cat /etc/hostname; sha256sum < /etc/hosts; sha256sum < /etc/resolv.conf"
+    )
+    assert stage.run(pod).phase == "Succeeded"
+    *names, hosts, resolver = stage.log(pod)
+    assert names == ["proc", "sys", "dev", "shm", pod.pod["metadata"]["name"]]
+    import hashlib
+
+    assert hosts.split()[0] == hashlib.sha256(Path("/etc/hosts").read_bytes()).hexdigest()
+    assert resolver.split()[0] == hashlib.sha256(Path("/etc/resolv.conf").read_bytes()).hexdigest()
+
+
+def test_entrypoint_cmd_and_folder_by_kubernetes_rule(tmp_path: Path, hand_made_image: Json) -> None:
+    images = HandMadeImages(
+        hand_made_image, entrypoint=["/usr/bin/echo", "from"], cmd=["image"], workdir="/made/by/runtime"
+    )
+    stage = Stage(tmp_path / "state", images=images)
+
+    def lines(**main: object) -> list[str]:
+        pod = stage.pod(main)
+        stage.run(pod)
+        return stage.log(pod)
+
+    assert lines() == ["from image"]
+    assert lines(args=["template"]) == ["from template"]
+    assert lines(command=["echo", "own"]) == ["own"]
+    assert lines(command=["pwd"]) == ["/made/by/runtime"]
+    assert lines(command=["pwd"], workingDir="/opt") == ["/opt"]
+    stage.close()
+
+
+def test_programs_are_looked_up_in_the_image(stage: Stage) -> None:
+    end = stage.run(stage.pod({"command": ["git", "--version"]}))
+    (main,) = end.containers
+    assert (main.exit_code, main.message) == (
+        64, 'failed to find name in PATH: exec: "git": executable file not found in $PATH',
+    )  # fmt: skip
+    assert stage.run(stage.pod({"command": ["python3", "-c", "pass"]})).phase == "Succeeded"
+
+
+def test_changes_stay_in_the_container(stage: Stage, hand_made_image: Json) -> None:
+    look = "ls -A / /tmp /opt /run /argo /argo/staging; cat /etc/os-release"
+    first = stage.shell(look)
+    stage.run(first)
+    for change in (
+        "touch /new /tmp/x /run/y /argo/z; mkdir /opt/d",
+        "echo x >> /etc/os-release",
+        "rm -rf /opt/old; mkdir /opt/gone",
+    ):
+        assert stage.run(stage.shell(change)).phase == "Succeeded"
+        again = stage.shell(look)
+        stage.run(again)
+        assert stage.log(again) == stage.log(first)
+    assert sorted(os.listdir(f"{hand_made_image['layers'][1]}/opt")) == ["gone", "old"]
+
+
+def test_an_image_of_many_layers(tmp_path: Path, hand_made_image: Json) -> None:
+    layers = list(hand_made_image["layers"])
+    for number in range(100):
+        layer = tmp_path / "a-name-as-long-as-that-of-a-layer-with-its-digest" / f"{number:064x}"
+        (layer / "many").mkdir(parents=True)
+        (layer / "many" / f"{number}").write_text("")
+        (layer / "last").write_text(f"{number}\n")
+        layers.append(str(layer))
+    stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, layers=layers))
+    pod = stage.shell("ls /many | wc -l; cat /last /etc/os-release")
+    assert stage.run(pod).phase == "Succeeded"
+    assert stage.log(pod)[:3] == ["100", "99", "ID=hand-made"]
+    stage.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_the_images_user_runs_the_command(tmp_path: Path, hand_made_image: Json) -> None:
+    stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, user="app"))
+    pod = stage.shell(
+        "id -u; id -g; id -G; echo $HOME; echo x > $HOME/mine && echo written; echo why > /dev/termination-log; exit 1"
+    )
+    end = stage.run(pod)
+    assert stage.log(pod) == ["1000", "1000", "1000 2000", "/home/app", "written"]
+    assert end.containers[0].message == "why\n"
+    stage.close()
