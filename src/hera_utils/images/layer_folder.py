@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 
 from hera_utils.images.config import UnreadableImage
-from hera_utils.images.layers_below import LayersBelow, Names
+from hera_utils.images.lower_layers import LowerLayers, Names
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_LINKS = 40  # as the kernel
@@ -53,7 +53,7 @@ def names_of(path: str) -> Names:
 class LayerFolder:
     """below: what a folder is like there, one that the layer does not describe becomes."""
 
-    def __init__(self, folder: Path, below: LayersBelow) -> None:
+    def __init__(self, folder: Path, below: LowerLayers) -> None:
         self.top = os.open(folder, _FOLDER)
         self._below = below
         # The folder that was opened last, its descriptor, its way: most entries are in that of the one before.

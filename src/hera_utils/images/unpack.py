@@ -29,7 +29,7 @@ from hera_utils.images import whiteouts
 from hera_utils.images.config import UnreadableImage
 from hera_utils.images.decompress import LayerTooLarge, TarStream
 from hera_utils.images.layer_folder import LayerFolder, NoSuchFolder, NotAFolder, names_of
-from hera_utils.images.layers_below import LayersBelow, Names
+from hera_utils.images.lower_layers import LowerLayers, Names
 
 _WHITEOUT, _OPAQUE, _META = ".wh.", ".wh..wh..opq", ".wh..wh."
 _MOST_GLOBAL_HEADERS = 64
@@ -78,7 +78,7 @@ def unpack(
     """
     limits = limits or LayerLimits.of(folder)
     stream = TarStream(packed, limits.size)
-    layers_below = LayersBelow(below)
+    layers_below = LowerLayers(below)
     layer = _Unpacking(LayerFolder(folder, layers_below), layers_below, stream, limits)
     try:
         for entry in _entries(stream):
@@ -125,7 +125,7 @@ def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
 class _Unpacking:
     """The state of one unpacking: what was written, and what is to be absent when all entries are there."""
 
-    def __init__(self, folder: LayerFolder, below: LayersBelow, stream: TarStream, limits: LayerLimits) -> None:
+    def __init__(self, folder: LayerFolder, below: LowerLayers, stream: TarStream, limits: LayerLimits) -> None:
         self.folder, self._below, self._stream, self._limits = folder, below, stream, limits
         self.entry = "a file"
         self.size = self.entries = 0
@@ -302,7 +302,7 @@ class _Unpacking:
             if way in absent:
                 self._make_absent(way)
             elif not whiteouts.make_opaque(self.folder.folder(way)):
-                for inner in self._shown_in(way):
+                for inner in self._visible_in(way):
                     self._make_absent(inner)
 
     def _ways(self, paths: set[Names]) -> Iterator[Names]:
@@ -323,13 +323,13 @@ class _Unpacking:
         with contextlib.suppress(FileExistsError):  # a file of this layer, which hides it
             whiteouts.make_whiteout(parent, way[-1])
 
-    def _shown_in(self, way: Names) -> set[Names]:
+    def _visible_in(self, way: Names) -> set[Names]:
         """What the layers below show in a folder of this layer."""
-        shown = set[Names]()
+        visible = set[Names]()
         for name in self._below.names(way):
             inner = (*way, name)
-            shown |= self._shown_in(inner) if self._has(inner, folder=True) else {inner}
-        return shown
+            visible |= self._visible_in(inner) if self._has(inner, folder=True) else {inner}
+        return visible
 
     def remarks(self) -> tuple[str, ...]:
         return tuple(

@@ -14,7 +14,7 @@ Names = tuple[str, ...]
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class LayersBelow:
+class LowerLayers:
     """layers: their folders, the uppermost first."""
 
     def __init__(self, layers: Sequence[Path]) -> None:
