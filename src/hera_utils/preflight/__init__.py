@@ -1,10 +1,12 @@
 """Before a run: would it work? Nothing is changed.
 
 In: settings, an experiment's environment, workflows. Out: all findings (finding.py) at once, each problem with its fix.
-Open run.py first: it asks everything (`doctor`); ready.py asks what a run needs before it begins.
-This machine: machine.py, local_workflow.py (what a workflow needs here), reachable_templates.py, imports.py, validity.py.
-A cluster: connectivity.py (who answers, clocks, token), service.py (namespace, controller, the server's own answer), rights.py,
-objects.py (claims, config maps, secrets…), capacity.py (quotas, limit ranges); inquiry.py asks in parallel.
-Pure: needs.py and concurrency.py (what a workflow refers to, how much of it runs at once), limits.py (what no cluster accepts),
-findings_text.py.
+Open run.py first: it asks every question (`hera-utils doctor`); ready.py asks only what a run needs before it begins.
+This machine: machine.py (whether it can run anything), local_workflow.py (whether it can run this workflow), reachable_templates.py,
+imports.py, validity.py.
+A cluster: connectivity.py (who answers, clocks, the token, the registry), controller.py (whether Argo's controller is alive), dry_run.py
+(whether the server would accept the workflow), rights.py, objects.py (the namespace, claims, config maps, secrets…), capacity.py
+(quotas, limit ranges); inquiry.py asks in parallel.
+Pure: needs.py (what a workflow refers to), concurrency.py (how much of it runs at once), limits.py (what no cluster accepts),
+findings_text.py (findings as text).
 """

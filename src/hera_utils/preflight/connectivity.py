@@ -287,3 +287,26 @@ def _skew(answer: ClusterReply) -> float | None:
     if there + 1 < answer.sent:
         return there + 1 - answer.sent
     return max(0.0, there - answer.received)
+
+
+def registry(target: Target) -> Iterator[Finding]:
+    """Whether the registry answers from here. The cluster may see it otherwise: never more than a warning."""
+    import requests
+
+    named = target.environment.registry or target.context.registry
+    if not named:
+        return
+    host = named.partition("://")[2].split("/")[0] if "://" in named else named.split("/")[0]
+    try:
+        reply = requests.get(f"https://{host}/v2/", timeout=5, allow_redirects=False)
+    except requests.RequestException:
+        reply = None
+    if reply is not None and reply.status_code in (200, 401):
+        yield good("registry", f"the registry {host} answers")
+        return
+    reply_text = f"it answered {reply.status_code}" if reply is not None else "no answer"
+    yield warning(
+        "registry",
+        f"the registry {host} does not answer from here ({reply_text}); the cluster may nevertheless reach it",
+        "check its name (--registry), or the network",
+    )

@@ -1,4 +1,4 @@
-"""What the run refers to by name: claims, config maps, secrets, accounts, pull secrets. Is it there, and is it what is needed?"""
+"""What a run refers to by name: the namespace, claims, config maps, secrets, accounts, pull secrets. Does it exist, and does it fit?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 
 from hera_utils.argo import timestamps
 from hera_utils.platforms import manifests
@@ -37,6 +38,27 @@ def _add_provision(target: Target, declared: bool, line: str, kind: str = "") ->
     if target.connection.local and kind:
         return f"put a {kind} of that name into a file and store it with: hera-utils run FILE; or: {line}"
     return f"add --provision, or: {line}" if declared else line
+
+
+def namespace(target: Target) -> Iterator[Finding]:
+    """Whether the namespace exists. Few users may read namespaces: one whose default account can be read exists too."""
+    assert target.asker is not None
+    name = quote(target.namespace, safe="")
+    itself, account = target.asker(
+        ClusterRequest("GET", f"api/v1/namespaces/{name}"),
+        ClusterRequest("GET", target.core("serviceaccounts", "default")),
+    )
+    if itself.reason == "NotFound":
+        fix = f"kubectl create namespace {target.namespace}, or name another with --argo_namespace or ARGO_NAMESPACE"
+        yield problem("namespace", f'namespace "{target.namespace}" does not exist', fix)
+    elif itself.ok and (itself.body.get("status") or {}).get("phase") == "Terminating":
+        fix = "name another with --argo_namespace or ARGO_NAMESPACE"
+        yield problem("namespace", f'namespace "{target.namespace}" is being deleted', fix)
+    elif itself.ok or account.ok:
+        yield good("namespace", f"namespace {target.namespace} exists")
+    else:
+        fix = "is the name right? (--argo_namespace or ARGO_NAMESPACE)"
+        yield unknown("namespace", f'namespace "{target.namespace}" cannot be read (permission is missing)', fix)
 
 
 # --- claims --------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight import capacity, machine, objects, rights, service
-from hera_utils.preflight.connectivity import contact
+from hera_utils.preflight import capacity, connectivity, controller, dry_run, machine, objects, rights
 from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
 from hera_utils.preflight.inquiry import Target, closing, in_parallel
 from hera_utils.preflight.local_workflow import OBJECTS, of_workflows, with_named_volumes
@@ -29,9 +28,9 @@ LOCAL: tuple[tuple[str, Check], ...] = (
     ("secret", machine.described),
     ("local platform", machine.local_server),
 )
-OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", service.runs),)
+OF_SERVER: tuple[tuple[str, Look], ...] = (("controller", controller.runs),)
 OF_CLUSTER: tuple[tuple[str, Look], ...] = (
-    ("namespace", service.namespace),
+    ("namespace", objects.namespace),
     ("rights", rights.of_user),
     ("account rights", rights.of_account),
     ("claim", objects.claims),
@@ -40,9 +39,9 @@ OF_CLUSTER: tuple[tuple[str, Look], ...] = (
     ("service account", objects.service_accounts),
     ("quota", capacity.quotas),
 )
-ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", service.limits), ("workflow", service.service))
+ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.limits), ("workflow", dry_run.workflow))
 ADVICE: tuple[tuple[str, Look], ...] = (
-    ("registry", service.registry),
+    ("registry", connectivity.registry),
 )  # never a problem, and slow when nothing answers
 # What a namespace that does not exist cannot hold: saying so once is enough.
 _INSIDE = frozenset(
@@ -118,7 +117,7 @@ def _examine_cluster(
     context: CLIContext, environment: Environment | None, document: Json | None, *, role_file: str, advice: bool
 ) -> Examination:
     try:
-        target, findings = contact(context, environment, needs_of(document))
+        target, findings = connectivity.contact(context, environment, needs_of(document))
     except HeraUtilsError as error:
         return Examination((from_error("argo server", error),))
     target.role_file = role_file

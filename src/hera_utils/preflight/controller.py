@@ -1,0 +1,132 @@
+"""Whether Argo's controller is alive behind the server: the runs that it took up, and its leader's lease."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from hera_utils.argo import timestamps
+from hera_utils.errors import AccessError, HeraUtilsError, Refused
+from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
+from hera_utils.preflight.connectivity import server_time
+from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown
+from hera_utils.preflight.inquiry import Target
+
+Json = dict[str, Any]
+
+CONTROLLER = "workflow-controller"
+"""Name of the leader's Lease; `workflow-controller-ID` for an instance (cmd/workflow-controller/main.go)."""
+USUAL_NAMESPACE = "argo"
+STALE = 60.0  # seconds; a leader renews its lease every few (15 s is its life)
+UNSEEN = 60.0  # seconds after which a workflow that no controller has touched says that there is none
+RECENT = 3600.0  # seconds: how long a run that was taken up is a sign of life
+
+
+def runs(target: Target) -> Iterator[Finding]:
+    """Runs that nobody takes up. (Asked of the Argo server, so that it is known without a kubeconfig as well.)"""
+    newest = target.runs
+    if isinstance(newest, HeraUtilsError):
+        # what may not be done and what is not there is told better by who asks the cluster for it
+        if target.asker is None or not (
+            isinstance(newest, AccessError) or (isinstance(newest, Refused) and better_said_elsewhere(newest))
+        ):
+            yield from_error("rights" if isinstance(newest, AccessError) else "argo server", newest)
+        return
+    if not isinstance(newest, list):
+        return
+    now = time.time()
+    waiting = [one for one in newest if not (one.get("status") or {}).get("phase") and now - _born(one) > UNSEEN]
+    alive = [one for one in newest if (one.get("status") or {}).get("startedAt") and now - _started(one) < RECENT]
+    if waiting and not alive:
+        name, ago = waiting[-1]["metadata"]["name"], now - _born(waiting[-1])
+        message = f"no controller picks up runs: {name} has been waiting for {ago / 60:.0f} min without a phase"
+        yield problem("controller", message, _ask_for_controller(USUAL_NAMESPACE))
+    elif alive:
+        yield good(
+            "controller", f"the controller works (it started {alive[0]['metadata']['name']} within the last hour)"
+        )
+
+
+def better_said_elsewhere(error: Refused) -> bool:
+    """What another check tells better: a namespace that is not there, a right, a quota."""
+    words = error.message
+    return words.startswith("namespaces ") or "is forbidden" in words or "not allowed" in words
+
+
+def lease(target: Target, instance: str) -> Iterator[Finding]:
+    """The leader's Lease: there where the controller runs with leader election, as it does by default."""
+    assert target.asker is not None
+    spaces = list(
+        dict.fromkeys([target.namespace, USUAL_NAMESPACE])
+    )  # one of the namespace's own is the one that serves it
+    answers = target.asker(
+        *(
+            ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
+            for one in spaces
+        )
+    )
+    leases = [
+        (space, lease)
+        for space, answer in zip(spaces, answers, strict=True)
+        for lease in (answer.body.get("items") or [] if answer.ok else [])
+        if str(lease["metadata"]["name"]).startswith(CONTROLLER)
+    ]
+    name = f"{CONTROLLER}-{instance}" if instance else CONTROLLER
+    own = [(space, lease) for space, lease in leases if lease["metadata"]["name"] == name]
+    if own:
+        yield _of_lease(*own[0], answers)
+    elif leases:
+        ids = ", ".join(
+            sorted(str(lease["metadata"]["name"]).removeprefix(CONTROLLER).lstrip("-") or "none" for _, lease in leases)
+        )
+        what = f'instance id "{instance}"' if instance else "no instance id"
+        message = f"no controller serves {what}: the existing ones serve {ids}"
+        yield problem(
+            "instance id",
+            message,
+            "name the Argo server of a controller that runs, or ask the cluster's owner to start one",
+        )
+    elif any(answer.status == 403 for answer in answers):
+        yield unknown(
+            "controller",
+            "the controller's lease cannot be read (permission is missing): whether the controller is alive shows "
+            "when a run starts",
+        )
+    else:
+        yield unknown("controller", "the controller has no lease: whether it is alive shows when a run starts")
+
+
+def _of_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
+    # by the cluster's clock: ours may be wrong, and that is told by itself
+    now = server_time(answers) or time.time()
+    silent = now - _renewed(lease)
+    holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
+    if not holder:
+        return problem(
+            "controller",
+            f"no Argo controller leads: the lease {space}/{lease['metadata']['name']} is free",
+            _ask_for_controller(space),
+        )
+    if silent > STALE:
+        since = f"{silent / 60:.0f} min" if silent >= 120 else f"{silent:.0f} s"
+        message = f"the Argo controller ({holder}) has given no sign of life since {since}: runs would stay pending"
+        return problem("controller", message, _ask_for_controller(space))
+    return good("controller", f"the Argo controller is alive ({holder}, {max(silent, 0):.0f} s ago)")
+
+
+def _ask_for_controller(space: str) -> str:
+    return f"ask the cluster's owner to check it: kubectl -n {space} get deploy,pods -l app={CONTROLLER}"
+
+
+def _renewed(lease: Json) -> float:
+    return timestamps.seconds(str((lease.get("spec") or {}).get("renewTime") or ""))
+
+
+def _born(workflow: Json) -> float:
+    return timestamps.seconds(str((workflow.get("metadata") or {}).get("creationTimestamp") or ""))
+
+
+def _started(workflow: Json) -> float:
+    return timestamps.seconds(str((workflow.get("status") or {}).get("startedAt") or ""))

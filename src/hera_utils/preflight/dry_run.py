@@ -1,0 +1,89 @@
+"""Whether the server would accept this very workflow: the limits of every cluster, then the server's own answer to a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from hera_utils.errors import AccessError, Refused
+from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.preflight import controller
+from hera_utils.preflight.finding import Finding, from_error, good, problem
+from hera_utils.preflight.inquiry import Target
+from hera_utils.preflight.limits import breaches, size
+from hera_utils.preflight.needs import INSTANCE_LABEL
+
+Json = dict[str, Any]
+
+_PROBE = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "Workflow",
+    "metadata": {"generateName": "hera-utils-doctor-"},
+    "spec": {
+        "entrypoint": "main",
+        "templates": [{"name": "main", "container": {"image": "busybox", "command": ["true"]}}],
+    },
+}
+
+
+def limits(target: Target) -> Iterator[Finding]:
+    """What no cluster takes; nothing is asked for it."""
+    document = target.needs.document
+    if document is None:
+        return
+    found = breaches(document)
+    for what, fix in found:
+        yield problem("limits", what, fix)
+    if not found:
+        yield good("limits", f"the workflow of {size(document).bytes / 1000:.1f} kB is within a cluster's limits")
+
+
+def workflow(target: Target) -> Iterator[Finding]:
+    """Whether the server would accept the workflow, and whether the controller that it is for is alive."""
+    served: str | None = None
+    if target.trusted:
+        served = yield from _dry_run(target)
+    if target.asker is not None:
+        yield from controller.lease(target, target.needs.instance if served is None else served)
+
+
+def _dry_run(target: Target) -> Generator[Finding, None, str | None]:
+    """Ask the server to create the workflow without doing so: it finds what only it can (stored templates, admission, rights).
+
+    Gives the instance id that the server puts on what it creates, None when it creates nothing.
+    """
+    document = target.needs.document
+    if document is not None and breaches(document):
+        document = None  # told by itself: the server would only stumble over it
+    client = ArgoClient(target.connection)
+    try:
+        created = client.create(document or _PROBE, dry_run=True)
+    except AccessError as error:
+        # rights are told by those who asked for each; that one may not even see runs is told already
+        if "forbid" not in error.message or (target.asker is None and not isinstance(target.runs, AccessError)):
+            yield from_error("rights" if "forbid" in error.message else "workflow", error)
+        return None
+    except Refused as error:
+        if not controller.better_said_elsewhere(error):
+            fix = "correct the workflow; hera-utils lint checks it without running it" if document is not None else None
+            yield problem("workflow", f"the Argo server would refuse the workflow: {error.message}", error.fix or fix)
+        return None
+    finally:
+        client.close()
+    if document is not None:
+        yield good("workflow", "the Argo server would accept the workflow")
+    served = str(((created.get("metadata") or {}).get("labels") or {}).get(INSTANCE_LABEL) or "")
+    yield from _instance(target.needs.instance, served)
+    return served
+
+
+def _instance(instance: str, served: str) -> Iterator[Finding]:
+    """Argo: the server puts its own instance id on what it creates (util/instanceid); only that controller takes the workflow."""
+    if instance and instance != served:
+        theirs = f'instance id "{served}"' if served else "no instance id"
+        yield problem(
+            "instance id",
+            f'the workflow requires the controller of instance id "{instance}", this server serves {theirs}',
+            f"remove the label {INSTANCE_LABEL} from the workflow, or name the server of that instance with "
+            f"--argo_server",
+        )
