@@ -90,34 +90,35 @@ def _complete(
     while file.tell() < blob.size:
         before = file.tell()
         with client.blob(reference, blob.digest, before) as reply:
-            if not _continues(reply, before):
-                file.truncate(0)
+            if before and not _continues(reply, before):
+                file.seek(0)
+                file.truncate()
                 digest.restart()
-            if reply.status_code == 416:
-                continue
-            why = _append(reply, file, blob.size, digest, advance)
-        if why is None and file.tell() < blob.size:
-            why = "the answer is too short"
-        cuts = 0 if file.tell() > before else cuts + 1
+            why = "it does not send what was asked for"
+            if reply.status_code == 200 or _continues(reply, file.tell()):
+                why = _append(reply, file, blob.size, digest, advance)
+        if file.tell() > before:
+            cuts = 0
+            continue
+        cuts += 1
         if cuts == _MOST_CUTS:
             raise RegistryUnreachable(
                 f"the registry {reference.registry} breaks off while it sends {reference} ({why})",
                 fix="try again later",
             )
+        client.wait(cuts - 1)
 
 
 def _continues(reply: requests.Response, position: int) -> bool:
-    """Whether the answer begins where the file ends."""
-    if reply.status_code == 206:
-        match = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
-        return match is not None and int(match[1]) == position
-    return reply.status_code == 200 and position == 0
+    """Whether the answer is the part from there on."""
+    match = re.match(r"bytes (\d+)-", reply.headers.get("Content-Range", ""))
+    return reply.status_code == 206 and match is not None and int(match[1]) == position
 
 
 def _append(
     reply: requests.Response, file: IO[bytes], size: int, digest: _Digest, advance: Callable[[int], None]
-) -> str | None:
-    """Write the body to the end of the file, no more than the blob is long. Gives why it broke off, if it did."""
+) -> str:
+    """Write the body to the end of the file, no more than the blob is long. Gives why nothing more came."""
     while file.tell() <= size:
         try:
             # As it is: a store that says it were encoded (gzip) means the layer itself.
@@ -125,8 +126,8 @@ def _append(
         except FAILURES as error:
             return reason_of(error)
         if not chunk:
-            return None
+            break
         file.write(chunk)
         digest.update(chunk)
         advance(file.tell())
-    return None
+    return "the answer is too short"

@@ -28,6 +28,7 @@ from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 _GOOD = (200, 206, 416)
 _MOST_CHALLENGES = 8
+_ATTEMPTS_AT_MIRROR = 2  # the registry itself comes next
 _MOST_READINGS = 3
 
 
@@ -184,15 +185,19 @@ class RegistryClient:
                     if challenges <= _MOST_CHALLENGES and exchange.may_ask_anew(reply, used, url):
                         continue
                     failure = exchange.refusal(reply, url)
-            self._pause(failure, attempt)
             attempt += 1
+            most = _ATTEMPTS_AT_MIRROR if endpoint.mirror else self._patience.attempts
+            self._pause(failure, attempt, most)
 
-    def _pause(self, failure: Failure, attempt: int) -> None:
-        """Wait until the question may be asked again, or raise the failure."""
-        is_last = attempt + 1 >= self._patience.attempts
-        if is_last or not failure.may_pass or failure.wait > self._patience.longest_pause:
+    def _pause(self, failure: Failure, attempt: int, most: int) -> None:
+        """Wait until the question may be asked again, or raise the failure. attempt: how often it was asked, of `most` times."""
+        if attempt >= most or not failure.may_pass or failure.wait > self._patience.longest_pause:
             raise failure.error
-        if self._stop.wait(self._patience.pause(attempt, failure.wait)):
+        self.wait(attempt - 1, failure.wait)
+
+    def wait(self, attempt: int, least: float = 0.0) -> None:
+        """The pause before the attempt after this one (0 is the first)."""
+        if self._stop.wait(self._patience.pause(attempt, least)):
             raise Stopped
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import urllib.parse
+import warnings
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -41,6 +42,14 @@ class _TlsAdapter(requests.adapters.HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         return super().proxy_manager_for(proxy, **kwargs, ssl_context=self._context)
+
+
+def _unchecked_context() -> ssl.SSLContext:
+    """For a registry that was named as insecure, or is on this machine; urllib3 need not warn of it with each request."""
+    warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
+    context = create_urllib3_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _context(folders: list[Path]) -> ssl.SSLContext:
@@ -133,6 +142,9 @@ class Transport:
             session.headers.clear()
             session.headers.update({"User-Agent": "hera-utils", "Accept-Encoding": "identity"})
             session.auth = _no_netrc
+            session.trust_env = not is_loopback(
+                urllib.parse.urlsplit(url).hostname or ""
+            )  # no proxy leads to this machine
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             if url.startswith("https:"):
                 session.mount("https://", _TlsAdapter(self._context_for(host)))
@@ -144,7 +156,8 @@ class Transport:
         """One for all threads: reading the authorities of a machine takes a while."""
         with self._lock:
             if host not in self._contexts:
-                self._contexts[host] = _context([folder / host for folder in CERTIFICATE_FOLDERS])
+                own = [folder / host for folder in CERTIFICATE_FOLDERS]
+                self._contexts[host] = _unchecked_context() if host in self._insecure else _context(own)
             return self._contexts[host]
 
     def _check_redirect(self, before: str, after: str) -> None:
