@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import Event, PodFinished
-from hera_utils.local_platform.pods.images import ImageTable
 from hera_utils.local_platform.pods.process import ProcessRuntime
 from hera_utils.local_platform.pods.runtime import Launch
 

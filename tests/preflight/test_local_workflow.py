@@ -263,7 +263,7 @@ def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(sett
     with open(file, encoding="utf-8") as opened:
         known = json.load(opened)
     assert known["images"] == {}
-    monkeypatch.setattr("hera_utils.preflight.local_workflow._table_of_server", lambda context: {"lab/table:*": {}})
+    monkeypatch.setattr("hera_utils.preflight.local_images._table_of_server", lambda context: {"lab/table:*": {}})
     assert refused(settings, document) == []
 
 

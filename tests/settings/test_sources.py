@@ -304,6 +304,30 @@ def test_an_images_file_named_in_the_environment(desk):
     }
 
 
+def test_a_policy_for_images_in_a_file_a_variable_and_flags(desk):
+    (desk.project / "hera-utils.toml").write_text('images = "never"\n')
+    assert read_settings(around=desk.around).images == {"*": {"policy": "never"}}
+    desk.environ["HERA_UTILS_IMAGES"] = "stand-in"
+    assert read_settings(around=desk.around).images == {"*": {"policy": "stand-in"}}
+    (desk.project / "images.yaml").write_text('"lab/*": pull\n"debian*": {cmd: [bash]}\n')
+    context = read_settings({"images": ["here", "images.yaml"]}, around=desk.around)
+    assert context.images == {"lab/*": {"policy": "pull"}, "debian*": {"cmd": ["bash"]}, "*": {"policy": "here"}}
+    (desk.project / "all.yaml").write_text('"*": {python: current}\n')
+    context = read_settings({"images": ["pull", "all.yaml"]}, around=desk.around)
+    assert context.images == {"*": {"python": "current"}}
+
+
+def test_two_policies_for_images_contradict_each_other(desk):
+    with pytest.raises(SettingsError, match="pull and never contradict each other"):
+        read_settings({"images": ["pull", "never"]}, around=desk.around)
+
+
+def test_a_misspelt_policy_is_answered_with_the_policies(desk):
+    with pytest.raises(SettingsError, match="`pul` is neither a policy nor a file") as caught:
+        read_settings({"images": ["pul"]}, around=desk.around)
+    assert "stand-in" in caught.value.fix
+
+
 def test_volume_flags_and_empty_variables(desk):
     desk.environ |= {"ARGO_SERVER": "", "KUBECONFIG": " "}
     context = read_settings({"volumes": ["results=./r", "raw=/data"]}, around=desk.around)

@@ -51,7 +51,7 @@ def _option(field: Field) -> Callable[[Command], Command]:
         off = [spelling for flag in field.off for spelling in spellings(flag)]
         names = [f"{on}/{no}" for on, no in zip(names, off, strict=True)]
         more = {"is_flag": True, "default": None}
-    elif field.name == "volumes":
+    elif field.repeated:
         more["multiple"] = True
     return click.option(
         *names,

@@ -421,7 +421,7 @@ def _make_folder(state: Path) -> None:
 
 
 def _process_runtime(state: Path, report: Report) -> Runtime:
-    from hera_utils.local_platform.pods.images import ImageTable
+    from hera_utils.images.table import ImageTable
     from hera_utils.local_platform.pods.process import ProcessRuntime
 
     return ProcessRuntime(state, report, images=ImageTable.from_environment(os.environ))

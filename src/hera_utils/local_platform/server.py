@@ -119,7 +119,7 @@ def _bind_exactly(port: int, flag: str) -> socket.socket:
 
 def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], version: str) -> Json:
     """What clients need to know. The token is new with each start: one that was sent to another process on a dead server's port is void."""
-    from hera_utils.local_platform.pods.images import ImageTable
+    from hera_utils.images.table import ImageTable
 
     argo, plain, tls = (listener.getsockname()[1] for listener in sockets)
     token = secrets.token_urlsafe(32)
@@ -137,7 +137,7 @@ def _write_files(state: Path, serving: Serving, sockets: list[socket.socket], ve
         "started": timestamps.text(time.time()),
         "version": version,
         "argo_server": f"http://127.0.0.1:{argo}",
-        "images": ImageTable.own(os.environ),
+        "images": ImageTable.from_environment(os.environ).entries(),
         "kubernetes": f"http://127.0.0.1:{plain}",
         "kubernetes_tls": f"https://127.0.0.1:{tls}",
         "namespace": serving.namespace,

@@ -7,30 +7,28 @@ run is looked at: what only some need is imported by them.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.images.choice import StandIn
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
+from hera_utils.preflight.local_images import containers_of, images_of, table_of
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.settings.resolve import CLIContext
-
-if TYPE_CHECKING:
-    from hera_utils.local_platform.pods.images import ImageTable
 
 Json = dict[str, Any]
 OBJECTS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
@@ -53,9 +51,13 @@ def workflow_findings(
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
-            yield from _images(table, needs)
-            yield from _programs(table, reach)
-            yield from _packages(context, table, reach)
+            decisions, lacking = images_of(table, context, needs, reach)
+            yield from lacking
+            stand_ins = {
+                image: one.choice.settings for image, one in decisions.items() if isinstance(one.choice, StandIn)
+            }
+            yield from _programs(stand_ins, reach)
+            yield from _packages(context, stand_ins, reach)
             yield from _ports(reach)
             yield from _host_paths(needs)
             yield from _sizes(needs)
@@ -123,50 +125,17 @@ def _templates(reach: Reach) -> Iterator[Finding]:
 # --- images, programs, packages --------------------------------------------------------------------------------------------
 
 
-def table_of(context: CLIContext) -> ImageTable:
-    """How this machine stands in for images: the settings' table, that of the server that runs, the defaults."""
-    from hera_utils.local_platform.pods.images import ImageTable
-
-    return ImageTable({**_table_of_server(context), **context.images})
-
-
-def _table_of_server(context: CLIContext) -> dict[str, Json]:
-    """What the running server was started with (its own HERA_UTILS_IMAGES)."""
-    try:
-        known = json.loads((Path(context.state) / "server.json").read_text(encoding="utf-8"))
-        return dict(known.get("images") or {})
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
-
-
-def _images(table: ImageTable, needs: Needs) -> Iterator[Finding]:
-    for image, where in needs.images.items():
-        if table.lookup(image) is None:
-            yield problem(
-                "images",
-                f'no substitute for the image "{image}" on this machine ({where})',
-                f'write the line  "{image}": {{python: current}}  (with {{}} alone it is this machine\'s programs) into a file and run '
-                "with --images FILE",
-            )
-
-
 def _containers(reach: Reach) -> Iterator[tuple[str, Json]]:
     """(template, container) of every container of every template."""
     for template in reach.spec.get("templates") or ():
-        name = str(template.get("name") or "")
-        for part in ("container", "script"):
-            if isinstance(template.get(part), dict):
-                yield name, template[part]
-        inside = (template.get("containerSet") or {}).get("containers") or ()
-        for container in (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ())):
-            yield name, container
+        yield from containers_of(template)
 
 
-def _programs(table: ImageTable, reach: Reach) -> Iterator[Finding]:
+def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Commands that this machine lacks where it stands in for an image. A volume or an artifact may bring one: then nothing is said."""
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
-        entry = table.lookup(str(container.get("image") or ""))
+        entry = stand_ins.get(str(container.get("image") or ""))
         if entry is None or not command or "{{" in command or (entry.get("python") and "python" in command):
             continue
         if command in (entry.get("files") or {}):
@@ -185,7 +154,7 @@ def _programs(table: ImageTable, reach: Reach) -> Iterator[Finding]:
             )
 
 
-def _packages(context: CLIContext, table: ImageTable, reach: Reach) -> Iterator[Finding]:
+def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Modules that inline Python scripts import and their interpreter has not."""
     from hera_utils.preflight.imports import imported, missing, remedy
 
@@ -193,7 +162,7 @@ def _packages(context: CLIContext, table: ImageTable, reach: Reach) -> Iterator[
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
         source = container.get("source")
-        entry = table.lookup(str(container.get("image") or "")) or {}
+        entry = stand_ins.get(str(container.get("image") or "")) or {}
         if not isinstance(source, str) or "python" not in os.path.basename(command) or not entry.get("python"):
             continue
         python = context.python or sys.executable if entry["python"] == "current" else str(entry["python"])

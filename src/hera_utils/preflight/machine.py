@@ -120,7 +120,7 @@ def images(subject: Subject) -> Iterator[Finding]:
                 yield problem(
                     "images", f"the image `{pattern}` needs {path}, which does not exist", f"correct it ({origin})"
                 )
-    from hera_utils.local_platform.pods.images import defaults
+    from hera_utils.images.choice import BUILT_IN
 
     count = len(subject.context.images)
     told_table = (
@@ -128,7 +128,7 @@ def images(subject: Subject) -> Iterator[Finding]:
         if count
         else "no image table in the settings"
     )
-    yield good("images", f"{told_table}; always substituted: {', '.join(defaults())}; others are refused")
+    yield good("images", f"{told_table}; always substituted: {', '.join(BUILT_IN)}; others are refused")
 
 
 def volumes(subject: Subject) -> Iterator[Finding]:

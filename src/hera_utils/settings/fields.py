@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hera_utils.image_policies import POLICIES
+
 Kind = Literal["text", "path", "paths", "program", "boolean", "table", "duration", "count"]
 
 
@@ -20,6 +22,7 @@ class Field:
     variables: environment variables, the first that is set wins. inverted: variables whose truth means no.
     kind: `path` and `paths` (a list as in KUBECONFIG) are made absolute, relative to the file that names them, and so is a
     `program` that holds a `/`; a `table` is merged key by key over the sources; a `count` is 1 or more; a `duration` is seconds.
+    repeated: whether the flag may be given several times.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Field:
     off: tuple[str, ...] = ()
     inverted: tuple[str, ...] = ()
     metavar: str | None = None
+    repeated: bool = False
 
 
 FIELDS: tuple[Field, ...] = (
@@ -166,11 +170,12 @@ FIELDS: tuple[Field, ...] = (
     ),
     Field(
         "images",
-        "how this machine substitutes container images: a table, or a YAML file with it",
+        f"what happens to container images on this machine: {', '.join(POLICIES)}, or a table (or the YAML file that holds it)",
         ("--images",),
         ("HERA_UTILS_IMAGES",),
         kind="table",
-        metavar="FILE",
+        metavar="POLICY|FILE",
+        repeated=True,
     ),
     Field(
         "python",
@@ -186,6 +191,7 @@ FIELDS: tuple[Field, ...] = (
         (),
         kind="table",
         metavar="NAME=FOLDER",
+        repeated=True,
     ),
     Field(
         "runs",

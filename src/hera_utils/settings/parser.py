@@ -109,7 +109,7 @@ def _add_flags(group: argparse._ArgumentGroup, field: Field) -> None:
         for flag in field.off:
             options["help"] = argparse.SUPPRESS
             group.add_argument(*spellings(flag), action="store_false", **options)
-    elif field.name == "volumes":
+    elif field.repeated:
         group.add_argument(*names, action="append", metavar=field.metavar, **options)
     else:
         metavar = "{" + ",".join(field.choices) + "}" if field.choices else field.metavar or field.name.upper()

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
+from hera_utils.image_policies import POLICIES, policy_for_all
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
 from hera_utils.settings.hera_config import parse_hera_config
@@ -202,12 +203,43 @@ def _environment(around: Surroundings) -> Layer:
 
 
 def table_of(name: str, raw: Any, place: Place) -> Any:
-    """A table as a flag or a variable gives it: NAME=FOLDER (repeated) for volumes, a YAML file for images."""
+    """A table as a flag or a variable gives it, repeated or not: NAME=FOLDER for volumes; a policy or a YAML file for images, where what
+    a file says of all images counts before a policy.
+    """
     if name == "volumes" and isinstance(raw, str | list | tuple):
         return dict(_volume(text, place) for text in ([raw] if isinstance(raw, str) else raw))
     if name == "images" and isinstance(raw, str | os.PathLike):
-        return _images_file(Path(place.path(str(raw))), place)
+        return _images(str(raw), place)
+    if name == "images" and isinstance(raw, list | tuple):
+        return _joined_images(raw, place)
     return raw
+
+
+def _images(word: str, place: Place) -> dict[str, Any]:
+    path = Path(place.path(word))
+    if word in POLICIES:
+        return policy_for_all(word)
+    if word.isidentifier() and not path.exists():
+        raise SettingsError(
+            f"images ({place.origin}): `{word}` is neither a policy nor a file",
+            fix=f"the policies are {', '.join(POLICIES)}",
+        )
+    return _images_file(path, place)
+
+
+def _joined_images(words: Sequence[Any], place: Place) -> dict[str, Any]:
+    """Of several files the first that says something of an image counts. SettingsError for two policies."""
+    policies = list(dict.fromkeys(word for word in words if word in POLICIES))
+    if len(policies) > 1:
+        raise SettingsError(
+            f"images ({place.origin}): {' and '.join(policies)} contradict each other",
+            fix="give one policy; a file may name others for single images",
+        )
+    table: dict[str, Any] = {}
+    for word in sorted(words, key=lambda word: word in POLICIES):
+        for pattern, entry in table_of("images", word, place).items():
+            table.setdefault(pattern, entry)
+    return table
 
 
 def _volume(text: str, place: Place) -> tuple[str, str]:

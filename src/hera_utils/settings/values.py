@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
+from hera_utils.image_policies import POLICIES
 from hera_utils.settings.fields import Field
 from hera_utils.settings.secret import Secret
 
@@ -121,6 +122,8 @@ def _entry(field: Field, key: str, value: Any, place: Place) -> Any:
         if not isinstance(value, str | os.PathLike) or not str(value):
             raise _wrong(field, place, f"`{key}` must name a folder")
         return place.path(str(value))
+    if value in POLICIES:
+        return {"policy": value}
     if not isinstance(value, Mapping):
         raise _wrong(field, place, f'`{key}` must be a table such as {{python = "current"}}')
     return _image(field, key, value, place)

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import hand_made_image as image
 from stage import Stage
 
-from hera_utils.local_platform.pods.images import ImageTable
+from hera_utils.images.table import ImageTable
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from hera_utils.local_platform.pods.images import ImageTable
+from hera_utils.images.table import ImageTable, TableEntry
 
 Json = dict[str, Any]
 _PROGRAMS = """
@@ -93,5 +93,5 @@ class HandMadeImages(ImageTable):
         super().__init__()
         self.settings = {**settings, **entry}
 
-    def lookup(self, image: str, annotation: str = "") -> Json | None:
-        return self.settings
+    def entry(self, image: str, annotation: str = "") -> TableEntry:
+        return TableEntry(stand_in=self.settings)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import Event, PodFinished, PodProgressed, PodStarted
-from hera_utils.local_platform.pods.images import ImageTable
 from hera_utils.local_platform.pods.process import ProcessRuntime
 from hera_utils.local_platform.pods.runtime import Launch
 

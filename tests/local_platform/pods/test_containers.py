@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from stage import Stage, eventually, uid
 
-from hera_utils.local_platform.pods.images import ImageTable
+from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.pods.runtime import Launch
 
 

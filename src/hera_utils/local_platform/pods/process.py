@@ -22,14 +22,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.annotations import IMAGES
 from hera_utils.errors import HeraUtilsError
+from hera_utils.images.choice import StandIn, built_in
+from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
 from hera_utils.local_platform import this_machine
 
 from . import log_lines, waiting
 from .disk_pressure import DiskPressure
-from .images import ImageTable
+from .image_choice import ImageChooser
 from .node_fit import Ports, host_ports, misfit
 from .pod import disk_room
 from .pod.pod_folder import PodFolder
@@ -81,7 +82,7 @@ class ProcessRuntime:
         self._pods_folder = self._state / "pods"
         self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._report = report
-        self._images = images
+        self._images = ImageChooser(images, self._environment()["PATH"])
         self._host = socket.gethostname()
         self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
@@ -260,7 +261,8 @@ class ProcessRuntime:
         images = {}
         for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
             image = container.get("image") or ""
-            images[image] = self._images.lookup(image, launch.annotations.get(IMAGES, ""))
+            choice = self._images.choose(image, launch)
+            images[image] = choice.settings if isinstance(choice, StandIn) else built_in(image)
         apart = {field: value for field in _APART if (value := getattr(launch, field))}
         job = {
             **{field: getattr(launch, field) for field in _LAUNCH if field not in apart},  # asdict would copy it all

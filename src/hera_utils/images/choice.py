@@ -1,0 +1,229 @@
+"""Which image this machine stands in for, which it pulls, and which it refuses. Pure.
+
+In: an image, the policy, the user's entry for it in the image table, how containers use it, and this machine as far as it matters.
+Out: `StandIn`, `Pull` or `RefusedImage`. The client's preflight and the server ask the same function. What the policies mean:
+image_policies.py.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from hera_utils.images.shell_programs import programs
+
+Json = dict[str, Any]
+
+BUILT_IN: Mapping[str, Json] = {
+    "python": {"python": "current", "cmd": ["python3"]},
+    "python:*": {"python": "current", "cmd": ["python3"]},
+    "alpine*": {"cmd": ["/bin/sh"]},
+    "busybox*": {"cmd": ["sh"]},
+    "debian*": {"cmd": ["bash"]},
+    "ubuntu*": {"cmd": ["bash"]},
+    "bash*": {"cmd": ["bash"]},
+    "node*": {"cmd": ["node"]},
+    "curlimages/curl*": {"entrypoint": ["curl"]},
+}
+"""What this machine's programs can stand in for, and what such an image runs when a template gives no command."""
+
+_PREFIXES = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/", "library/")
+_PYTHON_TAG = re.compile(r"(\d+)(?:\.(\d+))?(?:\.\d+)?(?:(?:a|b|rc)\d+)?(?:-.*)?\Z")
+_SHELLS = ("sh", "ash")
+_SMALL = ("alpine", "busybox")
+_SYSTEM_FOLDERS = ("/bin", "/usr/bin", "/sbin", "/usr/sbin")
+_NAMES_OF_APPLETS = """
+[ [[ arch ash awk base64 basename bc bunzip2 bzcat bzip2 cal cat chgrp chmod chown cksum clear cmp comm cp cpio cut date dc
+dd df diff dirname dos2unix du echo ed egrep env expand expr factor fallocate false fgrep find flock fold free getopt grep
+groups gunzip gzip head hexdump hostid hostname id install kill killall less link ln ls md5sum mkdir mkfifo mknod mktemp more
+mv nc nice nl nohup nproc nslookup od paste patch pgrep pidof ping pkill printenv printf ps pwd readlink realpath renice rev
+rm rmdir sed seq setsid sh sha1sum sha256sum sha512sum shred shuf sleep sort split stat strings stty sum sync tac tail tar
+tee test time timeout top touch tr true truncate tty uname unexpand uniq unix2dos unlink unzip uptime usleep uudecode
+uuencode vi watch wc wget which who whoami xargs xxd yes zcat
+"""
+_APPLETS = frozenset(_NAMES_OF_APPLETS.split())
+"""Programs that alpine and busybox have under these names."""
+
+
+class ImageUse(NamedTuple):
+    """How a container uses an image. source: of a script template, else None."""
+
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    source: str | None = None
+
+    @property
+    def is_python_script(self) -> bool:
+        program = self.command[0].rpartition("/")[2] if self.command else ""
+        return self.source is not None and program.startswith("python")
+
+
+class ThisMachine(NamedTuple):
+    """python: the version of the interpreter that runs the tasks ("3.12.4"). has: whether there is a program of this name."""
+
+    python: str
+    has: Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """This machine's programs, with these settings of the image table. reason: what stands in, in a few words.
+
+    differs: whether that is known not to mean the same.
+    """
+
+    settings: Json
+    reason: str
+    differs: bool = False
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The image itself. why: why nothing stands in for it. registry: whether one may be asked, or the store alone.
+
+    otherwise: what runs where no registry can be reached.
+    """
+
+    reference: str
+    why: str = ""
+    otherwise: StandIn | None = None
+    registry: bool = True
+
+
+@dataclass(frozen=True)
+class RefusedImage:
+    """Nothing runs. reason: one sentence without a full stop. fix: what would help."""
+
+    reason: str
+    fix: str
+
+
+Choice = StandIn | Pull | RefusedImage
+
+
+def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
+    """What happens to an image. entry: the stand-in that the user's table gives it, None for none. uses: of all its containers."""
+    if entry is not None:
+        return StandIn(entry, _table_words(entry, machine))
+    if policy == "stand-in":
+        settings = built_in(image)
+        if settings is None:
+            return RefusedImage(f'no substitute for the image "{image}" on this machine', table_line(image))
+        return StandIn(settings, _words(settings, machine))
+    if policy == "pull":
+        return Pull(image, "the settings say so")
+    if policy == "here" and uses and all(use.is_python_script for use in uses):
+        return StandIn({"python": "current", "cmd": ["python3"]}, f"Python {machine.python}, as the settings say")
+    choice = _auto(image, uses, machine)
+    if policy == "never" and isinstance(choice, Pull):
+        return Pull(image, choice.why, choice.otherwise, registry=False)
+    return choice
+
+
+def without_registry(pull: Pull, why: str) -> StandIn | RefusedImage:
+    """What becomes of a pull that no registry answers. why: in a few words."""
+    if pull.otherwise is not None:
+        return StandIn(pull.otherwise.settings, f"{pull.otherwise.reason}, because {why}", differs=True)
+    more = f" ({pull.why})" if pull.why else ""
+    return RefusedImage(
+        f'the image "{pull.reference}" is not on this machine{more}, and {why}', ways_out(pull.reference)
+    )
+
+
+def ways_out(image: str) -> str:
+    """What helps where an image cannot be pulled."""
+    stand_in = "run with --images stand-in" if built_in(image) is not None else f"{table_line(image)}"
+    return f"bring it here as a file: hera-utils image import FILE; or {stand_in}"
+
+
+def table_line(image: str) -> str:
+    """How to name a stand-in."""
+    return (
+        f'write the line  "{image}": {{python: current}}  (with {{}} alone it is this machine\'s programs) into a file and run with '
+        "--images FILE"
+    )
+
+
+def built_in(image: str) -> Json | None:
+    """How this machine's programs stand in for an image, None where they do not."""
+    name = of_docker_hub(image)
+    found = next((settings for pattern, settings in BUILT_IN.items() if fnmatch.fnmatchcase(name, pattern)), None)
+    return None if found is None else dict(found)
+
+
+def of_docker_hub(image: str) -> str:
+    """The image without what is said of Docker Hub in front of it."""
+    prefix = next((prefix for prefix in _PREFIXES if image.startswith(prefix)), "")
+    return image[len(prefix) :]
+
+
+def _auto(image: str, uses: Sequence[ImageUse], machine: ThisMachine) -> StandIn | Pull:
+    name, _, digest = of_docker_hub(image).partition("@")
+    name, _, tag = name.partition(":")
+    if digest:
+        return Pull(image, "it is named by its digest")
+    if name == "python":
+        return _python(image, tag, machine)
+    if name in _SMALL:
+        why = next(filter(None, (_obstacle(name, use, machine) for use in uses)), "")
+        settings = built_in(image)
+        return StandIn(settings or {}, _words(settings or {}, machine)) if not why else Pull(image, why)
+    return Pull(image)
+
+
+def _python(image: str, tag: str, machine: ThisMachine) -> StandIn | Pull:
+    """A tag names a minor (3.12, 3.12.4-slim), a major (3) or no version at all (latest, slim)."""
+    stand_in = StandIn({"python": "current", "cmd": ["python3"]}, f"Python {machine.python}")
+    version = _PYTHON_TAG.match(tag)
+    major, minor = version.groups() if version else (None, None)
+    own_major, own_minor = machine.python.split(".")[:2]
+    if major in (None, own_major) and minor in (None, own_minor):
+        return stand_in
+    why = f"this machine's Python is {machine.python}"
+    return Pull(image, why, stand_in if major == own_major else None)
+
+
+def _obstacle(name: str, use: ImageUse, machine: ThisMachine) -> str:
+    """Why this machine's programs do not mean the same as those of a small image for a container, "" when they do."""
+    argv = (*use.command, *use.args)
+    if not argv:
+        return ""
+    program, *more = argv
+    if _basename(program) not in _SHELLS:
+        return _lacking(name, [program], machine)
+    scripts = [use.source] if use.source is not None else []
+    option = next((index for index, word in enumerate(more) if re.fullmatch(r"-[a-z]*c[a-z]*", word)), None)
+    scripts += more[option + 1 : option + 2] if option is not None else []
+    return _lacking(name, sorted({program for script in scripts for program in programs(script)}), machine)
+
+
+def _lacking(name: str, called: Sequence[str], machine: ThisMachine) -> str:
+    """What of the programs the image or this machine has not. A path elsewhere is brought by a volume or an artifact."""
+    for program in called:
+        base = _basename(program)
+        if not base or "{{" in program or "/" in base:
+            continue
+        if base not in _APPLETS:
+            return f"{name} has no program {base} of its own"
+        if not machine.has(base):
+            return f"this machine has no program {base}"
+    return ""
+
+
+def _basename(program: str) -> str:
+    """The name of a program of the system; a path elsewhere stays one."""
+    folder, slash, base = program.rpartition("/")
+    return base if not slash or folder in _SYSTEM_FOLDERS else program
+
+
+def _words(settings: Mapping[str, Any], machine: ThisMachine) -> str:
+    return f"Python {machine.python}" if settings.get("python") == "current" else "this machine's programs"
+
+
+def _table_words(settings: Mapping[str, Any], machine: ThisMachine) -> str:
+    python = settings.get("python")
+    what = f"Python at {python}" if python not in (None, "current") else _words(settings, machine)
+    return f"{what}, as the image table says"

@@ -1,0 +1,70 @@
+"""What was decided of a run's images, as text: the client tells the server by it, and the record keeps it. Pure.
+
+{"python:3.11": {"stand_in": {"python": "current"}, "reason": "Python 3.11.7"},
+ "lab/solver:3": {"pull": "docker.io/lab/solver:3", "digest": "sha256:…"}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hera_utils.errors import SettingsError
+from hera_utils.images.choice import ImageUse, Pull, StandIn
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImageDecision:
+    """What happens to one image. digest: of the image that is run, "" where nothing is pulled or it is not known yet."""
+
+    choice: StandIn | Pull
+    digest: str = ""
+
+    @property
+    def words(self) -> str:
+        """For people: what runs."""
+        if isinstance(self.choice, StandIn):
+            return self.choice.reason
+        return f"the image itself{f' ({self.digest[:19]})' if self.digest else ''}"
+
+    def as_json(self) -> Json:
+        if isinstance(self.choice, StandIn):
+            differs = {"differs": True} if self.choice.differs else {}
+            return {"stand_in": dict(self.choice.settings), "reason": self.choice.reason, **differs}
+        return {"pull": self.choice.reference, **({"digest": self.digest} if self.digest else {})}
+
+
+def as_json(decisions: Mapping[str, ImageDecision]) -> Json:
+    return {image: decision.as_json() for image, decision in decisions.items()}
+
+
+def of_text(text: str, where: str) -> dict[str, ImageDecision]:
+    """The decisions that a text holds. SettingsError, which names `where`, when it holds none."""
+    try:
+        document = json.loads(text or "{}")
+        return {str(image): _decision(value) for image, value in document.items()}
+    except (ValueError, AttributeError, TypeError, KeyError):
+        raise SettingsError(f"{where} does not say what happens to images", fix="remove it") from None
+
+
+def _decision(value: Json) -> ImageDecision:
+    if "stand_in" in value:
+        settings = {str(name): setting for name, setting in value["stand_in"].items()}
+        return ImageDecision(StandIn(settings, str(value.get("reason") or ""), bool(value.get("differs"))))
+    return ImageDecision(Pull(str(value["pull"])), str(value.get("digest") or ""))
+
+
+def uses_of_containers(containers: Iterable[Json], source: str | None = None) -> dict[str, list[ImageUse]]:
+    """image → how the containers of one template use it. source: that of its script, which its container `main` runs."""
+    uses: dict[str, list[ImageUse]] = {}
+    for container in containers:
+        command, args = (tuple(map(str, container.get(part) or ())) for part in ("command", "args"))
+        own = container.get("source") if isinstance(container.get("source"), str) else None
+        if own is None and container.get("name") == "main":
+            own = source
+        uses.setdefault(str(container.get("image") or ""), []).append(ImageUse(command, args, own))
+    return uses

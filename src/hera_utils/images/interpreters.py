@@ -1,0 +1,34 @@
+"""Which version a Python interpreter of this machine is."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+import sys
+
+_PATIENCE = 10.0  # seconds
+
+
+def version_of(python: str) -> str:
+    """`3.12.4` of the interpreter at this path; this process's own version where that one does not start."""
+    if python == sys.executable:
+        return platform.python_version()
+    try:
+        changed = os.stat(python).st_mtime
+    except OSError:
+        return platform.python_version()
+    return _version(python, changed)
+
+
+@functools.lru_cache(maxsize=64)
+def _version(python: str, changed: float) -> str:
+    question = "import platform; print(platform.python_version())"
+    try:
+        answer = subprocess.run(
+            [python, "-I", "-S", "-c", question], capture_output=True, text=True, timeout=_PATIENCE, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return platform.python_version()
+    return answer.stdout.strip() or platform.python_version()

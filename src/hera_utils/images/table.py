@@ -1,0 +1,174 @@
+"""The user's image table: image name (a glob) → what to run for it on this machine, or what happens to it.
+
+    "python:*":  {python: current, cmd: [python3]}      `python` is the interpreter of the submitting script
+    "alpine*":   {cmd: [/bin/sh], hide: [bash]}         this machine's programs, without those the image lacks
+    "tool*":     {entrypoint: [/tool], files: {/tool: bin/tool}, path: [bin], env: {K: v}, workdir: /}
+    "lab/*":     {policy: pull}                         no stand-in, but a policy (image_policies.py); `pull` or {pull: true} mean the same
+    "*":         never                                  the policy of all others
+
+`entrypoint` and `cmd`: what the image runs when a template gives no command. `path`: folders put first on PATH.
+`files`: a file of this machine at a path inside the task. Relative paths are relative to the file that holds the table.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from hera_utils.errors import SettingsError
+from hera_utils.image_policies import ALL, POLICIES, policy_for_all
+from hera_utils.images.choice import of_docker_hub
+
+Json = dict[str, Any]
+VARIABLE = "HERA_UTILS_IMAGES"
+_LISTS = ("entrypoint", "cmd", "path", "hide")
+_FIELDS = (*_LISTS, "files", "env", "python", "workdir", "policy", "pull")
+
+
+class TableEntry(NamedTuple):
+    """What a table says of an image. stand_in: the settings of its stand-in, None where the policy decides."""
+
+    policy: str = "auto"
+    stand_in: Json | None = None
+
+
+class ImageTable:
+    """Entries in the order of their lookup: a workflow's own, then the file's; a longer glob first, a policy for all images last."""
+
+    def __init__(self, entries: Mapping[str, Json] | None = None) -> None:
+        """entries: image glob → settings, checked."""
+        self._entries = _ordered(
+            {name: _checked(name, entry, Path.cwd(), "the image table") for name, entry in (entries or {}).items()}
+        )
+        self._annotated: dict[str, list[tuple[str, Json]]] = {}
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> ImageTable:
+        """The table of the file that HERA_UTILS_IMAGES names, or the policy that it is. Raises SettingsError."""
+        named = (os.environ if environ is None else environ).get(VARIABLE, "")
+        if named in POLICIES:
+            return cls(policy_for_all(named))
+        return cls.from_file(Path(named)) if named else cls()
+
+    @classmethod
+    def from_file(cls, path: Path) -> ImageTable:
+        """The table of a YAML file. Raises SettingsError."""
+        try:
+            document = yaml.safe_load(path.read_text())
+        except OSError as error:
+            raise SettingsError(
+                f"the image table {path} cannot be read ({error.strerror})",
+                fix=f"correct {VARIABLE}: a file, or one of {', '.join(POLICIES)}",
+            ) from error
+        except yaml.YAMLError as error:
+            raise SettingsError(f"the image table {path} is not YAML: {str(error).splitlines()[0]}") from error
+        if not isinstance(document, dict):
+            raise SettingsError(f"the image table {path} must map image names to settings")
+        folder = path.resolve().parent
+        return cls({str(name): _checked(str(name), entry, folder, str(path)) for name, entry in document.items()})
+
+    def entry(self, image: str, annotation: str = "") -> TableEntry:
+        """What is said of an image. annotation: a workflow's own table as JSON."""
+        layers = [self._of_annotation(annotation), self._entries] if annotation else [self._entries]
+        for for_all in (False, True):
+            for layer in layers:
+                for pattern, settings in layer:
+                    if _is_policy_for_all(pattern, settings) == for_all and _matches(image, pattern):
+                        return _entry(settings)
+        return TableEntry()
+
+    def entries(self) -> dict[str, Json]:
+        """The whole table in the order of lookup."""
+        return dict(self._entries)
+
+    def _of_annotation(self, text: str) -> list[tuple[str, Json]]:
+        if text not in self._annotated:
+            if len(self._annotated) > 100:  # each run may bring another
+                self._annotated.clear()
+            self._annotated[text] = _ordered(_annotated(text))
+        return self._annotated[text]
+
+
+def _is_policy_for_all(pattern: str, settings: Json) -> bool:
+    return pattern == ALL and set(settings) == {"policy"}
+
+
+def _entry(settings: Json) -> TableEntry:
+    policy = settings.get("policy")
+    stand_in = {name: value for name, value in settings.items() if name != "policy"}
+    return TableEntry(str(policy or "auto"), stand_in if stand_in or policy is None else None)
+
+
+def _ordered(entries: dict[str, Json]) -> list[tuple[str, Json]]:
+    return sorted(entries.items(), key=lambda item: -len(item[0].rstrip("*")))
+
+
+def _matches(image: str, pattern: str) -> bool:
+    """A glob; registries' default prefixes do not matter."""
+    return fnmatch.fnmatchcase(image, pattern) or fnmatch.fnmatchcase(of_docker_hub(image), pattern)
+
+
+def _annotated(text: str) -> dict[str, Json]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"the image table of the workflow is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise SettingsError("the image table of the workflow must map image names to settings")
+    return {
+        str(name): _checked(str(name), entry, Path("/"), "the image table of the workflow")
+        for name, entry in document.items()
+    }
+
+
+def _checked(name: str, entry: Any, folder: Path, where: str) -> Json:
+    """The entry with absolute paths. Raises SettingsError for what is not in the format."""
+    if entry in POLICIES:
+        entry = {"policy": entry}
+    if not isinstance(entry, dict):
+        raise SettingsError(f'{where}: the settings of "{name}" must be a mapping of {", ".join(_FIELDS)}')
+    for key, value in entry.items():
+        if key not in _FIELDS:
+            raise SettingsError(
+                f'{where}: "{name}" has the unknown setting "{key}"', fix=f"the settings are {', '.join(_FIELDS)}"
+            )
+        if key in _LISTS and not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
+            raise SettingsError(f'{where}: "{key}" of "{name}" must be a list of texts')
+        if key in ("files", "env") and not isinstance(value, dict):
+            raise SettingsError(f'{where}: "{key}" of "{name}" must be a mapping')
+    settings = _with_policy(name, dict(entry), where)
+    if "path" in settings:
+        settings["path"] = [str(folder / p) for p in settings["path"]]
+    if "files" in settings:
+        settings["files"] = {str(inside): str(folder / outside) for inside, outside in settings["files"].items()}
+    if "env" in settings:
+        settings["env"] = {str(k): str(v) for k, v in settings["env"].items()}
+    return settings
+
+
+def _with_policy(name: str, settings: Json, where: str) -> Json:
+    """`pull: true` as the policy that it is. SettingsError for a policy that there is not, and for one that contradicts a stand-in."""
+    pull = settings.pop("pull", None)
+    if pull is not None:
+        if not isinstance(pull, bool) or "policy" in settings:
+            raise SettingsError(
+                f'{where}: "pull" of "{name}" must be true or false, and stands in the place of "policy"',
+                fix="write {policy: pull} or {policy: never}",
+            )
+        settings["policy"] = "pull" if pull else "never"
+    policy = settings.get("policy", "auto")
+    if policy not in POLICIES:
+        raise SettingsError(
+            f'{where}: "{name}" has the unknown policy "{policy}"', fix=f"the policies are {', '.join(POLICIES)}"
+        )
+    if "policy" in settings and policy != "stand-in" and len(settings) > 1:
+        raise SettingsError(
+            f'{where}: "{name}" has both a stand-in and the policy "{policy}"', fix="leave one of them out"
+        )
+    return settings

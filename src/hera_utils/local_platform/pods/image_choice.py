@@ -1,0 +1,48 @@
+"""What happens to the images of a pod: what the client decided before the run, else what this server decides by itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
+from hera_utils.images.choice import Choice, ThisMachine, choose
+from hera_utils.images.decisions import ImageDecision, of_text, uses_of_containers
+from hera_utils.images.interpreters import version_of
+from hera_utils.images.table import ImageTable
+
+from .runtime import Launch
+
+
+class ImageChooser:
+    """table: the server's own. path: the PATH on which tasks find this machine's programs."""
+
+    def __init__(self, table: ImageTable, path: str) -> None:
+        self._table, self._path = table, path
+        self._programs: dict[str, bool] = {}
+
+    def choose(self, image: str, launch: Launch) -> Choice:
+        """What happens to an image of a pod. SettingsError for annotations that cannot be read."""
+        decision = self.decided(image, launch)
+        if decision is not None:
+            return decision.choice
+        return self.own_choice(image, launch)
+
+    def decided(self, image: str, launch: Launch) -> ImageDecision | None:
+        """What the client that submitted the workflow decided, None where it said nothing of this image."""
+        text = launch.annotations.get(IMAGE_DECISIONS, "")
+        return of_text(text, f"the annotation {IMAGE_DECISIONS}").get(image) if text else None
+
+    def own_choice(self, image: str, launch: Launch) -> Choice:
+        """What this server decides for the containers of this pod."""
+        entry = self._table.entry(image, launch.annotations.get(IMAGES, ""))
+        spec, script = launch.pod["spec"], launch.template.get("script") or {}
+        containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+        uses = uses_of_containers(containers, script.get("source")).get(image, [])
+        machine = ThisMachine(version_of(launch.annotations.get(PYTHON) or sys.executable), self._has)
+        return choose(image, entry.policy, entry.stand_in, uses, machine)
+
+    def _has(self, program: str) -> bool:
+        if program not in self._programs:
+            self._programs[program] = shutil.which(program, path=self._path) is not None
+        return self._programs[program]
