@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sys
+from typing import Any
 
 from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
-from hera_utils.images.choice import Choice, ThisMachine, choose
+from hera_utils.errors import ResourceError
+from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose
 from hera_utils.images.decisions import ImageDecision, of_text, uses_of_containers
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable
 
 from .runtime import Launch
+
+Json = dict[str, Any]
 
 
 class ImageChooser:
@@ -20,6 +24,23 @@ class ImageChooser:
     def __init__(self, table: ImageTable, path: str) -> None:
         self._table, self._path = table, path
         self._programs: dict[str, bool] = {}
+
+    def settings(self, image: str, launch: Launch) -> Json:
+        """What a launch says of an image: the settings of its stand-in, or `pull` (the image's name), `registry` (False: only the store may
+        have it) and `otherwise` (the settings that stand in for it where no registry answers). ResourceError for an image that nothing
+        stands in for and nobody may pull.
+        """
+        choice = self.choose(image, launch)
+        if isinstance(choice, RefusedImage):
+            raise ResourceError(choice.reason, fix=choice.fix)
+        if isinstance(choice, StandIn):
+            return choice.settings
+        settings: Json = {"pull": choice.reference}
+        if not choice.registry:
+            settings["registry"] = False
+        if choice.otherwise is not None:
+            settings["otherwise"] = choice.otherwise.settings
+        return settings
 
     def choose(self, image: str, launch: Launch) -> Choice:
         """What happens to an image of a pod. SettingsError for annotations that cannot be read."""
