@@ -35,7 +35,7 @@ PARTS = {
     "controller: to readers": (read_model.ReadModel, "publish"),
     "controller: references, hand-over": (launcher.Launcher, "launch"),
     "runtime: admission": (process.ProcessRuntime, "_admit"),
-    "runtime: of this launch files": (process.ProcessRuntime, "_write_launch"),
+    "runtime: of this the launch as text": (process.ProcessRuntime, "_job"),
     "runtime: of this workers": (workers.Workers, "assign"),
     "runtime: messages, outcomes": (process.ProcessRuntime, "_hear"),
     "runtime: sweeps": (process.ProcessRuntime, "_sweep"),

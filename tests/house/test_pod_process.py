@@ -17,6 +17,7 @@ SHARED = {
     "disk_room",
     "errors",
     "host_paths",
+    "launch_socket",
     "open_beneath",
     "pod_folder",
     "ports",

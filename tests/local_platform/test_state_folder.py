@@ -76,7 +76,7 @@ def test_what_another_user_wrote_is_refused(state, name, loose):
 
 
 @as_root
-@pytest.mark.parametrize("name", ["tls/server.key", "pods/a", "pods/a/launch.json"])
+@pytest.mark.parametrize("name", ["tls/server.key", "pods/a", "pods/a/supervisor.jsonl"])
 def test_also_below_the_folder_when_it_was_open(state, name):
     path = state / name
     path.parent.mkdir(parents=True)
@@ -130,8 +130,8 @@ def test_nothing_in_it_can_be_read_by_others_whatever_the_umask(state, tmp_path)
     time.sleep(0.1)
     files = [path for path in state.rglob("*") if path.is_file() and ".roots" not in path.parts]
     ours = [path for path in files if path.suffix in (".json", ".jsonl", ".log", ".lock", ".sqlite", ".key", ".pem")]
-    assert {"journal.sqlite", "launch.json", "outcome.json", "main.log", "server.log"} <= {path.name for path in ours}
+    assert {"journal.sqlite", "supervisor.jsonl", "main.log", "server.log"} <= {path.name for path in ours}
     ours += [path for path in files if path.name.startswith(("journal.sqlite-", "kubeconfig"))]
     assert [str(path) for path in ours if mode(path) & 0o077] == []
     assert [str(path) for path in state.iterdir() if path.is_dir() and mode(path) & 0o077] == []
-    assert [str(path) for path in state.glob("pods/*/logs") if mode(path) & 0o077] == []
+    assert [str(path) for path in state.glob("pods/*-*") if mode(path) & 0o077] == []

@@ -11,6 +11,7 @@ import pytest
 from stage import Stage, eventually, uid
 
 from hera_utils.images.table import ImageTable
+from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 from hera_utils.local_platform.pods.runtime import Launch
 
 
@@ -221,7 +222,7 @@ def test_one_that_never_started_is_forgotten(stage: Stage) -> None:
     pod: Launch = stage.shell("echo x")
     stage.run(pod)
     folder = stage.state / "pods" / uid(pod)
-    assert (folder / "outcome.json").exists()
+    assert PodFolder(str(folder)).is_over()
     stage.runtime.forget(uid(pod))
     assert eventually(lambda: not folder.exists())
     assert stage.log(pod) == []

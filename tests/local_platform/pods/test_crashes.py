@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from stage import Stage, eventually, uid
 
+from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
+
 HERE = Path(__file__).parent
 
 SERVER = """
@@ -63,7 +65,7 @@ def test_a_pod_that_ended_while_no_server_was_there(own_stage: Stage) -> None:
     own_stage.launch(pod)
     own_stage.started(pod.node_id)
     own_stage.runtime.close()
-    assert eventually(lambda: (own_stage.state / "pods" / uid(pod) / "outcome.json").exists())
+    assert eventually(PodFolder(str(own_stage.state / "pods" / uid(pod))).is_over)
     own_stage.restart()
     own_stage.runtime.reattach(pod)
     assert own_stage.finished(pod.node_id).containers[0].exit_code == 5

@@ -73,14 +73,21 @@ def begun(stage: Stage, claim: Path, script: str, **template: Any) -> Any:
 
 
 def test_a_running_pod_waits_with_its_end(small: Stage, disk: Disk, tmp_path: Path) -> None:
-    """Its outcome cannot be written: it is not `pod deleted`."""
-    pod = begun(small, tmp_path / "claim", "exit 3")
+    """Its outcome is longer than what is left of a block, and cannot be written: it is not `pod deleted`."""
+    claim, message = tmp_path / "claim", "x" * 4096
+    claim.mkdir()
+    mounts = {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    script = f"printf {message} > /argo/termination-log; touch /v/ready; {WRITING} exit 3"
+    pod = small.shell(script, main=mounts, spec=CLAIM, claims={"c": str(claim)})
+    small.launch(pod)
+    assert eventually((claim / "ready").exists)
     disk.fill()
     (tmp_path / "claim" / "go").touch()
     waits(small, pod.node_id)
     disk.empty()
     end = small.finished(pod.node_id)
     assert (end.phase, end.message, end.containers[0].exit_code) == ("Failed", "", 3)
+    assert end.containers[0].message == message
     assert told(small, pod.node_id)[-1] == ""
 
 

@@ -1,26 +1,31 @@
-"""What server and supervisor tell each other: the files of a pod's folder, and the messages in the pipe."""
+"""What server and supervisor tell each other: the launch, the files of a pod's folder, and the messages in the pipe."""
 
 from __future__ import annotations
 
+import errno
+import json
 import os
-import stat
+import socket
 from pathlib import Path
 
 import pytest
 
-from hera_utils.local_platform.pods.pod import wire
-from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
+from hera_utils.local_platform.pods.pod import launch_socket, wire
+from hera_utils.local_platform.pods.pod.pod_folder import PodFolder, write_line, write_outcome
 
 
-def test_a_launch_comes_back_with_its_secrets_which_are_in_a_file_that_goes(tmp_path: Path) -> None:
-    folder = PodFolder(str(tmp_path / "uid"))
-    folder.write_launch({"node_id": "n", "places": {}}, {"secrets": {"s": {"key": "value"}}})
-    assert folder.launch() == {"node_id": "n", "places": {}, "secrets": {"s": {"key": "value"}}}
-    assert "value" not in (tmp_path / "uid" / "launch.json").read_text()
-    assert {stat.S_IMODE(os.stat(path).st_mode) for path in (tmp_path / "uid").iterdir()} == {0o600}
-    folder.remove_secrets()
-    folder.remove_secrets()
-    assert sorted(os.listdir(tmp_path / "uid")) == ["launch.json"]
+def test_a_launch_of_any_size_comes_whole_and_leaves_no_file(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        launch = {"secrets": {"s": {"key": "v" * 5_000_000}}}
+        launch_socket.send(ours, "uid", json.dumps(launch).encode())
+        launch_socket.send(ours, "other", b"{}")
+        opened = set(os.listdir("/proc/self/fd"))
+        assert launch_socket.receive(theirs) == ("uid", launch)
+        assert launch_socket.receive(theirs) == ("other", {})
+        assert set(os.listdir("/proc/self/fd")) == opened
+        ours.close()
+        assert launch_socket.receive(theirs) is None
 
 
 def test_only_one_supervisor_gets_a_pod(tmp_path: Path) -> None:
@@ -33,24 +38,58 @@ def test_only_one_supervisor_gets_a_pod(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["supervisor.jsonl"]
 
 
-def test_what_is_not_written_yet_is_nothing(tmp_path: Path) -> None:
+def test_what_is_not_written_whole_is_nothing(tmp_path: Path) -> None:
     folder = PodFolder(str(tmp_path))
-    (tmp_path / "outcome.json.partial").write_text('{"phase": "Succ')
     assert (folder.outcome(), folder.kill(), folder.claim_lines(), folder.is_over()) == (None, None, [], False)
-    folder.write_outcome({"phase": "Failed"})
+    claim = folder.claim({"pid": 1, "born": "10", "run": "r"})
+    write_line(claim, '{"started": 1.0}')
+    os.write(claim, b'{"outcome": {"phase": "Succ')
+    assert (folder.outcome(), folder.is_over()) == (None, False)
+    assert folder.claim_lines() == [{"pid": 1, "born": "10", "run": "r"}, {"started": 1.0}]
     folder.write_kill(grace=3.0, force=False)
-    assert (folder.outcome(), folder.kill()) == ({"phase": "Failed"}, {"grace": 3.0, "force": False})
+    assert folder.kill() == {"grace": 3.0, "force": False}
+    os.close(claim)
+
+
+def test_an_outcome_is_the_last_line_and_a_disk_that_is_full_leaves_no_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = PodFolder(str(tmp_path))
+    claim, write = folder.claim({"pid": 1, "born": "10"}), os.write
+    answers = iter([5, OSError(errno.ENOSPC, "full")])
+
+    def full(fd: int, data: bytes) -> int:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return write(fd, data[:answer])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="full"):
+        write_outcome(claim, '{"phase": "Failed"}')
+    monkeypatch.undo()
+    assert not folder.is_over()
+    write_outcome(claim, '{"phase": "Failed"}')
     assert folder.is_over()
+    assert folder.outcome() == {"phase": "Failed"}
+    assert folder.claim_lines() == [{"pid": 1, "born": "10"}]
+    os.close(claim)
 
 
 def test_messages_come_whole_and_are_lost_without_a_server(tmp_path: Path) -> None:
     (tmp_path / "pods").mkdir()
-    wire.send(str(tmp_path), {"is": "lost"})
+    worker = wire.Sender(str(tmp_path))
+    worker.send({"is": "lost"})
     server = wire.Wire(str(tmp_path))
-    wire.send(str(tmp_path), {"is": "started"})
+    worker.send({"is": "started"})
     os.write(server.fileno(), b'{"is": "wait')
     assert server.read() == [{"is": "started"}]
     os.write(server.fileno(), b'ing"}\n')
     assert server.read() == [{"is": "waiting"}]
     server.close()
-    wire.send(str(tmp_path), {"is": "lost too"})
+    worker.send({"is": "lost too"})
+    server = wire.Wire(str(tmp_path))
+    worker.send({"is": "finished"}, '{"phase": "Failed"}')
+    worker.send({"is": "finished"}, json.dumps("x" * 4096))
+    assert server.read() == [{"is": "finished", "outcome": {"phase": "Failed"}}, {"is": "finished"}]
+    server.close()

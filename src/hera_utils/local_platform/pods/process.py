@@ -7,6 +7,7 @@ through their ends, and reports. A pod's folder holds all that a later server ne
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import queue
@@ -45,8 +46,6 @@ _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(field.name for field in fields(Launch))
-_APART = ("secrets", "places")
-"""Fields of a launch that hold values of secrets: in a file of their own, which goes when the pod ends."""
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
@@ -82,8 +81,14 @@ class ProcessRuntime:
         self._pods_folder = self._state / "pods"
         self._pods_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._report = report
-        self._images = ImageChooser(images, self._environment()["PATH"])
+        self._images = ImageChooser(images, _environment()["PATH"])
         self._host = socket.gethostname()
+        self._machine = {
+            "environment": _environment(),
+            "state": str(self._state),
+            "python": sys.executable,
+            "host": self._host,
+        }
         self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
@@ -239,8 +244,8 @@ class ProcessRuntime:
     def _start(self, uid: str) -> None:
         launch = self._pods[uid].launch
         try:
-            self._write_launch(uid, launch)
-            self._workers.assign(uid)
+            self._folder(uid).make()
+            self._workers.assign(uid, self._job(launch))
         except (HeraUtilsError, OSError) as error:
             if isinstance(error, OSError) and disk_room.is_full(error):
                 self._disk.failed(error)
@@ -256,30 +261,21 @@ class ProcessRuntime:
     def _folder(self, uid: str) -> PodFolder:
         return PodFolder(f"{self._pods_folder}/{uid}")
 
-    def _write_launch(self, uid: str, launch: Launch) -> None:
+    def _job(self, launch: Launch) -> bytes:
+        """What a worker gets, as JSON: the launch, and what it cannot know of this machine."""
         pod = launch.pod
         images = {}
         for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
             image = container.get("image") or ""
             choice = self._images.choose(image, launch)
             images[image] = choice.settings if isinstance(choice, StandIn) else built_in(image)
-        apart = {field: value for field in _APART if (value := getattr(launch, field))}
         job = {
-            **{field: getattr(launch, field) for field in _LAUNCH if field not in apart},  # asdict would copy it all
+            **{field: getattr(launch, field) for field in _LAUNCH},  # asdict would copy it all
+            **self._machine,
             "images": images,
-            "environment": self._environment(),
-            "state": str(self._state),
-            "store": str(self._state / "artifacts" / str(pod["metadata"].get("namespace") or "default")),
-            "python": sys.executable,
-            "host": self._host,
+            "store": f"{self._state}/artifacts/{pod['metadata'].get('namespace') or 'default'}",
         }
-        self._folder(uid).write_launch(job, apart)
-
-    def _environment(self) -> dict[str, str]:
-        """What tasks see of this server's own environment: nothing that could be a secret."""
-        environment = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
-        environment.setdefault("PATH", _PATH)
-        return environment
+        return json.dumps(job).encode()
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
@@ -295,6 +291,8 @@ class ProcessRuntime:
             elif message["is"] == "progress":
                 event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
                 self._report(pod.launch.run_uid, event)
+            elif message["is"] == "finished" and "outcome" in message:
+                self._finish(message["uid"], _finished_event(pod.launch, message["outcome"]))
             elif message["is"] == "finished":
                 self._read_outcome(message["uid"])
 
@@ -333,8 +331,6 @@ class ProcessRuntime:
             del self._held_back[uid]
         else:
             self._release_ports(pod)
-        if pod.launch.secrets or pod.launch.places:  # of a pod that never ran they are still there
-            self._folder(uid).remove_secrets()
         self._report(pod.launch.run_uid, event)
 
     # --- again, kill, forget ------------------------------------------------------------------------------------------
@@ -394,7 +390,7 @@ class ProcessRuntime:
         if now - self._swept >= _SWEEP:
             self._swept = now
             self._end_late_workers(now)
-            for uid in [u for u in self._pods if self._workers.worker_of(u) is not None]:
+            for uid in self._workers.busy():
                 self._read_outcome(uid)
 
     def _end_late_workers(self, now: float) -> None:
@@ -435,8 +431,8 @@ class ProcessRuntime:
     def _find_idle(self, now: float) -> None:
         """Pods that sleep give their core to those that wait: two that wait for each other both get to run."""
         changed = False
-        for uid, pod in self._pods.items():
-            worker = self._workers.worker_of(uid)
+        for uid in self._workers.busy():
+            pod, worker = self._pods[uid], self._workers.worker_of(uid)
             serves = pod.started and pod.launch.template.get("daemon")
             if worker is None or serves or now - pod.looked_at < _IDLE:
                 continue
@@ -462,6 +458,13 @@ def _finished_event(launch: Launch, record: Json) -> PodFinished:
         error=record["error"],
         warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
     )
+
+
+def _environment() -> dict[str, str]:
+    """What tasks see of this server's own environment: nothing that could be a secret."""
+    environment = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
+    environment.setdefault("PATH", _PATH)
+    return environment
 
 
 def _failed_event(launch: Launch, message: str, *, reason: str = "") -> PodFinished:

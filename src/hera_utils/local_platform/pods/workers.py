@@ -16,6 +16,8 @@ from pathlib import Path
 
 from hera_utils.errors import PlatformError
 
+from .pod import launch_socket
+
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); from pod import spawner; spawner.main(sys.argv[2], int(sys.argv[3]))"
 )
@@ -66,14 +68,14 @@ class Workers:
         with contextlib.suppress(OSError):  # it was killed: the first pod starts another
             self._open()
 
-    def assign(self, uid: str) -> Worker:
-        """Hand the pod to a worker. Raises PlatformError."""
+    def assign(self, uid: str, launch: bytes) -> Worker:
+        """Hand the pod to a worker. launch: as JSON. Raises PlatformError."""
         while True:
             worker = self._idle.popleft() if self._idle else self._new()
             try:
                 if worker.link is None:  # it closed the connection while it was idle
                     raise ConnectionResetError
-                worker.link.send(uid.encode())
+                launch_socket.send(worker.link, uid, launch)
             except OSError:
                 self._drop(worker)
                 continue
@@ -123,6 +125,10 @@ class Workers:
             self._selector.unregister(worker.link)
             worker.link.close()
             worker.link = None
+
+    def busy(self) -> list[str]:
+        """The pods that have a worker."""
+        return list(self._busy)
 
     def worker_of(self, uid: str) -> Worker | None:
         return self._busy.get(uid)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,5 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _run_of(pod: Path) -> str:
-    try:
-        launch = json.loads((pod / "launch.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(launch.get("run_uid", "")) if isinstance(launch, dict) else ""
+    lines = PodFolder(str(pod)).claim_lines()
+    return str(lines[0].get("run", "")) if lines else ""

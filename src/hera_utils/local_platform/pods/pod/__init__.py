@@ -2,10 +2,11 @@
 
     server ──socket──▶ spawner ──clone──▶ worker with its supervisor ──spawn──▶ first process of a container
                                           own session, own process ids         own mounts
-                                          pods/<uid>/: launch.json in, supervisor.jsonl and outcome.json out (pod_folder.py)
+                                          in: the launch (launch_socket.py); out: pods/<uid>/supervisor.jsonl (pod_folder.py)
 
-In: a pod's folder with its launch. Out: the folder with the pod's outcome, and messages on the way. Open `supervisor.py` first: it walks
-from input artifacts (`inputs.py`) through the containers (`plan.py`, `containers.py`, `root_fs.py`) to the outputs (`outputs.py`).
+In: a launch, by a socket. Out: the pod's folder with its logs and its outcome, and messages on the way (`wire.py`). Open `supervisor.py`
+first: it walks from input artifacts (`inputs.py`) through the containers (`plan.py`, `containers.py`, `root_fs.py`) to the outputs
+(`outputs.py`).
 
 Only the standard library and this folder are imported here (`python -I -S`): a fork of a small process costs one or two milliseconds,
 a fresh Python with site-packages fourteen. Nothing here outlives its pod, and a pod outlives the server. A house test says which files

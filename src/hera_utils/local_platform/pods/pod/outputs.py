@@ -85,12 +85,12 @@ def save_logs(job: Json, collected: CollectedOutputs, folder: str, names: list[s
     """archiveLogs: what each container wrote becomes the artifact `<container>-logs`. folder: the pod's. Raises OSError on a full disk."""
     kept = {one["name"] for one in collected.artifacts}
     for name in names:
-        lines = f"{folder}/logs/{name}.log"
+        lines = f"{folder}/{name}.log"
         if not os.path.exists(lines) or f"{name}-logs" in kept:
             continue
         key = artifact_keys.default_key(job, f"{name}.log")
         place = (job.get("places") or {}).get("logs")
-        text = f"{folder}/logs/{name}.txt"
+        text = f"{folder}/{name}.txt"
         try:
             plain(lines, text)
             if place is None:

@@ -1,22 +1,21 @@
-"""The folder of one pod, `pods/<uid>`: all that the server and the pod's supervisor tell each other, in files that appear whole.
+"""The folder of one pod, `pods/<uid>`: what must outlive the server and the pod's supervisor, and the server's wish that it ends.
 
-launch.json        server      the pod, its template, and what it refers to
-secrets.json       server      what of the launch holds values of secrets (0600); gone when the pod is over
+supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once. {"pid", "born", "run"}, then
+                               {"started": time, "at": time, "ip": address}, at last {"outcome": what PodFinished will say}
+<name>.log         supervisor  what a container wrote
 kill.json          server      {"grace": seconds, "force": bool}: the pod shall end; announced by SIGTERM
-supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once. {"pid", "born"}, then
-                               {"started": time, "at": time, "ip": address}
-outcome.json       supervisor  what PodFinished will say; once
-logs/<name>.log    supervisor  what a container wrote
+
+A line counts when it is whole. A file costs the kernel more than all that is written to it: so there are few.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from typing import Any
 
 Json = dict[str, Any]
+_OUTCOME = b'{"outcome": '
 
 
 class PodFolder:
@@ -26,20 +25,24 @@ class PodFolder:
         self.path = path
 
     def log(self, container: str) -> str:
-        return f"{self.path}/logs/{container}.log"
+        return f"{self.path}/{container}.log"
 
     # --- the server's side -----------------------------------------------------------------------------------------
 
-    def write_launch(self, launch: Json, secrets: Json) -> None:
-        """Everything that a supervisor needs. secrets: fields of the launch that hold values of secrets. Raises OSError."""
-        os.makedirs(self.path, mode=0o700, exist_ok=True)
-        if secrets:
-            self._write("secrets.json", secrets)
-        self._write("launch.json", launch)
+    def make(self) -> None:
+        """Raises OSError."""
+        try:
+            os.mkdir(self.path, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(self.path):
+                raise
 
     def write_kill(self, *, grace: float, force: bool) -> None:
-        """Raises OSError."""
-        self._write("kill.json", {"grace": grace, "force": force})
+        """The file appears whole or not at all, for its owner alone. Raises OSError."""
+        partial = f"{self.path}/kill.json.partial"
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+            file.write(json.dumps({"grace": grace, "force": force}))
+        os.rename(partial, f"{self.path}/kill.json")
 
     def is_claimed(self) -> bool:
         """Whether a supervisor has taken the pod."""
@@ -47,23 +50,26 @@ class PodFolder:
 
     def claim_lines(self) -> list[Json]:
         """What the supervisor said of itself and of the pod's start; [] when none has taken it."""
-        try:
-            with open(f"{self.path}/supervisor.jsonl", "rb") as file:
-                return [json.loads(line) for line in file.read().splitlines()]
-        except (OSError, ValueError):
-            return []
+        return [json.loads(line) for line in self._lines() if not line.startswith(_OUTCOME)]
 
     def is_over(self) -> bool:
-        return os.path.exists(f"{self.path}/outcome.json")
+        lines = self._lines()
+        return bool(lines) and lines[-1].startswith(_OUTCOME)
 
     def outcome(self) -> Json | None:
         """How the pod ended, None while it goes on."""
-        try:
-            with open(f"{self.path}/outcome.json", "rb") as file:
-                outcome: Json = json.loads(file.read())
-        except OSError:
+        lines = self._lines()
+        if not lines or not lines[-1].startswith(_OUTCOME):
             return None
+        outcome: Json = json.loads(lines[-1])["outcome"]
         return outcome
+
+    def _lines(self) -> list[bytes]:
+        try:
+            with open(f"{self.path}/supervisor.jsonl", "rb") as file:
+                return file.read().split(b"\n")[:-1]
+        except OSError:
+            return []
 
     # --- the supervisor's side -------------------------------------------------------------------------------------
 
@@ -72,7 +78,7 @@ class PodFolder:
         partial = f"{self.path}/supervisor.jsonl.{identity['pid']}"
         claim = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            os.write(claim, json.dumps(identity).encode() + b"\n")
+            write_line(claim, json.dumps(identity))
             os.link(partial, f"{self.path}/supervisor.jsonl")
         except BaseException:
             os.close(claim)
@@ -80,15 +86,6 @@ class PodFolder:
         finally:
             os.unlink(partial)
         return claim
-
-    def launch(self) -> Json:
-        """What the server wrote, with its secrets. Raises OSError."""
-        with open(f"{self.path}/launch.json", "rb") as file:
-            launch: Json = json.loads(file.read())
-        if "secrets" not in launch or "places" not in launch:
-            with open(f"{self.path}/secrets.json", "rb") as file:
-                launch |= json.loads(file.read())
-        return launch
 
     def kill(self) -> Json | None:
         """{"grace", "force"}; None when the pod need not end."""
@@ -99,20 +96,18 @@ class PodFolder:
             return None
         return kill
 
-    def write_outcome(self, outcome: Json) -> None:
-        """Raises OSError."""
-        self._write("outcome.json", outcome)
 
-    # --- both ------------------------------------------------------------------------------------------------------
+def write_line(claim: int, text: str) -> None:
+    """Append a line to a supervisor.jsonl, all of it or nothing. Raises OSError."""
+    line, size = text.encode() + b"\n", os.fstat(claim).st_size
+    try:
+        while line:
+            line = line[os.write(claim, line) :]
+    except OSError:
+        os.ftruncate(claim, size)
+        raise
 
-    def remove_secrets(self) -> None:
-        """The pod is over. Nothing is said of a file that is not there."""
-        with contextlib.suppress(OSError):
-            os.unlink(f"{self.path}/secrets.json")
 
-    def _write(self, name: str, document: Json) -> None:
-        """The file appears whole or not at all, for its owner alone."""
-        partial = f"{self.path}/{name}.partial"
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            file.write(json.dumps(document))
-        os.rename(partial, f"{self.path}/{name}")
+def write_outcome(claim: int, outcome: str) -> None:
+    """outcome: as JSON. Raises OSError."""
+    write_line(claim, f"{_OUTCOME.decode()}{outcome}}}")

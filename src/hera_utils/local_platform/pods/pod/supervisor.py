@@ -16,7 +16,7 @@ from .container import NOT_STARTED, Container, ended_container
 from .containers import Containers, Sandbox
 from .errors import PodFault
 from .plan import ContainerPlan, container_plans
-from .pod_folder import PodFolder
+from .pod_folder import PodFolder, write_line
 from .volumes import Volumes
 
 Json = dict[str, Any]
@@ -45,10 +45,10 @@ def failure(message: str, reason: str = "") -> Json:
 
 
 class Pod:
-    """claim: its open supervisor.jsonl. send: sends a message to the server, if there is one."""
+    """job: the launch. claim: its open supervisor.jsonl. send: sends a message to the server, if there is one."""
 
-    def __init__(self, files: PodFolder, sandbox: Sandbox, claim: int, send: Callable[[Json], None]) -> None:
-        self.files, self.sandbox, self.claim, self.send = files, sandbox, claim, send
+    def __init__(self, files: PodFolder, job: Json, sandbox: Sandbox, claim: int, send: Callable[[Json], None]) -> None:
+        self.files, self.job, self.sandbox, self.claim, self.send = files, job, sandbox, claim, send
         self.folder = files.path
         self.containers = Containers(files, sandbox)
         self.stopping = False
@@ -61,7 +61,6 @@ class Pod:
         self.reported_start = False
         self.probe_at = self.probed_since = 0.0
         self.probe_problem = ""
-        self.job: Json = {}
 
     # --- the walk --------------------------------------------------------------------------------------------------
 
@@ -79,13 +78,9 @@ class Pod:
                 self._wait_for_room(full)
         except OSError as error:
             self.message = self.message or f"the pod's log could not be written: {error}"
-        outcome = self._outcome()
-        if self.job.get("secrets") or self.job.get("places"):
-            self.files.remove_secrets()
-        return outcome
+        return self._outcome()
 
     def _walk(self) -> None:
-        self.job = self.files.launch()
         self._obey_kill()
         spec = self.job["pod"]["spec"]
         if spec.get("activeDeadlineSeconds"):
@@ -95,7 +90,6 @@ class Pod:
         if not ports.uses_host(self.job["pod"]):
             self.sandbox.network.begin(self.job["pod"]["metadata"]["uid"])
         self.job["address"] = self.sandbox.network.address
-        self._retry_on_full_disk(lambda: os.makedirs(f"{self.folder}/logs", 0o700, exist_ok=True))
         if not self._stage_inputs():
             return
         plans = self._retry_on_full_disk(lambda: container_plans(self.job, self.folder))
@@ -350,13 +344,8 @@ class Pod:
         self.reported_start = True
         at = time.time()
         news = {"at": at, "ip": self.sandbox.network.address}
-        line = json.dumps({"started": at, **news}).encode() + b"\n"
-        try:
-            size = os.fstat(self.claim).st_size
-            if os.write(self.claim, line) != len(line):
-                os.ftruncate(self.claim, size)
-        except OSError:  # a later server takes the pod as not started: better than half a line
-            pass
+        with contextlib.suppress(OSError):  # a later server takes the pod as not started: better than half a line
+            write_line(self.claim, json.dumps({"started": at, **news}))
         self.send({"is": "started", **news})
 
     def _are_ready(self, containers: list[Container]) -> bool:

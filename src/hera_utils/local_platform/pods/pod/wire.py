@@ -3,9 +3,9 @@
 {"uid", "is": "started", "at", "ip"}             the pod runs and is ready
 {"uid", "is": "progress", "at", "progress"}      a task wrote N/M
 {"uid", "is": "waiting", "message"}              why it does not go on, "" when it does again
-{"uid", "is": "finished"}                        its outcome is written
+{"uid", "is": "finished", "outcome"}             its outcome is written; without "outcome" where a line cannot hold it
 
-A message may be lost with its server: what counts is in the pod's folder.
+The kernel takes lines of up to 4 kB whole. A message may be lost with its server: what counts is in the pod's folder.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import time
 from typing import Any
 
@@ -24,20 +25,27 @@ def _path(state: str) -> str:
     return f"{state}/pods/.wire"
 
 
-def send(state: str, message: Json) -> None:
-    """One line to the server if one listens; a pipe takes lines of up to 4 kB whole."""
-    try:
-        fd = os.open(_path(state), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return  # no server: a later one reads the folder
-    with contextlib.suppress(OSError):
-        for _ in range(_TRIES):
-            try:
-                os.write(fd, json.dumps(message).encode() + b"\n")
-                break
-            except BlockingIOError:
-                time.sleep(0.01)
-    os.close(fd)
+class Sender:
+    """A worker's end: it stays open, also from one server to the next."""
+
+    def __init__(self, state: str) -> None:
+        self._path = _path(state)
+        self._fd = -1
+
+    def send(self, message: Json, outcome: str = "") -> None:
+        """One line to the server if one listens: a later one reads the folders. outcome: JSON, sent along when the line stays short."""
+        line = json.dumps(message).encode()
+        if outcome and len(line) + len(outcome) + 32 <= select.PIPE_BUF:
+            line = b'%b, "outcome": %b}' % (line[:-1], outcome.encode())
+        with contextlib.suppress(OSError):
+            if self._fd < 0:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            for _ in range(_TRIES):
+                try:
+                    os.write(self._fd, line + b"\n")
+                    return
+                except BlockingIOError:
+                    time.sleep(0.01)
 
 
 class Wire:

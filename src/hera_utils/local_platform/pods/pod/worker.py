@@ -8,6 +8,7 @@ finishes its pod, records the outcome, finds the connection closed and ends.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,10 +16,10 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from . import disk_room, supervisor, syscalls, wire
+from . import disk_room, launch_socket, supervisor, syscalls, wire
 from .containers import Sandbox
 from .network import Network
-from .pod_folder import PodFolder
+from .pod_folder import PodFolder, write_outcome
 from .processes import born
 from .root_fs import Roots
 from .shared_mounts import SharedMounts
@@ -30,7 +31,7 @@ _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
 
 
 def main(link: socket.socket, state: str, shared: SharedMounts, *, own_addresses: bool) -> NoReturn:
-    """link: on it the server sends the uid of a pod whose folder is ready. own_addresses: whether pods have some. Never returns."""
+    """link: on it the server hands pods over. own_addresses: whether pods have some. Never returns."""
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
@@ -42,15 +43,14 @@ def main(link: socket.socket, state: str, shared: SharedMounts, *, own_addresses
         network = Network(proc)
         if own_addresses:
             network.open()
+        server = wire.Sender(state)
         sandbox = Sandbox(state, roots, network, proc, home, _signals())
         for _ in range(_MOST_PODS):
             try:
-                packet = link.recv(4096)
+                pod = launch_socket.receive(link)
             except OSError:
                 break  # the server closed with an answer unread
-            if not packet:
-                break
-            if not _supervise(packet.decode(), identity, sandbox):
+            if pod is None or not _supervise(pod, identity, sandbox, server):
                 break
             with contextlib.suppress(OSError):  # the server has gone
                 link.send(b".")  # clean again, and free
@@ -69,29 +69,30 @@ def _signals() -> int:
     return wakeup
 
 
-def _supervise(uid: str, identity: Json, sandbox: Sandbox) -> bool:
+def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbox, server: wire.Sender) -> bool:
     """Own the pod, run it, record how it ended. Whether this worker is fit for another one."""
-    files = PodFolder(f"{sandbox.state}/pods/{uid}")
+    uid, files = handed.uid, PodFolder(f"{sandbox.state}/pods/{handed.uid}")
 
     def tell(message: Json) -> None:
-        wire.send(sandbox.state, {"uid": uid, **message})
+        server.send({"uid": uid, **message})
 
     try:
-        claim = _until_written(sandbox.state, tell, lambda: files.claim(identity))
+        who = {**identity, "run": handed.launch["run_uid"]}
+        claim = _until_written(sandbox.state, tell, lambda: files.claim(who))
     except OSError:
         return True  # another supervisor has it, or it was forgotten
 
     fit = True
-    pod = supervisor.Pod(files, sandbox, claim, tell)
+    pod = supervisor.Pod(files, handed.launch, sandbox, claim, tell)
     try:
         outcome = pod.run()
     except Exception as error:  # noqa: BLE001 - it must record every end, whatever ended it
         outcome = supervisor.failure(f"the supervisor failed: {error!r}")
         fit = False
     sandbox.network.end()
-    with contextlib.suppress(FileNotFoundError):  # it was forgotten meanwhile
-        _until_written(sandbox.state, tell, lambda: files.write_outcome(outcome))
-    tell({"is": "finished"})
+    text = json.dumps(outcome)
+    _until_written(sandbox.state, tell, lambda: write_outcome(claim, text))
+    server.send({"uid": uid, "is": "finished"}, text)
     os.close(claim)
     try:
         pod.containers.give_back()

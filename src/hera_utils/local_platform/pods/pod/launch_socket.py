@@ -1,0 +1,41 @@
+"""How a worker is given a pod: one packet with the pod's uid, and beside it the descriptor of a file in memory that holds the launch.
+
+The launch may be of any size, and what it holds of secrets comes to no disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+
+class HandedOver(NamedTuple):
+    uid: str
+    launch: Json
+
+
+def send(link: socket.socket, uid: str, launch: bytes) -> None:
+    """launch: as JSON. Raises OSError."""
+    fd = os.memfd_create("launch", os.MFD_CLOEXEC)
+    try:
+        while launch:
+            launch = launch[os.write(fd, launch) :]
+        socket.send_fds(link, [uid.encode()], [fd])
+    finally:
+        os.close(fd)
+
+
+def receive(link: socket.socket) -> HandedOver | None:
+    """Wait for the next pod; None when the server has closed the connection. Raises OSError."""
+    packet, fds, _, _ = socket.recv_fds(link, 4096, 1)
+    if not packet:
+        return None
+    try:
+        launch: Json = json.loads(os.pread(fds[0], os.fstat(fds[0]).st_size, 0))
+    finally:
+        os.close(fds[0])
+    return HandedOver(packet.decode(), launch)
