@@ -63,6 +63,38 @@ def test_a_link_is_shown_once(run):
     assert (answer.stdout + answer.stderr).count("/workflows/") == 1
 
 
+AT_THE_END = "\nimport atexit, sys\natexit.register(lambda: print(*(name for name in sys.modules if name.startswith('hera_utils'))))"
+
+
+def test_a_plain_script_pays_for_no_cluster_and_no_experiment(run):
+    """What a run on this machine does not need is not imported: every module costs a start."""
+    loaded = set(
+        run(BUILD.format(name="a") + AT_THE_END, "--argo_namespace", "default").stdout.splitlines()[-1].split()
+    )
+    assert len(loaded) > 40
+    of_clusters = {
+        "cluster",
+        "cluster_access",
+        "discovery",
+        "kubernetes_http",
+        "port_forward",
+        "remote",
+        "token_sources",
+    }
+    assert not loaded & {f"hera_utils.platforms.{name}" for name in of_clusters}
+    others = (
+        "execution",
+        "interpreter",
+        "report",
+        "results",
+        "runs",
+        "seed",
+        "local_platform.server",
+        "settings.kubeconfig",
+    )
+    assert not [name for name in loaded if name.startswith(tuple(f"hera_utils.{other}" for other in others))]
+
+
 RETURNS = """
 @script()
 def add(a: int):

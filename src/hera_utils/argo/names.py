@@ -66,6 +66,11 @@ def pod_name(workflow: str, node_name: str, template: str, node_id: str = "", *,
     return f"{prefix[:_POD_PREFIX_LENGTH]}-{fnv1a32(node_name)}"
 
 
+def reference_kind(reference: Mapping[str, Any]) -> str:
+    """The kind of object that a workflowTemplateRef or a templateRef names."""
+    return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
+
+
 def random_suffix(seed: str, length: int = 5) -> str:
     """`length` characters of Kubernetes' alphabet, drawn from the seed."""
     digest = hashlib.sha256(seed.encode("utf-8", "surrogatepass")).digest()

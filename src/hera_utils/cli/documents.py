@@ -8,10 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.unknown_fields import unknown_fields
-from hera_utils.cli.yaml_text import lines_of, loader, mistake, text_of
+from hera_utils.argo.names import reference_kind
 from hera_utils.errors import InvalidWorkflow
-from hera_utils.interpreter.document import reference_kind
 
 Json = dict[str, Any]
 
@@ -39,6 +37,8 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
     and the place.
     """
     import yaml
+
+    from hera_utils.cli.yaml_text import loader, mistake, text_of
 
     text = text_of(path)
     try:
@@ -101,6 +101,9 @@ def references(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _refuse_unknown_fields(path: Path, text: str, documents: Sequence[tuple[int, Json]]) -> None:
+    from hera_utils.argo.unknown_fields import unknown_fields
+    from hera_utils.cli.yaml_text import lines_of
+
     unknown = [
         (number, field)
         for number, document in documents

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.cli import options
-from hera_utils.cli.outcome import tell_end
-from hera_utils.cli.resume_command import resume_command
+from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.runs import LATEST, by_turn, run_name, run_of, runs_folders
 from hera_utils.errors import WaitTimeout
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.annotations import SCRIPT
-from hera_utils.cli.resume_command import resume_command
+from hera_utils.argo.conditions import spec_warning
+from hera_utils.argo.phases import SUCCEEDED
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -21,14 +24,14 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
 
     again: as in `follow_to_end`.
     """
+    tell_warning(document)
+    if (document.get("status") or {}).get("phase") == SUCCEEDED:
+        return 0
     from hera_utils.cli.terminal import note, symbols
     from hera_utils.runs.outcome import outcome
     from hera_utils.runs.summary import last_lines_of_failures, lines
 
-    tell_warning(document)
     run = outcome(document)
-    if run.succeeded:
-        return 0
     for line in lines(run, last_lines_of_failures(client, run), mark=symbols().failed):
         note(line)
     note(f"hera-utils: {run.name} {run.phase.lower()}")
@@ -68,7 +71,26 @@ def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) ->
 def tell_warning(document: Json) -> None:
     """What of the workflow has no effect where it runs: one line, on stderr."""
     from hera_utils.cli.terminal import note
-    from hera_utils.runs.summary import warning
 
-    if text := warning(document):
+    if text := spec_warning(document):
         note(f"hera-utils: {document['metadata']['name']}: {text}")
+
+
+def resume_command(folder: Path | None, start: Sequence[str]) -> str:
+    """The command that resumes a run, rebuilt from its record: how its script was started, and --resume.
+
+    folder: the run's record. start: what runs a script, ("python",) or ("hera-utils", "run", …).
+
+    "" where no record says it, or where an argument was a secret: the record has stars there.
+    """
+    from hera_utils.settings.command_line import CommandLine
+    from hera_utils.settings.secret import MASK
+
+    try:
+        facts = json.loads((folder / "run.json").read_bytes()) if folder is not None else {}
+        script, words = str(facts["script"] or ""), tuple(str(word) for word in facts["arguments"] or ())
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    if not script or any(MASK in word for word in words):
+        return ""
+    return CommandLine(tuple(start), os.path.relpath(script), words).again("--resume")

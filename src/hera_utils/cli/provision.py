@@ -30,12 +30,13 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.cli.terminal import print_json, say
     from hera_utils.execution.definition import environment_of
-    from hera_utils.platforms.connect import designated_cluster
+    from hera_utils.platforms.execution_platform import ExecutionPlatform
     from hera_utils.platforms.provision import changes, provision
 
     settings = context()
     environment = environment_of(experiment_of(experiment), settings)
-    cluster = designated_cluster(settings)
+    cluster = ExecutionPlatform(settings).cluster
+    cluster.check_if_named()
     where: Json = {"state": settings.state, "folders": settings.volumes, "force": force}
     planned = changes(cluster, environment, **where)
     if not dry_run:

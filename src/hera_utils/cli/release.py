@@ -24,12 +24,13 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
     from hera_utils.cli.experiments import experiment_of
     from hera_utils.cli.terminal import note, print_json, say
     from hera_utils.execution.definition import environment_of
-    from hera_utils.platforms.connect import designated_cluster
+    from hera_utils.platforms.execution_platform import ExecutionPlatform
     from hera_utils.platforms.provision import release
 
     settings = context()
     environment = environment_of(experiment_of(experiment), settings)
-    cluster = designated_cluster(settings)
+    cluster = ExecutionPlatform(settings).cluster
+    cluster.check_if_named()
     found = release(cluster, environment, with_data=with_data, dry_run=dry_run)
     if output == "json":
         print_json({"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(one) for one in found]})

@@ -120,7 +120,7 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 def make_namespace(settings: CLIContext, connection: Connection) -> None:
     """The namespace that the settings name, on this machine: whoever wrote them for a cluster runs here as well."""
     from hera_utils.cli.terminal import note
-    from hera_utils.platforms.cluster import ensure_namespace
+    from hera_utils.platforms.namespace import ensure_namespace
 
     for line in ensure_namespace(connection, settings.origin("argo_namespace")):
         note(f"hera-utils: {line}")

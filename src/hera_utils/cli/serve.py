@@ -39,7 +39,7 @@ def command(mode: str | None, port: int | None, kubernetes_port: int | None) -> 
     """
     from hera_utils.cli.terminal import say
     from hera_utils.local_platform import daemon
-    from hera_utils.local_platform.daemon import Serving
+    from hera_utils.local_platform.server import Serving
 
     settings = context()
     state = Path(settings.state)

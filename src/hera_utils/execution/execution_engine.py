@@ -33,12 +33,12 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.claim_folders import claim_folder_here
-from hera_utils.platforms.cluster import ensure_namespace
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
+from hera_utils.platforms.namespace import ensure_namespace
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_workflow import with_named_volumes

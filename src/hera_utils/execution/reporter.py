@@ -79,9 +79,10 @@ class ConsoleReporter:
         return display_for(self.console)
 
     def ended(self, client: ArgoClient, run: Run) -> None:
-        from hera_utils.runs.summary import last_lines_of_failures, lines, warning
+        from hera_utils.argo.conditions import spec_warning
+        from hera_utils.runs.summary import last_lines_of_failures, lines
 
-        if text := warning(run.workflow):
+        if text := spec_warning(run.workflow):
             self.lines([f"{run.name}: {text}"])
         if not run.succeeded:
             self.lines(lines(run.outcome, last_lines_of_failures(client, run.outcome)))

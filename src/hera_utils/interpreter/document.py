@@ -11,7 +11,7 @@ from typing import Any
 
 from hera_utils.argo.faults import not_found
 from hera_utils.argo.merge_patches import strategic_merge
-from hera_utils.argo.names import label_value_faults
+from hera_utils.argo.names import label_value_faults, reference_kind
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.templates import KINDS, kind_of
 
@@ -22,11 +22,6 @@ Lookup = Callable[[str, str], Json | None]
 LOCATIONS = ("artifactory", "azure", "git", "gcs", "hdfs", "http", "oss", "raw", "s3", "plugin")
 """The fields that say where an artifact is, in the order in which Argo looks at them."""
 _SPEC = "v1alpha1.WorkflowSpec"
-
-
-def reference_kind(reference: Mapping[str, Any]) -> str:
-    """The kind of object that a workflowTemplateRef or a templateRef names."""
-    return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"
 
 
 def resource_of(kind: str) -> str:

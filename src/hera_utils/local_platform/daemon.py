@@ -18,14 +18,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
-from hera_utils.local_platform.server import Serving
 from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder, private, unusable
 
-__all__ = ["Serving", "begin", "serve", "start_or_join", "status", "stop"]
+if TYPE_CHECKING:
+    from hera_utils.local_platform.server import Serving
 
 Json = dict[str, Any]
 START_SECONDS = 60.0
@@ -56,7 +56,7 @@ def start_or_join(state: Path, serving: Serving | None = None) -> Json:
         elif _is_locked(state):
             time.sleep(0.01)  # another client is starting it
         else:
-            started = _wait(_begin(state, serving or Serving()))
+            started = _wait(_begin(state, serving))
             if started is not None:
                 return started
     raise PlatformError(
@@ -71,7 +71,7 @@ def begin(state: Path) -> None:
     """
     state = state.absolute()
     if state not in _BEGUN and status(state) is None and not _is_locked(state):
-        _BEGUN[state] = _begin(state, Serving())
+        _BEGUN[state] = _begin(state)
 
 
 def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json], None]) -> None:
@@ -90,7 +90,7 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
             fix="stop it with `hera-utils serve --stop`, or choose another folder with HERA_UTILS_STATE",
         )
     with lock:
-        from hera_utils.local_platform.server import run
+        from hera_utils.local_platform.server import Serving, run
 
         (state / "server.json").unlink(missing_ok=True)  # what a killed server left behind
         run(state, serving or Serving(), version=_version(), ready=ready)
@@ -180,7 +180,7 @@ class _Starting:
     begin: int
 
 
-def _begin(state: Path, serving: Serving) -> _Starting:
+def _begin(state: Path, serving: Serving | None = None) -> _Starting:
     """Start a server that outlives us."""
     open_state_folder(state)
     try:
@@ -193,7 +193,7 @@ def _begin(state: Path, serving: Serving) -> _Starting:
     begin = log.tell()
     receiver, sender = os.pipe()
     code = "from hera_utils.local_platform.daemon import background; background()"
-    command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving)), str(sender)]
+    command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving) if serving else {}), str(sender)]
     answers = open(receiver, "rb", closefd=True)  # noqa: SIM115  closed by `_wait`
     with log:
         try:
@@ -242,6 +242,8 @@ def _last_words(log: Path, begin: int) -> str:
 
 def background() -> None:
     """The process that `_start` starts: argv is the state folder, the settings and the pipe to which it writes whether it is ready."""
+    from hera_utils.local_platform.server import Serving
+
     state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
 
     def answer(message: Json) -> None:

@@ -15,12 +15,13 @@ from urllib.parse import quote
 from hera_utils.argo import faults
 from hera_utils.argo.phases import COMPLETED
 from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
-from hera_utils.platforms import archived_logs, idempotent_submit, reconnect
+from hera_utils.platforms import idempotent_submit, reconnect
 from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import strange
 
 if TYPE_CHECKING:
+    from hera_utils.platforms.archived_logs import LogRequest
     from hera_utils.platforms.downloads import Saved
 
 Json = dict[str, Any]
@@ -342,11 +343,13 @@ class ArgoClient:
         if not complete:
             return
         if not self.connection.local and (pod is None or pod not in counts):
-            yield from self._kept_logs(name, archived_logs.LogRequest(container, pod, tail, grep), counts)
+            from hera_utils.platforms.archived_logs import LogRequest
 
-    def _kept_logs(
-        self, name: str, request: archived_logs.LogRequest, counts: Mapping[str, int]
-    ) -> Iterator[tuple[str, str]]:
+            yield from self._kept_logs(name, LogRequest(container, pod, tail, grep), counts)
+
+    def _kept_logs(self, name: str, request: LogRequest, counts: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+        from hera_utils.platforms import archived_logs
+
         try:
             workflow = self.get(name)
         except Refused:

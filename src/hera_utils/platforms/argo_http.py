@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3.exceptions
@@ -29,8 +29,10 @@ from hera_utils.platforms.http_errors import (
 )
 from hera_utils.platforms.http_session import allow_unverified_tls, proxies_of, proxy_for
 from hera_utils.platforms.own_server import OwnServerAdapter
-from hera_utils.platforms.ranged_download import Opened
 from hera_utils.settings.secret import mask
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.ranged_download import Opened
 
 Json = dict[str, Any]
 
@@ -201,6 +203,8 @@ class ArgoHttp:
 
         start: from that byte on, where the server can. unless_changed: the ETag that it had when the bytes before were read.
         """
+        from hera_utils.platforms.ranged_download import Opened
+
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if start:
             headers |= {"Range": f"bytes={start}-", **({"If-Range": unless_changed} if unless_changed else {})}

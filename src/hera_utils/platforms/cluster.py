@@ -29,7 +29,6 @@ _RESOURCES = {
     "Pod": (_CORE, "pods"),
     "Namespace": (_CORE, "namespaces"),
 }
-_ALWAYS_THERE = "default"
 
 
 class Forbidden(AccessError):
@@ -164,28 +163,3 @@ class Cluster:
         if reply.status == 404 and f'namespaces "{self.namespace}" not found' in message:
             return self.no_namespace()
         return Refused(faults.grpc_code(reply.status), message, reason=reply.reason)
-
-
-def ensure_namespace(connection: Connection, origin: str) -> list[str]:
-    """Create the namespace of the runs on the local platform where it is missing: settings that were written for a cluster name one
-    that is not here yet. On a cluster nothing is done. A line that says so, or none.
-
-    origin: who named it. ResourceError for a flag: who types the name of a namespace that is not there has mistyped it.
-    """
-    if not connection.local or connection.namespace == _ALWAYS_THERE:
-        return []
-    cluster, name = Cluster(connection), connection.namespace
-    try:
-        cluster.check()
-    except ResourceError:
-        if origin.startswith("flag "):
-            raise
-    else:
-        return []
-    try:
-        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    except Refused as refused:
-        if refused.reason != "AlreadyExists":
-            raise
-        return []
-    return [f"namespace {name} ({origin}) is created on this machine"]

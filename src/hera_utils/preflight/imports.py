@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hera_utils.provenance.modules import names_in
+from hera_utils.provenance.python_source import names_in
 
 _TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 

@@ -211,6 +211,8 @@ def _is_taken(port: int) -> bool:
 
 def _host_paths(needs: Needs) -> Iterator[Finding]:
     """What of this machine a workflow mounts by its path: what is not there, or not of the type that the workflow says."""
+    if not needs.host_paths:
+        return
     from hera_utils.local_platform.pods.pod import host_paths
 
     for path, (kind, volume) in needs.host_paths.items():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hera_utils.interpreter.document import join, reference_kind
+from hera_utils.argo.names import reference_kind
 
 Json = dict[str, Any]
 Lookup = Callable[[str, str], Json | None]
@@ -35,6 +35,8 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
         stored = lookup(kind, name)
         if stored is None:
             return Reach(spec, {(kind, name): "spec.workflowTemplateRef"})
+        from hera_utils.interpreter.document import join
+
         spec = join(spec, stored.get("spec") or {}, None)
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
         return Reach(spec, unknown)  # whoever runs it chooses where to begin

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hera_utils.digests import short_digest
-from hera_utils.provenance.python_source import without_comments
+from hera_utils.provenance.python_source import names_in, without_comments
 
 Json = dict[str, Any]
 
@@ -89,30 +89,6 @@ def runner_module(template: Json) -> str:
         if _RUNNER in words and "-e" in words[:-1]:
             return words[words.index("-e") + 1].partition(":")[0]
     return ""
-
-
-def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:
-    """The dotted names that an import statement may load as modules. package: what relative imports begin at, None to leave them out."""
-    if isinstance(statement, ast.Import):
-        for alias in statement.names:
-            yield alias.name
-    elif isinstance(statement, ast.ImportFrom):
-        module = _absolute(statement, package)
-        if module is not None:
-            yield from filter(None, [module])
-            for alias in statement.names:
-                yield f"{module}.{alias.name}" if module else alias.name
-
-
-def _absolute(statement: ast.ImportFrom, package: str | None) -> str | None:
-    """The module of a `from … import`; None for a relative one that leads out of the folder."""
-    if not statement.level:
-        return statement.module or ""
-    parts = package.split(".") if package else []
-    if package is None or statement.level > len(parts) + 1:
-        return None
-    above = parts[: len(parts) - statement.level + 1]
-    return ".".join([*above, *([statement.module] if statement.module else [])])
 
 
 @lru_cache(maxsize=1024)

@@ -1,9 +1,11 @@
-"""Python source as far as it decides what a program does: without comments and blank lines. Pure."""
+"""What can be read from Python source without running it: the modules it imports, and what decides what it does. Pure."""
 
 from __future__ import annotations
 
+import ast
 import io
 import tokenize
+from collections.abc import Iterator
 
 
 def without_comments(source: bytes) -> bytes:
@@ -26,3 +28,27 @@ def without_comments(source: bytes) -> bytes:
             lines[number - 1] = lines[number - 1][:column]
     kept = [line if number in within else line.rstrip() for number, line in enumerate(lines, 1)]
     return "\n".join(line for number, line in enumerate(kept, 1) if line or number in within).encode()
+
+
+def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:
+    """The dotted names that an import statement may load as modules. package: what relative imports begin at, None to leave them out."""
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            yield alias.name
+    elif isinstance(statement, ast.ImportFrom):
+        module = _absolute(statement, package)
+        if module is not None:
+            yield from filter(None, [module])
+            for alias in statement.names:
+                yield f"{module}.{alias.name}" if module else alias.name
+
+
+def _absolute(statement: ast.ImportFrom, package: str | None) -> str | None:
+    """The module of a `from … import`; None for a relative one that leads out of the folder."""
+    if not statement.level:
+        return statement.module or ""
+    parts = package.split(".") if package else []
+    if package is None or statement.level > len(parts) + 1:
+        return None
+    above = parts[: len(parts) - statement.level + 1]
+    return ".".join([*above, *([statement.module] if statement.module else [])])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hera_utils.argo.names import pod_name
 from hera_utils.errors import HeraUtilsError
@@ -77,12 +77,6 @@ def same_way(tasks: Sequence[str]) -> str:
     """`3 more in the same way: a, b, c`; the first few of many."""
     first = ", ".join(tasks[:_MOST_NAMES])
     return f"{len(tasks)} more in the same way: {first}{', …' if len(tasks) > _MOST_NAMES else ''}"
-
-
-def warning(document: Mapping[str, Any]) -> str:
-    """What of a workflow its platform warned about, "" for nothing: Argo's condition SpecWarning."""
-    conditions = (document.get("status") or {}).get("conditions") or ()
-    return "; ".join(one.get("message") or "" for one in conditions if one.get("type") == "SpecWarning")
 
 
 def _inputs_of(failure: Failure) -> str:

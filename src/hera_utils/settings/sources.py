@@ -15,10 +15,7 @@ from urllib.parse import urlsplit
 
 from hera_utils.errors import SettingsError
 from hera_utils.image_policies import POLICIES, policy_for_all
-from hera_utils.settings import kubeconfig
 from hera_utils.settings.fields import BY_NAME, FIELDS
-from hera_utils.settings.hera_config import parse_hera_config
-from hera_utils.settings.hide_argv import hide_from_the_process_list
 from hera_utils.settings.resolve import DEFAULT, CLIContext, GivenValue, Layer, ProjectSource, resolve, without_password
 from hera_utils.settings.trust import concerns, refuse_untrusted
 from hera_utils.settings.values import Place, typed
@@ -79,6 +76,8 @@ def read_settings(
     around = around or Surroundings()
     layers = gather(flags or {}, program or {}, around)
     for secret in _typed_secrets(flags or {}):
+        from hera_utils.settings.hide_argv import hide_from_the_process_list
+
         hide_from_the_process_list(secret)
     context = resolve(layers, own_server=own_server, extras=extras)
     _namespace_of_the_context(context, around)
@@ -120,6 +119,8 @@ def _namespace_of_the_context(context: CLIContext, around: Surroundings) -> None
         return
     if not (configured or context.k8s_context or context.argo_server is None):
         return  # ~/.kube/config may be of any cluster
+    from hera_utils.settings import kubeconfig
+
     with contextlib.suppress(SettingsError):  # who needs the cluster says what is wrong with it
         paths = kubeconfig.files(configured, around.home)
         found = kubeconfig.choose(paths, context.k8s_context) if paths else kubeconfig.of_this_pod()
@@ -312,6 +313,8 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
 
 
 def _hera_config(path: Path, origin: str, around: Surroundings, foreign: dict[str, str]) -> Layer:
+    from hera_utils.settings.hera_config import parse_hera_config
+
     place = around.place(origin, path.parent)
     layer: dict[str, GivenValue] = {}
     for key, raw in parse_hera_config(text_of(path, origin), origin).items():
@@ -516,7 +519,11 @@ def _checked(layer: Layer, folder: Path) -> Layer:
                 fix=f"remove {name} there, and give it in the user's own {USER_FILE}",
             )
     setting = layer.get("k8s_config_file", GivenValue("", ""))
-    for path in kubeconfig.files(str(setting.value)) if setting.value else ():
+    if not setting.value:
+        return layer
+    from hera_utils.settings import kubeconfig
+
+    for path in kubeconfig.files(str(setting.value)):
         if path.resolve().is_relative_to(folder.resolve()) and kubeconfig.trusts_its_author(path):
             raise SettingsError(
                 f"the kubeconfig {path}, which comes with the project, runs programs or sends files of yours "

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hera_utils.digests import sha256_of
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import TOKEN_FIELDS
 from hera_utils.settings.resolve import CLIContext
@@ -123,6 +122,8 @@ def forget(files: Iterable[str], folder: Path) -> None:
 
 
 def _digest(file: str) -> str:
+    from hera_utils.digests import sha256_of
+
     try:
         return sha256_of(Path(file))
     except OSError:

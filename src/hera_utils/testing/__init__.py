@@ -151,7 +151,7 @@ class PrivatePlatform:
 def private_server() -> Iterator[Path]:
     """A local platform's server with a state folder of its own, as long as the block lasts; gives the folder."""
     from hera_utils.local_platform import daemon
-    from hera_utils.local_platform.daemon import Serving
+    from hera_utils.local_platform.server import Serving
 
     with tempfile.TemporaryDirectory(prefix="hera-utils-", ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "state"

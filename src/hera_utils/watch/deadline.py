@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import dataclass
 
-from hera_utils.argo.durations import DurationError, format_seconds, seconds_or_duration
 from hera_utils.errors import SettingsError, WaitTimeout
 
 _LONGEST = 1e9  # seconds: more cannot be given to a timer
@@ -42,6 +41,8 @@ class Deadline:
 
     def reached(self, state: str) -> WaitTimeout:
         """The error at the limit. state: how it stands with what was waited for, and how to come back to it."""
+        from hera_utils.argo.durations import format_seconds
+
         return WaitTimeout(f"the limit of {format_seconds(self.seconds or 0.0)} is reached: {state}")
 
     def check(self, name: str) -> None:
@@ -54,6 +55,8 @@ NEVER = Deadline()
 
 
 def _seconds(timeout: float | str) -> float:
+    from hera_utils.argo.durations import DurationError, seconds_or_duration
+
     try:
         seconds = seconds_or_duration(timeout) if isinstance(timeout, str) else float(timeout)
     except (DurationError, TypeError, ValueError, OverflowError):

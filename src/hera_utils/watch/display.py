@@ -5,6 +5,7 @@ The console is the caller's: this room decides what is written, the command line
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -25,13 +26,20 @@ class Display(Protocol):
 
 def display_for(console: Console, clock: Callable[[], float] = time.time) -> Display:
     """The display that fits: a notebook's, live on a terminal, plain lines in a pipe or a dumb terminal."""
-    from hera_utils.watch.notebook import NotebookDisplay, in_notebook
+    if _in_notebook():
+        from hera_utils.watch.notebook import NotebookDisplay
+
+        return NotebookDisplay(clock)
     from hera_utils.watch.terminal import LineDisplay, LiveDisplay
 
-    if in_notebook():
-        return NotebookDisplay(clock)
     return (
         LiveDisplay(console, clock)
         if console.is_terminal and not console.is_dumb_terminal
         else LineDisplay(console, clock)
     )
+
+
+def _in_notebook() -> bool:
+    """Whether this process is a notebook's kernel: nothing is imported to find out."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"

@@ -5,7 +5,6 @@ What is imported here is there already when a notebook runs: IPython is no depen
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from html import escape
@@ -19,12 +18,6 @@ from hera_utils.watch.progress_text import UNICODE, count_text, remarks, row_tex
 MOST_ROWS = 24
 SHORTEST = 0.25  # seconds between two states: a notebook sends each over a socket and keeps the last
 _COLOURS = {"Succeeded": "#2e7d32", "Failed": "#c62828", "Error": "#c62828", "Running": "#00838f"}
-
-
-def in_notebook() -> bool:
-    """Whether this process is a notebook's kernel: nothing is imported to find out."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class NotebookDisplay:

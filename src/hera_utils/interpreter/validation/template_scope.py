@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from hera_utils.argo.names import reference_kind
 from hera_utils.errors import ExpressionError, InvalidWorkflow
 from hera_utils.expressions import tags
-from hera_utils.interpreter.document import Lookup, reference_kind
+from hera_utils.interpreter.document import Lookup
 from hera_utils.interpreter.templates import kind_of
 
 Json = dict[str, Any]

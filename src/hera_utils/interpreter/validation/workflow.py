@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hera_utils.argo.faults import not_found
-from hera_utils.argo.names import label_key_faults, label_value_faults
+from hera_utils.argo.names import label_key_faults, label_value_faults, reference_kind
 from hera_utils.argo.selectors import label_selector_of
 from hera_utils.errors import InvalidWorkflow, Refused
 from hera_utils.expressions.gotext import quote
 from hera_utils.expressions.tags import PLACEHOLDER
 from hera_utils.interpreter.cron.validate import check_cron
-from hera_utils.interpreter.document import Lookup, reference_kind, resource_of, template_documents
+from hera_utils.interpreter.document import Lookup, resource_of, template_documents
 from hera_utils.interpreter.validation.fields import (
     check_arguments,
     check_hooks,

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from hera_utils.argo import support
+from hera_utils.argo.conditions import add_spec_warning
 from hera_utils.argo.schema import decode
 from hera_utils.errors import InvalidWorkflow
 from hera_utils.interpreter.document import Lookup, templates_reached
@@ -23,7 +24,6 @@ from hera_utils.local_platform.storage.read_model import ReadModel
 
 Json = dict[str, Any]
 PARAMETER_LABEL = "workflows.argoproj.io/configmap-type"
-SPEC_WARNING = "SpecWarning"
 REPOSITORIES = "artifact-repositories"
 DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
@@ -47,9 +47,7 @@ class Admitted:
         check_stored(document)
         status = document.setdefault("status", {})
         if self.warnings:
-            # Argo's own condition for this: every client that shows conditions shows it.
-            warning = {"type": SPEC_WARNING, "status": "True", "message": "; ".join(self.warnings)}
-            status["conditions"] = [*(status.get("conditions") or ()), warning]
+            add_spec_warning(status, self.warnings)
         return document
 
 
