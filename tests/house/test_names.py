@@ -31,6 +31,7 @@ FEW_LINES = 5
 # Names with an underscore before them are private to their file.
 SHARED_CLASS_NAMES = {
     "Failure": "an expression that cannot be evaluated; a task that failed",
+    "Layer": "of an image: as the store keeps it; as the pod side, which imports nothing of the store, lays it below a root",
     "Run": "what the interpreter advances; what the execution engine gives its user",
     "Secret": "what an experiment's environment needs (Kubernetes' word); a setting's value that is never printed",
 }
