@@ -385,7 +385,11 @@ class _RegistryHandler(_Handler):
 
     def do_POST(self) -> None:
         self.registry.requests.append(Request("POST", self.path, dict(self.headers)))
-        self.fault = None
+        fault = self.registry.fault_of("POST", self.path)
+        if fault and fault.status:
+            self.answer(fault.status, fault.body, dict(fault.headers))
+            self.close_connection = True
+            return
         form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
         user = self.registry.identity_tokens.get(form.get("refresh_token", [""])[0])
         if urlsplit(self.path).path != "/token" or user is None:
@@ -412,7 +416,7 @@ class _RegistryHandler(_Handler):
             return
         scope = parse_qs(urlsplit(self.path).query).get("scope", [""])[0]
         body = {"token": self.registry.new_token(scope, user), "expires_in": self.registry.token_seconds}
-        self.answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        self.send_content(json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _let_in(self, repository: str) -> bool:
         """Whether this request may read; otherwise it is answered 401 with where a token is to be had."""

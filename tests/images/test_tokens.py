@@ -230,6 +230,36 @@ def test_a_token_that_cannot_be_read(body):
             resolve(reference, Logins.anonymous())
 
 
+def test_a_server_of_tokens_that_fails_is_asked_again(store):
+    with Registry(login="bearer", users=USERS) as registry:
+        registry.fail("/token", status=503, times=2)
+        registry.fail("/token", cut_after=0)
+        assert pull(served(registry), store, logins=logins(registry, ("ann", "s3cret-word"))).layers
+
+
+def test_a_server_of_tokens_that_is_away(store):
+    with Registry(login="bearer", users=USERS) as registry:
+        registry.fail("/token", status=503, times=-1)
+        with pytest.raises(
+            RegistryUnreachable, match=f"{registry.host}, which gives tokens for {registry.url}, answers 503"
+        ):
+            pull(served(registry), store, logins=logins(registry, ("ann", "s3cret-word")))
+
+
+def test_an_identity_token_follows_no_redirect():
+    with Registry(login="bearer", users=USERS) as registry, Registry() as thief:
+        registry.fail("/token", status=307, headers={"Location": f"{thief.url}/token"}, times=-1, method="POST")
+        with pytest.raises(RegistryUnreachable, match="redirects to another host, which is not given the login"):
+            resolve(served(registry), logins(registry, identitytoken="idtok-s3cret"))
+        assert thief.requests == []
+
+
+@pytest.mark.parametrize("token", ["a\nX-Evil: b", "a b", "\u20ac"])
+def test_a_registry_token_that_is_none(token):
+    with Registry(login="bearer", users=USERS) as registry, pytest.raises(AccessDenied, match="refused the login of"):
+        resolve(served(registry), logins(registry, registrytoken=token))
+
+
 def test_what_stood_before_a_login_is_part_of_the_answer(tmp_path, monkeypatch):
     folder = tmp_path / "home" / ".docker"
     folder.mkdir(parents=True)

@@ -18,7 +18,7 @@ from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreac
 from hera_utils.images.login import Logins
 from hera_utils.images.reference import DOCKER_HUB, Reference
 from hera_utils.images.tokens import Authorization
-from hera_utils.images.transport import FAILURES, origin, proxy_of
+from hera_utils.images.transport import FAILURES, origin, proxy_of, reason_of
 from hera_utils.settings.secret import Secret, mask
 
 _PASSING = (408, 425, 500, 502, 503, 504)
@@ -133,25 +133,6 @@ class Exchange:
         text = " ".join(mask(text, self._authorization.secrets).split())
         text = "".join(c for c in text if c.isprintable())[:_LONGEST_MESSAGE]
         return f': "{text}"' if text else ""
-
-
-_REASONS = (
-    (
-        re.compile(r"NameResolution|Name or service not known|Temporary failure in name"),
-        "there is no host of that name",
-    ),
-    (re.compile(r"Connection refused"), "connection refused"),
-    (re.compile(r"No route to host|Network is unreachable"), "no way leads there"),
-    (re.compile(r"[Tt]imed? ?out"), "no answer in time"),
-    (re.compile(r"WRONG_VERSION_NUMBER|record layer failure"), "it does not speak TLS"),
-    (re.compile(r"invalid path"), "REQUESTS_CA_BUNDLE names a file that does not exist"),
-)
-
-
-def reason_of(error: Exception) -> str:
-    """Why there was no answer, in a few words that hold no secret."""
-    text = f"{type(error).__name__} {error}"
-    return next((words for pattern, words in _REASONS if pattern.search(text)), "the connection was cut")
 
 
 def read(reply: requests.Response, most: int) -> bytes | None:

@@ -10,12 +10,11 @@ from typing import IO, Any
 
 import requests
 
-from hera_utils.images.answers import reason_of
 from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.manifest import Descriptor
 from hera_utils.images.reference import Reference
 from hera_utils.images.registry import RegistryClient, damaged
-from hera_utils.images.transport import FAILURES
+from hera_utils.images.transport import FAILURES, reason_of
 
 _CHUNK = 1 << 18
 _MOST_CUTS = 6  # one after another, without a byte between them

@@ -22,7 +22,7 @@ from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreac
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import LARGEST, MEDIA_TYPES
 from hera_utils.images.reference import Reference
-from hera_utils.images.tokens import Authorization
+from hera_utils.images.tokens import Authorization, NoToken
 from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
 
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
@@ -167,16 +167,12 @@ class RegistryClient:
         url = f"{endpoint.url}/v2/{reference.repository}/{path}"
         authorization = self._authorization(endpoint, reference.repository)
         exchange = Exchange(endpoint, reference, authorization, self._logins)
+        most = _ATTEMPTS_AT_MIRROR if endpoint.mirror else self._patience.attempts
         attempt = challenges = 0
         while True:
-            used = authorization.header()
             try:
+                used = authorization.header()
                 reply = self._transport.send(method, url, headers, authorization=used.reveal() if used else "")
-            except UnsafeRedirect as error:
-                raise RegistryUnreachable(f"the registry {endpoint.host} cannot be used: {error}") from None
-            except FAILURES as error:
-                failure = exchange.no_answer(error, url)
-            else:
                 if reply.status_code in _GOOD or (method == "HEAD" and reply.status_code == 405):
                     authorization.accept(used)
                     return reply
@@ -185,8 +181,13 @@ class RegistryClient:
                     if challenges <= _MOST_CHALLENGES and exchange.may_ask_anew(reply, used, url):
                         continue
                     failure = exchange.refusal(reply, url)
+            except UnsafeRedirect as error:
+                raise RegistryUnreachable(f"the registry {endpoint.host} cannot be used: {error}") from None
+            except NoToken as error:
+                failure = Failure(error, error.may_pass)
+            except FAILURES as error:
+                failure = exchange.no_answer(error, url)
             attempt += 1
-            most = _ATTEMPTS_AT_MIRROR if endpoint.mirror else self._patience.attempts
             self._pause(failure, attempt, most)
 
     def _pause(self, failure: Failure, attempt: int, most: int) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from hera_utils.images.faults import AccessDenied, RegistryUnreachable
 from hera_utils.images.login import Login
-from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
+from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect, reason_of
 from hera_utils.settings.address import is_loopback
 from hera_utils.settings.secret import Secret
 
@@ -27,6 +27,14 @@ _CLIENT = "hera-utils"
 _USUAL_LIFE = 60.0  # seconds that a token is good for when nothing is said of it (distribution's specification)
 _LARGEST_TOKEN = 1 << 20
 _PART = re.compile(r'\s*,?\s*([!#$%&\'*+.^_`|~\w-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?')
+
+
+class NoToken(RegistryUnreachable):
+    """The server of tokens gives none. may_pass: whether it may a moment later."""
+
+    def __init__(self, message: str, *, may_pass: bool = False, fix: str | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.may_pass = may_pass
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Authorization:
         """url: of the registry. scope: what is asked for when the challenge does not say it."""
         self._transport, self._url, self._scope = transport, url, scope
         self._candidates: list[Login] = [*logins, Login()]
+        self._secrets = [secret for login in logins for secret in login.secrets]
         self._challenge: Challenge | None = None
         self._header = Secret("")
         self._renew_at = float("inf")
@@ -69,7 +78,7 @@ class Authorization:
     @property
     def secrets(self) -> list[Secret]:
         """What no message may repeat."""
-        return [self._header, *(secret for login in self._candidates for secret in login.secrets)]
+        return [self._header, *self._secrets]
 
     @property
     def has_login(self) -> bool:
@@ -91,7 +100,7 @@ class Authorization:
     def renew(self, used: Secret, header: str) -> bool:
         """A request with `used` was answered 401 and this WWW-Authenticate. Whether there is another header to try.
 
-        Raises RegistryUnreachable when the server of tokens does not answer.
+        Raises NoToken.
         """
         with self._lock:
             if used != self._header:  # another thread was first
@@ -99,22 +108,19 @@ class Authorization:
             offer = _usable(challenges(header))
             if offer is None and self._challenge is None:
                 return False
-            first = self._challenge is None
             self._challenge = offer or self._challenge
-            if not first and not self._accepted:
+            if used and not self._accepted:
                 self._give_up_login()
-            self._accepted = False  # what was let in before and no longer is has expired: the same login again
-            return self._obtain()
+            return self._obtain()  # what was let in before and no longer is has expired: the same login again
 
     def advance(self, used: Secret) -> bool:
-        """A request with `used` was answered 403: whether another login can be tried."""
+        """A request with `used` was answered 403: whether another login can be tried. Raises NoToken."""
         with self._lock:
             if used != self._header:
                 return True
             if self._challenge is None or not used:
                 return False
             self._give_up_login()
-            self._accepted = False
             return self._obtain()
 
     def _give_up_login(self) -> None:
@@ -132,7 +138,7 @@ class Authorization:
         while self._candidates:
             header = self._header_for(self._candidates[0], self._challenge)
             if header is not None:
-                self._header = header
+                self._header, self._accepted = header, False
                 return True
             self._give_up_login()
         return False
@@ -146,13 +152,14 @@ class Authorization:
             return Secret(f"Basic {base64.b64encode(pair.encode()).decode()}")
         if login.registry_token:
             self._renew_at = float("inf")
-            return Secret(f"Bearer {login.registry_token.reveal()}")
+            own = login.registry_token.reveal()
+            return Secret(f"Bearer {own}") if _is_token(own) else None
         document = self._fetch(login, challenge)
         if document is None:
             return None
         token = document.get("token") or document.get("access_token")
-        if not isinstance(token, str) or not token or any(c in token for c in "\r\n"):
-            raise RegistryUnreachable(f"the server of tokens of {self._url} gave no token that can be read")
+        if not _is_token(token):
+            raise NoToken(f"the server of tokens of {self._url} gave no token that can be read")
         life = document.get("expires_in")
         life = float(life) if isinstance(life, int | float) and life > 0 else _USUAL_LIFE
         self._renew_at = time.monotonic() + 0.9 * life
@@ -181,13 +188,15 @@ class Authorization:
                 if reply.status_code in (400, 401, 403, 404):
                     return None
                 if reply.status_code != 200:
-                    raise RegistryUnreachable(
-                        f"{_host(realm)}, which gives tokens for {self._url}, answers {reply.status_code}"
-                    )
+                    sentence = f"{_host(realm)}, which gives tokens for {self._url}, answers {reply.status_code}"
+                    raise NoToken(sentence, may_pass=True, fix="try again later")
                 content = reply.raw.read(_LARGEST_TOKEN, decode_content=True)
-        except (*FAILURES, UnsafeRedirect) as error:
-            raise RegistryUnreachable(
-                f"{_host(realm)}, which gives tokens for {self._url}, does not answer ({type(error).__name__})",
+        except UnsafeRedirect as error:
+            raise NoToken(f"{_host(realm)}, which gives tokens for {self._url}, cannot be used: {error}") from None
+        except FAILURES as error:
+            raise NoToken(
+                f"{_host(realm)}, which gives tokens for {self._url}, does not answer ({reason_of(error)})",
+                may_pass=True,
                 fix="check the network, and HTTPS_PROXY if a proxy leads out",
             ) from None
         return _mapping(content)
@@ -198,7 +207,7 @@ class Authorization:
     def _check_realm(self, realm: str, has_secret: bool) -> None:
         parts = urllib.parse.urlsplit(realm)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RegistryUnreachable(f"{self._url} asks for a token and does not say where to get one")
+            raise NoToken(f"{self._url} asks for a token and does not say where to get one")
         plain = parts.scheme == "http" and self._url.startswith("https:") and not is_loopback(parts.hostname)
         if plain and has_secret:
             raise AccessDenied(
@@ -213,6 +222,11 @@ def _usable(offered: list[Challenge]) -> Challenge | None:
             if challenge.scheme == scheme:
                 return challenge
     return None
+
+
+def _is_token(token: object) -> bool:
+    """Whether it can stand in a header."""
+    return isinstance(token, str) and bool(re.fullmatch(r"[!-~]+", token))
 
 
 def _mapping(content: bytes) -> dict[str, Any]:

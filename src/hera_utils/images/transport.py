@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 import urllib.parse
@@ -99,7 +100,7 @@ class Transport:
     ) -> requests.Response:
         """The answer, its body unread. One of FAILURES when there is none; UnsafeRedirect.
 
-        authorization: goes to this address alone, not to another one that the answer leads to.
+        authorization, form: go to this address alone, not to another one that the answer leads to.
         """
         address = url
         for _ in range(_MOST_REDIRECTS + 1):
@@ -112,6 +113,8 @@ class Transport:
             self._check_redirect(address, following)
             if origin(following) != origin(url):
                 authorization = ""  # and it stays away, should the way lead back
+                if form is not None:
+                    raise UnsafeRedirect("it redirects to another host, which is not given the login")
             address = following
         raise UnsafeRedirect("it redirects in a circle")
 
@@ -187,3 +190,22 @@ def proxy_of(url: str) -> str:
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Where a session has an `auth`, requests puts no entry of ~/.netrc in its place."""
     return request
+
+
+_REASONS = (
+    (
+        re.compile(r"NameResolution|Name or service not known|Temporary failure in name"),
+        "there is no host of that name",
+    ),
+    (re.compile(r"Connection refused"), "connection refused"),
+    (re.compile(r"No route to host|Network is unreachable"), "no way leads there"),
+    (re.compile(r"[Tt]imed? ?out"), "no answer in time"),
+    (re.compile(r"WRONG_VERSION_NUMBER|record layer failure"), "it does not speak TLS"),
+    (re.compile(r"invalid path"), "REQUESTS_CA_BUNDLE names a file that does not exist"),
+)
+
+
+def reason_of(error: Exception) -> str:
+    """Why there was no answer, in a few words that hold no secret."""
+    text = f"{type(error).__name__} {error}"
+    return next((words for pattern, words in _REASONS if pattern.search(text)), "the connection was cut")
