@@ -37,7 +37,7 @@ _HOST_NAME = "/etc/hostname"  # the pod's
 _FURNISHED = ("/own/run/argo", "/own/argo/staging", "/own/run/lock")  # these stay, empty
 
 
-class Layer(NamedTuple):
+class LowerLayer(NamedTuple):
     """A folder with a layer of an image, and which folder: one that was removed and pulled again is another at the same path."""
 
     path: str
@@ -53,7 +53,7 @@ class RootKind(NamedTuple):
 
     hidden: tuple[str, ...]
     places: tuple[tuple[str, bool], ...]
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[LowerLayer, ...] = ()
 
 
 class Root:
@@ -326,9 +326,9 @@ def _lies_in(path: str, folders: Iterable[str]) -> bool:
     return any((path + "/").startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
-def _layer(path: str) -> Layer:
+def _layer(path: str) -> LowerLayer:
     status = os.stat(path)
-    return Layer(path, status.st_dev, status.st_ino)
+    return LowerLayer(path, status.st_dev, status.st_ino)
 
 
 def _identity(mount: Mount) -> tuple[int, int]:
