@@ -35,11 +35,12 @@ class Submitted(Event):
 
 @dataclass(frozen=True)
 class PodStarted(Event):
-    """Every container of the pod runs (a daemon: it is ready). `ip` is where it can be reached."""
+    """Every container of the pod runs (a daemon: it is ready). `ip` is where it can be reached. containers: those with a known image."""
 
     node_id: str = ""
     ip: str = "127.0.0.1"
     host: str = ""
+    containers: tuple[ContainerState, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ class PodWaiting(Event):
 
 @dataclass(frozen=True)
 class ContainerState:
-    """How one container of a pod is doing; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed."""
+    """How one container of a pod is doing; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
+
+    image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in.
+    """
 
     name: str
     exit_code: int | None = None
@@ -73,6 +77,7 @@ class ContainerState:
     started_at: float | None = None
     finished_at: float | None = None
     init: bool = False
+    image_id: str = ""
 
 
 REJECTED = "Rejected"

@@ -6,5 +6,6 @@ Out: the events PodStarted, PodProgressed, PodWaiting and at last one PodFinishe
 (`pod_object.py`), and the lines of its logs (`log_lines.py`).
 
 Whether and when a pod may start: `node_fit.py`, `resource_queue.py`, `disk_pressure.py`; why it is pending: `waiting.py`, alone.
-What happens to an image: `image_choice.py`. What runs beside the server: the package `pod`, which `workers.py` starts.
+What happens to an image: `image_choice.py`; one that is pulled: `image_pulls.py`. What runs beside the server: the package `pod`,
+which `workers.py` starts.
 """

@@ -19,6 +19,8 @@ from hera_utils.local_platform.this_machine import NODE
 
 Json = dict[str, Any]
 IP = "127.0.0.1"
+_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
+"""The kubelet's words for a container whose image is not there: its pod has its node already."""
 
 
 def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at: float) -> Json:
@@ -54,7 +56,7 @@ def status_after(body: Json, status: str, event: Event) -> Json | None:
             return None
         return pending(body, event.at, message=event.message)
     if isinstance(event, PodStarted):
-        return running(body, event.at, ip=event.ip)
+        return running(body, event.at, ip=event.ip, states=event.containers)
     if isinstance(event, PodProgressed) and event.containers:
         started = {"startTime": start} if (start := start_of(status)) else {}
         return running(body, event.at, ip=_ip_of(status), states=event.containers) | started
@@ -63,14 +65,18 @@ def status_after(body: Json, status: str, event: Event) -> Json | None:
 
 def pending(body: Json, at: float, *, message: str = "") -> Json:
     """The status of a pod that has not started; message says what it waits for."""
+    word, _, why = message.partition(": ")
+    has_node = not message or word in _IMAGE_REASONS or message.startswith("Pulling image ")
     condition: Json = {
         "type": "PodScheduled",
-        "status": "True" if not message else "False",
+        "status": "True" if has_node else "False",
         "lastTransitionTime": timestamps.text(at),
     }
-    if message:
+    if not has_node:
         condition |= {"reason": "Unschedulable", "message": message}
-    waiting = {"waiting": {"reason": "ContainerCreating" if not message else "PodInitializing"}}
+    waiting: Json = {"waiting": {"reason": "ContainerCreating" if has_node else "PodInitializing"}}
+    if word in _IMAGE_REASONS:
+        waiting = {"waiting": {"reason": word, "message": why}}
     return {
         "phase": "Pending",
         "conditions": [condition],
@@ -128,7 +134,9 @@ def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float
         for container in body["spec"].get(field) or ():
             state = states.get(str(container.get("name", "")))
             if state is not None and state.exit_code is not None:
-                statuses.append(_container(container, {"terminated": _terminated(state, at)}, ready=False))
+                statuses.append(
+                    _container(container, {"terminated": _terminated(state, at)}, ready=False, image_id=state.image_id)
+                )
             elif over and state is None and status["phase"] == "Failed":  # it never started
                 statuses.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
             elif over:
@@ -136,7 +144,8 @@ def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float
                 statuses.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
             else:
                 since = timestamps.text(state.started_at if state is not None and state.started_at else at)
-                statuses.append(_container(container, {"running": {"startedAt": since}}, ready=True))
+                image_id = state.image_id if state is not None else ""
+                statuses.append(_container(container, {"running": {"startedAt": since}}, ready=True, image_id=image_id))
         if statuses:
             status[key] = statuses
 
@@ -150,7 +159,7 @@ def _terminated(state: ContainerState, at: float) -> Json:
     return ended
 
 
-def _container(container: Json, state: Json, *, ready: bool) -> Json:
+def _container(container: Json, state: Json, *, ready: bool, image_id: str = "") -> Json:
     image = str(container.get("image", ""))
     return {
         "name": container.get("name", ""),
@@ -159,7 +168,7 @@ def _container(container: Json, state: Json, *, ready: bool) -> Json:
         "ready": ready,
         "restartCount": 0,
         "image": image,
-        "imageID": "",
+        "imageID": image_id,
         "started": "running" in state,
     }
 

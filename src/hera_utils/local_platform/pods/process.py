@@ -19,23 +19,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import HeraUtilsError
-from hera_utils.images.choice import StandIn, built_in
 from hera_utils.images.table import ImageTable
-from hera_utils.interpreter.events import ContainerState, PodFinished, PodProgressed, PodStarted, PodWaiting
+from hera_utils.interpreter.events import PodFinished, PodProgressed, PodWaiting
 from hera_utils.local_platform import this_machine
 
-from . import log_lines, waiting
+from . import log_lines, pod_events, waiting
 from .disk_pressure import DiskPressure
 from .image_choice import ImageChooser
+from .image_pulls import ImagePulls, wanted_images
 from .node_fit import Ports, host_ports, misfit
 from .pod import disk_room
-from .pod.pod_folder import PodFolder
-from .pod.processes import born, descendants
+from .pod.pod_folder import PodFolder, containers_of, image_ids
+from .pod.processes import born, usage
 from .pod.wire import Wire
 from .resource_queue import Need, ResourceQueue, need_of
 from .runtime import Launch, Report
@@ -45,7 +45,7 @@ Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_LAUNCH = tuple(field.name for field in fields(Launch))
+_LAUNCH = tuple(one.name for one in fields(Launch) if one.name != "pull_secrets")
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
 _TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
@@ -63,6 +63,10 @@ class _Pod:
     looked_at: float = 0.0
     queued_at: float = 0.0
     lost: int = 0
+    images: dict[str, Json] = field(default_factory=dict)
+    """What each of its images is; one that is pulled is known when the pod starts."""
+    image_ids: dict[str, str] = field(default_factory=dict)
+    """Container → its image by digest, as the kubelet reports it."""
 
 
 class ProcessRuntime:
@@ -92,6 +96,7 @@ class ProcessRuntime:
         self._queue = ResourceQueue(cores or float(this_machine.cores()), memory or float(this_machine.memory()))
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
+        self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))
         self._kill_deadlines: dict[str, float] = {}  # killed pods → when their worker is killed too
         self._held_back: dict[str, None] = {}  # pods that the machine cannot take now, or never
         self._ports = Ports()
@@ -160,6 +165,8 @@ class ProcessRuntime:
             for key, _ in self._selector.select(self._pause()):
                 self._attempt(key.data)
             self._attempt(self._admit)
+            if self._pulls.is_due():
+                self._attempt(self._on_pulls)
             self._attempt(self._sweep)
         self._close()
 
@@ -170,7 +177,7 @@ class ProcessRuntime:
             _log.exception("the process runtime could not handle something")
 
     def _pause(self) -> float:
-        return _IDLE if len(self._queue) else _SWEEP
+        return min(_IDLE if len(self._queue) else _SWEEP, self._pulls.pause)
 
     def _on_wake(self) -> None:
         os.read(self._wake_read, 65536)
@@ -181,6 +188,7 @@ class ProcessRuntime:
                 return
 
     def _close(self) -> None:
+        self._pulls.close()
         self._workers.close()
         self._selector.close()
         self._wire.close()
@@ -200,6 +208,22 @@ class ProcessRuntime:
         if never := misfit(launch.pod):
             self._held_back[uid] = None
             self._wait(pod, never)
+            return
+        try:
+            pod.images = self._images_of(launch)
+            self._pulls.want(uid, wanted_images(launch, pod.images))
+        except (HeraUtilsError, OSError) as error:
+            self._held_back[uid] = None
+            self._finish(uid, pod_events.failed(launch, _sentence(error)))
+            return
+        self._admit_or_hold(uid, pod)
+
+    def _admit_or_hold(self, uid: str, pod: _Pod) -> None:
+        """A pod waits for its images before it waits for anything of the machine, and holds nothing meanwhile."""
+        launch = pod.launch
+        if self._pulls.message(uid):
+            self._held_back[uid] = None
+            self._waits_until = 0.0
         elif not self._ports.free(launch.run_uid, pod.ports):
             self._held_back[uid] = None
             numbers = self._ports.held_by_others(launch.run_uid, pod.ports)
@@ -207,6 +231,27 @@ class ProcessRuntime:
             self._wait(pod, waiting.for_shared_ports(numbers) if shared else waiting.for_ports(numbers))
         else:
             self._enqueue(uid, pod)
+
+    def _images_of(self, launch: Launch) -> dict[str, Json]:
+        images = dict.fromkeys(str(container.get("image") or "") for container in containers_of(launch.pod))
+        return {image: self._images.settings(image, launch) for image in images}
+
+    def _on_pulls(self) -> None:
+        """An image has come, or could not be pulled."""
+        self._pulls.advance()
+        for uid in self._pulls.ready():
+            if uid in self._held_back:
+                del self._held_back[uid]
+                self._admit_or_hold(uid, self._pods[uid])
+        self._waits_until = 0.0
+
+    def _on_image_gone(self, uid: str, pod: _Pod) -> None:
+        """An image was removed between its pull and the start of its pod."""
+        self._workers.release(uid)
+        self._queue.release(uid)
+        self._release_ports(pod)
+        self._pulls.want(uid, wanted_images(pod.launch, pod.images))
+        self._admit_or_hold(uid, pod)
 
     def _pod_of(self, launch: Launch) -> _Pod:
         return _Pod(launch, need_of(launch.pod), host_ports(launch.pod, shared=self._workers.pods_share_ports))
@@ -227,7 +272,7 @@ class ProcessRuntime:
         self._ports.give(pod.launch.run_uid, pod.ports)
         for uid in list(self._held_back):
             other = self._pods[uid]
-            if not other.ports & pod.ports or misfit(other.launch.pod):
+            if not other.ports & pod.ports or misfit(other.launch.pod) or self._pulls.message(uid):
                 continue
             if self._ports.free(other.launch.run_uid, other.ports):
                 del self._held_back[uid]
@@ -245,35 +290,34 @@ class ProcessRuntime:
         launch = self._pods[uid].launch
         try:
             self._folder(uid).make()
-            self._workers.assign(uid, self._job(launch))
+            self._workers.assign(uid, self._job(uid, launch))
         except (HeraUtilsError, OSError) as error:
             if isinstance(error, OSError) and disk_room.is_full(error):
                 self._disk.failed(error)
                 self._queue.release(uid)
                 self._queue.add(uid, self._pods[uid].need)
                 return
-            fix = getattr(error, "fix", None)
-            self._finish(uid, _failed_event(launch, f"{error}: {fix}" if fix else str(error)))
+            self._finish(uid, pod_events.failed(launch, _sentence(error)))
         except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
             _log.exception("a pod could not be started")
-            self._finish(uid, _failed_event(launch, f"the pod could not be started: {type(error).__name__}: {error}"))
+            self._finish(
+                uid, pod_events.failed(launch, f"the pod could not be started: {type(error).__name__}: {error}")
+            )
 
     def _folder(self, uid: str) -> PodFolder:
         return PodFolder(f"{self._pods_folder}/{uid}")
 
-    def _job(self, launch: Launch) -> bytes:
+    def _job(self, uid: str, launch: Launch) -> bytes:
         """What a worker gets, as JSON: the launch, and what it cannot know of this machine."""
-        pod = launch.pod
-        images = {}
-        for container in [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]:
-            image = container.get("image") or ""
-            choice = self._images.choose(image, launch)
-            images[image] = choice.settings if isinstance(choice, StandIn) else built_in(image)
+        pod = self._pods[uid]
+        images = {**pod.images, **self._pulls.settings(uid)}
+        pod.image_ids = image_ids(launch.pod, images)
         job = {
-            **{field: getattr(launch, field) for field in _LAUNCH},  # asdict would copy it all
+            **{name: getattr(launch, name) for name in _LAUNCH},  # asdict would copy it all
             **self._machine,
             "images": images,
-            "store": f"{self._state}/artifacts/{pod['metadata'].get('namespace') or 'default'}",
+            "image_lock": self._pulls.lock,
+            "store": f"{self._state}/artifacts/{launch.pod['metadata'].get('namespace') or 'default'}",
         }
         return json.dumps(job).encode()
 
@@ -288,11 +332,13 @@ class ProcessRuntime:
                 self._on_started(message["uid"], pod, message["at"], message["ip"])
             elif message["is"] == "waiting":
                 self._wait(pod, message["message"])
+            elif message["is"] == "image gone":
+                self._on_image_gone(message["uid"], pod)
             elif message["is"] == "progress":
                 event = PodProgressed(at=message["at"], node_id=pod.launch.node_id, progress=message["progress"])
                 self._report(pod.launch.run_uid, event)
             elif message["is"] == "finished" and "outcome" in message:
-                self._finish(message["uid"], _finished_event(pod.launch, message["outcome"]))
+                self._finish(message["uid"], pod_events.finished(pod.launch, message["outcome"]))
             elif message["is"] == "finished":
                 self._read_outcome(message["uid"])
 
@@ -302,7 +348,8 @@ class ProcessRuntime:
         pod.started = True
         if pod.launch.template.get("daemon"):
             self._queue.serves(uid)
-        self._report(pod.launch.run_uid, PodStarted(at=at, node_id=pod.launch.node_id, host=self._host, ip=ip))
+        event = pod_events.started(pod.launch, at, host=self._host, ip=ip, image_ids=pod.image_ids)
+        self._report(pod.launch.run_uid, event)
 
     def _read_outcome(self, uid: str, *, ended: bool = False) -> None:
         """Report the pod's outcome if it has one. ended: its supervisor has exited, so it must have one."""
@@ -311,7 +358,7 @@ class ProcessRuntime:
             return
         outcome = self._folder(uid).outcome()
         if outcome is not None:
-            self._finish(uid, _finished_event(pod.launch, outcome))
+            self._finish(uid, pod_events.finished(pod.launch, outcome))
         elif ended:
             self._on_lost_worker(uid, pod)
 
@@ -321,10 +368,11 @@ class ProcessRuntime:
         if pod.lost < _TRIES and not self._folder(uid).is_claimed():
             self._start(uid)
         else:
-            self._finish(uid, _failed_event(pod.launch, "pod deleted", reason="PodDeleted"))
+            self._finish(uid, pod_events.failed(pod.launch, "pod deleted", reason="PodDeleted"))
 
     def _finish(self, uid: str, event: PodFinished) -> None:
         pod = self._pods.pop(uid)
+        self._pulls.drop(uid)
         self._workers.release(uid)
         self._queue.release(uid)
         if uid in self._held_back:
@@ -347,6 +395,7 @@ class ProcessRuntime:
         pod = self._pods[uid] = self._pod_of(launch)
         self._ports.take(launch.run_uid, pod.ports)
         self._queue.hold(uid, pod.need)
+        pod.image_ids = lines[0].get("images", {}) if lines else {}
         for line in lines:
             if "started" in line:
                 self._on_started(uid, pod, line["started"], line.get("ip", "127.0.0.1"))
@@ -360,7 +409,7 @@ class ProcessRuntime:
         if pod is None:
             return
         if uid in self._held_back or self._queue.remove(uid):
-            self._finish(uid, _failed_event(pod.launch, ""))
+            self._finish(uid, pod_events.failed(pod.launch, ""))
             return
         worker = self._workers.worker_of(uid)
         try:
@@ -384,6 +433,7 @@ class ProcessRuntime:
         now = time.monotonic()
         if len(self._queue):
             self._find_idle(now)
+        if len(self._queue) or self._pulls.is_busy:
             self._find_waits()
         elif self._waits:
             self._waits, self._reported = {}, {}
@@ -424,6 +474,12 @@ class ProcessRuntime:
                 self._reported[pod.launch.run_uid] = news
                 self._wait(pod, message)
             of_run[pod.launch.node_id] = message
+        for uid, message in self._pulls.messages():
+            pod = self._pods[uid]
+            of_run = waits.setdefault(pod.launch.run_uid, {})
+            of_run[pod.launch.node_id] = message
+            if self._pulls.is_news(pod.launch.run_uid, uid):
+                self._wait(pod, message)
         self._waits = waits
         self._waits_until = time.monotonic() + max(_TELL, 20 * (time.monotonic() - now))
         return waits
@@ -436,7 +492,7 @@ class ProcessRuntime:
             serves = pod.started and pod.launch.template.get("daemon")
             if worker is None or serves or now - pod.looked_at < _IDLE:
                 continue
-            cpu, is_short = _usage(worker.pid)
+            cpu, is_short = usage(worker.pid)
             if pod.cpu >= 0:
                 works = is_short or cpu - pod.cpu > 0.1 * (now - pod.looked_at)
                 self._queue.works(uid, works)
@@ -446,18 +502,9 @@ class ProcessRuntime:
             self._admit()
 
 
-def _finished_event(launch: Launch, record: Json) -> PodFinished:
-    return PodFinished(
-        at=record["at"],
-        node_id=launch.node_id,
-        phase=record["phase"],
-        reason=record["reason"],
-        message=record["message"],
-        containers=tuple(ContainerState(**c) for c in record["containers"]),
-        outputs=record["outputs"],
-        error=record["error"],
-        warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
-    )
+def _sentence(error: Exception) -> str:
+    fix = getattr(error, "fix", None)
+    return f"{error}: {fix}" if fix else str(error)
 
 
 def _environment() -> dict[str, str]:
@@ -465,20 +512,3 @@ def _environment() -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
     environment.setdefault("PATH", _PATH)
     return environment
-
-
-def _failed_event(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
-    return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
-
-
-def _usage(pid: int) -> tuple[float, bool]:
-    """Processor seconds of a worker and its descendants, and whether one of them is runnable now, so that it is short of time."""
-    ticks, is_short = 0, False
-    for process in descendants(pid):
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(int(f) for f in fields[11:15])  # its own, and of children that it has waited for
-            is_short = is_short or fields[0] == "R"
-        except (OSError, IndexError, ValueError):
-            continue
-    return ticks / os.sysconf("SC_CLK_TCK"), is_short

@@ -89,7 +89,18 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -
         secrets=secrets,
         annotations=read_model.annotations(pod.run),
         places=_places(read_model, template, pod.namespace),
+        pull_secrets=_pull_secrets(read_model, body.get("spec") or {}, pod.namespace),
     )
+
+
+def _pull_secrets(read_model: ReadModel, spec: Json, namespace: str) -> tuple[Json, ...]:
+    """The pod's pull secrets, else its service account's. One that is not there keeps no pod waiting: the registry may not ask for it."""
+    names = spec.get("imagePullSecrets")
+    if not names:
+        account = read_model.object(("ServiceAccount", namespace, str(spec.get("serviceAccountName") or "default")))
+        names = json.loads(account.text).get("imagePullSecrets") if account is not None else None
+    stored = [read_model.object(("Secret", namespace, str(one.get("name")))) for one in names or ()]
+    return tuple(json.loads(one.text) for one in stored if one is not None)
 
 
 def _places(read_model: ReadModel, template: Json, namespace: str) -> Json:

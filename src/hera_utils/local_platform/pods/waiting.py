@@ -8,6 +8,7 @@ to do. Who finds that a pod has to wait:
     another run has its port                             node_fit.py, for process.py
     no core, CPU, memory or place among the pods         resource_queue.py, for process.py
     the disk is full                                     disk_pressure.py, for process.py
+    its image is pulled, or cannot be pulled             image_pulls.py, for process.py
 
 A pod that has a process says itself, in `pod/`, that it waits for room on the disk (disk_room.py) or is not ready (probes.py).
 """
@@ -104,6 +105,28 @@ def for_another_node(selector: dict[str, str], labels: dict[str, str]) -> str:
         f"{NO_NODE} node(s) didn't match Pod's node affinity/selector: {listed}: it can never run on this machine; stop the run and "
         "leave out the nodeSelector"
     )
+
+
+def for_pull(image: str, progress: str) -> str:
+    """progress: how far the pull is, "" before it is known."""
+    return f'Pulling image "{image}"{f": {progress}" if progress else ""}'
+
+
+def for_next_pull(image: str, error: str) -> str:
+    """error: why the last pull failed, with the kubelet's word in front."""
+    word, _, _ = error.partition(":")
+    return f'ImagePullBackOff: Back-off pulling image "{image}": {error}' if word == "ErrImagePull" else error
+
+
+def not_present(image: str) -> str:
+    return (
+        f'Container image "{image}" is not present with pull policy of Never: bring it here (hera-utils image pull {image}, or '
+        "hera-utils image import FILE)"
+    )
+
+
+def stand_in(image: str) -> str:
+    return f"no registry could be reached for the image {image}: this machine stood in for it"
 
 
 def _number(cores: float) -> str:

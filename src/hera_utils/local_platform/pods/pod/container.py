@@ -117,6 +117,7 @@ class Container:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "init": self.plan.kind == "init",
+            "image_id": self.plan.image_id,
         }
 
 

@@ -1,6 +1,7 @@
 """The folder of one pod, `pods/<uid>`: what must outlive the server and the pod's supervisor, and the server's wish that it ends.
 
-supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once. {"pid", "born", "run"}, then
+supervisor.jsonl   supervisor  a link: who makes it owns the pod, so that it runs exactly once. {"pid", "born", "run"} and,
+                               with images, {"images": container → image by digest, "layers": their folders}, then
                                {"started": time, "at": time, "ip": address}, at last {"outcome": what PodFinished will say}
 <name>.log         supervisor  what a container wrote
 kill.json          server      {"grace": seconds, "force": bool}: the pod shall end; announced by SIGTERM
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -111,3 +113,18 @@ def write_line(claim: int, text: str) -> None:
 def write_outcome(claim: int, outcome: str) -> None:
     """outcome: as JSON. Raises OSError."""
     write_line(claim, f"{_OUTCOME.decode()}{outcome}}}")
+
+
+def containers_of(pod: Json) -> list[Json]:
+    """All containers of a pod's document."""
+    return [*(pod["spec"].get("initContainers") or ()), *(pod["spec"].get("containers") or ())]
+
+
+def image_ids(pod: Json, images: Mapping[str, Json | None]) -> dict[str, str]:
+    """Container → its image by digest. images: the settings of the pod's images, of which stand-ins have none."""
+    ids = {image: str((settings or {}).get("image_id") or "") for image, settings in images.items()}
+    return {
+        str(container.get("name")): ids[image]
+        for container in containers_of(pod)
+        if ids.get(image := str(container.get("image") or ""))
+    }

@@ -1,4 +1,4 @@
-"""What /proc says of processes: when they started, their descendants, their memory."""
+"""What /proc says of processes: when they started, their descendants, their memory, their processor time."""
 
 from __future__ import annotations
 
@@ -55,3 +55,17 @@ def resident(proc: str, namespace: str) -> int:
         except (OSError, IndexError, ValueError):
             continue
     return total
+
+
+def usage(pid: int) -> tuple[float, bool]:
+    """Processor seconds of a process and its descendants, and whether one of them is runnable now, so that it is short of time."""
+    ticks, is_short = 0, False
+    for process in descendants(pid):
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+            ticks += sum(int(f) for f in fields[11:15])  # its own, and of children that it has waited for
+            is_short = is_short or fields[0] == "R"
+        except (OSError, IndexError, ValueError):
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK"), is_short

@@ -413,5 +413,10 @@ class Pod:
             "containers": states,
             "outputs": values,
             "error": self.errors[0] if self.errors else "",
-            "warnings": self.collected.warnings if self.collected is not None else [],
+            "warnings": [*self._warnings(), *(self.collected.warnings if self.collected is not None else [])],
         }
+
+    def _warnings(self) -> list[str]:
+        """What of its images is not as the workflow says."""
+        images = (self.job.get("images") or {}).values()
+        return [settings["warning"] for settings in images if settings and settings.get("warning")]

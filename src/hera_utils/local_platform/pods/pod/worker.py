@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from . import disk_room, launch_socket, supervisor, syscalls, wire
+from . import disk_room, image_layers, launch_socket, supervisor, syscalls, wire
 from .containers import Sandbox
 from .network import Network
 from .pod_folder import PodFolder, write_outcome
@@ -78,7 +78,10 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
 
     try:
         who = {**identity, "run": handed.launch["run_uid"]}
-        claim = _until_written(sandbox.state, tell, lambda: files.claim(who))
+        claim = _until_written(sandbox.state, tell, lambda: image_layers.claim(files, who, handed.launch))
+    except image_layers.LayersGone:
+        server.send({"uid": uid, "is": "image gone"})
+        return True
     except OSError:
         return True  # another supervisor has it, or it was forgotten
 

@@ -1,0 +1,39 @@
+"""The events that a runtime reports of a pod, made of what its supervisor recorded. Pure but for the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hera_utils.interpreter.events import ContainerState, PodFinished, PodStarted
+
+from .runtime import Launch
+
+Json = dict[str, Any]
+
+
+def started(launch: Launch, at: float, *, host: str, ip: str, image_ids: Mapping[str, str]) -> PodStarted:
+    """image_ids: container → the image that it runs, by digest; of stand-ins none is known."""
+    states = tuple(ContainerState(name, started_at=at, image_id=image_id) for name, image_id in image_ids.items())
+    return PodStarted(at=at, node_id=launch.node_id, host=host, ip=ip, containers=states)
+
+
+def finished(launch: Launch, record: Json) -> PodFinished:
+    """record: the outcome."""
+    return PodFinished(
+        at=record["at"],
+        node_id=launch.node_id,
+        phase=record["phase"],
+        reason=record["reason"],
+        message=record["message"],
+        containers=tuple(ContainerState(**c) for c in record["containers"]),
+        outputs=record["outputs"],
+        error=record["error"],
+        warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
+    )
+
+
+def failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
+    """Of a pod that did not run."""
+    return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)
