@@ -245,7 +245,7 @@ def wrong_clock(case, tmp_path):
 def stale_controller(case, tmp_path):
     case.place.install_argo()
     case.place.leave_lease_stale(600)
-    return "controller", "has given no sign of life since 10 min", f"kubectl -n {case.place.name} get deploy,pods"
+    return "controller", "has not renewed its lease for 10 min", f"kubectl -n {case.place.name} get deploy,pods"
 
 
 def other_instance(case, tmp_path):

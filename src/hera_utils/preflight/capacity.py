@@ -1,4 +1,4 @@
-"""Quotas and limit ranges of the namespace against what the workflow's pods ask for. A pod that breaks one is never made."""
+"""Compares the quotas and limit ranges of the namespace with what the workflow's pods request. Kubernetes refuses a pod that breaks one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF_CONTAINERS = ("cpu", "memory", "ephemeral-storage")
 
 
 def quotas(target: Target) -> Iterator[Finding]:
-    """ResourceQuotas and LimitRanges, read at once."""
+    """The findings of ResourceQuotas and LimitRanges, which are read at the same time."""
     assert target.asker is not None
     counted, ranges = target.asker(
         ClusterRequest("GET", target.core("resourcequotas")), ClusterRequest("GET", target.core("limitranges"))
@@ -44,7 +44,7 @@ def quotas(target: Target) -> Iterator[Finding]:
 
 
 def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
-    """One pod that does not fit is a problem, a fan-out that does not fit waits: a warning."""
+    """A single pod that does not fit is a problem. Pods that only together do not fit wait: a warning."""
     name = str(item["metadata"]["name"])
     scoped = bool((item.get("spec") or {}).get("scopes") or (item.get("spec") or {}).get("scopeSelector"))
     blocks = warning if scoped else problem  # a scope (priority, termination…) may leave our pods out
@@ -83,7 +83,7 @@ def _quota(target: Target, item: Json, limits: list[Json]) -> Iterator[Finding]:
 
 
 def _of_one_pod(target: Target, resource: str, limits: list[Json]) -> tuple[Fraction | None, list[str]]:
-    """(what the largest pod adds to a resource that a quota counts, containers that say nothing of it)."""
+    """(how much of a counted resource the largest pod uses, the containers that do not state it)."""
     if resource in ("pods", "count/pods"):
         return Fraction(1), []
     if resource == "count/workflows.argoproj.io":
@@ -107,7 +107,7 @@ def _of_one_pod(target: Target, resource: str, limits: list[Json]) -> tuple[Frac
 
 
 def amount_of(size: PodSize, path: str, kind: str, what: str, limits: list[Json]) -> Fraction | None:
-    """What a container asks for; as Kubernetes fills it in where it says nothing (its own limit, then a LimitRange's default)."""
+    """What a container requests. Where it states nothing, Kubernetes takes its limit, then the default of a LimitRange."""
     requests, own_limits = next((requests, limits) for at, requests, limits in size.containers if at == path)
     amount_text = (requests if kind == "requests" else own_limits).get(what)
     if amount_text is None and kind == "requests":

@@ -1,4 +1,4 @@
-"""The first round trip of a preflight: do the Argo server and the cluster answer, whose clock is wrong, is the token one."""
+"""The first requests of a preflight: do the Argo server, the cluster and the registry answer, are the clocks right, is the token valid?"""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from hera_utils.settings.resolve import CLIContext
 from hera_utils.spans import rough_span
 
 SKEW_TOLD, SKEW_WRONG = 30.0, 300.0
-"""Seconds that two clocks may differ before it is told, and before it is a problem: tokens are then refused or live too long
-(Kubernetes allows no leeway beyond its own), and times of logs and tasks do not fit.
+"""Seconds by which two clocks may differ before there is a warning, and before there is a problem: then tokens are refused or live too
+long (Kubernetes allows no more), and the times of logs and tasks do not match.
 """
-LEAST_LEFT = 60.0  # seconds: a token that ends sooner has ended
+LEAST_LEFT = 60.0  # seconds: a token that expires sooner counts as expired
 RUN_FIELDS = "items.metadata.name,items.metadata.creationTimestamp,items.status.phase,items.status.startedAt"
-USUAL_RUN = 1800  # seconds, of a workflow that says no activeDeadlineSeconds
+USUAL_RUN = 1800  # seconds, assumed for a workflow without activeDeadlineSeconds
 
 _WHO = ClusterRequest(
     "POST",
@@ -39,15 +39,15 @@ _WHO = ClusterRequest(
 
 
 def contact(context: CLIContext, environment: Environment | None, needs: Needs) -> tuple[Target, list[Finding]]:
-    """The place and what is said of it so far. HeraUtilsError when the settings lead nowhere at all."""
+    """The target of all further checks, and the findings so far. HeraUtilsError when the settings lead to no server at all."""
     connection = connect(context)
     target = Target(context, connection, environment or Environment(), needs, TokenClaims("opaque"))
     try:
         current = connection.current_token()
     except HeraUtilsError:
-        current = ""  # whoever sends it says so
+        current = ""  # the request that sends it reports the error
     target.token = read_token(current)
-    # One that Kubernetes made says who one is there as well; any other is for the Argo server's eyes alone.
+    # A token that Kubernetes issued also identifies the user there; any other must be sent to the Argo server only.
     kubernetes_token = current if target.token.of_kubernetes and not target.token.defect else ""
     asker, lost = _asker(connection, kubernetes_token)
     calls: list[Callable[[], object]] = [lambda: _argo(connection), lambda: _runs(connection)]
@@ -102,7 +102,7 @@ def _argo(connection: Connection) -> ClusterReply:
 
 
 def _runs(connection: Connection) -> object:
-    """The newest runs: who may see them has a token that is taken. (The version is told to any.)"""
+    """The newest runs. A server that lists them accepts the token; its version it tells everybody."""
     from hera_utils.platforms.argo_client import ArgoClient
 
     with ArgoClient(connection) as client:
@@ -125,7 +125,7 @@ def _told_argo(target: Target, version_reply: object, runs: object, current: str
     if refusal is not None:
         yield good("argo server", " ".join(filter(None, ["argo server", url, target.version, "answers"])))
         yield from _versions(target.version)
-        # why it is refused is known better here
+        # only here is it known why the token is refused
         yield token if token is not None and not token.ok else from_error("token", refusal)
         return
     target.trusted, target.runs = True, runs
@@ -196,7 +196,7 @@ def _token(target: Target, current: str) -> Finding | None:
 
 
 def _origin(target: Target) -> str:
-    """Who gave the token, as the settings tell it."""
+    """Where the token comes from, in the words of the settings."""
     context = target.context
     for name in ("argo_token", "argo_token_file", "argo_token_command", "argo_token_keyring"):
         if context.is_given(name):
@@ -234,7 +234,7 @@ def _told_cluster(target: Target, asker: Asker, answers: list[Any]) -> Iterator[
     target.asker = asker
     target.kubernetes = str(version.body.get("gitVersion") or "")
     if not any(numbers(target.kubernetes)):
-        target.kubernetes = ""  # v0.0.0-master: one that was built by hand
+        target.kubernetes = ""  # v0.0.0-master: a server that somebody built
     target.user = _name(mine)
     if isinstance(theirs, ClusterReply) and theirs.ok:
         target.by_token, target.user = True, _name(theirs)
@@ -255,7 +255,7 @@ def _name(answer: Any) -> str:
 
 
 def _clock(answers: list[ClusterReply]) -> Iterator[Finding]:
-    """The largest difference that cannot be explained by the way there and back."""
+    """The largest difference of the clocks that the time of the round trip does not explain."""
     skews = [skew for answer in answers if (skew := _skew(answer)) is not None]
     if not skews:
         return
@@ -273,13 +273,13 @@ def _clock(answers: list[ClusterReply]) -> Iterator[Finding]:
 
 
 def server_time(answers: list[ClusterReply]) -> float | None:
-    """Now, by the cluster's clock; None when no answer says it."""
+    """The present time of the cluster's clock; None when no answer contains it."""
     dated = [(answer, skew) for answer in answers if (skew := _skew(answer)) is not None]
     return time.time() + dated[0][1] if dated else None
 
 
 def _skew(answer: ClusterReply) -> float | None:
-    """How far the server's clock is ahead of ours, seconds; 0 when it may agree. HTTP's dates have whole seconds."""
+    """By how many seconds the server's clock is ahead of ours; 0 when they may agree. (HTTP's dates have whole seconds.)"""
     try:
         there = parsedate_to_datetime(answer.date).timestamp()
     except (TypeError, ValueError):
@@ -290,7 +290,7 @@ def _skew(answer: ClusterReply) -> float | None:
 
 
 def registry(target: Target) -> Iterator[Finding]:
-    """Whether the registry answers from here. The cluster may see it otherwise: never more than a warning."""
+    """Whether the registry answers this machine. The cluster may reach it nevertheless: this is at most a warning."""
     import requests
 
     named = target.environment.registry or target.context.registry

@@ -1,4 +1,4 @@
-"""Whether Argo's controller is alive behind the server: the runs that it took up, and its leader's lease."""
+"""Whether Argo's controller is alive behind the server: seen from the runs that it has started, and from its leader's lease."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Json = dict[str, Any]
 CONTROLLER = "workflow-controller"
 """Name of the leader's Lease; `workflow-controller-ID` for an instance (cmd/workflow-controller/main.go)."""
 USUAL_NAMESPACE = "argo"
-STALE = 60.0  # seconds; a leader renews its lease every few (15 s is its life)
-UNSEEN = 60.0  # seconds after which a workflow that no controller has touched says that there is none
-RECENT = 3600.0  # seconds: how long a run that was taken up is a sign of life
+STALE = 60.0  # seconds; a leader renews its lease every few seconds (a lease is valid for 15 s)
+UNSEEN = 60.0  # seconds: a workflow that waits longer without a phase shows that there is no controller
+RECENT = 3600.0  # seconds: a run that started within this time shows that the controller lives
 
 
 def runs(target: Target) -> Iterator[Finding]:
-    """Runs that nobody takes up. (Asked of the Argo server, so that it is known without a kubeconfig as well.)"""
+    """Whether runs wait that no controller starts. (The Argo server lists them, so this needs no kubeconfig.)"""
     newest = target.runs
     if isinstance(newest, HeraUtilsError):
-        # what may not be done and what is not there is told better by who asks the cluster for it
+        # the checks of the cluster report a missing permission and a missing namespace better
         if target.asker is None or not (
             isinstance(newest, AccessError) or (isinstance(newest, Refused) and better_said_elsewhere(newest))
         ):
@@ -50,17 +50,17 @@ def runs(target: Target) -> Iterator[Finding]:
 
 
 def better_said_elsewhere(error: Refused) -> bool:
-    """What another check tells better: a namespace that is not there, a right, a quota."""
+    """Whether another check reports this better: a namespace that does not exist, a permission, a quota."""
     words = error.message
     return words.startswith("namespaces ") or "is forbidden" in words or "not allowed" in words
 
 
 def lease(target: Target, instance: str) -> Iterator[Finding]:
-    """The leader's Lease: there where the controller runs with leader election, as it does by default."""
+    """The leader's Lease. It exists where the controller runs with leader election, which is the default."""
     assert target.asker is not None
     spaces = list(
         dict.fromkeys([target.namespace, USUAL_NAMESPACE])
-    )  # one of the namespace's own is the one that serves it
+    )  # a controller in the namespace itself is the one that serves it
     answers = target.asker(
         *(
             ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
@@ -99,7 +99,7 @@ def lease(target: Target, instance: str) -> Iterator[Finding]:
 
 
 def _of_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
-    # by the cluster's clock: ours may be wrong, and that is told by itself
+    # by the cluster's clock: ours may be wrong, which another check reports
     now = server_time(answers) or time.time()
     silent = now - _renewed(lease)
     holder = str((lease.get("spec") or {}).get("holderIdentity") or "")
@@ -111,7 +111,7 @@ def _of_lease(space: str, lease: Json, answers: list[ClusterReply]) -> Finding:
         )
     if silent > STALE:
         since = f"{silent / 60:.0f} min" if silent >= 120 else f"{silent:.0f} s"
-        message = f"the Argo controller ({holder}) has given no sign of life since {since}: runs would stay pending"
+        message = f"the Argo controller ({holder}) has not renewed its lease for {since}: runs would stay pending"
         return problem("controller", message, _ask_for_controller(space))
     return good("controller", f"the Argo controller is alive ({holder}, {max(silent, 0):.0f} s ago)")
 

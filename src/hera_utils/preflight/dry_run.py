@@ -27,7 +27,7 @@ _PROBE = {
 
 
 def limits(target: Target) -> Iterator[Finding]:
-    """What no cluster takes; nothing is asked for it."""
+    """What every cluster refuses. No server is asked."""
     document = target.needs.document
     if document is None:
         return
@@ -48,18 +48,18 @@ def workflow(target: Target) -> Iterator[Finding]:
 
 
 def _dry_run(target: Target) -> Generator[Finding, None, str | None]:
-    """Ask the server to create the workflow without doing so: it finds what only it can (stored templates, admission, rights).
+    """Ask the server to create the workflow without doing so: only the server knows its stored templates, admission and permissions.
 
-    Gives the instance id that the server puts on what it creates, None when it creates nothing.
+    Returns the instance id that the server would put on the workflow, None when it refused it.
     """
     document = target.needs.document
     if document is not None and breaches(document):
-        document = None  # told by itself: the server would only stumble over it
+        document = None  # `limits` reports it; the server is asked about a small workflow instead
     client = ArgoClient(target.connection)
     try:
         created = client.create(document or _PROBE, dry_run=True)
     except AccessError as error:
-        # rights are told by those who asked for each; that one may not even see runs is told already
+        # rights.py reports missing permissions one by one; a missing permission to list runs was reported before
         if "forbid" not in error.message or (target.asker is None and not isinstance(target.runs, AccessError)):
             yield from_error("rights" if "forbid" in error.message else "workflow", error)
         return None
@@ -78,7 +78,7 @@ def _dry_run(target: Target) -> Generator[Finding, None, str | None]:
 
 
 def _instance(instance: str, served: str) -> Iterator[Finding]:
-    """Argo: the server puts its own instance id on what it creates (util/instanceid); only that controller takes the workflow."""
+    """The server puts its own instance id on what it creates (Argo: util/instanceid); only the controller of that id runs the workflow."""
     if instance and instance != served:
         theirs = f'instance id "{served}"' if served else "no instance id"
         yield problem(

@@ -1,4 +1,4 @@
-"""What a check finds: a value, not an exception, so that all of them are told at once."""
+"""What a check finds. It is a value, not an exception, so that all findings can be reported together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MARKS = {"good": "✔", "unknown": "?", "warning": "!", "problem": "✘"}
 
 @dataclass(frozen=True)
 class Finding:
-    """check: what was asked (`argo server`, `claim`…). message: what was found, in one sentence. fix: what to do, or None."""
+    """check: what was checked (`argo server`, `claim`…). message: what was found, in one sentence. fix: what to do, or None."""
 
     check: str
     verdict: Verdict
@@ -28,7 +28,7 @@ class Finding:
         return self.verdict != "problem"
 
     def line(self, marks: dict[str, str] | None = None) -> str:
-        """As it is shown: mark, message, fix."""
+        """The finding as text: mark, message, fix."""
         text = f"{(marks or MARKS)[self.verdict]} {self.message}"
         return f"{text}   → {self.fix}" if self.fix else text
 
@@ -57,17 +57,17 @@ def problem(check: str, message: str, fix: str | None = None) -> Finding:
 
 
 def unknown(check: str, message: str, fix: str | None = None) -> Finding:
-    """What could not be looked at: it may be right."""
+    """The finding for what could not be checked: it may be right."""
     return Finding(check, "unknown", message, fix)
 
 
 def from_error(check: str, error: HeraUtilsError) -> Finding:
-    """The problem that an error is."""
+    """An error as a problem."""
     return problem(check, error.message, error.fix)
 
 
 def guarded(name: str, check: Check, subject: Subject) -> Iterator[Finding]:
-    """A check's findings, its error being one of them."""
+    """The findings of a check. If it raises an error, that is its last finding."""
     try:
         yield from check(subject)
     except HeraUtilsError as error:

@@ -1,4 +1,4 @@
-"""Findings as people read them: by group, aligned, as wide as the terminal; in a pipe one line a finding. Pure."""
+"""Findings as text for people: grouped, aligned, as wide as the terminal; in a pipe one line per finding. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hera_utils.preflight.finding import MARKS, Finding, Verdict
 
-# What belongs together, in the order of a run's way: there, who I am, what is in the namespace, what is sent.
+# Groups of checks, in the order in which a run meets them: machine, server, permissions, namespace, workflow.
 GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     (
         "this machine",
@@ -26,9 +26,9 @@ GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
 
 @dataclass(frozen=True)
 class Line:
-    """One line. verdict: of the finding that it belongs to, None for a heading. indent: of what follows the mark.
+    """One line of text. verdict: of its finding, None for a heading. mark: how many characters at its beginning are the mark.
 
-    mark: how many of its first characters are the mark. fix: whether it says what to do.
+    fix: whether the line says what to do.
     """
 
     text: str
@@ -49,7 +49,7 @@ def grouped(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
 
 
 def lines(findings: Sequence[Finding], width: int, marks: dict[str, str] | None = None) -> list[Line]:
-    """For a terminal of so many columns: a heading a group, each finding wrapped beside its mark, its fix below it."""
+    """The lines for a terminal of `width` columns: a heading per group, each finding wrapped beside its mark, its fix below."""
     marks = marks or MARKS
     text_lines: list[Line] = []
     for heading, these in grouped(findings):
@@ -63,11 +63,11 @@ def lines(findings: Sequence[Finding], width: int, marks: dict[str, str] | None 
 
 
 def _wrapped(lead: str, text: str, width: int, verdict: Verdict, *, mark: int = 0, fix: bool = False) -> Iterator[Line]:
-    """A command is never broken within a word: it is copied from the screen."""
+    """The lines of a wrapped text. Words are never broken: a reader copies commands from the screen."""
     room = max(width - len(lead), 20)
     parts = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
     if fix and _command(text):
-        parts = [text]  # the terminal wraps it, and copies it whole
+        parts = [text]  # the terminal wraps the command, and copies it whole
     for index, part in enumerate(parts):
         yield Line((lead if index == 0 else " " * len(lead)) + part, verdict, mark if index == 0 else 0, fix)
 

@@ -13,7 +13,7 @@ from hera_utils.provenance.python_source import names_in
 
 _TAG = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
-# What is imported under another name than it is installed by; the most used ones of science.
+# Modules whose distribution has another name; those that scientists use most.
 DISTRIBUTIONS = {
     "Bio": "biopython",
     "OpenSSL": "pyopenssl",
@@ -43,9 +43,9 @@ print(json.dumps([name for name in json.loads(sys.argv[1]) if not there(name)]))
 
 
 def imported(source: str) -> set[str]:
-    """The top-level modules that a script surely imports: not within `try`, nor for type checkers alone.
+    """The top-level modules that a script imports in any case: imports within `try` or for type checkers do not count.
 
-    Tags (`{{…}}`) stand for values. A script that is no Python imports nothing here: its run will tell.
+    Tags (`{{…}}`) count as values. A script that is not Python has no imports here; its run will report the error.
     """
     try:
         tree = ast.parse(_TAG.sub("0", source))
@@ -60,11 +60,11 @@ def _imports(body: Iterable[ast.stmt]) -> Iterator[str]:
             yield from (name.partition(".")[0] for name in names_in(statement, None))
         elif isinstance(statement, ast.With | ast.For | ast.While):
             yield from _imports(statement.body)
-        # what stands in functions, `try` and `if` may never run
+        # imports within functions, `try` and `if` may never run
 
 
 def missing(python: str, names: Iterable[str]) -> list[str]:
-    """Those of the modules that an interpreter does not find, as a task sees it. [] when it cannot be asked."""
+    """The modules that an interpreter does not find, as in a task. [] when the interpreter cannot be started."""
     wanted = sorted(names)
     if not wanted:
         return []

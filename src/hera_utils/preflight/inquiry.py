@@ -1,7 +1,7 @@
-"""Asking a platform many things at once: every question is asked one time, whoever wants to know, and never one after the other.
+"""Many requests to a platform at the same time; each is sent once, even if several checks need its answer.
 
-A check that needs an answer to put its next question costs a round trip; all others share them. So a preflight takes as long as its
-longest chain of questions (three at most), not as long as it has questions.
+Only a check whose next request depends on an answer costs another round trip. So a preflight takes as long as its longest chain of
+requests (at most three), however many requests there are.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from hera_utils.preflight.needs import Needs
 from hera_utils.settings.resolve import CLIContext
 
 AT_ONCE = 64
-"""Questions under way at the same time: more than a preflight has, in most cases."""
+"""Requests at the same time; most preflights have fewer."""
 
 Ask = Callable[[ClusterRequest], ClusterReply]
 
 
 class Asker:
-    """Puts questions to a Kubernetes API, in threads of its own."""
+    """Sends requests to a Kubernetes API, in its own threads."""
 
     def __init__(self, http: KubernetesHttp) -> None:
         self._ask: Ask = http.send
@@ -40,7 +40,7 @@ class Asker:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def __call__(self, *requests: ClusterRequest) -> list[ClusterReply]:
-        """The answers, in order. AccessError when one could not be had at all."""
+        """The answers, in order. AccessError when the API did not answer one of them."""
         return [future.result() for future in [self._future(request) for request in requests]]
 
     def get(self, path: str) -> ClusterReply:
@@ -56,12 +56,12 @@ class Asker:
 
 @dataclass
 class Target:
-    """What is examined, and what the first round trip said of it.
+    """What the checks examine, and what the first requests found out about it.
 
     asker: None when no kubeconfig leads to the cluster, or nothing answers there. needs: of the workflow and its environment.
-    token: what the Argo token says of itself. by_token: whether the cluster knows it: the user's rights are then asked for with it, else
-    with the kubeconfig's credential. user: the name that the cluster knows that user by, "" when it does not say.
-    trusted: whether the Argo server took the token; version: its version, "" when it did not answer.
+    token: the claims of the Argo token. by_token: whether the cluster accepts this token too: then the user's permissions are asked for
+    with it, else with the kubeconfig's credential. user: the user's name in the cluster, "" when the cluster does not say.
+    trusted: whether the Argo server accepted the token; version: its version, "" when it did not answer.
     """
 
     context: CLIContext
@@ -73,11 +73,13 @@ class Target:
     by_token: bool = False
     user: str = ""
     trusted: bool = False
-    runs: object = None  # the newest runs of the namespace, or the error of who asked for them
+    runs: object = None  # the newest runs of the namespace, or the error of that request
     version: str = ""
     kubernetes: str = ""
     role_file: str = ""
-    lacking: list[Json] = field(default_factory=list)  # Roles and RoleBindings that would help, for role.yaml
+    lacking: list[Json] = field(
+        default_factory=list
+    )  # Roles and RoleBindings that grant what is missing, for role.yaml
 
     @property
     def namespace(self) -> str:
@@ -104,7 +106,7 @@ def closing(asker: Asker | None) -> Iterator[None]:
 
 
 def in_parallel(calls: Sequence[Callable[[], object]]) -> list[object]:
-    """What each call gives, or the HeraUtilsError that it raised, in order."""
+    """The result of each call, or the HeraUtilsError that it raised, in order."""
 
     def guarded(call: Callable[[], object]) -> object:
         try:

@@ -1,9 +1,9 @@
-"""What an Argo server and its cluster will not take, known before it is sent: with the field's path and its size. Pure.
+"""What an Argo server and its cluster will refuse, found before it is sent: the path of each field and its size. Pure.
 
 Sources: etcd's request limit of 1.5 MiB, of which Argo uses 1 MiB an object (docs/offloading-large-workflows.md; offloading helps the
 status only); Kubernetes' 3 MiB a request; Argo's 256 KiB a parameter; the kernel's 128 KiB one argument or variable (MAX_ARG_STRLEN);
-RFC 1123 for names; Kubernetes' 63 characters a label value, 256 KiB the annotations of an object. Local runs have no such limits but
-the last.
+RFC 1123 for names; Kubernetes' 63 characters a label value, 256 KiB the annotations of an object. On this machine
+only the kernel's limit holds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FILE = "put it into a file on the volume, or into an artifact"
 
 @dataclass(frozen=True)
 class Size:
-    """A workflow document as it will be sent. bytes: of its JSON. largest: the biggest parameter, as (path, bytes)."""
+    """The size of a workflow as it will be sent. bytes: of its JSON. largest: the largest parameter, as (path, bytes)."""
 
     bytes: int
     largest: tuple[str, int]
@@ -47,7 +47,7 @@ def breaches(document: Json) -> list[tuple[str, str]]:
 
 
 def argument_breaches(document: Json) -> list[tuple[str, str]]:
-    """Those of `breaches` that hold on every machine: what no kernel hands to a program."""
+    """The breaches that hold on every machine: arguments that no kernel passes to a program."""
     return list(_arguments(document))
 
 
@@ -105,7 +105,7 @@ def _items(listed: Any, path: str) -> Iterator[tuple[str, Json]]:
 
 
 def _arguments(document: Json) -> Iterator[tuple[str, str]]:
-    """One argument or variable that no kernel hands to a program. A script's source goes another way."""
+    """Arguments and variables that are too long for every kernel. A script's source is passed as a file."""
     root, spec = _spec(document)
     for at, template in _items(spec.get("templates"), f"{root}.templates"):
         inside = (template.get("containerSet") or {}).get("containers")

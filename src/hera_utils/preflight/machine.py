@@ -1,4 +1,4 @@
-"""The questions to this machine, one function each: can the local platform run here?"""
+"""The checks of this machine, a function each: can the local platform run here?"""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from hera_utils.preflight.finding import Finding, Subject, good, problem, warning
 
-LEAST_FREE = 200 * 1024 * 1024  # bytes: below it a few runs' logs and artifacts fill the disk
+LEAST_FREE = 200 * 1024 * 1024  # bytes: with less, the logs and artifacts of a few runs fill the disk
 
 
 def state_folder(subject: Subject) -> Iterator[Finding]:
-    """The local platform must write there; so must SQLite, which wants a disk with room."""
+    """The local platform and its SQLite file must be able to write there, and need room on the disk."""
     from hera_utils.local_platform.pods.pod.disk_room import is_full, shortage
 
     folder = Path(subject.context.state)
@@ -51,7 +51,7 @@ def state_folder(subject: Subject) -> Iterator[Finding]:
         yield good("state folder", f"state folder {folder} is writable, {free / 2**30:.1f} GiB free")
 
 
-# Tried in a process of its own: what it does to itself cannot be undone.
+# Tried in another process: a process cannot leave the namespaces that it has entered.
 _TRY_NAMESPACES = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -63,7 +63,7 @@ if libc.unshare(flags) and libc.unshare(CLONE_NEWNS | CLONE_NEWUSER):
 
 
 def private_mounts(subject: Subject) -> Iterator[Finding]:
-    """Tasks see private files at the paths they declare: the kernel must let us have mounts of our own."""
+    """Each task sees its own files at the paths it declares: for this the kernel must allow private mounts."""
     if not sys.platform.startswith("linux"):
         yield problem(
             "private mounts",
@@ -84,7 +84,7 @@ def private_mounts(subject: Subject) -> Iterator[Finding]:
 
 
 def python(subject: Subject) -> Iterator[Finding]:
-    """The interpreter of script tasks: it must be there, and know Hera for tasks of Hera's runner."""
+    """The interpreter of script tasks must exist; tasks of Hera's runner need Hera in it."""
     program = subject.context.python or sys.executable
     fix = "correct --python or HERA_UTILS_PYTHON, or leave it out to use the Python that submits"
     question = (
@@ -108,7 +108,7 @@ def python(subject: Subject) -> Iterator[Finding]:
 
 
 def images(subject: Subject) -> Iterator[Finding]:
-    """What the image table names must be on this machine."""
+    """What the image table names must exist on this machine."""
     for pattern, entry in subject.context.images.items():
         paths = [*entry.get("path", []), *entry.get("files", {}).values()]
         program = entry.get("python")
@@ -132,7 +132,7 @@ def images(subject: Subject) -> Iterator[Finding]:
 
 
 def volumes(subject: Subject) -> Iterator[Finding]:
-    """Folders that stand for claims."""
+    """The folders that the settings name for claims must be writable."""
     for claim, folder in subject.context.volumes.items():
         path = Path(folder)
         if path.is_dir() and os.access(path, os.W_OK):
@@ -146,7 +146,7 @@ def volumes(subject: Subject) -> Iterator[Finding]:
 
 
 def described(subject: Subject) -> Iterator[Finding]:
-    """What the experiment's environment needs to be made here: values of secrets."""
+    """What a run needs to create the objects of the environment here: values of secrets."""
     from hera_utils.platforms.manifests import declared
 
     if subject.environment is None:
@@ -158,7 +158,7 @@ def described(subject: Subject) -> Iterator[Finding]:
 
 
 def local_server(subject: Subject) -> Iterator[Finding]:
-    """Whether the local platform runs: it need not."""
+    """Whether the local platform is running. It need not: a run starts it."""
     file = Path(subject.context.state) / "server.json"
     try:
         server = json.loads(file.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""What a workflow document needs around it: claims, config maps, secrets, accounts, templates, rights. Pure: nothing is asked.
+"""What a workflow document needs around it: claims, config maps, secrets, accounts, templates, permissions. Pure: no server is asked.
 
-Names that are made while it runs (`{{…}}`) are left out, and so is what is marked `optional`.
+Left out: names that exist only when it runs (`{{…}}`), and what is marked `optional`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from hera_utils.preflight.concurrency import Width, pods
 Json = dict[str, Any]
 
 INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
-"""Argo: only the controller of that instance takes the workflow (docs/scaling.md, Instance ID)."""
+"""Only the controller of that instance runs the workflow (Argo: docs/scaling.md, Instance ID)."""
 
 _POD_PARTS = ("container", "script", "initContainers", "sidecars", "containerSet")
 
 
 def amount(text: Any) -> Fraction:
-    """A quantity of Kubernetes' as a number; 0 for none, and for what is no quantity: the server says so."""
+    """A quantity of Kubernetes as a number; 0 without one, and for an invalid one, which the server will refuse."""
     try:
         return quantity(str(text)) if text is not None else Fraction(0)
     except QuantityError:
@@ -31,7 +31,7 @@ def amount(text: Any) -> Fraction:
 
 @dataclass
 class Thing:
-    """A config map or a secret that is referred to. keys: key → the first place that wants it. where: the first place at all."""
+    """A config map or a secret that the workflow refers to. keys: key → the first field that needs it. where: the first field at all."""
 
     name: str
     where: str
@@ -50,7 +50,7 @@ class ClaimUse:
 
 @dataclass(frozen=True)
 class PodSize:
-    """What a pod of a template asks for: resource (`cpu`, `memory`…) → quantity, per container, and as a whole."""
+    """What a pod of a template requests, per container: resource (`cpu`, `memory`…) → quantity."""
 
     template: str
     containers: tuple[tuple[str, Json, Json], ...]  # (path, requests, limits)
@@ -71,26 +71,26 @@ class Needs:
     images: dict[str, str] = field(default_factory=dict)
     sizes: list[PodSize] = field(default_factory=list)
     actions: list[tuple[str, str, str, str]] = field(default_factory=list)  # (apiVersion, kind, action, where)
-    agents: bool = False  # http or plugin templates: a pod of the same account works for them
+    agents: bool = False  # it has http or plugin templates: Argo runs an agent's pod for them, with the same account
     collects: bool = False  # artifact garbage collection
     pods_at_once: Width = Width(1, True)
     pinned: bool = False  # every pod goes to one node
 
     @property
     def instance(self) -> str:
-        """The controller instance that the workflow asks for, "" for none."""
+        """The controller instance that the workflow names, "" for none."""
         metadata = (self.document or {}).get("metadata") or {}
         return str((metadata.get("labels") or {}).get(INSTANCE_LABEL) or "")
 
     @property
     def deadline(self) -> int | None:
-        """Seconds after which the run ends by itself, when it says so."""
+        """Seconds after which the run ends (activeDeadlineSeconds), None without a limit."""
         value = ((self.document or {}).get("spec") or {}).get("activeDeadlineSeconds")
         return value if isinstance(value, int) else None
 
 
 def needs_of(document: Json | None) -> Needs:
-    """What a workflow needs. A CronWorkflow's is what its runs need."""
+    """What a workflow needs; of a CronWorkflow, what its runs need."""
     needs = Needs(document)
     if document is None:
         return needs
@@ -183,7 +183,7 @@ def _image(needs: Needs, path: str, value: Any) -> None:
 
 
 def _resource(needs: Needs, path: str, value: Any) -> None:
-    """A template that acts on a Kubernetes object (docs/resource-template.md): its account needs the right to."""
+    """A template that acts on a Kubernetes object (docs/resource-template.md): its account needs the permission."""
     import yaml
 
     if not isinstance(value, dict) or "action" not in value:

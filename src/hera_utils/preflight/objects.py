@@ -21,7 +21,7 @@ from hera_utils.preflight.rights import accounts
 Json = dict[str, Any]
 
 NEW_CLAIM = 30.0
-"""Seconds in which a volume may still be on its way to a claim that was just made."""
+"""Seconds that a new claim may take to be bound to a volume."""
 
 
 def _get(target: Target, plural: str, name: str) -> ClusterRequest:
@@ -65,7 +65,7 @@ def namespace(target: Target) -> Iterator[Finding]:
 
 
 def claims(target: Target) -> Iterator[Finding]:
-    """There, bound, and mountable by as many pods as may run at once."""
+    """Each claim must exist, be bound, and allow as many pods to mount it as may run at once."""
     assert target.asker is not None
     uses = {
         volume.claim_name: ClaimUse(volume.claim_name, "environment", True, 1) for volume in target.environment.volumes
@@ -125,7 +125,7 @@ def _claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Find
 
 
 def _age(answer: ClusterReply) -> float | None:
-    """How long ago an object was made, by the cluster's own clock; seconds."""
+    """How many seconds ago an object was created, by the cluster's own clock."""
     try:
         born = timestamps.read(answer.body["metadata"]["creationTimestamp"])
         return None if born is None else max(0.0, parsedate_to_datetime(answer.date).timestamp() - born)
@@ -140,7 +140,7 @@ def _plain_claim(name: str) -> Json:
 
 
 def _pending(target: Target, name: str, spec: Json) -> Iterator[Finding]:
-    """A claim that waits for its first pod is well; any other waits for a volume that nobody gives."""
+    """A claim that is not bound. If it waits for its first pod, it is good; else it waits for a volume that nobody provides."""
     assert target.asker is not None
     class_name = spec.get("storageClassName")
     if class_name is None or class_name:
@@ -168,7 +168,7 @@ def _is_default(storage_class: Json) -> bool:
 
 
 def _access(target: Target, use: ClaimUse, modes: list[str]) -> Finding | None:
-    """Whether the claim can be mounted by so many pods, which may be on several nodes."""
+    """Whether as many pods can mount the claim as may run at once, also on several nodes."""
     if use.writes and modes and not any(mode.startswith("ReadWrite") for mode in modes):
         message = f'claim "{use.name}" is {", ".join(modes)}, and {use.where} mounts it for writing'
         return problem("claim", message, "mount it with readOnly: true, or take a claim with ReadWriteMany")
@@ -187,7 +187,7 @@ def _access(target: Target, use: ClaimUse, modes: list[str]) -> Finding | None:
 
 
 def _single_node(target: Target) -> bool:
-    """Whether the cluster has one node that takes pods; False when it may not be asked."""
+    """Whether the cluster has a single node for pods; False when the nodes cannot be listed."""
     assert target.asker is not None
     answer = target.asker.get("api/v1/nodes")
     nodes = answer.body.get("items") or [] if answer.ok else []
@@ -298,7 +298,7 @@ def _pull_secrets(target: Target) -> Iterator[Finding]:
 
 
 def _registries(target: Target, name: str, secret: Json) -> Iterator[Finding]:
-    """Whether a pull secret is one, and is for the registry of the images."""
+    """Whether a secret is a pull secret, and for the registry of the images."""
     try:
         text = base64.b64decode((secret.get("data") or {}).get(".dockerconfigjson") or "", validate=True)
         hosts = {_registry_host(host) for host in json.loads(text)["auths"]}

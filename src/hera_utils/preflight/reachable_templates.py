@@ -1,4 +1,4 @@
-"""The templates that a run of a workflow may reach: what is never called needs nothing. Pure."""
+"""The templates that a run of a workflow may call; the others are not checked. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ Lookup = Callable[[str, str], Json | None]
 
 @dataclass(frozen=True)
 class Reach:
-    """spec: the workflow's, with the templates that may run and no others. unknown: stored templates that do not exist, with where
-    they are named.
-    """
+    """spec: the workflow's, with only the templates that may run. unknown: stored templates that do not exist → where they are named."""
 
     spec: Json
     unknown: Mapping[tuple[str, str], str]
@@ -39,7 +37,7 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
 
         spec = join(spec, stored.get("spec") or {}, None)
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
-        return Reach(spec, unknown)  # whoever runs it chooses where to begin
+        return Reach(spec, unknown)  # whoever runs it may choose any entrypoint
     reached = list(_reached(spec, lookup, unknown))
     return Reach({**spec, "templates": reached}, unknown)
 

@@ -1,4 +1,4 @@
-"""The preflight of a run: what cannot succeed is not submitted. A run on this machine imports little; a cluster is examined whole."""
+"""The preflight of a run: a workflow that cannot succeed is not submitted. On a cluster all checks run; on this machine the quick ones."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Json = dict[str, Any]
 def assert_ready(
     context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None
 ) -> list[Finding]:
-    """Before a run: ResourceError when it would not work, which tells every problem with its fix. Returns the warnings.
+    """Check before a run. ResourceError, with every problem and its fix, when the run would not work. Returns the warnings.
 
-    On this machine only what the workflows need is looked at: that the platform works shows by itself.
+    On this machine only what the workflows need is checked: a platform that does not work reports that itself.
     """
     workflows = [documents] if isinstance(documents, dict) else list(documents or ())
     if context.platform == "local":
         findings = of_workflows(context, environment, workflows, thorough=False)
     else:
-        # not at the top: it brings the client of Kubernetes
+        # not at the top: it imports the client of Kubernetes
         from hera_utils.preflight.run import examine
 
         findings = list(examine(context, environment, workflows, advice=False).findings)

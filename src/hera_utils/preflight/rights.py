@@ -1,4 +1,4 @@
-"""May the user submit and follow, may the pods' account report? Every right is asked for, what lacks is told with what gives it."""
+"""May the user submit and follow runs, and the pods' account report results? Each missing permission comes with a role that grants it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RBAC = "apis/rbac.authorization.k8s.io/v1"
 
 
 def of_user(target: Target) -> Iterator[Finding]:
-    """SelfSubjectAccessReviews with the credential that the Argo server acts with: in its mode `client` it is the user's own."""
+    """SelfSubjectAccessReviews with the credential that the Argo server uses: in its mode `client` that is the user's own."""
     assert target.asker is not None
     if not target.connection.current_token() and target.trusted:
-        return  # the server acts with its own account: what it may is seen when it is asked
+        return  # the server uses its own account: only its answers show what it may do
     rights = roles.submitter(kind for kind, _ in target.needs.templates)
     answers = target.asker(*(_self_review(target, right) for right in rights))
     if not all(answer.ok for answer in answers):
@@ -40,17 +40,17 @@ def of_user(target: Target) -> Iterator[Finding]:
         these = [right for right in lacking if right.vital is vital]
         if these:
             yield verdict("rights", f"{who} may not {_listed(these)}: {_what(these)}", fix)
-            fix = None  # the same role gives the others too
+            fix = None  # the same role grants the others too
 
 
 def _person(target: Target) -> str:
-    """Whom the cluster takes the user for; a service account by its short name."""
+    """The user's name in the cluster; a service account by its short name."""
     prefix = f"system:serviceaccount:{target.namespace}:"
     return f"service account {target.user.removeprefix(prefix)}" if target.user.startswith(prefix) else target.user
 
 
 def of_account(target: Target) -> Iterator[Finding]:
-    """SubjectAccessReviews for the accounts of the pods; where these may not be asked for, their roles are read instead."""
+    """SubjectAccessReviews for the accounts of the pods; where the user may not create these, the accounts' roles are read instead."""
     for account in accounts(target):
         yield from _of_one(target, account)
 
@@ -73,7 +73,9 @@ def _of_one(target: Target, account: str) -> Iterator[Finding]:
     rights = roles.executor(agents=needs.agents, collects=needs.collects)
     for api_version, kind, action, _ in needs.actions:
         rights += [right for right in roles.acting(api_version, kind, action) if right not in rights]
-    own = target.user == f"system:serviceaccount:{target.namespace}:{account}"  # of oneself everybody may ask
+    own = (
+        target.user == f"system:serviceaccount:{target.namespace}:{account}"
+    )  # everybody may ask about their own permissions
     answers = target.asker(
         *(_self_review(target, right) if own else _review(target, account, right) for right in rights)
     )
@@ -129,7 +131,7 @@ def _request(target: Target, kind: str, spec: Json, by_token: bool) -> ClusterRe
 
 
 def _rules_of(target: Target, account: str) -> list[Json] | None:
-    """What the roles that are bound to an account allow in the namespace; None when they may not be read."""
+    """What the roles of an account allow in the namespace; None when the roles cannot be read."""
     assert target.asker is not None
     inside = f"{_RBAC}/namespaces/{target.namespace}"
     paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")
@@ -165,7 +167,7 @@ def _binds(binding: Json, account: str, namespace: str) -> bool:
 
 
 def _role_for(target: Target, name: str, rights: Sequence[Right], subject: Json) -> str:
-    """The fix: a file with the smallest role, or how to have it written."""
+    """The fix: the file with the smallest sufficient role, or how to write it."""
     for document in (roles.role(name, rights), roles.binding(name, subject)):
         document["metadata"]["namespace"] = target.namespace
         if document not in target.lacking:

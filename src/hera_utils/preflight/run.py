@@ -1,4 +1,4 @@
-"""All checks of a platform; every finding is told, whatever the others found."""
+"""All checks of a platform. Each runs and reports, whatever the others found."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ OF_CLUSTER: tuple[tuple[str, Look], ...] = (
 ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.limits), ("workflow", dry_run.workflow))
 ADVICE: tuple[tuple[str, Look], ...] = (
     ("registry", connectivity.registry),
-)  # never a problem, and slow when nothing answers
-# What a namespace that does not exist cannot hold: saying so once is enough.
+)  # never a problem, and slow when the registry does not answer
+# Checks of what is in a namespace: when it does not exist, one finding is enough.
 _INSIDE = frozenset(
     {
         "rights",
@@ -61,7 +61,7 @@ _INSIDE = frozenset(
 
 @dataclass(frozen=True)
 class Examination:
-    """findings: in the order of the questions. roles: Roles and RoleBindings that would give the rights that lack."""
+    """findings: in the order of the checks. roles: Roles and RoleBindings that would grant the missing permissions."""
 
     findings: tuple[Finding, ...]
     roles: tuple[Json, ...] = field(default=(), repr=False)
@@ -85,10 +85,10 @@ def examine(
     role_file: str = "",
     advice: bool = True,
 ) -> Examination:
-    """What is good and what is wrong with the platform of the settings, for an environment and workflows when these are given.
+    """Check the platform of the settings, and whether an environment and workflows, when given, would work there.
 
     Nothing is created or changed; the local platform's server is started when workflows name objects that it holds. role_file: where
-    the caller writes `role_yaml()`, as the fixes then say. advice: ask as well what can never be a problem.
+    the caller writes `role_yaml()`; the fixes name this file. advice: include the checks that can never find a problem.
     """
     workflows = [documents] if isinstance(documents, dict) else list(documents or ())
     if context.platform == "local":
@@ -130,7 +130,7 @@ def _examine_cluster(
 
 
 def write_role(file: str, examined: Examination) -> None:
-    """Write `role_yaml()` where the fixes say that it is. SettingsError when it cannot be."""
+    """Write `role_yaml()` into the file that the fixes name. SettingsError when the file cannot be written."""
     try:
         Path(file).write_text(examined.role_yaml(), encoding="utf-8")
     except OSError as error:
@@ -155,7 +155,7 @@ def _findings(answer: object) -> list[Finding]:
 
 
 def _without_echoes(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Each thing once: what follows from a missing namespace is not told, nor that something is not known which another check knows."""
+    """Each finding once, without those that follow from a missing namespace and without an `unknown` where another check has the answer."""
     unique = list(dict.fromkeys(findings))
     missing = any(finding.check == "namespace" and not finding.ok for finding in unique)
     decided = {finding.check for finding in unique if finding.verdict in ("good", "problem")}

@@ -1,4 +1,4 @@
-"""Whether Argo would take a document, found out on this side: when it refers to templates that the server does not have yet."""
+"""Whether Argo would accept a document, checked on this side: its templates may be ones that the server does not have yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def check_with(document: Json, lookup: Lookup) -> None:
-    """As `argo lint --offline`. lookup: (kind, name) → the stored template, or one that is to be stored with it.
+    """Like `argo lint --offline`. lookup: (kind, name) → the stored template, or one that will be stored with the document.
 
     Raises InvalidWorkflow or Refused with Argo's message.
     """
