@@ -1,12 +1,12 @@
-"""A run's folder made into an RO-Crate: what was submitted, the script, the results, and the manifest that tells of them all.
+"""Makes an RO-Crate of a run's folder: what was submitted, the script, the results, and the manifest that describes them.
 
     ro-crate-metadata.json      the manifest
     workflows/NAME.json         each workflow, as it can be submitted again
     script/…                    the script and the modules beside it that it imports
     requirements.txt            every package of the Python that ran the script
-    results.csv, tasks.csv      a row a point and a row a task; run.json, report.html, points.sqlite where they are there
+    results.csv, tasks.csv      a row per point and a row per task; run.json, report.html, points.sqlite where they exist
 
-Nothing in it is masked: it is read again. Where a secret would come to stand in it, it is not written (secrecy.py).
+Nothing in it is masked, because programs read it again. A crate that would contain a secret is not written (secrecy.py).
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _ALREADY_THERE = {
 
 @dataclass(frozen=True)
 class CrateContext:
-    """What is known besides the run's workflows and record. argo: the server's version. local: whether it was this machine. secrets:
-    values that must not stand in it. outside: the checksums of files outside the crate.
+    """What is known besides the run's workflows and record. argo: the server's version. local: whether it ran on this machine. secrets:
+    values that the crate must not contain. outside: the checksums of files outside the crate.
     """
 
     argo: str = ""
@@ -64,12 +64,12 @@ class CrateContext:
 
 
 def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateContext | None = None) -> Path:
-    """Write the crate into a folder; gives the manifest's path. ResourceError when it cannot be written, or would hold a secret."""
+    """Write the crate into a folder; returns the manifest's path. ResourceError when it cannot be written, or would contain a secret."""
     context = context or CrateContext()
     refuse_secret_literals(run.documents)
     script = Path(run.script) if run.script else None
     script = script if script is not None and script.is_file() else None
-    # of a server that others use too, what a workflow names is not run here: it may be anybody's program
+    # on a server that others use, a workflow may name anybody's program: it is not started here
     python = python_environment(_interpreter(run.documents) if context.local else "")
     contents: dict[str, tuple[str, str, str]] = {}  # path → (text, what it is, role)
     for document in run.documents:
@@ -107,7 +107,7 @@ def write_crate(run: WholeRun, results: Results, folder: Path, context: CrateCon
 
 
 def submittable(document: Json) -> Json:
-    """A workflow as it was submitted: without status and what the server added."""
+    """A workflow as it was submitted: without its status and what the server added."""
     metadata = {name: value for name, value in document["metadata"].items() if name not in _SERVERS_OWN}
     labels = {k: v for k, v in (metadata.get("labels") or {}).items() if not k.startswith("workflows.argoproj.io/")}
     own = {
@@ -131,7 +131,7 @@ def submittable(document: Json) -> Json:
 
 
 def images_of(documents: Iterable[Json]) -> list[str]:
-    """The images of all templates, each once; those that an expression names are left out."""
+    """The images of all templates, each once, without those that are computed by an expression."""
     images: dict[str, None] = {}
 
     def look(value: Any) -> None:
@@ -191,7 +191,7 @@ def _content(
 
 
 def _inputs(run: WholeRun) -> Json:
-    """Constants and axes that the record knows; else the parameters that the workflow was given."""
+    """The constants and axes of the record; without them the parameters of the workflow."""
     recorded = run.facts.get("inputs") or {}
     axes = recorded.get("parameters") or recorded.get("axes") or {}
     inputs = {**(recorded.get("constants") or {}), **{name: list(values) for name, values in axes.items()}}

@@ -1,4 +1,4 @@
-"""The commit that an experiment's folder stands on, as git says it."""
+"""The commit of the folder of an experiment, as git reports it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 @dataclass(frozen=True)
 class Commit:
-    """Where the script stands in its repository. changed: how many files differ from the commit. remote: without credentials.
+    """The state of the script's repository. changed: how many files differ from the commit. remote: without credentials.
 
-    author: the name that the reader of the repository commits under.
+    author: the configured name of the user (`user.name`).
     """
 
     commit: str
@@ -23,7 +23,7 @@ class Commit:
 
 
 def commit_of(folder: Path) -> Commit | None:
-    """None outside a git repository, or without git."""
+    """The commit of a folder; None outside a git repository, or without git."""
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return None
@@ -38,7 +38,7 @@ def commit_of(folder: Path) -> Commit | None:
 
 
 def without_credentials(url: str) -> str:
-    """`https://user:token@host/x` without the middle; `git@host:x` stays as it is."""
+    """`https://user:token@host/x` without user and token; `git@host:x` stays as it is."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -2,7 +2,7 @@
 (https://w3id.org/ro/wfrun/workflow/0.5), as JSON-LD. Pure.
 
 The main entity is the script, of which the submitted workflows are parts; where no script is known, the (first) workflow itself.
-One CreateAction tells of the run as a whole, one more of each workflow where there are several.
+A CreateAction describes the run as a whole; where there are several workflows, another describes each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROFILES = {
     WORKFLOW_CRATE: ("Workflow RO-Crate", "1.0"),
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run#"
-# the terms of https://w3id.org/ro/terms/workflow-run/context that are used here: the manifest reads the same without a network
+# the terms of https://w3id.org/ro/terms/workflow-run/context that are used here: readers need no network for them
 CONTEXT = [
     f"{CRATE}/context",
     {
@@ -64,7 +64,7 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class Execution:
-    """A workflow that ran. path: its document in the crate. earlier: a run before this one ran it, which took its results over."""
+    """A workflow that ran. path: its document in the crate. earlier: an earlier run ran it, and this run uses its results."""
 
     name: str
     path: str
@@ -77,11 +77,11 @@ class Execution:
 
 @dataclass(frozen=True)
 class ManifestContent:
-    """What a manifest says.
+    """The content of a manifest.
 
-    script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the script's path relative to
-    the crate, where it was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
-    facts: name → text, as they are (commit, platform…). usage: resource → amount. agent: the name of who ran it.
+    script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the path relative to the crate
+    where the script was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
+    facts: name → text (commit, platform…). usage: resource → amount. agent: the name of the person who ran it.
     outside: files outside the crate, by their checksums.
     """
 
@@ -152,7 +152,7 @@ def metadata(content: ManifestContent) -> Json:
 
 
 def _single(entity: Json) -> Json:
-    """RO-Crate wants a value alone where there is one only."""
+    """A single value instead of a list of one: RO-Crate wants it so."""
     return {name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in entity.items()}
 
 
@@ -220,7 +220,7 @@ def _of_main(content: ManifestContent, main: str, workflows: Iterable[str]) -> J
 
 
 def _outputs(content: ManifestContent) -> dict[str, str]:
-    """Output parameters, and the table that holds them all: name → id of what exemplifies it."""
+    """Output parameters, and the table with all of them: name → id of its example."""
     table = next((one.path for one in content.files if one.role == "results"), "")
     return {**{name: table for name in content.outputs}, **({"results": table} if table else {})} if table else {}
 
@@ -359,7 +359,7 @@ def _software_ids(content: ManifestContent) -> list[str]:
 
 
 def _home(software: str, version: str) -> str:
-    """An address that means this version of a program."""
+    """The address of this version of a program."""
     if software == "Python":
         return f"{PYTHON}/downloads/release/python-{version.replace('.', '')}/"
     if software == "Argo":
@@ -397,12 +397,12 @@ def _type(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as texts: JSON-LD reads 1.0 and 1 as one number."""
+    """Numbers as texts: for JSON-LD 1.0 and 1 are the same number."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _word(text: str) -> str:
-    """A text as the end of a local identifier; other characters are written by their number, so that two stay two."""
+    """A text as the end of a local identifier. Other characters are written as numbers, so that different texts stay different."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "-.") else f"_{ord(c):x}_" for c in text)
 
 

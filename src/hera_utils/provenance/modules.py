@@ -1,6 +1,6 @@
-"""The user's own modules that a Python source imports, found by reading it: nothing is run, and a computed name is not seen.
+"""The user's own modules that a Python source imports. The source is read, not run, so computed names are not found.
 
-Only files below the experiment's folder count: what is installed is a package (python.py).
+Only files below the experiment's folder count; installed packages are in python.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LARGEST_SOURCE = 1 << 20
 def user_modules(source: bytes, folder: Path, package: str = "") -> dict[str, Path]:
     """The modules below `folder` that a source imports, directly or not: dotted name → file.
 
-    package: the one that the source is in; "" for a script in `folder`, whose relative imports begin there.
+    package: the package of the source; "" for a script in `folder`, whose relative imports begin there.
     """
     modules: dict[str, Path] = {}
     waiting = [(source, package)]
@@ -60,13 +60,13 @@ def _content(path: Path) -> bytes | None:
 
 
 class Sources:
-    """The modules that the code of a template is in besides the workflow document. folder: of the experiment's script."""
+    """The user's modules that a template runs besides the code in the workflow document. folder: of the experiment's script."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
 
     def __call__(self, template: Json) -> Mapping[str, str]:
-        """Module → digest of its file, comments left out."""
+        """Module → digest of its file without comments."""
         script = template.get("script") or {}
         module = runner_module(template)
         if module:
@@ -93,7 +93,7 @@ def runner_module(template: Json) -> str:
 
 @lru_cache(maxsize=1024)
 def _imported_names(source: bytes, package: str) -> tuple[str, ...]:
-    """The modules that a source may import, and the packages above them: Python runs these first."""
+    """The modules that a source may import, and the packages above them, which Python imports first."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
@@ -109,7 +109,7 @@ def _with_packages(name: str) -> Iterator[str]:
 
 
 def _file_of(module: str, folder: Path) -> Path | None:
-    """A package before a module of the same name, as Python takes them."""
+    """The file of a module below a folder. A package wins over a module of the same name, as in Python."""
     stem = folder.joinpath(*module.split("."))
     return next((path for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")) if path.is_file()), None)
 
@@ -127,7 +127,7 @@ def _importable(module: str) -> Path | None:
 
 
 def _package_of(module: str, path: Path) -> str:
-    """The package that a module is in, or is: what its relative imports begin at."""
+    """The package at which the relative imports of a module begin: the module itself if it is a package, else the one that contains it."""
     return module if path.name == "__init__.py" else module.rpartition(".")[0]
 
 

@@ -30,7 +30,7 @@ class PythonEnvironment:
 
 
 def python_environment(interpreter: str = "") -> PythonEnvironment:
-    """This Python, or another one of this machine when it is there and answers."""
+    """The environment of this Python, or of another one of this machine if it exists and starts."""
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     if (
         interpreter
@@ -42,23 +42,23 @@ def python_environment(interpreter: str = "") -> PythonEnvironment:
             version, listed = json.loads(answer.stdout)
             return PythonEnvironment(str(version), system, _sorted(listed))
         except (OSError, subprocess.SubprocessError, ValueError, TypeError):
-            pass  # it is gone or broken: what we run in is the best that is known
+            pass  # it is gone or broken: our own is the best answer
     return PythonEnvironment(platform.python_version(), system, packages())
 
 
 @cache
 def packages() -> Mapping[str, str]:
-    """Every distribution that is installed here: canonical name → version."""
+    """Every installed distribution: canonical name → version."""
     return _sorted(_installed())
 
 
 def canonical(name: str) -> str:
-    """A package's name as all its spellings have it (PEP 503)."""
+    """The one name for all spellings of a package's name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _sorted(listed: Iterator[tuple[str, str]]) -> dict[str, str]:
-    # the first of a name is the one that Python imports
+    # Python imports the first of several distributions of the same name
     first: dict[str, str] = {}
     for name, version in listed:
         first.setdefault(canonical(str(name)), str(version))
@@ -66,7 +66,7 @@ def _sorted(listed: Iterator[tuple[str, str]]) -> dict[str, str]:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    """Name and version of what is installed here, from the names of the folders: reading each one's metadata takes a second."""
+    """Name and version of the installed distributions, from the names of their folders: reading the metadata takes a second."""
     for distribution in distributions():
         folder = str(getattr(distribution, "_path", ""))
         name, dash, version = Path(folder).name.removesuffix(".dist-info").partition("-")

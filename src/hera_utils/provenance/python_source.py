@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 
 def without_comments(source: bytes) -> bytes:
-    """The source without its comments, blank lines and trailing blanks; as it is where it cannot be read as Python.
+    """The source without comments, blank lines and trailing blanks; unchanged where it is not valid Python.
 
     Docstrings stay: a program may print them.
     """
@@ -18,7 +18,7 @@ def without_comments(source: bytes) -> bytes:
         lines = source.decode(tokens[0].string).splitlines()
     except (tokenize.TokenError, SyntaxError, UnicodeDecodeError, LookupError):
         return source
-    within: set[int] = set()  # lines inside of texts of several lines: nothing of them is dropped
+    within: set[int] = set()  # lines within a text of several lines: nothing in them is removed
     for token in tokens:
         if token.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER) and token.end[0] > token.start[0]:
             within.update(range(token.start[0], token.end[0]))

@@ -1,4 +1,4 @@
-"""A manifest read again: what it takes to repeat its run, and what is not as it was."""
+"""Reads a manifest again: what is needed to repeat its run, and what has changed since."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ONCE = (
     "--detach",
     "--keep-done",
     "--keep_done",
-)  # what was asked for then, and is not what a repetition means
+)  # flags of the original command that a repetition must not have
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a manifest says of its run.
+    """What a manifest says about its run.
 
-    folder: of the crate. script: where the script was when it ran, None when no script is known; arguments: its command line, None when
-    that is not known. sources: path relative to the script's folder → sha256. workflows: documents, in order; last: names of those that
+    folder: of the crate. script: the script's path at the time, None when no script is known; arguments: its command line, None when
+    it is not known. sources: path relative to the script's folder → sha256. workflows: documents, in order; last: names of those that
     ran after all others (gather). versions: software → version; packages: name → version.
     """
 
@@ -47,7 +47,7 @@ class Recorded:
 
 
 def read(path: Path) -> Recorded:
-    """A manifest (ro-crate-metadata.json, or its folder). SettingsError for what is none, ResourceError for one that cannot be read."""
+    """Read a manifest (ro-crate-metadata.json, or its folder). SettingsError when it is not one, ResourceError when it cannot be read."""
     path = path / NAME if path.is_dir() else path
     try:
         document = json.loads(path.read_bytes())
@@ -130,7 +130,7 @@ def _packages(folder: Path) -> dict[str, str]:
 
 
 def changed_sources(recorded: Recorded) -> list[str]:
-    """The files of the script that are gone or not as they were."""
+    """The files of the script that are gone or have changed."""
     if recorded.script is None:
         return []
     return [name for name in recorded.sources if not _as_it_was(recorded, name, recorded.script.parent / name)]
@@ -142,12 +142,12 @@ def _as_it_was(recorded: Recorded, name: str, path: Path) -> bool:
         now, then = path.read_bytes(), kept.read_bytes()
     except (OSError, ValueError):
         return False
-    # the second: the crate itself was changed
+    # the second condition: the crate itself was changed
     return now == then and hashlib.sha256(then).hexdigest() == recorded.sources[name]
 
 
 def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mapping[str, str]) -> list[str]:
-    """What is of another version now: software first, then packages, each in words."""
+    """A sentence for each program and package that has another version now, programs first."""
     lines = [
         f"{name} {versions.get(name) or 'none'}, recorded with {number}"
         for name, number in recorded.versions.items()
@@ -169,9 +169,9 @@ def differences(recorded: Recorded, versions: Mapping[str, str], packages: Mappi
 
 
 def as_new(document: Json, values: Mapping[str, str]) -> Json:
-    """A recorded workflow to be submitted again: under a new name of the same prefix, with parameters that are given now.
+    """A recorded workflow for a new submission: under a new name with the same prefix, and with the parameters given now.
 
-    SettingsError where a manifest of an older version has stars in the place of a value.
+    SettingsError where a manifest of an older version has stars instead of a value.
     """
     metadata = dict(document.get("metadata") or {})
     name = str(metadata.pop("name", "run"))
@@ -196,7 +196,7 @@ def as_new(document: Json, values: Mapping[str, str]) -> Json:
 
 
 def _masked_names(value: Any) -> list[str]:
-    """The parameters and variables whose value an older version masked."""
+    """The parameters and variables whose values an older version of hera_utils masked."""
     if isinstance(value, list):
         return [name for one in value for name in _masked_names(one)]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The output artifacts of a whole run: of its gather, and of the points that an earlier run computed, as well."""
+"""The output artifacts of a whole run, with those of its gather and of the points that an earlier run computed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def artifacts_of_run(run: WholeRun) -> list[Artifact]:
-    """Each under TASK/NAME once: of a task that ran again in a later workflow of the run, those of the later one."""
+    """Each artifact once, under TASK/NAME. If a task ran again in a later workflow of the run, the later artifacts count."""
     taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
     by_name: dict[tuple[str, str], Artifact] = {}
     documents = sorted(run.documents, key=lambda one: one["metadata"]["name"] not in run.earlier)

@@ -1,4 +1,4 @@
-"""Columns of results, typed: Argo knows texts alone, so what a column holds is told by all of its values together. Pure."""
+"""Columns of results, typed. Argo knows texts only: the type of a column follows from all of its values together. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, Literal
 Kind = Literal["integer", "number", "boolean", "text"]
 Role = Literal["key", "input", "output", "artifact", "measure"]
 
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # 007 is a name, and beyond 18 digits a number would lose some
+_INTEGER = re.compile(
+    r"[-+]?(0|[1-9][0-9]{0,17})"
+)  # 007 is a name, and a number of more than 18 digits would lose some of them
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*|(?=[eE]))|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = {
     "nan": float("nan"), "inf": float("inf"), "+inf": float("inf"), "-inf": float("-inf"),
@@ -22,7 +24,7 @@ _TRUTHS = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its cells as they were given (texts, or what the record has typed), None where there is nothing."""
+    """One column with its original cells (texts, or the typed values of the record); an empty cell is None."""
 
     name: str
     role: Role
@@ -34,7 +36,7 @@ class Column:
 
     @cached_property
     def values(self) -> tuple[Any, ...]:
-        """The cells as the column's kind: int, float, bool or str; None where there is nothing."""
+        """The cells converted to the column's kind: int, float, bool or str; an empty cell is None."""
         return tuple(typed(cell, self.kind) for cell in self.cells)
 
     @property
@@ -44,7 +46,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Columns of one length. title: what its rows are."""
+    """Columns of the same length. title: what its rows are."""
 
     title: str
     columns: tuple[Column, ...]
@@ -67,7 +69,7 @@ class ResultTable:
 
 
 def kind_of(cells: Iterable[Any]) -> Kind:
-    """What a column holds: integer, number or boolean where every cell is one, else text. Empty cells say nothing."""
+    """The kind of a column: integer, number or boolean where every cell is one, else text. Empty cells do not count."""
     kinds: set[Kind] = set()
     for cell in cells:
         if cell is None or cell == "":

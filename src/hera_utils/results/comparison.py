@@ -1,4 +1,4 @@
-"""Two runs side by side: points (or tasks) matched by what they were given, and what differs in what they gave. Pure."""
+"""The comparison of two runs: points (or tasks) are matched by their inputs, and their outputs are compared. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that differs. name: an output, or `status`, `inputs.NAME`, `artifacts`. None: it is not there."""
+    """One value that differs. name: an output, or `status`, `inputs.NAME`, `artifacts`. None: that run has no such value."""
 
     name: str
     before: str | None
@@ -52,7 +52,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class DifferingRow:
-    """A point or a task that both runs have and that differs. title: how a person knows it."""
+    """A point or a task of both runs that differs. title: its name for people."""
 
     title: str
     changes: tuple[Difference, ...]
@@ -60,7 +60,7 @@ class DifferingRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """first, second: the runs' names. what: points or tasks. same: how many are alike. only_first, only_second: titles."""
+    """first, second: the runs' names. what: points or tasks. same: how many are equal. only_first, only_second: titles."""
 
     first: str
     second: str
@@ -75,7 +75,7 @@ class Comparison:
         return not (self.changed or self.only_first or self.only_second)
 
     def lines(self) -> list[str]:
-        """As a diff is read."""
+        """The comparison as text, in the form of a diff."""
         text = [f"--- {self.first}", f"+++ {self.second}"] if not self.equal else []
         for one in self.changed:
             text.append(f"  {one.title}")
@@ -114,8 +114,8 @@ class Comparison:
 def compare(first: Results, second: Results, tolerance: Tolerance | None = None) -> Comparison:
     """Points are matched by their values where both runs have points, else tasks by template and inputs.
 
-    A task whose inputs changed (it was given what another one computed) is matched by its path, and that is told as a change.
-    Times, attempts and messages are no results: they are not compared.
+    A task whose inputs changed (another task computed them) is matched by its path, and the inputs are reported as a change.
+    Times, attempts and messages are not results and are not compared.
     """
     tolerance = tolerance or Tolerance()
     points = bool(first.points and second.points)
@@ -142,7 +142,7 @@ def _points(results: Results) -> dict[Key, Any]:
 
 
 def _tasks(results: Results) -> dict[Key, Any]:
-    """By template and inputs; where these do not tell two tasks apart, by their path as well."""
+    """The tasks by template and inputs; where two tasks have both in common, also by their path."""
     groups: dict[Key, list[TaskResult]] = {}
     for row in results.tasks:
         groups.setdefault((row.template, *sorted(row.inputs.items())), []).append(row)
@@ -154,7 +154,7 @@ def _tasks(results: Results) -> dict[Key, Any]:
 
 
 def _path(row: TaskResult) -> str:
-    """The task's path; the entry template's own node is named as its run."""
+    """The task's path. The node of the entry template has the name of its run, which differs between runs."""
     return "" if row.task == row.workflow else row.task
 
 

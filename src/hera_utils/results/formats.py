@@ -1,4 +1,4 @@
-"""Results as others read them: CSV, JSON, Parquet, and the frames of pandas and polars (extras, imported when asked for)."""
+"""Results for other programs: CSV, JSON, Parquet, frames of pandas and polars (optional packages, imported when used)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PANDAS: dict[Kind, str] = {"integer": "Int64", "number": "float64", "boolean": 
 
 
 def csv_text(table: ResultTable) -> str:
-    """A header, then a line a row; cells as the tasks wrote them."""
+    """A header, then a line per row; cells as the tasks wrote them."""
     lines = [table.names, *([_cell(cell) for cell in line] for line in table.lines())]
-    # a lone carriage return is not quoted by itself when lines end with \n
+    # csv does not quote a lone carriage return when lines end with \n
     quoting: Literal[0, 1] = (
         csv.QUOTE_ALL if any("\r" in cell for line in lines for cell in line) else csv.QUOTE_MINIMAL
     )
@@ -46,12 +46,12 @@ Rows = Sequence[TaskResult | PointResult]
 
 
 def json_text(table: ResultTable, rows: Rows) -> str:
-    """A list with an object a row, numbers as numbers."""
+    """A list with an object per row, numbers as numbers."""
     return json.dumps(json_rows(table, rows), indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 def json_rows(table: ResultTable, rows: Rows) -> list[Json]:
-    """The rows of a table with inputs and outputs as objects of their own; what is no number in JSON is a text."""
+    """The rows of a table, inputs and outputs as nested objects. Numbers that JSON does not have (NaN, Infinity) become texts."""
     inputs = {_plain(column, "input"): column for column in table.by_role("input")}
     outputs = {_plain(column, "output"): column for column in table.by_role("output")}
     return [_json_row(row, _at(inputs, number), _at(outputs, number)) for number, row in enumerate(rows)]
@@ -102,7 +102,7 @@ def _sayable(value: Any) -> Any:
 
 
 def written(text: str, path: str | os.PathLike[str] | None) -> str:
-    """The text, also put into a file when one is named. ResourceError when that cannot be."""
+    """The text; also written into `path` when given. ResourceError when the file cannot be written."""
     if path is not None:
         try:
             Path(path).write_text(text, encoding="utf-8", newline="")

@@ -1,4 +1,4 @@
-"""Results with the last lines that failed tasks wrote, asked of the Argo server."""
+"""Results with the last lines of the logs of failed tasks, which the Argo server gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_LOGS = 20
 
 
 def with_last_lines(client: ArgoClient, results: Results, *, most: int = MOST_LOGS) -> Results:
-    """With the last lines of the first `most` failed tasks."""
+    """The results with the last lines of the first `most` failed tasks."""
     return results.with_logs(dict(_last_lines(client, results, most)))
 
 
@@ -24,5 +24,5 @@ def _last_lines(client: ArgoClient, results: Results, most: int) -> Iterator[tup
     failed = [row for row in results.failures if row.pod]
     for row in failed[:most]:
         lines = last_lines(client, row.workflow, row.pod)
-        if lines is not None:  # no log is no reason to hide the failure
+        if lines is not None:  # a failure without a log is still reported
             yield row.node_id, lines

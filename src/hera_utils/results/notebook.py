@@ -1,4 +1,4 @@
-"""Results as a notebook shows them: a plain HTML table, every text escaped. Pure."""
+"""Results in a notebook: a plain HTML table with every text escaped. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_ROWS = 60
 
 
 def results_html(points: Sequence[PointResult], tasks: Sequence[TaskResult]) -> str:
-    """The points and tasks of a run as HTML tables, at most MOST_ROWS rows each; nothing of a run is read as HTML."""
+    """The points and tasks of a run as HTML tables of at most MOST_ROWS rows. No text of a run is taken as HTML."""
     parts = []
     for sheet in sheets(points, tasks, exact=False):
         head = "".join(f"<th>{escape(name)}</th>" for name in sheet.header)

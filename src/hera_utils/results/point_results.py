@@ -1,8 +1,8 @@
-"""The points of a sweep and the tasks that each of them had: one row a point. Pure.
+"""The points of a sweep with the results of their tasks: one row per point. Pure.
 
-Which tasks a point has, the record of the run says. Where it does not, the workflow's document says it, as it does for the plan
-(experiment/task_ownership.py). Where that is not clear either, a task is of the only point that fits its arguments, or those of the
-templates around it (experiment/point_matching.py).
+The record of the run says which tasks belong to a point. Without a record, the workflow's document says it, as for the plan
+(experiment/task_ownership.py). Where the document does not, a task belongs to the only point that matches its arguments, or those of
+the templates around it (experiment/point_matching.py).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Json = dict[str, Any]
 
 _WORST = ("Error", "Failed", "Running", "Pending", "Succeeded", "Skipped", "Omitted", "")
 WAITING = "Waiting"
-"""The status of a point of which nothing has started."""
+"""The status of a point whose tasks have not started."""
 
 
 @dataclass(frozen=True, repr=False)
 class PointResult:
-    """A point and how it went.
+    """A point and its results.
 
-    status: the worst of its tasks'. seconds: of its tasks together. attempts: of the task that needed most. outputs: of its tasks,
-    called `TASK.NAME` where two of them bear one name. artifacts: `TASK/NAME`, as `hera-utils cp artifact:RUN/TASK/NAME` takes them.
-    run: the earlier run that computed it, "" for this one.
+    status: the worst of its tasks. seconds: the sum of its tasks. attempts: of the task that needed most. outputs: of its tasks,
+    called `TASK.NAME` where two tasks have an output of the same name. artifacts: `TASK/NAME`, as in `hera-utils cp
+    artifact:RUN/TASK/NAME`. run: the earlier run that computed it, "" for this one.
     """
 
     id: str
@@ -56,7 +56,7 @@ class PointResult:
 
 
 def points_of_nodes(document: Json, rows: Iterable[TaskResult], points: Sequence[PointRow]) -> dict[str, str]:
-    """node id → id of the point that it is of, for the rows of a workflow that are of one. points: of the whole sweep."""
+    """node id → id of its point, for the rows of a workflow that belong to one. points: of the whole sweep."""
     nodes: dict[str, Json] = (document.get("status") or {}).get("nodes") or {}
     workflow = str(document["metadata"].get("name", ""))
     candidates = [point for point in points if point.workflow in ("", workflow)]
@@ -71,7 +71,7 @@ def points_of_nodes(document: Json, rows: Iterable[TaskResult], points: Sequence
 
 
 def _owned(document: Json, points: Sequence[PointRow], candidates: Iterable[PointRow]) -> dict[TaskRef, str]:
-    """task → point, as the document itself tells it; {} where it does not."""
+    """task → point, as the document says; {} where it does not say."""
     ids = {Point(point.values).id: point.id for point in candidates}
     axes = axes_of([(point.id, point.values) for point in points])
     ownership = task_ownership(document, axes, [Point(point.values) for point in candidates])
@@ -103,8 +103,8 @@ def _matched(nodes: Mapping[str, Json], rows: Iterable[TaskResult], matcher: Poi
 
 
 def _entries(document: Json, tasks: Mapping[TaskRef, str]) -> dict[str, str]:
-    """id of a node of the entry template → the point that it is of."""
-    # a task that is wholly a point's own may be a fan-out inside the point
+    """id of a node of the entry template → its point."""
+    # a task that belongs to one point only may be a fan-out within the point
     return {
         str(node["id"]): owner
         for (task, item), node in entry_nodes(document).items()
@@ -113,7 +113,7 @@ def _entries(document: Json, tasks: Mapping[TaskRef, str]) -> dict[str, str]:
 
 
 def _of_ancestor(node: Json, nodes: Mapping[str, Json], entries: Mapping[str, str], workflow: str) -> str:
-    """The point of a node, or of the task of the entry template that it is a part of. An attempt is a part of what is retried."""
+    """The point of a node, else of the task of the entry template that contains it. A retried node contains its attempts."""
     while node:
         if node.get("id") in entries:
             return entries[node["id"]]
@@ -126,7 +126,7 @@ def _of_ancestor(node: Json, nodes: Mapping[str, Json], entries: Mapping[str, st
 
 
 def point_results(points: Sequence[PointRow], rows: Iterable[TaskResult]) -> tuple[PointResult, ...]:
-    """One row a point, in the order of the sweep. rows: with their `point`."""
+    """One row per point, in the order of the sweep. rows: of the tasks, with their `point`."""
     tasks: dict[str, list[TaskResult]] = {}
     for row in rows:
         if row.point:
@@ -161,12 +161,12 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
 
 
 def _joined(tasks: list[TaskResult]) -> dict[str, str]:
-    """The outputs of a point's tasks. A name that several tasks of different templates answer is told apart by the template."""
+    """The outputs of a point's tasks. Where tasks of different templates have an output of the same name, its template is put before it."""
     answered: dict[str, list[TaskResult]] = {}
     for row in tasks:
         for name, value in row.outputs.items():
             if name == "result" and not value:
-                continue  # it printed nothing
+                continue  # the task printed nothing
             answered.setdefault(name, []).append(row)
     joined = {}
     for name, by in answered.items():

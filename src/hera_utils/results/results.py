@@ -1,4 +1,4 @@
-"""What a run gave: one table of inputs × outputs × artifacts × status × time × attempts, of its points and of its tasks. Pure."""
+"""The results of a run: tables of its points and tasks with inputs, outputs, artifacts, status, time and attempts. Pure."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Json = dict[str, Any]
 class Results(Sequence[TaskResult]):
     """The results of a run, which may be several workflows; partial while it runs.
 
-    As a sequence it is its tasks, in the order of the run. points: one row a point of the sweep, () where nothing is swept.
-    name: the run's. `to_pandas()`, `to_polars()`, `to_csv()`, `to_json()`, `to_parquet()` give the points where there are any, else the
-    tasks; `by="tasks"` or `by="points"` chooses.
+    A sequence of the tasks, in the order of the run. points: one row per point of the sweep, () without a sweep. name: the run's.
+    `to_pandas()`, `to_polars()`, `to_csv()`, `to_json()`, `to_parquet()` return the points where there are any, else the tasks;
+    `by="tasks"` or `by="points"` chooses.
     """
 
     tasks: tuple[TaskResult, ...]
@@ -38,7 +38,7 @@ class Results(Sequence[TaskResult]):
 
     @classmethod
     def of(cls, documents: Iterable[Json], points: Iterable[PointRow] = (), *, name: str = "") -> Results:
-        """From the workflow documents of a run and the points that its record knows."""
+        """Results from the workflow documents of a run and the points of its record."""
         sweep = tuple(points)
         tasks: list[TaskResult] = []
         for document in documents:
@@ -52,7 +52,7 @@ class Results(Sequence[TaskResult]):
 
     @classmethod
     def of_run(cls, run: WholeRun) -> Results:
-        """Of a whole run; of earlier runs only the tasks of points that this one took over."""
+        """The results of a whole run. Of earlier runs only the tasks of the points that this run took over."""
         results = cls.of(run.documents, run.points, name=run.name)
         if not run.earlier:
             return results
@@ -81,11 +81,11 @@ class Results(Sequence[TaskResult]):
 
     @property
     def failures(self) -> tuple[TaskResult, ...]:
-        """The tasks that failed, the first one first."""
+        """The failed tasks, in the order in which they failed."""
         return tuple(sorted((row for row in self.tasks if row.status in UNSUCCESSFUL), key=lambda row: row.finished))
 
     def of_template(self, template: str) -> Results:
-        """Only the tasks of a template (and what the points have of them)."""
+        """Only the tasks of a template, and the points with only these tasks."""
         of_template = tuple(row for row in self.tasks if row.template == template)
         sweep = [
             PointRow(one.id, number, one.name, dict(one.values), one.workflow, status=one.status, run=one.run)
@@ -94,7 +94,7 @@ class Results(Sequence[TaskResult]):
         return Results(of_template, point_results(sweep, of_template), self.name)
 
     def with_logs(self, logs: Mapping[str, Sequence[str]]) -> Results:
-        """With the last lines of failed tasks. logs: node id → lines."""
+        """The results with the last lines of failed tasks. logs: node id → lines."""
         if not logs:
             return self
 
@@ -109,16 +109,16 @@ class Results(Sequence[TaskResult]):
 
     @cached_property
     def task_table(self) -> ResultTable:
-        """One row a task: every input, output and measure of every task, unabridged."""
+        """One row per task, with every input, output and measure, unabridged."""
         return task_table(self.tasks, with_points=bool(self.points))
 
     @cached_property
     def point_table(self) -> ResultTable:
-        """One row a point: the axes' values, every output of its tasks, measures."""
+        """One row per point: the values of the axes, every output of its tasks, measures."""
         return point_table(self.points)
 
     def table(self, by: str | None = None) -> ResultTable:
-        """by: "points" or "tasks"; left out, the points where there are any."""
+        """by: "points" or "tasks"; by default the points where there are any."""
         if by not in (None, "points", "tasks"):
             raise ValueError(f'by is "points" or "tasks", not {by!r}')
         return self.point_table if by == "points" or (by is None and self.points) else self.task_table

@@ -1,11 +1,11 @@
-"""Secrets where a run is told: masked in what people read, refused in what is read again. Pure.
+"""Secrets in what is written about a run: masked in what people read, refused in what programs read again. Pure.
 
-Masked are messages, the last lines of failed tasks, and the command line. Results, tables, paths, and the files of a record or a manifest
-are never changed: a file with stars in it says what is not true. A secret that would come to stand there is an error.
+Messages, the last lines of failed tasks and the command line are masked. Results, tables, paths and the files of a record or a manifest
+are never changed: with stars in them they would be wrong. If they would contain a secret, that is an error.
 
-A secret is what we know to be one (the settings' tokens, what the experiment's environment declares), a text that looks like a key
-under a name that says that it is one, and what somebody wrote under the name of a password and is no mere word. In a variable of the
-environment, a common word, a path or a number is none, whatever its name.
+These count as secrets: those that we know (the settings' tokens, what the experiment's environment declares); a text that looks like a
+key and has the name of one; and a text with the name of a password, unless it is a common word. In environment variables a common word,
+a path or a number is not a secret, whatever its name.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Secrets = Iterable[str | Secret | None]
 
 _SECRET_NAME = re.compile(r"(?i)(^|[_\W])(token|secret|password|passwd|api_?key|access_?key|private_?key)s?($|[_\W\d])")
 _PASSWORD_NAME = re.compile(r"(?i)(^|[_\W])(password|passwd)$")
-_MOST_VALUES = 8  # a name with more values is no secret's, but that of what is swept over (`token`, word by word)
+_MOST_VALUES = 8  # a name with more values belongs to an axis (`token`, word by word), not to a secret
 _FIX = "take it from a Kubernetes secret (Secret(…) in environment.py, SecretEnv in the template) or from a variable"
 
 
 def is_secret(name: str, value: Any) -> bool:
-    """Whether a name says that its value is a secret, and the value may be one."""
+    """Whether a name is that of a secret, and the value may be one."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)  # dbPassword
     return isinstance(value, str) and bool(_SECRET_NAME.search(words)) and looks_like_a_key(value)
 
 
 def is_written_secret(name: str, value: Any) -> bool:
-    """Whether somebody wrote a secret as plain text under this name: what is called a password is one, unless it is a mere word."""
+    """Whether this is a secret in plain text: the value of a password is one, unless it is a common word."""
     if is_secret(name, value):
         return True
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
@@ -46,7 +46,7 @@ def is_written_secret(name: str, value: Any) -> bool:
 
 
 def secrets_of(environ: Mapping[str, str]) -> list[str]:
-    """The variables that are secret by name and look."""
+    """The variables whose name and value are those of a secret."""
     return [value for name, value in environ.items() if is_secret(name, value)]
 
 
@@ -66,7 +66,7 @@ def without_secrets(results: Results, secrets: Secrets) -> Results:
 
 
 def refuse_secrets(where: str, text: str, secrets: Secrets) -> None:
-    """ResourceError when a text that shall be written to a file holds one of the secrets that can be told from a common word."""
+    """ResourceError when a text for a file contains one of the secrets, those apart that are common words."""
     for word in _words(secrets):
         for form in _as_written(word):
             if form in text and re.search(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])", text):
@@ -76,7 +76,7 @@ def refuse_secrets(where: str, text: str, secrets: Secrets) -> None:
 
 
 def refuse_secret_literals(documents: Iterable[Json]) -> None:
-    """ResourceError when a workflow holds a key as plain text: a parameter, a variable, what a task was given or gave."""
+    """ResourceError when a workflow contains a key as plain text: in a parameter, a variable, an input or an output of a task."""
     for document in documents:
         literals: dict[str, set[str]] = {}
         _literals(document.get("spec"), literals)
@@ -89,7 +89,7 @@ def refuse_secret_literals(documents: Iterable[Json]) -> None:
 
 
 def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
-    """SettingsError when a constant or a swept value of an experiment is a secret: inputs are kept in the record of a run."""
+    """SettingsError when a constant or a value of an axis is a secret: the record of a run contains its inputs."""
     known = set(_words(secrets))
     swept = {name: values for name, values in inputs.get("parameters", {}).items() if len(values) <= _MOST_VALUES}
     for name, value in _nearest_names({**inputs.get("constants", {}), **swept}):
@@ -105,19 +105,19 @@ def _revealed(secrets: Secrets) -> list[str]:
 
 
 def _words(secrets: Secrets) -> list[str]:
-    """The words of secrets (`Bearer x` is two) that cannot be taken for a common word."""
+    """The words of the secrets (`Bearer x` is two) that are not common words."""
     words = {word for secret in _revealed(secrets) for word in secret.split() if len(word) >= 8}
     return [word for word in words if any(map(str.isdigit, word)) and any(map(str.isalpha, word))]
 
 
 def _as_written(word: str) -> set[str]:
-    """A text as plain text, JSON, a page's JSON, CSV and HTML have it."""
+    """A text in the spellings of plain text, JSON, JSON within HTML, CSV and HTML."""
     as_json = json.dumps(word, ensure_ascii=False)[1:-1]
     return {word, as_json, as_json.replace("<", "\\u003c"), word.replace('"', '""'), escape(word)}
 
 
 def _literals(value: Any, literals: dict[str, set[str]]) -> None:
-    """Note the keys that stand as plain text under a name that says so: name → values."""
+    """Collect the values in plain text whose name is that of a secret: name → values."""
     if isinstance(value, list):
         for inner in value:
             _literals(inner, literals)
@@ -131,7 +131,7 @@ def _literals(value: Any, literals: dict[str, set[str]]) -> None:
 
 
 def _nearest_names(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each value with the name that is nearest to it."""
+    """Each value of a document with the nearest name above it."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _nearest_names(value)

@@ -1,4 +1,4 @@
-"""Tables of results: a row a task, or a row a point of the sweep. Pure."""
+"""Tables of results: a row per task, or a row per point of the sweep. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEYS = ("point", "task", "template", "workflow", "artifacts")
 
 
 def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> ResultTable:
-    """Every input, output and measure of every task. with_points: with the id of the point of each."""
+    """Every input, output and measure of every task. with_points: and the id of its point."""
     several = len({row.workflow for row in tasks}) > 1
     columns = [
         _column("task", "key", (row.task for row in tasks)),
@@ -57,7 +57,7 @@ def _column(name: str, role: Role, cells: Iterable[Any]) -> Column:
 
 
 def _spread(role: Role, names: Sequence[str], reserved: set[str], groups: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """A column a name; one whose name is reserved is called `inputs.NAME` or `outputs.NAME`."""
+    """A column per name; where the name is reserved, `inputs.NAME` or `outputs.NAME`."""
     return [
         _column(f"{role}s.{name}" if name in reserved else name, role, (group.get(name) for group in groups))
         for name in names

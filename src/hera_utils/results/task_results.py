@@ -1,4 +1,4 @@
-"""The single tasks of a run, each a row: what it was given, what it answered, how it went. Pure."""
+"""The single tasks of a run, a row each: inputs, outputs, status and times. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hera_utils.runs.outcome import short_name, values
 
 Json = dict[str, Any]
 
-_LONGEST = 40  # characters of a value in a short text
+_LONGEST = 40  # characters of a value in a one-line text
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,8 +21,8 @@ class TaskResult:
 
     task: its path in the run (`A.collect(3:value)`). outputs: its output parameters, and `result` for what a script printed. artifacts:
     names of its output artifacts. seconds: of its last attempt, None while it runs. started, finished: RFC 3339 in UTC, "" before
-    (argo.tree.span says of what). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last attempt, ""
-    for what runs in none. point: the id of the point it belongs to, "" for none. log: the last lines that it wrote, of a failed one.
+    (argo.node_tree.span says what is timed). usage: Argo's resourcesDuration, resource → seconds times its base unit. pod: of the last
+    attempt, "" where it needs none. point: the id of its point, "" for none. log: the last lines of a failed task's log.
     """
 
     task: str
@@ -50,13 +50,13 @@ class TaskResult:
 
 
 def pairs(values: Mapping[str, Any]) -> str:
-    """`a=1 b=svm`; long values are cut."""
+    """Inputs as `a=1 b=svm`; long values are cut."""
     texts = ((name, " ".join(str(value).split())) for name, value in values.items())
     return " ".join(f"{name}={text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}" for name, text in texts)
 
 
 def task_results(document: Json) -> tuple[TaskResult, ...]:
-    """The single tasks of a run in the order of its tree (fan-outs in the order of their items)."""
+    """The single tasks of a run in the order of its tree, of fan-outs in the order of their items."""
     metadata = document["metadata"]
     workflow = str(metadata.get("name", ""))
     version = str((metadata.get("annotations") or {}).get("workflows.argoproj.io/pod-name-format", "v2"))
@@ -97,13 +97,13 @@ def _task_result(leaf: Branch, workflow: str, version: str) -> TaskResult:
 
 
 def _milliseconds(text: str) -> str:
-    """`2026-11-23T09:00:00.250Z` of a time with microseconds; whole seconds stay."""
+    """A time with microseconds as `2026-11-23T09:00:00.250Z`; a time of whole seconds stays as it is."""
     head, point, rest = text.partition(".")
     return f"{head}.{rest[:3]}Z" if point else text
 
 
 def usage(nodes: tuple[Json, ...]) -> dict[str, int]:
-    """What all attempts together asked for, over time."""
+    """The resources that all attempts requested, summed over time."""
     total: dict[str, int] = {}
     for node in nodes:
         for name, amount in (node.get("resourcesDuration") or {}).items():

@@ -1,4 +1,4 @@
-"""Results as a person reads them in a terminal: the inputs that tell rows apart, outputs, how it went; cells abridged. Pure."""
+"""Results for a reader at a terminal: the inputs in which rows differ, outputs, status; long cells are cut. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hera_utils.results.task_results import TaskResult
 from hera_utils.runs.summary import MOST_FAILURES, same_way
 
 LONGEST_CELL = 48
-_DIGITS = 6  # of a number in a terminal
+_DIGITS = 6  # significant digits of a number in a terminal
 _BRIEF = ("status", "seconds", "attempts")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table of texts. header: column names; lines: as many cells each; numeric: which columns hold numbers only."""
+    """A table of texts. header: column names; lines: rows of cells; numeric: which columns contain only numbers."""
 
     title: str
     header: tuple[str, ...]
@@ -35,10 +35,10 @@ def sheets(
     wide: bool = False,
     exact: bool = True,
 ) -> tuple[Sheet, ...]:
-    """The points in one sheet (and the tasks of no point), or a sheet a template.
+    """The points in one sheet, and the tasks without a point in others; or the tasks, a sheet per template.
 
-    by: "points" or "tasks"; left out, the points where there are any. wide: every column, unabridged. exact: numbers as the tasks
-    wrote them, else with six digits.
+    by: "points" or "tasks"; by default the points where there are any. wide: every column, uncut. exact: numbers as the tasks wrote
+    them, else with six digits.
     """
     exact = exact or wide
     if by == "points" or (by is None and points):
@@ -72,7 +72,7 @@ def _sheet(table: ResultTable, title: str, *, wide: bool, exact: bool) -> Sheet:
 
 
 def _worth(column: Column, table: ResultTable) -> bool:
-    """Whether a column says something: an input that differs, an output, an artifact, how it went."""
+    """Whether a column tells the reader something: an input that differs, an output, an artifact, the status."""
     if column.role == "input":
         return table.title == "points" or len(set(column.cells)) > 1
     if column.role == "output":
@@ -101,17 +101,17 @@ def _text(cell: Any, name: str, *, wide: bool) -> str:
 
 
 def number(value: float) -> str:
-    """A number with the digits that a reader wants: 0.123457, 1.23e-07, 12; an integer as it is."""
+    """A number with six digits: 0.123457, 1.23e-07, 12; an integer as it is."""
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return str(int(value))
     return f"{value:.{_DIGITS}g}"
 
 
 def failure_lines(failed: Sequence[TaskResult], *, mark: str = "✘") -> list[str]:
-    """The first failures with the last lines that they wrote, as the end of a run tells them."""
+    """The first failures with the last lines of their logs, as after a run."""
     text: list[str] = []
     alike: dict[tuple[str, ...], list[TaskResult]] = {}
-    for row in failed:  # without its lines, nobody knows whether the cause was the same
+    for row in failed:  # without the log, nobody knows whether the cause was the same
         alike.setdefault((row.message, *(row.log or (row.workflow, row.task))), []).append(row)
     groups = list(alike.values())[:MOST_FAILURES]
     for row, *others in groups:
@@ -128,5 +128,5 @@ def failure_lines(failed: Sequence[TaskResult], *, mark: str = "✘") -> list[st
 
 
 def printable(line: str) -> str:
-    """What a task wrote may not steer the reader's terminal: a mark in the place of each character that shows nothing."""
+    """A task's text with a mark for each character that is not printable: it must not control the reader's terminal."""
     return line if line.isprintable() else "".join(one if one.isprintable() or one == "\t" else "�" for one in line)

@@ -1,4 +1,4 @@
-"""`argo_server(…)`: the Argo server with what scripts call and read of it, in both spellings of its call."""
+"""`argo_server(…)`: the Argo server with the methods and attributes that scripts use, for both forms of the call."""
 
 from __future__ import annotations
 
@@ -34,33 +34,34 @@ class argo_server(ArgoServer):
 
     @property
     def token(self) -> str | None:
-        """The token as Hera is told it, without `Bearer `."""
+        """The token that Hera gets, without `Bearer `."""
         return self.connection.current_token() or None
 
     @property
     def argo_server_configured_value(self) -> str:
-        """The address as the user gave it; `server` is what it means."""
+        """The address as the user wrote it; `server` is the complete one."""
         return address_as_given(self._args) or self.server
 
     def configure_hera(self) -> HeraBinding:
-        """Hera submits to this server from now on."""
+        """Make Hera submit to this server from now on."""
         return self.define_argo_server_part_of_environment()
 
     def define_argo_server_part_of_environment(self) -> HeraBinding:
-        """Transmit to Hera where workflows go, as whom, and on this machine with which Python: they are submitted there from
-        now on. The binding that is returned can undo it.
+        """Give Hera the address, the token, the namespace and, on this machine, the Python of tasks: it submits there from now on.
+
+        The binding that is returned can undo it.
         """
-        if self._binding is not None:  # anew, in place of the last time
+        if self._binding is not None:  # replace the earlier binding
             self._binding.restore()
         self._binding = self.environment_of_submission.bind()
         return self._binding
 
     def check_server_availability(self) -> None:
-        """Nothing when the server answers and takes the token, else AccessError."""
+        """AccessError unless the server answers and accepts the token."""
         self.check()
 
     def print_config(self) -> None:
-        """What Hera submits with (it is configured so, too). The token is not shown."""
+        """Configure Hera for this server and print with what it submits. The token is not shown."""
         self.define_argo_server_part_of_environment()
         print("Argo server related variables used by Hera to submit workflows:")  # noqa: T201
         for line in self.environment_of_submission.lines():
@@ -70,17 +71,17 @@ class argo_server(ArgoServer):
         print(f"Argo server {self.server} {self.version()}")  # noqa: T201 - a script asks for it by this method's name
 
     def check_version(self, version_to_check: str) -> bool:
-        """Whether the server is that version (`4.1`, `>=3.7,<5`)."""
+        """Whether the server has that version (`4.1`, `>=3.7,<5`)."""
         return satisfies(self.version(), version_to_check)
 
     def assert_version(self, version_to_check: str) -> bool:
-        """True when the server is that version (`4.1`, `>=3.7,<5`), else SettingsError."""
+        """True when the server has that version (`4.1`, `>=3.7,<5`), else SettingsError."""
         return demanded(f"the Argo server at {self.server}", self.version(), version_to_check)
 
 
 def _connection_of(cluster: Cluster, context: CLIContext) -> Connection:
-    """The way to the Argo server that the settings designate, or to that of the cluster where they name none."""
-    # The local platform is one server, which the cluster already started or joined; one that was found is not looked for again.
+    """The connection to the Argo server that the settings name, else to that of the cluster."""
+    # The local platform is one server, which the cluster object has started or joined; a server that was found is not searched again.
     discovered = cluster.connection.origin and context.argo_server is None
     same = (cluster.local and context.platform == "local") or discovered
     return cluster.connection if same else connect(context)

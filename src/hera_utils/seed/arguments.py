@@ -1,4 +1,4 @@
-"""What a script hands on as `args`: our own settings, or the answer of any other parser."""
+"""What a script passes as `args`: our own settings, or the result of any other parser."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hera_utils.settings.sources import read_settings
 
 
 def context_of(args: object) -> CLIContext:
-    """The settings that `args` stands for. None: those of this process's own command line.
+    """The settings of `args`. None: those of this process's own command line.
 
-    A namespace of another parser gives what it holds, and the variables and files give the rest. What `hera-utils run` was told is
-    stronger than what the script says.
+    Another parser's namespace gives the values that it has; variables and files give the rest. The flags of `hera-utils run` win over
+    the script's values.
     """
     tell_mistakes_in_a_sentence()
     if isinstance(args, CLIContext):

@@ -1,4 +1,4 @@
-"""`k8s_cluster(args)`: the Kubernetes side of the platform with the checks that scripts ask for by name, and Kubernetes' own client."""
+"""`k8s_cluster(args)`: the Kubernetes side of the platform with the checks that scripts call, and Kubernetes' own client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hera_utils.seed.arguments import context_of
 if TYPE_CHECKING:
     from kubernetes.client import CoreV1Api
 
-# kind → (as people call it, the setting that names it, the variable that does)
+# kind → (its name for people, the flag and the variable that name it)
 _NAMED = {
     "PersistentVolumeClaim": ("claim", "--k8s_volume_claim_name", "KUBEVOLUMECLAIMNAME"),
     "ConfigMap": ("config map", "--k8s_configmap_name", "KUBECONFIGMAP"),
@@ -25,10 +25,10 @@ _NAMED = {
 
 
 class k8s_cluster(Cluster):
-    """The Kubernetes cluster that the settings designate; on this machine the local platform, started when it does not run.
+    """The Kubernetes cluster that the settings name; on this machine the local platform, which is started if it does not run.
 
-    It is asked whether it is there: AccessError when it is not, ResourceError when it lacks the namespace. Who has an Argo server's
-    address and token alone designates no cluster: workflows run, and only what asks the cluster itself raises AccessError.
+    AccessError when the cluster does not answer, ResourceError when it does not have the namespace. Settings with only the address and
+    the token of an Argo server name no cluster: then workflows run, and only methods that ask the cluster raise AccessError.
     """
 
     def __init__(self, args: object = None) -> None:
@@ -39,7 +39,7 @@ class k8s_cluster(Cluster):
 
     @property
     def v1(self) -> CoreV1Api:
-        """Kubernetes' own Python client of this cluster, made when it is first asked for. SettingsError without the extra."""
+        """Kubernetes' own Python client of this cluster, created at its first use. SettingsError when it is not installed."""
         if self._v1 is None:
             from hera_utils.seed.kubernetes_client import core_v1
 
@@ -47,8 +47,8 @@ class k8s_cluster(Cluster):
         return self._v1
 
     def provision(self, environment: Environment) -> Environment:
-        """Make sure that what the environment needs is there, and give it back: created on this machine where it is missing,
-        only checked in a cluster (ResourceError names everything that it lacks; a warning when no kubeconfig leads there).
+        """Make sure that the objects of the environment exist, and return it. On this machine missing objects are created; a cluster is
+        only checked (ResourceError names everything that is missing; a warning when no kubeconfig leads there).
         """
         if not self.local and not self.leads_somewhere():
             warnings.warn(UNCHECKED, stacklevel=2)
@@ -65,30 +65,30 @@ class k8s_cluster(Cluster):
         print(f"Kubernetes {self.http.access.address.server} {self.version()}")  # noqa: T201 - a script asks for it by name
 
     def check_version(self, version_to_check: str) -> bool:
-        """Whether Kubernetes is that version (`1.36`, `>=1.30`)."""
+        """Whether Kubernetes has that version (`1.36`, `>=1.30`)."""
         return satisfies(self.version(), version_to_check)
 
     def assert_version(self, version_to_check: str) -> bool:
-        """True when Kubernetes is that version (`1.36`, `>=1.30`), else SettingsError."""
+        """True when Kubernetes has that version (`1.36`, `>=1.30`), else SettingsError."""
         return demanded(f"Kubernetes at {self.http.access.address.server}", self.version(), version_to_check)
 
     def assert_cluster(self) -> bool:
-        """True when the cluster answers and takes the credential, else AccessError."""
-        with contextlib.suppress(ResourceError):  # a namespace that is missing: the cluster said so itself
+        """True when the cluster answers and accepts the credential, else AccessError."""
+        with contextlib.suppress(ResourceError):  # the cluster said that the namespace is missing: so it answers
             self.check()
         return True
 
     def assert_namespace(self) -> bool:
-        """True when the namespace is there, else ResourceError."""
+        """True when the namespace exists, else ResourceError."""
         self.check()
         return True
 
     def assert_volume_claim(self, k8s_volume_claim_name: str | None) -> bool:
-        """True when there is a claim of that name, else ResourceError. On this machine a missing one is made: an empty folder."""
+        """True when the claim exists, else ResourceError. On this machine a missing claim is created: an empty folder."""
         return self._assert_named("PersistentVolumeClaim", k8s_volume_claim_name)
 
     def assert_configmap(self, k8s_configmap_name: str | None) -> bool:
-        """True when there is a config map of that name, else ResourceError. On this machine a missing one is made, empty."""
+        """True when the config map exists, else ResourceError. On this machine a missing one is created, empty."""
         return self._assert_named("ConfigMap", k8s_configmap_name)
 
     def _assert_named(self, kind: str, name: str | None) -> bool:
@@ -112,13 +112,13 @@ class k8s_cluster(Cluster):
         return True
 
     def _unnamed(self, what: str, fix: str) -> None:
-        """On this machine a script that never uses it runs all the same; one that does is told so by what it builds then."""
+        """The settings do not name the object. On this machine that is only a warning: the script may never use it."""
         if not self.local:
             raise SettingsError(what, fix=f"{fix}, or in ./hera.config")
         warnings.warn(f"{what}: tasks that use one will fail ({fix})", stacklevel=4)
 
     def _make_here(self, kind: str, name: str) -> None:
-        """On this machine what a script needs is made, as what an experiment's environment needs is."""
+        """On this machine a missing object is created, like those of an experiment's environment."""
         if kind == "ConfigMap":
             self.provision(Environment(config_map=ConfigMap(name)))
             warnings.warn(f"this machine had no config map `{name}`: an empty one was created", stacklevel=4)

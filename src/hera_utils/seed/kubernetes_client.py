@@ -1,4 +1,4 @@
-"""Kubernetes' own Python client of a cluster: what the first users' scripts call `k8s_cluster(args).v1`."""
+"""Kubernetes' own Python client of a cluster, which the first users' scripts use as `k8s_cluster(args).v1`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def core_v1(cluster: Cluster) -> CoreV1Api:
-    """A CoreV1Api that asks the API server of `cluster`. AccessError when no kubeconfig leads there."""
+    """A CoreV1Api of the API server of `cluster`. AccessError when no kubeconfig leads there."""
     try:
         from kubernetes import client, config
     except ModuleNotFoundError as error:
@@ -44,7 +44,7 @@ def core_v1(cluster: Cluster) -> CoreV1Api:
 
 
 def _through_the_proxy(settings: object, cluster: Cluster) -> None:
-    """The client takes proxies from the environment by itself; none leads to this machine, and the setting's wins."""
+    """Set the client's proxy. The client reads the environment itself, but our setting wins, and this machine needs no proxy."""
     if cluster.local:
         settings.proxy = None  # type: ignore[attr-defined]
     elif cluster.connection.proxy:

@@ -1,4 +1,4 @@
-"""`parser(…)`: the command line of a script, which the script extends with flags of its own before it is read."""
+"""`parser(…)`: the command line of a script; the script may add its own flags before the line is parsed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _FLAGS = ("argo_server", "argo_token", "argo_namespace", "argo_service_account")
 class parser:
     """A parser of every setting. Scripts extend `.parser` (`.add(…)`, `.add_argument(…)`, also with `env_var=`) or subclass this.
 
-    A flag that is added so is also read from hera.config files, and from the variable that `env_var` names.
-    existing_parser: one of the script's own (argparse's or configargparse's), which gets the four flags of an Argo server.
+    An added flag is also read from hera.config files, and from the variable `env_var`.
+    existing_parser: a parser of the script (argparse's or configargparse's), which gets the four flags of an Argo server.
     """
 
     parser: argparse.ArgumentParser
 
     def __init__(self, existing_parser: object = None, logger: logging.Logger | None = None) -> None:
-        tell_mistakes_in_a_sentence()  # a script may parse with `.get_parser()` itself
+        tell_mistakes_in_a_sentence()  # a script may call `.get_parser()` and parse with it
         self._logger = logger
-        existing = getattr(existing_parser, "parser", existing_parser)  # an object such as this one holds its parser
+        existing = getattr(existing_parser, "parser", existing_parser)  # such an object has its parser in an attribute
         if existing is None:
             self.parser = ContextParser()
         elif isinstance(existing, argparse.ArgumentParser):
@@ -40,7 +40,7 @@ class parser:
         return self.parser
 
     def parse_args(self) -> CLIContext:
-        """The settings, with the script's own flags as further attributes."""
+        """The settings, and the script's own flags as further attributes."""
         context = context_of(self.parser.parse_args())
         log_settings(context, self._logger)
         return context
@@ -51,7 +51,7 @@ class parser:
 
 
 def _extend(existing: argparse.ArgumentParser) -> None:
-    """Add the flags that a foreign parser lacks. Each has the value that it has without the flag as its default."""
+    """Add the missing flags to another parser. The default of each is the value of the setting without the flag."""
     if isinstance(existing, ContextParser):
         return
     settings = read_settings()

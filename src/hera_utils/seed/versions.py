@@ -1,4 +1,4 @@
-"""The version functions of scripts, and what clears a template before it is made anew; each also with `hera_` before its name."""
+"""The functions of scripts about versions, and the one that deletes a template before a new one is created; each also as `hera_…`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def print_version() -> None:
 
 
 def check_version(version_to_check: str) -> bool:
-    """Whether the installed Hera is that version (or satisfies `>=6,<8`)."""
+    """Whether the installed Hera has that version (or satisfies `>=6,<8`)."""
     return satisfies(hera_version(), version_to_check)
 
 
 def assert_version(version_to_check: str) -> bool:
-    """True. A version (`5.6.0`) that is not the installed one is warned about: Hera 7 runs most of what was written for Hera 5, and says
-    of the rest what to write. Bounds (`>=6,<8`) are meant: SettingsError when they do not hold.
+    """True. If another version (`5.6.0`) is installed, a warning says so: Hera 7 runs most of what was written for Hera 5, and its errors
+    say how to write the rest. Bounds (`>=6,<8`) are strict: SettingsError when the installed Hera is outside.
     """
     installed = hera_version()
     if satisfies(installed, version_to_check):
@@ -33,12 +33,12 @@ def assert_version(version_to_check: str) -> bool:
 
 
 def clear_workflow_template(cluster: object, workflow_template_name: str) -> bool:
-    """Delete the WorkflowTemplate of that name, so that a newer one can be created; whether there was one.
+    """Delete the WorkflowTemplate of that name, so that a newer one can be created. Returns whether it existed.
 
-    cluster: what `k8s_cluster(args)` or `argo_server(…)` gave. Anything else (scripts give objects of their own) stands for the
-    server that Hera is bound to. AccessError or Refused when the server does not allow it.
+    cluster: the object of `k8s_cluster(args)` or `argo_server(…)`. For any other object (scripts pass their own) the server that Hera
+    is bound to is used. AccessError or Refused when the server does not allow it.
     """
-    # late: most scripts ask for a version alone, which needs none of the client
+    # late: most scripts only ask for a version, which needs no client
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connection import Connection
     from hera_utils.platforms.hera_binding import bound_connection
