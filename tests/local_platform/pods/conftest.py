@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import hand_made_image as image
 from stage import Stage
 
+from hera_utils.image_policies import policy_for_all
 from hera_utils.images.table import ImageTable
 
 
@@ -24,7 +25,7 @@ def hand_made_image(tmp_path_factory: pytest.TempPathFactory) -> image.Json:
 def images(request: pytest.FixtureRequest) -> ImageTable:
     """What images mean: this machine's programs, or an image of their own. The same holds for both."""
     if request.param == "stand-in":
-        return ImageTable()
+        return ImageTable(policy_for_all("stand-in"))
     return image.HandMadeImages(request.getfixturevalue("hand_made_image"))
 
 

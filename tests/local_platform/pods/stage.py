@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hera_utils.image_policies import policy_for_all
 from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import Event, PodFinished, PodProgressed, PodStarted
 from hera_utils.local_platform.pods.process import ProcessRuntime
@@ -26,7 +27,7 @@ class Stage:
         self, state: Path, *, images: ImageTable | None = None, cores: float | None = 4, memory: float | None = None
     ) -> None:
         self.state = state
-        self.images = images or ImageTable()
+        self.images = images or ImageTable(policy_for_all("stand-in"))
         self.cores, self.memory = cores, memory
         self.events: dict[str, list[Event]] = {}
         self.order: list[tuple[str, str]] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from stage import Stage, eventually, uid
 
+from hera_utils.image_policies import policy_for_all
 from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 from hera_utils.local_platform.pods.runtime import Launch
@@ -210,7 +211,7 @@ def test_logs_can_be_followed(stage: Stage) -> None:
 
 
 def test_an_unknown_image_names_the_fix(own_stage: Stage) -> None:
-    own_stage.images = ImageTable()
+    own_stage.images = ImageTable(policy_for_all("stand-in"))
     own_stage.restart()
     end = own_stage.run(own_stage.pod({"image": "ghcr.io/lab/solver:2", "command": ["true"]}))
     assert end.phase == "Failed"

@@ -16,10 +16,18 @@ from typing import Any
 import pytest
 from stage import Stage, uid
 
+from hera_utils.image_policies import policy_for_all
+from hera_utils.images.table import ImageTable
 from hera_utils.local_platform.pods.pod import python as python_of_tasks
 from hera_utils.local_platform.pods.runtime import Launch
 
 pytest.importorskip("hera")
+
+
+@pytest.fixture(scope="session")
+def images() -> ImageTable:
+    """This machine's Python stands in; what an image's own Python does is in test_image_roots.py."""
+    return ImageTable(policy_for_all("stand-in"))
 
 
 def annotations(script: Path, python: str = sys.executable) -> dict[str, str]:
