@@ -165,7 +165,7 @@ def main() -> None:
         print(f"{name:36} {seconds / given.tasks * 1e6:8.0f}")
     print(f"{'(wall clock)':36} {wall / given.tasks * 1e6:8.0f}")
     if given.profile:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+        pstats.Stats(profile).sort_stats("tottime").print_stats(60)
 
 
 if __name__ == "__main__":

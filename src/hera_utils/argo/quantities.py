@@ -78,6 +78,7 @@ def cores(value: str | int | float) -> float:
     return float(quantity(str(value)))
 
 
+@lru_cache(maxsize=1024)
 def milli(text: str) -> int:
     """A quantity in thousandths, rounded up: Kubernetes' MilliValue."""
     exact = quantity(text) * 1000

@@ -17,6 +17,10 @@ from hera_utils.interpreter.state import Json, Run
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
 _COUNTED = frozenset({"Pod", "Steps", "DAG"})  # Argo: node_counters.go counts these as active or unsuccessful children
 _ACTIVE = frozenset({phases.PENDING, phases.RUNNING})
+_WEIGHED = frozenset(
+    {"phase", "progress", "resourcesDuration", "daemoned", "synchronizationStatus", "boundaryID", "type"}
+)
+"""The fields on which what is counted of a node depends."""
 _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 
 
@@ -24,7 +28,8 @@ class Ledger:
     """`now` is the time of the event that is being applied (seconds since the epoch).
 
     pending_ends: the leaves whose end will be told from outside: pods, agents' tasks and suspend nodes at work. A daemon that is
-    ready is none of them, since nothing waits for its end.
+    ready is none of them, since nothing waits for its end. touched: the nodes that were changed since what follows from their ends was
+    seen to (`run.changed` has those of all events of a turn).
     """
 
     def __init__(self, run: Run) -> None:
@@ -39,6 +44,7 @@ class Ledger:
         self.active_children: dict[str, int] = defaultdict(int)
         self.unsuccessful_children: dict[str, int] = defaultdict(int)
         self.daemons: dict[str, set[str]] = defaultdict(set)
+        self.touched: set[str] = set()
         self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
@@ -100,21 +106,24 @@ class Ledger:
         self._ids[name] = node_id
         self.nodes[node_id] = node
         self._count(node, 1)
-        self.run.changed.add(node_id)
+        self._note(node_id)
         return node
 
     def change(self, node: Json, **fields: Any) -> None:
         """Set fields of a node; None and empty text remove them."""
         if all((node.get(key) or None) == (value or None) for key, value in fields.items()):
             return
-        self._count(node, -1)
+        weighed = not _WEIGHED.isdisjoint(fields)
+        if weighed:
+            self._count(node, -1)
         for key, value in fields.items():
             if value is None or value == "":
                 node.pop(key, None)
             else:
                 node[key] = value
-        self._count(node, 1)
-        self.run.changed.add(node["id"])
+        if weighed:
+            self._count(node, 1)
+        self._note(node["id"])
 
     def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
         """Set the phase; the message only when one is given. The time of the end is noted once."""
@@ -124,7 +133,7 @@ class Ledger:
         self.change(node, **fields)
         if not node.get("finishedAt") and phases.fulfilled(node):
             node["finishedAt"] = timestamps.text(self.now if at is None else at)
-            self.run.changed.add(node["id"])
+            self._note(node["id"])
         if phases.ended(node):
             self._sum_up(node)
         return node
@@ -146,7 +155,7 @@ class Ledger:
         if child_id not in known:
             known.add(child_id)
             parent.setdefault("children", []).append(child_id)
-            self.run.changed.add(parent["id"])
+            self._note(parent["id"])
 
     def drop(self, node: Json) -> None:
         """Remove a node, as if it had never been."""
@@ -161,9 +170,13 @@ class Ledger:
         if child_id in (parent.get("children") or ()):
             parent["children"].remove(child_id)
             self._children.pop(parent["id"], None)
-            self.run.changed.add(parent["id"])
+            self._note(parent["id"])
             if not parent["children"]:
                 del parent["children"]
+
+    def _note(self, node_id: str) -> None:
+        self.run.changed.add(node_id)
+        self.touched.add(node_id)
 
     # --- counting -------------------------------------------------------------------------------------------------
     def _count(self, node: Json, sign: int) -> None:

@@ -125,7 +125,11 @@ def release_without_room(context: Context, holder: str) -> None:
 
 def release_ended(context: Context) -> None:
     """Give back the locks of all nodes that ended in this step of the interpreter, whoever ended them."""
-    for node_id in context.run.changed:
+    touched, context.ledger.touched = context.ledger.touched, set()
+    memory = context.run.memory
+    if not memory.get("locks") and not memory.get("unopened"):
+        return
+    for node_id in touched:
         node = context.ledger.get(node_id)
         if node is not None and phases.ended(node):
             unopened.forget(context, node_id)

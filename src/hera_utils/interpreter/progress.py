@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from hera_utils.argo import phases
@@ -22,7 +23,12 @@ _PROGRESS = re.compile(r"\d+/\d+\Z")
 
 def parse(text: object) -> tuple[int, int] | None:
     """(done, all) of a text such as 3/10; None when it is not one (Argo: 0 <= N <= M, M > 0)."""
-    if not isinstance(text, str) or not _PROGRESS.match(text):
+    return _parse(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str) -> tuple[int, int] | None:
+    if not _PROGRESS.match(text):
         return None
     done, whole = (int(part) for part in text.split("/"))
     return (done, whole) if 0 <= done <= whole and whole > 0 else None

@@ -197,10 +197,11 @@ def restored(run: Run, event: Event) -> Walk:
 def walk_again(walk: Walk) -> None:
     """Something changed for the whole run: look at every open node again."""
     run = walk.run
-    commands, now, entropy = walk.commands, walk.ledger.now, walk.variables.entropy
+    commands, now, touched, entropy = walk.commands, walk.ledger.now, walk.ledger.touched, walk.variables.entropy
     fresh = _walk(run, _spec(run))
     walk.__dict__.update(fresh.__dict__)
     walk.commands, walk.ledger.now, walk.variables.entropy = commands, now, entropy
+    walk.ledger.touched |= touched
     walk.variables.update(output_variables(run.document))
     walk.variables["workflow.status"] = run.phase
     finish.duration_variable(walk)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -34,12 +33,14 @@ from hera_utils.interpreter.events import (
     TimerFired,
 )
 from hera_utils.interpreter.state import Run
+from hera_utils.local_platform import this_machine
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval
 from hera_utils.local_platform.clock import now, seed
 from hera_utils.local_platform.controller.effects import COLLECT_KEY, DELETE_KEY, Effects, EventsOfRuns, about
 from hera_utils.local_platform.controller.inbox import (
     Act,
+    Inbox,
     Item,
     RunEvent,
     TurnRequest,
@@ -75,7 +76,7 @@ class Controller:
     def __init__(self, state: Path, journal: Journal, read_model: ReadModel, advance: Advance | None = None) -> None:
         self.state = state
         self._journal, self.read_model, self._advance_run = journal, read_model, advance or interpreter_advance
-        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._inbox = Inbox(MOST_IN_A_TURN, enough=2 * this_machine.cores())
         self._later: list[Item] = []
         self._again_at: float | None = None
         self._runs: dict[str, ActiveRun] = {}
@@ -186,26 +187,14 @@ class Controller:
 
     def _gather(self) -> list[Item] | None:
         """All that waits, after waiting for something: an item, a timer that is due, or the time to try again."""
-        items: list[Item] = []
         if self._spare and self._inbox.empty():
             with contextlib.suppress(JournalError):  # it is only about space: the next deletion tries again
                 self._spare = not self._journal.give_back(self._inbox.empty)
         due = [at for at in (self.effects.timers.next(), self._again_at) if at is not None]
-        try:
-            # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
-            first = self._inbox.get(timeout=min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None)
-            if first is None:
-                return None
-            items.append(first)
-            while len(items) < MOST_IN_A_TURN:
-                following = self._inbox.get_nowait()
-                if following is None:
-                    self._inbox.put(None)
-                    break
-                items.append(following)
-        except queue.Empty:
-            pass
-        if self._again_at is not None and self._again_at <= now():
+        # A timer may be set for the year 30000 (activeDeadlineSeconds is any number); a thread cannot wait that long.
+        timeout = min(max(0.0, min(due) - now()), LONGEST_WAIT) if due else None
+        items = self._inbox.take(timeout, len(self.effects.outstanding))
+        if items is not None and self._again_at is not None and self._again_at <= now():
             items, self._later, self._again_at = self._later + items, [], None
         return items
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import queue
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hera_utils.errors import PlatformError
-from hera_utils.interpreter.events import Event
+from hera_utils.interpreter.events import Event, PodFinished, PodProgressed, PodStarted
+from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.controller.turn import Turn
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,58 @@ class RunEvent:
 
 
 Item = TurnRequest | RunEvent
+
+PATIENCE = 0.02
+"""Seconds that what nobody waits for may wait for company."""
+
+
+class Inbox:
+    """The items, from any thread. most: how many are taken at once. enough: so many pods on their way keep this machine busy.
+
+    A transaction costs as much for one event as for ten. What a pod's start changes is shown a moment later at most; the end of a pod is
+    followed by the launch of others at once, unless enough were launched before and wait for room.
+    """
+
+    def __init__(self, most: int, enough: int) -> None:
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._most, self._enough = most, enough
+
+    def put(self, item: Item | None) -> None:
+        """None: the end."""
+        self._queue.put(item)
+
+    def empty(self) -> bool:
+        return self._queue.empty()
+
+    def take(self, timeout: float | None, pods: int) -> list[Item] | None:
+        """All that waits, after waiting for something; [] after the timeout, None at the end. pods: how many are on their way."""
+        items: list[Item] = []
+        left, until = timeout, 0.0
+        try:
+            while len(items) < self._most:
+                item = self._queue.get(timeout=left) if left is None or left > 0 else self._queue.get_nowait()
+                if item is None:
+                    if not items:
+                        return None
+                    self._queue.put(None)
+                    break
+                if not items:
+                    until = now() + PATIENCE
+                items.append(item)
+                pods -= isinstance(item, RunEvent) and isinstance(item.event, PodFinished)
+                if until and not self._may_wait(item, pods):
+                    until = 0.0
+                left = min(PATIENCE, until - now())
+        except queue.Empty:
+            pass
+        return items
+
+    def _may_wait(self, item: Item, pods: int) -> bool:
+        if not isinstance(item, RunEvent):
+            return False
+        if isinstance(item.event, PodFinished):
+            return pods > self._enough
+        return isinstance(item.event, (PodStarted, PodProgressed))
 
 
 class UnexpectedFailure(Exception):

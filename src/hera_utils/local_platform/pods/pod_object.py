@@ -50,7 +50,8 @@ def document(pod: Json, *, uid: str, namespace: str, owner: tuple[str, str], at:
 def status_after(body: Json, status: str, event: Event) -> Json | None:
     """The pod's status after an event of its runtime, which follows its status text before; None when it is the same."""
     if isinstance(event, PodFinished):
-        return finished(body, event, start_of(status), ip=_ip_of(status))
+        before = json.loads(status)
+        return finished(body, event, before.get("startTime"), ip=str(before.get("podIP") or IP))
     if isinstance(event, PodWaiting):
         if json.loads(status).get("phase") == "Running":
             return None

@@ -1,0 +1,61 @@
+"""What the controller takes at once: all that waits, and what comes soon where nobody waits for it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from hera_utils.interpreter.events import PodFinished, PodStarted
+from hera_utils.local_platform.controller import inbox
+from hera_utils.local_platform.controller.inbox import Inbox, RunEvent, TurnRequest
+
+STARTED = RunEvent("run", PodStarted(0.0, "", "a"))
+FINISHED = RunEvent("run", PodFinished(0.0, "", "a", "Succeeded", "", ""))
+REQUEST = TurnRequest(lambda turn: lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def endless_patience(monkeypatch):
+    """What waits for company where it should not waits for ever."""
+    monkeypatch.setattr(inbox, "PATIENCE", 3600.0)
+
+
+def taken(*items, pods=0, most=10, later=None):
+    box = Inbox(most, enough=4)
+    for item in items:
+        box.put(item)
+    if later is not None:
+        threading.Timer(0.02, box.put, (later,)).start()
+    return box.take(None, pods)
+
+
+def test_what_waits_is_taken_together():
+    assert taken(FINISHED, REQUEST, STARTED) == [FINISHED, REQUEST, STARTED]
+    assert taken(*[FINISHED] * 5, most=3) == [FINISHED] * 3
+
+
+def test_a_start_waits_for_the_next_event():
+    assert taken(STARTED, later=FINISHED) == [STARTED, FINISHED]
+
+
+def test_a_request_and_the_end_of_one_of_few_pods_do_not_wait():
+    assert taken(REQUEST) == [REQUEST]
+    assert taken(FINISHED, pods=1) == [FINISHED]
+    assert taken(FINISHED, FINISHED, pods=6) == [FINISHED, FINISHED], (
+        "four are left: the machine is not kept busy for long"
+    )
+
+
+def test_an_end_waits_while_many_others_are_on_their_way():
+    assert taken(FINISHED, pods=6, later=REQUEST) == [FINISHED, REQUEST]
+
+
+def test_after_the_time_there_is_nothing_and_after_the_end_none():
+    assert Inbox(10, 4).take(0.0, 0) == []
+    assert taken(None) is None
+    box = Inbox(10, 4)
+    box.put(REQUEST)
+    box.put(None)
+    assert box.take(None, 0) == [REQUEST]
+    assert box.take(None, 0) is None
