@@ -19,8 +19,7 @@ def store(tmp_path):
     return Store(tmp_path / "state" / "images")
 
 
-def nobody():
-    return ()
+nobody = dict
 
 
 def test_an_image_is_found_with_its_layers_lowest_first(store, tmp_path):
@@ -75,13 +74,13 @@ def test_removing_an_image_keeps_what_others_need(store, tmp_path):
 
 def test_what_a_pod_has_mounted_stays(store, tmp_path):
     image = add_image(store, tmp_path, "one", BASE, TOOL)
-    with pytest.raises(InUse, match="used by a running pod"):
-        store.remove("one", lambda: [str(image.layers[0])])
+    with pytest.raises(InUse, match="used by 2 running pods"):
+        store.remove("one", lambda: {str(image.layers[0]): ["pod-1", "pod-2"]})
     assert store.find("one") is not None
     store.remove("one", nobody)
     image = add_image(store, tmp_path, "one", BASE, TOOL)
     add_image(store, tmp_path, "one", BASE)  # the name goes over to another image
-    store.collect(lambda: [str(folder) for folder in image.layers], older_than=0)
+    store.collect(lambda: {str(folder): ["pod-1"] for folder in image.layers}, older_than=0)
     assert all(folder.is_dir() for folder in image.layers)
     store.collect(nobody, older_than=0)
     assert not image.layers[1].exists()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import shutil
 import subprocess
+import threading
 import zlib
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from hera_utils.errors import ResourceError
 from hera_utils.images.config import UnreadableImage
@@ -187,13 +188,10 @@ def _read_chunks(reader: Any, failure: type[Exception]) -> Iterator[bytes]:
 
 
 def _program_chunks(packed: BinaryIO) -> Iterator[bytes]:
-    os.lseek(
-        packed.fileno(), 0, os.SEEK_SET
-    )  # the program reads the file itself: what Python has buffered does not count
     try:
         process = subprocess.Popen(
             ["zstd", "-d", "-c", "-q", "--memory=128MB"],
-            stdin=packed,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -202,8 +200,11 @@ def _program_chunks(packed: BinaryIO) -> Iterator[bytes]:
             "a layer is compressed by zstd, and nothing on this machine can unpack that",
             fix="install the Python package zstandard, or the program zstd",
         ) from None
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
+    feeder = threading.Thread(target=_feed, args=(packed, process.stdin), daemon=True)
+    feeder.start()
     try:
         while chunk := process.stdout.read(_PIECE):
             yield chunk
@@ -215,5 +216,11 @@ def _program_chunks(packed: BinaryIO) -> Iterator[bytes]:
     finally:
         process.kill()
         process.wait()
+        feeder.join()
         process.stdout.close()
         process.stderr.close()
+
+
+def _feed(source: BinaryIO, target: IO[bytes]) -> None:
+    with contextlib.suppress(OSError), target:  # the program has ended
+        shutil.copyfileobj(source, target, _PIECE)

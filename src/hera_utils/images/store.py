@@ -21,18 +21,22 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from hera_utils.errors import PlatformError
 from hera_utils.images import locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
-from hera_utils.images.unpack import LayerLimits, disk_full, unpack
+from hera_utils.images.unpack import LayerLimits, room_on, unpack
 
 _CHUNK = 1 << 20
 _FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layers", "references", "locks")
+
+
+InUseBy = Callable[[], Mapping[str, Sequence[str]]]
+"""Gives the layer folders that pods have mounted → these pods."""
 
 
 class InUse(PlatformError):
@@ -141,7 +145,7 @@ class Store:
         with self.alone(digest):
             if (path := self.blob(digest)) is not None:
                 return path
-            with _room_on(self.folder), open(self.partial(digest), "wb", opener=_private) as file:
+            with room_on(self.folder), open(self.partial(digest), "wb", opener=_private) as file:
                 file.write(data)
             return self.keep(digest)
 
@@ -161,8 +165,8 @@ class Store:
         """The numbers of the layers, the lowest first, that are not unpacked here."""
         return tuple(number for number, chain in enumerate(config.chain_ids) if self.layer(chain) is None)
 
-    def add_layer(self, config: ImageConfig, number: int, packed: Path) -> Layer:
-        """Unpack a layer of an image; those below it must be here. packed: its tar, compressed or not.
+    def add_layer(self, config: ImageConfig, number: int, packed: Path | BinaryIO) -> Layer:
+        """Unpack a layer of an image; those below it must be here. packed: its tar, compressed or not; an open file can be sought.
 
         Several processes may ask for the same: one unpacks, the others wait and get its folder. Raises UnreadableImage,
         LayerTooLarge, PlatformError; then nothing of it is left.
@@ -177,10 +181,10 @@ class Store:
             for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
                 _remove(leftover)
             folder = self.folder / "layers" / f"{prefix}-{secrets.token_hex(3)}"
-            with _room_on(self.folder):
+            with room_on(self.folder):
                 folder.mkdir(0o755)
             try:
-                with packed.open("rb") as file:
+                with packed.open("rb") if isinstance(packed, Path) else contextlib.nullcontext(packed) as file:
                     unpacked = unpack(file, folder, below=below[::-1], limits=LayerLimits.of(folder))
                 if unpacked.diff_id != config.diff_ids[number]:
                     raise UnreadableImage(
@@ -212,6 +216,12 @@ class Store:
             folders = [*([] if layer.hides_all else folders), layer.folder]
         return folders
 
+    @property
+    def scratch(self) -> Path:
+        """A folder on the same disk for what needs no name."""
+        self._prepare()
+        return self.folder / "partial"
+
     # Locks
 
     @contextlib.contextmanager
@@ -231,28 +241,45 @@ class Store:
 
     # Removal
 
-    def remove(self, reference: object, in_use: Callable[[], Collection[str]]) -> Collected:
-        """Forget a name, and remove what only it needed. in_use: the layer folders that pods have mounted. Raises InUse."""
+    def remove(self, reference: object, in_use: InUseBy) -> Collected:
+        """Forget a name, and remove what only it needed. Raises InUse where it is the last name of what a pod has mounted."""
         with self._exclusive():
             path = self._reference_file(str(reference))
             image = self._image(path)
-            mounted = set(in_use())
-            if image is not None and any(str(folder) in mounted for folder in image.layers):
-                others = [other for other in self.images() if other.reference != image.reference]
-                if not any(other.config_digest == image.config_digest for other in others):
+            mounted = in_use()
+            if image is not None:
+                pods = {pod for folder in image.layers for pod in mounted.get(str(folder), ())}
+                others = {other.config_digest for other in self.images() if other.reference != image.reference}
+                if pods and image.config_digest not in others:
                     raise InUse(
-                        f"the image {reference} is used by a running pod", fix="wait until the run ends, or stop it"
+                        f"the image {reference} is used by {len(pods)} running pod{'' if len(pods) == 1 else 's'}",
+                        fix="wait until their runs end (hera-utils ls --running), or stop them",
                     )
-            chains = set(image.config.chain_ids) if image is not None else set()
+            chains = {self._chain_file(chain) for chain in image.config.chain_ids} if image is not None else set()
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
-            return self._sweep(mounted, lambda path: path.stem in {chain.partition(":")[2] for chain in chains})
+            blobs = (
+                {self._blob_file(one) for one in (image.config_digest, image.digest)} if image is not None else set()
+            )
+            return self._sweep(mounted, lambda path: path in chains | blobs)
 
-    def collect(self, in_use: Callable[[], Collection[str]], *, older_than: float = 86400.0) -> Collected:
-        """Remove what no image needs and no pod has mounted; what is younger than so many seconds may be of a pull that goes on later."""
+    def drop_blobs(self, digests: Collection[str]) -> None:
+        """Remove the packed layers of an image that is complete. Not while anybody else adds one, who may need them: `collect` will."""
+        with contextlib.suppress(InUse), self._exclusive():
+            needed, _ = self._needed()
+            for digest in digests:
+                path = self._blob_file(digest)
+                if path not in needed:
+                    path.unlink(missing_ok=True)
+
+    def collect(self, in_use: InUseBy, *, older_than: float = 86400.0, dry_run: bool = False) -> Collected:
+        """Remove what no image needs and no pod has mounted; what is younger than so many seconds may be of a pull that goes on later.
+
+        dry_run: only say what would go. Raises InUse while somebody adds an image.
+        """
         limit = time.time() - older_than
         with self._exclusive():
-            return self._sweep(set(in_use()), lambda path: _changed(path) <= limit)
+            return self._sweep(in_use(), lambda path: _changed(path) <= limit, dry_run=dry_run)
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -262,32 +289,37 @@ class Store:
                 raise InUse("images are being pulled or looked up at this moment", fix="try again when that has ended")
             yield
 
-    def _sweep(self, in_use: Collection[str], is_old: Callable[[Path], bool]) -> Collected:
+    def _sweep(
+        self, mounted: Mapping[str, Sequence[str]], is_old: Callable[[Path], bool], *, dry_run: bool = False
+    ) -> Collected:
+        """is_old: whether a blob, or what says that a layer is whole, may go. A folder that nothing says of is whole always goes."""
         needed_blobs, needed_chains = self._needed()
-        blobs = layers = size = 0
-        for path in [
-            *_files(self.folder / "blobs" / "sha256"),
-            *_files(self.folder / "blobs" / "sha512"),
-            *_files(self.folder / "partial"),
-        ]:
-            if path not in needed_blobs and is_old(path):
-                size += _size(path)
-                path.unlink(missing_ok=True)
-                blobs += 1
-        whole = set()
+        blobs = [
+            path
+            for name in ("blobs/sha256", "blobs/sha512", "partial")
+            for path in _files(self.folder / name)
+            if path not in needed_blobs and is_old(path)
+        ]
+        chains, kept = [], {Path(folder) for folder in mounted}
         for path in _files(self.folder / "chains", ".json"):
-            record = _read(path) or {}
-            folder = self.folder / "layers" / str(record.get("folder", ""))
-            if path in needed_chains or str(folder) in in_use or (record and not is_old(path)):
-                whole.add(folder)
-                continue
-            path.unlink(missing_ok=True)
-        for folder in (self.folder / "layers").iterdir():
-            if folder not in whole and str(folder) not in in_use:
-                size += _tree_size(folder)
+            record = _read(path)
+            folder = self.folder / "layers" / str(record["folder"]) if record else None
+            if folder is not None and (path in needed_chains or folder in kept or not is_old(path)):
+                kept.add(folder)
+            else:
+                chains.append(path)
+        layers = [folder for folder in _files(self.folder / "layers") if folder not in kept]
+        collected = Collected(len(blobs), len(layers), sum(map(_size, blobs)) + sum(map(_tree_size, layers)))
+        if not dry_run:
+            for path in [*chains, *blobs, *self._unfinished()]:
+                path.unlink(missing_ok=True)
+            for folder in layers:
                 _remove(folder)
-                layers += 1
-        return Collected(blobs, layers, size)
+        return collected
+
+    def _unfinished(self) -> list[Path]:
+        """What a process that was killed had not renamed yet."""
+        return [path for name in ("chains", "references") for path in (self.folder / name).glob(".*")]
 
     def _needed(self) -> tuple[set[Path], set[Path]]:
         blobs, chains = set(), set()
@@ -342,7 +374,7 @@ class Store:
     def _prepare(self) -> None:
         if self._prepared:
             return
-        with _room_on(self.folder):
+        with room_on(self.folder):
             self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("", *_FOLDERS):
                 (self.folder / name).mkdir(mode=0o700, exist_ok=True)
@@ -352,7 +384,7 @@ class Store:
         """All of it or nothing, also when the machine loses its power."""
         fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            with _room_on(self.folder), open(fresh, "w", encoding="utf-8", opener=_private) as file:
+            with room_on(self.folder), open(fresh, "w", encoding="utf-8", opener=_private) as file:
                 json.dump({"version": 1, **record}, file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -368,19 +400,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) and record.get("version") == 1 else None
-
-
-@contextlib.contextmanager
-def _room_on(folder: Path) -> Iterator[None]:
-    """A full disk is a sentence."""
-    import errno
-
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(folder) from error
-        raise
 
 
 def _private(path: str, flags: int) -> int:

@@ -104,6 +104,17 @@ def disk_full(folder: Path) -> PlatformError:
     )
 
 
+@contextlib.contextmanager
+def room_on(folder: Path) -> Iterator[None]:
+    """A full disk is a sentence. Raises PlatformError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise disk_full(folder) from error
+        raise
+
+
 def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
     try:
         # No mode with a bar: that one reads ahead what it was not asked for, however much a header declares.

@@ -271,7 +271,7 @@ def test_an_image_that_was_removed_meanwhile_is_pulled_again(tmp_path: Path, ser
     stage.started(first.node_id)
     stage.launch(second)
     time.sleep(0.1)
-    Store(tmp_path / "state" / "images").remove(Reference.parse(image(server)), lambda: ())
+    Store(tmp_path / "state" / "images").remove(Reference.parse(image(server)), dict)
     assert stage.finished(second.node_id).phase == "Succeeded"
     assert stage.log(second) == ["1"]
     stage.close()
@@ -285,9 +285,10 @@ def test_layers_of_pods_are_in_use(stage: Stage, server: Registry, tmp_path: Pat
     stage.started(pod.node_id)
     layers = image_pulls.layers_in_use(tmp_path / "state")
     assert sorted(layers) == sorted(str(path) for path in (tmp_path / "state" / "images" / "layers").iterdir())
+    assert set(map(tuple, layers.values())) == {(uid(pod),)}
     stage.runtime.kill(uid(pod), force=True)
     stage.finished(pod.node_id)
-    assert image_pulls.layers_in_use(tmp_path / "state") == set()
+    assert image_pulls.layers_in_use(tmp_path / "state") == {}
     assert not [thread for thread in threading.enumerate() if thread.name == "image-pull"]
 
 

@@ -22,6 +22,7 @@ from hera_utils.images.reference import DEFAULT_TAG, InvalidImageName, Reference
 
 from . import waiting
 from .pod.pod_folder import PodFolder, containers_of
+from .pod.processes import born
 from .runtime import Launch
 
 if TYPE_CHECKING:
@@ -99,14 +100,16 @@ def settings_of(image: StoredImage, nothing: Path) -> Json:
     }
 
 
-def layers_in_use(state: Path) -> set[str]:
-    """The layer folders of all pods that are not over. state: the state folder. Asked by who removes images: see Store.remove."""
-    in_use: set[str] = set()
+def layers_in_use(state: Path) -> dict[str, list[str]]:
+    """The layer folders of all pods that are not over → these pods. state: the state folder. Who removes images asks: see Store.remove."""
+    in_use: dict[str, list[str]] = {}
     for folder in (state / "pods").glob("[!.]*"):
         files = PodFolder(str(folder))
-        if not files.is_over():
-            for line in files.claim_lines()[:1]:
-                in_use.update(line.get("layers") or ())
+        claim = files.claim_lines()[:1]
+        if not claim or files.is_over() or born(claim[0]["pid"]) != claim[0]["born"]:
+            continue
+        for layer in claim[0].get("layers") or ():
+            in_use.setdefault(layer, []).append(folder.name)
     return in_use
 
 

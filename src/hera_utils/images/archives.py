@@ -1,0 +1,330 @@
+"""Images from files instead of a registry: what `docker save` and `podman save` write, OCI archives and OCI layouts.
+
+Each is a set of named files, in a tar (compressed or not) or in a folder:
+
+    manifest.json                 Docker's list of images, with the paths of their config and layers
+    oci-layout, index.json        the OCI image specification's: manifests by digest, as a registry has them
+    blobs/<algorithm>/<hex>       content by its digest
+
+Docker writes both since version 25; its own list is read first, for it has the full names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.images.config import ImageConfig, UnreadableImage
+from hera_utils.images.decompress import unpacked_chunks
+from hera_utils.images.manifest import ImageManifest, choose, fits, no_such_platform, parse, this_platform
+from hera_utils.images.reference import Reference
+from hera_utils.images.store import Store, StoredImage
+from hera_utils.images.unpack import room_on
+
+PROGRAMS = ("docker", "podman")
+_MOST_DOCUMENT = 4 << 20
+_MOST_FILES = 100_000
+_NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+
+Progress = Callable[[str, int, int], None]
+"""(image, layers that are done, layers)"""
+
+
+class _Files(Protocol):
+    def open(self, name: str) -> BinaryIO:
+        """Raises UnreadableImage when there is no such file."""
+
+    def has(self, name: str) -> bool: ...
+
+
+def import_archive(
+    path: Path, store: Store, *, name: str = "", platform: str = "", progress: Progress = lambda *_: None
+) -> list[StoredImage]:
+    """Bring the images of an archive into the store. name: of the only image, where it has none or another one is wished.
+
+    platform: system/architecture[/variant]; "" for this machine. Raises UnreadableImage, SettingsError, NoSuchPlatform, PlatformError.
+    """
+    with _opened(path, store) as files, store.using():
+        return [
+            _add(image, files, store, progress) for image in _images(path, files, name, platform or this_platform())
+        ]
+
+
+def import_from_program(
+    program: str, image: str, store: Store, *, name: str = "", progress: Progress = lambda *_: None
+) -> list[StoredImage]:
+    """Bring an image over that docker or podman has on this machine. Raises ResourceError."""
+    command = [program, "save", *(["--format", "docker-archive"] if program == "podman" else []), image]
+    with store.using(), tempfile.TemporaryFile(dir=store.scratch) as archive:
+        try:
+            done = subprocess.run(
+                command, stdout=archive, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False
+            )
+        except FileNotFoundError:
+            raise ResourceError(
+                f"there is no program {program} on this machine",
+                fix=f"import a file that `{program} save` wrote elsewhere",
+            ) from None
+        if done.returncode != 0:
+            lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+            raise ResourceError(f"{program} does not give the image {image}: {lines[-1][:300]}")
+        return import_archive(Path(f"/proc/self/fd/{archive.fileno()}"), store, name=name or image, progress=progress)
+
+
+def is_layout(folder: Path) -> bool:
+    return (folder / "oci-layout").is_file() or (folder / "manifest.json").is_file()
+
+
+class _ArchivedImage(NamedTuple):
+    """layers: the names of their files, the lowest first. documents: what the store keeps besides the config, by digest."""
+
+    reference: str
+    digest: str
+    config: bytes
+    layers: tuple[str, ...]
+    documents: dict[str, bytes]
+
+
+def _images(path: Path, files: _Files, name: str, platform: str) -> list[_ArchivedImage]:
+    if files.has("manifest.json"):
+        return _docker_images(path, files, name, platform)
+    if files.has("index.json"):
+        return _oci_images(path, files, name, platform)
+    raise UnreadableImage(
+        f"{path} is no archive of an image: it has neither a manifest.json nor an index.json",
+        fix="give what `docker save` or `podman save` wrote, an OCI archive or layout, or a folder with the files of an image",
+    )
+
+
+def _add(image: _ArchivedImage, files: _Files, store: Store, progress: Progress) -> StoredImage:
+    config = ImageConfig.parse(image.config)
+    if len(config.diff_ids) != len(image.layers):
+        raise UnreadableImage(
+            f"the image {image.reference} has {len(image.layers)} layers, and its config names {len(config.diff_ids)}"
+        )
+    for digest, document in image.documents.items():
+        store.add_blob(digest, document)
+    config_digest = _digest(image.config)
+    store.add_blob(config_digest, image.config)
+    missing = store.missing_layers(config)
+    for done, number in enumerate(missing):
+        progress(image.reference, done, len(missing))
+        with files.open(image.layers[number]) as packed:
+            store.add_layer(config, number, packed)
+    progress(image.reference, len(missing), len(missing))
+    return store.add_image(image.reference, digest=image.digest, config_digest=config_digest)
+
+
+# Docker's list
+
+
+def _docker_images(path: Path, files: _Files, name: str, platform: str) -> list[_ArchivedImage]:
+    entries = _json(files, "manifest.json")
+    if not isinstance(entries, list) or not entries:
+        raise UnreadableImage(f"{path} holds no image: its manifest.json is no list of images")
+    images = []
+    for entry in entries:
+        tags = entry.get("RepoTags") if isinstance(entry, dict) else None
+        layers = entry.get("Layers") if isinstance(entry, dict) else None
+        if (
+            not layers
+            or not _are_texts(layers)
+            or not isinstance(entry.get("Config"), str)
+            or not (tags is None or _are_texts(tags))
+        ):
+            raise UnreadableImage(f"{path} is damaged: its manifest.json does not say what its images consist of")
+        config = _document(files, entry["Config"])
+        kind = ImageConfig.parse(config).platform
+        if not fits(kind, platform):
+            raise no_such_platform(name or ", ".join(tags or ()) or str(path), platform, [kind])
+        for reference in _names(path, name, tags or [], len(entries)):
+            images.append(_ArchivedImage(reference, _digest(config), config, tuple(layers), {}))
+    return images
+
+
+def _names(path: Path, name: str, names: Sequence[str], images: int) -> list[str]:
+    if name and images > 1:
+        raise SettingsError(f"{path} holds {images} images, and --name gives one name", fix="leave --name out")
+    if not name and not names:
+        raise SettingsError(f"the image in {path} has no name", fix="give it one: --name NAME")
+    return [str(Reference.parse(one)) for one in ([name] if name else names)]
+
+
+# The OCI image specification's index
+
+
+def _oci_images(path: Path, files: _Files, name: str, platform: str) -> list[_ArchivedImage]:
+    top = parse(_document(files, "index.json"), str(path))
+    if isinstance(top, ImageManifest):
+        raise UnreadableImage(f"{path} is damaged: its index.json is no index")
+    named = [(entry, own) for entry in top.manifests if (own := _own_name(entry.annotations))]
+    if name or not named:
+        chosen = named[0][0] if len(named) == 1 else choose(top, platform, name or str(path))
+        pairs = [(chosen, name)]
+    else:
+        pairs = named
+    images = []
+    for entry, own in pairs:
+        (reference,) = _names(path, own, [], 1)
+        documents: dict[str, bytes] = {}
+        manifest = parse(_blob(files, entry.digest, documents), reference)
+        while not isinstance(manifest, ImageManifest):
+            if len(documents) > 3:
+                raise UnreadableImage(f"the manifest of {reference} is an index of indexes without end")
+            manifest = parse(_blob(files, choose(manifest, platform, reference).digest, documents), reference)
+        config = _blob(files, manifest.config.digest, {})
+        kind = ImageConfig.parse(config).platform
+        if not fits(kind, platform):
+            raise no_such_platform(reference, platform, [kind])
+        layers = tuple(_blob_name(layer.digest) for layer in manifest.layers)
+        kept = {entry.digest: documents[entry.digest]}
+        images.append(_ArchivedImage(reference, entry.digest, config, layers, kept))
+    return images
+
+
+def _own_name(annotations: dict[str, str]) -> str:
+    """The full name of an image; a tag alone is none."""
+    return next((annotations[key] for key in _NAME_ANNOTATIONS if set(annotations.get(key, "")) & set("/:")), "")
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _blob(files: _Files, digest: str, documents: dict[str, bytes]) -> bytes:
+    data = _document(files, _blob_name(digest))
+    algorithm, _, expected = digest.partition(":")
+    if hashlib.new(algorithm, data).hexdigest() != expected:
+        raise UnreadableImage(f"the archive is damaged: {_blob_name(digest)} is not what its name says")
+    documents[digest] = data
+    return data
+
+
+# Files
+
+
+@contextlib.contextmanager
+def _opened(path: Path, store: Store) -> Iterator[_Files]:
+    if path.is_dir():
+        yield _FolderFiles(path)
+        return
+    try:
+        packed = path.open("rb")
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be read ({error.strerror})") from None
+    with packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
+        if _is_compressed(packed):  # in the packed one nothing can be found without reading all before it
+            with room_on(store.folder):
+                for chunk in unpacked_chunks(packed):
+                    plain.write(chunk)
+                plain.seek(0)
+            yield _TarFiles(plain, path)
+        else:
+            yield _TarFiles(packed, path)
+
+
+def _is_compressed(file: BinaryIO) -> bool:
+    first = file.read(4)
+    file.seek(0)
+    return first.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd"))
+
+
+class _FolderFiles:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has(self, name: str) -> bool:
+        return (self._folder / name).is_file()
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return (self._folder / name).open("rb")
+        except (OSError, ValueError):
+            raise UnreadableImage(f"{self._folder} is incomplete: there is no {name} in it") from None
+
+
+class _TarFiles:
+    """Only files are ever read from the tar, by their names in it: nothing of it becomes a path of this machine."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._path = path
+        self._members: dict[str, tarfile.TarInfo] = {}
+        try:
+            self._archive = tarfile.open(fileobj=_Careful(file), mode="r:")  # type: ignore[call-overload] # noqa: SIM115 (a view of `file`)
+            while (member := self._archive.next()) is not None:
+                self._members[os.path.normpath(member.name)] = member
+                self._archive.members.clear()
+                if len(self._members) > _MOST_FILES:
+                    raise UnreadableImage(f"{path} is no archive of an image: it has more than {_MOST_FILES} files")
+        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
+            raise UnreadableImage(f"{path} is no archive of an image, or is damaged ({error})") from None
+
+    def has(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def open(self, name: str) -> BinaryIO:
+        member = self._find(name)
+        content = self._archive.extractfile(member) if member is not None else None
+        if content is None:
+            raise UnreadableImage(f"{self._path} is incomplete: there is no {name} in it")
+        return content  # type: ignore[no-any-return]
+
+    def _find(self, name: str) -> tarfile.TarInfo | None:
+        """Docker before version 25 writes a layer that it has already written as a link to it."""
+        name = os.path.normpath(name)
+        for _ in range(10):
+            member = self._members.get(name)
+            if member is None or member.isfile():
+                return member
+            if member.issym():
+                name = os.path.normpath(os.path.join(os.path.dirname(name), member.linkname))
+            elif member.islnk():
+                name = os.path.normpath(member.linkname)
+            else:
+                return None
+        return None
+
+
+class _Careful:
+    """A file that gives no more at once than an honest archive asks for: tarfile would keep a header of any length in memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MOST_DOCUMENT:
+            raise UnreadableImage("the archive is damaged: one of its headers has an impossible size")
+        return self._file.read(size)
+
+
+def _document(files: _Files, name: str) -> bytes:
+    with files.open(name) as file:
+        data = file.read(_MOST_DOCUMENT)
+        if len(data) == _MOST_DOCUMENT:
+            raise UnreadableImage(f"the archive is damaged: {name} has more than {_MOST_DOCUMENT >> 20} MiB")
+    return data
+
+
+def _json(files: _Files, name: str) -> Any:
+    try:
+        return json.loads(_document(files, name))
+    except (ValueError, RecursionError):
+        raise UnreadableImage(f"the archive is damaged: {name} is not JSON") from None
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and "\0" not in one for one in value)
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
