@@ -1,4 +1,4 @@
-"""The core: `advance(run, event) -> commands`. An event is applied to the document, then what it touches is planned again."""
+"""The core: `advance(run, event) -> commands`. It applies an event to the document, then plans again what the event touches."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hera_utils.interpreter.walk import Walk
 
 
 def advance(run: Run, event: events.Event) -> list[Command]:
-    """Apply what happened to a run and answer what it wants done, in order.
+    """Apply an event to a run and return the commands to carry out, in order.
 
-    The run is updated in place; `run.changed` gets the ids of the nodes that were touched. Events for nodes that are over, and
-    timers that are no longer wanted, change nothing.
+    The run is updated in place; `run.changed` gets the ids of the changed nodes. Events for nodes that are over, and
+    timers that are obsolete, change nothing.
     """
     if isinstance(event, events.Submitted):
         return start.submitted(run, event)
@@ -40,9 +40,9 @@ def advance(run: Run, event: events.Event) -> list[Command]:
 
 
 def _keep(run: Run, event: events.Event) -> None:
-    """A pod that a template left behind when it failed ends after the run: a retry in place will want to know (`memory["late"]`).
+    """Remember how a pod ended that a failed template left behind and that outlived the run (`memory["late"]`).
 
-    Argo's controller would find the pod then, and see how it ended.
+    A retry in place needs it: Argo's controller would look at the pod then.
     """
     if isinstance(event, events.PodFinished):
         node = run.nodes.get(event.node_id)
@@ -51,7 +51,7 @@ def _keep(run: Run, event: events.Event) -> None:
 
 
 def _pods_ended_since(walk: Walk) -> None:
-    """Of the pods that ended after the run did, those whose nodes the retry in place has kept."""
+    """The pods that ended after the run and whose nodes the retry in place has kept."""
     for kept in (walk.run.memory.pop("late", None) or {}).values():
         event = events.from_json(kept)
         if isinstance(event, events.PodFinished):
@@ -74,15 +74,15 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
         node.setdefault("finishedAt", None)
         boundary = walk.ledger.get(node.get("boundaryID") or "")
         if boundary is not None and phases.ended(boundary):
-            kill_daemons(walk, boundary["id"])  # it came too late: nobody else would ever end it
+            kill_daemons(walk, boundary["id"])  # the event is late: nothing else would ever end the pod
     walk.rise(event.node_id)
 
 
 def _template_of(walk: Walk, node: Json) -> Json:
-    """The template of a pod's node, filled in.
+    """The template of a pod's node, with its values filled in.
 
-    A restored run has no frames for what is below a template that is over, nor for anything while it is suspended: then it is made
-    again of what the node was given ({} when it cannot be found any more).
+    A restored run has no frames below a template that is over, and none while it is suspended: then the template is filled in again
+    from the inputs of the node ({} when the template cannot be found any more).
     """
     frame = walk.frames.get(node["id"])
     if frame is not None:
@@ -101,7 +101,7 @@ def _template_of(walk: Walk, node: Json) -> Json:
 
 
 def _inline(walk: Walk, node: Json) -> Json:
-    """The step or task that has its template within itself: the node's own name says which one of the template around it.
+    """The step or task of an inline template. The node's name says which one it is of the template around it.
 
     Raises Fault when there is none.
     """
@@ -172,9 +172,9 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
 
 
 def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> None:
-    """A pod that was killed while it ran has told its end: what it gave counts, and the workflow may be over now.
+    """A pod that was killed has ended: its outputs count, and the workflow may be over now.
 
-    Phase, message and time of its node stay.
+    Phase, message and time of its node stay as they are.
     """
     noted = killed.ended(walk.run, event.node_id)
     if noted is None:
@@ -191,7 +191,7 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
 
 
 def _conclude(walk: Walk) -> None:
-    """Close the run if killed pods were all that it waited for."""
+    """Close the run if it waited only for killed pods."""
     if not killed.awaited(walk.run):
         walk.visit(walk.root)
 
@@ -202,7 +202,7 @@ def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False) ->
     for state in states:
         child = known.get(state.name)
         outcome = outcomes.of_container(state, failed)
-        if child is not None and outcome is not None and not phases.ended(child):
+        if child is not None and not phases.ended(child):
             walk.ledger.mark(child, outcome.phase, outcome.message)
 
 
@@ -228,7 +228,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         _conclude(walk)
         return
     if walk.spec.get("suspend"):
-        return  # Argo looks at no node of a suspended workflow; what is due is seen to when it is resumed
+        return  # Argo looks at no node of a suspended workflow; what is due then is done when it is resumed
     frame = walk.frames.get(node_id)
     node = walk.ledger.get(node_id)
     if frame is None or node is None or not walk.alive(frame):

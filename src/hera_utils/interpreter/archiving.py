@@ -1,4 +1,4 @@
-"""Where a template's outputs go: its own archive location, else the workflow's artifact repository.
+"""Where a template's outputs are stored: at its own archive location, else in the workflow's artifact repository.
 
 Source: Argo's addArchiveLocation and IsArchiveLogs (workflowpod.go), ArtifactRepository.ToArtifactLocation.
 """
@@ -25,7 +25,7 @@ _TAG = re.compile(r"\{\{[^{}]*\}\}")
 
 
 def with_archive_location(context: Context, template: Json, variables: substitution.Variables) -> Json:
-    """The template with its archive location filled in; itself when it has no need of one. Raises Fault for a tag without a value."""
+    """The template with its archive location; unchanged when it needs none. Raises Fault for a tag without a value."""
     own = template.get("archiveLocation") or {}
     repository = (context.document["status"].get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
     if any(own.get(kind) is not None for kind in STORES):
@@ -58,13 +58,13 @@ def _needs_location(template: Json) -> bool:
 
 
 def _is_whole(artifact: Json) -> bool:
-    """Whether an artifact says itself where it is; a key alone does not."""
+    """Whether an artifact itself says where it is; a key alone does not."""
     kind = next((kind for kind in _PLACES if artifact.get(kind) is not None), None)
     return kind is not None and bool(set(artifact[kind]) - {KEY_FIELDS.get(kind, "key")} or kind == "artifactory")
 
 
 def repository_location(repository: Json) -> Json:
-    """An artifact repository as a location; its key is the pattern with which the keys of outputs begin."""
+    """An artifact repository as a location. Its key is the pattern at the beginning of the outputs' keys."""
     kind = next((kind for kind in STORES if repository.get(kind) is not None), None)
     if kind is None:
         return {}

@@ -1,4 +1,4 @@
-"""From a template and arguments to the template with everything filled in (Argo: ProcessArgs, SubstituteParams)."""
+"""Fills a template in: its inputs from the arguments, then its variables (Argo: ProcessArgs, SubstituteParams)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def process(
 ) -> Json:
     """The template with its inputs set from the arguments and every known variable substituted.
 
-    above: `workflow.*`; local: what is known of the node, and what its expressions draw on. Raises Fault with Argo's message when
+    above: `workflow.*`; local: the variables of the node, with the entropy for its expressions. Raises Fault with Argo's message when
     an input has no value.
     """
     inputs = template.get("inputs") or {}
@@ -51,7 +51,7 @@ def process(
 
 
 def _input(parameter: Json, argument: Json | None, above: substitution.Variables, config_maps: ConfigMaps) -> Json:
-    """One input parameter: the argument, else its value, else its default, else an error."""
+    """The value of an input parameter: of the argument, else its own value, else its default; else a Fault."""
     filled = dict(parameter)
     if filled.get("value") is None and filled.get("default") is not None:
         filled["value"] = text_of(filled["default"])
@@ -100,9 +100,9 @@ def _artifact(declared: Json, supplied: Json | None) -> Json:
 
 
 def substitute(template: Json, above: Mapping[str, Any], local: substitution.Variables) -> Json:
-    """The template with variables replaced, what is unknown left as it is.
+    """The template with its variables replaced; unknown ones stay.
 
-    In two passes, as in Argo: first the workflow's and the node's variables (inputs may hold such), then the inputs'.
+    In two passes, as in Argo: first the variables of the workflow and the node (inputs may contain them), then the inputs.
     """
     variables = substitution.Variables(above, local.entropy).plus(local)
     first = _replaced(template, variables)
@@ -128,7 +128,7 @@ def substitute(template: Json, above: Mapping[str, Any], local: substitution.Var
 
 
 def _replaced(template: Json, variables: substitution.Variables) -> Json:
-    """What steps and tasks say of time and chance waits until they are opened: Argo looks at them then, time and again before."""
+    """The template with its variables replaced. Expressions of time and chance in steps and tasks stay: they count when these open."""
     parts = {key: template[key] for key in ("steps", "dag") if template.get(key) is not None}
     if not parts:
         whole: Json = substitution.replace(template, variables, unresolved=True)

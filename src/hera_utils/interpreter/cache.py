@@ -22,9 +22,9 @@ _LABEL = "workflows.argoproj.io/configmap-type"
 
 
 def looked_up(context: Context, frame: Frame, node: Json | None) -> bool:
-    """Whether the cache was asked and answered; a hit has made the node, over and with its outputs.
+    """Whether the cache has answered. After a hit the node exists, is over, and has the cached outputs.
 
-    Raises Fault for an illegal key or a config map that is no cache.
+    Raises Fault for an illegal key or a config map that is not a cache.
     """
     memoize = frame.template.get("memoize")
     if not memoize or (node is not None and not unopened.waits(context.run, frame.node_id)):
@@ -82,7 +82,7 @@ def _too_old(context: Context, memoize: Json, entry: Json) -> bool:
 
 
 def save(context: Context, node: Json) -> None:
-    """Keep the outputs of a node that succeeded and was not itself taken from the cache."""
+    """Cache the outputs of a node that succeeded, unless they come from the cache."""
     status = node.get("memoizationStatus")
     if not status or status.get("hit") or node["type"] == "Retry" or node["phase"] != phases.SUCCEEDED:
         return

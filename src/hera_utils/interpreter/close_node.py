@@ -1,4 +1,4 @@
-"""What follows when a node is over: its frame is forgotten, its daemons end, its locks are given back."""
+"""What happens when a node is over: its frame goes, its daemons end, its locks are released."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hera_utils.interpreter.frames import Frame
 
 
 def close(context: Context, frame: Frame) -> None:
-    """The frame's node is over: forget it, end the daemons that it started, give back its locks."""
+    """The frame's node is over: forget the frame, end the daemons that the node started, release its locks."""
     if context.frames.pop(frame.node_id, None) is None:
         return
     context.waiting.pop(frame.node_id, None)
@@ -21,7 +21,7 @@ def close(context: Context, frame: Frame) -> None:
 
 
 def kill_daemons(context: Context, boundary: str | None) -> None:
-    """End the daemons of a boundary, or all of them (None)."""
+    """End the daemons of a boundary; None: of the whole run."""
     ledger = context.ledger
     boundaries = [boundary] if boundary is not None else list(ledger.daemons)
     for boundary_id in boundaries:

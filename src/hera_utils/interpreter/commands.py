@@ -1,7 +1,7 @@
-"""What a run wants done: the only things `advance` ever answers.
+"""The commands that `advance` returns: everything that a run can want to be done.
 
-Frozen values that survive JSON unchanged. The controller stores them in its outbox in the same transaction as the state,
-then performs them; after a crash it performs again what was not settled, so each must be idempotent by its key.
+They are frozen values that survive JSON unchanged. The controller stores them in its outbox in the same transaction as the state,
+then performs them; after a crash it performs again those that were not settled, so each must be idempotent by its key.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class KillPod(Command):
 
 @dataclass(frozen=True)
 class DeletePod(Command):
-    """Forget a finished pod (podGC): its logs are kept with the run."""
+    """Remove a finished pod (podGC). Its logs stay with the run."""
 
     pod_name: str
 
@@ -106,9 +106,9 @@ class Warn(Command):
 
 @dataclass(frozen=True)
 class EmitMetric(Command):
-    """Report a custom metric (Argo: metrics.prometheus). kind: counter | gauge | histogram; `operation` (Set, Add, Sub) is a gauge's.
+    """Report a custom metric (Argo: metrics.prometheus). kind: counter | gauge | histogram; `operation` (Set, Add, Sub): of a gauge.
 
-    since: it is a real-time gauge, the seconds since then (until `until`, once that is known); `value` says nothing.
+    since: of a real-time gauge, whose value is the seconds since then (until `until`, once that is set); its `value` means nothing.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a planner may know of a run, and what it may say: everything but the recursion, which is walk.py's."""
+"""What a planner may read of a run and which commands it may give: all of a walk but the recursion, which is in walk.py."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hera_utils.interpreter.templates import TemplateHolder, Templates
 class Context:
     """Everything that is derived from a run and kept between its events.
 
-    spec: the one that is executed, `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
+    spec: the executed one, with `workflow.*` substituted. variables: `workflow.*`. waiting: frames with children that the
     workflow's parallelism holds back. held: node id → the frame of a call that waits for a lock or a cache before it opens.
-    timers: those that are set and have not fired.
+    timers: those that are set and not due yet.
     """
 
     def __init__(self, run: Run, spec: Json, variables: Variables) -> None:
@@ -51,9 +51,9 @@ class Context:
         self.commands = []
 
     def entropy_of(self, what: str, name: str, since: Json | None) -> Entropy:
-        """What expressions in a part of a node (`what`) draw on. since: the node that says when that part was worked out first.
+        """The time and randomness for the expressions in a part of a node (`what`). since: the node whose start is the time of that part.
 
-        The same whenever it is worked out again: a run that was restored, and one that was not, have the same names and values.
+        It is the same each time: a restored run gets the same names and values as one that was not restored.
         """
         stamp = (since or {}).get("startedAt") or timestamps.text(self.variables.entropy.at)
         return Entropy(timestamps.seconds(stamp), f"{self.run.uid}/{what}/{name}/{stamp}")
@@ -66,7 +66,7 @@ class Context:
         self.say(commands.SetTimer(key, at))
 
     def ask(self, key: str, command: commands.Command) -> None:
-        """Say something that will be answered, once."""
+        """Give a command that will be answered; only once."""
         requests = self.run.memory.setdefault("asked", {})
         if key not in requests:
             requests[key] = True

@@ -1,7 +1,7 @@
 """Which tasks a task waits for, and whether it runs given how they ended (Argo: common/ancestry.go).
 
 `dependencies: [A, B]` means `depends: "(A.Succeeded || A.Skipped || A.Daemoned) && (B…)"`; a bare name within `depends` is short
-for the same. An expression is read once for each template, not once for each task that ends.
+for the same. An expression is parsed once for each template, not once for each task that ends.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Results = Mapping[str, bool]
 
 @dataclass(frozen=True)
 class Dependencies:
-    """names: the tasks waited for, in the order they are named. logic: the expression, "" when there is none."""
+    """names: the tasks that the task waits for, in the order of the expression. logic: the expression, "" without one."""
 
     names: tuple[str, ...]
     logic: str
 
 
 def of_task(task: Json, tasks: Mapping[str, Json]) -> Dependencies:
-    """What a task waits for. Raises Fault when it names a task that is not there."""
+    """What a task waits for. Raises Fault when it names a task that does not exist."""
     logic = task.get("depends") or ""
     if not logic:
         parts = [_any_good_end(name, _task(tasks, name)) for name in task.get("dependencies") or ()]
@@ -65,7 +65,7 @@ def _any_good_end(name: str, task: Json) -> str:
 
 
 def results_of(node: Json, children: list[Json]) -> dict[str, bool]:
-    """How a task ended, in the words that `depends` may use. children: of a loop, its items."""
+    """How a task ended, in the words of `depends`. children: of a loop, its items."""
     phase = node["phase"]
     items = children if node["type"] == "TaskGroup" else []
     return {
@@ -94,7 +94,7 @@ def holds(logic: str, results: Mapping[str, Results]) -> bool:
 
 
 class _Simple:
-    """The usual expressions (names, && || ! and parentheses) without the general evaluator; None for any other."""
+    """Evaluates the usual expressions (names, && || ! and parentheses) without the general evaluator; None for any other."""
 
     def __init__(self, text: str, results: Mapping[str, Results]) -> None:
         self.results = results

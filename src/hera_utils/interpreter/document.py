@@ -1,7 +1,7 @@
-"""What a workflow document says once its WorkflowTemplate, its defaults and its references are taken in.
+"""A workflow document merged with its WorkflowTemplate, its defaults and its references.
 
 Sources: Argo's JoinWorkflowSpec (workflow/util/merge.go), mergedTemplateDefaultsInto and updateWorkflowMetadata (operator.go).
-Results share parts with the documents given: read them, do not change them in place.
+The results share parts with the given documents: read them, never change them in place.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def template_documents(templates: Iterable[Json]) -> Lookup:
 
 
 def effective_spec(document: Json, templates: Iterable[Json], defaults: Json | None = None) -> Json:
-    """The spec that is executed: the workflow's, laid over that of its workflowTemplateRef, laid over `defaults`.
+    """The executed spec: the workflow's, merged over that of its workflowTemplateRef, merged over `defaults`.
 
-    templates: whole documents that hold the one referred to. Raises Refused (NotFound) when it is not among them.
-    A workflow without a reference and defaults has its own spec, the very object.
+    templates: whole documents, with the one that the workflow refers to. Raises Refused (NotFound) when it is not among them.
+    Without a reference and defaults it is the same object as the workflow's spec.
     """
     spec: Json = document.get("spec") or {}
     reference = spec.get("workflowTemplateRef")
@@ -53,7 +53,7 @@ def effective_spec(document: Json, templates: Iterable[Json], defaults: Json | N
 
 
 def _with_defaults(spec: Json, defaults: Json) -> Json:
-    """Controller defaults under a plain workflow: it keeps what it says (Argo: setWorkflowDefaults)."""
+    """A plain workflow over the controller's defaults (Argo: setWorkflowDefaults)."""
     return _over(defaults, spec)
 
 
@@ -76,7 +76,7 @@ def join(spec: Json, template_spec: Json, defaults: Json | None = None) -> Json:
 
 
 def _over(below: Json, above: Json) -> Json:
-    """A strategic merge, except that hooks and labelsFrom are taken or left whole, each by its name."""
+    """A strategic merge; but a hook or a labelsFrom is taken from one side as a whole."""
     rest = {name: value for name, value in below.items() if name != "hooks"}
     metadata = rest.get("workflowMetadata")
     labels_from = (metadata or {}).get("labelsFrom")
@@ -97,7 +97,7 @@ def _has_value(parameter: Json) -> bool:
 
 
 def _parameters(merged: list[Json], *sources: Json) -> list[Json]:
-    """A parameter with a value comes whole from the highest source that gives it one: value, default and valueFrom do not mix."""
+    """A parameter with a value comes as a whole from the highest source that has one: value, default and valueFrom do not mix."""
     given = [{p["name"]: p for p in source.get("parameters") or () if _has_value(p)} for source in sources]
     found = []
     for parameter in merged:
@@ -121,7 +121,7 @@ def location_of(artifact: Mapping[str, Any]) -> str | None:
 
 
 def _artifact(below: Json, above: Json) -> Json:
-    """Where both say the same kind of place, fields that the upper one leaves out are the lower one's."""
+    """Where both have the same kind of location, missing fields of the upper one come from the lower one."""
     place = location_of(above)
     if place is None or place != location_of(below):
         return above
@@ -134,7 +134,7 @@ def _artifact(below: Json, above: Json) -> Json:
 
 
 def with_template_defaults(template: Json, defaults: Json | None) -> Json:
-    """A template over `spec.templateDefaults`; what these say of other kinds of templates is left out."""
+    """A template over `spec.templateDefaults`, without their fields of other kinds of templates."""
     if not defaults:
         return template
     kind = kind_of(template)
@@ -143,7 +143,7 @@ def with_template_defaults(template: Json, defaults: Json | None) -> Json:
 
 
 def metadata_of(document: Json, spec: Json, evaluate: Callable[[str], Any]) -> Json:
-    """The workflow's metadata with the labels and annotations that its executed spec asks for.
+    """The workflow's metadata with the labels and annotations of its executed spec (workflowMetadata).
 
     evaluate: the value of an expression of labelsFrom (it may raise InvalidWorkflow). Raises InvalidWorkflow with Argo's message.
     """
@@ -200,8 +200,8 @@ def templates_reached(
 ) -> tuple[Json, ...]:
     """The WorkflowTemplates and ClusterWorkflowTemplates that a document can reach, whole, with `kind` set.
 
-    Those that do not exist are left out: the run or the validation says so. everything: all objects of a kind, asked only when a
-    reference's name is known no earlier than the run (it holds a tag).
+    Those that do not exist are left out: the run or the validation reports them. everything: returns all objects of a kind; called only
+    when the name of a reference has a tag and is therefore known only in the run.
     """
     reached: dict[tuple[str, str], Json] = {}
     todo = list(_references(document.get("spec") or {}))
@@ -258,7 +258,7 @@ def _hook_references(holder: Json) -> Iterator[Json]:
 
 
 def holders(template: Json) -> Iterator[Json]:
-    """The steps and tasks of a template: what calls another template."""
+    """The steps and tasks of a template, which call other templates."""
     for group in template.get("steps") or ():
         yield from group or ()
     yield from (template.get("dag") or {}).get("tasks") or ()

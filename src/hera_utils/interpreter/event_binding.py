@@ -1,4 +1,4 @@
-"""What a WorkflowEventBinding makes of an event: whether it is meant, and the workflow to submit.
+"""Whether a WorkflowEventBinding matches an event, and the workflow that it then submits.
 
 Pure. Source: Argo 4.1's server/event/dispatch and docs/events.md.
 """
@@ -23,7 +23,7 @@ BINDING_LABEL = "workflows.argoproj.io/workflow-event-binding"
 
 
 def environment(namespace: str, discriminator: str, headers: Mapping[str, list[str]], payload: Any) -> Json:
-    """What its expressions see. Of the headers (names in lower case) only `x-…`: the others may hold credentials."""
+    """The variables of its expressions. Of the headers (names in lower case) only `x-…`: the others may contain credentials."""
     metadata = {name: values for name, values in headers.items() if name.startswith("x-")}
     found = {"namespace": namespace, "discriminator": discriminator, "metadata": metadata, "payload": payload}
     as_json: Json = json.loads(json.dumps(found), parse_int=float)
@@ -31,7 +31,7 @@ def environment(namespace: str, discriminator: str, headers: Mapping[str, list[s
 
 
 def matches(binding: Json, event: Json, entropy: Entropy) -> bool:
-    """Whether the event is one that the binding waits for. Raises ExpressionError."""
+    """Whether the binding's selector accepts the event. Raises ExpressionError."""
     selector = str((binding["spec"].get("event") or {}).get("selector") or "")
     try:
         return program.evaluate_boolean(selector, event, entropy=entropy)
@@ -93,5 +93,5 @@ def _parameter(parameter: Json, event: Json, entropy: Entropy) -> Json:
     except ExpressionError as error:
         raise ExpressionError(f'failed to evaluate workflow template parameter "{name}" expression: {error}') from None
     written = to_json(value, html=False)
-    # Argo takes the quotes away and leaves what is escaped between them.
+    # Argo removes the quotes but does not unescape the text between them.
     return {"name": name, "value": written[1:-1] if written.startswith('"') else written}

@@ -1,6 +1,6 @@
-"""What happened to a run: the only things `advance` ever learns.
+"""The events of a run: everything that `advance` can be told.
 
-Frozen values that survive JSON unchanged (`to_json`, `from_json`): the journal stores them, a bug report is a list of them.
+They are frozen values that survive JSON unchanged (`to_json`, `from_json`): the journal stores them, a bug report is a list of them.
 Time is seconds since the epoch (UTC); `seed` is random text from which every random choice of that step is drawn.
 """
 
@@ -35,7 +35,7 @@ class Submitted(Event):
 
 @dataclass(frozen=True)
 class PodStarted(Event):
-    """Every container of the pod runs (a daemon: it is ready). `ip` is where it can be reached. containers: those with a known image."""
+    """Every container of the pod runs (a daemon: it is ready). ip: its address. containers: those with a known image."""
 
     node_id: str = ""
     ip: str = "127.0.0.1"
@@ -56,7 +56,7 @@ class PodProgressed(Event):
 class PodWaiting(Event):
     """The pod cannot start yet, or cannot go on (no room on the machine or its disk…): the node keeps its phase, with this message.
 
-    An empty message: it waits no longer for what was said before.
+    With an empty message it no longer waits for the reason given before.
     """
 
     node_id: str = ""
@@ -65,7 +65,7 @@ class PodWaiting(Event):
 
 @dataclass(frozen=True)
 class ContainerState:
-    """How one container of a pod is doing; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
+    """The state of one container of a pod; `exit_code` None while it runs. `reason` as the kubelet's: Error, OOMKilled, Completed.
 
     image_id: the image by digest (docker.io/library/alpine@sha256:…), "" for a stand-in.
     """
@@ -91,8 +91,8 @@ class PodFinished(Event):
     reason REJECTED: the pod could not even be created (unknown image, Kubernetes would refuse it); `message` says why. To Argo this
     is an error of the step or task, not a failed pod.
     outputs: Argo's Outputs object as the executor reports it: {"parameters": [{"name", "value"}], "artifacts": […], "result", "exitCode"}.
-    error: what the executor could not do (an output artifact is missing, an input artifact cannot be fetched), else "".
-    warnings: what it did, but the user should know (a part of an artifact that Argo leaves out too).
+    error: why the executor failed (an output artifact is missing, an input artifact cannot be fetched), else "".
+    warnings: what the user should know although it did not fail (a part of an artifact that Argo leaves out too).
     """
 
     node_id: str = ""
@@ -107,16 +107,16 @@ class PodFinished(Event):
 
 @dataclass(frozen=True)
 class TimerFired(Event):
-    """A timer asked for by SetTimer is due."""
+    """A timer of SetTimer is due."""
 
     key: str = ""
 
 
 @dataclass(frozen=True)
 class LockAnswered(Event):
-    """A lock asked for by AskLock was granted, or is waited for (then `message` is Argo's).
+    """The answer to AskLock: the locks are granted, or the holder has to wait (then `message` is Argo's).
 
-    status: granted: {"holding": [lock names]}; waited for: {"waiting": lock name, "holders": [who holds it, as Argo's holder keys]};
+    status: granted: {"holding": [lock names]}; waiting: {"waiting": lock name, "holders": [who holds it, as Argo's holder keys]};
     impossible (no such config map, a database lock): {"error": message}. Lock names as Argo's: `ns/Mutex/name`, `ns/ConfigMap/name/key`.
     """
 

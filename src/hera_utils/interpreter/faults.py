@@ -1,4 +1,4 @@
-"""What stops a template from being opened. Raised within one step of the interpreter, never beyond it."""
+"""Reasons why a template cannot be opened. They are raised and handled within one step of the interpreter."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _COMPLETED_LABEL = "workflows.argoproj.io/completed"
 
 
 def conclude(context: Context, node: Json, handler: Json | None) -> None:
-    """The entry node and the exit handler are over. What is left of the run are pods that were killed and have not told their end."""
+    """The entry node and the exit handler are over: close the run, unless killed pods have not ended yet."""
     if killed.awaited(context.run):
         return
     phase = phases.WORKFLOW_PHASES[node["phase"]]
@@ -98,7 +98,7 @@ def duration_variable(context: Context) -> None:
 
 
 def failures(context: Context) -> str:
-    """`workflow.failures`: the failed nodes as JSON text that is quoted once more (Argo: strconv.Quote)."""
+    """`workflow.failures`: the failed nodes as JSON, quoted once more as Argo does (strconv.Quote)."""
     messages = []
     for node in context.run.nodes.values():
         if phases.unsuccessful(node):

@@ -1,6 +1,6 @@
-"""What the walk keeps of a node while it is not over: how it was called, its filled-in template, what its planner counts.
+"""What the walk keeps about a node while it is not over: its call, its template with values, the state of its planner.
 
-Derived data: rebuilt from the document when a run is restored.
+Frames are derived data: they are rebuilt from the document when a run is restored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hera_utils.interpreter.templates import TemplateHolder
 
 @dataclass(frozen=True)
 class TemplateCall:
-    """A wish to open a template under a name.
+    """A request to open a template under a name.
 
     holder: the step, task or hook that names the template. home: where the name is looked up. boundary: id of the Steps or DAG node
     that it belongs to. task: it is a task of a DAG. on_exit: it is (part of) an exit handler. hooked: it is a hook.

@@ -1,6 +1,6 @@
-"""What is removed of a run, and when: its pods (podGC), the claims made for it (volumeClaimGC), at last the run itself (ttlStrategy).
+"""What is removed of a run, and when: its pods (podGC), the claims that it created (volumeClaimGC), the run itself (ttlStrategy).
 
-Without a strategy pods and claims of a failed run stay as long as the run, and the run stays.
+Without a strategy pods, and claims of a run that failed, stay as long as the run, and the run stays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pod_ended(context: Context, node: Json, labels: dict[str, str]) -> None:
-    """A pod is over. labels: its template's, which podGC's selector may ask for."""
+    """A pod has ended. labels: of its template, for podGC's selector."""
     collect = context.spec.get("podGC") or {}
     strategy = collect.get("strategy")
     succeeded = node["phase"] == phases.SUCCEEDED
@@ -28,7 +28,7 @@ def pod_ended(context: Context, node: Json, labels: dict[str, str]) -> None:
 
 
 def run_ended(context: Context) -> None:
-    """The workflow is over: what it need not keep goes."""
+    """The workflow is over: remove its claims and pods as its strategies say."""
     _delete_claims(context)
     _delete_pods(context)
 
@@ -43,7 +43,7 @@ def _delete_pods(context: Context) -> None:
 
 
 def _delete_claims(context: Context) -> None:
-    """Claims of volumeClaimTemplates go when the workflow succeeded, or always when volumeClaimGC says so."""
+    """Claims of volumeClaimTemplates are deleted when the workflow succeeded, or always if volumeClaimGC says so."""
     status = context.document["status"]
     strategy = (context.spec.get("volumeClaimGC") or {}).get("strategy") or "OnWorkflowSuccess"
     if strategy == "OnWorkflowSuccess" and status["phase"] != phases.SUCCEEDED:

@@ -39,7 +39,7 @@ def lifecycle_of_workflow(
 ) -> Generator[TemplateCall, Json | None, bool]:
     """Open the workflow's own hooks whose expression holds; answers whether all that were opened are over.
 
-    node: the entry node, which bears a fault of theirs. faults: of nodes that could not be opened, by their id.
+    node: the entry node, which becomes an Error when a hook cannot be opened. faults: of nodes that could not be opened, by their id.
     """
     done = True
     for hook_name, hook in (context.spec.get("hooks") or {}).items():
@@ -84,9 +84,9 @@ def on_exit_of_workflow(
 
 
 class Owner:
-    """Whose hooks these are: a node of `frame`, known as `prefix.name` within `scope`.
+    """The step or task whose hooks these are: a node of `frame`, called `prefix.name` within `scope`.
 
-    blocked: a limit held a hook back; look again when there is room.
+    blocked: a limit holds a hook back; it is tried again when there is room.
     """
 
     def __init__(self, frame: Frame, scope: Scope, prefix: str, name: str) -> None:
@@ -169,7 +169,7 @@ def _callee(hook: Json) -> Json:
 
 
 def fill(context: Context, owner: Owner, arguments: Json, outputs: Json | None) -> Json:
-    """A hook's arguments with the outputs of its owner and all that is in scope filled in."""
+    """A hook's arguments, with the outputs of its owner and the variables in scope filled in."""
     scope = owner.scope
     key = f"{owner.prefix}.{owner.name}.outputs."
     for parameter in (outputs or {}).get("parameters") or ():
@@ -187,7 +187,7 @@ def fill(context: Context, owner: Owner, arguments: Json, outputs: Json | None) 
 
 
 def resolve_artifacts(artifacts: list[Json] | None, scope: Scope) -> list[Json]:
-    """Artifact arguments with `from` and `fromExpression` looked up; an optional one that is not there is left out."""
+    """Artifact arguments with `from` and `fromExpression` resolved; an optional one that does not exist is left out."""
     resolved = []
     for artifact in artifacts or ():
         if not artifact.get("from") and not artifact.get("fromExpression"):

@@ -1,4 +1,4 @@
-"""The items of a loop, as Argo's Item type has them: JSON text that stays as it was written (1e-3 is not 0.001).
+"""The items of a loop as Argo's Item type has them: JSON text as the user wrote it (1e-3 stays 1e-3).
 
 Source: pkg/apis/workflow/v1alpha1/item.go, workflow/controller/operator.go (processItem).
 """
@@ -19,7 +19,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Item:
-    """raw: JSON that has been checked."""
+    """raw: valid JSON."""
 
     __slots__ = ("raw",)
 
@@ -28,18 +28,18 @@ class Item:
 
     @classmethod
     def of(cls, value: Any) -> Item:
-        """The item that a value of a stored document is: Kubernetes has read and written its numbers."""
+        """The item of a value in a stored document, whose numbers Kubernetes has parsed and written again."""
         return cls(to_json(_stored(value), html=False))
 
     @property
     def text(self) -> str:
-        """How it prints: a text keeps JSON's escapes but not its quotes, everything else is its JSON."""
+        """The item in a tag: a text with JSON's escapes but without its quotes, everything else as JSON."""
         unescaped = self.json.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
         return unescaped[1:-1] if unescaped.startswith('"') else unescaped
 
     @property
     def json(self) -> str:
-        """Its JSON as Go writes it again."""
+        """The item as Go writes it as JSON."""
         text = self.raw
         for letter, escaped in _HTML.items():
             if letter in text:
@@ -47,7 +47,7 @@ class Item:
         return text
 
     def variables(self) -> Iterator[tuple[str, str]]:
-        """`item` and `item.KEY`, with the texts that stand for them."""
+        """`item` and `item.KEY` → their texts."""
         if self.raw.startswith('"'):
             yield "item", _decoded(self.raw)
         elif self.raw.startswith("{"):
@@ -60,11 +60,11 @@ class Item:
             yield "item", self.json
 
     def display(self) -> str:
-        """How it stands in the name of its node."""
+        """The item in the name of its node."""
         if self.raw.startswith("{"):
             members = gojson.members(self.raw).items()
             text = ",".join(sorted(f"{_well_formed(key)}:{Item(value).text}" for key, value in members))
-        elif self.raw == "null":  # to Argo a list without elements
+        elif self.raw == "null":  # Argo treats it as a list without elements
             text = "[]"
         elif self.raw.startswith("["):
             text = "[" + " ".join(Item(element).text for element in gojson.elements(self.raw)) + "]"
@@ -88,5 +88,5 @@ def _decoded(raw: str) -> str:
 
 
 def _well_formed(text: str) -> str:
-    """Half a surrogate pair is no character: as Go reads it."""
+    """The text as Go reads it: the replacement character in the place of each half of a surrogate pair."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _SURROGATE.search(text) else text

@@ -1,8 +1,8 @@
-"""Pods that a stop or the deadline of the workflow ends while they run, until they have told their end (`run.memory["killed"]`).
+"""Running pods that a stop or the deadline of the workflow kills, until they have ended (`run.memory["killed"]`).
 
-Their nodes are over at once, exit handlers begin at once. But the workflow is over only when these pods have told what they gave:
-their outputs count, the global ones too. Argo does so by its task results (markWorkflowPhase, checkTaskResultsInProgress). A daemon
-is not waited for. One that never tells its end is given up after as long as Argo waits for a task result.
+Their nodes are over at once, and exit handlers begin at once. But the workflow is over only when these pods have ended, because their
+outputs count, the global ones too. Argo waits for its task results (markWorkflowPhase, checkTaskResultsInProgress). It does not wait
+for a daemon, and gives up a pod that does not end for as long as Argo waits for a task result.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _LONGEST_WAIT = 600.0  # seconds (Argo: TASK_RESULT_TIMEOUT_DURATION)
 def kill(context: Context, node: Json, *, exit_code: bool) -> None:
     """End the pod of a node that is not over. Called before the node is marked.
 
-    exit_code: whether its exit code will count. At the deadline of the workflow Argo's controller takes what the executor reports, but
-    has not seen how the container ended.
+    exit_code: whether its exit code counts. At the deadline of the workflow Argo's controller gets the executor's outputs, but not
+    the end of the container.
     """
     context.say(KillPod(node["id"], new_nodes.pod_name(context, node)))
     if node["phase"] == phases.RUNNING and not node.get("daemoned"):
@@ -35,18 +35,18 @@ def kill(context: Context, node: Json, *, exit_code: bool) -> None:
 
 
 def awaited(run: Run) -> bool:
-    """Whether the end of any killed pod is not known yet."""
+    """Whether a killed pod has not ended yet."""
     return bool(run.memory.get("killed"))
 
 
 def ended(run: Run, node_id: str) -> Json | None:
-    """The pod told its end: what was noted of it; None when nobody waits for it."""
+    """The pod has ended: the entry about it; None when the run does not wait for it."""
     noted: Json | None = (run.memory.get("killed") or {}).pop(node_id, None)
     return noted
 
 
 def give_up(context: Context) -> None:
-    """Wait no longer for pods that have had their time."""
+    """Stop waiting for pods whose time is over."""
     known = context.run.memory.get("killed") or {}
     context.run.memory["killed"] = {key: one for key, one in known.items() if one["until"] > context.ledger.now}
 

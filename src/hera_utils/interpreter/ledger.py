@@ -1,7 +1,7 @@
-"""The nodes of a run and what is counted of them. The only place that writes a node.
+"""The nodes of a run, and counts of them. Only this file changes a node.
 
-Everything here but the nodes themselves is derived: it is rebuilt when a run is restored, and kept up to date so that no event
-needs a look at all nodes.
+The counts and indices are derived from the nodes: they are rebuilt when a run is restored, and updated with each change, so that no
+event has to look at all nodes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _LEAVES = frozenset({"Pod", "HTTP", "Plugin", "Suspend"})
 class Ledger:
     """`now` is the time of the event that is being applied (seconds since the epoch).
 
-    pending_ends: the leaves whose end will be told from outside: pods, agents' tasks and suspend nodes at work. A daemon that is
-    ready is none of them, since nothing waits for its end. touched: the nodes that were changed since what follows from their ends was
-    seen to (`run.changed` has those of all events of a turn).
+    pending_ends: the leaves whose end an event will report: pods, agents' tasks and suspend nodes that run. A daemon that is ready
+    is not one of them, since nothing waits for its end. touched: the nodes that changed since their ends were last processed
+    (`run.changed` has those of all events of a turn).
     """
 
     def __init__(self, run: Run) -> None:
@@ -54,9 +54,9 @@ class Ledger:
             self._count(node, 1)
 
     def _replaced_attempts(self) -> frozenset[str]:
-        """Attempts that a retry in place took back although others followed them (Argo: FormulateRetryWorkflow).
+        """Attempts that a retry in place reset although others followed them (Argo: FormulateRetryWorkflow).
 
-        They are Running, and nobody ever looks at them again. Argo counts them all the same, so that a limit waits for ever.
+        They stay Running, and nothing ever ends them. Argo counts them nevertheless, so that a limit waits for ever.
         """
         attempts = (
             [one for one in self.children(node) if phases.retried(one)]
@@ -82,7 +82,7 @@ class Ledger:
 
     # --- writing --------------------------------------------------------------------------------------------------
     def add(self, name: str, kind: str, phase: str, **fields: Any) -> Json:
-        """A new node. Its display name is what it adds to the name of its boundary."""
+        """Add a node. Its display name is its name without that of its boundary."""
         node_id = self.id_of(name)
         boundary = self.nodes.get(fields.get("boundaryID") or "")
         display_name = name
@@ -126,7 +126,7 @@ class Ledger:
         self._note(node["id"])
 
     def mark(self, node: Json, phase: str, message: str | None = None, at: float | None = None) -> Json:
-        """Set the phase; the message only when one is given. The time of the end is noted once."""
+        """Set the phase, and the message when one is given. The time of the end is set once."""
         fields: Json = {"phase": phase}
         if message is not None:
             fields["message"] = message
@@ -139,7 +139,7 @@ class Ledger:
         return node
 
     def _sum_up(self, node: Json) -> None:
-        """What a node that is over shows of its progress and its use of resources."""
+        """Set the progress and the resources of a node that is over."""
         if node["type"] in LEAVES:
             done, whole = of(node)
             self.change(node, progress=f"{done}/{whole}")
@@ -148,7 +148,7 @@ class Ledger:
             self.change(node, progress=found.text(), resourcesDuration=dict(found.usage) or None)
 
     def adopt(self, parent: Json, child_id: str) -> None:
-        """Append a child, once. The child need not exist yet."""
+        """Append a child, only once. The child need not exist yet."""
         known = self._children.get(parent["id"])
         if known is None:
             known = self._children[parent["id"]] = set(parent.get("children") or ())
@@ -158,7 +158,7 @@ class Ledger:
             self._note(parent["id"])
 
     def drop(self, node: Json) -> None:
-        """Remove a node, as if it had never been."""
+        """Remove a node, as if it had never existed."""
         self._count(node, -1)
         del self.nodes[node["id"]]
         self._children.pop(node["id"], None)
@@ -166,7 +166,7 @@ class Ledger:
         self.run.removed.add(node["id"])
 
     def forget(self, parent: Json, child_id: str) -> None:
-        """Take a child away."""
+        """Remove a child from its parent."""
         if child_id in (parent.get("children") or ()):
             parent["children"].remove(child_id)
             self._children.pop(parent["id"], None)

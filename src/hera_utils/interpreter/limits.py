@@ -1,4 +1,4 @@
-"""What holds a node back or ends it early: parallelism, failFast, shutdown, deadlines."""
+"""What delays a node or ends it early: parallelism, failFast, shutdown, deadlines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FULL = Full("Max parallelism reached")
 
 
 def whole(value: object) -> int | None:
-    """A number that may be written as text (intstr); None when there is none."""
+    """A number that may be written as text (intstr); None without one."""
     if value is None or value == "":
         return None
     try:
@@ -28,7 +28,7 @@ def whole(value: object) -> int | None:
 
 
 def duration(text: str) -> float:
-    """Seconds of a duration such as 10, 30s or 1d; Fault with Argo's message when it is none."""
+    """The seconds of a duration such as 10, 30s or 1d; Fault with Argo's message when it is not one."""
     try:
         return durations.seconds_or_duration(text)
     except HeraUtilsError as error:
@@ -36,7 +36,7 @@ def duration(text: str) -> float:
 
 
 def workflow_full(context: Context) -> bool:
-    """Whether the workflow's own parallelism lets no further node open."""
+    """Whether the workflow's own parallelism is reached, so that no further node may open."""
     limit = whole(context.spec.get("parallelism"))
     return limit is not None and context.ledger.active_pods >= limit
 
@@ -56,7 +56,7 @@ def check_open(context: Context, boundary: str) -> None:
 
 
 def failing_fast(context: Context, frame: Frame) -> bool:
-    """Whether failFast stops a template from opening more; when nothing of it runs any more it fails here."""
+    """Whether failFast stops a template from opening more nodes. If none of its nodes runs any more, the template fails here."""
     if not frame.template.get("failFast") or context.ledger.unsuccessful_children[frame.node_id] <= 0:
         return False
     node = context.ledger.nodes[frame.node_id]
@@ -78,18 +78,16 @@ def shutdown(context: Context) -> str:
 
 
 def may_run(context: Context, on_exit: bool) -> bool:
-    """Whether the shutdown strategy lets a pod start or go on: Stop spares exit handlers, Terminate nothing."""
+    """Whether the shutdown strategy lets a pod start or continue: Stop lets exit handlers, Terminate nothing."""
     strategy = shutdown(context)
     return not strategy or (strategy == "Stop" and on_exit)
 
 
-AFTER = (
-    0.01  # seconds after a deadline at which it has passed: before a kubelet, which looks once a second, ends the pod
-)
+AFTER = 0.01  # seconds: a deadline counts as passed this long after it, and before a kubelet, which looks once a second, ends the pod
 
 
 def workflow_deadline(context: Context) -> float:
-    """When the workflow must be over (seconds since the epoch); 0 when it may take its time."""
+    """When the workflow must be over (seconds since the epoch); 0 without a deadline."""
     limit = whole(context.spec.get("activeDeadlineSeconds"))
     started = timestamps.seconds(context.document["status"].get("startedAt"))
     return started + limit if limit is not None and started else 0.0

@@ -1,6 +1,6 @@
-"""Mutexes and semaphores: who asks for them stays Pending until they are granted (Argo: synchronization).
+"""Mutexes and semaphores: a node or workflow stays Pending until its locks are granted (Argo: synchronization).
 
-`run.memory["locks"]` holds who asked or holds: "" is the workflow itself, else a node's id.
+`run.memory["locks"]` has who asked for locks or holds them: "" is the workflow itself, else the id of a node.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ASKED, _HELD = "asked", "held"
 
 
 def ask(context: Context, holder: str, synchronization: Json) -> None:
-    """Ask for locks, once."""
+    """Ask for locks, only once."""
     states: dict[str, str] = context.run.memory.setdefault("locks", {})
     if holder not in states:
         states[holder] = _ASKED
@@ -43,7 +43,7 @@ def any_waits(context: Context) -> bool:
 
 
 def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
-    """Whether the frame's node may go on; asks for its locks the first time. Raises Fault when they cannot be had at all."""
+    """Whether the frame's node may go on; asks for its locks the first time. Raises Fault when they can never be granted."""
     synchronization = frame.template.get("synchronization")
     if not synchronization:
         return True
@@ -67,7 +67,7 @@ def acquired(context: Context, frame: Frame, node: Json | None) -> bool:
 
 
 def answered(context: Context, event: LockAnswered) -> bool:
-    """Note an answer; False when nobody waits for it any more."""
+    """Process an answer; False when nothing waits for it any more."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
     if event.holder not in states:
         return False
@@ -95,7 +95,7 @@ def _note_holding(context: Context, event: LockAnswered) -> None:
 
 
 def release(context: Context, holder: str) -> None:
-    """Give back the locks of whoever is over."""
+    """Release the locks of a node or workflow that is over."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
     if states.pop(holder, None) is None:
         return
@@ -111,20 +111,20 @@ def release(context: Context, holder: str) -> None:
 
 
 def release_unused(context: Context, holder: str) -> None:
-    """Give back locks that were granted when nobody wanted them any more, or when there was no room to use them."""
+    """Release locks that were granted when nothing needed them any more, or when there was no room to use them."""
     opened = holder in context.frames or holder in context.held or context.spec.get("suspend")
     if held(context, holder) and not opened:
         release(context, holder)
 
 
 def release_without_room(context: Context, holder: str) -> None:
-    """What has no room to open holds no lock, which those with room may wait for. Who only asked keeps its place in the queue."""
+    """Release the locks of a node that has no room to open: others may wait for them. One that only asked keeps its place in the queue."""
     if held(context, holder):
         release(context, holder)
 
 
 def release_ended(context: Context) -> None:
-    """Give back the locks of all nodes that ended in this step of the interpreter, whoever ended them."""
+    """Release the locks of all nodes that ended since this was last done."""
     touched, context.ledger.touched = context.ledger.touched, set()
     memory = context.run.memory
     if not memory.get("locks") and not memory.get("unopened"):

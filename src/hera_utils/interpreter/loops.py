@@ -19,19 +19,19 @@ _LOOPS = ("withItems", "withParam", "withSequence")
 
 
 def looped(step: Mapping[str, Any]) -> bool:
-    """Whether the step stands for several."""
+    """Whether the step is a loop."""
     return bool(step.get("withItems") or step.get("withParam") or step.get("withSequence"))
 
 
 def expand(step: Json, variables_above: substitution.Variables, *, task: bool = False) -> list[Json]:
-    """The steps that a looped step stands for, named `NAME(INDEX:ITEM)`. variables_above: every variable in scope. task: of a DAG.
+    """The steps of the items of a loop, named `NAME(INDEX:ITEM)`. variables_above: every variable in scope. task: of a DAG.
 
     Raises Fault with Argo's message when the items cannot be read and the step would run.
     """
     items = _items(step)
     bare = {key: value for key, value in step.items() if key not in _LOOPS}
     loop = {key: value for key, value in step.items() if key in _LOOPS}
-    # Argo: of a task, not of a step, the items are filled in once more, each time for nothing but its faults (expandTask).
+    # Argo fills the items of a task in once more (not those of a step), which can only raise faults (expandTask).
     again = loop if task and tags.tags_in(loop) else None
     lenient = _never_runs(bare.get("when"))
     present = {key: value for key, value in variables_above.items() if not (lenient and value is None)}
@@ -113,7 +113,7 @@ def _whole(value: Any, default: int) -> int:
 
 
 def _never_runs(when: str | None) -> bool:
-    """Whether a `when` without tags of the item says no already."""
+    """Whether a `when` without tags of the item is false for all items."""
     if not when:
         return False
     try:

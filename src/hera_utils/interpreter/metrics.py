@@ -1,8 +1,8 @@
-"""Custom metrics: what a template's or the workflow's `metrics.prometheus` say, and when. Values only: who keeps them is not known here.
+"""Custom metrics: the values of `metrics.prometheus` of a template or the workflow. They become commands; who keeps them is not known here.
 
-A metric is told when its node ends; a real-time one when its node begins as well, as a clock (since when, until when). Every failed
-attempt that is retried tells its template's metrics, and at last the Retry node does. What is wrong with a metric is no fault of the
-run: it becomes the condition MetricsError. Source: Argo's computeMetrics, prepareMetricScope, executeTemplate, metrics_custom.go.
+A metric is emitted when its node ends; a real-time one also when its node begins, as a clock (since when, until when). Each failed
+attempt that is retried emits its template's metrics, and at last the Retry node does. An error in a metric does not fail the run: it
+becomes the condition MetricsError. Source: Argo's computeMetrics, prepareMetricScope, executeTemplate, metrics_custom.go.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z|[+-]?(?:inf|in
 
 
 def of_node(context: Context, template: Json, node: Json, *, only_realtime: bool = False) -> None:
-    """Tell the metrics of a template for a node of it that began (only_realtime) or ended."""
+    """Emit the metrics of a template for one of its nodes that began (only_realtime) or ended."""
     listed = (template.get("metrics") or {}).get("prometheus")
     if listed:
         _tell(context, listed, _scope(context, node), _clocks(context, node), only_realtime)
 
 
 def of_workflow(context: Context, *, ended: bool) -> None:
-    """Tell the metrics of the workflow, when it begins and when it is over."""
+    """Emit the metrics of the workflow, when it begins and when it is over."""
     listed = (context.spec.get("metrics") or {}).get("prometheus")
     if not listed:
         return
@@ -44,14 +44,14 @@ def of_workflow(context: Context, *, ended: bool) -> None:
 
 
 def problem(document: Json, message: str) -> None:
-    """Note what is wrong with a metric where Argo does: one condition, the last message."""
+    """Record an error in a metric as Argo does: in one condition, with the last message."""
     status = document["status"]
     others = [one for one in status.get("conditions") or () if one.get("type") != CONDITION]
     status["conditions"] = [*others, {"type": CONDITION, "status": "True", "message": message}]
 
 
 def _scope(context: Context, node: Json | None) -> substitution.Variables:
-    """What a metric may refer to: everything of the workflow, and its node."""
+    """The variables of a metric: those of the workflow and of its node."""
     variables = {
         "duration": "0",
         "status": phases.PENDING,
@@ -84,7 +84,7 @@ def _text(value: Any) -> str:
 
 
 def _clocks(context: Context, node: Json | None) -> dict[str, tuple[float, float | None]]:
-    """The real-time variables: since when they run, and until when if they stopped."""
+    """The real-time variables: when each clock started, and when it stopped."""
     status = context.document["status"]
     found = {"workflow.duration": _clock(context, status)}
     if node is not None:
@@ -114,7 +114,7 @@ def _tell(
 
 
 def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, Any] | None) -> EmitMetric | None:
-    """None when its `when` says no. Raises Fault with Argo's message."""
+    """The command of a metric; None when its `when` is false. Raises Fault with Argo's message."""
     if not metric.get("help"):
         raise Fault(f"metric '{metric.get('name', '')}' must contain a help string under 'help: ' field")
     described = {field: metric[field] for field in ("name", "help", "labels", "when") if metric.get(field)}

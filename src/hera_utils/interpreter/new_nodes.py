@@ -1,4 +1,4 @@
-"""How a node comes to be: its type, its first fields, the name of its pod."""
+"""How a node is created: its type, its first fields, the name of its pod."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def retry_strategy(context: Context, template: Json) -> Json | None:
 
 
 def node_type(context: Context, template: Json) -> str:
-    """The type of the node that the template becomes."""
+    """The type of a template's node."""
     return "Retry" if retry_strategy(context, template) is not None else NODE_TYPES[kind_of(template)]
 
 
 def new_node(context: Context, frame: Frame, kind: str, phase: str, message: str = "") -> Json:
-    """The node of a frame, with the values of its inputs."""
+    """Create the node of a frame, with the values of its inputs."""
     template = frame.template
     inputs = template.get("inputs") or {}
     fields: Json = {"inputs": inputs if inputs.get("parameters") or inputs.get("artifacts") else None}

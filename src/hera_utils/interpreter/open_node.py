@@ -26,9 +26,9 @@ _DISPLAY_RULE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-.]{0,61}[a-zA-Z0-9]\Z")
 
 
 def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | None:
-    """Open the node that a call names, or find it again after a restore; None while it waits for a lock or a cache.
+    """Open the node of a call, or find it again after a restore; None while it waits for a lock or a cache.
 
-    Raises Full, TooDeep, TimedOut; a Fault leaves a node in phase Error where there was none.
+    Raises Full, TooDeep, TimedOut; a Fault creates a node in phase Error if there was none.
     """
     node = context.ledger.node_named(call.name)
     if call.attempt is not None:
@@ -64,7 +64,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
 
 
 def _check_room(context: Context, call: TemplateCall) -> None:
-    """Raise Full when there is none."""
+    """Raise Full when a limit leaves no room for the node."""
     try:
         limits.check_open(context, call.boundary)
     except Full:
@@ -77,7 +77,7 @@ def _frame(context: Context, call: TemplateCall, parent: Frame, template: Json, 
 
 
 def _local(context: Context, call: TemplateCall, template: Json) -> Variables:
-    """What only this node knows: its names, and its time and chance."""
+    """The variables of this node only: its names, and its time and randomness."""
     name = str(call.holder.get("name") or "")
     local = {"node.name": call.name, ("tasks.name" if call.task else "steps.name"): name}
     if kind_of(template) in POD_KINDS and new_nodes.retry_strategy(context, template) is None:
@@ -94,9 +94,9 @@ def _check_pending(context: Context, frame: Frame, node: Json) -> None:
 
 
 def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None:
-    """Make the node what its template says it is."""
+    """Create the node of its kind of template and start it."""
     waited = unopened.forget(context, frame.node_id)
-    if node is not None and phases.ended(node):  # a cache answered
+    if node is not None and phases.ended(node):  # the cache had the outputs
         locks.release(context, frame.node_id)
         return None
     fresh = node is None
@@ -140,14 +140,14 @@ def _tell_metrics(context: Context, frame: Frame, fresh: bool) -> None:
 
 
 def _show(context: Context, frame: Frame) -> None:
-    """The display name that the template asks for."""
+    """Set the display name that the template gives."""
     wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
     if wanted and _DISPLAY_RULE.match(wanted):
         context.ledger.change(context.ledger.nodes[frame.node_id], displayName=wanted)
 
 
 def _error_node(context: Context, call: TemplateCall, node: Json | None, message: str) -> None:
-    """Argo: initializeNodeOrMarkError. A node that could not even be opened is Skipped, in phase Error."""
+    """Create the node of a call that could not be opened: type Skipped, phase Error (Argo: initializeNodeOrMarkError)."""
     if node is None:
         new_nodes.add_node(context, call, "Skipped", phases.ERROR, message)
     elif not phases.ended(node):

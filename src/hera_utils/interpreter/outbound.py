@@ -1,4 +1,4 @@
-"""The edges between nodes: which nodes are the last of a node, so that what follows can be hung below them."""
+"""The edges between nodes: the last nodes within a node, which become the parents of its successors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hera_utils.interpreter.state import Json
 
 
 def outbound(ledger: Ledger, node: Json) -> list[str]:
-    """Ids of the nodes after which a successor comes (Argo: getOutboundNodes)."""
+    """Ids of the nodes that become parents of a successor (Argo: getOutboundNodes)."""
     kind = node["type"]
     children = node.get("children") or []
     if kind == "Pod" and not _is_container_set(ledger, node):
@@ -38,7 +38,7 @@ def _is_container_set(ledger: Ledger, node: Json) -> bool:
 
 
 def last_attempt(ledger: Ledger, node: Json) -> Json:
-    """Of a retried node the attempt that counts, else the node itself (Argo: possiblyGetRetryChildNode)."""
+    """The attempt of a retried node that counts, else the node itself (Argo: possiblyGetRetryChildNode)."""
     if node["type"] == "Retry" and not (node.get("memoizationStatus") or {}).get("hit"):
         for child in reversed(node.get("children") or ()):
             found = ledger.get(child)
@@ -48,7 +48,7 @@ def last_attempt(ledger: Ledger, node: Json) -> Json:
 
 
 def attempts(ledger: Ledger, node: Json) -> list[Json]:
-    """The attempts of a Retry node, oldest first; hooks are its children too and are left out."""
+    """The attempts of a Retry node, oldest first, without its other children, the hooks."""
     return [child for child in ledger.children(node) if phases.retried(child)]
 
 

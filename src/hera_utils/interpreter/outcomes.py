@@ -1,4 +1,4 @@
-"""From what the kubelet and the executor report of a pod to what Argo's node says (assessNodeStatus, inferFailedReason)."""
+"""The phase, message and outputs of a node, from what the kubelet and the executor report (Argo: assessNodeStatus, inferFailedReason)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hera_utils.interpreter.events import ContainerState, PodFinished
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.templates import kind_of
 
-EMISSARY_FAILED = 64  # what Argo's emissary exits with when it, not the program, failed
+EMISSARY_FAILED = 64  # the exit code of Argo's emissary when it failed, not the program
 _KILLED = (137, 143)
 
 
@@ -23,7 +23,7 @@ class PodOutcome:
 def of_pod(event: PodFinished, template: Json) -> PodOutcome:
     """How a pod's node ended."""
     if event.phase == "Succeeded" and not event.error:
-        # A daemon should not end: Argo calls it failed.
+        # A daemon should not end: for Argo it has failed.
         return PodOutcome(phases.FAILED if template.get("daemon") else phases.SUCCEEDED, "")
     if event.message:
         return PodOutcome(phases.FAILED, event.message)
@@ -31,7 +31,7 @@ def of_pod(event: PodFinished, template: Json) -> PodOutcome:
 
 
 def _reason(event: PodFinished, template: Json) -> PodOutcome:
-    """Argo has one message for a pod: of an init container, else of a main container, else of the executor, else of a sidecar."""
+    """Argo takes the message of one container for the pod: an init container, else a main container, the executor, a sidecar."""
     for container in event.containers:
         if container.init and container.exit_code:
             return PodOutcome(phases.FAILED, described(container))
@@ -74,8 +74,8 @@ def exit_code(containers: Sequence[ContainerState]) -> int | None:
     return next((one.exit_code for one in containers if one.name == "main" and one.exit_code is not None), None)
 
 
-def of_container(container: ContainerState, pod_failed: bool) -> PodOutcome | None:
-    """The state of a container's own node (container sets); None when it says nothing."""
+def of_container(container: ContainerState, pod_failed: bool) -> PodOutcome:
+    """The phase and message of a container's own node (container sets)."""
     if container.exit_code is not None:
         reason = container.reason or ("Completed" if container.exit_code == 0 else "Error")
         message = f"{container.name}: {reason} (exit code {container.exit_code}): {container.message}"
@@ -88,11 +88,11 @@ def of_container(container: ContainerState, pod_failed: bool) -> PodOutcome | No
 
 
 def outputs(event: PodFinished, template: Json) -> Json:
-    """The node's outputs: what the executor reports, with what the template declares of each, and the exit code."""
+    """The outputs of the node: those that the executor reports, completed from the template's declarations, and the exit code."""
     result: Json = {}
     declared = template.get("outputs") or {}
     reported = {one["name"]: one for one in event.outputs.get("parameters") or ()}
-    if event.containers:  # Argo: the executor reports what is declared, with a value or without
+    if event.containers:  # Argo's executor reports all declared outputs, with a value or without
         parameters = [{**one, **reported.pop(one["name"], {})} for one in declared.get("parameters") or ()]
         if parameters or reported:
             result["parameters"] = [*parameters, *reported.values()]
@@ -116,7 +116,7 @@ _PROGRESS_TICK = 60.0  # seconds between two reports of Argo's executor (ARGO_PR
 
 
 def progress_reported(containers: Sequence[ContainerState]) -> bool:
-    """Whether Argo's executor would have told the controller what the pod wrote of its progress: not at the end, each minute."""
+    """Whether Argo's executor would have reported the progress that the pod wrote: it reports each minute, not at the end."""
     times = [(one.started_at, one.finished_at) for one in containers if one.name == "main"]
     return any(start is not None and end is not None and end - start >= _PROGRESS_TICK for start, end in times)
 
@@ -128,7 +128,7 @@ def finished_at(containers: Sequence[ContainerState], now: float) -> float:
 
 
 def ran(containers: Sequence[ContainerState], template: Json) -> Json | None:
-    """When the containers that do the template's work ran; None when none of them did."""
+    """When the containers that do the template's work ran; None when none of them started."""
     names = main_names(template)
     own = [one for one in containers if one.name in names and one.started_at is not None]
     starts = [one.started_at for one in own if one.started_at is not None]

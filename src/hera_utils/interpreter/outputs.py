@@ -1,4 +1,4 @@
-"""Outputs on their way: from steps and tasks into scope, from scope into a template's own outputs, from nodes to the workflow."""
+"""Where outputs go: from steps and tasks into scope, from scope into a template's own outputs, from nodes to the workflow."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def resolve_references(context: Context, step: Json, scope: Scope, strict: Sequence[str], *, wrap: str = "") -> Json:
-    """A step or task with what it refers to filled in. Hooks wait: they may refer to the step itself.
+    """A step or task with its references resolved, except in hooks, which may refer to the step itself.
 
-    One whose `when` already says no is answered with only that resolved: its other references need not exist.
-    wrap: what Argo puts before the message of an artifact that is not there.
+    If its `when` is already false, only that is resolved: the other references need not exist.
+    wrap: what Argo puts before the message about a missing artifact.
 
-    Raises Fault for a reference without a value: everything before the step is over, so none will come. Argo looks again for ever.
+    Raises Fault for a reference without a value: everything before the step is over, so there will be none. Argo tries for ever.
     """
     parameters = scope.parameters(context.variables)
     step_hooks = step.get("hooks")
@@ -63,7 +63,7 @@ def resolve_references(context: Context, step: Json, scope: Scope, strict: Seque
 
 
 def declared(context: Context, step: Json, frame: Frame, node: Json) -> Json | None:
-    """The template of a step that was skipped, for the outputs that it declares."""
+    """The template of a skipped step, for its declared outputs."""
     if node.get("outputs") or node["phase"] not in (phases.SKIPPED, phases.OMITTED):
         return None
     try:
@@ -101,7 +101,7 @@ def add_aggregate(scope: Scope, prefix: str, name: str, items: list[Json]) -> No
 
 
 def _item(result: str) -> Item:
-    """A result as an item of a list: JSON as it stands."""
+    """A result as an item of a list: JSON stays as it is."""
     try:
         gojson.check(result)
     except gojson.NotJson as error:
@@ -115,7 +115,7 @@ def _loop_index(node: Json) -> int:
 
 
 def _merged(values: list[str]) -> str:
-    """A list of values: of JSON lists and objects when all are, else of texts. Numbers in them become Go's floats."""
+    """A list of values: JSON lists and objects if all are such, else texts. Numbers in them become Go's floats."""
     read = []
     for value in values:
         try:
@@ -130,7 +130,7 @@ def _merged(values: list[str]) -> str:
 
 
 def set_template_outputs(context: Context, frame: Frame, node: Json, scope: Scope) -> None:
-    """The outputs of a Steps or DAG template from what its parts gave; to the workflow where they are global."""
+    """Set the outputs of a Steps or DAG template from those of its parts; global ones also become the workflow's."""
     found = _template_outputs(frame.template, scope)
     if found is not None:
         context.ledger.change(node, outputs=found)

@@ -21,7 +21,7 @@ _LAST_NAME = re.compile(r"(?:\([^()]*\)|\[[^\[\]]*\])+\Z")
 
 
 def build(context: Context, frame: Frame) -> Json:
-    """The pod of a frame. Raises Fault with Argo's message when it cannot be: a volume that is not there, a bad patch."""
+    """The pod of a frame. Raises Fault with Argo's message when it is impossible: a missing volume, a bad patch."""
     template = frame.template
     name = new_nodes.pod_name_of(context, frame.call.name, str(template.get("name") or ""))
     spec: Json = {"restartPolicy": "Never"}
@@ -75,7 +75,7 @@ def _metadata(context: Context, frame: Frame, name: str) -> Json:
 
 
 def main_containers(template: Json) -> list[Json]:
-    """The containers that do the template's work. A script's source is an argument after its command, as Argo's executor runs it."""
+    """The containers that do the template's work. A script's source is the last argument of its command, as in Argo's executor."""
     kind = kind_of(template)
     if kind == "containerSet":
         return [
@@ -92,14 +92,14 @@ def main_containers(template: Json) -> list[Json]:
 
 
 def _set_container(container_set: Json, container: Json) -> Json:
-    """A container of a set has the set's volume mounts too (Argo: GetContainers)."""
+    """A container of a set, with the set's volume mounts (Argo: GetContainers)."""
     mounts = [*(container.get("volumeMounts") or ()), *(container_set.get("volumeMounts") or ())]
     kept = {key: value for key, value in container.items() if key != "dependencies"}
     return {**kept, "volumeMounts": mounts} if mounts else kept
 
 
 def _active_deadline(context: Context, frame: Frame, template: Json) -> int | None:
-    """What is left of the template's timeout; else the shorter of its deadline and what is left of the workflow's."""
+    """The seconds left of the template's timeout; else of its deadline or the workflow's, whichever is shorter."""
     if template.get("timeout"):
         node = context.run.nodes[frame.node_id]
         left = int(
@@ -116,14 +116,14 @@ def _active_deadline(context: Context, frame: Frame, template: Json) -> int | No
     return left if own is None or left < own else own
 
 
-_LARGEST_VARIABLE = 131_072  # bytes; Argo hands a longer template over in a config map
+_LARGEST_VARIABLE = 131_072  # bytes; Argo passes a longer template in a config map
 
 
 def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
-    """The frame's template, with the place where its outputs and logs go, as the executor reads it.
+    """The frame's template as the executor reads it, with the location of its outputs and logs.
 
-    It reaches a pod as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
-    templates reads it elsewhere.
+    A pod gets it as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
+    templates gets it in another way.
     """
     template = archiving.with_archive_location(context, frame.template, _pod_variables(context, frame, pod_name))
     if kind_of(template) not in POD_KINDS:
@@ -145,7 +145,7 @@ def _boundary_template(context: Context, frame: Frame) -> Json:
 
 
 def _volumes(context: Context, frame: Frame) -> list[Json]:
-    """The workflow's volumes, with what the node's template could refer to filled in."""
+    """The workflow's volumes, with the variables of the node's template filled in."""
     declared = context.spec.get("volumes") or []
     if not declared:
         return []
@@ -167,10 +167,10 @@ def _pod_variables(context: Context, frame: Frame, pod_name: str) -> substitutio
 
 
 def _substituted(context: Context, frame: Frame, pod: Json, name: str) -> Json:
-    """Argo's last round of substitution, over the whole pod: volumes and metadata of the workflow were not filled in before.
+    """Argo's last substitution, over the whole pod: volumes and metadata of the workflow were not filled in before.
 
-    In Argo the pod holds its template too, as JSON within JSON: there an expression that is still left is not what it was (a > in it
-    has become an escape), and Argo fails at it.
+    In Argo the pod also contains its template, as JSON within JSON: an expression that is still there has changed (a > has become an
+    escape), and Argo fails.
     """
     known = _pod_variables(context, frame, name)
     template = go_json(frame.template)
@@ -181,7 +181,7 @@ def _substituted(context: Context, frame: Frame, pod: Json, name: str) -> Json:
 
 
 def open_containers(context: Context, frame: Frame, node: Json) -> None:
-    """The containers of a set are nodes of their own, below the pod's node in the order of their dependencies."""
+    """Create the nodes of the containers of a set, below the pod's node in the order of their dependencies."""
     container_set = frame.template.get("containerSet")
     if container_set is None:
         return
@@ -202,7 +202,7 @@ def open_containers(context: Context, frame: Frame, node: Json) -> None:
 
 
 def result_wanted(context: Context, frame: Frame) -> bool:
-    """Whether anybody refers to the node's `outputs.result`: then what it prints is kept (Argo: includeScriptOutput)."""
+    """Whether something refers to the node's `outputs.result`: then its printed output is kept (Argo: includeScriptOutput)."""
     if kind_of(frame.template) == "data":
         return True
     boundary = context.frames.get(frame.call.boundary)

@@ -1,4 +1,4 @@
-"""Parts of a pod's spec: volumes, containers beside the main one, what the workflow and the template say of every pod, patches."""
+"""Parts of a pod's spec: volumes, containers beside the main one, fields of the workflow and the template, patches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXECUTORS = frozenset({"init", "wait", "supervisor"})
 _RESOURCES = tuple(
     f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
 )
-_NO_COMMAND = (  # the executor must know a container's command, and asks the image for it
+_NO_COMMAND = (  # the executor needs a container's command, and looks it up in the image
     'failed to look-up entrypoint/cmd for image "", you must either explicitly specify the command, or list the image\'s command '
     "in the index: https://argo-workflows.readthedocs.io/en/latest/workflow-executors/#emissary-emissary: could not parse reference: "
 )
@@ -27,7 +27,7 @@ _BOTH = ("schedulerName", "securityContext")
 
 
 def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
-    """What every pod takes from its template, else from the template around it, else from the workflow."""
+    """The fields that a pod takes from its template, else from the template around it, else from the workflow."""
     pod_spec: Json = {}
     for field in _INHERITED:
         value = template.get(field) or boundary.get(field) or spec.get(field)
@@ -65,7 +65,7 @@ def from_workflow(spec: Json, template: Json, boundary: Json) -> Json:
 
 
 def extra_container(container: Json, main: list[Json]) -> Json:
-    """An init container or a sidecar; with mirrorVolumeMounts it sees what the main container sees."""
+    """An init container or a sidecar; with mirrorVolumeMounts it has the mounts of the main container."""
     fields = {key: value for key, value in container.items() if key != "mirrorVolumeMounts"}
     if container.get("mirrorVolumeMounts"):
         source = next((one for one in main if one.get("name") == "main"), {})
@@ -117,7 +117,7 @@ def patched(spec: Json, patches: list[str]) -> Json:
 
 
 def _without_executor(patch: Json) -> Json:
-    """A patch less what it says of the executor's own containers, which are not there."""
+    """A patch without its parts about the executor's own containers, which do not exist here."""
     kept = dict(patch)
     for field in ("initContainers", "containers"):
         if isinstance(kept.get(field), list):
@@ -126,7 +126,7 @@ def _without_executor(patch: Json) -> Json:
 
 
 def check(pod: Json) -> None:
-    """What Argo or Kubernetes refuses of a pod although its template is valid. Raises Fault with the message of the two."""
+    """Refuse a pod that Argo or Kubernetes would refuse although its template is valid. Raises Fault with their message."""
     name = pod["metadata"]["name"]
     inits = ["init", *(one.get("name", "") for one in pod["spec"].get("initContainers") or ())]
     for index, container in enumerate(inits):

@@ -1,7 +1,7 @@
 """How far a run is: `done/all` over its leaves, and the resources that it has used.
 
-Argo sums these anew over all nodes at each update (workflow/progress, util/resource); here the sums are kept as nodes change. A
-node that is not a leaf shows its sums when it is over: writing a wide node's row at each event would cost its square.
+Argo adds these up over all nodes at each update (workflow/progress, util/resource); here the sums are updated as nodes change. A
+node that is not a leaf shows its sums when it is over: writing the row of a wide node at each event would take quadratic time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _parse(text: str) -> tuple[int, int] | None:
 
 
 def of(node: Json) -> tuple[int, int]:
-    """What a leaf counts for; one that succeeded counts in full."""
+    """The progress of a leaf; one that succeeded counts in full."""
     done, whole = parse(node.get("progress")) or (0, 1)
     return (whole, whole) if node["phase"] in (phases.SUCCEEDED, phases.SKIPPED, phases.OMITTED) else (done, whole)
 
@@ -57,7 +57,7 @@ class Sum:
 
 
 class Tally:
-    """The sums of the workflow, and of each node that is the boundary of others."""
+    """The sums of the workflow, and of each node that is a boundary."""
 
     def __init__(self, nodes: Mapping[str, Json]) -> None:
         self._nodes = nodes
@@ -65,7 +65,7 @@ class Tally:
         self._inside: dict[str, Sum] = defaultdict(Sum)
 
     def count(self, node: Json, sign: int) -> None:
-        """Add a leaf, or take it away again before it changes."""
+        """Add a leaf, or subtract it before it changes."""
         if node["type"] not in LEAVES:
             return
         progress = of(node)
@@ -78,7 +78,7 @@ class Tally:
             boundary = above.get("boundaryID") if above is not None else None
 
     def below(self, node: Json, children: Iterable[Json]) -> Sum:
-        """The sum of a node that is no leaf. children: of a group, which is nobody's boundary."""
+        """The sum of a node that is not a leaf. children: of a group, which is not a boundary."""
         if node["type"] in ("Steps", "DAG"):
             return self._inside[node["id"]]
         found = Sum()

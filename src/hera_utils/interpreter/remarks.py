@@ -1,6 +1,7 @@
-"""What a valid workflow probably does not mean: names with a dash in expressions, and inline templates that Argo does not run as written.
+"""Parts of a valid workflow that probably do not do what their author wants: names with a dash in expressions, inline templates that Argo
+does not run as written.
 
-Nothing of it is refused, and a run ends as it would on a cluster; users are told before it starts.
+Nothing is refused, and a run ends as on a cluster; but its user is warned before it starts.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _KEPT = (
 
 
 def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
-    """One sentence each. stored: what the workflow calls in WorkflowTemplates and ClusterWorkflowTemplates, whole documents."""
+    """A sentence for each. stored: the WorkflowTemplates and ClusterWorkflowTemplates that the workflow calls, whole documents."""
     own = (document.get("spec") or {}).get("workflowTemplateRef") or {}
     found = list(_of_object(document, "", document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate")))
     for one in stored:
@@ -54,7 +55,7 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
 
 
 def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[str]:
-    """Of a stored object Argo keeps an inline template under its step's name, and what the caller knows is not filled in."""
+    """Argo stores an inline template of a stored object under its step's name, without the values of the caller."""
     inline = step["inline"]
     if by_key.setdefault(step.get("name", ""), inline) != inline:
         yield f"{path}: called by templateRef it runs the inline template of the first step of that name; give it another name"
@@ -71,7 +72,7 @@ def _not_as_written(path: str, step: Json, by_key: dict[str, Json]) -> Iterator[
 
 
 def _followed(template: Json, step: Json) -> bool:
-    """Whether the loop is looked at again: in steps always, in a DAG when a task comes after it."""
+    """Whether Argo looks at the loop again: in steps always, in a DAG when a task comes after it."""
     tasks = {task["name"]: task for task in (template.get("dag") or {}).get("tasks") or () if task.get("name")}
     if not tasks:
         return True

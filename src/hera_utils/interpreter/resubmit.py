@@ -1,8 +1,8 @@
 """A new workflow from an old one (Argo: FormulateResubmitWorkflow).
 
-Memoized: what succeeded in the old one is not run again. Its pods stand in the new one as skipped nodes with the old outputs; the
-groups above them are pending. Whatever has to run again is left out, for the new run opens it by itself (Argo keeps it as a
-pending node, which comes to the same).
+Memoized: what succeeded in the old one does not run again. Its pods become skipped nodes of the new one, with the old outputs; the
+groups above them are pending. What has to run again is left out: the new run opens it (Argo keeps a pending node, with the same
+effect).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _GROUPS = frozenset({"DAG", "Steps", "StepGroup", "TaskGroup", "Retry"})
 
 
 def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, parameters: Sequence[str] = ()) -> Json:
-    """The workflow to create; the old one is left alone.
+    """The workflow to create; the old one does not change.
 
-    at: now, seconds since the epoch. seed: random text, from which the name of a memoized one is drawn. parameters: `NAME=VALUE`.
+    at: now, seconds since the epoch. seed: random text for the name of a memoized one. parameters: `NAME=VALUE`.
     Raises Refused with Argo's message.
     """
     old = document["metadata"]
@@ -52,7 +52,7 @@ def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, pa
             metadata[field] = copy.deepcopy(old[field])
     spec = copy.deepcopy(document["spec"])
     spec.pop("shutdown", None)
-    if spec.get("activeDeadlineSeconds") == 0:  # Argo: so were workflows once terminated
+    if spec.get("activeDeadlineSeconds") == 0:  # Argo: workflows were terminated in this way once
         del spec["activeDeadlineSeconds"]
     if parameters:
         spec["arguments"] = with_parameters(spec.get("arguments"), parameters)
@@ -88,7 +88,7 @@ def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
 
 
 def _memoized_node(node: Json, stamp: str) -> Json | None:
-    """The node as it begins in the new workflow, with its old id and name; None when it has to run again."""
+    """The node at the beginning of the new workflow, with its old id and name; None when it has to run again."""
     failed = node.get("phase") in _FAILED
     again = {"startedAt": stamp, "finishedAt": stamp}
     if node["type"] == "Pod" and not failed:

@@ -1,7 +1,7 @@
-"""A finished run is tried again in place: which of its nodes go, which begin again, which stay (Argo: FormulateRetryWorkflow).
+"""Retries a finished run in place: which of its nodes are removed, which begin again, which stay (Argo: FormulateRetryWorkflow).
 
-Failed pods go, and whatever followed them; the groups above them (DAG, Steps, TaskGroup, StepGroup, Retry) run again. With
-`restart_successful` the nodes that a selector names go too. Exit handlers always go.
+Failed pods are removed, with all that followed them; the groups above them (DAG, Steps, TaskGroup, StepGroup, Retry) run again. With
+`restart_successful` the nodes of a selector are removed too. Exit handlers always are.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME_FORMAT = "workflows.argoproj.io/pod-name-format"
 
 
 def retry(run: Run, event: RetryRequested) -> list[Command]:
-    """Take back what failed. The caller opens the run again; it is derived anew (`run.index` is forgotten).
+    """Remove and reset the nodes to run again. The caller opens the run again; its derived data are built anew (`run.index` is dropped).
 
     Raises Refused with Argo's message; then nothing has changed.
     """
@@ -64,7 +64,7 @@ def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
 
 
 class _Choice:
-    """reset: ids of nodes that begin again; deleted: ids of nodes that go."""
+    """reset: ids of nodes that begin again; deleted: ids of nodes that are removed."""
 
     def __init__(self, document: Json, event: RetryRequested) -> None:
         self.workflow = document["metadata"]["name"]
@@ -76,7 +76,7 @@ class _Choice:
         self.parents = self._parents()
 
     def _parents(self) -> dict[str, str]:
-        """A node may be the child of several; the one with the greatest id counts, so that a retry always goes the same way."""
+        """Node → its parent. Of several parents the one with the greatest id counts, so that each retry gives the same result."""
         parents: dict[str, str] = {}
         for node_id in sorted(self.nodes):
             for child in self.nodes[node_id].get("children") or ():
@@ -99,7 +99,7 @@ class _Choice:
             if node_id in chosen and node_id not in self.deleted:
                 self._take_back(node_id)
         if self.event.parameters:
-            # With other parameters a loop may have other items: it is expanded again.
+            # With other parameters a loop may have other items: it will be expanded again.
             for node_id in self.reset - self.deleted:
                 if self.nodes[node_id]["type"] in ("TaskGroup", "StepGroup"):
                     self.deleted |= self._below(node_id)
@@ -113,7 +113,7 @@ class _Choice:
         return {node_id for node_id, node in self.nodes.items() if selectors.node_matches(selector, node)}
 
     def _failed(self, selected: set[str]) -> set[str]:
-        """Failed nodes that run something, unless something that followed them has succeeded."""
+        """Failed nodes that run something, without those that a successful node followed."""
         retry_of = {
             child: node
             for node in self.nodes.values()

@@ -17,7 +17,7 @@ from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import text_of
 
 ABSENT = "__argo-internal.absent-optional-output__"
-"""Stands for an argument that is an absent optional until the template that takes it is known (Argo: common.go)."""
+"""Marks an argument as an absent optional until its template is known (Argo: common.go)."""
 
 
 class Scope:
@@ -31,13 +31,13 @@ class Scope:
             self.values[f"inputs.artifacts.{artifact['name']}"] = artifact
 
     def at(self, entropy: Entropy) -> Scope:
-        """This scope for another part: `now()` and random functions draw on `entropy`."""
+        """Set the time and randomness for the expressions that follow."""
         self.values.entropy = entropy
         return self
 
     # --- filling --------------------------------------------------------------------------------------------------
     def add_node(self, prefix: str, name: str, node: Mapping[str, Any]) -> None:
-        """A node's own facts and its outputs. prefix: steps or tasks."""
+        """Add a node's id, status and outputs. prefix: steps or tasks."""
         key = f"{prefix}.{name}."
         facts = {
             "id": node.get("id"), "startedAt": node.get("startedAt"), "finishedAt": node.get("finishedAt"),
@@ -70,7 +70,7 @@ class Scope:
     def add_skipped(
         self, prefix: str, name: str, node: Mapping[str, Any], template: Json | None, artifacts: bool
     ) -> None:
-        """The declared outputs of a node that was skipped: their defaults, or absent optionals."""
+        """Add the declared outputs of a skipped node: their defaults, or absent optionals."""
         if node.get("outputs") or node.get("phase") not in (phases.SKIPPED, phases.OMITTED) or template is None:
             return
         outputs = template.get("outputs") or {}
@@ -98,7 +98,7 @@ class Scope:
         return found
 
     def mark_absent(self, arguments: Json) -> Json:
-        """Arguments whose parameters that are only a reference to an absent optional say so."""
+        """The arguments, with the parameters marked that only refer to an absent optional."""
         parameters = arguments.get("parameters") or []
         if not self.skipped or not any(self._absent(parameter.get("value")) for parameter in parameters):
             return arguments
@@ -124,7 +124,7 @@ class Scope:
         return value, tag in self.skipped
 
     def artifact(self, reference: Mapping[str, Any]) -> Json:
-        """The artifact that `from` or `fromExpression` names, with subPath applied; raises Fault when there is none."""
+        """The artifact that `from` or `fromExpression` names, with subPath applied. Raises Fault when it does not exist."""
         if reference.get("fromExpression"):
             value = substitution.evaluate(reference["fromExpression"], self.values)
         else:

@@ -14,7 +14,7 @@ _PREFIXES = {"b": "0b", "o": "0", "x": "0x", "X": "0X"}
 
 
 def sprintf(form: str, number: int) -> str:
-    """The format with the number in it; what makes no sense says so as Go says it."""
+    """The format with the number in it. An invalid format gives Go's text about it."""
     used = indexed = False
 
     def formatted(match: re.Match[str]) -> str:

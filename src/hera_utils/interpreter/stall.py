@@ -1,7 +1,7 @@
-"""A run that nothing can move any more ends, and says what it waited for: Argo would let it run for ever.
+"""Ends a run that can never continue, and says what it waits for. Argo would let it run for ever.
 
-It goes on only by what is told from outside: a pod, a user, a timer, a lock, an object that was asked for. When none of these is
-due, what is still open will never be over. No workflow should come here; it is the net below the planners.
+Only events move a run: of a pod, a user, a timer, a lock, an object. When none of these can come, the open nodes will never be over.
+No workflow should come here; this is the safety net below the planners.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SHOWN = 3
 
 
 def end(context: Context) -> None:
-    """End the run as Error when it can never go on."""
+    """End the run as Error when it can never continue."""
     if stalled(context):
         finish.fail(context, f"{MESSAGE}: {reason(context)}")
 
 
 def stalled(context: Context) -> bool:
-    """Whether the run is not over, and waits for nothing that could come."""
+    """Whether the run is not over and waits for no event."""
     if context.run.finished or context.ledger.pending_ends or context.spec.get("suspend"):
         return False
     if killed.awaited(context.run):
@@ -37,18 +37,18 @@ def stalled(context: Context) -> bool:
 
 
 def _due(context: Context, key: str) -> bool:
-    """Whether the timer still moves something when it fires."""
+    """Whether the timer will still have an effect."""
     node = context.ledger.get(key.partition(":")[2])
     return node is not None and not phases.ended(node)
 
 
 def _room_may_come(context: Context) -> bool:
-    """A daemon that ends makes room for what a limit holds back."""
+    """Whether a daemon runs, whose end would make room for the nodes that a limit holds back."""
     return bool(context.waiting) and any(context.ledger.daemons.values())
 
 
 def reason(context: Context) -> str:
-    """What is open, the innermost first named, and what holds it back."""
+    """The open nodes, the innermost first, and what holds them back."""
     waiting = context.run.memory.get("unopened") or {}
     if waiting:
         return _listed([f"{name} waits for an answer that will never come" for name in waiting.values()])

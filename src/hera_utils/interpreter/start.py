@@ -1,4 +1,4 @@
-"""How a run begins, and how it is found again after a restart."""
+"""How a run begins, and how it is restored after a restart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
 def submitted(run: Run, event: Submitted) -> list[Command]:
-    """The first step of a run: what it is made of is fixed, and its entry template opens."""
+    """The first step of a run: its spec and templates are fixed, and its entry template opens."""
     document = run.document
     document.setdefault("status", {}).setdefault("nodes", {})
     if event.templates:
@@ -59,7 +59,7 @@ def submitted(run: Run, event: Submitted) -> list[Command]:
 
 
 def repository_read(walk: Walk, event: ObjectRead) -> None:
-    """The config map that artifactRepositoryRef names: without the key the workflow cannot begin."""
+    """The config map of artifactRepositoryRef has been read: without the key the workflow cannot begin."""
     reference = walk.spec.get("artifactRepositoryRef") or {}
     found = event.document or {}
     default = ((found.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_REPOSITORY, "")
@@ -80,7 +80,7 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
 
 
 def begin_run(walk: Walk) -> list[Command]:
-    """Ask for the workflow's locks; without any it runs at once."""
+    """Ask for the workflow's locks; if it has none, it runs at once."""
     if walk.spec.get("synchronization"):
         locks.ask(walk, "", walk.spec["synchronization"])
         return walk.commands
@@ -94,7 +94,7 @@ def go_on(walk: Walk) -> None:
 
 
 def started(walk: Walk) -> list[Command]:
-    """Nothing holds the workflow back: it runs."""
+    """The workflow has its locks: it runs."""
     finish.set_phase(walk, phases.RUNNING)
     walk.variables["workflow.status"] = phases.RUNNING
     finish.duration_variable(walk)
@@ -113,9 +113,9 @@ def started(walk: Walk) -> list[Command]:
 
 
 def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> list[Command]:
-    """A finished run is retried in place: what failed is taken back, then everything is walked anew.
+    """A finished run is retried in place: failed nodes are removed or reset, then the whole run is walked again.
 
-    catch_up: tells of the nodes that were kept what happened to them since the run finished.
+    catch_up: applies to the kept nodes what happened to their pods since the run finished.
     """
     commands = retry_in_place.retry(run, event)
     run.memory.pop("locks", None)
@@ -128,7 +128,7 @@ def again(run: Run, event: RetryRequested, catch_up: Callable[[Walk], None]) -> 
 
 
 def _spec(run: Run) -> Json:
-    """The spec that is executed; that of a reference is kept in the status."""
+    """The executed spec; that of a workflowTemplateRef is stored in the status."""
     document = run.document
     if not document["spec"].get("workflowTemplateRef"):
         return document["spec"] or {}
@@ -141,14 +141,14 @@ def _spec(run: Run) -> Json:
 
 
 def _walk(run: Run, spec: Json) -> Walk:
-    """Everything derived of a run, before any of its nodes is visited."""
+    """Everything derived from a run, before any of its nodes is visited."""
     found = workflow_variables(run.document, spec, run.memory.get("config_maps") or {})
-    # What is said of the workflow as a whole is worked out whenever it is restored, and always means the same.
+    # Expressions about the workflow as a whole are evaluated at each restore and must give the same values.
     created = timestamps.seconds(run.document["metadata"].get("creationTimestamp"))
     variables = Variables(found, Entropy(created, run.uid))
     templates = spec.get("templates")
     bare = {key: value for key, value in spec.items() if key != "templates"}
-    # Argo: substituteGlobalVariables. Templates are left for later: outputs of the workflow may change what they say.
+    # Argo: substituteGlobalVariables. Templates are filled in later: they may use outputs of the workflow.
     filled = dict(substitution.replace(bare, variables, unresolved=True))
     if templates is not None:
         filled["templates"] = templates
@@ -156,7 +156,7 @@ def _walk(run: Run, spec: Json) -> Walk:
 
 
 def _set_metadata(walk: Walk) -> None:
-    """Labels and annotations that the spec asks for, and the variables that they are."""
+    """Set the labels and annotations of workflowMetadata, and their variables."""
     document = walk.document
     document["metadata"] = metadata_of(document, walk.spec, lambda text: substitution.evaluate(text, walk.variables))
     for kind in ("labels", "annotations"):
@@ -165,7 +165,7 @@ def _set_metadata(walk: Walk) -> None:
 
 
 def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command]:
-    """The workflow cannot even begin."""
+    """Close a workflow that cannot begin."""
     walk = Walk(run, run.document["spec"], Variables({}, Entropy(event.at, event.seed)))
     walk.begin(event.at, event.seed)
     finish.close(walk, phase, message)
@@ -173,18 +173,18 @@ def _stillborn(run: Run, event: Event, phase: str, message: str) -> list[Command
 
 
 def restored(run: Run, event: Event) -> Walk:
-    """The walk of a run; one that was read back from its rows is walked once, so that every open node has its frame again."""
+    """The walk of a run. A run that was read back from its rows is walked once, so that every open node has its frame again."""
     walk = run.index
     if not isinstance(walk, Walk):
         unopened.remember(run)
         walk = run.index = _walk(run, _spec(run))
         walk.variables["workflow.status"] = run.phase
         walk.begin(event.at, event.seed)
-        # Time stands still while the frames are found again: nothing may end by a deadline that no event has told of.
+        # The time is that of the last event while the frames are rebuilt: no node may reach a deadline without an event.
         walk.ledger.now = 0.0
         if not walk.spec.get("suspend"):
             walk.visit(walk.root)
-        # Timers were set when they were first wanted; setting them again would wake those that just fired.
+        # The timers are set already; setting them again would repeat those that just fired.
         kept = [command for command in walk.commands if not isinstance(command, SetTimer)]
         walk.begin(event.at, event.seed)
         walk.commands = kept
@@ -195,7 +195,7 @@ def restored(run: Run, event: Event) -> Walk:
 
 
 def walk_again(walk: Walk) -> None:
-    """Something changed for the whole run: look at every open node again."""
+    """Something changed for the whole run: visit every open node again."""
     run = walk.run
     commands, now, touched, entropy = walk.commands, walk.ledger.now, walk.ledger.touched, walk.variables.entropy
     fresh = _walk(run, _spec(run))
@@ -210,7 +210,7 @@ def walk_again(walk: Walk) -> None:
 
 
 def settle(walk: Walk) -> None:
-    """What holds after every event: room is used, who is over holds no lock, something is still to come, totals are right."""
+    """After every event: use free room, release the locks of ended nodes, end a stalled run, update the totals."""
     walk.open_waiting()
     locks.release_ended(walk)
     stall.end(walk)

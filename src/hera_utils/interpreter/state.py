@@ -25,7 +25,7 @@ class Run:
         self.memory: Json = memory if memory is not None else {}
         self.changed: set[str] = set()
         self.removed: set[str] = set()
-        self.index: Any = None  # what the interpreter derives of the run; None: derive it again
+        self.index: Any = None  # what the interpreter derives from the run; None: derive it again
 
     @property
     def name(self) -> str:
@@ -55,7 +55,7 @@ class Run:
         return self.phase in COMPLETED
 
     def settle(self) -> tuple[set[str], set[str]]:
-        """(changed, removed) node ids since the last call; starts a new count."""
+        """(changed, removed) node ids since the last call; the sets are then empty."""
         changed, removed = self.changed, self.removed
         self.changed, self.removed = set(), set()
         return changed, removed

@@ -1,4 +1,4 @@
-"""A workflow made from a WorkflowTemplate, a ClusterWorkflowTemplate or a CronWorkflow, and what submit options change in one.
+"""Creates a workflow from a WorkflowTemplate, a ClusterWorkflowTemplate or a CronWorkflow, and applies submit options to it.
 
 Sources: Argo's SubmitWorkflow (server/workflow), ApplySubmitOpts (workflow/util/util.go), convert.go.
 """
@@ -94,7 +94,7 @@ def cron_workflow(cron: Json, *, at: float, name: str | None = None) -> Json:
 
 
 def with_options(workflow: Json, options: Mapping[str, Any] | None, template: Json | None = None) -> Json:
-    """The workflow as SubmitOpts change it; the one given is left alone.
+    """The workflow with SubmitOpts applied; the given one does not change.
 
     template: the document of its workflowTemplateRef, whose artifacts `artifacts` overrides. Raises Refused with Argo's message.
     """
@@ -127,7 +127,7 @@ def with_options(workflow: Json, options: Mapping[str, Any] | None, template: Js
 
 
 def with_parameters(arguments: Mapping[str, Any] | None, overrides: Sequence[str]) -> Json:
-    """Arguments with `NAME=VALUE` texts set before those that they do not name. Raises Refused with Argo's message."""
+    """The arguments with the values of `NAME=VALUE` texts, these first. Raises Refused with Argo's message."""
     new: list[Json] = []
     for text in overrides:
         name, equals, value = text.partition("=")
@@ -188,7 +188,7 @@ _KEY_FIELDS = {"s3": "key", "gcs": "key", "oss": "key", "plugin": "key", "azure"
 
 
 def _with_key(artifact: Json, key: str) -> Json:
-    """The artifact at another key of its own place; one without a place is at that key of the artifact repository."""
+    """The artifact with another key in its own location; one without a location is in the artifact repository."""
     place = location_of(artifact) or "s3"
     at = artifact.get(place) or {}
     if place in _KEY_FIELDS:

@@ -1,4 +1,4 @@
-"""Tags and expressions as the interpreter uses them: the variables carry the step's time and seed, errors become faults."""
+"""Tags and expressions for the interpreter: the variables carry the step's time and seed, errors become faults."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hera_utils.interpreter.faults import Fault
 
 
 class Variables(dict[str, Any]):
-    """Dotted names and their values; `entropy` is what `now()` and random functions draw on.
+    """Dotted names and their values. entropy: the time and randomness for `now()` and random functions.
 
-    Nothing is filled in or evaluated over a plain dictionary: it would have neither time nor chance.
+    A plain dictionary is never used for expressions: it has no entropy.
     """
 
     def __init__(self, values: Mapping[str, Any], entropy: Entropy) -> None:
@@ -33,10 +33,10 @@ class Variables(dict[str, Any]):
 def replace(
     document: Any, variables: Variables, *, unresolved: bool, strict: Sequence[str] = (), drawing: bool = True
 ) -> Any:
-    """The document with its tags replaced; what it answers must not be changed in place.
+    """The document with its tags replaced; never change the result in place.
 
-    unresolved: tags without a value may stay (save those that begin with a `strict` prefix). drawing: expressions of time and
-    chance are worked out too. Raises Fault.
+    unresolved: tags without a value may stay, except those with a `strict` prefix. drawing: expressions of time and chance are
+    evaluated too. Raises Fault.
     """
     try:
         return tags.replace(
@@ -60,7 +60,7 @@ def evaluate(expression: str, variables: Variables) -> Any:
 
 
 def true(expression: str, variables: Variables) -> bool:
-    """An expression over dotted variables that must say yes or no (Argo: argoexpr.EvalBool). Raises Fault."""
+    """The value of a boolean expression over dotted variables (Argo: argoexpr.EvalBool). Raises Fault."""
     try:
         compiled = program.parse(expression)
         value = compiled.evaluate(variables, entropy=variables.entropy)
@@ -74,7 +74,7 @@ def true(expression: str, variables: Variables) -> bool:
 
 
 def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
-    """An expression over tasks and how they ended, as `depends` is: it has neither time nor chance. Raises Fault."""
+    """The value of a boolean expression over tasks and how they ended, as of `depends`. Raises Fault."""
     try:
         return program.evaluate_boolean(expression, environment, entropy=Entropy())
     except ExpressionError as error:
@@ -82,7 +82,7 @@ def true_of(expression: str, environment: Mapping[str, Any]) -> bool:
 
 
 def should_run(when: str | None) -> bool:
-    """What a `when`, all tags replaced, says; no `when` says yes. Raises Fault with Argo's message."""
+    """The value of a `when` whose tags are replaced; true without one. Raises Fault with Argo's message."""
     if not when:
         return True
     try:

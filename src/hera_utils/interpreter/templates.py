@@ -1,7 +1,7 @@
 """Which template a step, a task or a hook means (Argo: templateresolution).
 
-A template is looked up from a home: the workflow itself, or the WorkflowTemplate that the caller stands in. What was found outside
-the workflow is kept in status.storedTemplates, so that a later change of the WorkflowTemplate does not reach a run.
+A template is looked up in a home: the workflow itself, or the WorkflowTemplate of the caller. Templates from outside the workflow are
+stored in status.storedTemplates, so that a later change of the WorkflowTemplate does not affect a run.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ KINDS = ("container", "containerSet", "steps", "dag", "script", "resource", "dat
 """The fields that say what a template is, in the order in which Argo looks at them."""
 
 NO_TEMPLATE = "failed to get a template"
-"""What Argo says where nothing names a template; also of a loop whose template is inline, once it looks for what its items share."""
+"""Argo's message where no template is named; also for a loop with an inline template, when it looks for the template of the loop."""
 
 POD_KINDS = frozenset({"container", "containerSet", "script", "resource", "data"})
 
 
 def kind_of(template: Mapping[str, Any]) -> str:
-    """The template's kind, "" when it says none."""
+    """The kind of a template, "" without one."""
     return next((kind for kind in KINDS if template.get(kind) is not None), "")
 
 
@@ -67,7 +67,7 @@ class Templates:
         return home, template
 
     def _store(self, key: str, home: TemplateHolder, template: Json) -> None:
-        """Keep a template of a stored object, and those within it, as they are written: a caller has filled in what it knows."""
+        """Store a template from outside, and those within it, as its author wrote it, without the values of a caller."""
         kept = self._document["status"].setdefault("storedTemplates", {})
         kept[key] = template
         for step in calls_of(template):
@@ -131,7 +131,7 @@ def _by_name(spec: Json, name: str) -> Json | None:
 
 
 def _with_metadata(template: Json, metadata: Json | None) -> Json:
-    """The template with the pod metadata of its home; its own wins."""
+    """The template with the pod metadata of its home; its own metadata win."""
     if not metadata:
         return template
     own = template.get("metadata") or {}

@@ -1,6 +1,6 @@
-"""Calls that began but wait for an answer, of a lock or a cache, before their node opens (`run.memory["unopened"]`).
+"""Calls that have begun but wait for a lock or a cache before their node opens (`run.memory["unopened"]`).
 
-A hook that began goes on although its expression may no longer hold; a node that waited as Pending has no pod yet.
+A hook that has begun goes on even if its expression is no longer true; a node that waits as Pending has no pod yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def remember(run: Run) -> None:
-    """Runs of before this was noted lack it: of them, the nodes that wait for a lock are known by their status."""
+    """Give a run of an older version these notes: there the status shows which nodes wait for a lock."""
     if "unopened" not in run.memory:
         waiting = (node for node in run.nodes.values() if (node.get("synchronizationStatus") or {}).get("waiting"))
         found = {node["id"]: node["name"] for node in waiting if node["phase"] == phases.PENDING}
@@ -28,7 +28,7 @@ def note(context: Context, frame: Frame) -> None:
 
 
 def forget(context: Context, node_id: str) -> bool:
-    """It opens, or never will; answers whether it had to wait."""
+    """Remove a call that opens now or never will; returns whether it was waiting."""
     return (context.run.memory.get("unopened") or {}).pop(node_id, None) is not None
 
 
@@ -37,13 +37,13 @@ def waits(run: Run, node_id: str) -> bool:
 
 
 def is_begun(context: Context, name: str) -> bool:
-    """Whether what is called so was opened before, or waits to be."""
+    """Whether the call of that name has been opened or waits to be."""
     node_id = context.ledger.id_of(name)
     return context.ledger.get(node_id) is not None or waits(context.run, node_id)
 
 
 def within(run: Run, name: str) -> list[str]:
-    """The ids of what waits inside of a node: what its template calls, at any depth. Its own hooks and exit handler are its caller's."""
+    """The ids of the calls that wait within a node, at any depth. Its own hooks and exit handler belong to its caller."""
     waiting = run.memory.get("unopened") or {}
     inside = (f"{name}.", f"{name}[")
     return [

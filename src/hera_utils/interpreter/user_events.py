@@ -1,4 +1,4 @@
-"""What users ask of a running workflow, and what time does to it: stop, terminate, suspend, resume, set, deadlines."""
+"""The requests of users to a running workflow, and its deadlines: stop, terminate, suspend, resume, set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERNAL = 13
 
 
 def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
-    """Stop or terminate: pods that may not go on are killed, nodes without a pod end at once."""
+    """Stop or terminate: pods that may not continue are killed, nodes without a pod end at once."""
     if event.node_field_selector:
         values = events.SetRequested(event.at, event.seed, event.node_field_selector, phases.FAILED, event.message)
         set_node(walk, values)
@@ -45,7 +45,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
 
 
 def deadline(walk: Walk) -> None:
-    """The workflow's activeDeadlineSeconds are over: everything but exit handlers ends."""
+    """The workflow's activeDeadlineSeconds are over: all nodes except exit handlers end."""
     if not limits.deadline_passed(walk):
         walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
         return
@@ -61,7 +61,7 @@ def deadline(walk: Walk) -> None:
 
 
 def _end(walk: Walk, node: Json, message: str) -> None:
-    """Argo: handleExecutionControlError. The containers of a set end with their pod."""
+    """End a node and, of a container set, its containers (Argo: handleExecutionControlError)."""
     walk.ledger.change(node, daemoned=None)
     walk.ledger.mark(node, phases.FAILED, message)
     for child in walk.ledger.children(node):
@@ -70,7 +70,7 @@ def _end(walk: Walk, node: Json, message: str) -> None:
 
 
 def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:
-    """`timeout` or `pendingTimeout` of a node that never started."""
+    """A node has not started within its `timeout` or `pendingTimeout`."""
     try:
         limits.check_pending(walk, frame.template, node)
     except TimedOut as over:
@@ -86,9 +86,9 @@ def suspend(walk: Walk, event: events.SuspendRequested) -> None:
 
 
 def resume(walk: Walk, event: events.ResumeRequested) -> None:
-    """Go on: the workflow itself, and its suspend nodes (those that the selector names).
+    """Resume the workflow itself and its suspend nodes (those of the selector).
 
-    Raises Refused, and nothing has changed, when an output that somebody should have supplied has no value.
+    Raises Refused, with nothing changed, when an output that a user should have supplied has no value.
     """
     if event.node_field_selector:
         set_node(walk, events.SetRequested(event.at, event.seed, event.node_field_selector, phases.SUCCEEDED))
@@ -147,7 +147,7 @@ def _with_values(outputs: Json | None, values: dict[str, str]) -> Json:
 
 
 def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
-    """A lock was granted, or is waited for."""
+    """A lock was granted, or its holder has to wait."""
     if not locks.answered(walk, event):
         return
     if event.holder:
@@ -164,7 +164,7 @@ def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
 
 
 def object_read(walk: Walk, event: events.ObjectRead) -> None:
-    """A config map that was asked for."""
+    """A config map has been read."""
     awaited = walk.run.memory.get("asked") or {}
     if awaited.pop(event.key, None) is None:
         return
@@ -174,4 +174,4 @@ def object_read(walk: Walk, event: events.ObjectRead) -> None:
     else:
         walk.answers[event.key] = event
         walk.reopen(node_id)
-        walk.answers.pop(event.key, None)  # who has no room now asks again then: the cache may have changed
+        walk.answers.pop(event.key, None)  # a node without room asks again later: the cache may have changed by then

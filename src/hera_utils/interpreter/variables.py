@@ -33,7 +33,7 @@ def parameters_json(parameters: list[Json] | None) -> str:
 
 
 def workflow_variables(document: Json, spec: Json, config_maps: ConfigMaps) -> dict[str, Any]:
-    """Every `workflow.*` variable that is known before anything ran. Raises Fault for a parameter without a value."""
+    """Every `workflow.*` variable that is known before anything runs. Raises Fault for a parameter without a value."""
     metadata = document["metadata"]
     variables: dict[str, Any] = {
         "workflow.name": metadata["name"],
@@ -96,7 +96,7 @@ def _value(parameter: Json, config_maps: ConfigMaps) -> str:
 
 
 def from_config_map(config_maps: ConfigMaps, name: str, key: str) -> str:
-    """A key of a config map that may hold parameters; Argo's message in a Fault when there is none."""
+    """The value of a key of a config map with parameters. Raises Fault with Argo's message when it does not exist."""
     data = config_maps.get(name)
     if data is None:
         raise Fault(f"ConfigMap '{name}' does not exist. Please make sure it has the label "
@@ -115,6 +115,6 @@ def _metadata(metadata: Json, extra: Json) -> dict[str, Any]:
         )
         computed = extra.get("labelsFrom") or {} if kind == "labels" else {}
         for key, value in {**(values or {}), **(extra.get(kind) or {})}.items():
-            if key not in computed:  # Argo: a label from an expression is set later
+            if key not in computed:  # Argo sets a label from an expression later
                 variables[f"workflow.{kind}.{key}"] = value
     return variables

@@ -1,8 +1,8 @@
 """The walk over a run: the only place that recurses.
 
-A node that is not over has a frame. Planners (nodes/) look at one frame and its children and say which calls they want opened;
-`execute` opens them, and visits what was opened in turn. When a node changes, `rise` visits its ancestors, each of which is told
-which child changed: so an event costs as much as the tree is deep, not as much as it is wide.
+A node that is not over has a frame. A planner (nodes/) looks at one frame and its children and yields the calls to open; `execute`
+opens them, and visits the opened nodes in turn. When a node changes, `rise` visits its ancestors and tells each which child has
+changed: so the cost of an event depends on the depth of the tree, not on its width.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Walk(Context):
     """The context of a run, and the recursion over its nodes."""
 
     def reopen(self, node_id: str) -> None:
-        """What a call waited for was answered: let its caller open it. Who opens a hook is the node that it belongs to."""
+        """The answer for a waiting call has come: let its caller open it. A hook is opened by the node that it belongs to."""
         frame = self.held.pop(node_id, None)
         if frame is None or frame.parent is None:
             return
@@ -39,9 +39,9 @@ class Walk(Context):
 
     # --- opening and visiting -------------------------------------------------------------------------------------
     def execute(self, call: TemplateCall, parent: Frame) -> Json | None:
-        """Open what the call names, or look again at what it opened before; None when it cannot start yet.
+        """Open the node of a call, or visit it again if it is open; None when it cannot start yet.
 
-        Raises Full, TooDeep, TimedOut, and Fault with the message that the caller's node shows.
+        Raises Full, TooDeep, TimedOut, and Fault with the message for the caller's node.
         """
         node_id = self.ledger.id_of(call.name)
         node = self.ledger.get(node_id)
@@ -55,7 +55,7 @@ class Walk(Context):
         return self.ledger.get(node_id)
 
     def visit(self, frame: Frame) -> None:
-        """Let the frame's planner look at what changed. A fault marks its node and goes on to the caller."""
+        """Let the frame's planner look at the changes. A fault marks its node and is raised in the caller."""
         if not self.alive(frame) or self.spec.get("suspend"):
             return  # a suspended run is walked as a whole when it is resumed
         node = self.ledger.get(frame.node_id)
@@ -85,7 +85,7 @@ class Walk(Context):
                 close(self, frame)
 
     def rise(self, node_id: str, fault: Fault | None = None) -> None:
-        """A node changed: visit its ancestors, nearest first, up to the workflow. fault: what opening it raised."""
+        """A node has changed: visit its ancestors, nearest first, up to the workflow. fault: raised when it was opened."""
         frame = self.frames.get(node_id)
         if frame is None:
             self._rise_from_orphan(node_id)
@@ -93,12 +93,12 @@ class Walk(Context):
             self.rise_from(frame, fault)
 
     def rise_from(self, frame: Frame, fault: Fault | None = None) -> None:
-        """The same, of a frame that is at hand (it may just have been closed)."""
+        """The same, for a frame (which may just have been closed)."""
         node = self.ledger.nodes[frame.node_id]
         if phases.ended(node):
             close(self, frame)
         owner = self.frames.get(self.ledger.id_of(outbound.hook_owner(node["name"]))) if phases.hooked(node) else None
-        if owner is not None and owner.kind:  # a DAG waits for the hooks below it, its own included
+        if owner is not None and owner.kind:  # a DAG waits for all hooks below it, also for its own
             try:
                 self.visit(owner)
             except Fault as raised:
@@ -106,7 +106,7 @@ class Walk(Context):
         self._rise(frame, fault)
 
     def _rise_from_orphan(self, node_id: str) -> None:
-        """A pod below a template that is over already: only what stands above that template is interested."""
+        """A pod below a template that is over: only the nodes above that template are visited."""
         above = self.root
         node = self.ledger.get(node_id)
         while node is not None and node.get("boundaryID"):
@@ -132,11 +132,11 @@ class Walk(Context):
             child, parent = parent.node_id, parent.parent
 
     def alive(self, frame: Frame) -> bool:
-        """Whether nothing above the frame is over."""
+        """Whether no node above the frame is over."""
         return self._alive(frame, None)[0] is frame
 
     def _alive(self, frame: Frame, fault: Fault | None) -> tuple[Frame, Fault | None]:
-        """The frame from which to rise: below a node that is over nothing is planned any more (Argo does not look there)."""
+        """The frame at which to begin: below a node that is over nothing is planned any more (as in Argo)."""
         lowest = frame
         above = frame.parent
         while above is not None and above.node_id:
@@ -146,10 +146,10 @@ class Walk(Context):
         return lowest, fault
 
     def open_waiting(self) -> None:
-        """Room was made: let the frames that wait for the workflow's parallelism try again.
+        """There is room: let the frames that wait for the workflow's parallelism try again.
 
-        They try in the order of their names, so that a restored run chooses alike. What a template's own parallelism holds back is
-        tried when one of its children ends, which visits its frame anyway.
+        They try in the order of their names, so that a restored run makes the same choice. Nodes that a template's own parallelism holds
+        back are tried when one of its children ends, which visits its frame anyway.
         """
         if self.spec.get("parallelism") is None:
             return

@@ -1,7 +1,7 @@
-"""What a cron workflow means: when it is due, whether it then starts a workflow, what becomes of the workflows it started.
+"""The meaning of a cron workflow: when it is due, whether it then starts a workflow, what happens after its workflows have ended.
 
-Pure: each function takes the cron workflow's document (left as it is) and a time, and gives what is to be done. Source: Argo 4.1's
-workflow/cron (operator.go, controller.go) and docs/cron-workflows.md.
+Pure: each function takes the cron workflow's document (which it does not change) and a time, and returns what is to be done. Source:
+Argo 4.1's workflow/cron (operator.go, controller.go) and docs/cron-workflows.md.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Child:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a due time comes to. document: the cron workflow with its new status. start: the workflow to submit, or None.
+    """What is to be done at a scheduled time. document: the cron workflow with its new status. start: the workflow to submit, or None.
 
-    terminate: the names of the workflows to end before. policy: the concurrency policy that had its way, else "".
+    terminate: the names of the workflows to end before. policy: the concurrency policy that was applied, else "".
     """
 
     document: Json
@@ -64,7 +64,7 @@ class Decision:
 
 
 def enabled(cron: Json) -> bool:
-    """Whether it may still start anything: neither suspended nor stopped for good."""
+    """Whether it may start workflows: it is neither suspended nor stopped for good."""
     return not (cron.get("spec") or {}).get("suspend") and not completed(cron)
 
 
@@ -83,13 +83,13 @@ def schedule_texts(cron: Json) -> list[str]:
 
 
 def next_time(cron: Json, after: float) -> float | None:
-    """When it is due next; None: never. Raises ScheduleError."""
+    """The next scheduled time; None: never. Raises ScheduleError."""
     found = [parse(schedule).next(after) for schedule in schedule_texts(cron)]
     return min((at for at in found if at is not None), default=None)
 
 
 def missed(cron: Json, now: float) -> float | None:
-    """A time that went by unused (no server ran) and may still be made up for: startingDeadlineSeconds. Raises ScheduleError."""
+    """A missed time (no server ran) that startingDeadlineSeconds still allows to start. Raises ScheduleError."""
     last = (cron.get("status") or {}).get("lastScheduledTime")
     deadline = (cron.get("spec") or {}).get("startingDeadlineSeconds")
     if _new_schedule(cron) or not last or deadline is None:
@@ -102,7 +102,7 @@ def missed(cron: Json, now: float) -> float | None:
 
 
 def _latest(schedule: Schedule, after: float, before: float) -> float | None:
-    """The last time of a schedule between two times; looked for near the end first: there may be very many."""
+    """The last time of a schedule between two times. The search begins near the end: there may be very many."""
     if isinstance(schedule, Every):
         count = int(-((after - before) // schedule.seconds)) - 1
         return after + count * schedule.seconds if count > 0 else None
@@ -128,7 +128,7 @@ def _new_schedule(cron: Json) -> bool:
 
 
 def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
-    """A scheduled time has come. fault: why the cron workflow is not valid ("" when it is)."""
+    """Decide at a scheduled time. fault: why the cron workflow is not valid ("" when it is)."""
     new = _copy(cron)
     if _new_schedule(cron):
         new["metadata"].setdefault("annotations", {})[SCHEDULE_ANNOTATION] = ",".join(schedule_texts(cron))
@@ -171,7 +171,7 @@ def started(cron: Json, scheduled: float, child: Child) -> Json:
 
 
 def refused(cron: Json, message: str) -> Json:
-    """The workflow of a scheduled time could not be started: that counts as a failed one."""
+    """The workflow of a scheduled time could not be started: it counts as failed."""
     new = _copy(cron)
     new["status"]["failed"] += 1
     return _with_condition(new, "SubmissionError", message)
@@ -181,7 +181,7 @@ def refused(cron: Json, message: str) -> Json:
 
 
 def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tuple[str, ...]]:
-    """The cron workflow with those of its workflows counted that are over, and the names of those beyond the history limits."""
+    """The cron workflow with its ended workflows counted, and the names of those beyond the history limits."""
     by_uid = {child.uid: child for child in children}
     new = _copy(cron)
     status = new["status"]
@@ -196,7 +196,7 @@ def settled(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tu
             try:
                 _stop_if_done(new, now)
             except ExpressionError:
-                break  # the next scheduled time says so in a condition
+                break  # the next scheduled time reports it in a condition
     return new, _beyond_limits(cron, by_uid)
 
 
@@ -227,7 +227,7 @@ def _reference(cron: Json, child: Child) -> Json:
 
 
 def _variables(cron: Json) -> Json:
-    """cronworkflow.*; that `annotations` gives the labels is Argo's doing."""
+    """The variables cronworkflow.*. That `annotations` has the labels is Argo's behaviour."""
     metadata, status = cron["metadata"], cron["status"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     last = status.get("lastScheduledTime")
@@ -245,7 +245,7 @@ def _variables(cron: Json) -> Json:
 
 
 def _stop_if_done(cron: Json, now: float) -> None:
-    """Mark it as stopped when its stopStrategy says so. Raises ExpressionError."""
+    """Mark the cron workflow as stopped when the expression of its stopStrategy is true. Raises ExpressionError."""
     expression = ((cron.get("spec") or {}).get("stopStrategy") or {}).get("expression")
     if expression is None:
         return
@@ -263,7 +263,7 @@ def _entropy(cron: Json, now: float) -> Entropy:
 
 
 def _when(cron: Json, now: float) -> bool:
-    """The verdict of `when`. Argo evaluates it without variables: a bare word is one that nobody gave."""
+    """The value of `when`. Argo evaluates it without variables, so a bare word is an unknown variable."""
     when = (cron.get("spec") or {}).get("when") or ""
     variables = {f"cronworkflow.{name}": value for name, value in _variables(cron).items()}
     replaced = str(tags.replace(when, variables, entropy=_entropy(cron, now), unresolved="refuse"))
@@ -277,7 +277,7 @@ def _when(cron: Json, now: float) -> bool:
 
 
 def status_of(cron: Json) -> Json:
-    """Its status with all the fields that Argo writes."""
+    """The status with all fields that Argo writes."""
     empty = dict.fromkeys(("active", "lastScheduledTime", "conditions")) | {"succeeded": 0, "failed": 0, "phase": ""}
     return {**empty, **{key: value for key, value in (cron.get("status") or {}).items() if value is not None}}
 

@@ -1,4 +1,4 @@
-"""Cron schedules as Argo reads them: the standard parser of robfig/cron 3.0.1, its refusals in the same words, its next times.
+"""Cron schedules as Argo reads them: the standard parser of robfig/cron 3.0.1 with its messages, and its next times.
 
 A time is seconds since the epoch. A schedule without a zone of its own (`CRON_TZ=`, `TZ=`) is read in UTC: the time of the
 controller's container on every cluster, wherever the machine stands.
@@ -32,7 +32,7 @@ _FIELDS: tuple[tuple[int, int, Mapping[str, int]], ...] = (
     (0, 59, {}), (0, 23, {}), (1, 31, {}), (1, 12, _MONTHS), (0, 6, _DAYS),
 )  # fmt: skip
 _YEARS = 5
-"""So far ahead a schedule is searched for a time (a 31st of February never comes)."""
+"""How far ahead the search for a time goes (a 31st of February never comes)."""
 _HUGE = 2**63
 
 
@@ -41,7 +41,7 @@ class ScheduleError(InvalidWorkflow):
 
 
 class CronField(NamedTuple):
-    """The values of one field. star: it is `*` or `?`, which decides how the two kinds of days go together."""
+    """The values of one field. star: it is `*` or `?`, which decides how day of month and day of week combine."""
 
     values: frozenset[int]
     star: bool
@@ -71,9 +71,9 @@ class Calendar:
     def next(self, after: float) -> float | None:
         """The first time after that one, in whole seconds; None when there is none within five years.
 
-        Months and days are counted on the calendar, hours and minutes in elapsed time: so a clock that is put forward skips what
-        would have been in the hour that is not there, and one that is put back has its hour twice. The order of the search, and
-        where it begins anew, is robfig/cron's: it shows around such hours.
+        Months and days are counted on the calendar, hours and minutes in elapsed time: when clocks go forward, times in the missing
+        hour are skipped; when they go back, the hour counts twice. The order of the search, and where it begins again, are
+        robfig/cron's: this matters around such hours.
         """
         at, begun = int(after // 1) + 1, False
         last = self._local(at).year + _YEARS
@@ -87,7 +87,7 @@ class Calendar:
                 return float(at)
         return None
 
-    # Each moves `at` on until its unit fits; True: the next greater unit has changed, the search begins anew.
+    # Each moves `at` on until its unit fits; True: the next greater unit has changed, the search begins again.
 
     def _month(self, at: int, truncated: bool) -> tuple[bool, int]:
         while (local := self._local(at)).month not in self.month.values:
@@ -102,7 +102,7 @@ class Calendar:
             at = self._instant(local if truncated else local.replace(hour=0, minute=0, second=0), days=1)
             truncated = True
             hour = self._local(at).hour
-            if hour:  # the clock skips midnight, or has it twice
+            if hour:  # clocks skip midnight, or have it twice
                 at += (24 - hour if hour > 12 else -hour) * 3600
             if self._local(at).day == 1:
                 return True, at
@@ -136,7 +136,7 @@ class Calendar:
         return datetime.fromtimestamp(at, self.zone)
 
     def _instant(self, local: datetime, *, months: int = 0, days: int = 0) -> int:
-        """A wall-clock time, moved on the calendar, as Go's time.Date finds it, also where the clock skips it or has it twice."""
+        """The instant of a wall-clock time as Go's time.Date computes it, also where clocks skip the time or have it twice."""
         years, month = divmod(local.month - 1 + months, 12)
         first = datetime(local.year + years, month + 1, 1, local.hour, local.minute, local.second, tzinfo=timezone.utc)
         seconds = int((first + timedelta(days=local.day - 1 + days)).timestamp())
@@ -175,7 +175,7 @@ def parse(text: str) -> Schedule:
 
 
 def zone_exists(name: str) -> bool:
-    """Whether this machine's time zone database knows the name; without a database any name passes."""
+    """Whether this machine's time zone database has the name; without a database every name is accepted."""
     if name in ("", "UTC", "Local"):
         return True
     try:

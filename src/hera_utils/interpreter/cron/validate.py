@@ -10,7 +10,7 @@ from hera_utils.interpreter.cron.schedules import ScheduleError, parse, zone_exi
 
 Json = dict[str, Any]
 
-# The name of the workflow is the cron workflow's and a time stamp of eleven characters.
+# A workflow's name is that of its cron workflow and a time stamp of eleven characters.
 _NAME_LENGTH = 52
 _POLICIES = ("", "Allow", "Forbid", "Replace")
 

@@ -1,4 +1,4 @@
-"""One planner per type of node: what to open next, or how the node ended, given what changed among its children.
+"""One planner per type of node: from the changes of its children it decides what to open next, or how the node ended.
 
 A planner is a generator: it yields the calls that it wants opened and receives their nodes. Planners do not know each other.
 """

@@ -124,7 +124,7 @@ class _Visit:
         yield from self._settle(name, task.node_id)
 
     def _is_target(self, task: DagTask) -> bool:
-        """Whether the task runs, given how those before it ended."""
+        """Whether the task runs, according to how the tasks before it ended."""
         if not task.needs.logic:
             return True
         results = {}
@@ -145,7 +145,7 @@ class _Visit:
         return resolved, loops.expand(resolved, scope.parameters(self.context.variables), task=True)
 
     def _shut(self, name: str, phase: str, reason: str) -> Plan:
-        """A task that never runs has a Skipped node."""
+        """Give a task that never runs a Skipped node."""
         task = self.state.tasks[name]
         if self.ledger.get(task.node_id) is None:
             self._skip(task, task.spec["name"], phase, reason)
@@ -163,7 +163,7 @@ class _Visit:
         )  # fmt: skip
 
     def _connect(self, task: DagTask, node_id: str) -> None:
-        """Hang a new node below the last nodes of what it depended on; an item of a loop below its group."""
+        """Make a new node the child of the last nodes of its dependencies; an item of a loop the child of its group."""
         ledger = self.ledger
         group = ledger.get(task.node_id)
         if group is not None and group["type"] == "TaskGroup" and node_id != task.node_id:
@@ -294,7 +294,7 @@ class _Visit:
             return True
         target = task.spec["name"] in self.state.targets
         if node["phase"] == phases.PENDING and not target:
-            return True  # Argo looks at hooks of what runs, and of targets
+            return True  # Argo looks at the hooks of running tasks, and of targets
         owner = self._hook_owner(task, node)
         try:
             done = yield from hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
@@ -310,7 +310,7 @@ class _Visit:
         return done
 
     def _exited(self, owner: hooks.Owner, task: DagTask, node: Json) -> Opened:
-        """Open the exit handler of a node that completed. One that cannot be opened changes nothing in Argo's DAGs: it is told."""
+        """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
         try:
             return (yield from hooks.on_exit(self.context, owner, task.spec, node))
         except Fault as fault:
@@ -318,7 +318,7 @@ class _Visit:
             return True
 
     def _fail(self, node: Json, message: str) -> None:
-        """The task's node is an error whatever it was. What it did counts no more: it is over only since this event."""
+        """Make the task's node an Error, whatever its phase. Its progress no longer counts: it is over only since this event."""
         counted = progress.parse(node.get("progress"))
         if counted is not None and node["phase"] == phases.SUCCEEDED:
             self.ledger.change(node, progress=f"0/{counted[1]}")
@@ -328,18 +328,18 @@ class _Visit:
             close(self.context, frame)
 
     def _look_again(self, owner: hooks.Owner, task: DagTask, node_id: str) -> None:
-        """A limit held a hook back: come again when there is room."""
+        """If a limit holds a hook back, look at the task again when there is room."""
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]
             self.context.wait(self.frame)
 
     def _group_phase(self, task: DagTask) -> str:
-        """A loop succeeded unless an item did not; the last one that did not says how it ended."""
+        """The phase of a loop: that of the last item that did not succeed, else Succeeded."""
         ends = [self.ledger.nodes[item_id]["phase"] for item_id in task.items]
         return next((phase for phase in reversed(ends) if phase in phases.UNSUCCESSFUL), phases.SUCCEEDED)
 
     def _begin_again(self, name: str) -> None:
-        """A daemon that ended has hooks to see to, and those after it that have no node yet may not be wanted any more."""
+        """A daemon has ended: its hooks may open now, and dependents without a node wait for it again."""
         task, state = self.state.tasks[name], self.state
         state.open.add(name)
         if not task.over:
@@ -370,7 +370,7 @@ class _Visit:
         return hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
 
     def _exits_done(self) -> bool:
-        """Whether no exit handler of a target task is still at work."""
+        """Whether no exit handler of a target task is still running."""
         for name in self.state.targets:
             node = self.ledger.get(self.state.tasks[name].node_id)
             handler = (
@@ -383,7 +383,7 @@ class _Visit:
         return True
 
     def conclude(self) -> None:
-        """When nothing of the DAG is at work: how did it end?"""
+        """When nothing of the DAG runs any more, set how it ended."""
         stopped = bool(limits.shutdown(self.context)) and not self.frame.on_exit and self._exits_done()
         if not stopped and (self.state.open or self.state.waiting):
             return

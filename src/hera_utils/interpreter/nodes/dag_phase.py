@@ -13,7 +13,7 @@ from hera_utils.interpreter.state import Json
 def assess(ledger: Ledger, dag: Json, node: Json, targets: dict[str, str]) -> str:
     """Running while something below is not over, else the phase of the whole. targets: task → node id.
 
-    An omitted target takes the phase of the branch that led to it: the last node before it that completed. A failure counts more.
+    An omitted target has the phase of its branch: of the last node before it that completed. A failure outweighs a success.
     """
     ended: dict[str, str] = dict.fromkeys(targets.values(), "")
     queue = deque((child, phases.SUCCEEDED) for child in node.get("children") or ())
@@ -62,8 +62,8 @@ def _unreached(ledger: Ledger, dag: Json, node: Json, name: str) -> str:
 def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
     """Whether the node belongs to the DAG.
 
-    What comes after the DAG may hang below it, and be at work again when a retry in place takes both back: it waits for the DAG.
-    Argo lets the DAG wait for it as well.
+    A successor of the DAG may be its descendant, and run again when a retry in place resets both: the successor waits for the DAG. In
+    Argo the DAG waits for the successor too.
     """
     boundary = node.get("boundaryID") or ""
     while boundary and boundary != dag_id:
@@ -72,7 +72,7 @@ def _within(ledger: Ledger, node: Json, dag_id: str) -> bool:
 
 
 def _complete_group(ledger: Ledger, node: Json) -> bool:
-    """A loop whose items are all over, but which nobody looked at since, is over too (Argo: completableTaskGroupPhase)."""
+    """End a loop whose items are all over although nothing visited it since; whether it is so (Argo: completableTaskGroupPhase)."""
     children = ledger.children(node)
     if node["type"] != "TaskGroup" or not children or not all(phases.fulfilled(child) for child in children):
         return False
@@ -82,7 +82,7 @@ def _complete_group(ledger: Ledger, node: Json) -> bool:
 
 
 def _abandoned(ledger: Ledger, node: Json) -> bool:
-    """Whether the node is part of a template that is over, so that nobody will ever end it. Argo would wait for ever."""
+    """Whether the node belongs to a template that is over, so that it will never end. Argo would wait for ever."""
     boundary = ledger.get(node.get("boundaryID") or "")
     while boundary is not None and not phases.ended(boundary):
         boundary = ledger.get(boundary.get("boundaryID") or "")
@@ -91,9 +91,9 @@ def _abandoned(ledger: Ledger, node: Json) -> bool:
 
 
 def _below_retry(ledger: Ledger, node: Json) -> list[str]:
-    """Single attempts do not count: look at what follows them, and at hooks.
+    """The children of a Retry node without its attempts: their successors, and hooks.
 
-    An earlier attempt that is not over was taken back by a retry in place; nobody will ever end it. Argo would wait for ever.
+    An earlier attempt that is not over was reset by a retry in place and will never end. Argo would wait for ever.
     """
     ids: list[str] = []
     last = True
@@ -128,7 +128,7 @@ def _overall(dag: Json, targets: dict[str, str], ended: dict[str, str]) -> str:
 
 
 def set_outbound(ledger: Ledger, node: Json, targets: list[str]) -> None:
-    """Where what follows the DAG is hung: the last nodes of its targets."""
+    """Set the parents of the DAG's successors: the last nodes of its targets."""
     found = [
         last for target in targets if target in ledger.nodes for last in outbound.outbound(ledger, ledger.nodes[target])
     ]

@@ -1,4 +1,4 @@
-"""What a task of a DAG may refer to: its inputs and the outputs of the tasks before it."""
+"""The variables of a task of a DAG: the inputs of the template and the outputs of the tasks before it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ScopeTask(Protocol):
 def of_task(context: Context, frame: Frame, tasks: Mapping[str, ScopeTask], spec: Json) -> Scope:
     """The scope in which a task is resolved (Argo: buildLocalScopeFromTask).
 
-    In a large DAG only the tasks that it names are looked at: with all ancestors a chain of thousands would cost its square.
+    In a large DAG only the tasks that it names are added: with all ancestors a chain of thousands would take quadratic time.
     """
     if len(tasks) > _FEW:
         named = _WORD.findall(plain_json({key: value for key, value in spec.items() if key not in _NOT_REFERRING}))

@@ -1,4 +1,4 @@
-"""The tasks of a DAG while it runs: what each waits for, which items a loop has, what is at work."""
+"""The tasks of a DAG while it runs: what each waits for, the items of loops, what runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class DagTask:
     """A task that the targets need. waits_for: its dependencies that are not over. items: node id → task of each item of a loop.
 
-    left: the items that are not over. over: it and its hooks are, so that its dependents may go on; daemon: it is still at work then.
+    left: the items that are not over. over: the task and its hooks are, so that its dependents may begin; daemon: it runs nevertheless.
     """
 
     spec: Json
@@ -90,7 +90,7 @@ def prepare(context: Context, frame: Frame) -> DagState:
 
 
 def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
-    """Whether a loop of an inline template, one with items, comes before the task: Argo finds no template for its group then."""
+    """Whether a loop of an inline template with items comes before the task: then Argo finds no template for the group of the loop."""
     nodes = (
         ledger.get(state.tasks[one].node_id)
         for one in state.inline_loops.intersection(dag_scope.ancestors(state.tasks, name))
@@ -99,7 +99,7 @@ def after_inline_loop(ledger: Ledger, state: DagState, name: str) -> bool:
 
 
 def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | None:
-    """(task, node id) of what changed: the task's node or an item; a hook stands for the node that it belongs to."""
+    """(task, node id) of a changed node: the task's own or an item's; for a hook that of the node it belongs to."""
     if child in state.owners:
         return state.owners[child], child
     node = context.ledger.get(child)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_pod(context: Context, frame: Frame, node: Json | None) -> None:
-    """A pod: the node is Pending until the pod runs."""
+    """Launch a pod: the node is Pending until the pod runs."""
     if node is None:
         node = new_nodes.new_node(context, frame, "Pod", phases.PENDING)
     if frame.fresh:
@@ -27,7 +27,7 @@ def open_pod(context: Context, frame: Frame, node: Json | None) -> None:
 
 
 def open_agent_task(context: Context, frame: Frame, node: Json | None) -> None:
-    """A task for an agent: http (and plugin, which no agent here takes)."""
+    """Start a task for an agent: http (there is no agent for plugin)."""
     kind = "HTTP" if frame.template.get("http") is not None else "Plugin"
     if node is None:
         node = new_nodes.new_node(context, frame, kind, phases.PENDING)
@@ -54,7 +54,7 @@ def _launch(context: Context, frame: Frame, node: Json) -> None:
 
 
 def open_suspend(context: Context, frame: Frame, node: Json | None) -> None:
-    """A suspend node runs until somebody resumes it or its duration is over."""
+    """Suspend: the node runs until a user resumes it or its duration is over."""
     ledger = context.ledger
     if node is None:
         node = new_nodes.new_node(context, frame, "Suspend", phases.PENDING)
@@ -85,7 +85,7 @@ def resume_suspended(context: Context, frame: Frame) -> None:
 
 
 def with_defaults(outputs: Json | None) -> Json | None:
-    """Outputs that somebody should have supplied, with their defaults. Raises Fault when one has none."""
+    """The outputs that a user should have supplied, with their defaults. Raises Fault when one has no default."""
     if not outputs:
         return outputs
     filled = []
@@ -103,7 +103,7 @@ def with_defaults(outputs: Json | None) -> Json | None:
 
 
 def _supplied(template: Json) -> list[Json]:
-    """The outputs that will be supplied from outside; a default may come from the input of the same name."""
+    """The outputs that a user will supply; their default may be the input of the same name."""
     inputs = {p["name"]: p for p in (template.get("inputs") or {}).get("parameters") or ()}
     supplied = []
     for parameter in (template.get("outputs") or {}).get("parameters") or ():
@@ -118,7 +118,7 @@ def _supplied(template: Json) -> list[Json]:
 
 
 def _with_choices(inputs: Json) -> Json:
-    """Argo: an input whose value is JSON with an `enum` offers these choices."""
+    """The inputs; one whose value is JSON with an `enum` offers these choices, as in Argo."""
     parameters = []
     for parameter in inputs.get("parameters") or ():
         try:

@@ -20,7 +20,7 @@ _FOREVER = float(2**63 - 1) / 1e9
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
-    """Look at the last attempt: take over how it ended, wait, or open another one."""
+    """Look at the last attempt: end as it ended, wait, or open another one."""
     ledger = context.ledger
     node = ledger.nodes[frame.node_id]
     strategy = new_nodes.retry_strategy(context, frame.template) or {}
@@ -50,7 +50,7 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
 
 
 def _follow(context: Context, frame: Frame, node: Json, tried: list[Json]) -> Plan:
-    """The last attempt goes on; one that became a daemon makes its Retry node one."""
+    """The last attempt goes on; if it became a daemon, its Retry node is one too."""
     last = tried[-1]
     if last["id"] not in context.frames:  # the run was restored
         yield _attempt(context, frame, node, len(tried) - 1, tried[-2] if len(tried) > 1 else None)
@@ -94,7 +94,7 @@ def _duration(node: Json) -> str:
 
 
 def _policy(strategy: Json) -> str:
-    """Argo: with an expression and no policy, the expression alone decides."""
+    """The retry policy; with an expression and without a policy the expression alone decides, as in Argo."""
     return str(strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure"))
 
 
@@ -123,7 +123,7 @@ def _again(context: Context, frame: Frame, node: Json, strategy: Json, tried: li
 
 
 def _may_retry(context: Context, template: Json, node: Json, strategy: Json, tried: list[Json]) -> bool:
-    """Policy, limit and expression."""
+    """Whether policy, limit and expression allow another attempt. If not, the node ends."""
     last = tried[-1]
     policy = _policy(strategy)
     if policy not in ("Always", "OnError", "OnFailure", "OnTransientError"):
@@ -143,7 +143,7 @@ def _may_retry(context: Context, template: Json, node: Json, strategy: Json, tri
 
 
 def _scope(context: Context, tried: list[Json]) -> substitution.Variables:
-    """What a retry expression may refer to: `retries` and `lastRetry.*`."""
+    """The variables of a retry expression: `retries` and `lastRetry.*`."""
     last = tried[-1]
     values = {
         "retries": str(len(tried) - 1),

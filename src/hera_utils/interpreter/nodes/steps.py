@@ -105,7 +105,7 @@ class _Visit:
                 self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{found[1]}]")])
 
     def _begin(self, index: int) -> Group:
-        """The node of the group, hung below what came before it."""
+        """The node of the group; its parents are the last nodes of the group before it."""
         ledger, boundary = self.ledger, self.boundary
         name = f"{boundary['name']}[{index}]"
         node = ledger.node_named(name)
@@ -175,7 +175,7 @@ class _Visit:
         self.state.group = None
 
     def _conclude_group(self) -> None:
-        """All children are over: the group failed if one did and nobody minds."""
+        """All children are over: the group failed if one failed and its continueOn does not cover that."""
         group = self.group
         for child in self.ledger.children(group.node):
             step = group.steps.get(child["id"]) or {}
@@ -261,7 +261,7 @@ class _Visit:
         return expanded
 
     def _resolve(self, step: Json) -> Json:
-        """The step with references to earlier steps replaced; one whose `when` says no is left as it is."""
+        """The step with references to earlier steps replaced; if its `when` is false, only that is."""
         self.scope.at(self.context.entropy_of("arguments", self._name(step), self.group.node))
         return outputs.resolve_references(
             self.context, step, self.scope, _STRICT, wrap="unable to resolve references: "
@@ -380,7 +380,7 @@ class _Visit:
         cache.save(self.context, self.boundary)
 
     def _set_outbound(self) -> None:
-        """What follows the steps is hung below the last nodes of the last group that was begun."""
+        """Set the parents of the successors: the last nodes of the last group that was begun."""
         names = (f"{self.boundary['name']}[{index}]" for index in reversed(range(len(self.frame.template["steps"]))))
         group = next((node for node in map(self.ledger.node_named, names) if node is not None), None)
         if group is not None:

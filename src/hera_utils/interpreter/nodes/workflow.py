@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
-    """See to the entry node, then to hooks, then to the exit handler; at last close the run."""
+    """Open the entry node, then hooks, then the exit handler; at last close the run."""
     if context.run.finished or context.run.phase in ("", phases.PENDING):
         return
     name = context.run.name

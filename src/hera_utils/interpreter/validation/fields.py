@@ -1,4 +1,4 @@
-"""Names, arguments and artifact places: the checks that every part of a document shares. Messages are Argo's (workflow/validate)."""
+"""Checks of names, arguments and artifact locations, for all parts of a document. The messages are Argo's (workflow/validate)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def is_tag(text: str) -> bool:
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether the text stands for a value that is known no earlier than the run."""
+    """Whether the text is a placeholder for a value that only the run will know."""
     return text.startswith(PLACEHOLDER)
 
 
 def value_name_fault(name: str) -> str | None:
-    """What Argo has against the name of a parameter or an artifact."""
+    """Why Argo refuses the name of a parameter or an artifact, "" when it does not."""
     if _VALUE_NAME.match(name):
         return None
     return "Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1"
 
 
 def field_name_fault(name: str) -> str | None:
-    """What Argo has against the name of a template, a step or a task."""
+    """Why Argo refuses the name of a template, a step or a task, "" when it does not."""
     faults = []
     if len(name.encode()) > _FIELD_NAME_LENGTH:
         faults.append(f"must be no more than {_FIELD_NAME_LENGTH} bytes")
@@ -51,12 +51,12 @@ def field_name_fault(name: str) -> str | None:
 
 
 def step_name_fault(name: str) -> str | None:
-    """As `field_name_fault`; parts of the name may be known no earlier than the run."""
+    """Like `field_name_fault`; parts of the name may be known only in the run."""
     return field_name_fault(_PLACEHOLDERS.sub("x", name))
 
 
 def check_names(prefix: str, items: Sequence[Mapping[str, Any]] | None, *, values: bool) -> None:
-    """Names are there, legal and unique. values: parameters and artifacts, which may hold underscores."""
+    """Each name exists, is legal and unique. values: parameters and artifacts, whose names may have underscores."""
     names: set[str] = set()
     for index, one in enumerate(items or ()):
         name = one.get("name") or ""
@@ -71,7 +71,7 @@ def check_names(prefix: str, items: Sequence[Mapping[str, Any]] | None, *, value
 
 
 def check_arguments(prefix: str, arguments: Mapping[str, Any] | None, *, may_be_empty: bool) -> None:
-    """Every argument has a value or a place. may_be_empty: values may come later (lint, templates)."""
+    """Every argument has a value or a location. may_be_empty: values may come later (lint, templates)."""
     arguments = arguments or {}
     check_names(f"{prefix}parameters", arguments.get("parameters"), values=True)
     check_names(f"{prefix}artifacts", arguments.get("artifacts"), values=True)
@@ -87,7 +87,7 @@ def check_arguments(prefix: str, arguments: Mapping[str, Any] | None, *, may_be_
 
 
 def _check_argument(at: str, parameter: Mapping[str, Any], may_be_empty: bool) -> bool:
-    """False: Argo looks at nothing after it (a parameter with choices but, as yet, no value)."""
+    """Check one argument. False: Argo checks no argument after it (a parameter with choices but without a value)."""
     value, source = parameter.get("value"), parameter.get("valueFrom")
     if source is None and value is None and not may_be_empty:
         raise InvalidWorkflow(f"{at}.value or {at}.valueFrom is required")
@@ -120,7 +120,7 @@ _KEY_FIELDS = {"s3": "key", "azure": "blob", "hdfs": "path", "gcs": "key", "oss"
 
 
 def has_location_or_key(artifact: Mapping[str, Any]) -> bool:
-    """Whether an artifact says where it is, at least within the artifact repository."""
+    """Whether an artifact has a location, at least a key in the artifact repository."""
     place = location_of(artifact)
     if place is None:
         return False
@@ -164,13 +164,13 @@ def _check_hdfs(at: str, hdfs: Mapping[str, Any]) -> None:
 
 
 def check_path(at: str, artifact: Mapping[str, Any]) -> None:
-    """An artifact of a container has a path, and `..` in it does not lead out of the folder before it."""
+    """An artifact of a container has a path without `..` that leads out of the folder before it."""
     path, name = artifact.get("path") or "", artifact.get("name", "")
     if not path:
         raise InvalidWorkflow(f"error in {at}: Artifact '{name}' did not specify a path")
     before, climbs, _ = path.partition("/../")
     safe = before if climbs else ""
-    if not climbs and re.search(r"/..\Z", path):  # Argo: the dots of its pattern match any two letters
+    if not climbs and re.search(r"/..\Z", path):  # the dots in Argo's pattern match any two letters
         safe = path[:-3]
     cleaned = posixpath.normpath("/" + path.lstrip("/")) if path.startswith("/") else posixpath.normpath(path)
     if safe and not (cleaned.startswith(safe + "/") and len(cleaned) > len(safe) + 1):
@@ -194,7 +194,7 @@ def check_pod_resources(at: str, resources: Mapping[str, Any] | None) -> None:
 
 
 def check_hooks(hooks: Mapping[str, Any] | None, holder: str) -> None:
-    """Every hook but `exit` says when it runs."""
+    """Every hook but `exit` has an expression."""
     for name, hook in (hooks or {}).items():
         if name != "exit" and not hook.get("expression"):
             raise InvalidWorkflow(f"{holder}.{name} Expression required")

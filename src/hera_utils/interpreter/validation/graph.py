@@ -1,4 +1,4 @@
-"""The tasks of a DAG: what each waits for, in which order they can run (Argo: common/ancestry.go, util/sorting)."""
+"""The tasks of a DAG: what each waits for, and an order in which they can run (Argo: common/ancestry.go, util/sorting)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _dependencies(task: Json) -> dict[str, bool]:
 
 
 def check_results(task: Json) -> None:
-    """What `depends` says of other tasks' ends are words that there are."""
+    """Every task result in `depends` is one that exists."""
     for match in _TASK_RESULT.findall(task.get("depends") or ""):
         waited, result = match.split(".")
         if result not in _TASK_RESULTS:
@@ -84,7 +84,7 @@ def check_results(task: Json) -> None:
 
 
 def check_argument_sources(task: Json, graph: Graph) -> None:
-    """An argument that is another task's output comes from a task that this one waits for."""
+    """Every argument from another task's output comes from a task that this one waits for."""
     arguments = task.get("arguments") or {}
     sources = [("parameter", one["name"], one.get("value")) for one in arguments.get("parameters") or ()]
     sources += [("artifact", one["name"], one.get("from")) for one in arguments.get("artifacts") or ()]

@@ -1,4 +1,4 @@
-"""The checks of templates that run something themselves: containers, scripts, resources… (Argo: validateLeaf, validateOutputs)."""
+"""Checks of templates that run something themselves: containers, scripts, resources… (Argo: validateLeaf, validateOutputs)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _METRIC_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 
 
 def is_argo_container(name: str) -> bool:
-    """Names that Argo keeps for its own containers."""
+    """Whether the name is reserved for Argo's own containers."""
     return name in ("wait", "supervisor") or name.startswith("artifact-plugin-")
 
 
 def check_leaf(template: Json, scope: CheckedScope, defaults: Mapping[str, Any]) -> None:
-    """defaults: templateDefaults of the template's home, which may give the image."""
+    """Check a template without steps and tasks. defaults: templateDefaults of its home, which may give the image."""
     name = template.get("name", "")
     at = f"templates.{name}"
     try:
@@ -154,12 +154,12 @@ def _check_container_set(at: str, template: Json) -> None:
 
 
 def cycle_of(graph: Mapping[str, list[str]], order: list[str]) -> str | None:
-    """A cycle that is met from the first names on, as Argo writes it (`b->a->b`), None when there is none."""
+    """A cycle that a search from the first names finds, as Argo writes it (`b->a->b`), None without one."""
     done: set[str] = set()
     for start in order:
         if start in done:
             continue
-        # Argo's path does not hold the name it starts from; it recurses, which a long chain would not survive here.
+        # Argo's path does not contain the name it starts from. It recurses, for which long chains are too deep here.
         path: list[str] = []
         stack = [(start, iter(graph.get(start, ())))]
         while stack:
@@ -237,7 +237,7 @@ def _check_output_source(at: str, parameter: Mapping[str, Any]) -> None:
 
 
 def _check_source_for(at: str, kind: str, source: Mapping[str, Any]) -> None:
-    """Each kind of template has its own way to give a value."""
+    """The source of an output value fits the kind of template."""
     if kind in ("container", "containerSet", "script") and not source.get("path"):
         raise InvalidWorkflow(f"{at}.path must be specified for {TYPE_NAMES[kind]} templates")
     if kind == "resource" and not source.get("jqFilter") and not source.get("jsonPath"):
@@ -247,7 +247,7 @@ def _check_source_for(at: str, kind: str, source: Mapping[str, Any]) -> None:
 
 
 def check_inputs(template: Json, scope: CheckedScope) -> None:
-    """Checks the inputs and adds their names to the scope."""
+    """Check the inputs and add their names to the scope."""
     name, inputs = template.get("name", ""), template.get("inputs") or {}
     at = f"templates.{name}.inputs"
     check_names(f"{at}.parameters", inputs.get("parameters"), values=True)

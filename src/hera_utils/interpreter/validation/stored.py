@@ -1,4 +1,4 @@
-"""What Kubernetes itself refuses of a document that Argo's server has taken: the custom resource's schema, when it is stored."""
+"""What Kubernetes refuses when it stores a document that Argo's server has accepted: violations of the custom resource's schema."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _INCOMPLETE = (
 
 
 def check_stored(document: Json, kind: str = "Workflow") -> None:
-    """Raises Refused with Kubernetes' message. The document has its final name; linting does not come this far.
+    """Raises Refused with Kubernetes' message. The document has its final name; lint does not check this.
 
-    An empty group of steps is such a case: Argo's server keeps it as null, where the schema wants a list.
+    An example is an empty group of steps: Argo's server stores null, where the schema requires a list.
     """
     faults = [
         f'{path}: Invalid value: "null": {path} in body must be of type array: "null"'

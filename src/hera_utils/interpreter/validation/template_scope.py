@@ -1,4 +1,4 @@
-"""Which template a step, task or hook means while a document is checked (Argo: templateresolution)."""
+"""Finds the template that a step, task or hook calls, in a document that is checked (Argo: templateresolution)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CheckedHolder:
         return by_name
 
     def _with_metadata(self, template: Json) -> Json:
-        """Every template of a home has its pod metadata; what the template says itself wins."""
+        """A template with the pod metadata of its home; its own metadata win."""
         given, own = self.spec.get("podMetadata"), template.get("metadata") or {}
         if not given:
             return template
@@ -41,16 +41,16 @@ class CheckedHolder:
 
     @property
     def image_defaults(self) -> Mapping[str, Any]:
-        """templateDefaults as far as they give an image. Argo: it does not look at those of a ClusterWorkflowTemplate."""
+        """templateDefaults, as far as they give an image. Argo ignores those of a ClusterWorkflowTemplate."""
         return {} if self.scope == "cluster" else self.spec.get("templateDefaults") or {}
 
 
 class Unknown(Exception):
-    """A template that can be named no earlier than the run: nothing to check."""
+    """A template whose name only the run will know: it cannot be checked."""
 
 
 class TemplateResolver:
-    """Where the templates of one document are found."""
+    """Finds the templates of one document."""
 
     def __init__(self, lookup: Lookup) -> None:
         self.lookup = lookup
@@ -65,7 +65,7 @@ class TemplateResolver:
         if local is None and home.scope == "local":
             local = self._stored.get(
                 name
-            )  # Argo: a workflow knows those that it has referred to by their bare names too
+            )  # in Argo a workflow can also call by the bare name a template that it has referred to
         if name and local is None:
             raise InvalidWorkflow(f"template name '{name}' undefined")
         template = holder.get("inline") or local
@@ -95,7 +95,7 @@ class TemplateResolver:
         return home, self._typed(template)
 
     def outside(self, kind: str, name: str) -> CheckedHolder | None:
-        """A WorkflowTemplate or ClusterWorkflowTemplate as a home, None when there is none."""
+        """A WorkflowTemplate or ClusterWorkflowTemplate as a home, None when it does not exist."""
         scope = "cluster" if kind == "ClusterWorkflowTemplate" else "namespaced"
         if (scope, name) not in self._homes:
             document = self.lookup(kind, name)

@@ -1,7 +1,7 @@
-"""Templates and what they call, checked from the entrypoint down (Argo: validateTemplate, validateSteps, validateDAG).
+"""Checks templates and their calls from the entrypoint down (Argo: validateTemplate, validateSteps, validateDAG).
 
-A template is checked once with made-up arguments, thoroughly; each further call only asks whether its arguments are complete.
-That keeps 10,000 tasks of one template ten times the work of 1,000.
+A template is checked thoroughly once, with placeholders as arguments; each further call only checks whether its arguments are complete.
+So 10,000 tasks of one template take ten times as long as 1,000.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class TemplateChecks:
     def check_call(
         self, holder: Mapping[str, Any], home: CheckedHolder, arguments: Mapping[str, Any] | None
     ) -> Json | None:
-        """The template that a step, task or hook calls, once it and the call are good. None: known no earlier than the run.
+        """Check the call of a step, task or hook, and its template, and return the template; None when only the run will know it.
 
-        arguments: None for made-up ones.
+        arguments: None for placeholders.
         """
         try:
             home, template = self.resolver.resolve(holder, home)
@@ -96,7 +96,7 @@ class TemplateChecks:
         _check_filled(name, template, filled)
         key = (home.scope, home.name, name)
         if key in self._checked:
-            return  # Argo knows a template by its name: of inline ones, which have none, it looks at the first
+            return  # Argo identifies a template by its name: of inline ones, which have none, it checks the first
         self._checked.add(key)
         self._check_body(filled, home, scope)
         check_outputs(filled, scope)
@@ -142,7 +142,7 @@ class TemplateChecks:
             self._inputs(name, template.get("inputs") or {}, arguments)
 
     def _inputs(self, name: str, inputs: Json, arguments: Mapping[str, Any] | None) -> Json:
-        """The inputs with their arguments in place (Argo: ProcessArgs). arguments: None for made-up ones."""
+        """The inputs with their arguments (Argo: ProcessArgs). arguments: None for placeholders."""
         given = {one["name"]: one for one in (arguments or {}).get("parameters") or ()}
         artifacts = {one["name"]: one for one in (arguments or {}).get("artifacts") or ()}
         filled: Json = {}
@@ -184,7 +184,7 @@ class TemplateChecks:
         return {**argument, **own}
 
     def _filled(self, name: str, template: Json, arguments: Mapping[str, Any] | None, local: dict[str, str]) -> Json:
-        """The template with its inputs' values and all that is known substituted (Argo: SubstituteParams)."""
+        """The template with the values of its inputs and all known variables substituted (Argo: SubstituteParams)."""
         filled = {**template, "inputs": self._inputs(name, template.get("inputs") or {}, arguments)}
         variables: dict[str, Any] = {**self.global_names, **local}
         try:
@@ -257,7 +257,7 @@ class TemplateChecks:
     def _check_task_place(
         self, task: Json, at: str, home: CheckedHolder, scope: CheckedScope, graph: Graph
     ) -> Json | None:
-        """How a task stands among the others, and what it calls."""
+        """Check the dependencies of a task, and its call."""
         name = task["name"]
         if (graph.uses_depends or task.get("dependencies")) and "0" <= name[0] <= "9":
             raise InvalidWorkflow(
@@ -276,7 +276,7 @@ class TemplateChecks:
         for dependency, of_items in graph.dependencies[name].items():
             other = graph.tasks[dependency]
             loops = other.get("withItems") or other.get("withParam") or other.get("withSequence") is not None
-            if of_items and not loops:  # Argo: the message names the other task twice
+            if of_items and not loops:  # Argo's message names the other task twice
                 raise InvalidWorkflow(
                     f"{at}.tasks.{dependency} dependency '{dependency}' uses an items-based condition"
                     " such as .AnySucceeded or .AllFailed but does not contain any items"
@@ -308,7 +308,7 @@ class TemplateChecks:
 
 
 def _with_place(at: str, check: Callable[[], Any]) -> Any:
-    """The answer of a check; what it has to say begins with where."""
+    """Run a check; its message begins with the place."""
     try:
         return check()
     except InvalidWorkflow as error:
@@ -345,7 +345,7 @@ def _check_filled(name: str, template: Json, filled: Json) -> None:
 
 
 def _depends_on_arguments(template: Json) -> bool:
-    """Whether `_check_filled` may say something else with other arguments."""
+    """Whether `_check_filled` may have another result with other arguments."""
     return any("{{" in (template.get(name) or "") for name in ("timeout", "pendingTimeout"))
 
 

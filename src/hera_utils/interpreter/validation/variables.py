@@ -1,4 +1,4 @@
-"""Which variables a part of a template may name, as far as that can be known before a run (Argo: resolveAllVariables)."""
+"""The variables that a part of a template may use, as far as they are known before a run (Argo: resolveAllVariables)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hera_utils.interpreter.validation.fields import is_tag
 
 Json = dict[str, Any]
 
-# Only tags that begin so are checked: any other text between braces may be the user's own.
+# Only tags with these beginnings are checked: other text between braces may be the user's own.
 _CHECKED = ("item.", "steps.", "inputs.", "outputs.", "pod.", "workflow.", "tasks.")
-# Known no earlier than the run, so never refused. `outputs.`: metrics name their own node's.
+# Known only in the run, so never refused. `outputs.`: metrics use those of their own node.
 _LATER = (
     "outputs.", "workflow.creationTimestamp", "workflow.scheduledTime", "workflow.duration",
     "tasks.name", "steps.name", "node.name",
@@ -28,7 +28,7 @@ RETRIES = ("retries", "lastRetry.exitCode", "lastRetry.status", "lastRetry.durat
 
 
 class CheckedScope:
-    """names: what may be named; `global_names` is shared by the whole document and grows while it is read."""
+    """names: the allowed variables; `global_names` is shared by the whole document and grows while it is checked."""
 
     def __init__(self, global_names: Mapping[str, str], *, template: bool) -> None:
         self.names: set[str] = set()
@@ -38,7 +38,7 @@ class CheckedScope:
     def check(self, document: Any, more: Collection[str] = (), also: Callable[[str], bool] | None = None) -> None:
         """Every simple tag of the document can be resolved. Raises InvalidWorkflow `failed to resolve {{…}}`.
 
-        more: names known here alone; also: asked of a name before it is refused.
+        more: names that are known only here; also: called with a name before it is refused.
         """
         for tag in tags.tags_in(document):
             if tag.expression or not tag.name.startswith(_CHECKED):
@@ -58,7 +58,7 @@ class CheckedScope:
         return self.template and name.startswith("workflow.parameters")
 
     def add_node(self, ref: str, template: Json | None, global_names: dict[str, str], *, many: bool) -> None:
-        """What a step or a task (`ref`: `steps.NAME`) tells others. many: it is a loop, whose outputs are joined."""
+        """Add the outputs of a step or a task (`ref`: `steps.NAME`). many: it is a loop, whose outputs are lists."""
         names = self.names
         names.update(f"{ref}.{fact}" for fact in ("id", "startedAt", "finishedAt", "hostNodeName"))
         if template is None:
@@ -92,7 +92,7 @@ def has_result(template: Mapping[str, Any]) -> bool:
 
 
 def item_names(holder: Mapping[str, Any]) -> set[str]:
-    """What `{{item}}` may be within a step or a task. Raises InvalidWorkflow."""
+    """The variables `item…` within a step or a task. Raises InvalidWorkflow."""
     loops = [holder.get("withItems"), holder.get("withParam"), holder.get("withSequence")]
     if sum(1 for loop in (bool(loops[0]), bool(loops[1]), loops[2] is not None) if loop) > 1:
         raise InvalidWorkflow("only one of withItems, withParam, withSequence can be specified")

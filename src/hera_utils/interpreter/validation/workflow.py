@@ -1,10 +1,10 @@
-"""Whether a document is a workflow that Argo would take: `validate` says what is wrong in Argo's own words.
+"""Whether Argo would accept a document as a workflow: `validate` raises the error with Argo's message.
 
-Source of the rules: Argo 4.1.2, workflow/validate. Its three occasions differ in one thing, whether arguments may still come:
+Source of the rules: Argo 4.1.2, workflow/validate. Its three uses differ in whether arguments may be missing:
 
     lint=True          they may
     (neither)          created as it is: they may not, unless it is a template
-    submitting=True    made from a template: they may not
+    submitting=True    created from a template: they may not
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def validate(
     """Check a document that `argo.schema.decode` has read.
 
     templates: the WorkflowTemplates and ClusterWorkflowTemplates that it may refer to, whole (`kind` set), or how to find them.
-    defaults: the spec that the platform lays under every workflow. Raises InvalidWorkflow with Argo's message, Refused (NotFound)
-    when its workflowTemplateRef names nothing.
+    defaults: the platform's default spec for every workflow. Raises InvalidWorkflow with Argo's message, Refused (NotFound) when its
+    workflowTemplateRef does not exist.
     """
     lookup: Lookup = templates if callable(templates) else template_documents(templates)
     try:
@@ -122,7 +122,7 @@ class _Document:
         return self.spec.get("workflowTemplateRef")
 
     def _call(self, name: str) -> Json:
-        """How the document itself calls a template: those of its workflowTemplateRef are another object's."""
+        """The call of a template by the document itself; the templates of its workflowTemplateRef belong to another object."""
         if self.reference is None:
             return {"template": name}
         return {"templateRef": {**self.reference, "template": name}}
@@ -147,7 +147,7 @@ class _Document:
         self.referred = found.get("spec") or {}
 
     def _arguments(self) -> Json:
-        """The workflow's arguments before those of its template, each by its name."""
+        """The arguments of the workflow and of its template; for each name the workflow's win."""
         own, referred = self.spec.get("arguments") or {}, self.referred.get("arguments") or {}
         joined: Json = {}
         for kind in ("parameters", "artifacts"):
@@ -162,7 +162,7 @@ class _Document:
         return joined
 
     def _name_globals(self, arguments: Json) -> None:
-        """The variables that the whole document may name."""
+        """Add the variables that all templates may use."""
         global_names = self.known_names
         for name in ("name", "namespace", "mainEntrypoint", "serviceAccountName", "uid", "status"):
             global_names[f"workflow.{name}"] = f"{PLACEHOLDER}0"
@@ -194,7 +194,7 @@ class _Document:
 
 
 def _names_artifacts_later(spec: Json) -> bool:
-    """Whether an output artifact has a global name that is known no earlier than the run."""
+    """Whether an output artifact has a global name that only the run will know."""
     outputs = (template.get("outputs") or {} for template in spec.get("templates") or ())
     return any(is_tag(one.get("globalName") or "") for output in outputs for one in output.get("artifacts") or ())
 
