@@ -1,4 +1,4 @@
-"""Names with a dash in expressions: `steps.a-b` is `steps.a` minus `b`; the name has to stand in brackets, `steps['a-b']`."""
+"""Names with a dash in expressions: `steps.a-b` means `steps.a` minus `b`; the name must be in brackets, `steps['a-b']`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Dashed(NamedTuple):
 
 
 def dashed(expression: str, names: Iterable[str]) -> list[Dashed]:
-    """The dotted paths of the expression in which one of these names stands after a dot, although it has a dash."""
+    """The dotted paths of an expression that contain one of these names, with its dash, behind a dot."""
     known = {name for name in names if "-" in name}
     pieces = []
     for path in _PATH.findall(_QUOTED.sub("''", expression)):
@@ -34,7 +34,7 @@ def dashed(expression: str, names: Iterable[str]) -> list[Dashed]:
 
 
 def expressions_in(document: Any) -> list[str]:
-    """The expressions in the tags of a document, as they are written; those that are no legal text are left out."""
+    """The expressions in the tags of a document as written, without those that are not legal text."""
     expressions = []
     try:
         marshalled = [tag.name for tag in tags.tags_in(document) if tag.expression]
@@ -49,7 +49,7 @@ def expressions_in(document: Any) -> list[str]:
 
 
 def hint(document: Any, variables: Iterable[str]) -> str:
-    """What to add to the message of an expression of the document that failed; "" when no variable has a dashed name there."""
+    """A hint for the message about a failed expression of the document; "" when no variable in it has a name with a dash."""
     names = {part for variable in variables for part in variable.split(".")}
     found = [one for expression in expressions_in(document) for one in dashed(expression, names)]
     return "".join(f"; {one.written} subtracts: write {one.better}" for one in dict.fromkeys(found))

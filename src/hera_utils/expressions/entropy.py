@@ -1,6 +1,6 @@
-"""Time and randomness for expressions, as values: `now()`, `sprig.uuidv4()`, `sprig.randAlpha(5)` draw on them.
+"""Time and randomness for expressions as a value: `now()`, `sprig.uuidv4()`, `sprig.randAlpha(5)` use it.
 
-Pure code asks neither the clock nor the system, so both arrive with the event that is being worked on.
+Pure code asks neither the clock nor the system, so both come with the current event.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import hashlib
 
 
 class Entropy:
-    """A reproducible source: the same (at, seed) gives the same sequence of draws.
+    """A reproducible source: the same (at, seed) gives the same sequence of random values.
 
-    at: seconds since the epoch, what `now()` says. seed: text from which every draw is made.
+    at: the time of `now()`, seconds since the epoch. seed: text from which every random value is computed.
     """
 
     __slots__ = ("_drawn", "at", "seed")

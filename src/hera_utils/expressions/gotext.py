@@ -1,4 +1,4 @@
-"""Texts as Go writes them: strconv.Quote, encoding/json, fmt's %v. Results of expressions enter a workflow in this form."""
+"""Texts in Go's forms: strconv.Quote, encoding/json, fmt's %v. The results of expressions are written into workflows in these forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ESCAPES = {**NAMED_ESCAPES, '"': '\\"'}
 
 
 def quoted_inside(text: str) -> str:
-    """strconv.Quote without its quotes. Not always legal JSON: \\a, \\v, \\x.. and \\U........ are not."""
+    """A text quoted by strconv.Quote, without the quotes. It is not always legal JSON: \\a, \\v, \\x.. and \\U........ are not."""
     if _plain(text):
         return text
     return "".join(_ESCAPES.get(character) or _escape(character) for character in text)
@@ -46,7 +46,7 @@ def float_json(value: float) -> str:
     if magnitude != 0 and (magnitude < 1e-6 or magnitude >= 1e21):
         mantissa, exponent = _scientific(value)
         sign = "-" if exponent < 0 else "+"
-        # encoding/json cleans up e-09 to e-9
+        # encoding/json shortens e-09 to e-9
         return f"{mantissa}e{sign}{abs(exponent):02d}" if sign == "+" else f"{mantissa}e-{abs(exponent)}"
     return _decimal(value)
 
@@ -202,7 +202,7 @@ def text_of(value: Any) -> str:
 
 
 def _rank(key: Any) -> tuple[int, Any]:
-    """Where fmt writes a key of a map: nil first, texts, then numbers; the rest as it comes."""
+    """The rank by which fmt sorts the keys of a map: nil first, texts, then numbers; the others unsorted."""
     if key is None:
         return 0, 0
     if isinstance(key, str):

@@ -1,4 +1,4 @@
-"""Moments, zones and layouts as Go's time package has them ("2006-01-02T15:04:05Z07:00")."""
+"""Moments, zones and layouts of Go's time package ("2006-01-02T15:04:05Z07:00")."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ _MONTHS = [
     "December",
 ]
 _DAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
-_FIRST, _LAST = -62135510400, 253402214400  # seconds of the years 1 and 9999, a day away from what Python can hold
-_CYCLE = 146097 * 86400  # seconds of 400 years: the calendar repeats, weekdays too
+_FIRST, _LAST = -62135510400, 253402214400  # seconds of the years 1 and 9999, a day within Python's limits
+_CYCLE = 146097 * 86400  # seconds of 400 years, after which the calendar repeats with its weekdays
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
 class Zone:
-    """A *time.Location."""
+    """A time zone (Go: *time.Location)."""
 
     name: str
     rules: tzinfo
@@ -65,7 +65,7 @@ UTC = Zone("UTC", timezone.utc)
 
 @lru_cache(maxsize=128)
 def zone(name: str) -> Zone:
-    """time.LoadLocation. Raises Failure."""
+    """The zone of a name (Go: time.LoadLocation). Raises Failure."""
     if name in ("", "UTC"):
         return UTC
     if name == "Local":
@@ -78,7 +78,7 @@ def zone(name: str) -> Zone:
 
 @dataclass(frozen=True)
 class Moment:
-    """A time.Time: nanoseconds since the epoch, seen in a zone."""
+    """An instant in a zone (Go: time.Time): nanoseconds since the epoch."""
 
     nanoseconds: int
     zone: Zone = UTC
@@ -86,7 +86,7 @@ class Moment:
 
     @property
     def local(self) -> datetime:
-        """The civil time in its zone (without its nanoseconds); outside the years that Python knows, some 400 years away."""
+        """The civil time in the zone, without nanoseconds. Outside Python's range of years it is shifted by a multiple of 400 years."""
         seconds = self.nanoseconds // SECOND
         if not _FIRST <= seconds <= _LAST:
             seconds = (seconds - _FIRST) % _CYCLE + _FIRST + _CYCLE
@@ -120,7 +120,7 @@ class Moment:
 
 
 def moment_at(seconds: float, where: Zone = UTC) -> Moment:
-    """The moment so many seconds after the epoch."""
+    """The moment of a number of seconds since the epoch."""
     whole = int(seconds // 1)
     return Moment(whole * SECOND + round((seconds - whole) * SECOND), where)
 
@@ -236,7 +236,7 @@ def _elements(layout: str) -> tuple[tuple[str, str], ...]:
 
 
 def format_moment(at: Moment, layout: str) -> str:
-    """Time.Format."""
+    """The text of a moment in a layout (Go: Time.Format)."""
     local = at.local
     parts = []
     for before, element in _elements(layout):
@@ -370,14 +370,14 @@ def _reader(layout: str) -> re.Pattern[str]:
             piece = rf"(?P<fraction>[.,]\d{{{len(element) - 1}}})" if element[1] == "0" else r"(?P<fraction>[.,]\d+)?"
         else:
             piece = _NUMBERS[element]
-        pattern.append(re.sub(r"\?P<(\w+)>", rf"?P<\1__{index}>", piece))  # the last of several counts
+        pattern.append(re.sub(r"\?P<(\w+)>", rf"?P<\1__{index}>", piece))  # of several the last one counts
         if element in ("05", "5") and not fraction:
             pattern.append(rf"(?P<fraction__{index}>[.,]\d+)?")  # Go: a fraction may follow the seconds
     return re.compile("".join(pattern) + r"\Z", re.ASCII)
 
 
 def parse_moment(layout: str, text: str, where: Zone = UTC) -> Moment:
-    """time.ParseInLocation (time.Parse with UTC). Raises Failure."""
+    """The moment that a text means in a layout (Go: time.ParseInLocation). Raises Failure."""
     found = _reader(layout).match(text)
     if found is None:
         raise Failure(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "{_elements(layout)[0][1]}"')

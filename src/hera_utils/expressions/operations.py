@@ -30,11 +30,11 @@ from hera_utils.expressions.values import (
     wrapped,
 )
 
-MOST_ITEMS = 1_000_000  # expr-lang's memory budget: items made by one evaluation
+MOST_ITEMS = 1_000_000  # expr-lang's memory budget: how many items one evaluation may create
 
 
 def equal(left: Any, right: Any) -> bool:
-    """runtime.Equal: numbers by value, lists item by item, else Go's deep equality."""
+    """Whether two values are equal (expr-lang: runtime.Equal): numbers by value, lists by item, others by Go's deep equality."""
     if is_number(left) and is_number(right):
         return bool(left == right)
     if left is None or right is None:
@@ -52,7 +52,7 @@ _PLAIN = (Strings, Ints, Floats)
 
 
 def deep_equal(left: Any, right: Any) -> bool:
-    """reflect.DeepEqual: same Go type and same content."""
+    """Whether two values have the same Go type and content (reflect.DeepEqual)."""
     if go_type(left) != go_type(right):
         return False
     if isinstance(left, dict):
@@ -67,7 +67,7 @@ def deep_equal(left: Any, right: Any) -> bool:
 
 
 def equal_typed(type_name: str, left: Any, right: Any) -> bool:
-    """What expr-lang compiles an equality of ints, or of strings, to: values of another type are an error."""
+    """The equality to which expr-lang compiles `==` of ints or of strings: values of another type are an error."""
     for side in (left, right):
         if go_type(side) != type_name:
             found = "nil" if side is None else go_type(side)
@@ -235,7 +235,7 @@ def contained(needle: Any, where: Any) -> bool:
         if not isinstance(needle, str):
             given = "<nil>" if needle is None else go_type(needle)
             raise Failure(f"cannot use {given} as field name of {go_type(where).removeprefix('*')}")
-        return False  # none of their fields can be seen
+        return False  # none of their fields is accessible
     raise Failure(f'operator "in" not defined on {go_type(where)}')
 
 
@@ -247,7 +247,7 @@ def _check_key(key: Any, where: dict[Any, Any]) -> None:
 
 
 def text_operator(operator: str, left: Any, right: Any) -> bool:
-    """contains, startsWith, endsWith: false when one side is nil. Raises Failure for other kinds."""
+    """The operators contains, startsWith, endsWith; false when one side is nil. Raises Failure for other types."""
     if is_nil(left) or is_nil(right):
         return False
     for side in (left, right):
@@ -259,7 +259,7 @@ def text_operator(operator: str, left: Any, right: Any) -> bool:
 
 
 def matches(text: Any, pattern: Any) -> bool:
-    """The operator `matches`: Go's regular expressions, found anywhere."""
+    """The operator `matches`: whether a regular expression of Go matches anywhere in the text."""
     if is_nil(text) or is_nil(pattern):
         return False
     if not isinstance(pattern, str):
@@ -272,7 +272,7 @@ def matches(text: Any, pattern: Any) -> bool:
 
 
 def fetch(value: Any, key: Any) -> Any:
-    """A member, an index, a method: runtime.Fetch. Raises Failure."""
+    """A member, an item or a method of a value (expr-lang: runtime.Fetch). Raises Failure."""
     if isinstance(value, dict):
         if key is None and not isinstance(value, Wide):
             key = ""
@@ -288,7 +288,7 @@ def fetch(value: Any, key: Any) -> Any:
 
 
 def _zero(values: dict[Any, Any]) -> Any:
-    """What a map gives for a key that it does not have."""
+    """The value of a map for a missing key."""
     if isinstance(values, Groups):
         return Nothing()
     return "" if isinstance(values, Texts) else None
@@ -311,7 +311,7 @@ def _item(value: Any, index: int) -> Any:
 
 
 def length(value: Any) -> int:
-    """runtime.Len, of texts in bytes. Raises Failure."""
+    """The length of a value, of texts in bytes (expr-lang: runtime.Len). Raises Failure."""
     if isinstance(value, str):
         return len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, list | tuple | bytes | dict):
@@ -320,7 +320,7 @@ def length(value: Any) -> int:
 
 
 def sliced(value: Any, start: Any, end: Any) -> Any:
-    """value[start:end]; texts are cut at bytes, as in Go. None: from the start, to the end."""
+    """value[start:end], of texts in bytes, as in Go. None: from the start, to the end."""
     if not isinstance(value, list | tuple | str | bytes):
         raise Failure(f"cannot slice {text_of(start if start is not None else 0)}")
     items = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value

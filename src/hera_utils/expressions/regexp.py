@@ -1,7 +1,7 @@
-r"""Go's regular expressions, carried out by RE2: the library whose syntax, meaning (leftmost, first alternative first) and promise of
-linear time Go's package took over from the same author.
+r"""Go's regular expressions, executed by RE2: Go's package has its syntax, its meaning (leftmost, first alternative first) and its linear
+time, and is by the same author.
 
-Where RE2 and Go differ, Go's answer is restored here:
+Where RE2 and Go differ, this file gives Go's result:
 
 | matter | RE2 | Go |
 | --- | --- | --- |
@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from hera_utils.expressions.values import Failure
 
 LONGEST = 10_000
-"""Characters of a pattern. RE2 bounds the memory of a compiled one to 8 MB."""
+"""Maximum length of a pattern. RE2 limits the memory of a compiled one to 8 MB."""
 
 _PHRASES = {
     "missing )": "missing closing )",
@@ -33,9 +33,9 @@ _PHRASES = {
     "invalid perl operator": "invalid or unsupported Perl syntax",
     "invalid named capture group": "invalid named capture",
 }
-"""What RE2 calls an error → what Go calls it, where they differ."""
+"""RE2's name of an error → Go's, where they differ."""
 
-# A quoted text, a group's name, a Unicode class, any other escape: nothing within one of these begins another.
+# A quoted text, a group's name, a Unicode class, any other escape: none of these begins within another.
 _TOKEN = re.compile(r"(?s)\\Q.*?(?:\\E|\Z)|\(\?P?<([^>]*)>|\\([pP])\{(\^?)([^}]*)\}|\\.")
 
 
@@ -50,7 +50,7 @@ class Match:
         self.end = end
 
     def group(self, which: int | str = 0) -> str:
-        """The text of a group, "" when it took no part or does not exist."""
+        """The text of a group, "" when it did not match or does not exist."""
         try:
             text = self._match.group(which.encode() if isinstance(which, str) else which)
         except IndexError:
@@ -63,7 +63,7 @@ class Pattern:
 
     def __init__(self, pattern: str) -> None:
         """Raises Failure with Go's message."""
-        # here: its import takes 10 ms, and most workflows have no regular expression
+        # not at the top: its import takes 10 ms, and most workflows have no regular expression
         import re2
 
         if len(pattern) > LONGEST:
@@ -81,9 +81,9 @@ class Pattern:
         return next(self.all(text), None)
 
     def all(self, text: str) -> Iterator[Match]:
-        """The matches one behind the other; an empty one directly behind another does not count."""
+        """All matches in order. An empty match directly behind another does not count."""
         data = _bytes(text)
-        # places in `data`: where to search, the end of the match before, and up to where characters are counted
+        # positions in `data`: where to search, the end of the last match, and how far characters are counted
         at, end, counted, characters = 0, -1, 0, 0
         while at <= len(data) and (match := self._compiled.search(data, at)) is not None:
             start, at = match.span()
@@ -135,7 +135,7 @@ def _refuse_as_go(error: str, pattern: str) -> NoReturn:
     if phrase.startswith("pattern too large"):
         _refuse("expression too large", pattern)
     if place in ("(?<=", "(?<!"):
-        # Go takes what looks behind for a group with an odd name
+        # Go reads a lookbehind as a group with an illegal name
         name, closing, _ = pattern[pattern.find(place) :].partition(">")
         _refuse("invalid named capture", name + closing)
     _refuse(_PHRASES.get(phrase, phrase), place)
@@ -145,7 +145,7 @@ def _refuse(phrase: str, place: str) -> NoReturn:
     raise Failure(f"error parsing regexp: {phrase}: `{place}`")
 
 
-# Half a surrogate pair is no character, yet texts from JSON may hold one.
+# Half a surrogate pair is not a character, but texts from JSON may contain one.
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 

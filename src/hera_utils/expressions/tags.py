@@ -1,10 +1,10 @@
-"""`{{a.b}}` and `{{=expression}}` in any JSON document: found, resolved, replaced as Argo does it.
+"""Finds, resolves and replaces `{{a.b}}` and `{{=expression}}` in any JSON document, as Argo does.
 
 Argo marshals a template to JSON text, cuts it at `{{` and `}}` (fasttemplate), writes each tag's value into the text, quoted as
-Go quotes, and reads the result again. The same is done here, on the same text, so that odd cases (a tag that is never closed,
-a tag inside a tag, a value that is no legal JSON text) end as they do there.
+Go quotes, and reads the result again. This file does the same with the same text, so that odd cases (a tag that is never closed,
+a tag inside a tag, a value that is not legal JSON text) have the same result.
 
-A simple tag is looked up as it stands, blanks around it removed. An expression sees the variables as nested maps.
+The text of a simple tag, without the blanks around it, is the name of a variable. An expression has the variables as nested maps.
 What happens to a tag that cannot be resolved:
 
     unresolved="keep"                       it stays as it is                     Argo: Replace(…, allowUnresolved=true)
@@ -33,9 +33,9 @@ from hera_utils.expressions.gotext import quote, quoted_inside, to_json
 Variables = Mapping[str, Any]
 Unresolved = Literal["keep", "refuse"]
 
-PLACEHOLDER = "__argo__internal__placeholder-"  # values that stand for what is not known yet (validation)
+PLACEHOLDER = "__argo__internal__placeholder-"  # placeholders for values that are not known yet (validation)
 
-# Variables that are known later than others: an expression that names one is left alone until it is there.
+# Variables that are known later than others: an expression that uses one stays until it exists.
 LATE = frozenset(
     {
         "item",
@@ -53,11 +53,11 @@ _MEMOISED_LENGTH = 1 << 16
 
 
 class MissingVariable(ExpressionError):
-    """A tag or an expression needs a variable that is not there (yet): Argo tries again later."""
+    """A tag or an expression needs a variable that does not exist (yet): Argo tries again later."""
 
 
 class Tag(NamedTuple):
-    """raw: what stands between the braces, in marshalled text. name: it without blanks, or the expression."""
+    """raw: the text between the braces, as in the JSON. name: the same without blanks around it, or the expression."""
 
     raw: str
     name: str
@@ -65,9 +65,9 @@ class Tag(NamedTuple):
 
 
 class Prepared:
-    """A document cut at its tags, so that replacing them costs only what its tags cost.
+    """A document cut at its tags, so that replacing them again costs little.
 
-    `replace` answers the document itself when it has no tags: what it answers must not be changed in place.
+    `replace` returns the document itself when it has no tags: never change the result in place.
     """
 
     __slots__ = ("document", "tags", "texts")
@@ -150,7 +150,7 @@ def simple_tags_in(document: Any) -> tuple[str, ...]:
 
 
 def marshal(document: Any) -> str:
-    """JSON text as Argo has it before it replaces."""
+    """The JSON text in which Argo replaces tags."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -215,7 +215,7 @@ class _Rule(NamedTuple):
 
 
 def _resolve(tag: Tag, variables: Variables, rule: _Rule, entropy: Entropy | None) -> str | None:
-    """The marshalled text of the tag's value, or None: it stays as it is."""
+    """The JSON text of the tag's value; None: the tag stays as it is."""
     if tag.expression:
         return _resolve_expression(tag.name, variables, rule, entropy)
     if tag.name in variables:
@@ -249,7 +249,7 @@ def _resolve_nested(tag: Tag, variables: Variables, rule: _Rule) -> str | None:
 
 
 def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entropy: Entropy | None) -> str | None:
-    """Argo's rules: an expression may stay when something it names is not there yet, or when nothing demands it."""
+    """The JSON text of an expression's value. It may stay when a variable in it does not exist yet, or nothing demands it."""
     try:
         source = json.loads(f'"{marshalled}"')
     except ValueError:
@@ -294,8 +294,8 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
 
 
 def _has_placeholder(variables: Variables) -> bool:
-    """Whether something that an expression could see is not known yet (validation): then no failure is an error."""
-    # Most scopes have none, and no expression is worth making maps of them all.
+    """Whether a value within an expression's reach is not known yet (validation): then no failure is an error."""
+    # Most scopes have none: then no nested maps are built.
     return _holds_placeholder(variables) and _holds_placeholder(expanded(variables))
 
 

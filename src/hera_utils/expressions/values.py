@@ -1,4 +1,4 @@
-"""Go's values as Python holds them, and their Go types for messages.
+"""How Python represents Go's values, and their Go types for messages.
 
 int, float, bool, str, bytes, None   int (64 bit), float64, bool, string, []uint8, nil
 list, Strings, Ints, Floats          []interface {}, []string, []int, []float64
@@ -18,11 +18,11 @@ from hera_utils.errors import ExpressionError
 
 
 class Failure(ExpressionError):
-    """An expression that was compiled but cannot be evaluated; the message is not located yet."""
+    """An expression cannot be evaluated. The message does not have the place yet."""
 
 
 class Typed:
-    """A value that names its own Go type."""
+    """A value with its own Go type."""
 
     go_type = "interface {}"
     kind = "any"
@@ -56,12 +56,12 @@ class Nothing(list[Any]):
 
 
 def is_nil(value: Any) -> bool:
-    """Go's nil: nil itself or a nil slice."""
+    """Whether a value is nil or a nil slice."""
     return value is None or isinstance(value, Nothing)
 
 
 class _Exact(NamedTuple):
-    """A key that Python takes for another: 1, 1.0 and true are three keys of a Go map."""
+    """A key of a Go map, where 1, 1.0 and true are three different keys; for Python they are equal."""
 
     type: type
     value: Any
@@ -106,7 +106,7 @@ class Wide(dict[Any, Any]):
 
 
 class Members(frozenset[Any]):
-    """Literals behind `in`, as the optimizer writes them: what is sought must have their type."""
+    """The literals behind `in` after the optimizer: the value on the left must have their type."""
 
     def __new__(cls, items: Iterable[Any]) -> Members:
         self = super().__new__(cls, items)
@@ -121,7 +121,7 @@ class Members(frozenset[Any]):
 
 
 class Groups(Wide):
-    """What groupBy gives."""
+    """The result of groupBy."""
 
     go_type = "map[interface {}][]interface {}"
 
@@ -135,7 +135,7 @@ class Long(int):
 
 
 class Duration(int):
-    """Nanoseconds. Methods and text are time.Duration's."""
+    """A duration in nanoseconds, with the methods and the text of Go's time.Duration."""
 
     go_type = "time.Duration"
 
@@ -174,8 +174,8 @@ class Texts(dict[str, Any]):
 class Function:
     """A function that an expression may call: `call` takes positional arguments and raises Failure.
 
-    signature: a letter an argument (s string, i int, f float64, b bool, m map[string]interface {}, t time.Time, a any), "*" behind
-    the last one when it may be repeated; None: whatever `call` takes.
+    signature: a letter per argument (s string, i int, f float64, b bool, m map[string]interface {}, t time.Time, a any), "*" behind
+    the last one when it may be repeated; None: not checked.
     """
 
     go_type = "func(...interface {}) interface {}"
@@ -190,7 +190,7 @@ class Function:
         return self.go_type
 
     def fitted(self, arguments: list[Any]) -> list[Any]:
-        """The arguments as Go's reflection passes them: counted, typed, nil made a zero value. Raises Failure."""
+        """Check the number and types of arguments as Go's reflection does; nil becomes a zero value. Raises Failure."""
         if self.signature is None:
             return arguments
         kinds = self.signature.removesuffix("*")
@@ -204,7 +204,7 @@ class Function:
         words = (
             "Call using {} as type {}",
             "cannot use {} as type {} in Call",
-        )  # Go's, for fixed and for repeated arguments
+        )  # Go's messages for fixed and for repeated arguments
         return [
             _fitted(kind, argument, words[index >= fixed])
             for index, (kind, argument) in enumerate(zip(kinds, arguments, strict=True))
@@ -236,7 +236,7 @@ def _fitted(kind: str, argument: Any, words: str) -> Any:
 
 
 def go_type(value: Any) -> str:
-    """Go's %T of a value."""
+    """The Go type of a value (%T)."""
     named = getattr(value, "go_type", None)
     if named is not None:
         return str(named)
@@ -262,7 +262,7 @@ _WHOLE = 1 << 64
 
 
 def wrapped(value: int) -> int:
-    """A whole number as 64 bits hold it."""
+    """A whole number wrapped to 64 bits."""
     return value if -_HALF <= value < _HALF else (value + _HALF) % _WHOLE - _HALF
 
 
@@ -271,7 +271,7 @@ _NUMBERS = (int, float, Byte, Long)
 
 
 def is_number(value: Any) -> bool:
-    """An int or a float64 of Go: not a bool, not a duration, not a month."""
+    """Whether a value is an int or a float64 in Go: not a bool, a duration or a month."""
     return type(value) in _NUMBERS
 
 
@@ -293,7 +293,7 @@ def to_int(value: Any) -> int:
 
 
 def truncated(value: float) -> int:
-    """A float64 made an int as amd64 does: out of range gives the smallest int."""
+    """A float64 converted to int as on amd64: out of range it is the smallest int."""
     if value != value or not -float(_HALF) <= value < float(_HALF):
         return -_HALF
     return int(value)

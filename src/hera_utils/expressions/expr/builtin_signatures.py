@@ -1,4 +1,4 @@
-"""The builtins whose arguments expr-lang checks by a rule of their own: natures in, the result's nature or a message out."""
+"""The builtins whose arguments expr-lang checks by special rules: from the natures of arguments to that of the result, or a message."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _text_of(nature: Nature) -> str:
 
 
 def _single_argument(kinds: str, result: Callable[[Nature], Nature], complaint: str) -> Rule:
-    """A builtin of one argument. kinds: number text list map; an unknown one always fits."""
+    """A builtin with one argument. kinds: number text list map; an unknown type always fits."""
 
     def rule(natures: list[Nature]) -> Nature | str:
         if len(natures) != 1:

@@ -1,6 +1,6 @@
-"""expr-lang's checker: what an expression cannot mean is refused before it runs, even where it would not be reached.
+"""expr-lang's checker: it refuses an expression with wrong types before the evaluation, also in parts that would not be evaluated.
 
-`1 == "a"` is an error, `inputs.parameters.n == 1` is not: what maps hold is known only when it runs.
+`1 == "a"` is an error, `inputs.parameters.n == 1` is not: the types of values in maps are known only in the evaluation.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from hera_utils.expressions.values import Failure
 
 
 def check(node: Node, source: str, environment: Mapping[str, Nature]) -> dict[int, Nature]:
-    """The natures of the nodes, by id(). Raises CompileError with expr-lang's message: types do not fit, a name is not known."""
+    """The natures of the nodes, by id(). Raises CompileError with expr-lang's message: types that do not fit, an unknown name."""
     checker = _Checker(source, environment)
     try:
         checker.visit(node)
@@ -65,7 +65,7 @@ def check(node: Node, source: str, environment: Mapping[str, Nature]) -> dict[in
 
 
 class _Mismatch(CompileError):
-    """An overload of a function that does not fit; another one may."""
+    """An overload of a function does not fit; another one may."""
 
 
 class _Checker:
@@ -139,7 +139,7 @@ class _Checker:
         self.fail(node, f"invalid operation: {node.operator} (mismatched type {nature.display})")
 
     def binary(self, node: Binary) -> Nature:
-        chain = [node]  # long chains are as deep as they are long
+        chain = [node]  # the tree of a long chain is as deep as the chain is long
         while isinstance(chain[-1].left, Binary):
             chain.append(chain[-1].left)
         nature = self.visit(chain[-1].left)
@@ -318,7 +318,7 @@ class _Checker:
         return nature_named(signature.result)
 
     def argument(self, node: Node) -> Nature:
-        """An error within an argument is that argument's: no other overload can help."""
+        """Check an argument. An error within it is final: no other overload can help."""
         try:
             return self.visit(node)
         except _Mismatch as error:
@@ -409,7 +409,7 @@ def _promoted(left: Nature, right: Nature) -> Nature:
 
 
 _TEXT_OPERATORS = frozenset({"contains", "startsWith", "endsWith", "matches"})
-# (operator, left, right) → result, for the types that are not plain numbers
+# (operator, left, right) → type of the result, for types that are not plain numbers
 _MIXED: dict[tuple[str, str, str], str] = {
     ("-", TIME, TIME): DURATION,
     ("-", TIME, DURATION): TIME,
@@ -424,7 +424,7 @@ _CHECKS = {"+": "nstd", "-": "ntd", "*": "nd", "/": "n", "**": "n", "^": "n", "%
 
 
 def _arithmetic(operator: str, left: Nature, right: Nature) -> Nature | None:
-    """The type of what an operator gives, None when the sides do not fit."""
+    """The type of an operator's result, None when the sides do not fit."""
     if operator in ("&&", "and", "||", "or"):
         fits = left.type == right.type == "bool" or left.maybe_compatible(right, "b")
         return BOOL if fits else None

@@ -1,4 +1,4 @@
-"""Walks the tree of an expression over an environment. Bounded: steps, items and text lengths."""
+"""Evaluates the tree of an expression over an environment, with limits on steps, items and text lengths."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ MOST_CHARACTERS = 50_000_000
 
 
 class EvaluationError(ExpressionError):
-    """An expression that fails while it is evaluated; the message is expr-lang's, with its place."""
+    """An expression failed in its evaluation. The message is expr-lang's, with the place."""
 
 
 class _Nil(Exception):
-    """A nil within an optional chain: it is on the stack."""
+    """Leaves an optional chain; nil is on the stack."""
 
 
 class _Loop:
-    """A collection that a predicate goes through: what `#`, `#acc`, `#index` mean."""
+    """A collection with its predicate: the values of `#`, `#acc`, `#index`."""
 
     __slots__ = ("accumulator", "count", "index", "items", "length")
 
@@ -61,7 +61,7 @@ class _Loop:
         self.accumulator: Any = None
 
     def each(self, start: int = 0, *, backwards: bool = False) -> Iterator[None]:
-        """Sets the index to one after the other."""
+        """Set the index to one item after the other."""
         for index in range(self.length - 1, -1, -1) if backwards else range(start, self.length):
             self.index = index
             yield
@@ -86,7 +86,7 @@ def evaluate(node: Node, source: str, environment: Mapping[str, Any], entropy: E
 
 
 class _Walker:
-    """Values stand on a stack, as in expr-lang's machine: findLast leaves something below its value, which others then take."""
+    """Keeps values on a stack, as expr-lang's machine does: findLast leaves a value below its result, which others then take."""
 
     def __init__(self, environment: Mapping[str, Any], entropy: Entropy) -> None:
         self.environment = environment
@@ -107,7 +107,7 @@ class _Walker:
         _RUNS[type(node)](self, node)
 
     def value_of(self, node: Node) -> Any:
-        """The node's value, taken from the stack at once."""
+        """The node's value, removed from the stack."""
         self.run(node)
         return self.stack.pop()
 
@@ -124,7 +124,7 @@ class _Walker:
             raise Failure("memory budget exceeded")
 
     def write(self, value: Any) -> None:
-        """Texts are made anew each time: what all of them cost together is bounded."""
+        """Count the length of a new text: the sum of all is limited."""
         if isinstance(value, str):
             self.characters += len(value)
             if self.characters > MOST_CHARACTERS:
@@ -162,12 +162,12 @@ class _Walker:
             self.stack.append(op.negate(self.stack.pop()))
 
     def holds(self, node: Node) -> bool:
-        """Whether what is on top of the stack is true; it stays there."""
+        """Whether the top of the stack is true; it stays there."""
         self.place = node.place
         return boolean(self.stack[-1])
 
     def binary(self, node: Binary) -> None:
-        spine = [node]  # a + b + c …: as deep as it is long, so not by recursion
+        spine = [node]  # a + b + c …: the tree is as deep as the expression is long, so this does not recurse
         while isinstance(spine[-1].left, Binary):
             spine.append(spine[-1].left)
         self.operand(spine[-1].left, spine[-1])
@@ -175,7 +175,7 @@ class _Walker:
             self.steps += 1
             operator = operator_node.operator
             if operator in ("&&", "and", "||", "or"):
-                # expr-lang looks at the left side only
+                # expr-lang checks only the left side
                 if self.holds(operator_node) is not (operator in ("||", "or")):
                     self.stack.pop()
                     self.run(operator_node.right)
@@ -194,7 +194,7 @@ class _Walker:
                 self.stack.append(value)
 
     def operand(self, node: Node, parent: Binary) -> None:
-        """A chain beside `??` may give a nil list."""
+        """Put the value of an operand on the stack. A chain beside `??` may give a nil list."""
         if parent.operator == "??" and isinstance(node, Chain):
             self.chain(node, plain=False)
         else:
@@ -335,7 +335,7 @@ class _Walker:
             self.stack.append(op.add(left, right))
 
     def judged(self, node: Builtin) -> bool:
-        """What the predicate says of the current item; it stays on the stack."""
+        """The value of the predicate for the current item; it stays on the stack."""
         self.run(node.arguments[1])
         return self.holds(node)
 
@@ -406,7 +406,7 @@ class _Walker:
         backwards = "Last" in node.name
         for _ in loop.each(backwards=backwards):
             if backwards:
-                self.stack.append(True)  # expr-lang forgets it there
+                self.stack.append(True)  # expr-lang leaves it there
             verdict = self.judged(node)
             self.stack.pop()
             if verdict:

@@ -53,7 +53,7 @@ def _list(value: Any, verb: str) -> list[Any]:
 
 
 def kind(value: Any) -> str:
-    """reflect.Kind of a value."""
+    """The kind of a value (reflect.Kind)."""
     if value is None:
         return "invalid"
     name = go_type(value)
@@ -127,7 +127,7 @@ _FLOAT = re.compile(
 
 
 def parse_integer(text: str) -> int | None:
-    """strconv.Atoi, None for what is no integer of 64 bits."""
+    """The integer of a text (strconv.Atoi), None if it is not one of 64 bits."""
     if not _INTEGER.match(text):
         return None
     value = int(text)
@@ -135,7 +135,7 @@ def parse_integer(text: str) -> int | None:
 
 
 def parse_float(text: str) -> float | None:
-    """strconv.ParseFloat, None for what is none."""
+    """The float of a text (strconv.ParseFloat), None if it is not one."""
     if not _FLOAT.match(text) or "_" in text:
         return None
     try:
@@ -173,7 +173,7 @@ def floating(value: Any) -> float:
     raise Failure(f"invalid operation: float({go_type(value)})")
 
 
-_LEFT_OUT = object()  # an argument that is not there, which nil is
+_LEFT_OUT = object()  # a missing argument; nil is a present one
 
 
 def trim(text: Any, characters: Any = _LEFT_OUT) -> str:
@@ -236,7 +236,7 @@ def _counts(value: Any) -> bool:
 
 def _numbers(name: str, values: tuple[Any, ...], depth: int = 0) -> Iterator[Any]:
     for value in values:
-        # months and durations are numbers too, but max and min do not look for them in lists
+        # months and durations are numbers too, but max and min ignore them in lists
         if is_number(value) or (_counts(value) and (depth == 0 or name in ("mean", "median"))):
             yield value
         elif isinstance(value, list | tuple) and depth < 100:
@@ -503,5 +503,5 @@ BUILTINS: dict[str, Callable[..., Any]] = {
 
 
 def now(entropy: Entropy, where: Any = None) -> Moment:
-    """now(), now(timezone("…")): the time of the event that is being worked on."""
+    """now(), now(timezone("…")): the time of the current event."""
     return moment_at(entropy.at, where if isinstance(where, Zone) else zone("UTC"))

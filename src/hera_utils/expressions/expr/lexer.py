@@ -1,4 +1,4 @@
-"""expr-lang's words: a text becomes tokens, with their places (in characters) for messages."""
+"""expr-lang's lexer: a text becomes tokens, with their positions (in characters) for messages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ IDENTIFIER, NUMBER, STRING, BYTES, OPERATOR, BRACKET, EOF = (
 
 _WORD_OPERATORS = frozenset({"in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else"})
 _AFTER_NOT = frozenset({"in", "matches", "contains", "startsWith", "endsWith"})
-FAULT = "Fault"  # what cannot be read: an error once the parser gets there
-LONGEST = 1 << 20  # characters of one expression
+FAULT = "Fault"  # unreadable text: an error when the parser reaches it
+LONGEST = 1 << 20  # maximum length of an expression
 
 
 class CompileError(ExpressionError):
-    """An expression that cannot be compiled: its syntax, an unknown name, types that do not fit."""
+    """An expression cannot be compiled: wrong syntax, an unknown name, types that do not fit."""
 
 
 def located(message: str, source: str, place: int) -> str:
-    """The message as expr-lang shows it: with line, column and the line itself below."""
+    """The message in expr-lang's form: with line and column, and the line itself below."""
     before = source[:place]
     line = before.count("\n") + 1
     column = place - (before.rfind("\n") + 1)
@@ -43,7 +43,7 @@ class Token:
     data: bytes = b""
 
     def display(self) -> str:
-        """As messages name it: Operator("+"), EOF."""
+        """The token's name in messages: Operator("+"), EOF."""
         if not self.value:
             return self.kind
         from hera_utils.expressions.gotext import quote
@@ -63,7 +63,7 @@ _SIMPLE_ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "
 
 
 def tokenize(source: str) -> list[Token]:
-    """The tokens of an expression; the last is EOF, or FAULT with the message of what cannot be read."""
+    """The tokens of an expression; the last is EOF, or FAULT with the message about unreadable text."""
     lexer = _Lexer(source)
     try:
         if len(source) > LONGEST:

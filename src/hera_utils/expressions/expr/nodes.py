@@ -14,7 +14,7 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Constant(Node):
-    """nil, true, a number, a string, bytes; of the optimizer also a list or `Members`."""
+    """nil, true, a number, a string, bytes; after the optimizer also a list or `Members`."""
 
     value: Any
 
@@ -46,7 +46,7 @@ class Binary(Node):
 
 @dataclass(frozen=True, eq=False)
 class Chain(Node):
-    """The extent of an optional chain: a nil in `?.` within gives nil for all of it."""
+    """An optional chain: a nil before `?.` within it makes the whole chain nil."""
 
     node: Node
 
@@ -74,8 +74,8 @@ class Call(Node):
 
 @dataclass(frozen=True, eq=False)
 class Builtin(Node):
-    """A function of the language. The rest is what the optimizer leaves: of filter and find, what each kept item becomes;
-    of find and findLast, whether finding nothing is an error; of count, where it may stop."""
+    """A function of the language. The other fields are set by the optimizer: of filter and find, the mapping of each kept item;
+    of find and findLast, whether no result is an error; of count, where it may stop."""
 
     name: str
     arguments: tuple[Node, ...]

@@ -1,10 +1,10 @@
-"""expr-lang's optimizer: it changes what an expression gives where types were mistaken, an operand is never looked at, or fails.
+"""expr-lang's optimizer. It changes the result of an expression whose types are wrong, or with an operand that is unused or fails.
 
     true || 1 % 0 == 0     an error: constants are computed before anything runs
     x && false             false, whatever x is
-    x in ["a", "b"]        an error when x is no text
+    x in ["a", "b"]        an error when x is not a text
 
-The passes and their order are expr-lang 1.17's; so are the places where one hides a tree from the next.
+The passes and their order are expr-lang 1.17's, also where a pass hides a tree from the next one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TYPED_EQUALITY = {"int": "==int", "string": "==string"}
 
 
 def optimize(node: Node, source: str, natures: dict[int, Nature]) -> Node:
-    """The tree that runs. natures: what the checker found, by id(). Raises CompileError (a constant division by zero)."""
+    """The tree to evaluate. natures: the results of the checker, by id(). Raises CompileError (a constant division by zero)."""
     optimizer = _Optimizer(source, natures)
     node = optimizer.walk(node, optimizer.in_array)
     for _ in range(_MOST_FOLDS):
@@ -64,7 +64,7 @@ class _Optimizer:
     def __init__(self, source: str, natures: dict[int, Nature]) -> None:
         self.source = source
         self.natures = natures
-        self.replaced: list[Node] = []  # ids are only unique among living nodes
+        self.replaced: list[Node] = []  # ids are unique only while their nodes exist
 
     def nature(self, node: Node) -> Nature:
         return self.natures.get(id(node), UNKNOWN)
@@ -75,7 +75,7 @@ class _Optimizer:
         return node
 
     def walk(self, node: Node, visit: Callable[[Node], Node], *, hidden: bool = False) -> Node:
-        """The tree with every node visited, those below first. hidden: also what a filter maps to, which passes overlook."""
+        """The tree after a visit of every node, children first. hidden: visit also the mapping of a filter, which passes skip."""
         pending: list[tuple[Node, bool]] = [(node, False)]
         done: list[Node] = []
         while pending:
@@ -278,7 +278,7 @@ class _Optimizer:
     # -- compiling
 
     def equality(self, node: Node) -> Node:
-        """Equality of what the checker took for ints, or for strings, is compiled for that type."""
+        """Compile the equality of two ints, or two strings, for that type, as the checker determined it."""
         if isinstance(node, Binary) and node.operator in ("==", "!="):
             left, right = self.nature(node.left).type, self.nature(node.right).type
             if left == right and left in TYPED_EQUALITY:
@@ -360,7 +360,7 @@ def _all(node: Node) -> list[Node]:
 
 
 def _text(node: Node) -> str:
-    """A text that two trees share when they are written alike."""
+    """A text that is the same for trees that are written in the same way."""
     parts = []
     for one in _all(node):
         fields = [f"{f.name}={getattr(one, f.name)!r}" for f in dataclasses.fields(one) if f.name in _PLAIN]
@@ -372,7 +372,7 @@ _PLAIN = frozenset({"value", "name", "operator", "optional", "throws"})
 
 
 def _rebuilt(node: Node, below: list[Node]) -> Node:
-    """The node over other children, in the order of `children`."""
+    """The node with other children, in the order of `children`."""
     match node:
         case Unary():
             return dataclasses.replace(node, operand=below[0])

@@ -1,11 +1,12 @@
 """expr-lang 1.17 with the environment that Argo gives it (util/expr/env): `{{=…}}`, retry and hook expressions.
 
     parse(text)      → Program, memoised
-    program.missing(variables)   the names it needs that are not there
+    program.missing(variables)   the names that it needs and that do not exist
     program.evaluate(variables)  its value: None, bool, int, float, str, bytes, list, dict, a moment, a duration…
 
-Variables are dotted names, seen as nested maps: {"inputs.parameters.a": "1"} → inputs.parameters.a. A name that is also the
-beginning of another ({"a": …, "a.b": …}) gives way to it, as in Argo. Added by Argo: asInt, asFloat, jsonpath, toJson, sprig.
+Variables have dotted names; the expression has them as nested maps: {"inputs.parameters.a": "1"} → inputs.parameters.a. If a name is
+also the beginning of another ({"a": …, "a.b": …}), only the other exists, as in Argo. Argo adds the functions asInt, asFloat, jsonpath,
+toJson, sprig.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ Variables = Mapping[str, Any]
 
 
 class Program:
-    """A parsed expression. `names`: what it names in order (roots and dotted paths), as Argo collects them.
+    """A parsed expression. names: those that it uses, in order (roots and dotted paths), as Argo collects them.
 
-    draws: whether its value is another at another time, or by chance.
+    draws: whether its value depends on time or chance.
     """
 
     __slots__ = ("_paths", "_whole", "draws", "names", "node", "roots", "source")
@@ -53,22 +54,22 @@ class Program:
         self._paths = None if self._whole else _static_paths(node)
 
     def missing(self, variables: Variables) -> list[str]:
-        """The names that the variables do not have (those behind `?.` and before `??` are not asked for)."""
+        """The names of the expression that do not exist (those behind `?.` and before `??` need not)."""
         return self.missing_in(self.environment(variables, Entropy())) if self.names else []
 
     def missing_in(self, environment: Mapping[str, Any]) -> list[str]:
-        """The same, of an environment that `environment` gave."""
+        """The same, for the result of `environment`."""
         return [name for name in self.names if not _present(environment, name)]
 
     def environment(self, variables: Variables, entropy: Entropy) -> dict[str, Any]:
-        """The nested maps that the expression sees, only the parts that it names."""
+        """The variables as nested maps, only those that the expression uses."""
         environment = self._expanded(variables)
         for name in _ADDED if self._whole else self.roots & _ADDED:
             environment[name] = registry.functions(entropy) if name == "sprig" else _FUNCTIONS[name]
         return environment
 
     def _expanded(self, variables: Variables) -> dict[str, Any]:
-        """Only what the expression can see is expanded: scopes may hold thousands of variables."""
+        """Expand only the variables that the expression uses: scopes may have thousands."""
         if self._paths is None:
             return expanded(variables)
         if any(name in variables for name in self.roots & BUILTINS):
@@ -83,12 +84,12 @@ class Program:
         return expanded(seen)
 
     def evaluate(self, variables: Variables, *, entropy: Entropy | None = None) -> Any:
-        """The value over dotted variables. Raises CompileError (an unknown name…), EvaluationError."""
+        """The value for dotted variables. Raises CompileError (an unknown name…), EvaluationError."""
         entropy = entropy or Entropy()
         return self.evaluate_in(self.environment(variables, entropy), entropy=entropy)
 
     def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None = None) -> Any:
-        """The value over an environment as it is, without Argo's functions. Raises CompileError, EvaluationError."""
+        """The value for an unchanged environment, without Argo's functions. Raises CompileError, EvaluationError."""
         overridden = self.roots & environment.keys()
         node = _compiled(
             self.source,
@@ -110,7 +111,7 @@ _tree = lru_cache(maxsize=512)(_parse)
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str, hidden: frozenset[str], natures: tuple[tuple[str, types.Nature], ...]) -> Node | str:
-    """The tree that runs over variables of these types, or what is wrong with it. Memoised: templates repeat."""
+    """The tree for variables of these types, or its error. Memoised, because templates repeat."""
     tree = _tree(source, hidden)
     try:
         return optimize(tree, source, check(tree, source, dict(natures)))
@@ -125,20 +126,20 @@ def parse(source: str) -> Program:
 
 
 def evaluate(text: str, variables: Variables, *, entropy: Entropy | None = None) -> Any:
-    """The value of an expression over dotted variables, with Argo's functions. Raises CompileError, EvaluationError."""
+    """The value of an expression for dotted variables, with Argo's functions. Raises CompileError, EvaluationError."""
     return parse(text).evaluate(variables, entropy=entropy)
 
 
 def evaluate_boolean(text: str, environment: Mapping[str, Any], *, entropy: Entropy) -> bool:
-    """Argo's EvalBool (depends, hooks, retry and conditional-artifact expressions): nested environment as it is, no functions.
+    """The value of a boolean expression (depends, hooks, retry, conditional artifacts; Argo: EvalBool): a nested environment, no functions.
 
-    Raises ExpressionError with Argo's message when it fails or is no boolean.
+    Raises ExpressionError with Argo's message when it fails or is not a boolean.
     """
     return _boolean(text, lambda: parse(text).evaluate_in(environment, entropy=entropy))
 
 
 def evaluate_truth(text: str, variables: Variables, *, entropy: Entropy | None = None) -> bool:
-    """The same over dotted variables and with Argo's functions. Raises ExpressionError."""
+    """The same for dotted variables and with Argo's functions. Raises ExpressionError."""
     return _boolean(text, lambda: parse(text).evaluate(variables, entropy=entropy))
 
 
@@ -153,7 +154,7 @@ def _boolean(text: str, evaluated: Callable[[], Any]) -> bool:
 
 
 def _percent_s(value: Any) -> str:
-    """fmt's %s of a value that is no boolean."""
+    """A value that is not a boolean in fmt's %s."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -174,8 +175,8 @@ _FUNCTIONS = {
     "jsonpath": Function("jsonpath", query.query_text, "ss"),
 }
 _ADDED = frozenset(_FUNCTIONS) | {"sprig"}
-# Names that cannot be the beginning of another, because Argo lets no dot into the names of parameters, artifacts, steps and tasks:
-# the many of a scope are of this kind, and an expression that names one need not look at the others.
+# Names that cannot be the beginning of another, because names of parameters, artifacts, steps and tasks have no dots in Argo: most
+# names of a scope are of this kind, and for an expression that uses one the others do not matter.
 _LEAF = re.compile(
     r"(inputs|workflow|workflow\.outputs|outputs|(steps|tasks)\.[^.]+\.outputs)\.parameters\.[^.]+\Z"
     r"|(steps|tasks)\.[^.]+\.(outputs\.result|exitCode|status|id|ip|startedAt|finishedAt|hostNodeName)\Z"
@@ -192,7 +193,7 @@ def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[
             continue
         value = variables[name]
         if isinstance(value, dict | list):
-            value = copy.deepcopy(value)  # sprig.set and its like change what they are given
+            value = copy.deepcopy(value)  # sprig.set and similar functions change their arguments
         if not dot:
             if not isinstance(environment.get(root), _Branch):
                 environment[root] = value
@@ -212,7 +213,7 @@ def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[
 
 
 class _Branch(dict[str, Any]):
-    """A map made of dotted names, as opposed to a map that is a value."""
+    """A map that dotted names make; other maps are values."""
 
 
 def _present(environment: Mapping[str, Any], name: str) -> bool:
@@ -228,7 +229,7 @@ def _present(environment: Mapping[str, Any], name: str) -> bool:
 
 
 def _identifiers(node: Node) -> Iterator[str]:
-    """What an expression names, in Argo's order: a member's parts before the member."""
+    """The names in an expression in Argo's order: the parts of a member before the member."""
     guarded: set[int] = set()
     for part in _everything(node):
         if isinstance(part, Binary) and part.operator == "??":
@@ -247,7 +248,7 @@ def _identifiers(node: Node) -> Iterator[str]:
 
 
 def _everything(node: Node) -> Iterator[Node]:
-    """The nodes, those below before those above. Not by recursion: chains of operators are as deep as they are long."""
+    """All nodes, children before their parents. Without recursion: chains of operators are as deep as they are long."""
     pending: list[tuple[Node, bool]] = [(node, False)]
     while pending:
         one, opened = pending.pop()
@@ -272,7 +273,7 @@ def _path(node: Member) -> str | None:
 
 
 def _static_paths(node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The dotted names that an expression reads, each with the names above it. Functions and its own variables are no names."""
+    """The dotted names that an expression reads, each with the names above it, without functions and its own variables."""
     paths: list[str] = []
     own: set[str] = set(_ADDED)
     pending = [node]
@@ -300,7 +301,7 @@ def _roots(node: Node) -> Iterator[str]:
         else:
             called = getattr(one, "name", None)
             if isinstance(called, str) and not isinstance(one, Pointer | Let):
-                yield called  # a builtin, which a variable may hide
+                yield called  # a builtin, unless a variable hides it
 
 
 __all__ = [

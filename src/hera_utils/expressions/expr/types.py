@@ -1,4 +1,4 @@
-"""The types that expr-lang's checker reasons with, before anything runs. A type is its Go name; None: not known until then."""
+"""The types of expr-lang's checker. A type is its Go name; None: known only in the evaluation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Nature:
-    """type: Go's name or None; element: what a list is known to hold; signature: how a function is called."""
+    """type: Go's name or None; element: of the items of a list, if known; signature: of a function."""
 
     type: str | None = None
     element: Nature | None = None
@@ -49,7 +49,7 @@ class Nature:
 
     @property
     def kind(self) -> str:
-        """reflect.Kind's name, "" when the type is not known."""
+        """The name of the type's kind (reflect.Kind), "" for an unknown type."""
         if self.type is None:
             return ""
         if self.type.startswith("map["):
@@ -81,7 +81,7 @@ class Nature:
 
     @property
     def item(self) -> Nature:
-        """What a list or a map holds."""
+        """The nature of the items of a list or a map."""
         if self.type is None:
             return UNKNOWN
         if self.kind == "map":
@@ -144,7 +144,7 @@ def nature_named(name: str) -> Nature:
 
 
 def list_of(item: Nature) -> Nature:
-    """A []interface {} that holds items of that nature."""
+    """A []interface {} with items of that nature."""
     return Nature(LIST, item)
 
 

@@ -1,5 +1,5 @@
-"""`when`: Knetic/govaluate as Argo uses it, after the tags were replaced. Pure.
+"""`when`: Knetic/govaluate as Argo uses it, after the tags are replaced. Pure.
 
-In: the text of a `when`. Out: whether it holds, or ExpressionError with govaluate's message.
+In: the text of a `when`. Out: true or false, or ExpressionError with govaluate's message.
 Open condition.py first; tokens.py is its lexer.
 """

@@ -1,9 +1,9 @@
 """`when`: Knetic/govaluate as Argo uses it, after the tags have been replaced.
 
-Argo turns govaluate's variables into strings, so that `foo != bar` needs no quotes; what is left of `{{…}}`, a hyphen or a blank
-then has its odd effects, and they are kept: `a-b` is a subtraction of texts, `a.b` an accessor, a text that looks like a date a
-number. Theory: the text becomes tokens; each kind of token may follow only some others (_FOLLOWERS); tokens become a tree by
-levels of precedence, all of them associating to the left; what stands behind a complete expression is ignored.
+Argo turns govaluate's variables into strings, so that `foo != bar` needs no quotes. Remains of `{{…}}`, hyphens and blanks have the
+same odd effects as there: `a-b` is a subtraction of texts, `a.b` an accessor, a text that looks like a date a number. The text
+becomes tokens; each kind of token may follow only some others (_FOLLOWERS); tokens become a tree by levels of precedence, all of
+which associate to the left; text behind a complete expression is ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ConditionError(ExpressionError):
 
 
 def condition(text: str) -> bool:
-    """The verdict of a `when` whose tags have been replaced; "" holds. Raises ConditionError."""
+    """The value of a `when` whose tags have been replaced; "" is true. Raises ConditionError."""
     return True if text == "" else _condition(text)
 
 

@@ -1,4 +1,4 @@
-"""govaluate's words: a `when` becomes tokens, each of a kind that may follow only some others."""
+"""govaluate's lexer: a `when` becomes tokens; each kind may follow only some others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def display(value: Any) -> str:
 
 
 class Clause(str):
-    """A parenthesis: govaluate shows it as its number."""
+    """A parenthesis; govaluate shows it as a number."""
 
 
 # -- tokens -------------------------------------------------------------------------------------------------------------
@@ -107,9 +107,9 @@ class _Reader:
         self.at = 0
 
     def while_(self, accept: Callable[[str], bool], *, blanks: bool = False) -> tuple[str, bool]:
-        """Reads on as long as characters are accepted; (what was read, whether something else ended it).
+        """Read as long as characters are accepted; returns (the text, whether another character ended it).
 
-        A backslash takes the next character as it is. A blank ends a word that has begun, unless `blanks`.
+        A character behind a backslash is always read. A blank ends a word that has begun, unless `blanks`.
         """
         characters: list[str] = []
         while self.at < len(self.text):
@@ -187,7 +187,7 @@ def _token(reader: _Reader, state: str) -> ConditionToken:
     ):
         if symbol in symbols:
             return ConditionToken(kind, symbol)
-    if symbol == "" and reader.at < len(reader.text):  # "]" alone: it would be met again and again
+    if symbol == "" and reader.at < len(reader.text):  # a single "]": it would be read again and again
         raise Failure("Invalid token: ''")
     raise Failure(f"Invalid token: '{symbol}'")
 
@@ -242,7 +242,7 @@ _TIME_LIKE = re.compile(r"[A-Z][a-z]{2} |\d{4}-\d\d-\d\d|\d{1,2}:\d\d[AP]M")
 
 
 def _as_time(text: str) -> Moment | None:
-    """The time that a quoted text is, if it is one: it counts as its seconds since the epoch."""
+    """The time of a quoted text, None if it is not one. It counts as its seconds since the epoch."""
     if not _TIME_LIKE.match(text):
         return None
     for layout in _TIMES:

@@ -1,8 +1,8 @@
-"""JSONPath as Argo's `jsonpath(text, path)` has it (evilmonkeyinc/jsonpath 0.8.1, options at their defaults).
+"""JSONPath of Argo's `jsonpath(text, path)` (evilmonkeyinc/jsonpath 0.8.1 with its default options).
 
 A path is cut into steps (`$`, `.key`, `..`, `*`, `[0]`, `['key']`, `[0,1]`, `[0:3:1]`, `[?(filter)]`, `[(script)]`, `.length`). A step is
-applied to a value and passes what it finds on to the steps behind it. A missing key or index is an error; behind `*`, `..`, a
-union, a range or a filter, what leads to an error or to nil is left out of the list.
+applied to a value and passes its results to the steps behind it. A missing key or index is an error; behind `*`, `..`, a union, a
+range or a filter, results that are errors or nil are left out of the list.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MOST_STEPS = 200_000
 
 
 class Greedy(Failure):
-    """A path that would take too long: no step may take this for "nothing found"."""
+    """A path would take too long. No step may treat this as "nothing found"."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """A `(…)` inside brackets."""
+    """A `(…)` within brackets."""
 
     evaluate: Evaluate
 
@@ -40,15 +40,15 @@ class Step:
 
 
 def query_text(text: Any, path: Any) -> Any:
-    """The query over JSON text. Raises Failure."""
+    """The result of a path in JSON text. Raises Failure."""
     return query(from_json(text), path)
 
 
 def query(root: Any, path: str) -> Any:
-    """What the path finds. Raises Failure."""
+    """The result of a path in a value. Raises Failure."""
     try:
         steps = compiled(path)
-    except Failure as failure:  # the library wraps it twice
+    except Failure as failure:  # the library wraps the message twice
         once = f"invalid JSONPath selector '{path}' {failure.message}"
         raise Failure(f"invalid JSONPath selector '{path}' {once}") from None
     try:
@@ -83,7 +83,7 @@ class _Query:
             raise Greedy("a JSONPath that takes too many steps")
 
     def tried(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
-        """What the steps find, None for nothing or an error."""
+        """The result of the steps; None for no result or an error."""
         try:
             return self.apply(steps, at, current)
         except Greedy:
@@ -232,7 +232,7 @@ class _Query:
         return number
 
     def spread(self, steps: tuple[Step, ...], at: int, values: list[Any]) -> Any:
-        """What a union or a range found: an index behind it picks among the values, anything else goes into each."""
+        """Apply the steps behind a union or a range: an index selects one of the values, any other step is applied to each."""
         if at + 1 >= len(steps) or steps[at + 1].kind == "index":
             return self.apply(steps, at + 1, values)
         return [found for found in (self.tried(steps, at + 1, value) for value in values) if found is not None]
@@ -274,7 +274,7 @@ def _holds(verdict: Any) -> bool:
 
 
 def integer(value: Any) -> int | None:
-    """A whole number of a JSON value, None for anything else."""
+    """The whole number of a JSON value, None for any other value."""
     if not is_number(value) or (isinstance(value, float) and not value.is_integer()):
         return None
     return int(value)
@@ -322,7 +322,7 @@ def _cut(path: str) -> list[str]:
 
 
 def _name_end(path: str, at: int) -> int:
-    """Where a key without brackets ends; dots and brackets inside quotes or parentheses belong to it."""
+    """The end of a key without brackets. Dots and brackets within quotes or parentheses belong to it."""
     quotes = depth = 0
     while at < len(path):
         character = path[at]

@@ -1,7 +1,7 @@
-"""What stands in `[?(…)]` and `[(…)]`: the script engine of evilmonkeyinc/jsonpath.
+"""The scripts in `[?(…)]` and `[(…)]`: the engine of evilmonkeyinc/jsonpath.
 
-It splits a text at the first place of the weakest operator that occurs outside quotes and brackets, and goes on with both
-halves; so `10-3-2` is `10-(3-2)`. Values are compared as numbers where both can be read as numbers, else as texts.
+It splits a text at the first position of the weakest operator outside quotes and brackets, and continues with both halves; so
+`10-3-2` is `10-(3-2)`. Values are compared as numbers where both can be read as numbers, else as texts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from hera_utils.expressions.operations import power
 from hera_utils.expressions.values import Failure
 
 Evaluate = Callable[[Any, Any], Any]
-"""What is compiled: (root, current) → value. Raises Failure."""
+"""A compiled script: (root, current) → value. Raises Failure."""
 Compile = Callable[[str], Evaluate]
-"""Compiles a path that stands in a script. Raises Failure."""
+"""Compiles a path within a script. Raises Failure."""
 
 _OPERATORS = (
     "||", "&&", "==", "!=", "<=", ">=", "<", ">", "=~", "!", "+", "-", "**", "*", "/", "%", "not in", "in", "@", "$",
@@ -103,7 +103,7 @@ def _argument(text: str, level: int, path: Compile) -> Any:
 
 
 def _unquoted(text: str, operator: str) -> int:
-    """The first place of the operator outside quotes and brackets, -1 when there is none."""
+    """The first position of the operator outside quotes and brackets, -1 without one."""
     quote, square, curved = "", 0, 0
     for at, character in enumerate(text):
         if character in "'\"" and not square and not curved:
@@ -141,7 +141,7 @@ def _quoted(text: str, quote: str) -> bool:
 
 
 def _value(argument: Any, root: Any, current: Any) -> Any:
-    """What an argument stands for. Texts that are no parameter stay texts."""
+    """The value of an argument. A text that is not a parameter stays a text."""
     if isinstance(argument, _Operation):
         argument = argument.apply(root, current)
     if isinstance(argument, str) and argument in _NAMES:

@@ -84,7 +84,7 @@ def _to_date(layout: str, value: str) -> Moment:
 
 
 def dates(entropy: Entropy) -> Table:
-    """The functions of dates; `now` is the entropy's."""
+    """The functions of dates; `now` is the time of the entropy."""
     return {
         "now": ("", lambda: moment_at(entropy.at)),
         "ago": ("a", lambda value: _ago(value, entropy)),

@@ -1,4 +1,4 @@
-"""sprig's functions of what to take where a value is missing: default, coalesce, ternary, empty, all, any."""
+"""sprig's functions that choose a value: default, coalesce, ternary; and those that test for empty ones: empty, all, any."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hera_utils.expressions.sprig.texts import Table
 
 
 def empty(value: Any) -> bool:
-    """sprig's `empty`: the zero value of its kind."""
+    """Whether a value is the zero value of its kind (sprig: empty)."""
     if value is None:
         return True
     if isinstance(value, str | list | tuple | dict | bytes):

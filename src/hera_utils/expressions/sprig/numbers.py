@@ -18,7 +18,7 @@ _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[1-
 
 
 def whole(value: Any) -> int:
-    """cast.ToInt: what is no number is 0, texts may be written in another base (010 is 8)."""
+    """A value as integer (Go: cast.ToInt). What is not a number is 0; a text may be in another base (010 is 8)."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
@@ -28,7 +28,7 @@ def whole(value: Any) -> int:
     if not isinstance(value, str):
         return 0
     decimal_text = re.match(r"([-+]?[0-9]*)(?:\.[0-9]*)\Z", value)
-    if decimal_text:  # cast: what stands before the point counts
+    if decimal_text:  # cast: only the part before the point counts
         value = decimal_text.group(1)
     match = _INTEGER.match(value)
     if not match:
@@ -48,7 +48,7 @@ def whole(value: Any) -> int:
 
 
 def real(value: Any) -> float:
-    """cast.ToFloat64: what is no number is 0."""
+    """A value as float (Go: cast.ToFloat64). What is not a number is 0."""
     if isinstance(value, str):
         found = builtin.parse_float(value)
         return 0.0 if found is None else found

@@ -1,14 +1,14 @@
 """sprig 3.3's functions as Argo exposes them: `sprig.replace("a", "b", text)`.
 
-sprig swallows many errors: `int` of rubbish is 0, `b64dec` of rubbish is a sentence, `dateInZone` of an unknown zone is UTC.
-Where the local platform differs on purpose:
+sprig hides many errors: `int` of an invalid text is 0, `b64dec` of one is an error text, `dateInZone` of an unknown zone uses UTC.
+The local platform differs on purpose in these:
 
-    env, expandenv                          not there, as in Argo
-    now, ago, date of nothing               the time of the event that is being worked on
-    uuidv4, randAlpha…, randInt, shuffle    drawn from that event's seed
-    getHostByName                           an error: expressions ask nothing of the network
+    env, expandenv                          missing, as in Argo
+    now, ago, date without a value          the time of the current event
+    uuidv4, randAlpha…, randInt, shuffle    computed from the seed of that event
+    getHostByName                           an error: expressions do not use the network
     genCA…, genPrivateKey, bcrypt, htpasswd,
-    derivePassword, encryptAES, decryptAES  an error: secrets are not made in expressions
+    derivePassword, encryptAES, decryptAES  an error: expressions do not create secrets
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ NAMES = frozenset(_FUNCTIONS) | _DRAWING
 
 
 class _Sprig(dict[str, Function]):
-    """The functions by name, a map as expressions see it; those that draw on entropy are made when one of them is asked for."""
+    """The functions by name, as a map for expressions. Those that use entropy are created when one of them is first used."""
 
     go_type = "map[string]interface {}"
 
@@ -120,5 +120,5 @@ class _Sprig(dict[str, Function]):
 
 
 def functions(entropy: Entropy) -> Mapping[str, Function]:
-    """Name → function, drawing on the entropy."""
+    """Name → function, with this entropy."""
     return _Sprig(entropy)

@@ -69,7 +69,7 @@ def _prerelease_order(text: str) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=256)
 def version(text: str) -> Version:
-    """A version, loosely written ones too ("v1.2"). Raises Failure."""
+    """Parse a version, also an incomplete one ("v1.2"). Raises Failure."""
     match = _VERSION.match(text)
     if match is None:
         raise Failure("invalid semantic version")
@@ -91,7 +91,7 @@ _RANGE = re.compile(r"\s*" + _PART + r"\s+-\s+" + _PART)
 class _Term:
     operator: str
     low: Version
-    dirty: str  # which part is a wildcard or left out: "" | major | minor | patch
+    dirty: str  # which part is a wildcard or missing: "" | major | minor | patch
 
 
 @lru_cache(maxsize=256)

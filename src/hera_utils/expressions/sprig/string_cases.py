@@ -1,4 +1,4 @@
-"""Cases of names as huandu/xstrings changes them: camelcase, snakecase, kebabcase."""
+"""Changes of the case of names, as in huandu/xstrings: camelcase, snakecase, kebabcase."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _WORD = re.compile(
 
 
 def lower_case(connector: str) -> Callable[[str], str]:
-    """snakecase, kebabcase: words joined by the connector, numbers kept with the letters that follow them."""
+    """The words of a name in lower case, joined by the connector (snakecase, kebabcase). A number stays with the letters behind it."""
 
     def convert(value: str) -> str:
         return _Joiner(value, connector).run() if value else ""
@@ -65,7 +65,7 @@ def lower_case(connector: str) -> Callable[[str], str]:
 
 
 class _Joiner:
-    """Goes through the words of a name; `at` is the next one that is not written yet."""
+    """Joins the words of a name. at: the next word to write."""
 
     def __init__(self, value: str, connector: str) -> None:
         self.words = [(str(found.lastgroup), found.group()) for found in _WORD.finditer(value)]
@@ -97,7 +97,7 @@ class _Joiner:
             self.pieces.append(word.lower() if kind == "upper" else word)
 
     def join(self) -> None:
-        """A connector, unless something that separates follows."""
+        """Write a connector, unless a separator follows."""
         if self.words[self.at][0] not in ("end", "connector", "punct"):
             self.pieces.append(self.connector)
 

@@ -1,4 +1,4 @@
-"""sprig's functions of texts. Lengths and places are counted in bytes, as in Go."""
+"""sprig's functions of texts. Lengths and positions count bytes, as in Go."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LONGEST = builtin.LONGEST_TEXT
 
 
 def text(value: Any) -> str:
-    """sprig's strval."""
+    """A value as text (sprig: strval)."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else text_of(value)
 
 
 def texts(value: Any) -> list[str]:
-    """sprig's toStrings: a list's items without nils, or one text."""
+    """The items of a list as texts without nils; one text for any other value (sprig: toStrings)."""
     if value is None:
         return []
     if isinstance(value, list | tuple):
@@ -209,7 +209,7 @@ def _plural(singular: str, many: str, count: int) -> str:
 
 
 def _template(replacement: str) -> Callable[[regexp.Match], str]:
-    """Go's replacement texts: $1, ${name}, $$."""
+    """Expands the references $1, ${name} and $$ of Go's replacement texts."""
 
     def expand(match: regexp.Match) -> str:
         def written(part: re.Match[str]) -> str:
