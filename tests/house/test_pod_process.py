@@ -1,4 +1,4 @@
-"""What runs beside the server for pods is small: the standard library and its own folder, started as `python -I -S`."""
+"""What runs beside the server for pods is small: the standard library and its own folder, and it runs as `python -I -S` would."""
 
 import ast
 import subprocess

@@ -107,7 +107,9 @@ class ProcessRuntime:
         self._wire = Wire(str(self._state))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
         spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
-        self._workers = Workers(self._state, self._selector, lambda uid: self._read_outcome(uid, ended=True), spare)
+        self._workers = Workers(
+            self._state, self._selector, lambda uid: self._read_outcome(uid, ended=True), spare, _environment()
+        )
         self._waits: dict[str, dict[str, str]] = {}
         self._waits_until = 0.0
         self._reported: dict[str, tuple[str, int]] = {}

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from hera_utils.errors import PlatformError
 from .pod import launch_socket
 
 _START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from pod import spawner; spawner.main(sys.argv[2], int(sys.argv[3]))"
+    "import sys; started_with = frozenset(sys.modules); sys.path[0] = sys.argv[1]; from pod import spawner; "
+    "spawner.main(sys.argv[2], int(sys.argv[3]), started_with)"
 )
+"""The spawner is an interpreter as every Python task has one, with site-packages: tasks are forks of its workers (pod/warm_python.py)."""
 _FIX = (
     "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
@@ -50,12 +52,22 @@ class Worker:
 
 
 class Workers:
-    """Used by one thread. on_pod_lost: called with the uid of a pod whose worker has exited. spare: how many may be idle."""
+    """Used by one thread.
+
+    on_pod_lost: called with the uid of a pod whose worker has exited. spare: how many may be idle. environment: what tasks see of the
+    server's variables; the spawner has no others.
+    """
 
     def __init__(
-        self, state: Path, selector: selectors.BaseSelector, on_pod_lost: Callable[[str], None], spare: int
+        self,
+        state: Path,
+        selector: selectors.BaseSelector,
+        on_pod_lost: Callable[[str], None],
+        spare: int,
+        environment: Mapping[str, str],
     ) -> None:
         self._state, self._selector, self._on_pod_lost, self._spare = state, selector, on_pod_lost, spare
+        self._environment = dict(environment)
         self._idle: collections.deque[Worker] = collections.deque()
         self._busy: dict[str, Worker] = {}
         self._spawner: subprocess.Popen[bytes] | None = None
@@ -169,13 +181,14 @@ class Workers:
             self._spawner.wait(timeout=5)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent), str(self._state)]
+            command = [sys.executable, "-c", _START, str(Path(__file__).parent), str(self._state)]
             self._spawner = subprocess.Popen(
                 [*command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 cwd="/",
+                env=self._environment,
             )
         ours.settimeout(30)
         try:

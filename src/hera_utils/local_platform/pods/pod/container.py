@@ -12,6 +12,7 @@ from . import disk_room, program, users
 from .logs import Log
 from .plan import ContainerPlan
 from .root_fs import Root
+from .warm_python import WarmPython
 
 Json = dict[str, Any]
 NOT_STARTED = 64  # Argo's emissary exits so when it cannot start the command
@@ -54,7 +55,7 @@ class Container:
             with contextlib.suppress(OSError):  # it has just ended
                 os.killpg(self.pid, number)
 
-    def spawn(self, stdout: int, stderr: int) -> str:
+    def spawn(self, stdout: int, stderr: int, python: WarmPython) -> str:
         """Start the command in the root that this process is in; "", or why it cannot start. Raises OSError on a full disk."""
         plan = self.plan
         if plan.user is not None:
@@ -70,7 +71,10 @@ class Container:
             self._go_to_its_folder()
             nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
             descriptors = {0: stdout if plan.terminal else nothing, 1: stdout, 2: stderr}
-            self.pid = program.start(path, plan.argv, self.env, descriptors, self.user)
+            if self._takes_forks() and python.may_start(path, plan.argv, self.env):
+                self.pid = python.start(path, plan.argv, self.env, descriptors)
+            else:
+                self.pid = program.start(path, plan.argv, self.env, descriptors, self.user)
         except (OSError, ValueError) as error:
             if disk_room.is_full(error):
                 raise
@@ -81,6 +85,11 @@ class Container:
                 os.close(nothing)
         self.started_at, self.up = time.time(), True
         return ""
+
+    def _takes_forks(self) -> bool:
+        """Not with an image's own files or user, or a terminal; and a limit of memory counts what a process has from its start."""
+        plan = self.plan
+        return not plan.layers and self.user is None and not plan.terminal and not plan.memory_limit
 
     def _choose_user(self, wish: users.WantedUser) -> None:
         """As the image's own files say. Raises PodFault."""

@@ -21,6 +21,7 @@ from .network import Network
 from .plan import ContainerPlan
 from .pod_folder import PodFolder
 from .root_fs import Roots
+from .warm_python import WarmPython
 
 _TICK = 0.5  # seconds between two looks
 _MEMORY_TICK = 0.1  # the same, when a container has a memory limit
@@ -29,7 +30,7 @@ _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full 
 
 class Sandbox(NamedTuple):
     """What a worker gives to the pods that it runs. state: the state folder. proc: the worker's own /proc. namespace: descriptor of its
-    mount namespace. wakeup: a pipe in which its signals arrive as bytes.
+    mount namespace. wakeup: a pipe in which its signals arrive as bytes. python: forks of the worker for Python tasks.
     """
 
     state: str
@@ -38,6 +39,7 @@ class Sandbox(NamedTuple):
     proc: str
     namespace: int
     wakeup: int
+    python: WarmPython
 
 
 class Containers:
@@ -87,7 +89,7 @@ class Containers:
         err = os.pipe2(os.O_CLOEXEC) if separate else out
         try:
             with self.inside(container):
-                refusal = container.spawn(out[1], err[1])
+                refusal = container.spawn(out[1], err[1], self._sandbox.python)
         except (OSError, PodFault):
             for fd in {out[0], err[0]}:
                 os.close(fd)

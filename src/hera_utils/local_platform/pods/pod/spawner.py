@@ -19,8 +19,10 @@ from .processes import born
 _PATIENCE = 5.0  # seconds for the kernel to show that it can
 
 
-def main(state: str, fd: int) -> None:
-    """state: the state folder. fd: the socket to the server; the end of the connection ends this process."""
+def main(state: str, fd: int, started_with: frozenset[str]) -> None:
+    """state: the state folder. fd: the socket to the server; the end of the connection ends this process. started_with: the modules that
+    this interpreter had when it had started.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = socket.socket(fileno=fd)
@@ -43,7 +45,7 @@ def main(state: str, fd: int) -> None:
             link.close()
             theirs.close()
             gc.enable()
-            worker.main(ours, state, shared, own_addresses=own_addresses)
+            worker.main(ours, state, shared, started_with, own_addresses=own_addresses)
         ours.close()
         socket.send_fds(link, [str(pid).encode()], [theirs.fileno()])
         theirs.close()

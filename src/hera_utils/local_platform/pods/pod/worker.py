@@ -23,6 +23,7 @@ from .pod_folder import PodFolder, write_outcome
 from .processes import born
 from .root_fs import Roots
 from .shared_mounts import SharedMounts
+from .warm_python import WarmPython
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -30,8 +31,12 @@ _PAUSE = 0.5  # seconds between looks whether there is room
 _MOST_PODS = 1000  # a worker that has run so many ends; another takes its place
 
 
-def main(link: socket.socket, state: str, shared: SharedMounts, *, own_addresses: bool) -> NoReturn:
-    """link: on it the server hands pods over. own_addresses: whether pods have some. Never returns."""
+def main(
+    link: socket.socket, state: str, shared: SharedMounts, started_with: frozenset[str], *, own_addresses: bool
+) -> NoReturn:
+    """link: on it the server hands pods over. started_with: the modules of a new interpreter.
+    own_addresses: whether pods have some. Never returns.
+    """
     try:
         os.setsid()
         identity = {"pid": int(os.readlink("/proc/self")), "born": born("self")}  # as the server knows this process
@@ -44,7 +49,7 @@ def main(link: socket.socket, state: str, shared: SharedMounts, *, own_addresses
         if own_addresses:
             network.open()
         server = wire.Sender(state)
-        sandbox = Sandbox(state, roots, network, proc, home, _signals())
+        sandbox = Sandbox(state, roots, network, proc, home, _signals(), WarmPython(started_with))
         for _ in range(_MOST_PODS):
             try:
                 pod = launch_socket.receive(link)
@@ -86,6 +91,8 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
         return True  # another supervisor has it, or it was forgotten
 
     fit = True
+    if handed.launch.get("secrets") or handed.launch.get("places"):
+        sandbox.python.fit = False  # this process knows them now, and a fork of it would too
     pod = supervisor.Pod(files, handed.launch, sandbox, claim, tell)
     try:
         outcome = pod.run()
@@ -99,6 +106,7 @@ def _supervise(handed: launch_socket.HandedOver, identity: Json, sandbox: Sandbo
     os.close(claim)
     try:
         pod.containers.give_back()
+        sandbox.python.learn()
     except Exception:  # noqa: BLE001 - a worker that cannot clean up behind a pod must not take another
         fit = False
     return fit

@@ -1,0 +1,152 @@
+"""Modules that this process has imported for tasks that it will fork: hidden until a task imports them, then there at once.
+
+A task that imports nothing finds in `sys.modules` what a fresh interpreter has there (and a few of the standard library's). When it
+imports a module that is kept, that module and all that it had imported come into `sys.modules`, as an import would have brought them.
+Only packages of the interpreter are kept, never a user's own code.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+_ACCELERATOR = re.compile(r"libcuda|libnvidia|/dev/nvidia|libamdhip|/dev/kfd")
+
+
+class UnfitModule(Exception):
+    """An import left behind what a fork must not have: threads, open descriptors, an accelerator."""
+
+
+class PreloadedModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """A finder of modules that are kept, to stand first on sys.meta_path. Used in the process that keeps them and in its forks."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, ModuleType] = {}
+        self._specs: dict[str, importlib.machinery.ModuleSpec | None] = {}
+        self._imported_by: dict[str, set[str]] = {}
+        """Module → modules that its own import asked for."""
+        self._homes = _package_folders()
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+    @property
+    def top_names(self) -> set[str]:
+        return {name.partition(".")[0] for name in self._modules}
+
+    # --- keeping --------------------------------------------------------------------------------------------------------
+
+    def is_of_interpreter(self, module: ModuleType | None) -> bool:
+        """Whether a module lies where the interpreter's own packages do."""
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        return isinstance(origin, str) and origin.startswith(self._homes)
+
+    def preload(self, names: Sequence[str]) -> None:
+        """Import these modules, in this order, and keep what comes. Raises UnfitModule; this process must then make no more forks."""
+        before = _possessions()
+        writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            with self._recorded(), contextlib.suppress(ImportError):
+                for name in names:
+                    importlib.import_module(name)
+        finally:
+            sys.dont_write_bytecode = writes
+        _fork_once()
+        if _possessions() != before:
+            raise UnfitModule(", ".join(names))
+        for name, module in list(sys.modules.items()):
+            if self._is_package(module) and name.partition(".")[0] not in ("pod", "hera_utils"):
+                self._modules[name] = module
+                self._specs[name] = getattr(module, "__spec__", None)
+                del sys.modules[name]
+
+    def _is_package(self, module: ModuleType) -> bool:
+        """Whether it is an installed package's, not the standard library's."""
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        packages = ("/site-packages/", "/dist-packages/")
+        return self.is_of_interpreter(module) and any(part in str(origin) for part in packages)
+
+    @contextlib.contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """Note which module's import asks for which others."""
+        original: Callable[..., Any] = builtins.__import__
+
+        def recording(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+            module = original(name, globals, locals, fromlist, level)
+            importer = (globals or {}).get("__name__")
+            if importer:
+                package = (globals or {}).get("__package__") or ""
+                base = package.rsplit(".", level - 1)[0] if level else ""
+                whole = ".".join(part for part in (base, name) if part)
+                imported = self._imported_by.setdefault(importer, set())
+                imported.add(whole)
+                imported.update(f"{whole}.{part}" for part in fromlist or () if f"{whole}.{part}" in sys.modules)
+            return module
+
+        builtins.__import__ = recording
+        try:
+            yield
+        finally:
+            builtins.__import__ = original
+
+    # --- giving ---------------------------------------------------------------------------------------------------------
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if name not in self._modules:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=hasattr(self._modules[name], "__path__"))
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return self._modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The import system has put it into sys.modules: put there what its import brought."""
+        todo = [next(name for name, kept in self._modules.items() if kept is module)]
+        while todo:
+            name = todo.pop()
+            found = self._modules.pop(name, None)
+            if found is None:
+                continue
+            found.__spec__ = self._specs.pop(name)
+            sys.modules[name] = found
+            if "." in name:
+                todo.append(name.rpartition(".")[0])
+            todo.extend(self._imported_by.get(name, ()))
+            if name == "numpy.random":
+                sys.modules[name].seed()  # its state is that of all forks
+
+
+def _package_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    folders = [paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return tuple(
+        f"{folder}/" for path in dict.fromkeys(folders) for folder in dict.fromkeys((path, os.path.realpath(path)))
+    )
+
+
+def _possessions() -> tuple[int, tuple[str, ...], bool]:
+    """Threads, open descriptors, and whether an accelerator is in use."""
+    with open("/proc/self/maps") as file:
+        accelerated = bool(_ACCELERATOR.search(file.read()))
+    return len(os.listdir("/proc/self/task")), tuple(sorted(os.listdir("/proc/self/fd"))), accelerated
+
+
+def _fork_once() -> None:
+    """Let libraries end their threads, as OpenBLAS does before a fork: each process makes its own when it computes."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)

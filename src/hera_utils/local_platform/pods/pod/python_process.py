@@ -1,0 +1,187 @@
+"""A fork of this interpreter becomes what `python FILE ARGUMENTS` would be, without starting one.
+
+Everything that a new process would find fresh is made so: `__main__`, sys.argv, sys.path, environment, streams, signals, descriptors.
+At the end comes what a program sees of an interpreter's end: threads are waited for, atexit functions run, what the program's modules
+hold is deleted, so that files are flushed, and the C library's exit functions run. What was here before the fork stays: to take the whole
+interpreter down would touch all its memory, which costs more than all the rest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import ctypes
+import gc
+import importlib.machinery
+import io
+import os
+import signal
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+
+def run_file(
+    argv: Sequence[str], program: str, env: Mapping[str, str], path: Sequence[str], at_end: Callable[[], None]
+) -> NoReturn:
+    """Run `argv[1]` as `__main__`. The process has its descriptors and working folder. Never returns.
+
+    program: the file of the interpreter, as sys.executable names it. path: sys.path without the script's folder. at_end: called after
+    the file's code, before the interpreter's end.
+    """
+    script = os.path.abspath(argv[1])
+    try:
+        with io.open_code(script) as file:
+            code = compile(file.read(), script, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+        os.execve(program, list(argv), dict(env))  # a new interpreter finds the words for it
+    _reset_signals()
+    _reset_environment(env)
+    sys.executable, sys.argv, sys.orig_argv = program, list(argv[1:]), list(argv)
+    sys.path[:] = [os.path.dirname(os.path.realpath(script)), *path]
+    _reset_streams()
+    gc.freeze()  # what was here before is nobody's garbage
+    before = set(sys.modules)
+    status = _run(code, _new_main(script))
+    at_end()
+    _finish(before)
+    if status is None:  # so that whoever waits for it knows
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    _exit(status or 0)
+
+
+def _run(code: types.CodeType, main: types.ModuleType) -> int | None:
+    """The exit status; None: an interrupt ended it."""
+    try:
+        exec(code, main.__dict__)
+    except BaseException as raised:  # noqa: BLE001 - as the interpreter itself does
+        error = raised
+    else:
+        return 0
+    return _status(error) if isinstance(error, SystemExit) else _report(_without_this_file(error))
+
+
+def _without_this_file(error: BaseException) -> BaseException:
+    own = error.__traceback__
+    return error.with_traceback(own.tb_next if own is not None else None)
+
+
+def _report(error: BaseException) -> int | None:
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    sys.last_exc = error  # type: ignore[attr-defined,unused-ignore]
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as raised:  # noqa: BLE001 - a hook that fails itself
+        failure = raised
+    else:
+        return None if isinstance(error, KeyboardInterrupt) else 1
+    if isinstance(failure, SystemExit):
+        return _status(failure)
+    sys.stderr.write("Error in sys.excepthook:\n")
+    sys.__excepthook__(type(failure), _without_this_file(failure), failure.__traceback__)
+    sys.stderr.write("\nOriginal exception was:\n")
+    sys.__excepthook__(type(error), error, error.__traceback__)
+    return None if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    sys.stdout.flush()
+    sys.stderr.write(f"{error.code}\n")
+    return 1
+
+
+def _finish(before: set[str]) -> None:
+    """The end of the interpreter, in its order, for what is not from `before` the file's code."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    _flush()
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, f"__{name}__"))
+    added = [name for name in sys.modules if name not in before or name == "__main__"]
+    alive = [weakref.ref(sys.modules.pop(name)) for name in added if isinstance(sys.modules[name], types.ModuleType)]
+    gc.collect()
+    for reference in reversed(alive):
+        if (module := reference()) is not None:
+            _clear(module.__dict__)
+    _flush()
+
+
+def _clear(names: dict[str, Any]) -> None:
+    """As the interpreter empties a module: first what begins with one underscore."""
+    for private in (True, False):
+        for name in list(names):
+            if name != "__builtins__" and (name.startswith("_") and not name.startswith("__")) == private:
+                names[name] = None
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # the program has put something else there, or closed it
+            stream.flush()
+
+
+def _exit(status: int) -> NoReturn:
+    """exit(3), under the interpreter's lock: no thread goes on."""
+    ctypes.PyDLL(None).exit(ctypes.c_int(status & 0xFF))
+    raise AssertionError("the process has ended")
+
+
+def _new_main(script: str) -> types.ModuleType:
+    main = types.ModuleType("__main__")
+    main.__loader__ = importlib.machinery.SourceFileLoader("__main__", script)
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
+    main.__dict__.update({"__builtins__": builtins, "__file__": script, "__cached__": None})
+    sys.modules["__main__"] = main
+    return main
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if callable(handler) and not isinstance(handler, signal.Handlers):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _reset_environment(env: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - env.keys():
+        del os.environ[name]
+    for name, value in env.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    time.tzset()
+
+
+def _reset_streams() -> None:
+    """As the interpreter makes them: blocks for a pipe, lines for a terminal and for stderr."""
+    for fd, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        old: Any = getattr(sys, f"__{name}__")
+        mode = "r" if fd == 0 else "w"
+        buffer: Any = open(fd, f"{mode}b", closefd=False)  # noqa: SIM115 - it stays open for as long as the process lives
+        buffer.raw.name = f"<{name}>"
+        errors = "backslashreplace" if fd == 2 else old.errors
+        by_line = fd == 2 or buffer.raw.isatty()
+        newline = None if fd == 0 else "\n"
+        stream: Any = io.TextIOWrapper(buffer, old.encoding, errors, newline=newline, line_buffering=by_line)
+        stream.mode = mode
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)

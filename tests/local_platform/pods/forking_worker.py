@@ -1,0 +1,39 @@
+"""A process as a worker is to Python tasks: runs commands one after the other as forks of itself, and prints how each ended as JSON.
+
+python -c "exec(open('forking_worker.py').read())" FOLDER COMMANDS      FOLDER: of the package `pod`; COMMANDS: JSON, see below
+"""
+
+# ruff: noqa: E402
+import sys
+
+started_with = frozenset(sys.modules)
+sys.path[0] = sys.argv[1]
+
+import _thread
+import json
+import os
+import signal
+import time
+
+from pod.warm_python import WarmPython
+
+asked = json.loads(sys.argv[2])  # {"runs": [[program, argument…]…], "env": {}, "folder": of the tasks}
+warm = WarmPython(started_with)
+signal.signal(signal.SIGTERM, lambda *_: None)  # a worker handles signals, and has a thread that answers
+_thread.start_new_thread(time.sleep, (1000,))
+os.chdir(asked["folder"])
+ends = []
+for argv in asked["runs"]:
+    end = {"forked": warm.may_start(argv[0], argv, asked["env"])}
+    if end["forked"]:
+        nothing, out, err = os.open("/dev/null", os.O_RDONLY), os.memfd_create("out"), os.memfd_create("err")
+        pid = warm.start(argv[0], argv, asked["env"], {0: nothing, 1: out, 2: err})
+        end["code"] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        for name, fd in (("out", out), ("err", err)):
+            end[name] = os.pread(fd, 1 << 20, 0).decode()
+        for fd in (nothing, out, err):
+            os.close(fd)
+    warm.learn()
+    ends.append({**end, "fit": warm.fit})
+print(json.dumps(ends), flush=True)
+os._exit(0)

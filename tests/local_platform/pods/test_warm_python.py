@@ -1,0 +1,298 @@
+"""A Python task that is a fork of its worker is what a new interpreter would be: the same programs, started both ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stage import Stage
+
+Json = dict[str, Any]
+HERE = Path(__file__).parent
+PODS = Path(__file__).resolve().parents[3] / "src/hera_utils/local_platform/pods"
+ENV_ALONE = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+ENV = ENV_ALONE | {"OWN": "1"}
+
+PROGRAMS = {
+    "globals": "print({k: v if k == '__file__' else str(type(v)) for k, v in globals().items()}, __builtins__, __name__, __doc__)",
+    "sys": """
+        import sys
+        print(sys.argv, sys.orig_argv, sys.path, sys.flags, sys.executable, sys.prefix, sys.getrecursionlimit(), sys.warnoptions)
+    """,
+    "process": """
+        import os
+        print(sorted(os.environ.items()), os.getcwd(), os.umask(0o22), sorted(os.listdir("/proc/self/fd")), os.getsid(0) == os.getpid())
+    """,
+    "signals": """
+        import signal
+        print({s: str(signal.getsignal(s)) for s in signal.valid_signals()}, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    """,
+    "streams": """
+        import sys
+        for s in (sys.stdin, sys.stdout, sys.stderr):
+            print(s, s.encoding, s.errors, s.line_buffering, s.write_through, s.mode, s.newlines, s.buffer, s.buffer.raw)
+            print(s is getattr(sys, f"__{s.name.strip('<>')}__"), s.isatty())
+    """,
+    "settings": """
+        import gc, locale, threading, time
+        print(gc.isenabled(), gc.get_threshold(), locale.setlocale(locale.LC_CTYPE), locale.getpreferredencoding(), time.tzname)
+        print(threading.enumerate()[0].name, threading.current_thread() is threading.main_thread(), threading.active_count())
+    """,
+    "no newline": "print('é', end='')",
+    "raises": "def f():\n    raise ValueError('boom')\nf()",
+    "chain": "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise KeyError('x') from error",
+    "group": "import traceback\ntry:\n    import nothing_of_the_sort\nexcept ImportError:\n    traceback.print_exc()",
+    "no syntax": "x = (",
+    "bad bytes": b"x = '\xff'",
+    "latin source": b"# coding: latin-1\nprint(ascii('\xe9'))",
+    "exit": "raise SystemExit(300)",
+    "exit with words": "import sys\nprint('a')\nsys.exit('words')",
+    "exit with nothing": "import sys\nsys.exit()",
+    "_exit": "import os\nprint('lost')\nos._exit(7)",
+    "signal": "import os, signal\nprint('lost')\nos.kill(os.getpid(), signal.SIGTERM)",
+    "interrupt": "raise KeyboardInterrupt",
+    "caught interrupt": """
+        import os, signal
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            print("caught")
+    """,
+    "closed stdout": "import sys\nprint('x')\nsys.stdout.close()",
+    "own hook": "import sys\nsys.excepthook = lambda *a: print('hook', a[0].__name__)\n1 / 0",
+    "failing hook": "import sys\nsys.excepthook = None\n1 / 0",
+    "unflushed file": "f = open('written.txt', 'w')\nf.write('all of it')",
+    "end of the interpreter": """
+        import atexit, threading, time, weakref
+        class Loud:
+            def __init__(self, name):
+                self.name = name
+                weakref.finalize(self, print, "finalized", name)
+            def __del__(self):
+                print("deleted", self.name)
+        _private, plain, cycle = Loud("private"), Loud("plain"), Loud("cycle")
+        cycle.self = cycle
+        def uses():
+            return plain
+        def generator():
+            try:
+                yield
+            finally:
+                print("generator")
+        running = generator()
+        next(running)
+        atexit.register(print, "atexit")
+        threading.Thread(target=lambda: (time.sleep(0.1), print("thread"))).start()
+        threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+        print("end of the code")
+    """,
+    "locals of the error": "class A:\n    def __del__(self): print('gone')\ndef f():\n    a = A()\n    raise ValueError\nf()",
+    "module beside it": "import beside\nprint(beside.x, beside.__file__)",
+    "from C": "import ctypes\nctypes.CDLL(None).printf(b'from C\\n')\nprint('from Python')",
+    "multiprocessing": """
+        import multiprocessing
+        def square(x):
+            return x * x
+        if __name__ == "__main__":
+            print(multiprocessing.get_start_method(), multiprocessing.current_process().name)
+            for way in ("fork", "spawn", "forkserver"):
+                with multiprocessing.get_context(way).Pool(2) as pool:
+                    print(way, pool.map(square, range(4)))
+    """,
+    "executors": """
+        import asyncio
+        from concurrent.futures import ThreadPoolExecutor
+        async def main():
+            await asyncio.sleep(0)
+            print("async", await asyncio.to_thread(abs, -1))
+        asyncio.run(main())
+        with ThreadPoolExecutor() as pool:
+            print(list(pool.map(abs, [-1, 2])))
+    """,
+    "logging": "import logging, warnings\nlogging.warning('careful')\nwarnings.warn('careful too')",
+    "subprocess": "import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', 'print(3)'], capture_output=True).stdout)",
+    "pickle": """
+        import dataclasses, pickle, typing
+        @dataclasses.dataclass
+        class Point:
+            x: "int" = 1
+        print(pickle.loads(pickle.dumps(Point())), typing.get_type_hints(Point), Point.__module__)
+    """,
+    "depth": "def deeper(): deeper()\ntry:\n    deeper()\nexcept RecursionError as error:\n    print(error)",
+    "a package": """
+        import sys
+        print("yaml" in sys.modules)
+        import yaml
+        print(yaml.safe_load("a: [1]"), yaml.__spec__.name, yaml.__spec__.origin, sorted(n for n in sys.modules if n.startswith("yaml")))
+    """,
+    "a part of a package": """
+        import sys
+        from pydantic.fields import Field
+        from pydantic import BaseModel
+        class Model(BaseModel):
+            x: int = Field(1)
+        print(Model(), Model.model_json_schema(), "pydantic.fields" in sys.modules, "yaml" in sys.modules)
+    """,
+    "none of a package": "import sys\nprint('pydantic' in sys.modules, 'yaml' in sys.modules, 'pod' in sys.modules, 'hera' in sys.modules)",
+}
+
+
+def run(folder: Path, runs: list[list[str]], env: dict[str, str] = ENV) -> list[Json]:
+    asked = json.dumps({"runs": runs, "env": env, "folder": str(folder)})
+    code = (HERE / "forking_worker.py").read_text()
+    command = [runs[0][0], "-c", code, str(PODS), asked]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENV_ALONE, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    ends: list[Json] = json.loads(done.stdout)
+    return ends
+
+
+def written(folder: Path, source: str | bytes, name: str = "task") -> str:
+    file = folder / name
+    file.write_bytes(source if isinstance(source, bytes) else textwrap.dedent(source).encode())
+    return str(file)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_fork_is_as_a_new_process(tmp_path: Path, name: str) -> None:
+    """Three times: the second and third fork have the modules that the first one imported."""
+    (tmp_path / "beside.py").write_text("x = 1\n")
+    argv = [sys.executable, written(tmp_path, PROGRAMS[name]), "a", "b c"]
+    ends = run(tmp_path, [argv] * 3, ENV_ALONE)
+    file = tmp_path / "written.txt"
+    left = file.read_text() if file.exists() else ""
+    new = subprocess.run(
+        argv,
+        capture_output=True,
+        text=True,
+        env=ENV_ALONE,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+        timeout=60,
+    )
+    expected = {"forked": True, "fit": True, "code": new.returncode, "out": new.stdout, "err": new.stderr}
+    assert ends == [expected] * 3
+    assert left == (file.read_text() if file.exists() else "")
+
+
+def test_forks_draw_different_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    source = (
+        "import random, uuid, numpy, numpy.random, tempfile\nprint(random.random(), uuid.uuid4(), numpy.random.rand())"
+    )
+    ends = run(tmp_path, [[sys.executable, written(tmp_path, source)]] * 4, ENV_ALONE)
+    drawn = [word for end in ends for word in end["out"].split()]
+    assert len(drawn) == len(set(drawn)) == 12
+
+
+def test_numerical_libraries_compute_in_forks(tmp_path: Path) -> None:
+    """OpenBLAS ends its threads before a fork, and each fork makes its own."""
+    pytest.importorskip("numpy")
+    source = "import numpy\na = numpy.ones((300, 300))\nprint((a @ a).sum(), numpy.linalg.eigvalsh(a)[-1].round())"
+    ends = run(tmp_path, [[sys.executable, written(tmp_path, source)]] * 40, ENV_ALONE)
+    assert {(end["forked"], end["out"]) for end in ends} == {(True, "27000000.0 300.0\n")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        (["-u", "task"], {}),
+        (["-c", "print(1)"], {}),
+        (["-m", "json.tool"], {}),
+        ([], {}),
+        (["absent"], {}),
+        (["."], {}),
+        (["task"], {"PYTHONHASHSEED": "1"}),
+        (["task"], {"PYTHONUNBUFFERED": "1"}),
+        (["task"], {"LD_PRELOAD": "x"}),
+        (["task"], {"LC_ALL": "de_DE.UTF-8"}),
+        (["task"], {"LANG": "de_DE.ISO-8859-1"}),
+        (["task"], {"HOME": "/elsewhere"}),
+        (["task"], {"HERA_UTILS_WARM_PYTHON": "off"}),
+        (["shadowed/task"], {}),
+        (["task"], {"PYTHONPATH": "shadowed"}),
+        (["task"], {"PYTHONPATH": "customized"}),
+    ],
+)
+def test_another_start_is_a_new_process(tmp_path: Path, arguments: list[str], env: dict[str, str]) -> None:
+    written(tmp_path, "print(1)")
+    for folder, name in (("shadowed", "json.py"), ("customized", "sitecustomize.py")):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder, "print(1)")
+        written(tmp_path / folder, "", name)
+    (end,) = run(tmp_path, [[sys.executable, *arguments]], ENV_ALONE | env)
+    assert not end["forked"]
+
+
+def test_another_interpreter_is_a_new_process(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", symlinks=True)
+    task = written(tmp_path, "print(1)")
+    ends = run(tmp_path, [[sys.executable, task], [str(tmp_path / "env/bin/python"), task]], ENV_ALONE)
+    assert [end["forked"] for end in ends] == [True, False]
+
+
+def test_variables_that_a_library_might_read_keep_what_is_imported_away(tmp_path: Path) -> None:
+    """Without imported packages a variable of the template's own is the task's alone."""
+    plain, package = (
+        written(tmp_path, "import os\nprint(os.environ['OWN'])"),
+        written(tmp_path, "import yaml", "package"),
+    )
+    ends = run(tmp_path, [[sys.executable, plain], [sys.executable, package], [sys.executable, plain]])
+    assert [end["forked"] for end in ends] == [True, True, False]
+
+
+def test_what_leaves_threads_is_not_kept(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", symlinks=True)
+    program = str(tmp_path / "env/bin/python")
+    (packages,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    written(
+        packages,
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+        "busy.py",
+    )
+    task = written(tmp_path, "import busy\nprint(1)")
+    ends = run(tmp_path, [[program, task], [program, task]], ENV_ALONE)
+    assert [(end["forked"], end.get("out"), end["fit"]) for end in ends] == [(True, "1\n", False), (False, None, False)]
+
+
+# --- in pods -------------------------------------------------------------------------------------------------------------------
+
+SHOW = "print('started_with' in open('/proc/self/cmdline').read())"
+
+
+def python_task(stage: Stage, **more: Any) -> list[str]:
+    container = {
+        "image": "python:3.11",
+        "command": ["python"],
+        "args": ["/argo/staging/script"],
+        **more.pop("container", {}),
+    }
+    pod = stage.pod(container, template={"script": {"source": SHOW}}, **more)
+    assert stage.run(pod).phase == "Succeeded", stage.log(pod)
+    return stage.log(pod)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Any:
+    made = Stage(tmp_path / "state")
+    yield made
+    made.close()
+
+
+def test_a_script_task_is_a_fork(machine: Stage) -> None:
+    assert python_task(machine) == ["True"]
+    assert python_task(machine, container={"env": [{"name": "HERA_UTILS_WARM_PYTHON", "value": "off"}]}) == ["False"]
+    assert python_task(machine, container={"resources": {"limits": {"memory": "100Mi"}}}) == ["False"]
+
+
+def test_a_worker_that_knows_a_secret_makes_no_forks(machine: Stage) -> None:
+    assert python_task(machine, secrets={"key": {"word": "hidden"}}) == ["False"]
