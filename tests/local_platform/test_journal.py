@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 import pytest
 
 from hera_utils.errors import PlatformError
-from hera_utils.local_platform.storage.journal import SCHEMA, Journal
+from hera_utils.local_platform.storage.journal import SCHEMA, SQL, Journal
+from hera_utils.local_platform.storage.read_model import ReadModel
 
 
 def test_a_new_file_has_the_schema_and_remembers(tmp_path):
@@ -35,6 +37,45 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path):
     with journal.transaction():
         journal.put("put_meta", "version", "8")
     assert journal.meta("version") == "8"
+    journal.close()
+
+
+def test_a_file_of_an_older_schema_keeps_its_runs_and_pods(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    connection = sqlite3.connect(path)
+    for number in (1, 2):
+        connection.executescript(SQL[f"schema_{number}"])
+    run = (
+        "u",
+        "default",
+        "one",
+        7,
+        1.0,
+        2.0,
+        '{"name":"one"}',
+        '{"entrypoint":"main"}',
+        '{"phase":"Failed"}',
+        '{"storedTemplates":{}}',
+        "{}",
+    )
+    connection.execute(f"INSERT INTO runs VALUES ({','.join('?' * 11)})", run)
+    pods = [
+        (f"p{n}", "u", f"n{n}", "default", f"pod-{n}", 3, 1, n, '{"metadata":{"name":"pod"}}', '{"phase":"Failed"}')
+        for n in (2, 1)
+    ]
+    connection.executemany(f"INSERT INTO pods VALUES ({','.join('?' * 10)})", pods)
+    connection.execute("INSERT INTO nodes VALUES ('u', 'n1', 0, '{\"phase\":\"Failed\"}')")
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+    journal = Journal(path)
+    read_model = ReadModel(journal)
+    document = json.loads(read_model.workflow("u").text)
+    assert document["metadata"]["name"] == "one"
+    assert document["spec"] == {"entrypoint": "main"}
+    assert document["status"] == {"phase": "Failed", "storedTemplates": {}, "nodes": {"n1": {"phase": "Failed"}}}
+    assert [pod.uid for pod in read_model.pods_of_run("u")] == ["p1", "p2"]
+    assert journal.read("last_positions") == [(2, 0, 0)]
     journal.close()
 
 

@@ -139,6 +139,7 @@ class Turn:
             for uid in self.deleted:
                 for table in (
                     "delete_run",
+                    "delete_spec",
                     "delete_nodes",
                     "delete_all_children",
                     "delete_pods",
@@ -255,7 +256,7 @@ def _write_run(journal: Journal, update: RunUpdate) -> None:
     }  # fmt: skip
     if update.whole:
         values |= {"namespace": record.namespace, "name": record.name, "created": record.created}
-        values |= {"spec": record.spec, "kept": record.templates}
+        journal.put_named("put_spec", {"uid": record.uid, "spec": record.spec, "kept": record.templates})
     journal.put_named("put_run" if update.whole else "update_run", values)
     uid, nodes = record.uid, update.nodes
     journal.put_many("put_node", [(uid, n, update.positions[n], text) for n, text in nodes.items() if text is not None])

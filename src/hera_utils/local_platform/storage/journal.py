@@ -29,7 +29,9 @@ LEAST_FREE = 2**20
 """Bytes: a disk with less is full for a journal."""
 PAGES_AT_ONCE = 250
 """Given back to the disk in one go: some milliseconds' work."""
-SCHEMA = 2
+LARGEST_LOG = 2**24
+"""Bytes that the write-ahead log keeps when it begins anew: opening thousands of nodes makes it large once."""
+SCHEMA = 3
 """The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=vars).encode
@@ -65,6 +67,7 @@ class Journal:
                 "synchronous = NORMAL",
                 "busy_timeout = 5000",
                 "wal_autocheckpoint = 2000",
+                f"journal_size_limit = {LARGEST_LOG}",
             ):
                 self._writing.execute(f"PRAGMA {pragma}")
             self._migrate()

@@ -45,6 +45,30 @@ CREATE TABLE archive (
 );
 CREATE INDEX archive_names ON archive (namespace, name);
 
+-- name: schema_3
+-- What is large and stays (specs) apart from what changes with each event: an update writes its whole row again. A table without rowids
+-- gives a row of a kilobyte a page of its own.
+CREATE TABLE specs (run TEXT PRIMARY KEY, spec TEXT NOT NULL, kept TEXT NOT NULL);
+INSERT INTO specs (run, spec, kept) SELECT uid, spec, kept FROM runs;
+CREATE TABLE runs_3 (
+  uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, created REAL NOT NULL, finished REAL,
+  metadata TEXT NOT NULL, status TEXT NOT NULL, memory TEXT NOT NULL
+);
+INSERT INTO runs_3 SELECT uid, namespace, name, version, created, finished, metadata, status, memory FROM runs;
+DROP TABLE runs;
+ALTER TABLE runs_3 RENAME TO runs;
+CREATE UNIQUE INDEX run_names ON runs (namespace, name);
+CREATE TABLE pods_3 (
+  uid TEXT PRIMARY KEY, run TEXT NOT NULL, node TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+  shown INTEGER NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL, status TEXT NOT NULL
+);
+INSERT INTO pods_3 SELECT uid, run, node, namespace, name, version, shown, position, body, status FROM pods ORDER BY position;
+DROP TABLE pods;
+ALTER TABLE pods_3 RENAME TO pods;
+CREATE INDEX pod_runs ON pods (run);
+CREATE INDEX pod_names ON pods (namespace, name);
+CREATE INDEX pod_positions ON pods (position);
+
 -- name: archived
 SELECT uid, namespace, name, created, finished, text IS NOT NULL FROM archive WHERE ? = '' OR namespace = ?
 -- name: get_archived
@@ -70,20 +94,25 @@ DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?
 SELECT kind, namespace, name, uid, version, text FROM objects
 
 -- name: put_run
-INSERT INTO runs (uid, namespace, name, version, created, finished, metadata, spec, status, kept, memory)
-VALUES (:uid, :namespace, :name, :version, :created, :finished, :metadata, :spec, :status, :kept, :memory)
+INSERT INTO runs (uid, namespace, name, version, created, finished, metadata, status, memory)
+VALUES (:uid, :namespace, :name, :version, :created, :finished, :metadata, :status, :memory)
 ON CONFLICT (uid) DO UPDATE SET version = excluded.version, finished = excluded.finished, metadata = excluded.metadata,
-  spec = excluded.spec, status = excluded.status, kept = excluded.kept, memory = excluded.memory
+  status = excluded.status, memory = excluded.memory
+-- name: put_spec
+INSERT INTO specs (run, spec, kept) VALUES (:uid, :spec, :kept)
+ON CONFLICT (run) DO UPDATE SET spec = excluded.spec, kept = excluded.kept
 -- name: update_run
 UPDATE runs SET version = :version, finished = :finished, metadata = :metadata, status = :status, memory = :memory WHERE uid = :uid
 -- name: delete_run
 DELETE FROM runs WHERE uid = ?
+-- name: delete_spec
+DELETE FROM specs WHERE run = ?
 -- name: run_names
 SELECT uid, namespace, name, version, created, finished FROM runs
 -- name: count_unfinished_runs
 SELECT count(*) FROM runs WHERE finished IS NULL
 -- name: get_run
-SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept, memory FROM runs WHERE uid = ?
+SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept FROM runs JOIN specs ON run = uid WHERE uid = ?
 -- name: phases_of_runs
 SELECT json_extract(status, '$.phase'), count(*) FROM runs GROUP BY 1
 -- name: run_memory

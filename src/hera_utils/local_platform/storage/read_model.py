@@ -154,7 +154,7 @@ class ReadModel:
         rows = self.rows("get_run", uid)
         if not rows:
             return None
-        record = StoredRun(*rows[0][:10])
+        record = StoredRun(*rows[0])
         if with_nodes:
             record.nodes = dict(self.rows("run_nodes", uid))
             for node, group in itertools.groupby(self.rows("run_children", uid), key=itemgetter(0)):
