@@ -112,6 +112,13 @@ def test_two_equal_layers_are_fetched_once(registry, store):
     assert len(registry.asked(f"blobs/{sha256(LOWER)}")) == 1
 
 
+def test_the_packed_layers_take_no_room_once_they_are_unpacked(registry, store):
+    add(registry, [LOWER, UPPER, LOWER])
+    image = pull(reference_of(registry), store, logins=ANYBODY)
+    left = {path.name for path in (store.folder / "blobs" / "sha256").iterdir()}
+    assert left == {image.digest.partition(":")[2], image.config_digest.partition(":")[2]}
+
+
 def test_an_image_without_layers(registry, store):
     add(registry, [])
     assert pull(reference_of(registry), store, logins=ANYBODY).layers == ()

@@ -199,7 +199,9 @@ def test_where_only_the_mirror_answers_both_answers_are_told(mirror, monkeypatch
     with Registry() as gone:
         monkeypatch.setattr(endpoints, "_HUB_ADDRESS", gone.url)
     mirror.manifests.clear()
-    with pytest.raises(RegistryUnreachable, match=f"does not answer .* .the mirror {mirror.host}: .* has no image"):
+    with pytest.raises(
+        RegistryUnreachable, match=f"Docker Hub does not answer .* .the mirror {mirror.host} has no image {HUB_IMAGE}"
+    ):
         resolve(HUB_IMAGE, ANYBODY)
 
 
@@ -215,6 +217,14 @@ def test_a_mirror_gets_the_logins_of_its_own_host(store, monkeypatch, hub):
         assert pull(HUB_IMAGE, store, logins=ANYBODY.with_pull_secrets([secret]))
         assert hub.requests == []
         assert not any("aHViOmh1Yg" in str(request.headers) for request in mirror.requests)
+
+
+def test_a_mirror_may_be_a_path_of_a_proxy(hub, store, monkeypatch):
+    with Registry() as proxy:
+        add(proxy, "hub/library/tool")
+        monkeypatch.setenv(endpoints.MIRRORS, f"{proxy.url}/v2/hub/")
+        assert pull(HUB_IMAGE, store, logins=ANYBODY)
+        assert hub.requests == []
 
 
 def test_mirrors_of_docker_follow_those_of_the_variable(tmp_path):

@@ -57,46 +57,42 @@ class Exchange:
         return reply.status_code == 403 and self._authorization.advance(used)
 
     def no_answer(self, error: Exception, url: str) -> Failure:
-        host = self._endpoint.host
+        host, name = self._endpoint.host, self._endpoint.name
         if isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error):
             return Failure(
                 NoAnswer(
-                    f"the certificate of the registry {host} is not one that this machine trusts",
+                    f"the certificate of {name} is not one that this machine trusts",
                     fix=f"put the certificate of its authority at /etc/docker/certs.d/{host}/ca.crt, or name it in SSL_CERT_FILE",
                 )
             )
         if isinstance(error, requests.exceptions.ProxyError):
             fix = f"correct HTTPS_PROXY, or add {host} to NO_PROXY"
-            return Failure(NoAnswer(f"the proxy {proxy_of(url)} does not lead to the registry {host}", fix=fix), True)
-        fix = f"check the network; where a proxy leads out, set HTTPS_PROXY; name a mirror of Docker Hub in {MIRRORS}"
-        return Failure(NoAnswer(f"the registry {host} does not answer ({reason_of(error)})", fix=fix), True)
+            return Failure(NoAnswer(f"the proxy {proxy_of(url)} does not lead to {name}", fix=fix), True)
+        fix = "check the network and the address; where a proxy leads out, set HTTPS_PROXY"
+        if self._endpoint.registry == DOCKER_HUB:
+            fix += f"; where a mirror is to be used, set {MIRRORS}"
+        return Failure(NoAnswer(f"{name} does not answer ({reason_of(error)})", fix=fix), True)
 
     def refusal(self, reply: requests.Response, url: str) -> Failure:
         """The answer is none of those that were asked for."""
         status, remark = reply.status_code, self._remark(reply)
-        host, image = self._endpoint.host, str(self._reference)
+        name, image = self._endpoint.name, str(self._reference)
         if _redirected(reply, url):
             store = urlsplit(reply.url).netloc
-            return Failure(
-                RegistryUnreachable(f"{store}, where the registry {host} keeps its content, answers {status}"), True
-            )
+            return Failure(RegistryUnreachable(f"{store}, where {name} keeps its content, answers {status}"), True)
         if status in (401, 403):
             return Failure(self._denied(remark))
         if status == 404:
             fix = "check the name and the tag; the page of the repository in the registry lists its tags"
-            return Failure(ImageNotFound(f"the registry {host} has no image {image}", fix=fix))
+            return Failure(ImageNotFound(f"{name} has no image {image}", fix=fix))
         if status == 429:
             return self._too_many(reply, remark)
         if status in _PASSING:
-            error = RegistryUnreachable(
-                f"the registry {host} fails with status {status}{remark}", fix="try again later"
-            )
+            error = RegistryUnreachable(f"{name} fails with status {status}{remark}", fix="try again later")
             return Failure(error, True, _retry_after(reply))
         if status == 400 and self._endpoint.url.startswith("http:"):
-            return Failure(NoAnswer(f"the registry {host} answers 400 to plain HTTP{remark}"))
-        return Failure(
-            RegistryUnreachable(f"the registry {host} answers {status} when it is asked for {image}{remark}")
-        )
+            return Failure(NoAnswer(f"{name} answers 400 to plain HTTP{remark}"))
+        return Failure(RegistryUnreachable(f"{name} answers {status} when it is asked for {image}{remark}"))
 
     def _denied(self, remark: str) -> AccessDenied:
         sentence = f"pull access denied for {self._reference}: the repository does not exist or needs a login{remark}"
@@ -111,7 +107,7 @@ class Exchange:
     def _too_many(self, reply: requests.Response, remark: str) -> Failure:
         wait = _retry_after(reply)
         if self._endpoint.registry != DOCKER_HUB or self._endpoint.mirror:
-            sentence = f"the registry {self._endpoint.host} asks for fewer requests (429){remark}"
+            sentence = f"{self._endpoint.name} asks for fewer requests (429){remark}"
             return Failure(TooManyPulls(sentence, fix="try again later", seconds=wait), True, wait)
         who = "this login" if self._authorization.has_login else "this address without a login"
         limit = _limit(reply.headers.get("RateLimit-Limit", ""))

@@ -1,7 +1,8 @@
 """At which addresses a registry is asked: its mirrors first, then itself; over plain HTTP only where that was said, or on this machine.
 
-HERA_UTILS_REGISTRY_MIRRORS has addresses that are asked before Docker Hub, separated by commas or spaces, as `registry-mirrors` of Docker's
-daemon.json, whose entries follow. HERA_UTILS_INSECURE_REGISTRIES and `insecure-registries` name hosts without a certificate to check.
+HERA_UTILS_REGISTRY_MIRRORS has addresses that are asked before Docker Hub, separated by commas or spaces, as `registry-mirrors` of
+Docker's daemon.json, whose entries follow; one with `/v2/` in it is the path under which a proxy keeps Docker Hub's repositories.
+HERA_UTILS_INSECURE_REGISTRIES and `insecure-registries` name hosts without a certificate to check.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ _HUB_ADDRESS = "https://registry-1.docker.io"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """url: without `/v2/`. registry: whose logins are good for it. insecure: its certificate is not checked. mirror: another follows."""
+    """One address of a registry.
+
+    url: as it is written, without `/v2/` or with it and a path in it. registry: whose logins are good for it. insecure: its certificate
+    is not checked. mirror: another address follows.
+    """
 
     url: str
     registry: str
@@ -38,6 +43,17 @@ class Endpoint:
     @property
     def host(self) -> str:
         return urlsplit(self.url).netloc
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        if self.mirror:
+            return f"the mirror {self.host}"
+        return "Docker Hub" if self.registry == DOCKER_HUB else f"the registry {self.host}"
+
+    def repository(self, name: str) -> str:
+        """Its address. A proxy of several registries has each under a path: `https://harbor.example.org/v2/hub`."""
+        return f"{self.url}/{name}" if "/v2/" in self.url else f"{self.url}/v2/{name}"
 
 
 def endpoints_of(registry: str, environ: Mapping[str, str] | None = None) -> tuple[Endpoint, ...]:

@@ -116,12 +116,13 @@ class _Pull:
         self._check_room(sum(blob.size for blob in wanting))
         self._meter.begin(wanting, len(missing))
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="pull") as pool:
-            futures = {key: pool.submit(self._fetch, blob) for key, blob in blobs.items()}
+            futures = {
+                key: pool.submit(self._fetch, blob, _chains(config, manifest, blob)) for key, blob in blobs.items()
+            }
             try:
                 for number in missing:
-                    packed = futures[manifest.layers[number].digest].result()
-                    self._store.add_layer(config, number, packed)
-                    self._meter.unpack()
+                    futures[manifest.layers[number].digest].result()
+                    self._unpack(config, manifest, number)
             except BaseException as error:
                 self._stop.set()
                 for future in futures.values():
@@ -151,7 +152,7 @@ class _Pull:
             raise UnreadableImage(
                 f"the config of {self._reference} has {descriptor.size >> 20} MiB, which no image needs"
             )
-        config = ImageConfig.parse(self._fetch(descriptor).read_bytes())
+        config = ImageConfig.parse(self._file(descriptor).read_bytes())
         if not fits(config.platform, self._platform):
             raise no_such_platform(str(self._reference), self._platform, [config.platform])
         if len(config.diff_ids) != len(manifest.layers):
@@ -160,8 +161,33 @@ class _Pull:
             )
         return config
 
-    def _fetch(self, blob: Descriptor) -> Path:
-        """The file of a blob. One process or thread downloads it, others that want it wait."""
+    def _unpack(self, config: ImageConfig, manifest: ImageManifest, number: int) -> None:
+        """A layer's folder; its packed form is needed no more, and would take a third of the room of all images."""
+        blob = manifest.layers[number]
+        with self._store.alone(_packed(blob)):
+            if self._store.layer(config.chain_ids[number]) is None:
+                self._store.add_layer(config, number, self._file(blob))
+            if all(later.digest != blob.digest for later in manifest.layers[number + 1 :]):
+                self._store.drop_blob(blob.digest)
+        self._meter.unpack()
+
+    def _fetch(self, blob: Descriptor, chains: list[str]) -> None:
+        """Have a blob here. One process or thread downloads it, others that want it wait. chains: what it is unpacked to."""
+        try:
+            with self._store.alone(_packed(blob)):
+                if any(
+                    self._store.layer(chain) is None for chain in chains
+                ):  # else another pull has unpacked it meanwhile
+                    self._file(blob)
+                self._meter.advance(blob.digest, blob.size)
+        except BaseException as error:
+            if self._error is None and not isinstance(error, Stopped):
+                self._error = error
+            self._stop.set()
+            raise
+
+    def _file(self, blob: Descriptor) -> Path:
+        """As _fetch, for who holds the lock."""
         from hera_utils.images.download import download
 
         def advance(position: int) -> None:
@@ -169,20 +195,13 @@ class _Pull:
                 raise Stopped
             self._meter.advance(blob.digest, position)
 
-        try:
-            with self._store.alone(blob.digest):
-                path = self._store.blob(blob.digest)
-                if path is None:
-                    partial = self._store.partial(blob.digest)
-                    with self._full_disk_is_a_sentence(partial):
-                        download(self._client, self._reference, blob, partial, advance)
-                        path = self._store.keep(blob.digest)
-        except BaseException as error:
-            if self._error is None and not isinstance(error, Stopped):
-                self._error = error
-            self._stop.set()
-            raise
-        self._meter.advance(blob.digest, blob.size)
+        with self._store.alone(blob.digest):
+            path = self._store.blob(blob.digest)
+            if path is None:
+                partial = self._store.partial(blob.digest)
+                with self._full_disk_is_a_sentence(partial):
+                    download(self._client, self._reference, blob, partial, advance)
+                    path = self._store.keep(blob.digest)
         return path
 
     @contextlib.contextmanager
@@ -207,6 +226,18 @@ class _Pull:
             f"the disk of {self._store.folder} has no room for the image {self._reference}{needs}",
             fix="free some space (hera-utils gc), or set HERA_UTILS_STATE to a folder of a larger disk",
         )
+
+
+def _chains(config: ImageConfig, manifest: ImageManifest, blob: Descriptor) -> list[str]:
+    """The layers that one blob is unpacked to: more than one where an image has it twice."""
+    return [
+        chain for chain, layer in zip(config.chain_ids, manifest.layers, strict=True) if layer.digest == blob.digest
+    ]
+
+
+def _packed(blob: Descriptor) -> str:
+    """The lock of a packed layer. Not its digest: a tar that is not compressed has that of the layer, which is another lock."""
+    return f"packed {blob.digest}"
 
 
 class _Meter:

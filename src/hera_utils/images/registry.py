@@ -134,7 +134,7 @@ class RegistryClient:
                 return self._ask_at(endpoint, method, reference, path, headers)
             except (RegistryUnreachable, ImageNotFound, AccessDenied) as error:
                 if endpoint.mirror:
-                    mirrors.append(f"the mirror {endpoint.host}: {error}")
+                    mirrors.append(str(error))
                     self._drop(endpoint)
                 elif not last and isinstance(error, NoAnswer):
                     self._drop(endpoint)
@@ -164,7 +164,7 @@ class RegistryClient:
     def _ask_at(
         self, endpoint: Endpoint, method: str, reference: Reference, path: str, headers: Mapping[str, str]
     ) -> requests.Response:
-        url = f"{endpoint.url}/v2/{reference.repository}/{path}"
+        url = f"{endpoint.repository(reference.repository)}/{path}"
         authorization = self._authorization(endpoint, reference.repository)
         exchange = Exchange(endpoint, reference, authorization, self._logins)
         most = _ATTEMPTS_AT_MIRROR if endpoint.mirror else self._patience.attempts
@@ -182,7 +182,7 @@ class RegistryClient:
                         continue
                     failure = exchange.refusal(reply, url)
             except UnsafeRedirect as error:
-                raise RegistryUnreachable(f"the registry {endpoint.host} cannot be used: {error}") from None
+                raise RegistryUnreachable(f"{endpoint.name} cannot be used: {error}") from None
             except NoToken as error:
                 failure = Failure(error, error.may_pass)
             except FAILURES as error:

@@ -149,6 +149,10 @@ class Store:
                 file.write(data)
             return self.keep(digest)
 
+    def drop_blob(self, digest: str) -> None:
+        """A content that is needed no more. Only who holds `alone(digest)` may say so."""
+        self._blob_file(digest).unlink(missing_ok=True)
+
     # Layers
 
     def layer(self, chain_id: str) -> Layer | None:
