@@ -50,9 +50,8 @@ def test_another_minor_is_pulled_and_stood_in_for_where_no_registry_answers(imag
     assert pull.reference == image
     stand_in = without_registry(pull, NONE_TO_ASK)
     assert isinstance(stand_in, StandIn)
-    assert stand_in.differs
     assert "3.12.4" in stand_in.reason
-    assert NONE_TO_ASK in stand_in.reason
+    assert stand_in.because == NONE_TO_ASK
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_the_users_own_entry_always_wins(
     choice = choose(image, policy, entry, uses, HERE)
     assert isinstance(choice, StandIn)
     assert choice.settings == entry
-    assert not choice.differs
+    assert not choice.because
 
 
 @given(IMAGES, USES)

@@ -2,13 +2,17 @@
 
 import json
 import os
+import platform
 import socket
 
 import pytest
 import yaml
 
+from hera_utils.argo.annotations import IMAGE_DECISIONS
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.image_policies import policy_for_all
+from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.preflight.imports import imported, missing, remedy
 from hera_utils.preflight.reachable_templates import reach_of
 from hera_utils.preflight.ready import assert_ready
@@ -86,7 +90,15 @@ FAULTS = {
     "template": ([{"name": "h", "steps": [[{"name": "s", "template": "nope"}]]}], {}, "workflow", "problem", "nope", "lint"),
     "argument": ([container("i", args=["x" * 140_000])], {}, "limits", "problem", "137 KiB", "volume"),
     "package": ([script("j", "import surely_not_there")], {}, "packages", "warning", "surely_not_there", "-m pip install"),
-    "program": ([container("k", command=["no-such-program"])], {}, "programs", "warning", "no-such-program", "install"),
+    "program": (
+        [container("k", image="python:3", command=["no-such-program"])], {}, "programs", "warning", "no-such-program", "install",
+    ),
+    "program that the image has not": (
+        [container("k2", image="alpine:3", command=["no-such-program"])], {}, "images", "problem", "no program no-such-program", "import",
+    ),
+    "another minor of Python": (
+        [script("k3", "print(1)", image="python:3.1")], {}, "images", "warning", "runs in Python 3.", "hera-utils image import",
+    ),
     "cores": (
         [container("l", resources={"requests": {"cpu": "900"}})], {}, "size", "warning", "900 CPUs", "reduce",
     ),
@@ -119,6 +131,22 @@ def settings(local_platform):
     return local_platform.context
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_policy_and_no_registry():
+    """The policy that a user has who said nothing; whatever the network of the machine, nothing answers in the place of Docker Hub."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("HERA_UTILS_IMAGES", raising=False)
+        patch.setattr(
+            "hera_utils.preflight.local_images._table_of_server", lambda context: {}
+        )  # the session's has a policy
+        patch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+        yield
+
+
+def warnings(findings):
+    return [finding for finding in findings if finding.verdict == "warning"]
+
+
 def refused(settings, document):
     try:
         return assert_ready(settings, None, document)
@@ -147,15 +175,14 @@ def test_each_fault_alone_is_named_with_its_fix(settings, name):
 def test_a_port_of_the_machine_that_is_taken(settings):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        (finding,) = assert_ready(
-            settings, None, workflow(container("a", ports=[{"containerPort": 80, "hostPort": port}]))
-        )
+        mapped = workflow(container("a", ports=[{"containerPort": 80, "hostPort": port}]))
+        (finding,) = warnings(assert_ready(settings, None, mapped))
         assert f"port {port} of this machine" in finding.message
         own = workflow(container("a", ports=[{"containerPort": port}]))
-        assert assert_ready(settings, None, own) == [], "a pod has an address of its own"
+        assert warnings(assert_ready(settings, None, own)) == [], "a pod has an address of its own"
         own["spec"]["hostNetwork"] = True
-        assert len(assert_ready(settings, None, own)) == 1
-    assert assert_ready(settings, None, own) == []
+        assert len(warnings(assert_ready(settings, None, own))) == 1
+    assert warnings(assert_ready(settings, None, own)) == []
 
 
 def test_a_folder_that_a_run_makes_is_told_and_one_that_is_not_mounted_is_not(settings, tmp_path):
@@ -199,7 +226,7 @@ def test_what_is_never_called_lacks_nothing(settings):
     document["spec"]["templates"][-1] = container("unused", image="lab/never:1")
     document["spec"]["templates"][-2] = container("unused-too", **key("secret", "no-secret", "k"))
     document["spec"]["templates"][-3] = calls({"name": "nowhere", "template": "t"})
-    assert assert_ready(settings, None, document) == []
+    assert warnings(assert_ready(settings, None, document)) == []
 
 
 @pytest.mark.parametrize("where", ["onExit", "hooks", "task hook", "inline", "nested"])
@@ -232,7 +259,7 @@ def test_a_workflow_of_a_stored_template_is_looked_at(settings):
     }
     assert "lab/stored:1" in refused(settings, document)
     document["spec"]["entrypoint"] = "good"
-    assert refused(settings, document) == []
+    assert warnings(assert_ready(settings, None, document)) == []
     document["spec"]["workflowTemplateRef"]["name"] = "absent"
     assert 'WorkflowTemplate "absent" does not exist' in refused(settings, document)
 
@@ -246,14 +273,14 @@ def test_what_stands_in_the_same_file_is_there(settings):
         {"kind": "WorkflowTemplate", "metadata": {"name": "of-the-file"}, "spec": {"templates": [MAIN]}},
     ]
     assert len(refused(settings, document)) > 0
-    assert refused(settings, [*siblings, document]) == []
+    assert warnings(assert_ready(settings, None, [*siblings, document])) == []
     assert not examine(settings, None, [*siblings, document]).problems
 
 
 def test_what_the_environment_and_the_settings_describe_is_made(settings):
     document = workflow(container("c"), **CLAIM)
     environment = Environment(persisted_volume=PersistedVolume("absent"))
-    assert assert_ready(settings, environment, document) == []
+    assert warnings(assert_ready(settings, environment, document)) == []
 
 
 def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(settings, tmp_path, monkeypatch):
@@ -262,9 +289,9 @@ def test_a_server_that_was_started_with_a_table_of_its_own_knows_its_images(sett
     file = os.path.join(settings.state, "server.json")
     with open(file, encoding="utf-8") as opened:
         known = json.load(opened)
-    assert known["images"] == {}
+    assert known["images"] == {"*": {"policy": "stand-in"}}, "what tests/conftest.py says"
     monkeypatch.setattr("hera_utils.preflight.local_images._table_of_server", lambda context: {"lab/table:*": {}})
-    assert refused(settings, document) == []
+    assert warnings(assert_ready(settings, None, document)) == []
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------------
@@ -307,3 +334,43 @@ def test_templates_that_call_each_other_end():
         "all",
         "a",
     ]
+
+
+def test_what_stands_in_is_said_once_and_kept_for_the_run(settings):
+    document = workflow(
+        container("a"), script("b", "print(1)", image="python:3"), container("c", image="{{workflow.name}}")
+    )
+    (said,) = assert_ready(settings, None, document)
+    assert said.verdict == "good"
+    assert "busybox (this machine's programs)" in said.message
+    assert f"python:3 (Python {platform.python_version()})" in said.message
+    assert assert_ready(settings, None, document) == []
+    annotations = stamp_of(settings).annotations()
+    decisions = json.loads(annotations[IMAGE_DECISIONS])
+    assert decisions["busybox"] == {"stand_in": {"cmd": ["sh"]}, "reason": "this machine's programs"}
+    assert set(decisions) >= {"busybox", "python:3"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "image", "runs"),
+    [
+        ("stand-in", "debian:12", True), ("never", "debian:12", False), ("pull", "busybox", False), ("never", "busybox", True),
+        ("here", "lab/solver:1", True), ("auto", "lab/solver:1", False), ("never", "python:3.1", True), ("pull", "python:3", False),
+    ],
+)  # fmt: skip
+def test_a_policy_of_the_settings(settings, policy, image, runs):
+    settings.images = policy_for_all(policy)
+    template = container("a", image=image) if image == "busybox" else script("a", "print(1)", image=image)
+    said = refused(settings, workflow(template))
+    assert isinstance(said, list) == runs, said
+    if not runs:
+        assert f'"{image}" is not on this machine' in said
+
+
+def test_all_images_that_lack_are_refused_at_once(settings):
+    said = refused(
+        settings,
+        workflow(container("a", image="debian:12"), container("b", image="node:22"), container("c", image="Bad//x")),
+    )
+    assert "3 problems" in said
+    assert all(image in said for image in ("debian:12", "node:22", "Bad//x"))

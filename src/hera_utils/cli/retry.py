@@ -79,11 +79,13 @@ def _before(client: ArgoClient, workflow: str) -> None:
 
 
 def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
-    """On this machine: what the settings say of images is put over what they said when the workflow was submitted."""
+    """On this machine: what the settings say of images is put over what they said when the workflow was submitted, and what was decided
+    then is forgotten.
+    """
     images = context().images
     if not (client.connection.local and images):
         return
-    from hera_utils.argo.annotations import IMAGES
+    from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES
     from hera_utils.errors import PlatformError
     from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
 
@@ -96,7 +98,7 @@ def _with_images_of_now(client: ArgoClient, workflow: str) -> None:
     if table == before:
         return
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{client.namespace}/workflows/{workflow}"
-    body = {"metadata": {"annotations": {IMAGES: json.dumps(table, separators=(",", ":"))}}}
+    body = {"metadata": {"annotations": {IMAGES: json.dumps(table, separators=(",", ":")), IMAGE_DECISIONS: None}}}
     answer = KubernetesHttp(client.connection).send(
         ClusterRequest("PATCH", path, body=body, content="application/merge-patch+json")
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from hera_utils.errors import NoRun, RunFailed, SettingsError
 from hera_utils.execution.batches import SizeEstimate, estimate_size, largest_document, limits_of
@@ -59,6 +60,9 @@ def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: C
     argv: the words after the script's name. parser: one made by `argument_parser` and extended with the script's own flags.
     """
     return ExecutionEngine.from_command_line(argv, parser=parser).run(experiment)
+
+
+Json = dict[str, Any]
 
 
 class ExecutionEngine:
@@ -130,9 +134,9 @@ class ExecutionEngine:
         resume: look at what earlier runs have done (default: whether --resume was given).
         """
         definition, estimate = self._define(self._experiment(experiment))
-        if not (self.options.resume if resume is None else resume):
-            return Plan(definition, estimate)
-        return Plan(definition, estimate, self._decisions(definition, estimate))
+        images = self._image_outcomes(definition, estimate)
+        resume = self.options.resume if resume is None else resume
+        return Plan(definition, estimate, self._decisions(definition, estimate) if resume else None, images)
 
     def doctor(self, experiment: Experiment | None = None) -> list[Finding]:
         """Whether it would work: every finding, nothing is started or changed."""
@@ -242,6 +246,14 @@ class ExecutionEngine:
         definition = Definition(experiment, self.context)
         return definition, estimate_size(definition, limits_of(self.context))
 
+    def _image_outcomes(self, definition: Definition, estimate: SizeEstimate) -> dict[str, str]:
+        """image → what happens to it on this machine; what is decided goes along with the workflows, and counts in fingerprints."""
+        if self.context.platform != "local":
+            return {}
+        from hera_utils.preflight.local_images import outcomes_of
+
+        return outcomes_of(self.context, _documents(definition, estimate))
+
     def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
         """By the records alone: no server is asked what became of runs that were left."""
         volume = definition.environment.persisted_volume
@@ -304,9 +316,12 @@ class ExecutionEngine:
                 if connection.local:
                     environment = with_named_volumes(environment, self.context, [document])
                 provisioned = self._provision(connection, environment)
-                if not self.options.no_preflight:
-                    warnings = assert_ready(self.context, environment, document)
-                    self.reporter.lines([finding.line() for finding in warnings])
+                if self.options.no_preflight:
+                    self._image_outcomes(definition, estimate)
+                else:
+                    documents = _documents(definition, estimate) if connection.local else [document]
+                    findings = assert_ready(self.context, environment, documents)
+                    self.reporter.lines([one.message if one.verdict == "good" else one.line() for one in findings])
                 self.reporter.provisioned(provisioned)
                 try:
                     session.open(provisioned)
@@ -347,7 +362,7 @@ class ExecutionEngine:
             self.reporter.lines([left_out])
 
     def _report_plan(self, plan: Plan) -> None:
-        self.reporter.lines(plan.lines(explain=self.options.explain))
+        self.reporter.lines([*plan.lines(explain=self.options.explain), *plan.image_lines()])
         if self.options.picture:
             self.reporter.lines(picture(plan.document, plan.estimate.ownership, self.options.picture))
 
@@ -363,3 +378,9 @@ class ExecutionEngine:
         """As the call says, else as the command line does."""
         timeout = self.options.wait_timeout if timeout is None else timeout
         return script_host().deadline or NEVER if timeout is None else Deadline.after(timeout)
+
+
+def _documents(definition: Definition, estimate: SizeEstimate) -> list[Json]:
+    """What is sent of an experiment: the largest of the workflows of points, and what gathers them."""
+    gather = definition.gather
+    return [largest_document(definition, estimate), *([] if gather is None else [gather.document])]

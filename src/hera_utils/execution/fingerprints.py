@@ -2,7 +2,7 @@
 
 code        the templates that its tasks (and those before them) run: sources, commands, environment, resources… (comments of Python
             do not count)
-image       the images that they run in
+image       the images that they run in, with the digests of those that are pulled on this machine
 given       argument → digest of the value that the tasks are given
 spec        what of the workflow's spec all templates see: its arguments, volumes, templateDefaults
 files       path → digest of the input files that the layout declares for the point
@@ -46,6 +46,7 @@ class Fingerprinter:
 
     sources: template → digest of the files that its code is in besides the document (Hera's runner imports a module).
     packages: of the Python that runs script tasks here, name → version; {} where images decide.
+    digests: of the images that are pulled on this machine: image → digest.
     inputs: a point → path and digest of each of its input files.
     code_counts: whether a point that is done runs again when its code, its images or its packages have changed.
     """
@@ -53,6 +54,7 @@ class Fingerprinter:
     sources: Callable[[Json], Mapping[str, str]]
     packages: Mapping[str, str] = field(default_factory=dict)
     inputs: Callable[[Point], Mapping[str, str]] = _no_inputs
+    digests: Mapping[str, str] = field(default_factory=dict)
     code_counts: bool = True
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -188,21 +190,25 @@ class _DocumentReader:
         return self._reached[name]
 
     def _code(self, name: str) -> tuple[Json, str, bool]:
-        """(what of its code → digest: "" the template without its images, a module its file; its images; whether Python runs it)."""
+        """(what of its code → digest: "" the template without its images, a module its file; its images; whether this machine's Python
+        runs it).
+        """
         if name not in self._codes:
             template = dict(self.templates.get(name) or {})
-            images = []
+            digests, images = self.fingerprinter.digests, []
+            pulled = (template.get("script") or {}).get("image") in digests
             for key in ("container", "script"):
                 if template.get(key):
-                    images.append(str(template[key].get("image") or ""))
+                    images.append(_with_digest(str(template[key].get("image") or ""), digests))
                     template[key] = {part: value for part, value in template[key].items() if part != "image"}
+            images += [_with_digest(image, digests) for image in _images_beside(template) if image in digests]
             template = self._without_defaults(name, template)
             command = " ".join((template.get("script") or {}).get("command") or ())
             sources = dict(self.fingerprinter.sources(template))
             if "python" in command and isinstance(template["script"].get("source"), str):
                 source = without_comments(template["script"]["source"].encode()).decode()
                 template["script"] = {**template["script"], "source": source}
-            self._codes[name] = {"": digest(template), **sources}, ", ".join(images), "python" in command
+            self._codes[name] = {"": digest(template), **sources}, ", ".join(images), "python" in command and not pulled
         return self._codes[name]
 
     def _without_defaults(self, name: str, template: Json) -> Json:
@@ -215,6 +221,18 @@ class _DocumentReader:
         }
         bare = [{key: value for key, value in parameter.items() if key != "value"} for parameter in parameters]
         return {**template, "inputs": {**template["inputs"], "parameters": bare}} if bare else template
+
+
+def _with_digest(image: str, digests: Mapping[str, str]) -> str:
+    """The image as it is pulled here; its name alone where it is not, or names a digest itself."""
+    return f"{image}@{digests[image]}" if image in digests and "@" not in image else image
+
+
+def _images_beside(template: Json) -> Iterator[str]:
+    """The images of a template's other containers."""
+    inside = (template.get("containerSet") or {}).get("containers") or ()
+    for container in (*inside, *(template.get("sidecars") or ()), *(template.get("initContainers") or ())):
+        yield str(container.get("image") or "")
 
 
 _CODE_PARTS = (

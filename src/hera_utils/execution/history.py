@@ -23,6 +23,7 @@ from hera_utils.experiment.points import Point
 from hera_utils.installed import version_of
 from hera_utils.platforms.cluster_access import access_to
 from hera_utils.platforms.connection import Connection
+from hera_utils.platforms.run_images import decisions_of
 from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.modules import Sources
 from hera_utils.provenance.python import packages
@@ -118,7 +119,8 @@ def decide(
 def fingerprinter_of(context: CLIContext, files: DeclaredFiles, *, keep_done: bool) -> Fingerprinter:
     """On this machine a script's task runs with the submitting Python and its packages. keep_done: whether a change of code is none."""
     here = packages() if context.platform == "local" else {}
-    return Fingerprinter(Sources(script_folder()), here, files.read, code_counts=not keep_done)
+    digests = {image: decision.digest for image, decision in decisions_of(context).items() if decision.digest}
+    return Fingerprinter(Sources(script_folder()), here, inputs=files.read, digests=digests, code_counts=not keep_done)
 
 
 def rerun_reason(

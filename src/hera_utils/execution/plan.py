@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.errors import UnsupportedError
@@ -24,11 +24,13 @@ class Plan:
     """A run before it begins. estimate: how large its workflows are.
 
     decisions: what is done and what runs again; None when nothing was asked of earlier runs: then every point runs.
+    images: image → in words what happens to it on this machine; {} on a cluster.
     """
 
     definition: Definition
     estimate: SizeEstimate
     decisions: Decisions | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
@@ -133,10 +135,16 @@ class Plan:
             lines += self._decision_lines(self.decisions, explain)
         return lines
 
+    def image_lines(self) -> list[str]:
+        """What happens to each image on this machine, as a table of two columns."""
+        width = max(map(len, self.images), default=0)
+        return [f"  {image:{width}}  {words}" for image, words in self.images.items()]
+
     def as_json(self) -> Json:
         """The plan for machines: `{"points", "axes", "pods": {"count", "exact"}, "workflows": {"count", "bytes", "exact"}, "gather",
-        "unit", "done", "running", "run": [{"id", "name", "values", "why"}, …]}`.
+        "unit", "images", "done", "running", "run": [{"id", "name", "values", "why"}, …]}`.
 
+        images: image → what happens to it on this machine.
         unit: why the workflow is never split, None where it may be. done, running: points by id; None without a resume.
         """
         pods, exact = self.pods()
@@ -149,6 +157,7 @@ class Plan:
             "workflows": {"count": count, "bytes": largest, "exact": sure},
             "gather": self.gather is not None,
             "unit": self.estimate.unit or None,
+            "images": dict(self.images),
             "done": None if self.decisions is None else sorted(self.decisions.done),
             "running": None if self.decisions is None else sorted(self.decisions.in_flight),
             "run": [

@@ -46,9 +46,11 @@ from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.write_conflicts import WRITES, Writes, conflicting_run, writes_of
 from hera_utils.experiment.task_ownership import prune
 from hera_utils.experiment.values import plain
+from hera_utils.images.decisions import as_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
+from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.limits import breaches
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
 from hera_utils.settings.command_line import CommandLine
@@ -118,7 +120,8 @@ class Session:
             self.record = self._new_record()
         if self.record is not None:
             self.record.drive()
-            self.record.update(points=self.plan.points, gather=self.plan.gather is not None)
+            images = as_json(decisions_of(self.context))
+            self.record.update(points=self.plan.points, gather=self.plan.gather is not None, images=images)
             self._refuse_conflicting_writes(self.record, is_new=is_new)
             self.record.add_points(self._rows(history))
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)

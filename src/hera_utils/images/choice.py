@@ -46,6 +46,7 @@ uuencode vi watch wc wget which who whoami xargs xxd yes zcat
 """
 _APPLETS = frozenset(_NAMES_OF_APPLETS.split())
 """Programs that alpine and busybox have under these names."""
+_OF_ALPINE = _APPLETS | {"getent", "iconv", "ldd"}
 
 
 class ImageUse(NamedTuple):
@@ -72,12 +73,16 @@ class ThisMachine(NamedTuple):
 class StandIn:
     """This machine's programs, with these settings of the image table. reason: what stands in, in a few words.
 
-    differs: whether that is known not to mean the same.
+    because: why it does although it is known not to mean the same; "" where that is not known.
     """
 
     settings: Json
     reason: str
-    differs: bool = False
+    because: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.reason}, because {self.because}" if self.because else self.reason
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse]
             return RefusedImage(f'no substitute for the image "{image}" on this machine', table_line(image))
         return StandIn(settings, _words(settings, machine))
     if policy == "pull":
-        return Pull(image, "the settings say so")
+        return Pull(image)
     if policy == "here" and uses and all(use.is_python_script for use in uses):
         return StandIn({"python": "current", "cmd": ["python3"]}, f"Python {machine.python}, as the settings say")
     choice = _auto(image, uses, machine)
@@ -123,13 +128,14 @@ def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse]
     return choice
 
 
-def without_registry(pull: Pull, why: str) -> StandIn | RefusedImage:
-    """What becomes of a pull that no registry answers. why: in a few words."""
+def without_registry(pull: Pull, why: str, fix: str = "") -> StandIn | RefusedImage:
+    """What becomes of a pull that no registry answers. why: in a few words. fix: what would make one answer."""
     if pull.otherwise is not None:
-        return StandIn(pull.otherwise.settings, f"{pull.otherwise.reason}, because {why}", differs=True)
+        return StandIn(pull.otherwise.settings, pull.otherwise.reason, because=why)
     more = f" ({pull.why})" if pull.why else ""
+    ways = ways_out(pull.reference)
     return RefusedImage(
-        f'the image "{pull.reference}" is not on this machine{more}, and {why}', ways_out(pull.reference)
+        f'the image "{pull.reference}" is not on this machine{more}, and {why}', f"{fix}; or {ways}" if fix else ways
     )
 
 
@@ -206,7 +212,7 @@ def _lacking(name: str, called: Sequence[str], machine: ThisMachine) -> str:
         base = _basename(program)
         if not base or "{{" in program or "/" in base:
             continue
-        if base not in _APPLETS:
+        if base not in (_OF_ALPINE if name == "alpine" else _APPLETS):
             return f"{name} has no program {base} of its own"
         if not machine.has(base):
             return f"this machine has no program {base}"

@@ -28,13 +28,13 @@ class ImageDecision:
     def words(self) -> str:
         """For people: what runs."""
         if isinstance(self.choice, StandIn):
-            return self.choice.reason
+            return self.choice.words
         return f"the image itself{f' ({self.digest[:19]})' if self.digest else ''}"
 
     def as_json(self) -> Json:
         if isinstance(self.choice, StandIn):
-            differs = {"differs": True} if self.choice.differs else {}
-            return {"stand_in": dict(self.choice.settings), "reason": self.choice.reason, **differs}
+            because = {"because": self.choice.because} if self.choice.because else {}
+            return {"stand_in": dict(self.choice.settings), "reason": self.choice.reason, **because}
         return {"pull": self.choice.reference, **({"digest": self.digest} if self.digest else {})}
 
 
@@ -54,8 +54,22 @@ def of_text(text: str, where: str) -> dict[str, ImageDecision]:
 def _decision(value: Json) -> ImageDecision:
     if "stand_in" in value:
         settings = {str(name): setting for name, setting in value["stand_in"].items()}
-        return ImageDecision(StandIn(settings, str(value.get("reason") or ""), bool(value.get("differs"))))
+        return ImageDecision(StandIn(settings, str(value.get("reason") or ""), str(value.get("because") or "")))
     return ImageDecision(Pull(str(value["pull"])), str(value.get("digest") or ""))
+
+
+def sentence(image: str, stand_in: StandIn) -> str:
+    """For an event: what stands in for an image."""
+    return f"this machine stands in for the image {image}: {stand_in.words}"
+
+
+def stand_ins_of(annotation: str) -> list[str]:
+    """What stands in for images by the decisions of a client, a sentence each; [] for a text that holds none."""
+    try:
+        decisions = of_text(annotation, "")
+    except SettingsError:
+        return []  # the pods that need them say so
+    return [sentence(image, one.choice) for image, one in decisions.items() if isinstance(one.choice, StandIn)]
 
 
 def uses_of_containers(containers: Iterable[Json], source: str | None = None) -> dict[str, list[ImageUse]]:

@@ -93,6 +93,7 @@ class PodFinished(Event):
     outputs: Argo's Outputs object as the executor reports it: {"parameters": [{"name", "value"}], "artifacts": […], "result", "exitCode"}.
     error: why the executor failed (an output artifact is missing, an input artifact cannot be fetched), else "".
     warnings: what the user should know although it did not fail (a part of an artifact that Argo leaves out too).
+    stand_ins: what stood in for its images by the server's own decision, a sentence each.
     """
 
     node_id: str = ""
@@ -103,6 +104,7 @@ class PodFinished(Event):
     outputs: Json = field(default_factory=dict)
     error: str = ""
     warnings: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

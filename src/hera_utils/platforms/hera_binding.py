@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hera_utils.argo.annotations import DIRECTORY, IMAGES, PYTHON, SCRIPT
+from hera_utils.argo.annotations import DIRECTORY, IMAGE_DECISIONS, IMAGES, PYTHON, SCRIPT
 from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
 from hera_utils.platforms.http_session import proxies_of, proxy_for
 from hera_utils.platforms.own_server import OwnServerAdapter
+from hera_utils.platforms.run_images import decisions_of
 from hera_utils.platforms.token import bare_token
 
 if TYPE_CHECKING:
+    from hera_utils.images.decisions import ImageDecision
     from hera_utils.settings.resolve import CLIContext
 
 """The annotation that says how this machine stands in for a workflow's images."""
@@ -36,13 +38,14 @@ class Stamp:
     """Who submits: what the local platform needs to run a `@script()` task as the submitting script would.
 
     python: path of the interpreter. directory: where relative paths and imports start. script: the file that was run, or "".
-    images: how images are stood in for, when the settings have a table.
+    images: what the settings say of images, when they say anything. decisions: what was decided of them, also after the stamp was made.
     """
 
     python: str
     directory: str
     script: str = ""
     images: Mapping[str, Any] = field(default_factory=dict)
+    decisions: Mapping[str, ImageDecision] = field(default_factory=dict)
 
     def annotations(self) -> dict[str, str]:
         values = {
@@ -52,6 +55,9 @@ class Stamp:
         }
         if self.images:
             values[IMAGES] = json.dumps(self.images, sort_keys=False, separators=(",", ":"))
+        if self.decisions:
+            decisions = {image: decision.as_json() for image, decision in self.decisions.items()}
+            values[IMAGE_DECISIONS] = json.dumps(decisions, separators=(",", ":"))
         return {name: value for name, value in values.items() if value}
 
     def on(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -69,6 +75,7 @@ def stamp_of(context: CLIContext, script: str | None = None) -> Stamp:
         directory=os.getcwd(),
         script=str(Path(main).absolute()) if main else "",
         images=context.images,
+        decisions=decisions_of(context),
     )
 
 
@@ -87,13 +94,13 @@ class HeraBinding:
     def __init__(
         self,
         connection: Connection,
-        annotations: Mapping[str, str] | None = None,
+        stamp: Stamp | None = None,
         insist: bool = False,
         notice: Callable[[str], None] | None = None,
     ) -> None:
         from hera.shared import global_config
 
-        self.connection, self.annotations, self.insist = connection, dict(annotations or {}), insist
+        self.connection, self.stamp, self.insist = connection, stamp, insist
         self.active = True
         self._notice: Callable[[str], None] | None = notice if insist else None
         self._replaced: dict[str, None] = {}  # what of the script's was, in order
@@ -127,11 +134,16 @@ class HeraBinding:
     def namespace(self) -> str:
         return self.connection.namespace
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What is written on whatever is sent now."""
+        return {} if self.stamp is None else self.stamp.annotations()
+
     # --- what Hera's classes ask (hera_classes.py) -----------------------------------------------------------------------
     def prepare(self, workflow: Any) -> None:
         """A workflow that is about to be built."""
-        if self.annotations:
-            workflow.annotations = {**self.annotations, **(workflow.annotations or {})}
+        if annotations := self.annotations:
+            workflow.annotations = {**annotations, **(workflow.annotations or {})}
         if self.insist:
             self._replaced |= dict.fromkeys(_replace(workflow, self.connection))
             self.tell()
@@ -154,8 +166,8 @@ class HeraBinding:
                 continue
             if metadata.namespace:
                 metadata.namespace = self.place(metadata.namespace)
-            if self.annotations:
-                metadata.annotations = {**self.annotations, **(metadata.annotations or {})}
+            if annotations := self.annotations:
+                metadata.annotations = {**annotations, **(metadata.annotations or {})}
 
     def place(self, namespace: str) -> str:
         """The namespace of the run, in the place of one that the script names."""
@@ -184,8 +196,7 @@ def bind_hera(
     """
     from hera.shared import global_config
 
-    annotations = stamp.annotations() if stamp is not None and connection.local else {}
-    binding = HeraBinding(connection, annotations, insist, notice)
+    binding = HeraBinding(connection, stamp if connection.local else None, insist, notice)
     try:
         global_config.host = connection.argo_server + "/"  # urljoin would drop the last part of a base path
         global_config.token = connection.fresh_token or connection.token or None

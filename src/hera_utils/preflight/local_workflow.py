@@ -6,6 +6,7 @@ run is looked at: what only some need is imported by them.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -14,18 +15,20 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.images.choice import StandIn
+from hera_utils.images.decisions import ImageDecision
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
-from hera_utils.preflight.local_images import containers_of, images_of, table_of
+from hera_utils.preflight.local_images import containers_of, decide_images, remarks
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.settings.resolve import CLIContext
@@ -42,7 +45,8 @@ def workflow_findings(
     documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run makes before
     it begins. thorough: look as well at what submitting tells by itself: whether the server takes them.
     """
-    platform, table = _Platform(context, documents), table_of(context)
+    platform = _Platform(context, documents)
+    all_decisions: dict[str, ImageDecision] = {}
     try:
         for document in documents:
             kind = document.get("kind", "Workflow")
@@ -51,8 +55,9 @@ def workflow_findings(
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
-            decisions, lacking = images_of(table, context, needs, reach)
-            yield from lacking
+            decisions, of_images = decide_images(context, needs, reach, partial(_pull_secrets, platform, needs))
+            yield from of_images.values()
+            all_decisions |= decisions
             stand_ins = {
                 image: one.choice.settings for image, one in decisions.items() if isinstance(one.choice, StandIn)
             }
@@ -65,6 +70,7 @@ def workflow_findings(
             yield from _objects(platform, environment, needs, thorough=thorough)
             if thorough and not reach.unknown:
                 yield from _acceptance(platform, document)
+        yield from remarks(all_decisions)
     finally:
         platform.close()
 
@@ -111,6 +117,19 @@ class _Platform:
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
+
+
+def _pull_secrets(platform: _Platform, needs: Needs) -> list[Json]:
+    """The secrets that a workflow names for its registries, as they are on the platform; those that are not there are found elsewhere."""
+    if not needs.pull_secrets:
+        return []
+    from hera_utils.platforms.cluster import Cluster
+
+    cluster, secrets = Cluster(platform.connection), []
+    for name in needs.pull_secrets:
+        with contextlib.suppress(HeraUtilsError):  # that it is not there is another finding
+            secrets.append(platform.siblings.get(("Secret", name)) or cluster.get("Secret", name))
+    return secrets
 
 
 def _templates(reach: Reach) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight.finding import Finding
+from hera_utils.preflight.local_images import STAND_INS
 from hera_utils.preflight.local_workflow import of_workflows
 from hera_utils.settings.resolve import CLIContext
 
@@ -17,7 +18,8 @@ Json = dict[str, Any]
 def assert_ready(
     context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None
 ) -> list[Finding]:
-    """Check before a run. ResourceError, with every problem and its fix, when the run would not work. Returns the warnings.
+    """Check before a run. ResourceError, with every problem and its fix, when the run would not work. Returns what is to be said: the
+    warnings, and what stands in for images.
 
     On this machine only what the workflows need is checked: a platform that does not work reports that itself.
     """
@@ -38,4 +40,14 @@ def assert_ready(
             fix="fix what is listed above; check everything with hera-utils doctor, or submit anyway with "
             "--no_preflight",
         )
-    return [finding for finding in dict.fromkeys(findings) if finding.verdict == "warning"]
+    return [one for one in dict.fromkeys(findings) if one.verdict == "warning" or _is_news(context, one)]
+
+
+def _is_news(context: CLIContext, finding: Finding) -> bool:
+    """Whether it says what stands in for images and was not said before: a script may submit many workflows."""
+    if finding.check != STAND_INS:
+        return False
+    before: set[str] = context.remembered().setdefault(STAND_INS, set())
+    is_news = finding.message not in before
+    before.add(finding.message)
+    return is_news

@@ -11,17 +11,20 @@ Nothing in it is masked, because programs read it again. A crate that would cont
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.annotations import PYTHON, SUBMISSION
-from hera_utils.errors import ResourceError
+from hera_utils.argo.annotations import IMAGE_DECISIONS, PYTHON, SUBMISSION
+from hera_utils.errors import ResourceError, SettingsError
+from hera_utils.images.choice import StandIn
+from hera_utils.images.decisions import ImageDecision, of_text
 from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
 from hera_utils.provenance.git import Commit, commit_of
@@ -130,8 +133,25 @@ def submittable(document: Json) -> Json:
     }
 
 
-def images_of(documents: Iterable[Json]) -> list[str]:
-    """The images of all templates, each once, without those that are computed by an expression."""
+def images_of(documents: Sequence[Json]) -> dict[str, str]:
+    """The images of all templates → what stood in for each, "" where the image itself ran. An image that was pulled on this machine has its
+    digest in its name. Those that an expression names are left out.
+    """
+    decisions: dict[str, ImageDecision] = {}
+    for document in documents:
+        annotations = (document.get("metadata") or {}).get("annotations") or {}
+        with contextlib.suppress(SettingsError):
+            decisions |= of_text(annotations.get(IMAGE_DECISIONS) or "", "the workflow")
+    images: dict[str, str] = {}
+    for image in _names_of_images(documents):
+        decision = decisions.get(image)
+        if decision is not None and decision.digest and "@" not in image:
+            image = f"{image}@{decision.digest}"
+        images[image] = decision.words if decision is not None and isinstance(decision.choice, StandIn) else ""
+    return images
+
+
+def _names_of_images(documents: Iterable[Json]) -> list[str]:
     images: dict[str, None] = {}
 
     def look(value: Any) -> None:

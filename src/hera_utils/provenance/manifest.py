@@ -81,7 +81,8 @@ class ManifestContent:
 
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the path relative to the crate
     where the script was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
-    facts: name → text (commit, platform…). usage: resource → amount. agent: the name of the person who ran it.
+    images: name → what stood in for it, "" for nothing. facts: name → text (commit, platform…). usage: resource → amount.
+    agent: the name of the person who ran it.
     outside: files outside the crate, by their checksums.
     """
 
@@ -96,7 +97,7 @@ class ManifestContent:
     arguments: Sequence[str] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[str] = ()
-    images: Sequence[str] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     usage: Mapping[str, int] = field(default_factory=dict)
@@ -367,8 +368,8 @@ def _home(software: str, version: str) -> str:
     return f"https://pypi.org/project/{software.lower().replace('_', '-')}/{version}/"
 
 
-def _images(images: Iterable[str]) -> Iterable[Json]:
-    for image in images:
+def _images(images: Mapping[str, str]) -> Iterable[Json]:
+    for image, stand_in in images.items():
         digest = _DIGEST.search(image)
         name = image[: digest.start()] if digest else image
         head, slash, rest = name.partition("/")
@@ -385,6 +386,8 @@ def _images(images: Iterable[str]) -> Iterable[Json]:
         }
         if digest:
             entity["sha256"] = digest[1]
+        if stand_in:
+            entity["description"] = f"Not run itself, stood in for on the machine of the run: {stand_in}"
         yield {key: value for key, value in entity.items() if value}
 
 

@@ -32,7 +32,9 @@ def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
         "Argo": client.version(),
         "Hera": version_of("hera"),
         "hera_utils": version_of("hera_utils"),
-        "images": "\n".join(images_of(run.documents)),
+        "images": "\n".join(
+            f"{image} ({words})" if words else image for image, words in images_of(run.documents).items()
+        ),
     }
     return [(name, text) for name, text in facts.items() if text]
 

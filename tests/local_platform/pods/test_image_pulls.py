@@ -255,7 +255,7 @@ def test_where_no_registry_answers_what_is_said_to_stand_in_does(
     pod = stage.pod({"image": "127.0.0.1:9/lab/tool:1", "command": ["sh", "-c", "echo here"]})
     end = stage.run(pod)
     assert (end.phase, stage.log(pod)) == ("Succeeded", ["here"])
-    assert end.warnings == (
+    assert end.stand_ins == (
         "no registry could be reached for the image 127.0.0.1:9/lab/tool:1: this machine stood in for it",
     )
     stage.close()

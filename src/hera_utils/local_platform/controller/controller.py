@@ -12,14 +12,16 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hera_utils.argo import timestamps
+from hera_utils.argo.annotations import IMAGE_DECISIONS
 from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.images.decisions import stand_ins_of
 from hera_utils.interpreter.advance import advance as interpreter_advance
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.events import (
@@ -84,6 +86,8 @@ class Controller:
         self._reserve = Reserve(state)
         self._waited_for: dict[str, str] = {}
         """Run → what its pods last reported to wait for."""
+        self._stand_ins: dict[str, set[str]] = {}
+        """Run → what was said of its images."""
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
         self.launcher: Launcher
@@ -163,6 +167,7 @@ class Controller:
 
     def drop_run(self, uid: str) -> None:
         self._waited_for.pop(uid, None)
+        self._stand_ins.pop(uid, None)
         self._runs.pop(uid, None)
 
     def busy(self) -> bool:
@@ -291,6 +296,8 @@ class Controller:
         self._runs[run.uid] = active
         for text in warnings:
             self.effects.record_event(turn, about(run), "Warning", "NoEffect", text)
+        annotations = run.document["metadata"].get("annotations") or {}
+        self._warn_of_stand_ins(turn, run, stand_ins_of(annotations.get(IMAGE_DECISIONS) or ""))
         self.advance(turn, active, event)
 
     def is_name_used(self, namespace: str, name: str) -> bool:
@@ -361,7 +368,6 @@ class Controller:
         active = self._runs.get(uid)
         if active is not None and active.run.finished and uid not in self.effects.per_run:
             del self._runs[uid]
-            active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
             self.read_model.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------
@@ -384,9 +390,19 @@ class Controller:
         if active is not None:
             if isinstance(event, PodWaiting):
                 self._warn_of_waiting(turn, active, event.message)
-            for text in event.warnings if isinstance(event, PodFinished) else ():
-                self.effects.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
+            if isinstance(event, PodFinished):
+                for text in event.warnings:
+                    self.effects.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
+                self._warn_of_stand_ins(turn, active.run, event.stand_ins)
             self.advance(turn, active, event)
+
+    def _warn_of_stand_ins(self, turn: Turn, run: Run, texts: Iterable[str]) -> None:
+        """An image is never stood in for silently: one event a run and image."""
+        before = self._stand_ins.setdefault(run.uid, set())
+        for text in texts:
+            if text not in before:
+                before.add(text)
+                self.effects.record_event(turn, about(run), "Warning", "StandIn", text)
 
     def _warn_of_waiting(self, turn: Turn, active: ActiveRun, message: str) -> None:
         """The scheduler's event: once for all pods of a run that wait for the same."""

@@ -9,7 +9,7 @@ from typing import Any
 from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
 from hera_utils.errors import ResourceError
 from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose
-from hera_utils.images.decisions import ImageDecision, of_text, uses_of_containers
+from hera_utils.images.decisions import ImageDecision, of_text, sentence, uses_of_containers
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable
 
@@ -28,13 +28,15 @@ class ImageChooser:
     def settings(self, image: str, launch: Launch) -> Json:
         """What a launch says of an image: the settings of its stand-in, or `pull` (the image's name), `registry` (False: only the store may
         have it) and `otherwise` (the settings that stand in for it where no registry answers). ResourceError for an image that nothing
-        stands in for and nobody may pull.
+        stands in for and nobody may pull. `stand_in` says in a sentence what stands in where this server decided that.
         """
-        choice = self.choose(image, launch)
+        decision = self._decided(image, launch)
+        choice = self._own_choice(image, launch) if decision is None else decision.choice
         if isinstance(choice, RefusedImage):
             raise ResourceError(choice.reason, fix=choice.fix)
         if isinstance(choice, StandIn):
-            return choice.settings
+            own = {"stand_in": sentence(image, choice)} if decision is None else {}
+            return {**choice.settings, **own}
         settings: Json = {"pull": choice.reference}
         if not choice.registry:
             settings["registry"] = False
@@ -42,19 +44,12 @@ class ImageChooser:
             settings["otherwise"] = choice.otherwise.settings
         return settings
 
-    def choose(self, image: str, launch: Launch) -> Choice:
-        """What happens to an image of a pod. SettingsError for annotations that cannot be read."""
-        decision = self.decided(image, launch)
-        if decision is not None:
-            return decision.choice
-        return self.own_choice(image, launch)
-
-    def decided(self, image: str, launch: Launch) -> ImageDecision | None:
+    def _decided(self, image: str, launch: Launch) -> ImageDecision | None:
         """What the client that submitted the workflow decided, None where it said nothing of this image."""
         text = launch.annotations.get(IMAGE_DECISIONS, "")
         return of_text(text, f"the annotation {IMAGE_DECISIONS}").get(image) if text else None
 
-    def own_choice(self, image: str, launch: Launch) -> Choice:
+    def _own_choice(self, image: str, launch: Launch) -> Choice:
         """What this server decides for the containers of this pod."""
         entry = self._table.entry(image, launch.annotations.get(IMAGES, ""))
         spec, script = launch.pod["spec"], launch.template.get("script") or {}

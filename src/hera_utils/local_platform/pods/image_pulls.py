@@ -361,7 +361,7 @@ class ImagePulls:
             if stored is not None:  # not as Kubernetes, which fails: a machine without network goes on with what it has
                 return settings_of(stored, self._nothing())
             if request.otherwise is not None:
-                return {**request.otherwise, "warning": waiting.stand_in(request.image)}
+                return {**request.otherwise, "stand_in": waiting.stand_in(request.image)}
             raise
         return settings_of(image, self._nothing())
 

@@ -31,6 +31,7 @@ def finished(launch: Launch, record: Json) -> PodFinished:
         outputs=record["outputs"],
         error=record["error"],
         warnings=tuple(record.get("warnings") or ()),  # of a pod that an older version ran: none
+        stand_ins=tuple(record.get("stand_ins") or ()),
     )
 
 

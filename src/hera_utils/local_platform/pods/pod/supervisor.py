@@ -41,6 +41,7 @@ def failure(message: str, reason: str = "") -> Json:
         "outputs": {},
         "error": "",
         "warnings": [],
+        "stand_ins": [],
     }
 
 
@@ -413,10 +414,11 @@ class Pod:
             "containers": states,
             "outputs": values,
             "error": self.errors[0] if self.errors else "",
-            "warnings": [*self._warnings(), *(self.collected.warnings if self.collected is not None else [])],
+            "warnings": self.collected.warnings if self.collected is not None else [],
+            "stand_ins": self._stand_ins(),
         }
 
-    def _warnings(self) -> list[str]:
-        """What of its images is not as the workflow says."""
+    def _stand_ins(self) -> list[str]:
+        """What stood in for its images, as far as the server decided it."""
         images = (self.job.get("images") or {}).values()
-        return [settings["warning"] for settings in images if settings and settings.get("warning")]
+        return [settings["stand_in"] for settings in images if settings and settings.get("stand_in")]

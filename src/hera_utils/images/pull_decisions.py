@@ -1,0 +1,146 @@
+"""Whether images can be had: those of the store without any network, the others by asking their registries, all at once.
+
+A registry that could not be reached is not asked again for a while where something stands in for its image: a machine without network
+would wait before each run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hera_utils.errors import HeraUtilsError, PlatformError
+from hera_utils.images.choice import Pull, RefusedImage, ways_out, without_registry
+from hera_utils.images.decisions import ImageDecision
+from hera_utils.images.faults import RegistryUnreachable
+from hera_utils.images.reference import Reference
+from hera_utils.images.store import Store
+
+if TYPE_CHECKING:
+    from hera_utils.images.login import Logins
+
+PATIENCE = 8.0  # seconds for all registries together
+_REMEMBERED = 300.0  # seconds
+Outcome = ImageDecision | RefusedImage
+LoginsOf = Callable[[], "Logins"]
+
+
+def decide_pulls(
+    pulls: Mapping[str, Pull], store: Store, logins_of: LoginsOf, *, patience: float = PATIENCE
+) -> dict[str, Outcome]:
+    """image → that it is pulled (with its digest), what stands in for it where no registry answers, or why neither.
+
+    logins_of: called when a registry is asked. Nothing raises: what is wrong with an image is its own outcome.
+    """
+    outcomes: dict[str, Outcome] = {}
+    questions: dict[str, tuple[Pull, Reference]] = {}
+    silent = _Silent(store.folder / "silent-registries.json")
+    for image, pull in pulls.items():
+        try:
+            reference = Reference.parse(image)
+            stored = store.find(reference)
+        except HeraUtilsError as error:
+            outcomes[image] = _refused(image, error)
+            continue
+        if stored is not None:
+            outcomes[image] = ImageDecision(pull, stored.digest)
+        elif not pull.registry:
+            outcomes[image] = _settled(pull, "the settings say that none is pulled")
+        elif pull.otherwise is not None and silent.includes(reference.registry):
+            outcomes[image] = _settled(pull, f"the registry {reference.registry} could not be reached a moment ago")
+        else:
+            questions[image] = (pull, reference)
+    if questions:
+        answers = _answers(questions, logins_of, patience)
+        for image, (pull, reference) in questions.items():
+            answer = answers.get(image)
+            if answer is None:
+                answer = RegistryUnreachable(
+                    f"the registry {reference.registry} did not answer within {patience:g} s",
+                    fix="check the network and its proxy",
+                )
+            if isinstance(answer, RegistryUnreachable):
+                silent.add(reference.registry)
+            outcomes[image] = _outcome(image, pull, answer)
+    return outcomes
+
+
+def _outcome(image: str, pull: Pull, answer: str | HeraUtilsError) -> Outcome:
+    if isinstance(answer, str):
+        return ImageDecision(pull, answer)
+    if isinstance(answer, RegistryUnreachable):
+        return _settled(pull, str(answer), answer.fix or "")
+    return _refused(image, answer)
+
+
+def _settled(pull: Pull, why: str, fix: str = "") -> Outcome:
+    settled = without_registry(pull, why, fix)
+    return settled if isinstance(settled, RefusedImage) else ImageDecision(settled)
+
+
+def _refused(image: str, error: HeraUtilsError) -> RefusedImage:
+    return RefusedImage(str(error), error.fix or ways_out(image))
+
+
+def _answers(
+    questions: Mapping[str, tuple[Pull, Reference]], logins_of: LoginsOf, patience: float
+) -> dict[str, str | HeraUtilsError]:
+    """image → its digest, or why there is none; without those whose registry does not answer in time."""
+    from hera_utils.images.registry import resolve
+
+    logins = logins_of()
+    answers: dict[str, str | HeraUtilsError] = {}
+
+    def ask(image: str, reference: Reference) -> None:
+        try:
+            answers[image] = resolve(reference, logins)
+        except HeraUtilsError as error:
+            answers[image] = error
+        except Exception as error:  # noqa: BLE001 - the run must hear of whatever it is
+            answers[image] = PlatformError(
+                f"the registry of {image} could not be asked ({type(error).__name__}: {error})"
+            )
+
+    threads = [
+        threading.Thread(target=ask, args=(image, reference), daemon=True)
+        for image, (_, reference) in questions.items()
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return dict(answers)
+
+
+class _Silent:
+    """Registries that could not be reached, and when. What cannot be read or written is forgotten."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._times: dict[str, float] | None = None
+
+    def includes(self, registry: str) -> bool:
+        return 0 <= time.time() - self._read().get(registry, 0.0) < _REMEMBERED
+
+    def add(self, registry: str) -> None:
+        self._times = {**self._read(), registry: time.time()}
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(self._times))
+            os.replace(fresh, self._path)
+
+    def _read(self) -> dict[str, float]:
+        if self._times is None:
+            try:
+                self._times = {str(name): float(at) for name, at in json.loads(self._path.read_text()).items()}
+            except (OSError, ValueError, AttributeError, TypeError):
+                self._times = {}
+        return self._times

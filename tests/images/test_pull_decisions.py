@@ -1,0 +1,137 @@
+"""Which images can be had: of the store, of registries on loopback, of registries that do not answer."""
+
+import base64
+import json
+import socket
+import time
+
+import pytest
+from registry_server import Registry, layer
+
+from hera_utils.errors import SettingsError
+from hera_utils.images.choice import Pull, RefusedImage, StandIn
+from hera_utils.images.decisions import ImageDecision, as_json, of_text
+from hera_utils.images.login import Logins
+from hera_utils.images.manifest import this_platform
+from hera_utils.images.pull import pull
+from hera_utils.images.pull_decisions import decide_pulls
+from hera_utils.images.reference import Reference
+from hera_utils.images.store import Store
+
+PYTHON = StandIn({"python": "current"}, "Python 3.12.4")
+
+
+@pytest.fixture
+def registry():
+    with Registry() as server:
+        server.digest_of_hello = server.add_image("lab/hello", "1", [layer({"x": "1"})], platform=this_platform())
+        yield server
+
+
+def decide(store, *pulls, logins=Logins.anonymous, **options):
+    return decide_pulls({one.reference: one for one in pulls}, store, logins, **options)
+
+
+def a_silent_port():
+    """A server that takes connections and never answers."""
+    server = socket.create_server(("127.0.0.1", 0))
+    return server, f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_an_image_of_a_registry_is_known_by_its_digest(store, registry):
+    image = f"{registry.host}/lab/hello:1"
+    found = decide(store, Pull(image))
+    assert found == {image: ImageDecision(Pull(image), registry.digest_of_hello)}
+    assert registry.digest_of_hello[:19] in found[image].words
+
+
+def test_an_image_of_the_store_needs_no_registry(store, registry):
+    image = f"{registry.host}/lab/hello:1"
+    pull(Reference.parse(image), store, logins=Logins.anonymous())
+    count = len(registry.requests)
+    never = Pull(image, registry=False)
+    assert decide(store, Pull(image)) == {image: ImageDecision(Pull(image), registry.digest_of_hello)}
+    assert decide(store, never) == {image: ImageDecision(never, registry.digest_of_hello)}
+    assert len(registry.requests) == count
+
+
+def test_all_that_lacks_is_refused_at_once_each_with_what_would_help(store, registry):
+    unknown, closed = f"{registry.host}/lab/hello:2", "127.0.0.1:1/lab/x:1"
+    found = decide(store, Pull(unknown), Pull(closed, "the reason"), Pull("Bad/Name:1"), Pull("lab/x", registry=False))
+    assert all(isinstance(one, RefusedImage) for one in found.values())
+    assert len(found) == 4
+    assert "hello:2" in found[unknown].reason
+    assert "connection refused" in found[closed].reason
+    assert "the reason" in found[closed].reason
+    assert "image import" in found[closed].fix
+    assert "lower case" in found["Bad/Name:1"].reason
+    assert "none is pulled" in found["lab/x"].reason
+    assert all("\n" not in one.reason for one in found.values())
+
+
+def test_a_wrong_password_is_told_without_it(store, tmp_path):
+    with Registry(login="basic", users={"me": "right"}) as server:
+        server.add_image("lab/secret", "1", [layer({"x": "1"})], platform=this_platform())
+        image = f"{server.host}/lab/secret:1"
+
+        def logins(password):
+            auth = base64.b64encode(f"me:{password}".encode()).decode()
+            document = json.dumps({"auths": {server.host: {"auth": auth}}})
+            secret = {
+                "type": "kubernetes.io/dockerconfigjson",
+                "data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()},
+            }
+            return lambda: Logins.anonymous().with_pull_secrets([secret])
+
+        refused = decide(store, Pull(image), logins=logins("wr0ng-one"))[image]
+        assert isinstance(refused, RefusedImage)
+        assert "wr0ng-one" not in f"{refused}"
+        assert "docker login" in refused.fix
+        assert isinstance(decide(store, Pull(image), logins=logins("right"))[image], ImageDecision)
+
+
+def test_another_minor_of_python_stands_in_where_no_registry_answers_and_it_is_not_asked_again_at_once(store):
+    image = "127.0.0.1:1/library/python:3.9"
+    pull_of_python = Pull(image, "why", PYTHON)
+    (first,) = decide(store, pull_of_python).values()
+    assert first.choice.settings == PYTHON.settings
+    assert "connection refused" in first.choice.because
+    start = time.monotonic()
+    (second,) = decide(store, pull_of_python).values()
+    assert time.monotonic() - start < 0.1
+    assert "a moment ago" in second.choice.because
+    refused = decide(store, Pull(image))[image]  # before something is refused, it is asked all the same
+    assert "connection refused" in refused.reason
+
+
+def test_nobody_waits_longer_than_the_patience(store):
+    server, host = a_silent_port()
+    with server:
+        start = time.monotonic()
+        found = decide(store, *(Pull(f"{host}/lab/{number}") for number in range(5)), patience=0.5)
+        assert time.monotonic() - start < 3
+    assert all("did not answer within 0.5 s" in one.reason for one in found.values())
+
+
+def test_a_store_that_cannot_be_written_is_no_obstacle(tmp_path, registry):
+    blocked = tmp_path / "images"
+    blocked.write_text("a file in the place of the folder")
+    image = f"{registry.host}/lab/hello:1"
+    assert isinstance(decide(Store(blocked), Pull(image))[image], ImageDecision)
+    python = Pull("127.0.0.1:1/library/python:3.9", "why", PYTHON)
+    assert isinstance(decide(Store(blocked), python)[python.reference], ImageDecision)
+
+
+def test_decisions_survive_as_text():
+    decisions = {
+        "python:3.9": ImageDecision(StandIn({"python": "current"}, "Python 3.12.4", "no registry answers")),
+        "lab/x:1": ImageDecision(Pull("lab/x:1"), "sha256:" + "a" * 64),
+        "lab/y": ImageDecision(Pull("lab/y")),
+    }
+    assert of_text(json.dumps(as_json(decisions)), "the annotation") == decisions
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"a": 1}', '{"a": {}}', '{"a": {"stand_in": 3}}'])
+def test_a_text_that_holds_no_decisions(text):
+    with pytest.raises(SettingsError, match="the annotation x does not say"):
+        of_text(text, "the annotation x")
