@@ -73,15 +73,18 @@ def _run_by(program: str, folder: str) -> str:
 
 def _has_pip(path: str) -> bool:
     """Whether the interpreter finds a pip of its own, or may: in a virtual environment that sees the system's packages."""
-    prefix = os.path.dirname(os.path.dirname(path))
+    return _found_pip(path, _changed(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _found_pip(path: str, _: tuple[float, ...]) -> bool:
     try:
-        with open(f"{prefix}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
+        with open(f"{_prefix(path)}/pyvenv.cfg", encoding="utf-8", errors="replace") as file:
             if re.search(r"(?mi)^include-system-site-packages\s*=\s*true", file.read()):
                 return True
     except OSError:
         pass
-    places = [*_site_packages(path), *glob.glob(f"{glob.escape(prefix)}/lib/python3*/dist-packages")]
-    return any(os.path.isdir(f"{place}/pip") for place in places)
+    return any(os.path.isdir(f"{place}/pip") for place in _packages(path))
 
 
 def files(path: str) -> dict[str, tuple[bytes, int]]:
@@ -132,18 +135,35 @@ def folders(job: Json, path: str) -> list[str]:
     return [*_homes(path, _changed(path)), script, annotations.get("hera-utils/directory") or ""]
 
 
-def _site_packages(path: str) -> list[str]:
-    return glob.glob(f"{glob.escape(os.path.dirname(os.path.dirname(path)))}/lib/python3*/site-packages")
+def _prefix(path: str) -> str:
+    return os.path.dirname(os.path.dirname(path))
+
+
+def _packages(path: str) -> tuple[str, ...]:
+    """The folders of installed packages: looked for again when a version of Python was added beside them."""
+    library = f"{_prefix(path)}/lib"
+    return _packages_in(library, _changed_at(library)) if os.path.isdir(library) else ()
+
+
+@functools.lru_cache(maxsize=64)
+def _packages_in(library: str, _: float) -> tuple[str, ...]:
+    return tuple(
+        place
+        for version in glob.glob(f"{glob.escape(library)}/python3*")
+        for place in (f"{version}/site-packages", f"{version}/dist-packages")
+    )
 
 
 def _changed(path: str) -> tuple[float, ...]:
-    return tuple(os.stat(p).st_mtime for p in _site_packages(path))
+    """When what an interpreter finds was last changed: its packages, and what kind of environment it is."""
+    places = (*_packages(path), f"{_prefix(path)}/pyvenv.cfg")
+    return tuple(_changed_at(place) if os.path.exists(place) else 0.0 for place in places)
 
 
 @functools.lru_cache(maxsize=64)
 def _homes(path: str, _: tuple[float, ...]) -> tuple[str, ...]:
     homes = [os.path.dirname(os.path.dirname(p)) for p in dict.fromkeys([path, os.path.realpath(path)])]
-    for site in _site_packages(path):
+    for site in _packages(path):
         for name in glob.glob(f"{glob.escape(site)}/*.pth"):
             with open(name, errors="replace") as file:
                 homes += [line.strip() for line in file if line.startswith("/")]

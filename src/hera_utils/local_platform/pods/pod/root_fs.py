@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from . import file_trees, mount_points, open_beneath, syscalls
 from .mount_points import Mount
+from .own_folders import OwnFolders
 from .shared_mounts import OWN, SharedMounts
 
 _MOST_KEPT = 4  # unused roots that a worker keeps
@@ -34,7 +36,6 @@ _IMAGES_OWN = {
 _IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
 _HOST_NAME = "/etc/hostname"  # the pod's
-_FURNISHED = ("/own/run/argo", "/own/argo/staging", "/own/run/lock")  # these stay, empty
 
 
 class LowerLayer(NamedTuple):
@@ -69,7 +70,7 @@ class Root:
         self.place = f"{folder}/root"
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
         self._owns = _IMAGES_OWN if kind.layers else {path: path for path in OWN}
-        self._pinned: set[str] = set()
+        self._mounts = -1  # descriptor of the table of its mounts
         # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
         self._own_layer = f"{shared.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
         try:
@@ -142,7 +143,7 @@ class Root:
                 self._further(path, shared)
         self._fill_system(shared, proc)
         # a mount lies on them
-        self._pinned = {self.own("/".join(path.split("/")[:3])) for path in shared.resolver}
+        self._own_folders.pinned = {self.own("/".join(path.split("/")[:3])) for path in shared.resolver}
         for path in shared.resolver:
             mount_points.bind_into(root, Mount(path, path, True))
         if os.path.isdir(root + masked):
@@ -169,7 +170,13 @@ class Root:
             os.makedirs(own)
             with open_beneath.at(root, mount_points.inside(root, path)) as target:
                 syscalls.bind(own, target)
-        self._furnish()
+        modes: dict[str, int | None] = dict.fromkeys(self._owns)
+        # with an image, whoever its user is: the termination message lies in /argo
+        modes |= {"/argo": 0o777} if self.kind.layers else {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run/lock": 0o1777}
+        modes |= {"/argo/staging": 0o755, "/run/argo": 0o777}
+        self._own_folders = OwnFolders(
+            {**{self.own(path): mode for path, mode in modes.items()}, f"{root}/dev/shm": None}
+        )
 
     def _further(self, path: str, shared: SharedMounts) -> None:
         """Another file system or folder of this machine (/home, /data…) at its place; read-only where it cannot be overlaid."""
@@ -185,17 +192,6 @@ class Root:
             # this user may not see it (another user's mount…): an empty folder in the container
             with contextlib.suppress(OSError):
                 syscalls.bind(path, self.place + path, recursive=True, read_only=True)
-
-    def _furnish(self) -> None:
-        """Make what a container finds in its own folders."""
-        own = f"{self.folder}/own"
-        modes = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run/lock": 0o1777}
-        if self.kind.layers:
-            modes = {"/argo": 0o777}  # whoever the image's user is: the termination message lies there
-        for path, mode in {**modes, "/argo/staging": 0o755, "/run/argo": 0o777}.items():
-            if not os.path.isdir(own + path):
-                os.mkdir(own + path)
-            os.chmod(own + path, mode)
 
     def own(self, path: str) -> str:
         """Where a path below one of the container's own folders (/argo, /run/argo; without an image also /tmp…) lies on this machine."""
@@ -232,12 +228,16 @@ class Root:
         self.view = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self.namespace = os.readlink("/proc/self/ns/mnt")
         self._view_mounts, self._view_table = mounts_and_files, _mount_table()
+        self._mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
         self._covers_own = any(_lies_in(mount.target, (*self._owns.keys(), *self._owns.values())) for mount in mounts)
 
     def leave(self) -> None:
         if self.view >= 0:
             os.close(self.view)
             self.view = -1
+        if self._mounts >= 0:
+            os.close(self._mounts)
+            self._mounts = -1
 
     def _bind(self, mounts: list[Mount]) -> None:
         for mount in mounts:
@@ -252,7 +252,7 @@ class Root:
         """Remove files that a container added. Whether the root is then as it was before. home: this process's mount namespace."""
         if not all(_undo(*overlay) for overlay in self._overlays):
             return False
-        if self.view >= 0:
+        if self.view >= 0 and _has_changed(self._mounts):
             try:
                 syscalls.setns(self.view, syscalls.CLONE_NEWNS)
                 return _mount_table() == self._view_table
@@ -264,14 +264,7 @@ class Root:
         """Remove what a container left in its own folders."""
         if self._covers_own:
             self.leave()  # removing a mount point here takes the mount out of the view there: the next container binds anew
-        for path in (*(self.own(p) for p in self._owns), f"{self.place}/dev/shm"):
-            for entry in _entries(path):
-                if entry.is_dir(follow_symlinks=False) and entry.path.endswith(_FURNISHED):
-                    for inner in _entries(entry.path):
-                        file_trees.remove(inner.path)
-                elif entry.path not in self._pinned:
-                    file_trees.remove(entry.path)
-        self._furnish()
+        self._own_folders.empty()
 
     def discard(self) -> None:
         self.leave()
@@ -340,6 +333,13 @@ def _identity(mount: Mount) -> tuple[int, int]:
 def _is_folder(mount: Mount) -> bool:
     with mount.open() as path:
         return os.path.isdir(path)
+
+
+def _has_changed(mounts: int) -> bool:
+    """Whether anything was mounted or unmounted since the table was opened, or since this was last asked."""
+    poll = select.poll()
+    poll.register(mounts, select.POLLPRI)
+    return bool(poll.poll(0))
 
 
 def _mount_table() -> bytes:
