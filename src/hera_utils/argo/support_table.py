@@ -14,7 +14,10 @@ def _all(fields: str, reason: str = "") -> dict[str, str]:
 
 _ONE_MACHINE = "there is one machine: every pod runs on it"
 _SELECTOR = "there is one machine: every pod runs on it that names no other processor or system"
-_USER = "tasks run as the user who started the platform"
+_USER = (
+    "user, groups, fsGroup and runAsNonRoot count for images that are pulled, as far as this server's user may become another one; "
+    "where this machine stands in for an image, tasks run as the user who started the platform"
+)
 _STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store is used"
 _GIT = "git runs with the credentials and settings of this machine's user"
 _CLAIM = "this machine has no such storage; use a persistentVolumeClaim, which is a folder here"

@@ -48,6 +48,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_executor.py",
         "test_images.py",
         "test_image_roots.py",
+        "test_users.py",
         "test_network.py",
         "test_root_fs.py",
         pytest.param("test_pods.py", marks=pytest.mark.slow),

@@ -53,7 +53,7 @@ from hera_utils.local_platform.controller.inbox import (
 from hera_utils.local_platform.controller.lifecycle import NO_RUN, Lifecycle
 from hera_utils.local_platform.controller.metrics import count_pod_phase, measure_step
 from hera_utils.local_platform.controller.turn import ActiveRun, Turn, restore_run
-from hera_utils.local_platform.pods import pod_object
+from hera_utils.local_platform.pods import pod_events, pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
 from hera_utils.local_platform.storage.journal import Journal, JournalError, encode, failure, is_full
 from hera_utils.local_platform.storage.read_model import ReadModel
@@ -86,7 +86,7 @@ class Controller:
         self._reserve = Reserve(state)
         self._waited_for: dict[str, str] = {}
         """Run → what its pods last reported to wait for."""
-        self._stand_ins: dict[str, set[str]] = {}
+        self._warned: dict[str, set[str]] = {}
         """Run → what was said of its images."""
         self._spare = False
         """Whether the journal's file may be larger than what it holds."""
@@ -167,7 +167,7 @@ class Controller:
 
     def drop_run(self, uid: str) -> None:
         self._waited_for.pop(uid, None)
-        self._stand_ins.pop(uid, None)
+        self._warned.pop(uid, None)
         self._runs.pop(uid, None)
 
     def busy(self) -> bool:
@@ -392,17 +392,20 @@ class Controller:
                 self._warn_of_waiting(turn, active, event.message)
             if isinstance(event, PodFinished):
                 for text in event.warnings:
-                    self.effects.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
-                self._warn_of_stand_ins(turn, active.run, event.stand_ins)
+                    if pod_events.is_of_artifacts(text):
+                        self.effects.record_event(turn, about(active.run), "Warning", "ArtifactIncomplete", text)
+                    else:
+                        self._warn_once(turn, active.run, "OtherUser", [text])
+                self._warn_once(turn, active.run, "StandIn", event.stand_ins)
             self.advance(turn, active, event)
 
-    def _warn_of_stand_ins(self, turn: Turn, run: Run, texts: Iterable[str]) -> None:
-        """An image is never stood in for silently: one event a run and image."""
-        before = self._stand_ins.setdefault(run.uid, set())
+    def _warn_once(self, turn: Turn, run: Run, reason: str, texts: Iterable[str]) -> None:
+        """Of an image, which is never stood in for silently: one event a run and image."""
+        before = self._warned.setdefault(run.uid, set())
         for text in texts:
             if text not in before:
                 before.add(text)
-                self.effects.record_event(turn, about(run), "Warning", "StandIn", text)
+                self.effects.record_event(turn, about(run), "Warning", reason, text)
 
     def _warn_of_waiting(self, turn: Turn, active: ActiveRun, message: str) -> None:
         """The scheduler's event: once for all pods of a run that wait for the same."""

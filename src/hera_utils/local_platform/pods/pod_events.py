@@ -35,6 +35,11 @@ def finished(launch: Launch, record: Json) -> PodFinished:
     )
 
 
+def is_of_artifacts(warning: str) -> bool:
+    """Else it is of an image, and the same for all pods of a run that have the image."""
+    return warning.startswith("artifact ")
+
+
 def failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
     """Of a pod that did not run."""
     return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)

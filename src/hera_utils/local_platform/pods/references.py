@@ -75,7 +75,7 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -
         document = json.loads(stored.text)
         if kind == "PersistentVolumeClaim":
             folders[name] = claim_folders.folder(document, str(state))
-            Path(folders[name]).mkdir(parents=True, exist_ok=True)
+            _make_claim(Path(folders[name]), state)
         else:
             (config_maps if kind == "ConfigMap" else secrets)[name] = texts(kind, document)
     return Launch(
@@ -91,6 +91,15 @@ def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -
         places=_places(read_model, template, pod.namespace),
         pull_secrets=_pull_secrets(read_model, body.get("spec") or {}, pod.namespace),
     )
+
+
+def _make_claim(folder: Path, state: Path) -> None:
+    """As provisioners on one node make it: whoever the image's user is may write. A folder that the user named is made as usual."""
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_relative_to(state):
+        folder.chmod(0o777)
 
 
 def _pull_secrets(read_model: ReadModel, spec: Json, namespace: str) -> tuple[Json, ...]:

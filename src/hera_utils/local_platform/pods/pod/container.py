@@ -26,6 +26,7 @@ class Container:
         self.root: Root | None = None
         self.env = plan.env
         self.user: users.User | None = None  # who runs the command; None: this process's own user
+        self.warning = ""
         self.pid = 0  # of the command, while it runs
         self.log: Log | None = None
         self.open: set[int] = set()
@@ -96,6 +97,8 @@ class Container:
         user = users.resolve(wish, program.read_text("/etc/passwd"), program.read_text("/etc/group"))
         self.env = {"HOME": user.home, **self.plan.env}
         self.user = user if users.is_possible(user) else None
+        if self.user is None and not user.is_root:
+            self.warning = users.impossible(self.plan.image, user)
 
     def _go_to_its_folder(self) -> None:
         plan = self.plan

@@ -34,6 +34,7 @@ class ContainerPlan(NamedTuple):
     readiness: Json | None = None
     port_names: dict[str, int] = {}
     terminal: bool = False
+    image: str = ""
     image_id: str = ""
     layers: tuple[str, ...] = ()
     user: users.WantedUser | None = None
@@ -112,6 +113,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         readiness=container.get("readinessProbe"),
         port_names=ports.by_name(container),
         terminal=bool(container.get("tty")),
+        image=image,
         image_id=str(settings.get("image_id") or ""),
         layers=tuple(reversed(settings.get("layers") or ())),
         user=users.wanted_user(job["pod"], container, str(settings.get("user") or ""))

@@ -55,6 +55,11 @@ def start(
 
 
 def _start_as(user: User, program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int]) -> int:
+    for source in set(
+        descriptors.values()
+    ):  # a container runtime gives them away too: `echo > /dev/stdout` opens them again
+        if not stat.S_ISCHR(os.fstat(source).st_mode) or os.isatty(source):
+            os.fchown(source, user.uid, -1)
     read, write = os.pipe2(os.O_CLOEXEC)
     try:
         pid = os.fork()

@@ -73,6 +73,9 @@ class Root:
         self._mounts = -1  # descriptor of the table of its mounts
         # Not below "/" as the kernel sees it: a lower layer must not lie in another one.
         self._own_layer = f"{shared.folder}/layers/{'-'.join(folder.split('/')[-2:])}"
+        self._host_name = (
+            f"{self._own_layer}.hostname"  # in memory: to write a file again takes a millisecond on some disks
+        )
         try:
             self._make(shared, proc, masked)
         except OSError:
@@ -154,9 +157,9 @@ class Root:
         for path in _NAMES:
             if os.path.exists(path):
                 mount_points.bind_into(self.place, Mount(os.path.realpath(path), path, True))
-        with open(f"{self.folder}/hostname", "w"):
+        with open(self._host_name, "w"):
             pass
-        mount_points.bind_into(self.place, Mount(f"{self.folder}/hostname", _HOST_NAME))
+        mount_points.bind_into(self.place, Mount(self._host_name, _HOST_NAME))
 
     def _fill_system(self, shared: SharedMounts, proc: str) -> None:
         """The file systems of the kernel, and the container's own folders."""
@@ -213,7 +216,7 @@ class Root:
     def name(self, host: str) -> None:
         """What the container finds in /etc/hostname, when it has an image."""
         if self.kind.layers:
-            with open(f"{self.folder}/hostname", "w") as file:
+            with open(self._host_name, "w") as file:
                 file.write(f"{host}\n")
 
     def enter(self, mounts: list[Mount]) -> None:
@@ -275,6 +278,8 @@ class Root:
         for folder in (self.folder, self._own_layer):
             if os.path.isdir(folder):
                 file_trees.discard(folder)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._host_name)
 
 
 class Roots:

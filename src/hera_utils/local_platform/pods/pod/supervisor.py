@@ -414,7 +414,7 @@ class Pod:
             "containers": states,
             "outputs": values,
             "error": self.errors[0] if self.errors else "",
-            "warnings": self.collected.warnings if self.collected is not None else [],
+            "warnings": self._warnings(),
             "stand_ins": self._stand_ins(),
         }
 
@@ -422,3 +422,7 @@ class Pod:
         """What stood in for its images, as far as the server decided it."""
         images = (self.job.get("images") or {}).values()
         return [settings["stand_in"] for settings in images if settings and settings.get("stand_in")]
+
+    def _warnings(self) -> list[str]:
+        texts = [container.warning for container in self.containers.by_name.values() if container.warning]
+        return [*dict.fromkeys(texts), *(self.collected.warnings if self.collected is not None else [])]

@@ -110,15 +110,31 @@ def _lines(text: str, fields: int) -> list[list[str]]:
     return [line for line in lines if len(line) >= fields and line[2].isdigit() and (fields < 7 or line[3].isdigit())]
 
 
-@functools.lru_cache(maxsize=1)
-def _mapped() -> tuple[tuple[int, int], ...]:
-    """The ranges (first, count) of users that this process's user namespace knows."""
-    with open("/proc/self/uid_map") as file:
+@functools.lru_cache(maxsize=2)
+def _ranges(table: str) -> tuple[tuple[int, int], ...]:
+    """The ranges (first, count) of users or groups that this process's user namespace knows. table: uid_map or gid_map."""
+    with open(f"/proc/self/{table}") as file:
         lines = [line.split() for line in file]
     return tuple((int(first), int(count)) for first, _, count in lines)
 
 
 def is_possible(user: User) -> bool:
     """Whether this process can become that user: in a user namespace with a single user, nobody else."""
-    numbers = (user.uid, user.gid, *user.groups)
-    return all(any(first <= number < first + count for first, count in _mapped()) for number in numbers)
+    return _knows("uid_map", user.uid) and all(map(knows_group, (user.gid, *user.groups)))
+
+
+def knows_group(number: int) -> bool:
+    """Whether this process's user namespace has that group."""
+    return _knows("gid_map", number)
+
+
+def _knows(table: str, number: int) -> bool:
+    return any(first <= number < first + count for first, count in _ranges(table))
+
+
+def impossible(image: str, user: User) -> str:
+    """What the user is told then."""
+    return (
+        f'the image "{image}" runs as the user who started the platform instead of user {user.uid}: to give it its own, let root '
+        "add a range for you to /etc/subuid and /etc/subgid and install newuidmap (Debian: uidmap), then start the platform again"
+    )

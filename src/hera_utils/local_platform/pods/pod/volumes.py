@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import host_paths, open_beneath
+from . import host_paths, open_beneath, volume_groups
 from .environment import expand, field, template_variables
 from .errors import LeadsOut, PodFault
 from .mount_points import Mount
@@ -83,18 +83,23 @@ class Volumes:
         volume = self._volumes.get(name)
         if volume is None:
             raise PodFault(f'the container mounts the volume "{name}", which the workflow does not define')
+        host = volume.get("hostPath")
         if (claim := volume.get("persistentVolumeClaim")) is not None:
             folder = (self._job.get("claims") or {}).get(claim.get("claimName"))
             if folder is None:
                 raise PodFault(f'persistentvolumeclaim "{claim.get("claimName")}" not found', "FailedScheduling")
             os.makedirs(folder, exist_ok=True)
             source = str(folder)
-        elif (host := volume.get("hostPath")) is not None:
+        elif host is not None:
             source = host_paths.prepare(str(host.get("path")), str(host.get("type") or ""), name)
         else:
             source = f"{self._folder}/volumes/{name}"
             os.makedirs(source, exist_ok=True)
+            if "emptyDir" in volume:
+                os.chmod(source, 0o777)
             self._fill(volume, source)
+        if host is None and (group := volume_groups.of_pod(self._job["pod"])) is not None:
+            volume_groups.give(source, group, read_only=not {"persistentVolumeClaim", "emptyDir"} & set(volume))
         self._sources[name] = source
         return source
 
