@@ -297,7 +297,7 @@ class Controller:
         for text in warnings:
             self.effects.record_event(turn, about(run), "Warning", "NoEffect", text)
         annotations = run.document["metadata"].get("annotations") or {}
-        self._warn_of_stand_ins(turn, run, stand_ins_of(annotations.get(IMAGE_DECISIONS) or ""))
+        self._warn_once(turn, run, "StandIn", stand_ins_of(annotations.get(IMAGE_DECISIONS) or ""))
         self.advance(turn, active, event)
 
     def is_name_used(self, namespace: str, name: str) -> bool:
