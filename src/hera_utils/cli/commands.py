@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "gc": "Free disk space: old runs with their logs and files.",
     },
     "Platform": {
+        "image": "Pull, import, list and remove the container images of this machine.",
         "serve": "Start or stop the local platform's server, or show its status.",
         "connection": "Print how to reach the platform, for argo, kubectl and other clients.",
         "profile": "Store platforms under names, and switch between them.",

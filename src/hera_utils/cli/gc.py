@@ -1,4 +1,4 @@
-"""`hera-utils gc`: old runs with their logs and files. Says how many bytes before anything goes."""
+"""`hera-utils gc`: old runs with their logs and files, and what images left. Says how many bytes before anything goes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hera_utils.argo.faults import NOT_FOUND
+from hera_utils.cli.image_removal import ImageRemoval
 from hera_utils.cli.options import context, settings_options
 from hera_utils.errors import Refused, SettingsError
 
@@ -32,11 +33,16 @@ _MOST_LINES = 20
     metavar="AGE",
     help="Runs that ended longer ago than this: 30d, 12h.",
 )
+@click.option(
+    "--unused-images",
+    metavar="AGE",
+    help="Also remove images that no task used for so long: 90d. Without it images stay, and only their remains go.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option("-y", "--yes", is_flag=True, help="Delete without asking.")
 @settings_options
-def command(older_than: str, dry_run: bool, yes: bool) -> int:
-    """Delete old runs with their logs and artifacts, and the remains of deleted claims.
+def command(older_than: str, unused_images: str | None, dry_run: bool, yes: bool) -> int:
+    """Delete old runs with their logs and artifacts, and the remains of deleted claims and images.
 
     Files on existing claims are never touched. The space is shown first; without a terminal nothing is deleted unless --yes is given.
     """
@@ -46,18 +52,22 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
     from hera_utils.local_platform.storage import disk
 
     settings, seconds = context(), seconds_of(older_than)
+    images = ImageRemoval.of(Path(settings.state), None if unused_images is None else seconds_of(unused_images))
     with reached(settings) as client:
         runs = client.list(fields=_FIELDS)
         measured = _measured(client, settings.state, runs)
         doomed = [run for run in runs if _ended_before(run, time.time() - seconds)]
         sizes = {run["metadata"]["name"]: _size(measured, run) for run in doomed}
         leftovers = disk.old(measured.leftovers, seconds) if measured else {}
-        total = sum(sizes.values()) + sum(leftovers.values())
+        images = images if measured is not None else ImageRemoval()
+        total = sum(sizes.values()) + sum(leftovers.values()) + images.size
         records = _records(client, time.time() - seconds) if measured is not None else []
-        if not doomed and not leftovers and not records:
+        if not doomed and not leftovers and not records and not images.lines():
             say(f"nothing is older than {older_than}")
             return 0
         for line in _summary_lines(sizes, len(leftovers), sum(leftovers.values()), measured=measured is not None):
+            say(line)
+        for line in images.lines():
             say(line)
         if measured is not None:
             say(f"{size(total)} in all")
@@ -67,6 +77,8 @@ def command(older_than: str, dry_run: bool, yes: bool) -> int:
         # First what needs no room: the journal has to write what is deleted, and the disk may be full.
         for folder in [*leftovers, *(_folders(measured, Path(settings.state), doomed) if measured else ())]:
             disk.remove(folder)
+        for line in images.remove():
+            say(line)
         for name in sizes:
             _delete(client.delete, name)
         for uid in records:

@@ -82,7 +82,10 @@ def pull(
             if image is not None and client.digest(reference) == image.digest:
                 store.touch(reference)
                 return image
-            return _Pull(reference, store, kind, client, stop, progress).run()
+            work = _Pull(reference, store, kind, client, stop, progress)
+            image = work.run()
+    store.drop_blobs(work.packed)
+    return image
 
 
 def _stored(store: Store, reference: Reference, platform: str) -> StoredImage | None:
@@ -105,12 +108,14 @@ class _Pull:
         self._reference, self._store, self._platform = reference, store, platform
         self._client, self._stop = client, stop
         self._meter = _Meter(reference.familiar, progress)
+        self.packed: tuple[str, ...] = ()  # the digests of layers as the registry has them: unpacked, nobody needs them
         self._error: BaseException | None = None  # the first of a thread; the others were stopped because of it
 
     def run(self) -> StoredImage:
         digest, manifest = self._manifest()
         config = self._config(manifest)
         missing = self._store.missing_layers(config)
+        self.packed = tuple(blob.digest for blob in manifest.layers)
         blobs = {blob.digest: blob for blob in (manifest.layers[number] for number in missing)}
         wanting = [blob for blob in blobs.values() if self._store.blob(blob.digest) is None]
         self._check_room(sum(blob.size for blob in wanting))

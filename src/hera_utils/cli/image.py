@@ -1,0 +1,325 @@
+"""`hera-utils image`: the container images of this machine, which tasks start from. They need no Docker."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hera_utils.cli.options import context, output_option, settings_options
+from hera_utils.errors import ResourceError, SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.images.store import Store, StoredImage
+
+Json = dict[str, Any]
+
+
+@click.group()
+def command() -> None:
+    """The container images of this machine: pulled from registries or imported from files, without Docker.
+
+    \b
+    hera-utils image pull python:3.13-slim
+    hera-utils image import tool.tar                      what docker save wrote, an OCI archive or layout
+    hera-utils image import docker://tool:dev             what docker (or podman) has on this machine
+    hera-utils image import ./rootfs --name tool --cmd /bin/tool
+    hera-utils image ls
+
+    A task whose image is not here pulls it by itself. Where a task's image comes from: hera-utils run --plan shows it.
+    """
+
+
+@command.command("ls")
+@output_option("name", "json")
+@settings_options
+def ls(output: str) -> int:
+    """List the images, by name."""
+    from hera_utils.cli.cp import size
+    from hera_utils.cli.terminal import note, print_json, print_table, say
+    from hera_utils.spans import rough_span
+
+    images = _store().images()
+    if output == "json":
+        print_json([_document(image) for image in images])
+    elif output == "name":
+        for image in images:
+            say(_familiar(image))
+    elif images:
+        now = time.time()
+        lines = [
+            (
+                _familiar(image),
+                image.digest.partition(":")[2][:12],
+                image.config.platform,
+                size(image.size),
+                f"{rough_span(now - image.used)} ago",
+            )
+            for image in images
+        ]
+        print_table(("image", "digest", "platform", "size", "used"), lines)
+    else:
+        note("there is no image on this machine; pull one: hera-utils image pull NAME")
+    return 0
+
+
+@command.command("pull")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--image-platform", "kind", metavar="OS/ARCH", help="For another kind of machine, e.g. linux/arm64.")
+@output_option("name", "json")
+@settings_options
+def pull(names: tuple[str, ...], kind: str | None, output: str) -> int:
+    """Pull images from their registries. What is here already, and is still what its name means, is not pulled again.
+
+    Logins are those of docker and podman (docker login, podman login), mirrors and proxies those of the environment.
+    """
+    from hera_utils.cli.pull_display import PullDisplay
+    from hera_utils.images.login import Logins
+    from hera_utils.images.pull import pull as pull_image
+    from hera_utils.images.reference import Reference
+
+    references = [Reference.parse(name) for name in names]
+    store, logins = _store(create=True), Logins.of_this_user()
+    images = []
+    for reference in references:
+        with PullDisplay(reference.familiar) as display:
+            image = pull_image(reference, store, platform=kind, logins=logins, progress=display.update, always=True)
+        images.append(image)
+        if output == "text":
+            _say_added(image)
+    _print(images, output)
+    return 0
+
+
+@command.command("import")
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--name",
+    default="",
+    metavar="NAME",
+    help="The image's name; for a plain folder, or one that the archive does not give.",
+)
+@click.option(
+    "--image-platform",
+    "kind",
+    default="",
+    metavar="OS/ARCH",
+    help="Which image of an archive for several kinds of machines.",
+)
+@click.option("--entrypoint", metavar="COMMAND", help="Of a plain folder: the program that the image runs.")
+@click.option(
+    "--cmd",
+    metavar="COMMAND",
+    help="Of a plain folder: what runs when a task gives no command, or the program's arguments.",
+)
+@click.option(
+    "--env", multiple=True, metavar="NAME=VALUE", help="Of a plain folder: an environment variable; may be repeated."
+)
+@click.option("--workdir", metavar="PATH", help="Of a plain folder: the folder in which it runs.")
+@click.option("--user", metavar="USER", help="Of a plain folder: the user who runs it.")
+@output_option("name", "json")
+@settings_options
+def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
+    """Import an image from a file, a folder, or another program.
+
+    \b
+    FILE.tar        what `docker save` or `podman save` wrote, or an OCI archive; also compressed
+    FOLDER          an OCI layout, or the files of a container (/bin, /etc, /usr…)
+    docker://NAME   an image that docker has on this machine; podman://NAME too
+    """
+    from hera_utils.images import archives
+
+    program, scheme, image = source.partition("://")
+    given = [f"--{key}" for key, value in run.items() if value]
+    folder = Path(source)
+    is_plain = not scheme and folder.is_dir() and not archives.is_layout(folder)
+    if given and not is_plain:
+        raise SettingsError(
+            f"{' and '.join(given)} are for plain folders: {source} says itself what it runs", fix="leave them out"
+        )
+    if scheme:
+        if program not in archives.PROGRAMS or not image:
+            raise SettingsError(f"`{source}` is not a source of images", fix="write docker://NAME or podman://NAME")
+        images = archives.import_from_program(program, image, _store(create=True), name=name)
+    elif is_plain:
+        images = [_import_folder(folder, name, run)]
+    else:
+        images = archives.import_archive(folder, _store(create=True), name=name, platform=kind)
+    if output == "text":
+        for image_ in images:
+            _say_added(image_)
+    _print(images, output)
+    return 0
+
+
+@command.command("inspect")
+@click.argument("name", metavar="NAME")
+@output_option("json")
+@settings_options
+def inspect(name: str, output: str) -> int:
+    """Show what an image runs, and what it consists of."""
+    from hera_utils.cli.cp import size
+    from hera_utils.cli.terminal import print_json, say
+
+    store = _store()
+    image = _find(store, name)
+    if output == "json":
+        print_json(_document(image))
+        return 0
+    config = image.config
+    for label, value in (
+        ("name", image.reference),
+        ("digest", image.digest),
+        ("platform", config.platform),
+        ("entrypoint", _command_text(config.entrypoint)),
+        ("cmd", _command_text(config.cmd)),
+        ("workdir", config.workdir),
+        ("user", config.user),
+        ("created", config.created),
+        ("size", size(image.size)),
+    ):
+        if value:
+            say(f"{label + ':':<12}{value}")
+    for title, pairs in (("env", config.env), ("labels", config.labels)):
+        for number, (key, value) in enumerate(pairs.items()):
+            say(f"{title + ':' if not number else '':<12}{key}={value}")
+    for number, chain in enumerate(config.chain_ids):
+        layer = store.layer(chain)
+        if layer is not None:
+            remarks = f"  ({'; '.join(layer.remarks)})" if layer.remarks else ""
+            say(f"{'layers:' if not number else '':<12}{layer.diff_id[7:19]}  {size(layer.size)}{remarks}")
+    return 0
+
+
+@command.command("rm")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@settings_options
+def rm(names: tuple[str, ...]) -> int:
+    """Remove images. Layers that other images have stay; an image that a running pod uses is not removed."""
+    from hera_utils.cli.cp import size
+    from hera_utils.cli.terminal import say
+    from hera_utils.local_platform.pods.image_pulls import layers_in_use
+
+    state, store = Path(context().state), _store()
+    images = [_find(store, name) for name in names]
+    for image in images:
+        collected = store.remove(image.reference, lambda: layers_in_use(state))
+        say(f"{_familiar(image)} removed, {size(collected.size)} freed")
+    return 0
+
+
+def _store(*, create: bool = False) -> Store:
+    from hera_utils.images.store import Store
+    from hera_utils.local_platform.state_folder import check_state_folder, open_state_folder
+
+    state = Path(context().state)
+    if create:
+        open_state_folder(state)
+    else:
+        check_state_folder(state)
+    return Store(state / "images")
+
+
+def _find(store: Store, name: str) -> StoredImage:
+    """By its name, or by the beginning of its digest as `ls` shows it."""
+    from difflib import get_close_matches
+
+    from hera_utils.images.reference import InvalidImageName, Reference
+
+    images = {image.reference: image for image in store.images()}
+    by_digest = {
+        i.reference: i for i in images.values() if len(name) >= 6 and i.digest.partition(":")[2].startswith(name)
+    }
+    if len({image.digest for image in by_digest.values()}) == 1 and len(by_digest) == 1:
+        return next(iter(by_digest.values()))
+    try:
+        image = images.get(str(Reference.parse(name)))
+    except InvalidImageName:
+        if not by_digest:
+            raise
+        image = None
+    if image is None:
+        near = get_close_matches(name, [_familiar(one) for one in images.values()], 1, 0.6)
+        fix = f"did you mean {near[0]}?" if near else f"pull it: hera-utils image pull {name}"
+        raise ResourceError(f"there is no image {name} on this machine", fix=fix)
+    return image
+
+
+def _import_folder(folder: Path, name: str, run: Json) -> StoredImage:
+    import shlex
+
+    from hera_utils.images.root_folder import import_folder
+
+    if not name:
+        raise SettingsError(f"the image from {folder} needs a name", fix="give it one: --name NAME")
+    for pair in run["env"]:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise SettingsError(f"--env {pair} sets no variable", fix="write --env NAME=VALUE")
+    commands = {}
+    for key in ("entrypoint", "cmd"):
+        try:
+            commands[key] = shlex.split(run[key] or "")
+        except ValueError as error:
+            raise SettingsError(f"--{key} cannot be split into words ({error})", fix="quote it as in a shell") from None
+    document = {
+        "Entrypoint": commands["entrypoint"],
+        "Cmd": commands["cmd"],
+        "Env": list(run["env"]),
+        "WorkingDir": run["workdir"],
+        "User": run["user"],
+    }
+    config = {key: value for key, value in document.items() if value}
+    return import_folder(folder, _store(create=True), name=name, run=config)
+
+
+def _familiar(image: StoredImage) -> str:
+    from hera_utils.images.reference import Reference
+
+    return Reference.parse(image.reference).familiar
+
+
+def _say_added(image: StoredImage) -> None:
+    from hera_utils.cli.cp import size
+    from hera_utils.cli.terminal import say
+
+    say(f"{_familiar(image)}  {image.digest}  {size(image.size)}")
+
+
+def _print(images: list[StoredImage], output: str) -> None:
+    from hera_utils.cli.terminal import print_json, say
+
+    if output == "json":
+        print_json([_document(image) for image in images])
+    elif output == "name":
+        for image in images:
+            say(_familiar(image))
+
+
+def _document(image: StoredImage) -> Json:
+    config = image.config
+    return {
+        "name": image.reference,
+        "digest": image.digest,
+        "platform": config.platform,
+        "size": image.size,
+        "added": image.added,
+        "used": image.used,
+        "config": {
+            "entrypoint": list(config.entrypoint),
+            "cmd": list(config.cmd),
+            "env": dict(config.env),
+            "workdir": config.workdir,
+            "user": config.user,
+            "labels": dict(config.labels),
+            "created": config.created,
+        },
+        "layers": [str(layer) for layer in image.layers],
+    }
+
+
+def _command_text(words: tuple[str, ...]) -> str:
+    import shlex
+
+    return shlex.join(words)

@@ -1,0 +1,69 @@
+"""How far the pull of an image is: one line that is redrawn on a terminal, in a pipe a sign of life now and then."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from hera_utils.cli.cp import size
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+    from hera_utils.images.pull import PullProgress
+
+_BAR = 24  # characters
+_SHORTEST_PAUSE = 0.125  # seconds between two drawings
+_HEARTBEAT = 30.0  # seconds between two lines in a pipe
+
+
+def progress_text(image: str, progress: PullProgress | None, bar: str) -> str:
+    """`python:3.13  ━━━━  12.0 MiB of 45.1 MiB`, then `python:3.13  unpacks layer 2 of 5`. bar: the character that it is made of."""
+    if progress is None or progress.total == 0 and progress.layers == 0:
+        return f"{image}  asks its registry"
+    if progress.done < progress.total:
+        length = _BAR * progress.done // progress.total
+        return f"{image}  {bar * length}{' ' * (_BAR - length)}  {size(progress.done)} of {size(progress.total)}"
+    return f"{image}  unpacks layer {min(progress.unpacked + 1, progress.layers)} of {progress.layers}"
+
+
+class PullDisplay:
+    """Used as a context; `update` may be called by any thread."""
+
+    def __init__(self, image: str) -> None:
+        from hera_utils.cli.terminal import console, symbols
+
+        self._image, self._bar = image, symbols().bar
+        self._console = console(stderr=True)
+        self._progress: PullProgress | None = None
+        self._live: Live | None = None
+        self._last = time.monotonic()
+
+    def __enter__(self) -> PullDisplay:
+        if self._console.is_terminal:
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._draw, console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, progress: PullProgress) -> None:
+        self._progress = progress
+        now = time.monotonic()
+        if self._live is not None:
+            if now - self._last >= _SHORTEST_PAUSE:
+                self._last = now
+                self._live.refresh()
+        elif now - self._last >= _HEARTBEAT:
+            self._last = now
+            self._console.print(progress_text(self._image, progress, self._bar))
+
+    def _draw(self) -> Text:
+        from rich.text import Text
+
+        return Text(progress_text(self._image, self._progress, self._bar), no_wrap=True, overflow="ellipsis")
