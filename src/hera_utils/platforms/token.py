@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TokenClaims:
-    """kind: `jwt`, `sso` (Argo's own encrypted `v2:` token) or `opaque`. expires, issued: seconds since 1970, or None.
+    """kind: `jwt`, `sso` (Argo's own encrypted `v2:` token) or `opaque`. expires: seconds since 1970, or None.
 
     defect: what is wrong with its form, in words that repeat nothing of it; "" when it may be one. subject: whose it is, of a JWT.
     """
@@ -23,7 +23,6 @@ class TokenClaims:
     kind: str
     defect: str = ""
     expires: float | None = None
-    issued: float | None = None
     subject: str = ""
 
     @property
@@ -65,7 +64,6 @@ def read_token(text: str) -> TokenClaims:
     return TokenClaims(
         "jwt",
         expires=_seconds(claims.get("exp")),
-        issued=_seconds(claims.get("iat")),
         subject=str(claims.get("sub") or ""),
     )
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, ResourceError
-from hera_utils.provenance.crate import CrateContext, write_crate
+from hera_utils.installed import version_of
+from hera_utils.provenance.crate import CrateContext, images_of, write_crate
+from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.manifest import KnownFile
-from hera_utils.report.facts import report_facts
 from hera_utils.report.page_data import page_data
 from hera_utils.report.page_html import page
 from hera_utils.results.last_lines import with_last_lines
@@ -94,3 +95,32 @@ def write_report(path: Path, text: str) -> None:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise ResourceError(f"cannot write {path} ({why})", fix="name another file with -o") from None
+
+
+def report_facts(client: ArgoClient, run: WholeRun) -> list[tuple[str, str]]:
+    """Platform, script, commit, software, images: (name, text), without those that are not known."""
+    connection = client.connection
+    script = Path(run.script) if run.script else None
+    commit = commit_of(script.parent) if script is not None and script.parent.is_dir() else None
+    facts = {
+        "platform": "local: this machine, no cluster"
+        if connection.local
+        else f"the Argo server {connection.argo_server}",
+        "namespace": run.namespace,
+        "script": script.name if script is not None else "",
+        "called with": " ".join(run.facts.get("arguments") or ()),
+        "commit": commit.commit if commit is not None else "",
+        "changed": _changed(commit.changed) if commit is not None else "",
+        "repository": commit.remote if commit is not None else "",
+        "Argo": client.version(),
+        "Hera": version_of("hera"),
+        "hera_utils": version_of("hera_utils"),
+        "images": "\n".join(
+            f"{image} ({words})" if words else image for image, words in images_of(run.documents).items()
+        ),
+    }
+    return [(name, text) for name, text in facts.items() if text]
+
+
+def _changed(count: int) -> str:
+    return f"{count} file{' differs' if count == 1 else 's differ'} from the commit" if count else ""
