@@ -221,7 +221,7 @@ def test_on_this_machine(tmp_path) -> None:
             user.looks_around()
             crash(state)
             user.types("-m", "hera_utils", "get", "@latest")
-        assert "used" in (next(state.glob("pods/*/logs/main.log"))).read_text()
+        assert "used" in (next(state.glob("pods/*/main.log"))).read_text()
         assert hunt.look_below(tmp_path, spare=frozenset(OWN_PLACES)) > 10
     finally:
         user.types("-m", "hera_utils", "serve", "--stop", expect=(0, 1, 2))

@@ -297,7 +297,7 @@ def test_a_token_in_the_environment_reaches_neither_tasks_nor_files(script, tmp_
         assert planted not in said.stdout + said.stderr
         held = [path for path in state.rglob("*") if path.is_file() and planted.encode() in path.read_bytes()]
         assert held == []
-        (log,) = state.glob("pods/*/logs/main.log")
+        (log,) = state.glob("pods/*/main.log")
         assert "its end" in log.read_text()
     finally:
         from hera_utils.local_platform import daemon
