@@ -44,6 +44,7 @@ from .workers import Workers
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 _SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
+_WAY_TO_THE_WEB = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(one.name for one in fields(Launch) if one.name != "pull_secrets")
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
@@ -108,7 +109,7 @@ class ProcessRuntime:
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
         spare = 2 * int(self._queue.cores) + 2  # one cleans up while another runs
         self._workers = Workers(
-            self._state, self._selector, lambda uid: self._read_outcome(uid, ended=True), spare, _environment()
+            self._state, self._selector, lambda uid: self._read_outcome(uid, ended=True), spare, _of_workers()
         )
         self._waits: dict[str, dict[str, str]] = {}
         self._waits_until = 0.0
@@ -507,6 +508,11 @@ class ProcessRuntime:
 def _sentence(error: Exception) -> str:
     fix = getattr(error, "fix", None)
     return f"{error}: {fix}" if fix else str(error)
+
+
+def _of_workers() -> dict[str, str]:
+    """The variables of workers: those of tasks, and the way to the web, on which they fetch and store artifacts."""
+    return _environment() | {k: v for k, v in os.environ.items() if k.lower() in _WAY_TO_THE_WEB}
 
 
 def _environment() -> dict[str, str]:
