@@ -221,12 +221,11 @@ def _opened(path: Path, store: Store) -> Iterator[_Files]:
         packed = path.open("rb")
     except OSError as error:
         raise ResourceError(f"{path} cannot be read ({error.strerror})") from None
-    with packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
+    with room_on(store.folder), packed, tempfile.TemporaryFile(dir=store.scratch) as plain:
         if _is_compressed(packed):  # in the packed one nothing can be found without reading all before it
-            with room_on(store.folder):
-                for chunk in unpacked_chunks(packed):
-                    plain.write(chunk)
-                plain.seek(0)
+            for chunk in unpacked_chunks(packed):
+                plain.write(chunk)
+            plain.seek(0)
             yield _TarFiles(plain, path)
         else:
             yield _TarFiles(packed, path)
