@@ -31,7 +31,6 @@ FEW_LINES = 5
 # Names with an underscore before them are private to their file.
 SHARED_CLASS_NAMES = {
     "Failure": "an expression that cannot be evaluated; a task that failed",
-    "Layer": "of an image: as the store keeps it; as the pod side, which imports nothing of the store, lays it below a root",
     "Run": "what the interpreter advances; what the execution engine gives its user",
     "Secret": "what an experiment's environment needs (Kubernetes' word); a setting's value that is never printed",
 }
@@ -102,8 +101,11 @@ def test_a_class_name_exists_once():
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].append(relative(path))
-    twice = {name: paths for name, paths in homes.items() if len(paths) > 1 and name not in SHARED_CLASS_NAMES}
-    assert not {name: paths for name, paths in twice.items() if name not in allowance("classes")}
+    twice = {name: paths for name, paths in homes.items() if len(paths) > 1}
+    assert not {
+        name: paths for name, paths in twice.items() if name not in {*SHARED_CLASS_NAMES, *allowance("classes")}
+    }
+    assert not set(SHARED_CLASS_NAMES) - set(twice), "these names need no exception any more"
 
 
 def glossary_words():
@@ -138,3 +140,8 @@ def test_a_file_is_called_by_words_of_the_glossary():
     """Else add the term to docs/glossary.md or, where it needs no explanation, to plain_words.txt; or find the usual word."""
     understood = glossary_words() | plain_words()
     assert not {word: files for word, files in words_of_file_names().items() if not forms(word) & understood}
+
+
+def test_a_plain_word_is_used():
+    used = {form for word in words_of_file_names() for form in forms(word)}
+    assert not sorted(plain_words() - used), "no file is called so any more"

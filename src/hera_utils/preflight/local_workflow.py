@@ -1,7 +1,7 @@
-"""What a workflow needs of the local platform: images that this machine stands in for, packages, programs, and the objects it names.
+"""What a workflow needs of the local platform: images, packages, programs, ports, folders, and the objects that it names.
 
-The objects are asked of the local platform's server, as a cluster's are (objects.py); the rest is looked at on this machine. Every
-run is looked at: what only some need is imported by them.
+The local platform's server has the objects, as a cluster does (objects.py); the rest is checked on this machine. Every run is checked,
+so modules that only some runs need are imported late.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ OBJECTS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 def workflow_findings(
     context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool
 ) -> Iterator[Finding]:
-    """Everything that workflows lack on this machine. The platform's server is asked where they name objects or stored templates.
+    """Everything that is missing for workflows on this machine. The server is asked only if they name objects or stored templates.
 
-    documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run makes before
-    it begins. thorough: look as well at what submitting tells by itself: whether the server takes them.
+    documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run creates before
+    it begins. thorough: check also what the submission itself would report: whether the server accepts them.
     """
     platform = _Platform(context, documents)
     all_decisions: dict[str, ImageDecision] = {}
@@ -51,7 +51,7 @@ def workflow_findings(
         for document in documents:
             kind = document.get("kind", "Workflow")
             if kind in OBJECTS or (kind != "Workflow" and not thorough):
-                continue  # what is stored may be stored; it is looked at when it runs
+                continue  # anything may be stored; it is checked when it runs
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
@@ -78,7 +78,7 @@ def workflow_findings(
 def of_workflows(
     context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
 ) -> list[Finding]:
-    """What workflows lack on this machine; a platform that cannot be asked is a finding too."""
+    """The findings for workflows on this machine; a platform that does not answer is a finding too."""
     findings: list[Finding] = []
     try:
         findings.extend(workflow_findings(context, environment or Environment(), workflows, thorough=thorough))
@@ -88,7 +88,7 @@ def of_workflows(
 
 
 class _Platform:
-    """The local platform's server, started or joined when something of it is asked for; before it, what is stored with the workflows."""
+    """Finds stored templates: first among the documents, then on the local platform's server, which is started or joined when needed."""
 
     def __init__(self, context: CLIContext, documents: Sequence[Json]) -> None:
         self.context = context
@@ -151,7 +151,7 @@ def _containers(reach: Reach) -> Iterator[tuple[str, Json]]:
 
 
 def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
-    """Commands that this machine lacks where it stands in for an image. A volume or an artifact may bring one: then nothing is said."""
+    """Programs that are missing on this machine where it stands in for an image. A volume or an artifact may bring one: then no finding."""
     for name, container in _containers(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = stand_ins.get(str(container.get("image") or ""))
@@ -174,7 +174,7 @@ def _programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
 
 
 def _packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
-    """Modules that inline Python scripts import and their interpreter has not."""
+    """Modules that inline Python scripts import and that their interpreter does not have."""
     from hera_utils.preflight.imports import imported, missing, remedy
 
     modules_by_python: dict[str, dict[str, str]] = {}
@@ -205,7 +205,7 @@ def _folder_of_script() -> Path:
 
 
 def _ports(reach: Reach) -> Iterator[Finding]:
-    """Ports of the machine itself (`hostPort`, `hostNetwork`) that another program has: nothing would answer, or the wrong one."""
+    """Ports of this machine (`hostPort`, `hostNetwork`) that another program uses: that program would answer instead of the pod."""
     whole = bool(reach.spec.get("hostNetwork"))
     for name, container in _containers(reach):
         for port in container.get("ports") or ():
@@ -220,7 +220,7 @@ def _ports(reach: Reach) -> Iterator[Finding]:
 
 def _is_taken(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports of connections that were closed are free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports of closed connections count as free
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
@@ -229,7 +229,7 @@ def _is_taken(port: int) -> bool:
 
 
 def _host_paths(needs: Needs) -> Iterator[Finding]:
-    """What of this machine a workflow mounts by its path: what is not there, or not of the type that the workflow says."""
+    """Files and folders of this machine that a workflow mounts (hostPath): those that do not exist, or have another type."""
     if not needs.host_paths:
         return
     from hera_utils.local_platform.pods.pod import host_paths
@@ -237,7 +237,7 @@ def _host_paths(needs: Needs) -> Iterator[Finding]:
     for path, (kind, volume) in needs.host_paths.items():
         path = host_paths.absolute(path)
         if any(path.startswith(f"{other.rstrip('/')}/") for other in needs.host_paths):
-            continue  # an earlier task may put it there
+            continue  # an earlier task may create it
         obstacle = host_paths.type_obstacle(path, kind, volume)
         absent = obstacle is None and not os.path.exists(path)
         if absent:
@@ -278,7 +278,7 @@ def _memory() -> int:
 
 
 def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
-    """What no kernel takes; and, when asked for, what a cluster would not take of what runs here."""
+    """What no kernel accepts; if `thorough` also what runs here and no cluster would accept."""
     here = list(argument_breaches(document))
     for what, fix in here:
         yield problem("limits", what, fix)
@@ -292,7 +292,7 @@ def _limits(document: Json, *, thorough: bool) -> Iterator[Finding]:
 
 
 def _objects(platform: _Platform, environment: Environment, needs: Needs, *, thorough: bool) -> Iterator[Finding]:
-    """Claims, config maps, secrets and accounts that the workflow names and nobody makes before it runs."""
+    """Claims, config maps, secrets and accounts that the workflow names and that are not created before it runs."""
     needs = _less(needs, environment, platform.siblings)
     accounts = thorough and (needs.service_accounts or needs.pull_secrets)
     if not (needs.claims or needs.config_maps or needs.secrets or accounts):
@@ -316,7 +316,7 @@ def _objects(platform: _Platform, environment: Environment, needs: Needs, *, tho
 
 
 def _of_a_cluster(finding: Finding) -> Finding:
-    """Pods of this machine need neither an account nor a pull secret; those of a cluster will."""
+    """A problem with an account or a pull secret as a warning: pods on this machine need neither, pods on a cluster do."""
     if finding.ok:
         return finding
     message = finding.message.partition(":")[0]
@@ -324,7 +324,7 @@ def _of_a_cluster(finding: Finding) -> Finding:
 
 
 def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, str]]) -> Needs:
-    """Without what the environment or the file of the workflow describes: a run on this machine makes it."""
+    """The needs without what the environment or the workflow's file describes: a run on this machine creates that."""
     created = {name: {one for kind, one in siblings if kind == name} for name in OBJECTS}
     claims = created["PersistentVolumeClaim"] | {volume.claim_name for volume in environment.volumes}
     config_maps = created["ConfigMap"] | {one.name for one in environment.config_maps}
@@ -347,7 +347,7 @@ def _less(needs: Needs, environment: Environment, siblings: Iterable[tuple[str, 
 
 
 def with_named_volumes(environment: Environment, context: CLIContext, documents: Iterable[Json]) -> Environment:
-    """The environment with the claims of workflows that the settings give a folder (`volumes`): a run on this machine makes them too."""
+    """The environment with the claims of workflows that the settings give a folder (`volumes`): a run on this machine creates them too."""
     if not context.volumes:
         return environment
     names = {name for document in documents for name in needs_of(document).claims} & set(context.volumes)
