@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _NAMES_OF_BUILTINS = """
 . : alias bg break cd command continue declare eval exec exit export false fg getopts hash jobs let local read readonly return set shift
@@ -30,6 +31,7 @@ _Piece = tuple[str, str]
 """(`word`, its text, "" where an expansion decides it) | (`operator`, which) | (`inner`, a script inside of this one)."""
 
 
+@lru_cache(maxsize=256)
 def programs(script: str) -> frozenset[str]:
     """The names and paths of the programs that a script calls, scripts inside of it (`$(…)`) included."""
     called: set[str] = set()

@@ -415,12 +415,11 @@ class Controller:
             self.effects.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
 
     def _note_status(self, turn: Turn, pod: StoredPod, event: Event) -> None:
-        body: Json = json.loads(pod.body)
-        status = pod_object.status_after(body, pod.status, event)
+        status = pod_object.status_after(pod.document, pod.status, event)
         if status is None:
             return
         count_pod_phase(self.effects.metrics, pod, status)
-        changed = replace(pod, status=encode(status))
+        changed = pod._replace(status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):
             self.effects.outstanding[pod.run, pod.node] = changed

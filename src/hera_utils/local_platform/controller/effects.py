@@ -12,7 +12,6 @@ import re
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,7 +137,7 @@ class Effects:
 
     def launch(self, turn: Turn, pod: StoredPod, order: Json) -> StoredPod:
         """Enter a new pod into the turn, of a workflow or not; its position is assigned here."""
-        pod = replace(pod, position=self.next_position())
+        pod = pod._replace(position=self.next_position())
         turn.put_pod(pod, new=True)
         self.metrics.count("pods_total_count", phase="Pending", namespace=pod.namespace)
         self._expect((pod.run, pod.node), pod)

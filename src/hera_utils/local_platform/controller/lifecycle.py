@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from typing import Any, Protocol
 
 from hera_utils.interpreter.events import PodFinished
@@ -79,7 +78,7 @@ class Lifecycle:
         latest = turn.pods.get(pod.uid) or (running if running is not None and runs else pod)
         body = json.loads(latest.body)
         body["metadata"] |= {"labels": labels, "annotations": annotations}
-        changed = replace(latest, body=encode(body), version=turn.version)
+        changed = latest._replace(body=encode(body), version=turn.version)
         turn.put_pod(changed, whole=True)
         if runs:
             outstanding[pod.run, pod.node] = changed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -120,7 +120,7 @@ class Turn:
             self.named_pods[pod.namespace, pod.name] = pod.uid
         if new or whole:
             self.whole_pods.add(pod.uid)
-        self.pods[pod.uid] = replace(pod, version=self.version)
+        self.pods[pod.uid] = pod._replace(version=self.version)
 
     def hide_pod(self, pod: StoredPod) -> None:
         if pod.visibility == VISIBLE:
@@ -161,7 +161,7 @@ class Turn:
 
     def _write_pods(self, journal: Journal) -> None:
         pods = [pod for pod in self.pods.values() if pod.run not in self.deleted]
-        journal.put_many("put_pod", [vars(pod) for pod in pods if pod.uid in self.whole_pods])
+        journal.put_many("put_pod", [pod._asdict() for pod in pods if pod.uid in self.whole_pods])
         changed = [
             {"version": p.version, "status": p.status, "uid": p.uid} for p in pods if p.uid not in self.whole_pods
         ]

@@ -24,6 +24,8 @@ class ImageChooser:
     def __init__(self, table: ImageTable, path: str) -> None:
         self._table, self._path = table, path
         self._programs: dict[str, bool] = {}
+        self._read: tuple[str, dict[str, ImageDecision]] = ("", {})
+        """The decisions of the run that was asked for last, and their text."""
 
     def settings(self, image: str, launch: Launch) -> Json:
         """What a launch says of an image: the settings of its stand-in, or `pull` (the image's name), `registry` (False: only the store may
@@ -47,7 +49,10 @@ class ImageChooser:
     def _decided(self, image: str, launch: Launch) -> ImageDecision | None:
         """What the client that submitted the workflow decided, None where it said nothing of this image."""
         text = launch.annotations.get(IMAGE_DECISIONS, "")
-        return of_text(text, f"the annotation {IMAGE_DECISIONS}").get(image) if text else None
+        read = self._read
+        if text != read[0]:
+            read = self._read = (text, of_text(text, f"the annotation {IMAGE_DECISIONS}"))
+        return read[1].get(image)
 
     def _own_choice(self, image: str, launch: Launch) -> Choice:
         """What this server decides for the containers of this pod."""

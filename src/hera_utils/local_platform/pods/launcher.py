@@ -6,7 +6,6 @@ on one machine nobody else will create it, so after `patience` seconds the pod f
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +64,7 @@ class Launcher:
             waiting.timer.cancel()
             self._fail(pod, "")
             return
-        grace = float(json.loads(pod.body)["spec"].get("terminationGracePeriodSeconds") or 30)
+        grace = float(pod.document["spec"].get("terminationGracePeriodSeconds") or 30)
         for runtime in self._runtimes:
             runtime.kill(pod.uid, grace=grace, force=force)
 
@@ -83,7 +82,7 @@ class Launcher:
             if pod.namespace != namespace:
                 continue
             try:
-                references.check(self._read_model, json.loads(pod.body), order["template"], namespace)
+                references.check(self._read_model, pod.document, order["template"], namespace)
             except MissingReference:
                 continue
             del self._waiting[uid]

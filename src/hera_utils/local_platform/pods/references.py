@@ -62,7 +62,7 @@ def check(read_model: ReadModel, body: Json, template: Json, namespace: str) -> 
 
 def launch_of(read_model: ReadModel, state: Path, pod: StoredPod, order: Json) -> Launch:
     """The launch that an order asks for. state: the state folder. Raises MissingReference."""
-    body = json.loads(pod.body)
+    body = pod.document
     template = order["template"]
     check(read_model, body, template, pod.namespace)
     folders: dict[str, str] = {}

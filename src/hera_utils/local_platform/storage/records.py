@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from hera_utils.local_platform.storage.journal import encode
 
@@ -92,8 +93,13 @@ def _with_message(node: str, message: str) -> str:
 _ENDED = ('{"phase":"Succeeded"', '{"phase":"Failed"')  # pods.py writes the phase first
 
 
-@dataclass(frozen=True)
-class StoredPod:
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> Json:
+    document: Json = json.loads(text)
+    return document
+
+
+class StoredPod(NamedTuple):
     """A pod: `body` is the Kubernetes document without status and resourceVersion, `status` its status; both JSON text."""
 
     uid: str
@@ -107,6 +113,11 @@ class StoredPod:
     position: int
     body: str
     status: str
+
+    @property
+    def document(self) -> Json:
+        """The body as JSON data, shared by all that read it: nobody changes it."""
+        return _parsed(self.body)
 
     def as_object(self) -> StoredObject:
         # The body begins with its metadata (pods.document sees to it): the version goes in front.
