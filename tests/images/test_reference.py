@@ -64,7 +64,7 @@ def test_the_forms_that_docker_made_familiar(text, canonical):
         ("python@", "is not a digest"),
         ("-host.io/a", "address of a registry"),
         ("host.io:port/a", "address of a registry"),
-        ("ghcr.io/" + "a" * 250, "longer than 255"),
+        ("ghcr.io/" + "a" * 256, "longer than 255"),
         ("python\n", "space"),
     ],
 )

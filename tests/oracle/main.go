@@ -10,6 +10,8 @@
 //	{"kind": "cron", "text": …, "at": …, "count": …} the next times of a schedule, seconds since the epoch
 //	{"kind": "quantity", "text": …}                  Kubernetes' resource.ParseQuantity: the number, Value(), MilliValue()
 //	{"kind": "merge", "text": …, "patch": …}         strategicpatch over a PodSpec, both JSON
+//	{"kind": "image", "text": …}                     the name of an image as Docker and the kubelet read it: registry, repository, tag, digest
+//	{"kind": "platform", "text": …, "names": […]}    which of these platforms containerd takes for the one in the text, "" for none
 //	{"kind": "tags", "text": …, "variables": {…}}    fasttemplate over marshalled text: each {{name}} that has a value replaced
 //
 // Answers: {"ok": true, "value": …, "type": "%T"} or {"ok": false, "error": …}.
@@ -28,6 +30,8 @@ import (
 
 	"github.com/Knetic/govaluate"
 	sprig "github.com/Masterminds/sprig/v3"
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
 	"github.com/doublerebel/bellows"
 	"github.com/evilmonkeyinc/jsonpath"
 	"github.com/expr-lang/expr"
@@ -48,6 +52,7 @@ type request struct {
 	Patch     string         `json:"patch"`
 	At        int64          `json:"at"`
 	Count     int            `json:"count"`
+	Names     []string       `json:"names"`
 	Variables map[string]any `json:"variables"`
 }
 
@@ -136,6 +141,10 @@ func evaluate(r request) (any, error) {
 		var spec corev1.PodSpec
 		err = json.Unmarshal(merged, &spec)
 		return spec, err
+	case "image":
+		return image(r.Text)
+	case "platform":
+		return choosePlatform(r.Text, r.Names)
 	case "tags":
 		return tags(r.Text, r.Variables)
 	case "quote":
@@ -258,4 +267,43 @@ func tags(text string, variables map[string]any) (any, error) {
 		return nil, err
 	}
 	return document, nil
+}
+
+func image(text string) (any, error) {
+	named, err := reference.ParseDockerRef(text)
+	if err != nil {
+		return nil, err
+	}
+	// ParseDockerRef drops the tag of a name that has both; ours keeps it for people.
+	whole, err := reference.ParseNormalizedNamed(text)
+	if err != nil {
+		return nil, err
+	}
+	result := map[string]string{"registry": reference.Domain(named), "repository": reference.Path(named)}
+	if tagged, ok := reference.TagNameOnly(whole).(reference.Tagged); ok {
+		result["tag"] = tagged.Tag()
+	}
+	if digested, ok := whole.(reference.Digested); ok {
+		result["digest"] = digested.Digest().String()
+	}
+	return result, nil
+}
+
+func choosePlatform(wanted string, names []string) (any, error) {
+	platform, err := platforms.Parse(wanted)
+	if err != nil {
+		return nil, err
+	}
+	matcher := platforms.Only(platform)
+	best, chosen := platforms.Platform{}, ""
+	for _, name := range names {
+		candidate, err := platforms.Parse(name)
+		if err != nil {
+			return nil, err
+		}
+		if matcher.Match(candidate) && (chosen == "" || matcher.Less(candidate, best)) {
+			best, chosen = candidate, name
+		}
+	}
+	return chosen, nil
 }

@@ -16,7 +16,7 @@ from hera_utils.errors import SettingsError
 
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
-_LONGEST_NAME = 255
+_LONGEST_REPOSITORY = 255
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _HOST_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -60,7 +60,7 @@ class Reference:
         registry, repository = _split_registry(name)
         if not _host_match(registry):
             raise _invalid(text, f'"{registry}" is not the address of a registry')
-        _check_repository(text, registry, repository)
+        _check_repository(text, repository)
         return cls(registry, repository, tag or ("" if digest else DEFAULT_TAG), digest)
 
     @property
@@ -124,7 +124,7 @@ def _split_registry(name: str) -> tuple[str, str]:
     return registry, repository
 
 
-def _check_repository(text: str, registry: str, repository: str) -> None:
+def _check_repository(text: str, repository: str) -> None:
     if repository != repository.lower():
         raise _invalid(
             text, "the repository must be in lower case", fix=f"write {text.replace(repository, repository.lower())}"
@@ -135,5 +135,5 @@ def _check_repository(text: str, registry: str, repository: str) -> None:
             raise _invalid(text, reason)
     if _hexadecimal_match(text):
         raise _invalid(text, "64 hexadecimal digits are the id of an image, which no registry knows")
-    if len(f"{registry}/{repository}") > _LONGEST_NAME:
-        raise _invalid(text, f"it is longer than {_LONGEST_NAME} characters")
+    if len(repository) > _LONGEST_REPOSITORY:
+        raise _invalid(text, f"its repository is longer than {_LONGEST_REPOSITORY} characters")
