@@ -12,6 +12,8 @@ import toy_parts as toys
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import ResumeRequested, Submitted, SuspendRequested
 from hera_utils.local_platform.platform import LocalPlatform
+from hera_utils.local_platform.serving.watch import status_of
+from hera_utils.local_platform.storage import objects
 
 
 @pytest.fixture
@@ -34,6 +36,34 @@ def test_a_workflow_is_submitted_runs_and_succeeds(platform):
     status = json.loads(pod.text)["status"]
     assert (status["phase"], status["containerStatuses"][0]["state"]["terminated"]["exitCode"]) == ("Succeeded", 0)
     assert list(platform.pod_log("default", pod.name, "main")) == [(0.0, "hello")]
+
+
+def test_a_list_without_nodes_says_of_each_run_what_a_reading_says(tmp_path):
+    state = tmp_path / "state"
+    first = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)
+    for namespace in ("default", "argo", "default"):
+        toys.wait(first, namespace, first.submit(namespace, toys.workflow("true")).name)
+    first.close()
+    platform = LocalPlatform(state, advance=toys.advance, runtime=toys.ToyRuntime)  # these are in the journal alone…
+    platform.submit("default", toys.workflow("sleep", "60", count=2))  # … and this one in memory
+    try:
+        for namespace, count in (("default", 3), ("argo", 1), ("", 4)):
+            found, version = platform.list("Workflow", namespace, nodes=False)
+            assert (len(found), version) == (count, platform.list("Namespace")[1])
+            assert found == sorted(found, key=lambda one: (one.namespace, one.name))
+            for stored in found:
+                assert stored == platform.get("Workflow", stored.namespace, stored.name, nodes=False)
+                assert status_of(stored) == json.loads(stored.text)["status"]
+    finally:
+        platform.close()
+
+
+def test_a_generated_name_that_is_taken_is_drawn_again(platform, monkeypatch):
+    names = iter(["toy-one", "toy-one", "toy-two", *["toy-one"] * 20])
+    monkeypatch.setattr(objects.names, "generated_name", lambda prefix, seed: next(names))
+    assert [platform.submit("default", toys.workflow("true")).name for _ in range(2)] == ["toy-one", "toy-two"]
+    with pytest.raises(Refused, match='"toy-one" already exists'):
+        platform.submit("default", toys.workflow("true"))
 
 
 def test_a_failed_command_fails_the_run(platform):

@@ -87,11 +87,17 @@ def _keep(item: Any, path: str, paths: frozenset[str], exclude: bool) -> Any:
         selected = {}
         for key, value in item.items():
             below = f"{path}.{key}" if path else key
-            named = below in paths
-            wanted = named or any(one.startswith(below) for one in paths)
+            named, wanted = _is_named(below, paths)
             if (exclude and not named) or (not exclude and wanted):
                 selected[key] = value if named else _keep(value, below, paths, exclude)
         return selected
     if isinstance(item, list):
         return [_keep(one, path, paths, exclude) for one in item]
     return item
+
+
+@lru_cache(maxsize=1024)
+def _is_named(path: str, paths: frozenset[str]) -> tuple[bool, bool]:
+    """(whether a path is one of these, whether one of these begins with it): a list asks for thousands of objects alike."""
+    named = path in paths
+    return named, named or any(one.startswith(path) for one in paths)

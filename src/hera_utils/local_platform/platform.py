@@ -44,6 +44,8 @@ __all__ = ["ObjectChange", "LocalPlatform", "StoredObject"]
 Json = dict[str, Any]
 Found = list[StoredObject]
 RuntimeOf = Callable[[Path, Report], Runtime]
+_NAMES_TRIED = 8
+"""Kubernetes: so often a generated name that is taken is drawn again. Among 10,000 runs of one prefix two would be called alike."""
 NAMESPACES = ("default", "argo")
 """These exist from the start, each with its service account `default`."""
 
@@ -180,6 +182,8 @@ class LocalPlatform:
         waiting = self._launcher.waiting() if nodes and kind == "Workflow" else {}
         with self._read_model.quiet():
             version = self._read_model.version
+            if kind == "Workflow" and not nodes:
+                return self._read_model.headers(namespace), version
             if kind == "Workflow":
                 runs = self._read_model.runs(namespace)
                 texts = [self._run(record.uid, waiting, nodes=nodes) for record in runs]
@@ -306,11 +310,15 @@ class LocalPlatform:
         first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
-            created = objects.new_object(
-                "Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed()
-            )
-            run = Run(admitted.with_warnings(created))
-            if self._controller.is_name_used(run.namespace, run.name):
+            for _ in range(_NAMES_TRIED):
+                created = objects.new_object(
+                    "Workflow", namespace, admitted.document, uid=new_uid(), at=turn.at, seed=seed()
+                )
+                run = Run(admitted.with_warnings(created))
+                taken = self._controller.is_name_used(run.namespace, run.name)
+                if not taken or (admitted.document.get("metadata") or {}).get("name"):
+                    break
+            if taken:
                 raise objects.already_exists("Workflow", run.name)
             if dry_run:
                 answer = objects.as_stored("Workflow", created, turn.version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import itemgetter
 from typing import Any
 
 from hera_utils.argo import timestamps
@@ -14,7 +15,7 @@ from hera_utils.local_platform.argo_api.answers import Reply, Text
 from hera_utils.local_platform.argo_api.request import ArgoRequest, ListOptions, untyped
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.http import whole_number
-from hera_utils.local_platform.serving.watch import metadata_of
+from hera_utils.local_platform.serving.watch import metadata_of, status_of
 from hera_utils.local_platform.storage.records import StoredObject
 
 Json = dict[str, Any]
@@ -87,28 +88,44 @@ def enumerate(request: ArgoRequest) -> Reply:
     options = request.list_options
     offset = _offset(options)
     filter_ = _WorkflowFilter(request, options)
-    nodes = not request.fields.will_exclude("items.status.nodes")
-    every, version = request.platform.list("Workflow", request.namespace or filter_.namespace, nodes=nodes)
-    selected: list[tuple[Json, str]] = []
+    # Which ones are selected, and their order, is told by their headers; only what is sent is read whole.
+    every, version = request.platform.list("Workflow", request.namespace or filter_.namespace, nodes=False)
+    selected: list[tuple[str, str, StoredObject]] = []
     for stored in every:
-        if filter_.by_name(stored) and filter_.by_metadata(metadata := metadata_of(stored.text)):
-            selected.append((metadata, stored.text))
-    documents = [(metadata, json.loads(text)) for metadata, text in selected]
-    documents = [one for one in documents if filter_.by_status(one[1].get("status") or {})]
+        if filter_.by_name(stored) and filter_.by_labels(stored) and filter_.by_status(status := status_of(stored)):
+            selected.append((str(status.get("startedAt") or "9"), stored.name, stored))
     # Argo pages through workflows youngest first and sorts only each page.
-    documents.sort(
-        key=lambda one: (str(one[1].get("status", {}).get("startedAt") or "9"), one[0].get("name", "")), reverse=True
-    )
-    total = len(documents)
-    page = documents[offset : offset + options.limit] if options.limit > 0 else documents[offset:]
-    items = sorted((document for _, document in page), key=_age, reverse=True)
-    remaining = max(total - offset - len(items), 0)
+    selected.sort(key=itemgetter(0, 1), reverse=True)
+    total = len(selected)
+    page = selected[offset : offset + options.limit] if options.limit > 0 else selected[offset:]
+    nodes = not request.fields.will_exclude("items.status.nodes")
+    items: list[tuple[tuple[int, str], Json]] = []
+    for *_, stored in page:
+        document = _document(request.platform, stored) if nodes else json.loads(stored.text)
+        if document is not None:  # filtered at once: thousands of whole documents are not held
+            kept = request.fields.workflow_list({"items": [document]})["items"] or ()
+            items += [(_age(document), item) for item in kept]
+    items.sort(key=itemgetter(0), reverse=True)
+    remaining = max(total - offset - len(page), 0)
     head: Json = {"resourceVersion": str(version)}
     if remaining:
-        head["continue"] = str(offset + len(items))
+        head["continue"] = str(offset + len(page))
     if filter_.count_remaining:
         head["remainingItemCount"] = remaining
-    return request.fields.workflow_list({"metadata": head, "items": items or None})
+    return {
+        **request.fields.workflow_list({"metadata": head, "items": None}),
+        "items": [item for _, item in items] or None,
+    }
+
+
+def _document(platform: LocalPlatform, stored: StoredObject) -> Json | None:
+    """The workflow with its nodes; None when it was deleted meanwhile."""
+    try:
+        whole = platform.get("Workflow", stored.namespace, stored.name)
+    except Refused:
+        return None
+    document: Json = json.loads(whole.text)
+    return document if whole.uid == stored.uid else None
 
 
 def _age(workflow: Json) -> tuple[int, str]:
@@ -169,6 +186,10 @@ class _WorkflowFilter:
         else:
             self.namespace = value
 
+    @property
+    def by_time(self) -> bool:
+        return any(bound is not None for bound in (*self.started, self.created_after, self.finished_before))
+
     def by_name(self, stored: StoredObject) -> bool:
         if self.other_namespace and stored.namespace == self.other_namespace:
             return False
@@ -181,12 +202,14 @@ class _WorkflowFilter:
         }
         return tests.get(self.name_filter, stored.name == self.name)
 
-    def by_metadata(self, metadata: Json) -> bool:
-        return self.labels.matches(metadata.get("labels"))
+    def by_labels(self, stored: StoredObject) -> bool:
+        return not self.labels.requirements or self.labels.matches(metadata_of(stored.text).get("labels"))
 
     def by_status(self, status: Json) -> bool:
-        started, finished = _instant(status.get("startedAt") or ""), _instant(status.get("finishedAt") or "")
         after, before = self.started
+        if not self.by_time:
+            return True
+        started, finished = _instant(status.get("startedAt") or ""), _instant(status.get("finishedAt") or "")
         earliest = max((bound for bound in (after, self.created_after) if bound is not None), default=None)
         if earliest is not None and not (started is not None and started > earliest):
             return False

@@ -59,6 +59,15 @@ def metadata_of(text: str) -> Json:
     return metadata if isinstance(metadata, dict) else {}
 
 
+def status_of(stored: StoredObject) -> Json:
+    """The status of a workflow, without reading what stands before it where that can be skipped."""
+    if stored.status_at:
+        status = _DECODER.raw_decode(stored.text, stored.status_at)[0]
+    else:
+        status = json.loads(stored.text).get("status")
+    return status if isinstance(status, dict) else {}
+
+
 @dataclass(frozen=True)
 class ObjectSelector:
     """Which objects are read: a namespace ("" = any) and two selectors. nodes=False: workflows without status.nodes."""
@@ -108,7 +117,7 @@ class WatchHistory:
         for kind in kinds:
             self._deleted[kind] = deque()
             platform.subscribe(kind, self._note)
-            self._horizon[kind] = platform.list(kind, nodes=False)[1]
+            self._horizon[kind] = platform.list("Namespace")[1]  # the version of the whole, whatever is listed
 
     def _note(self, change: ObjectChange) -> None:
         stored = change.stored

@@ -113,6 +113,9 @@ SELECT uid, namespace, name, version, created, finished FROM runs
 SELECT count(*) FROM runs WHERE finished IS NULL
 -- name: get_run
 SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept FROM runs JOIN specs ON run = uid WHERE uid = ?
+-- name: headers
+SELECT uid, namespace, name, version, created, finished, metadata, spec, status, kept FROM runs JOIN specs ON run = uid
+WHERE ? = '' OR namespace = ?
 -- name: phases_of_runs
 SELECT json_extract(status, '$.phase'), count(*) FROM runs GROUP BY 1
 -- name: run_memory

@@ -142,6 +142,16 @@ class ReadModel:
                     self._cache.popitem(last=False)
         return record.as_object(with_nodes=with_nodes)
 
+    def headers(self, namespace: str = "") -> list[StoredObject]:
+        """All runs as Workflows without their nodes, sorted by name: those that are not in memory by one look into the journal."""
+        with self._lock:
+            records = self.runs(namespace)
+            known = {uid: record for held in (self._cache, self._full) for uid, record in held.items()}
+            if any(record.uid not in known for record in records):
+                rows = self.rows("headers", namespace, namespace)
+                known = {row[0]: StoredRun(*row) for row in rows if row[0] not in known} | known
+            return [known[one.uid].as_object(with_nodes=False) for one in records if one.uid in known]
+
     def load(self, uid: str, *, with_nodes: bool = True) -> StoredRun | None:
         """A run's record from the journal."""
         rows = self.rows("get_run", uid)

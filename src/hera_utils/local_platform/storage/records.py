@@ -28,6 +28,8 @@ class StoredObject:
     resource_version: int
     text: str
     """The object as JSON text, metadata.resourceVersion included (no apiVersion/kind for Argo's kinds)."""
+    status_at: int = 0
+    """Where in the text the status of a workflow begins, where that is known: it can be read without the rest."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class StoredRun:
         self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
     ) -> StoredObject:
         text = self.text(with_nodes=with_nodes, messages=messages) if with_text else ""
-        return StoredObject("Workflow", self.namespace, self.name, self.uid, self.version, text)
+        at = len('{"metadata":,"spec":,"status":') + len(self.metadata) + len(self.spec)
+        return StoredObject("Workflow", self.namespace, self.name, self.uid, self.version, text, at if text else 0)
 
 
 def _with_message(node: str, message: str) -> str:
