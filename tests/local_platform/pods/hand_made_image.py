@@ -74,7 +74,16 @@ def _programs(layer: Path) -> None:
     shutil.copytree(version, layer / version.lstrip("/"), ignore=ignored, symlinks=False, ignore_dangling_symlinks=True)
     for extension in (layer / version.lstrip("/") / "lib-dynload").glob("*.so"):
         needed |= _libraries(str(extension))
-    for library in needed:
+    _put(needed, layer)
+
+
+def put_libraries(layer: Path) -> None:
+    """Those that the extension modules of a layer need."""
+    _put(set().union(*(_libraries(str(path)) for path in layer.rglob("*.so"))), layer)
+
+
+def _put(libraries: set[str], layer: Path) -> None:
+    for library in libraries:
         real = library.replace("/lib", "/usr/lib", 1) if library.startswith(("/lib/", "/lib64/")) else library
         place = layer / real.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hand_made_image import OS_RELEASE, HandMadeImages, Json
+from hand_made_image import OS_RELEASE, PYTHON, HandMadeImages, Json, put_libraries
 from stage import Stage
+
+_PACKAGES = """
+import sys
+import hera.workflows.runner, hera.workflows
+print(*{name.partition(".")[0] for name, module in sys.modules.items() if "site-packages" in (getattr(module, "__file__", "") or "")})
+"""
+_LAB = """
+from hera.workflows import script
+
+@script(constructor="runner")
+def double(n: int) -> int:
+    print(__file__)
+    return 2 * n
+"""
 
 
 @pytest.fixture(scope="module")
@@ -139,4 +156,82 @@ def test_the_images_user_runs_the_command(tmp_path: Path, hand_made_image: Json)
     end = stage.run(pod)
     assert stage.log(pod) == ["1000", "1000", "1000 2000", "/home/app", "written"]
     assert end.containers[0].message == "why\n"
+    stage.close()
+
+
+def test_hidden_programs_are_absent_from_the_image_too(tmp_path: Path, hand_made_image: Json) -> None:
+    stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, hide=["bash", "awk", "sh"]))
+    pod = stage.pod(
+        {
+            "command": [
+                "python3",
+                "-c",
+                "import os; print([p for p in ('bash', 'awk', 'sh', 'ls') if os.path.exists('/bin/' + p)])",
+            ]
+        }
+    )
+    stage.run(pod)
+    assert stage.log(pod) == ["['ls']"]
+    stage.close()
+
+
+def test_a_volume_where_the_image_has_something(stage: Stage, tmp_path: Path) -> None:
+    """Mount points: a folder of the image, a new one below a link, a file over a link to nowhere, and /tmp itself."""
+    (tmp_path / "claim").mkdir()
+    (tmp_path / "claim" / "of-the-claim").write_text("claim\n")
+    mounts = [{"name": "c", "mountPath": path} for path in ("/opt/old", "/bin/deep/er", "/tmp", "/lib/python3/x")]
+    mounts.append({"name": "c", "mountPath": "/etc/resolv.conf", "subPath": "of-the-claim"})
+    pod = stage.shell(
+        "cat /opt/old/* /usr/bin/deep/er/* /tmp/* /usr/lib/python3/x/* /etc/resolv.conf; ls /bin/ls; touch /tmp/written",
+        main={"volumeMounts": mounts}, claims={"c": str(tmp_path / "claim")},
+        spec={"volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "c"}}]},
+    )  # fmt: skip
+    assert stage.run(pod).phase == "Succeeded", stage.log(pod)
+    assert stage.log(pod) == ["claim"] * 5 + ["/bin/ls"]
+    assert (tmp_path / "claim" / "written").exists()
+
+
+def test_nothing_of_the_submitting_machines_python_is_in_the_image(stage: Stage) -> None:
+    source = "import sys; print(sys.prefix, any('site-packages' in path for path in sys.path))\nimport hera"
+    pod = stage.pod(
+        {"image": "python:3", "command": ["python"], "args": ["/argo/staging/script"]},
+        annotations={"hera-utils/python": sys.executable, "hera-utils/script": __file__},
+    )
+    pod.template.update({"script": {"source": source, "command": ["python"]}})
+    assert stage.run(pod).phase == "Failed"
+    first, *rest = stage.log(pod)
+    assert first == "/usr False"
+    assert rest[-1] == "ModuleNotFoundError: No module named 'hera'"
+
+
+def test_heras_runner_of_the_image_runs_a_function_of_the_image(tmp_path: Path, hand_made_image: Json) -> None:
+    hera = pytest.importorskip("hera")
+    site = Path(hera.__file__).parents[1]
+    layer = tmp_path / "packages"
+    folder = layer / "opt" / "packages"
+    folder.mkdir(parents=True)
+    asked = subprocess.run(
+        [PYTHON, "-c", _PACKAGES], env={"PYTHONPATH": str(site)}, check=False, capture_output=True, text=True
+    )
+    if asked.returncode:
+        pytest.skip(f"these packages are not for {PYTHON}")
+    for name in asked.stdout.split():
+        for package in (*site.glob(name), *site.glob(f"{name}.*")):
+            (shutil.copytree if package.is_dir() else shutil.copy2)(package, folder / package.name)
+    (folder / "lab.py").write_text(_LAB)
+    put_libraries(layer)
+    images = HandMadeImages(
+        hand_made_image,
+        layers=[*hand_made_image["layers"], str(layer)],
+        env={"PATH": "/bin", "PYTHONPATH": "/opt/packages"},
+    )
+    stage = Stage(tmp_path / "state", images=images)
+    argv = ["python", "-m", "hera.workflows.runner", "-e", "lab:double", "/argo/staging/script"]
+    pod = stage.pod(
+        {"image": "lab/hera:1", "command": argv[:1], "args": argv[1:]},
+        annotations={"hera-utils/python": sys.executable, "hera-utils/script": __file__},
+    )
+    pod.template.update({"script": {"source": '[{"name": "n", "value": "21"}]', "command": ["python"]}})
+    assert stage.run(pod, timeout=60).phase == "Succeeded", "\n".join(stage.log(pod))
+    assert stage.log(pod) == ["/opt/packages/lab.py", "42"]
     stage.close()

@@ -70,3 +70,16 @@ def test_a_spawner_that_never_starts_is_told_as_such(tmp_path: Path, monkeypatch
         assert "kernel" not in message
     finally:
         stage.runtime.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "fix"),
+    [
+        ("! no user namespaces can be created: unshare", "allow unprivileged user namespaces (sysctl -w "),
+        ("! Linux 5.4.0 does not permit overlays: /state/pods/.shared", "use Linux 5.11 or a later one"),
+    ],
+)
+def test_a_kernel_that_cannot_run_tasks_is_told_in_a_sentence_with_its_fix(answer: str, fix: str) -> None:
+    error = workers.refusal(answer)
+    assert str(error).startswith("this machine's kernel refuses private mounts for tasks (")
+    assert (error.fix or "").startswith(fix)

@@ -27,8 +27,16 @@ _FIX = (
     "allow unprivileged user namespaces (sysctl -w kernel.unprivileged_userns_clone=1, "
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, sysctl -w user.max_user_namespaces=10000), or run the server as root"
 )
+_OVERLAY_FIX = "use Linux 5.11 or a later one, whose overlays every user may mount, or run the server as root"
 _SPAWNERS = 5  # attempts to start one before a pod fails
 _SPAWNER_FIX = "see server.log in the state folder; if something ended the process, run again"
+
+
+def refusal(answer: str) -> PlatformError:
+    """Why no task can run here, stand-in or image. answer: what the spawner says."""
+    reason = answer.removeprefix("! ")
+    fix = _OVERLAY_FIX if "overlays" in reason else _FIX
+    return PlatformError(f"this machine's kernel refuses private mounts for tasks ({reason})", fix=fix)
 
 
 @dataclass(eq=False)
@@ -201,9 +209,7 @@ class Workers:
             ours.close()
             if not answer:
                 raise ConnectionResetError("it ended before it was ready")
-            raise PlatformError(
-                f"this machine's kernel refuses private mounts for tasks ({answer.removeprefix('! ')})", fix=_FIX
-            )
+            raise refusal(answer)
         self._link = ours
         return ours
 

@@ -17,17 +17,19 @@ the overlay as it found it, or only added files to it, and the next one gets it 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import file_trees, mount_points, open_beneath, syscalls
+from . import file_trees, layer_copy, mount_points, open_beneath, syscalls
 from .mount_points import Mount
 from .own_folders import OwnFolders
 from .shared_mounts import OWN, SharedMounts
 
+_NO_FAULT_OF_LAYERS = (errno.ENOSPC, errno.EDQUOT, errno.ENOENT)
 _MOST_KEPT = 4  # unused roots that a worker keeps
 _IMAGES_OWN = {
     "/argo": "/argo",
@@ -68,6 +70,7 @@ class Root:
         self._view_table = b""
         self._covers_own = False
         self.place = f"{folder}/root"
+        self._is_copy = False
         self._overlays: list[tuple[str, str, list[str]]] = []  # (upper, merged, lower)
         self._owns = _IMAGES_OWN if kind.layers else {path: path for path in OWN}
         self._mounts = -1  # descriptor of the table of its mounts
@@ -91,17 +94,35 @@ class Root:
             os.mkdir(f"{folder}/{name}")
         os.mkdir(self._own_layer)
         images = [layer.path for layer in self.kind.layers]
-        with self._base(images, shared) as base:
-            self._layer(base, shared)
+        try:
+            with self._base(images, shared) as base:
+                self._layer(base, shared)
+            self._overlay(images, shared)
+        except OSError as error:
+            if not images or error.errno in _NO_FAULT_OF_LAYERS:
+                raise
+            self._copy(images, shared)
+        if images:
+            self._fill_image(shared, proc)
+        else:
+            self._fill(shared, proc, masked)
+
+    def _overlay(self, images: list[str], shared: SharedMounts) -> None:
+        folder = self.folder
         lower = images or [f"{shared.folder}/skeleton", *(["/"] if shared.whole else [])]
         if os.listdir(self._own_layer):
             lower.insert(0, self._own_layer)
         syscalls.overlay(lower, folder, self.place, shared.options)
         self._overlays.append((f"{folder}/upper", self.place, ["" if p == "/" else p for p in lower]))
-        if images:
-            self._fill_image(shared, proc)
-        else:
-            self._fill(shared, proc, masked)
+
+    def _copy(self, images: list[str], shared: SharedMounts) -> None:
+        """The kernel refuses the layers' disk in an overlay: the root is a copy."""
+        self._is_copy = True
+        for layer in reversed(images):
+            layer_copy.put(layer, self.place)
+        self._layer(self.place, shared)
+        layer_copy.put(self._own_layer, self.place)
+        syscalls.bind(self.place, self.place)
 
     @contextlib.contextmanager
     def _base(self, images: list[str], shared: SharedMounts) -> Iterator[str]:
@@ -253,7 +274,7 @@ class Root:
 
     def restore(self, home: int) -> bool:
         """Remove files that a container added. Whether the root is then as it was before. home: this process's mount namespace."""
-        if not all(_undo(*overlay) for overlay in self._overlays):
+        if self._is_copy or not all(_undo(*overlay) for overlay in self._overlays):
             return False
         if self.view >= 0 and _has_changed(self._mounts):
             try:

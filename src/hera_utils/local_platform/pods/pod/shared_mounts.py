@@ -13,6 +13,7 @@ mounts of a more privileged namespace), so there the root is the skeleton, and t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import NamedTuple
 
@@ -223,7 +224,7 @@ class _Probe:
         for self.options, self.in_memory in ((f"{plain},volatile", False), (plain, False), (plain, True)):
             if self.works([]):
                 return
-        raise OSError(1, "this kernel does not permit overlays", folder)
+        raise OSError(errno.EPERM, f"Linux {os.uname().release} does not permit overlays", folder)
 
     def works(self, lower: list[str]) -> bool:
         """Whether `lower` can be overlaid with these options. (A file system that is an overlay or NFS cannot hold the changes.)"""
