@@ -16,6 +16,8 @@ from hera_utils.images.choice import (
     StandIn,
     ThisMachine,
     choose,
+    is_described,
+    python_with,
     without_registry,
 )
 
@@ -126,6 +128,22 @@ def test_the_other_policies() -> None:
     assert isinstance(choose("lab/solver", "here", None, (PYTHON,), HERE), StandIn)
     assert isinstance(choose("lab/solver", "here", None, (PYTHON, ImageUse(("solver",))), HERE), Pull)
     assert isinstance(choose("lab/solver", "here", None, (), HERE), Pull)
+
+
+@pytest.mark.parametrize(
+    ("image", "python"),
+    [("python:3.12-slim", "current"), ("python:3", "current"), ("python", "current"), ("python:3.11", "3.11"), ("python:2", "2"),
+     ("docker.io/library/python:3.13.1", "3.13")],
+)  # fmt: skip
+def test_a_python_with_packages(image: str, python: str) -> None:
+    settings = python_with(image, ["numpy"], HERE)
+    assert settings == {"python": python, "cmd": ["python3"], "requirements": ["numpy"]}
+    assert is_described(settings)
+    assert not is_described({"python": "current"})
+    assert not is_described({"python": "/usr/bin/python3"})
+    assert is_described({"python": "3.11"})
+    assert python_with("lab/python:3.12", ["numpy"], HERE) is None
+    assert python_with(f"python@sha256:{'0' * 64}", ["numpy"], HERE) is None
 
 
 # --- what holds for every image --------------------------------------------------------------------------------------------

@@ -252,7 +252,7 @@ class ExecutionEngine:
             return {}
         from hera_utils.preflight.local_images import outcomes_of
 
-        return outcomes_of(self.context, _documents(definition, estimate))
+        return outcomes_of(self.context, definition.environment, _documents(definition, estimate))
 
     def _decisions(self, definition: Definition, estimate: SizeEstimate) -> Decisions:
         """By the records alone: no server is asked what became of runs that were left."""

@@ -120,8 +120,9 @@ class Session:
             self.record = self._new_record()
         if self.record is not None:
             self.record.drive()
-            images = as_json(decisions_of(self.context))
-            self.record.update(points=self.plan.points, gather=self.plan.gather is not None, images=images)
+            images = decisions_of(self.context)
+            self.record.update(points=self.plan.points, gather=self.plan.gather is not None, images=as_json(images))
+            self.record.keep_locks(lock for decision in images.values() if (lock := decision.lock_file))
             self._refuse_conflicting_writes(self.record, is_new=is_new)
             self.record.add_points(self._rows(history))
             self.dispatcher = self.dispatcher or self._dispatcher(self.record)

@@ -139,6 +139,7 @@ class Environment:
 
     config_map: a name, or a ConfigMap with its data. registry: where the experiment's images are (`registry.example.org/lab`).
     image_pull_secret, service_account: a name (it is then only referred to), or a PullSecret, a ServiceAccount (it can be created).
+    requirements: the packages that images of Python have on this machine, as in requirements.txt; on a cluster the image has them.
     What is written here is a default: a flag, a variable or a profile wins.
     """
 
@@ -150,6 +151,7 @@ class Environment:
     image_pull_secret: PullSecret | None = None  # a name alone is taken too
     service_account: ServiceAccount | None = None  # a name alone is taken too
     more_config_maps: tuple[ConfigMap, ...] = ()
+    requirements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         volume: object = self.persisted_volume

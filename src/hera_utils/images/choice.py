@@ -31,6 +31,7 @@ BUILT_IN: Mapping[str, Json] = {
 """What this machine's programs can stand in for, and what such an image runs when a template gives no command."""
 
 _PREFIXES = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/", "library/")
+PYTHON_VERSION = re.compile(r"\d+(\.\d+){0,2}\Z")
 _PYTHON_TAG = re.compile(r"(\d+)(?:\.(\d+))?(?:\.\d+)?(?:(?:a|b|rc)\d+)?(?:-.*)?\Z")
 _SHELLS = ("sh", "ash")
 _SMALL = ("alpine", "busybox")
@@ -158,6 +159,25 @@ def built_in(image: str) -> Json | None:
     name = of_docker_hub(image)
     found = next((settings for pattern, settings in BUILT_IN.items() if fnmatch.fnmatchcase(name, pattern)), None)
     return None if found is None else dict(found)
+
+
+def python_with(image: str, requirements: Sequence[str], machine: ThisMachine) -> Json | None:
+    """The stand-in for an image of Python, with packages; None for another image. The minor that its tag names counts."""
+    name, _, tag = of_docker_hub(image).partition(":")
+    if name != "python" or "@" in tag:
+        return None
+    version = _PYTHON_TAG.match(tag)
+    major, minor = version.groups() if version else (None, None)
+    own = machine.python.split(".")[:2]
+    python = (
+        "current" if major in (None, own[0]) and minor in (None, own[1]) else f"{major}.{minor}" if minor else major
+    )
+    return {"python": python, "cmd": ["python3"], "requirements": list(requirements)}
+
+
+def is_described(settings: Mapping[str, Any]) -> bool:
+    """Whether a stand-in is a Python that is to be made (python_environment.py): a version, or packages."""
+    return bool(settings.get("requirements")) or bool(PYTHON_VERSION.match(str(settings.get("python") or "")))
 
 
 def of_docker_hub(image: str) -> str:

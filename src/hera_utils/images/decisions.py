@@ -9,20 +9,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hera_utils.errors import SettingsError
 from hera_utils.images.choice import ImageUse, Pull, StandIn
 
 Json = dict[str, Any]
+LOCK = "requirements.txt"
+"""The file in an environment that says which packages it has (python_environment.py)."""
 
 
 @dataclass(frozen=True)
 class ImageDecision:
-    """What happens to one image. digest: of the image that is run, "" where nothing is pulled or it is not known yet."""
+    """What happens to one image. digest: of the image that is run, or of the lock of the packages that stand in for it; "" where there is
+    neither or it is not known yet.
+    """
 
     choice: StandIn | Pull
     digest: str = ""
+
+    @property
+    def lock_file(self) -> Path | None:
+        """The lock of the packages that stand in: it lies in their environment."""
+        if isinstance(self.choice, StandIn) and self.digest:
+            return Path(str(self.choice.settings["python"])).parents[1] / LOCK
+        return None
 
     @property
     def words(self) -> str:
@@ -34,7 +46,8 @@ class ImageDecision:
     def as_json(self) -> Json:
         if isinstance(self.choice, StandIn):
             because = {"because": self.choice.because} if self.choice.because else {}
-            return {"stand_in": dict(self.choice.settings), "reason": self.choice.reason, **because}
+            lock = {"lock": self.digest} if self.digest else {}
+            return {"stand_in": dict(self.choice.settings), "reason": self.choice.reason, **because, **lock}
         return {"pull": self.choice.reference, **({"digest": self.digest} if self.digest else {})}
 
 
@@ -54,7 +67,8 @@ def of_text(text: str, where: str) -> dict[str, ImageDecision]:
 def _decision(value: Json) -> ImageDecision:
     if "stand_in" in value:
         settings = {str(name): setting for name, setting in value["stand_in"].items()}
-        return ImageDecision(StandIn(settings, str(value.get("reason") or ""), str(value.get("because") or "")))
+        stand_in = StandIn(settings, str(value.get("reason") or ""), str(value.get("because") or ""))
+        return ImageDecision(stand_in, str(value.get("lock") or ""))
     return ImageDecision(Pull(str(value["pull"])), str(value.get("digest") or ""))
 
 

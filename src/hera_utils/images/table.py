@@ -1,6 +1,7 @@
 """The user's image table: image name (a glob) → what to run for it on this machine, or what happens to it.
 
     "python:*":  {python: current, cmd: [python3]}      `python` is the interpreter of the submitting script
+    "fit*":      {python: "3.12", requirements: [numpy]}  a Python with packages, which uv makes (python_environment.py)
     "alpine*":   {cmd: [/bin/sh], hide: [bash]}         this machine's programs, without those the image lacks
     "tool*":     {entrypoint: [/tool], files: {/tool: bin/tool}, path: [bin], env: {K: v}, workdir: /}
     "lab/*":     {policy: pull}                         no stand-in, but a policy (image_policies.py); `pull` or {pull: true} mean the same
@@ -27,7 +28,7 @@ from hera_utils.images.choice import of_docker_hub
 
 Json = dict[str, Any]
 VARIABLE = "HERA_UTILS_IMAGES"
-_LISTS = ("entrypoint", "cmd", "path", "hide")
+_LISTS = ("entrypoint", "cmd", "path", "hide", "requirements")
 _FIELDS = (*_LISTS, "files", "env", "python", "workdir", "policy", "pull")
 
 
@@ -142,6 +143,10 @@ def _checked(name: str, entry: Any, folder: Path, where: str) -> Json:
             raise SettingsError(f'{where}: "{key}" of "{name}" must be a list of texts')
         if key in ("files", "env") and not isinstance(value, dict):
             raise SettingsError(f'{where}: "{key}" of "{name}" must be a mapping')
+    if not isinstance(entry.get("python", ""), str):
+        raise SettingsError(
+            f'{where}: "python" of "{name}" must be a text', fix=f'write it in quotes: python: "{entry["python"]}"'
+        )
     settings = _with_policy(name, dict(entry), where)
     if "path" in settings:
         settings["path"] = [str(folder / p) for p in settings["path"]]

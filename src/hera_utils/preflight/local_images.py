@@ -6,30 +6,40 @@ The decisions are kept with the settings (`decisions_of`): the workflow takes th
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hera_utils.errors import HeraUtilsError
+from hera_utils.experiment.environment import Environment
 from hera_utils.images.choice import (
+    Choice,
     ImageUse,
     Pull,
     RefusedImage,
     StandIn,
     ThisMachine,
     choose,
+    is_described,
+    python_with,
 )
 from hera_utils.images.decisions import ImageDecision, uses_of_containers
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable
+from hera_utils.installed import version_of as version_of_package
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.finding import Finding, good, problem, warning
 from hera_utils.preflight.needs import Needs, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
+from hera_utils.preflight.script_requirements import are_installed, packages_of_script
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
+Outcome = ImageDecision | RefusedImage
+RUNNER = "hera.workflows.runner"
 STAND_INS = "stand-ins"
 """The check whose finding is said before each run."""
 
@@ -49,50 +59,113 @@ def _table_of_server(context: CLIContext) -> dict[str, Json]:
 
 
 def decide_images(
-    context: CLIContext, needs: Needs, reach: Reach, pull_secrets: Callable[[], list[Json]]
+    context: CLIContext,
+    needs: Needs,
+    reach: Reach,
+    *,
+    requirements: Sequence[str] = (),
+    pull_secrets: Callable[[], list[Json]] = list,
 ) -> tuple[dict[str, ImageDecision], dict[str, Finding]]:
     """(image → what happens to it, image → what keeps it from running). What is decided is kept for `decisions_of`.
 
-    pull_secrets: the secrets that the workflow names for its registries; they are read when a registry is asked.
+    requirements: the packages of Python images. pull_secrets: the secrets that the workflow names for its registries; they are read when
+    a registry is asked.
     """
-    table, uses = table_of(context), uses_of_templates(reach)
-    machine = ThisMachine(version_of(context.python or sys.executable), lambda name: shutil.which(name) is not None)
-    decisions: dict[str, ImageDecision] = {}
-    refusals: dict[str, RefusedImage] = {}
+    chooser = _Chooser(context, requirements)
+    uses = uses_of_templates(reach)
+    outcomes: dict[str, Outcome] = {}
     pulls: dict[str, Pull] = {}
+    by_pod: set[str] = set()
     for image in needs.images:
-        entry = table.entry(image)
-        choice = choose(image, entry.policy, entry.stand_in, uses.get(image, ()), machine)
+        choice, is_whole = chooser.choice(image, uses.get(image, []))
+        if not is_whole:
+            by_pod.add(image)
         if isinstance(choice, Pull):
             pulls[image] = choice
         elif isinstance(choice, RefusedImage):
-            refusals[image] = choice
+            outcomes[image] = choice
         else:
-            decisions[image] = ImageDecision(choice)
-    for image, outcome in _decide_pulls(context, pulls, pull_secrets).items():
+            outcomes[image] = chooser.prepared(image, choice, uses.get(image, []))
+    outcomes.update(_decide_pulls(context, pulls, pull_secrets))
+    decisions: dict[str, ImageDecision] = {}
+    findings: dict[str, Finding] = {}
+    for image, where in needs.images.items():
+        outcome = outcomes[image]
         if isinstance(outcome, RefusedImage):
-            refusals[image] = outcome
+            findings[image] = problem("images", f"{outcome.reason} ({where})", outcome.fix)
         else:
             decisions[image] = outcome
-    in_order = {image: decisions[image] for image in needs.images if image in decisions}
-    decisions_of(context).update(in_order)
-    findings = {
-        image: problem("images", f"{refusals[image].reason} ({where})", refusals[image].fix)
-        for image, where in needs.images.items()
-        if image in refusals
-    }
-    return in_order, findings
+    decisions_of(context).update({image: one for image, one in decisions.items() if image not in by_pod})
+    return decisions, findings
 
 
-def outcomes_of(context: CLIContext, documents: Sequence[Json]) -> dict[str, str]:
+class _Chooser:
+    """The policy, with these settings on this machine. requirements: the packages of Python images."""
+
+    def __init__(self, context: CLIContext, requirements: Sequence[str]) -> None:
+        self._context, self._requirements = context, requirements
+        self._table = table_of(context)
+        self._python = context.python or sys.executable
+        self._machine = ThisMachine(version_of(self._python), lambda name: shutil.which(name) is not None)
+
+    def choice(self, image: str, uses: Sequence[ImageUse]) -> tuple[Choice, bool]:
+        """(what happens to an image, whether it is the same for all its containers: with the policy `here` scripts are apart)."""
+        policy, stand_in = self._table.entry(image)
+        if stand_in is None and self._requirements and policy != "pull":
+            stand_in = python_with(image, self._requirements, self._machine)
+            if stand_in is not None:
+                return StandIn(stand_in, self._machine.python), True
+        scripts = [use for use in uses if use.is_python_script]
+        others = [use for use in uses if not use.is_python_script]
+        is_whole = policy != "here" or stand_in is not None or not (scripts and others)
+        return choose(image, policy, stand_in, uses if is_whole else others, self._machine), is_whole
+
+    def prepared(self, image: str, stand_in: StandIn, uses: Sequence[ImageUse]) -> Outcome:
+        """The stand-in, whose Python is made where it is described by a version or by packages."""
+        if not is_described(stand_in.settings):
+            return ImageDecision(stand_in)
+        from hera_utils.images.python_environment import prepare
+
+        settings = dict(stand_in.settings)
+        packages = [str(one) for one in settings.pop("requirements", ())]
+        python = str(settings.get("python") or "current")
+        if packages and any(RUNNER in (*use.command, *use.args) for use in uses) and not _names(packages, "hera"):
+            packages.append(f"hera=={version_of_package('hera')}")
+        try:
+            packaged = prepare(
+                Path(self._context.state) / "python", self._python if python == "current" else python, packages
+            )
+        except HeraUtilsError as error:
+            return RefusedImage(f'"{image}" stands for a Python with packages: {error}', error.fix or "")
+        words = f"Python {packaged.version} with {len(packages)} package{'s' if len(packages) != 1 else ''}, locked"
+        return ImageDecision(StandIn({**settings, "python": packaged.python}, words), packaged.lock_digest)
+
+
+def _names(requirements: Iterable[str], package: str) -> bool:
+    return any(re.match(rf"\s*{package}(?![A-Za-z0-9._-])", one, re.IGNORECASE) for one in requirements)
+
+
+def requirements_of_run(environment: Environment) -> tuple[str, ...]:
+    """The packages that an experiment's environment names, else those in the comment of the script that runs, unless its Python has
+    them.
+    """
+    if environment.requirements:
+        return environment.requirements
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    packages = packages_of_script(Path(main)) if main else []
+    return () if are_installed(packages) else tuple(packages)
+
+
+def outcomes_of(context: CLIContext, environment: Environment, documents: Sequence[Json]) -> dict[str, str]:
     """image → in words what happens to it on this machine, of workflows that need not run now. No server is started or asked, so stored
     templates are not looked at.
     """
+    requirements = requirements_of_run(environment)
     outcomes: dict[str, str] = {}
     for document in documents:
         reach = reach_of(document, lambda kind, name: None)
         needs = needs_of({"kind": "Workflow", "spec": reach.spec})
-        decisions, findings = decide_images(context, needs, reach, list)
+        decisions, findings = decide_images(context, needs, reach, requirements=requirements)
         outcomes |= {image: decision.words for image, decision in decisions.items()}
         outcomes |= {image: finding.message for image, finding in findings.items()}
     return outcomes
@@ -100,7 +173,7 @@ def outcomes_of(context: CLIContext, documents: Sequence[Json]) -> dict[str, str
 
 def _decide_pulls(
     context: CLIContext, pulls: Mapping[str, Pull], pull_secrets: Callable[[], list[Json]]
-) -> Mapping[str, ImageDecision | RefusedImage]:
+) -> Mapping[str, Outcome]:
     if not pulls:
         return {}
     from hera_utils.images.login import Logins

@@ -28,7 +28,7 @@ from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
-from hera_utils.preflight.local_images import containers_of, decide_images, remarks
+from hera_utils.preflight.local_images import containers_of, decide_images, remarks, requirements_of_run
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.settings.resolve import CLIContext
@@ -47,6 +47,7 @@ def workflow_findings(
     """
     platform = _Platform(context, documents)
     all_decisions: dict[str, ImageDecision] = {}
+    requirements = requirements_of_run(environment)
     try:
         for document in documents:
             kind = document.get("kind", "Workflow")
@@ -55,7 +56,9 @@ def workflow_findings(
             reach = reach_of(document, platform.template)
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
-            decisions, of_images = decide_images(context, needs, reach, partial(_pull_secrets, platform, needs))
+            decisions, of_images = decide_images(
+                context, needs, reach, requirements=requirements, pull_secrets=partial(_pull_secrets, platform, needs)
+            )
             yield from of_images.values()
             all_decisions |= decisions
             stand_ins = {

@@ -23,7 +23,7 @@ from typing import Any
 
 from hera_utils.argo.annotations import IMAGE_DECISIONS, PYTHON, SUBMISSION
 from hera_utils.errors import ResourceError, SettingsError
-from hera_utils.images.choice import StandIn
+from hera_utils.images.choice import Pull, StandIn
 from hera_utils.images.decisions import ImageDecision, of_text
 from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
@@ -145,7 +145,7 @@ def images_of(documents: Sequence[Json]) -> dict[str, str]:
     images: dict[str, str] = {}
     for image in _names_of_images(documents):
         decision = decisions.get(image)
-        if decision is not None and decision.digest and "@" not in image:
+        if decision is not None and isinstance(decision.choice, Pull) and decision.digest and "@" not in image:
             image = f"{image}@{decision.digest}"
         images[image] = decision.words if decision is not None and isinstance(decision.choice, StandIn) else ""
     return images

@@ -4,6 +4,7 @@
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
                     the points), git, versions, images (image → what happened to it on this machine; see images/decisions.py)
     points.sqlite   one row a point, the workflows, and the texts that many rows share (`fingerprints`)
+    packages-*.txt  the locks of packages that stood in for images (images/python_environment.py)
     lock            held by the process that drives the run; it falls with the process
 
 Everything is written before it is sent, in transactions or by replacing a file, so a kill at any moment loses nothing.
@@ -216,6 +217,13 @@ class RunRecord:
     def update(self, **facts: Any) -> None:
         self.facts.update(facts)
         self._write()
+
+    def keep_locks(self, files: Iterable[Path]) -> None:
+        """The locks of the packages that stand in for images, named by their digests as run.json has them."""
+        for file in files:
+            with contextlib.suppress(OSError):  # the run needs none of them
+                lock = file.read_bytes()
+                (self.folder / f"packages-{hashlib.sha256(lock).hexdigest()[:12]}.txt").write_bytes(lock)
 
     def add_points(self, rows: Iterable[PointRow]) -> None:
         """Points of the sweep, before anything of them is sent. Those that are known already stay as they are, but that one which waits

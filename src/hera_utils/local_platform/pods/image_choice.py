@@ -8,7 +8,7 @@ from typing import Any
 
 from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
 from hera_utils.errors import ResourceError
-from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose
+from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose, is_described
 from hera_utils.images.decisions import ImageDecision, of_text, sentence, uses_of_containers
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable
@@ -37,6 +37,11 @@ class ImageChooser:
         if isinstance(choice, RefusedImage):
             raise ResourceError(choice.reason, fix=choice.fix)
         if isinstance(choice, StandIn):
+            if is_described(choice.settings):
+                raise ResourceError(
+                    f'the image "{image}" stands for a Python with packages, which is not made on this machine yet',
+                    fix="submit the workflow with hera-utils run, which makes it",
+                )
             own = {"stand_in": sentence(image, choice)} if decision is None else {}
             return {**choice.settings, **own}
         settings: Json = {"pull": choice.reference}

@@ -1,0 +1,143 @@
+"""A Python with named packages, for an image that is no more than that: made by uv, locked, kept in the state folder, shared by runs.
+
+    python/locks/<key>.txt     what the requirements meant when they were first asked for, with hashes
+    python/<digest>/           the environment of that lock; `complete` in it is written last
+
+uv is optional: the command on PATH, else the package `uv`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hera_utils.errors import PlatformError, ResourceError
+from hera_utils.images.choice import PYTHON_VERSION
+from hera_utils.images.decisions import LOCK
+from hera_utils.images.interpreters import version_of
+from hera_utils.images.locks import held
+
+_PATIENCE = 1800.0  # seconds for one call of uv: large packages come over slow lines
+_MOST_WORDS = 400
+_NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PYTHON", "CONDA_PREFIX")
+
+
+class PackagedPython(NamedTuple):
+    """python: the path of its interpreter. lock: the text of the lock, a requirements file with hashes."""
+
+    python: str
+    version: str
+    lock: str
+
+    @property
+    def lock_digest(self) -> str:
+        return "sha256:" + hashlib.sha256(self.lock.encode()).hexdigest()
+
+
+def prepare(folder: Path, python: str, requirements: Sequence[str]) -> PackagedPython:
+    """The environment, made now when it is not there. folder: `python` of the state folder. python: a version (3.12), or an interpreter's
+    path. ResourceError when it cannot be made, PlatformError when the folder cannot be written.
+    """
+    try:
+        (folder / "locks").mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = _digest([python, sorted(requirements), platform.machine(), platform.libc_ver()])
+        with held(folder / "locks" / f"{key}.lock"):
+            lock = _lock(folder / "locks" / f"{key}.txt", python, requirements)
+        home = folder / _digest([lock, python])
+        with held(folder / f"{home.name}.lock"):
+            return _environment(home, python, lock)
+    except OSError as error:
+        raise PlatformError(
+            f"the Python environment cannot be kept in {folder} ({(error.strerror or str(error)).lower()})",
+            fix="free some space there, or name another state folder with --state",
+        ) from None
+
+
+def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
+    if path.is_file():
+        return path.read_text()
+    target = ("--python-version", python) if PYTHON_VERSION.match(python) else ("--python", python)
+    words = ("pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--generate-hashes", *target)
+    text = (
+        _uv(words, python, requirements, standard_input="".join(f"{one}\n" for one in requirements))
+        if requirements
+        else ""
+    )
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(text)
+    os.replace(fresh, path)
+    return text
+
+
+def _environment(home: Path, python: str, lock: str) -> PackagedPython:
+    program = home / "bin" / "python"
+    complete = home / "complete"
+    if not (complete.is_file() and program.exists()):  # its base interpreter may have gone
+        shutil.rmtree(home, ignore_errors=True)
+        _uv(("venv", "--quiet", "--no-project", "--python", python, str(home)), python, lock.split())
+        file = home / LOCK
+        file.write_text(lock)
+        if lock:
+            _uv(("pip", "sync", "--quiet", "--python", str(program), str(file)), python, lock.split())
+        complete.write_text(version_of(str(program)))
+    return PackagedPython(str(program), complete.read_text(), lock)
+
+
+def _uv(words: Sequence[str], python: str, requirements: Sequence[str], *, standard_input: str = "") -> str:
+    environ = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_UV}
+    try:
+        answer = subprocess.run(
+            [_program(), *words],
+            input=standard_input,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            env=environ,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ResourceError(f"{_what(python)} was not made within {_PATIENCE:g} s", fix="try again") from None
+    if answer.returncode:
+        raise ResourceError(
+            f"{_what(python)} cannot be made: {_first_words(answer.stderr)}",
+            fix="correct its requirements, or make a package index reachable",
+        )
+    return answer.stdout
+
+
+def _program() -> str:
+    program = shutil.which("uv")
+    if program is None:
+        try:
+            from uv import find_uv_bin  # the package is optional
+
+            program = str(find_uv_bin())
+        except (ImportError, FileNotFoundError):
+            raise ResourceError(
+                "a Python environment for an image is made by uv, which is not installed",
+                fix="python -m pip install uv",
+            ) from None
+    return program
+
+
+def _what(python: str) -> str:
+    return f"the environment of Python {python}" if PYTHON_VERSION.match(python) else f"the environment of {python}"
+
+
+def _first_words(message: str) -> str:
+    """uv's message as one sentence."""
+    lines = (re.sub(r"^(error:|[×╰─▶│ ])+", "", line).strip() for line in message.splitlines())
+    words = re.sub(r"\s+", " ", " ".join(filter(None, lines))) or "uv did not say why"
+    return (words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}…").rstrip(".")
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:24]

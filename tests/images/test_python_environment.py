@@ -1,0 +1,112 @@
+"""A Python with packages for an image, made by uv from packages of this machine: no network."""
+
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hera_utils.errors import ResourceError
+from hera_utils.images import python_environment
+from hera_utils.images.python_environment import prepare
+
+pytest.importorskip("uv")
+
+
+def add_package(folder, name, version):
+    """A wheel, by hand."""
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", f"version = {version!r}\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: by-hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+
+@pytest.fixture(autouse=True)
+def index(tmp_path, monkeypatch):
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    add_package(folder, "moo", "1.0")
+    return folder
+
+
+def answer(environment, code):
+    return subprocess.run([environment.python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_it_has_the_packages_and_no_others_and_its_lock_says_so(tmp_path):
+    made = prepare(tmp_path / "python", sys.executable, ["moo"])
+    assert answer(made, "import moo; print(moo.version)") == "1.0"
+    assert answer(made, "import importlib.util as u; print(u.find_spec('hera'))") == "None"
+    assert made.lock.startswith("moo==1.0 ")
+    assert "--hash=sha256:" in made.lock
+    assert made.lock_digest.startswith("sha256:")
+    assert made.version == answer(made, "import platform; print(platform.python_version())")
+
+
+def test_what_was_locked_stays_though_the_index_goes_on(tmp_path, index, monkeypatch):
+    first = prepare(tmp_path / "python", sys.executable, ["moo"])
+    add_package(index, "moo", "2.0")
+    monkeypatch.setattr(python_environment, "_uv", lambda *words, **more: pytest.fail("nothing is to be done"))
+    assert prepare(tmp_path / "python", sys.executable, ["moo"]) == first
+    monkeypatch.undo()
+
+
+def test_another_requirement_is_another_environment(tmp_path, index):
+    add_package(index, "moo", "2.0")
+    old, new = (prepare(tmp_path / "python", sys.executable, [one]) for one in ("moo<2", "moo"))
+    assert [answer(one, "import moo; print(moo.version)") for one in (old, new)] == ["1.0", "2.0"]
+    assert old.lock_digest != new.lock_digest
+
+
+def test_one_that_is_half_made_or_whose_interpreter_has_gone_is_made_again(tmp_path):
+    made = prepare(tmp_path / "python", sys.executable, ["moo"])
+    home = tmp_path / "python" / made.python.split("/")[-3]
+    for damage in (home / "complete", home / "bin" / "python"):
+        damage.unlink()
+        assert answer(prepare(tmp_path / "python", sys.executable, ["moo"]), "import moo; print(1)") == "1"
+
+
+def test_several_may_ask_at_once(tmp_path):
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: prepare(tmp_path / "python", sys.executable, ["moo"]), range(3)))
+    assert len(set(made)) == 1
+
+
+def test_no_packages_are_a_bare_python(tmp_path):
+    made = prepare(tmp_path / "python", sys.executable, [])
+    assert (made.lock, answer(made, "print(1)")) == ("", "1")
+
+
+@pytest.mark.parametrize(
+    ("python", "requirements", "words"),
+    [
+        (sys.executable, ["moo==99"], "moo==99"),
+        (sys.executable, ["absent"], "absent"),
+        (sys.executable, ["moo !!"], "moo !!"),
+        ("3.3", [], "3.3"),
+        ("/no/such/python", [], "/no/such/python"),
+    ],
+)
+def test_what_cannot_be_made_is_told_in_one_sentence(tmp_path, python, requirements, words):
+    with pytest.raises(ResourceError) as refused:
+        prepare(tmp_path / "python", python, requirements)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert refused.value.fix
+
+
+def test_without_uv_one_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setitem(sys.modules, "uv", None)
+    with pytest.raises(ResourceError, match="made by uv, which is not installed") as refused:
+        prepare(tmp_path / "python", sys.executable, ["moo"])
+    assert refused.value.fix == "python -m pip install uv"
