@@ -1,6 +1,15 @@
 """Where workflows run, seen from outside: the same for a cluster and for this machine.
 
-In: settings. Out: a `Connection` (connection.py) and what speaks over it: argo_client.py (Argo's REST API), cluster.py
-(Kubernetes), provision.py (what an experiment needs: difference, apply, release), volumes.py (files of a claim). Open first:
-connect.py, where settings become a connection. This machine's own platform is the package local_platform, a server like any other.
+In: settings. Out: a `Connection` (connection.py) and clients that use it. Open connect.py first, where settings become a connection.
+This machine's own platform is the package local_platform, a server like any other.
+
+way         connect.py, remote.py, discovery.py, port_forward.py, cluster_access.py, exec_plugin.py, own_server.py, namespace.py
+tokens      token_sources.py (where one comes from), token.py (what it says)
+Argo        argo_client.py (what one asks), argo_http.py, reconnect.py (broken streams), conflate.py (slow readers), idempotent_submit.py,
+            downloads.py, ranged_download.py, archived_logs.py
+Kubernetes  cluster.py, kubernetes_http.py, server_side_apply.py; provision.py with manifests.py, diff.py, roles.py: what an experiment
+            needs; claim_folders.py, volumes.py: the files of a claim
+Hera        hera_binding.py, hera_classes.py, hera_changes.py, hera_errors.py, versions.py, run_images.py (what a run says of its images)
+errors      http_errors.py, http_session.py
+researcher  execution_platform.py, argo_server.py, environment_of_submission.py
 """

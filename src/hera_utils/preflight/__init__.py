@@ -3,7 +3,7 @@
 In: settings, an experiment's environment, workflows. Out: all findings (finding.py) at once, each problem with its fix.
 Open run.py first: it asks every question (`hera-utils doctor`); ready.py asks only what a run needs before it begins.
 This machine: machine.py (whether it can run anything), local_workflow.py (whether it can run this workflow), reachable_templates.py,
-imports.py, validity.py.
+local_images.py (what happens to its images), imports.py, validity.py.
 A cluster: connectivity.py (who answers, clocks, the token, the registry), controller.py (whether Argo's controller is alive), dry_run.py
 (whether the server would accept the workflow), rights.py, objects.py (the namespace, claims, config maps, secrets…), capacity.py
 (quotas, limit ranges); inquiry.py asks in parallel.
