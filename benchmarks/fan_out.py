@@ -3,7 +3,8 @@
     python benchmarks/fan_out.py [SIZE ...]        # default: 200 2000
 
 Starts a local platform of its own, runs one workflow of SIZE `withItems` shell tasks for each size, and prints seconds,
-milliseconds per task, the ratio to the first size, the server's peak memory, and what `xargs -P` needs for the same commands.
+milliseconds per task, the ratio to the first size, the server's peak memory, and what `xargs -P` needs for the same commands; and
+processor milliseconds per task of the server alone, with the ratio to the first size: on a machine that others use too these count.
 """
 
 import json
@@ -78,6 +79,12 @@ def seconds(connection, size):
     return time.monotonic() - start
 
 
+def spent(pid):
+    """Seconds of processor time of the server, without its workers."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def xargs(size):
     start = time.monotonic()
     numbers = "\n".join(map(str, range(size)))
@@ -102,17 +109,21 @@ def main():
             )
             pid = json.loads((Path(state) / "server.json").read_text())["pid"]
             seconds(connection, 20)  # warm
-            first = None
-            print(f"{'tasks':>7} {'seconds':>8} {'ms/task':>8} {'to first':>8} {'to xargs':>8} {'server MB':>9}")
+            first = first_spent = None
+            head = ("tasks", "seconds", "ms/task", "to first", "to xargs", "server MB", "server ms", "to first")
+            print("{:>7} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8}".format(*head))
             for size in sizes:
+                before = spent(pid)
                 taken = seconds(connection, size)
-                each = taken / size
+                each, own = taken / size, (spent(pid) - before) / size
+                first_spent = first_spent or own
                 first = first or each
                 memory = next(
                     line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")
                 )
                 row = (size, taken, each * 1000, each / first, taken / xargs(size), int(memory.split()[1]) / 1024)
-                print("{:7} {:8.2f} {:8.2f} {:8.2f} {:8.1f} {:9.0f}".format(*row), flush=True)
+                row += (own * 1000, own / first_spent)
+                print("{:7} {:8.2f} {:8.2f} {:8.2f} {:8.1f} {:9.0f} {:9.2f} {:8.2f}".format(*row), flush=True)
         finally:
             subprocess.run([*COMMAND, "serve", "--stop"], env=environment, check=False)
 

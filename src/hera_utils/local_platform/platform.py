@@ -325,7 +325,7 @@ class LocalPlatform:
                 return lambda: answer
             started = dataclasses.replace(first, at=turn.at, seed=seed())
             self._controller.enter(turn, run, started, warnings=admitted.warnings)
-            return lambda: self._workflow(run.uid)
+            return lambda: self._workflow(run.uid, nodes=False)  # Argo answers before it has any
 
         return self._controller.call(act)
 
@@ -343,8 +343,8 @@ class LocalPlatform:
 
         return self._controller.call(act)
 
-    def _workflow(self, uid: str) -> StoredObject:
-        stored = self._read_model.workflow(uid)
+    def _workflow(self, uid: str, *, nodes: bool = True) -> StoredObject:
+        stored = self._read_model.workflow(uid, with_nodes=nodes)
         if stored is None:
             raise objects.not_found("Workflow", uid)
         return stored

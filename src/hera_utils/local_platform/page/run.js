@@ -9,7 +9,7 @@ class RunPage {
     this.name = name;
     this.run = null;
     this.nodes = {};
-    this.tree = { roots: [], children: new Map() };
+    this.tree = { roots: [], children: new Map(), ids: [] };
     this.folds = new Map(); // what the reader opened or closed by hand
     this.filter = { text: "", phase: "" };
     this.chosen = null;
@@ -64,7 +64,7 @@ class RunPage {
     this.run = run;
     run.status ||= {};
     this.nodes = run.status.nodes || {};
-    this.tree = growTree(this.nodes);
+    this.tree = growTree(this.nodes, this.tree);
     if (!this.chosen || !this.nodes[this.chosen]) this.chosen = null;
     this.header();
     this.layout();

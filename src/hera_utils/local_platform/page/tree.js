@@ -3,8 +3,9 @@
 
 const GROUPS = { TaskGroup: "(", Retry: "(", StepGroup: "." };
 
-/** id → {node, children: [ids], level} and the list of roots, each in the order of start. */
-const growTree = (nodes) => {
+/** The children of each node and the list of roots, in the order of start. before: the tree of the state before; its order is nearly
+ * the new one, and what is nearly sorted costs little to sort. */
+const growTree = (nodes, before) => {
   const parent = new Map();
   for (const node of Object.values(nodes)) {
     const mark = GROUPS[node.type];
@@ -15,7 +16,9 @@ const growTree = (nodes) => {
   }
   const children = new Map();
   const roots = [];
-  for (const node of Object.values(nodes)) {
+  const known = before ? before.ids.filter((id) => nodes[id]) : [];
+  for (const id of new Set([...known, ...Object.keys(nodes)])) {
+    const node = nodes[id];
     const above = parent.get(node.id) || node.boundaryID;
     if (above && above !== node.id && nodes[above]) {
       if (!children.has(above)) children.set(above, []);
@@ -23,9 +26,13 @@ const growTree = (nodes) => {
     } else roots.push(node.id);
   }
   const collator = new Intl.Collator("en", { numeric: true });
-  const order = (a, b) => (nodes[a].startedAt || "~").localeCompare(nodes[b].startedAt || "~") || collator.compare(nodes[a].name, nodes[b].name);
+  const order = (a, b) => {
+    const [first, second] = [nodes[a].startedAt || "~", nodes[b].startedAt || "~"];
+    return first < second ? -1 : first > second ? 1 : collator.compare(nodes[a].name, nodes[b].name);
+  };
   for (const list of children.values()) list.sort(order);
-  return { roots: roots.sort(order), children };
+  roots.sort(order);
+  return { roots, children, ids: [...roots, ...[...children.values()].flat()] };
 };
 
 /** The phase that a reader wants to see: a suspended node is Running to Argo. */
