@@ -57,7 +57,8 @@ def decide_pulls(
         else:
             questions[image] = (pull, reference)
     if questions:
-        answers = _answers(questions, logins_of, patience)
+        references = {image: reference for image, (_, reference) in questions.items()}
+        answers = ask_registries(references, logins_of, patience)
         for image, (pull, reference) in questions.items():
             answer = answers.get(image)
             if answer is None:
@@ -88,8 +89,8 @@ def _refused(image: str, error: HeraUtilsError) -> RefusedImage:
     return RefusedImage(str(error), error.fix or ways_out(image))
 
 
-def _answers(
-    questions: Mapping[str, tuple[Pull, Reference]], logins_of: LoginsOf, patience: float
+def ask_registries(
+    references: Mapping[str, Reference], logins_of: LoginsOf, patience: float
 ) -> dict[str, str | HeraUtilsError]:
     """image → its digest, or why there is none; without those whose registry does not answer in time."""
     from hera_utils.images.registry import resolve
@@ -107,10 +108,7 @@ def _answers(
                 f"the registry of {image} could not be asked ({type(error).__name__}: {error})"
             )
 
-    threads = [
-        threading.Thread(target=ask, args=(image, reference), daemon=True)
-        for image, (_, reference) in questions.items()
-    ]
+    threads = [threading.Thread(target=ask, args=item, daemon=True) for item in references.items()]
     for thread in threads:
         thread.start()
     end = time.monotonic() + patience

@@ -107,30 +107,6 @@ def python(subject: Subject) -> Iterator[Finding]:
         yield good("python", f"Python {version} with Hera {hera} runs script tasks ({program})")
 
 
-def images(subject: Subject) -> Iterator[Finding]:
-    """What the image table names must exist on this machine."""
-    for pattern, entry in subject.context.images.items():
-        paths = [*entry.get("path", []), *entry.get("files", {}).values()]
-        program = entry.get("python")
-        if isinstance(program, str) and "/" in program:
-            paths.append(program)
-        for path in paths:
-            if not os.path.exists(path):
-                origin = subject.context.origin("images")
-                yield problem(
-                    "images", f"the image `{pattern}` needs {path}, which does not exist", f"correct it ({origin})"
-                )
-    from hera_utils.images.choice import BUILT_IN
-
-    count = len(subject.context.images)
-    told_table = (
-        f"{count} image{'s' if count != 1 else ''} in the settings' table"
-        if count
-        else "no image table in the settings"
-    )
-    yield good("images", f"{told_table}; always substituted: {', '.join(BUILT_IN)}; others are refused")
-
-
 def volumes(subject: Subject) -> Iterator[Finding]:
     """The folders that the settings name for claims must be writable."""
     for claim, folder in subject.context.volumes.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight import capacity, connectivity, controller, dry_run, machine, objects, rights
+from hera_utils.preflight import capacity, connectivity, controller, dry_run, machine, machine_images, objects, rights
 from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
 from hera_utils.preflight.inquiry import Target, closing, in_parallel
 from hera_utils.preflight.local_workflow import OBJECTS, of_workflows, with_named_volumes
@@ -23,7 +23,7 @@ LOCAL: tuple[tuple[str, Check], ...] = (
     ("state folder", machine.state_folder),
     ("private mounts", machine.private_mounts),
     ("python", machine.python),
-    ("images", machine.images),
+    ("images", machine_images.images),
     ("claim", machine.volumes),
     ("secret", machine.described),
     ("local platform", machine.local_server),
