@@ -123,6 +123,7 @@ class Registry:
         self.identity_tokens: dict[str, str] = {}  # what `docker login` keeps instead of a password → user
         self.token_seconds = 300.0
         self.digest_header = True
+        self.leads_to = ""  # the URL of another registry that each question is redirected to
         self._lock = threading.Lock()
         self._server = _server(self, _RegistryHandler, address, certificate)
         self._store = _server(self, _StoreHandler, address, certificate) if redirect else None
@@ -373,6 +374,8 @@ class _RegistryHandler(_Handler):
         path = urlsplit(self.path).path
         if path == "/token":
             self._give_token()
+        elif self.registry.leads_to:
+            self.answer(307, b"", {"Location": self.registry.leads_to + self.path})
         elif path == "/v2/":
             if self._let_in(""):
                 self.answer(200, b"{}")

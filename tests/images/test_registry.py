@@ -427,6 +427,28 @@ def test_a_proxy_that_refuses_is_named_without_its_password(secure, own, proxy, 
 # names
 
 
+@pytest.mark.parametrize(
+    ("proxy", "why"),
+    [
+        ("socks5://127.0.0.1:1", "the proxy speaks SOCKS, for which the package PySocks is missing"),
+        ("http://", "the proxy's address is none"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(monkeypatch, proxy, why):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(RegistryUnreachable, match=f"registry.example does not answer .{why}."):
+        resolve(Reference.parse("registry.example/a"), ANYBODY)
+
+
+def test_an_authority_that_is_no_certificate(secure, host, monkeypatch, tmp_path):
+    folder = tmp_path / "certs.d" / host
+    folder.mkdir(parents=True)
+    (folder / "ca.crt").write_text("no certificate")
+    monkeypatch.setattr(transport, "CERTIFICATE_FOLDERS", (tmp_path / "certs.d",))
+    with pytest.raises(RegistryUnreachable, match="a file of certificates cannot be used"):
+        resolve(reference_of(secure, host), ANYBODY)
+
+
 def test_a_host_that_does_not_exist(monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -173,6 +173,27 @@ def test_no_token_follows_a_redirect_to_another_host(store):
         assert not any("Authorization" in request.headers for request in at_store)
 
 
+def test_a_registry_that_only_leads_to_another_one(store):
+    with Registry() as door, Registry(login="bearer", users=USERS, public=True) as registry:
+        served(registry)
+        door.leads_to = registry.url
+        reference = Reference.parse(f"{door.host}/group/tool:v1")
+        assert pull(reference, store, logins=Logins.anonymous()).layers
+        registry.public = False
+        with pytest.raises(AccessDenied, match=f"pull access denied for {reference}"):
+            resolve(reference, logins(door, ("ann", "s3cret-word")))  # of the door, and not for those behind it
+        assert not any("Basic" in header for header in sent(registry, "/"))
+        assert resolve(reference, logins(registry, ("ann", "s3cret-word")))
+        assert not any("Authorization" in request.headers for request in door.requests)
+
+
+def test_registries_that_lead_to_each_other():
+    with Registry(login="bearer", public=True) as one, Registry(login="bearer", public=True) as other:
+        one.leads_to, other.leads_to = other.url, one.url
+        with pytest.raises(RegistryUnreachable, match="in a circle"):
+            resolve(Reference.parse(f"{one.host}/group/tool:v1"), Logins.anonymous())
+
+
 def test_a_password_of_netrc_goes_nowhere(store, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login ann password s3cret-word\n")

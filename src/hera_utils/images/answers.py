@@ -18,7 +18,7 @@ from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreac
 from hera_utils.images.login import Logins
 from hera_utils.images.reference import DOCKER_HUB, Reference
 from hera_utils.images.tokens import Authorization
-from hera_utils.images.transport import FAILURES, origin, proxy_of, reason_of
+from hera_utils.images.transport import FAILURES, fault_of_certificate, origin, proxy_of, reason_of
 from hera_utils.settings.secret import Secret, mask
 
 _PASSING = (408, 425, 500, 502, 503, 504)
@@ -42,41 +42,46 @@ class Failure(NamedTuple):
 
 
 class Exchange:
-    """One question at one address, and what its answers mean."""
+    """One question at one address, and what its answers mean. depth: how many registries have led to it."""
 
-    def __init__(self, endpoint: Endpoint, reference: Reference, authorization: Authorization, logins: Logins) -> None:
-        self._endpoint, self._reference = endpoint, reference
-        self._authorization, self._logins = authorization, logins
+    def __init__(
+        self, endpoint: Endpoint, reference: Reference, authorization: Authorization, logins: Logins, depth: int = 0
+    ) -> None:
+        self.endpoint, self.reference, self.authorization, self.depth = endpoint, reference, authorization, depth
+        self._logins = logins
 
     def may_ask_anew(self, reply: requests.Response, used: Secret, url: str) -> bool:
         """Whether the same question with another proof of who asks may be answered otherwise."""
         if _redirected(reply, url):
             return False
         if reply.status_code == 401:
-            return self._authorization.renew(used, reply.headers.get("WWW-Authenticate", ""))
-        return reply.status_code == 403 and self._authorization.advance(used)
+            return self.authorization.renew(used, reply.headers.get("WWW-Authenticate", ""))
+        return reply.status_code == 403 and self.authorization.advance(used)
+
+    def is_elsewhere(self, reply: requests.Response, url: str) -> bool:
+        """Whether the address led to another registry, which wants to know who asks."""
+        return _redirected(reply, url) and reply.status_code == 401 and "WWW-Authenticate" in reply.headers
 
     def no_answer(self, error: Exception, url: str) -> Failure:
-        host, name = self._endpoint.host, self._endpoint.name
-        if isinstance(error, requests.exceptions.SSLError) and "certificate verify failed" in str(error):
-            return Failure(
-                NoAnswer(
-                    f"the certificate of {name} is not one that this machine trusts",
-                    fix=f"put the certificate of its authority at /etc/docker/certs.d/{host}/ca.crt, or name it in SSL_CERT_FILE",
-                )
-            )
+        host, name = self.endpoint.host, self.endpoint.name
+        if fault := fault_of_certificate(error):
+            fix = f"put the certificate of its authority at /etc/docker/certs.d/{host}/ca.crt, or name it in SSL_CERT_FILE"
+            if "expired" in fault or "not yet valid" in fault:
+                fix = "check this machine's clock; if it is right, the registry's owner must renew the certificate"
+            sentence = f"the certificate of {name} is not one that this machine trusts ({fault})"
+            return Failure(NoAnswer(sentence, fix=fix))
         if isinstance(error, requests.exceptions.ProxyError):
             fix = f"correct HTTPS_PROXY, or add {host} to NO_PROXY"
             return Failure(NoAnswer(f"the proxy {proxy_of(url)} does not lead to {name}", fix=fix), True)
         fix = "check the network and the address; where a proxy leads out, set HTTPS_PROXY"
-        if self._endpoint.registry == DOCKER_HUB:
+        if self.endpoint.registry == DOCKER_HUB:
             fix += f"; where a mirror is to be used, set {MIRRORS}"
         return Failure(NoAnswer(f"{name} does not answer ({reason_of(error)})", fix=fix), True)
 
     def refusal(self, reply: requests.Response, url: str) -> Failure:
         """The answer is none of those that were asked for."""
         status, remark = reply.status_code, self._remark(reply)
-        name, image = self._endpoint.name, str(self._reference)
+        name, image = self.endpoint.name, str(self.reference)
         if _redirected(reply, url):
             store = urlsplit(reply.url).netloc
             return Failure(RegistryUnreachable(f"{store}, where {name} keeps its content, answers {status}"), True)
@@ -90,26 +95,26 @@ class Exchange:
         if status in _PASSING:
             error = RegistryUnreachable(f"{name} fails with status {status}{remark}", fix="try again later")
             return Failure(error, True, _retry_after(reply))
-        if status == 400 and self._endpoint.url.startswith("http:"):
+        if status == 400 and self.endpoint.url.startswith("http:"):
             return Failure(NoAnswer(f"{name} answers 400 to plain HTTP{remark}"))
         return Failure(RegistryUnreachable(f"{name} answers {status} when it is asked for {image}{remark}"))
 
     def _denied(self, remark: str) -> AccessDenied:
-        sentence = f"pull access denied for {self._reference}: the repository does not exist or needs a login{remark}"
-        if self._authorization.refused:
-            sentence += f"; the registry refused the login of {', '.join(self._authorization.refused)}"
+        sentence = f"pull access denied for {self.reference}: the repository does not exist or needs a login{remark}"
+        if self.authorization.refused:
+            sentence += f"; the registry refused the login of {', '.join(self.authorization.refused)}"
         for obstacle in self._logins.obstacles:
             sentence += f"; {obstacle}"
-        host = "" if self._endpoint.registry == DOCKER_HUB else f" {self._endpoint.registry}"
+        host = "" if self.endpoint.registry == DOCKER_HUB else f" {self.endpoint.registry}"
         fix = f"check the name, and log in: docker login{host} (or podman login); for a workflow: imagePullSecrets"
         return AccessDenied(sentence, fix=fix)
 
     def _too_many(self, reply: requests.Response, remark: str) -> Failure:
         wait = _retry_after(reply)
-        if self._endpoint.registry != DOCKER_HUB or self._endpoint.mirror:
-            sentence = f"{self._endpoint.name} asks for fewer requests (429){remark}"
+        if self.endpoint.registry != DOCKER_HUB or self.endpoint.mirror:
+            sentence = f"{self.endpoint.name} asks for fewer requests (429){remark}"
             return Failure(TooManyPulls(sentence, fix="try again later", seconds=wait), True, wait)
-        who = "this login" if self._authorization.has_login else "this address without a login"
+        who = "this login" if self.authorization.has_login else "this address without a login"
         limit = _limit(reply.headers.get("RateLimit-Limit", ""))
         error = TooManyPulls(
             f"Docker Hub allows {who} no more pulls for now{limit}",
@@ -126,7 +131,7 @@ class Exchange:
             text = str(first.get("message") or first.get("code") or "")
         except (BodyCut, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return ""
-        text = " ".join(mask(text, self._authorization.secrets).split())
+        text = " ".join(mask(text, self.authorization.secrets).split())
         text = "".join(c for c in text if c.isprintable())[:_LONGEST_MESSAGE]
         return f': "{text}"' if text else ""
 

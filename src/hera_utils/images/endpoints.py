@@ -68,6 +68,13 @@ def endpoints_of(registry: str, environ: Mapping[str, str] | None = None) -> tup
     return (*dict.fromkeys(own + dockers), Endpoint(_HUB_ADDRESS, DOCKER_HUB))
 
 
+def elsewhere(url: str) -> tuple[Endpoint, str]:
+    """The registry, and the repository, of the address of a manifest or a blob."""
+    parts = urlsplit(url)
+    match = re.match(r"/v2/(.+)/(?:manifests|blobs)/", parts.path)
+    return Endpoint(f"{parts.scheme}://{parts.netloc}", parts.netloc), match[1] if match else ""
+
+
 def _direct(registry: str, insecure: list[str]) -> tuple[Endpoint, ...]:
     """On this machine plain HTTP is tried first (what speaks TLS says so at once, what does not may be silent for long), elsewhere last."""
     secure = Endpoint(f"https://{registry}", registry)

@@ -17,7 +17,7 @@ import requests
 
 from hera_utils.images.answers import BodyCut, Exchange, Failure, NoAnswer, read
 from hera_utils.images.config import UnreadableImage, check_digest
-from hera_utils.images.endpoints import Endpoint, endpoints_of
+from hera_utils.images.endpoints import Endpoint, elsewhere, endpoints_of
 from hera_utils.images.faults import AccessDenied, ImageNotFound, RegistryUnreachable, Stopped
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import LARGEST, MEDIA_TYPES
@@ -28,6 +28,7 @@ from hera_utils.images.transport import FAILURES, Transport, UnsafeRedirect
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 _GOOD = (200, 206, 416)
 _MOST_CHALLENGES = 8
+_MOST_REGISTRIES = 2  # that lead from one to the next
 _ATTEMPTS_AT_MIRROR = 2  # the registry itself comes next
 _MOST_READINGS = 3
 
@@ -164,10 +165,13 @@ class RegistryClient:
     def _ask_at(
         self, endpoint: Endpoint, method: str, reference: Reference, path: str, headers: Mapping[str, str]
     ) -> requests.Response:
-        url = f"{endpoint.repository(reference.repository)}/{path}"
         authorization = self._authorization(endpoint, reference.repository)
         exchange = Exchange(endpoint, reference, authorization, self._logins)
-        most = _ATTEMPTS_AT_MIRROR if endpoint.mirror else self._patience.attempts
+        return self._ask_url(exchange, method, f"{endpoint.repository(reference.repository)}/{path}", headers)
+
+    def _ask_url(self, exchange: Exchange, method: str, url: str, headers: Mapping[str, str]) -> requests.Response:
+        authorization = exchange.authorization
+        most = _ATTEMPTS_AT_MIRROR if exchange.endpoint.mirror else self._patience.attempts
         attempt = challenges = 0
         while True:
             try:
@@ -180,15 +184,27 @@ class RegistryClient:
                     challenges += 1
                     if challenges <= _MOST_CHALLENGES and exchange.may_ask_anew(reply, used, url):
                         continue
+                    if exchange.depth < _MOST_REGISTRIES and exchange.is_elsewhere(reply, url):
+                        break
                     failure = exchange.refusal(reply, url)
             except UnsafeRedirect as error:
-                raise RegistryUnreachable(f"{endpoint.name} cannot be used: {error}") from None
+                raise RegistryUnreachable(f"{exchange.endpoint.name} cannot be used: {error}") from None
             except NoToken as error:
                 failure = Failure(error, error.may_pass)
             except FAILURES as error:
                 failure = exchange.no_answer(error, url)
             attempt += 1
             self._pause(failure, attempt, most)
+        return self._ask_elsewhere(exchange, method, reply.url, headers)
+
+    def _ask_elsewhere(
+        self, exchange: Exchange, method: str, url: str, headers: Mapping[str, str]
+    ) -> requests.Response:
+        """A registry that only leads to another one, which wants a login or a token of its own."""
+        endpoint, repository = elsewhere(url)
+        authorization = self._authorization(endpoint, repository)
+        further = Exchange(endpoint, exchange.reference, authorization, self._logins, exchange.depth + 1)
+        return self._ask_url(further, method, url, headers)
 
     def _pause(self, failure: Failure, attempt: int, most: int) -> None:
         """Wait until the question may be asked again, or raise the failure. attempt: how often it was asked, of `most` times."""

@@ -143,7 +143,7 @@ class Transport:
         if address not in sessions:
             session = requests.Session()
             session.headers.clear()
-            session.headers.update({"User-Agent": "hera-utils", "Accept-Encoding": "identity"})
+            session.headers.update({"User-Agent": "hera-utils", "Accept": "*/*", "Accept-Encoding": "identity"})
             session.auth = _no_netrc
             session.trust_env = not is_loopback(
                 urllib.parse.urlsplit(url).hostname or ""
@@ -201,7 +201,11 @@ _REASONS = (
     (re.compile(r"No route to host|Network is unreachable"), "no way leads there"),
     (re.compile(r"[Tt]imed? ?out"), "no answer in time"),
     (re.compile(r"WRONG_VERSION_NUMBER|record layer failure"), "it does not speak TLS"),
+    (re.compile(r"certificate verify failed"), "its certificate is not one that this machine trusts"),
     (re.compile(r"invalid path"), "REQUESTS_CA_BUNDLE names a file that does not exist"),
+    (re.compile(r"Missing dependencies for SOCKS"), "the proxy speaks SOCKS, for which the package PySocks is missing"),
+    (re.compile(r"InvalidProxyURL|InvalidSchema"), "the proxy's address is none"),
+    (re.compile(r"\[SSL|PEM|NO_CERTIFICATE|No such file"), "a file of certificates cannot be used"),
 )
 
 
@@ -209,3 +213,9 @@ def reason_of(error: Exception) -> str:
     """Why there was no answer, in a few words that hold no secret."""
     text = f"{type(error).__name__} {error}"
     return next((words for pattern, words in _REASONS if pattern.search(text)), "the connection was cut")
+
+
+def fault_of_certificate(error: Exception) -> str:
+    """What is wrong with the certificate of who answered, "" where it was not that."""
+    match = re.search(r"certificate verify failed:?\s*([^(\[]*)", str(error))
+    return match[1].strip() or "it cannot be verified" if match else ""
