@@ -89,6 +89,30 @@ def scripted(source="print(1)"):
     return made
 
 
+def test_the_digest_of_an_image_that_is_pulled_counts():
+    one, two = {"alpine": "sha256:1"}, {"alpine": "sha256:2"}
+    assert told(document(), document(), digests=one) == ["image of stage, work changed"]
+    assert told(document(image="lab/x"), document(image="lab/x"), digests={"other": "sha256:1"}) == []
+    before, before_texts = fingerprints(document(), SWEEP, digests=one)
+    after, after_texts = fingerprints(document(), SWEEP, digests=two)
+    point = SWEEP[0].id
+    assert changes(before[point], after[point], before_texts.get, after_texts.get) == ["image of stage, work changed"]
+    assert changes(before[point], before[point], before_texts.get, before_texts.get) == []
+
+
+def test_the_digests_of_sidecars_count_too():
+    made = document()
+    made["spec"]["templates"][2]["sidecars"] = [{"name": "s", "image": "lab/side:1"}]
+    assert told(made, made, digests={"lab/side:1": "sha256:1"}) == ["image of work changed"]
+
+
+def test_packages_of_this_machine_count_only_where_its_python_runs():
+    point = SWEEP[0].id
+    for digests, counts in (({}, True), ({"python": "sha256:1"}, False)):
+        found, _ = fingerprints(scripted(), SWEEP, packages={"numpy": "2"}, digests=digests)
+        assert ("python" in found[point]) == counts
+
+
 def changed_sources(before, after, old="print(1)", new="print(1)"):
     was, was_texts = fingerprints(scripted(old), SWEEP, sources=lambda template: before)
     now, now_texts = fingerprints(scripted(new), SWEEP, sources=lambda template: after)

@@ -1,6 +1,7 @@
 """What a run will be, before anything is sent."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +67,14 @@ def test_the_plan_says_points_and_size(context):
     assert line.startswith("6 points (3 vintages × 2 boroughs) → 1 pod, 1 workflow of ")
     container = planned.document["spec"]["templates"][0]["container"]
     assert (container["image"], container["command"]) == ("mine/tool", ["a-lyon"])
+
+
+def test_the_plan_says_what_happens_to_each_image(context):
+    images = {"python:3.11": "Python 3.11.7", "lab/solver:3": "the image itself (sha256:0123)"}
+    planned = replace(plan(EXPERIMENT, context()), images=images)
+    assert planned.as_json()["images"] == images
+    assert planned.image_lines() == ["  python:3.11   Python 3.11.7", "  lab/solver:3  the image itself (sha256:0123)"]
+    assert plan(EXPERIMENT, context()).image_lines() == []
 
 
 def test_a_flag_wins_over_what_the_author_wrote_and_the_script_does_not(context):

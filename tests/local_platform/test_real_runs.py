@@ -388,3 +388,29 @@ def test_an_artifact_plugin_that_is_not_here_is_argos_error(platform):
     assert last["status"]["phase"] == "Error"
     (node,) = last["status"]["nodes"].values()
     assert (node["phase"], node["message"]) == ("Error", "artifact driver test not found")
+
+
+def events_of(platform, name):
+    events = [json.loads(one.text) for one in platform.list("Event", "default")[0]]
+    return [
+        (one["type"], one["message"])
+        for one in events
+        if one["involvedObject"]["name"] == name and one["reason"] == "StandIn"
+    ]
+
+
+def test_a_stand_in_is_never_silent(platform):
+    other_client = platform.submit("default", diamond())
+    toys.wait(platform, "default", other_client.name)
+    ((kind, said),) = events_of(platform, other_client.name)  # once, however many pods
+    assert kind == "Warning"
+    assert "this machine stands in for the image busybox" in said
+    document = toys.workflow("true")
+    decisions = {"busybox": {"stand_in": {"cmd": ["sh"]}, "reason": "programs of a test", "because": "it says so"}}
+    document["metadata"]["annotations"] = {"hera-utils/image-decisions": json.dumps(decisions)}
+    ours = platform.submit("default", document)
+    assert events_of(platform, ours.name) == [
+        ("Warning", "this machine stands in for the image busybox: programs of a test, because it says so")
+    ]
+    toys.wait(platform, "default", ours.name)
+    assert len(events_of(platform, ours.name)) == 1
