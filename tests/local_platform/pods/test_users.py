@@ -10,7 +10,10 @@ import pytest
 from hand_made_image import GROUP, PASSWD, HandMadeImages, Json
 from stage import Stage
 
+from hera_utils.local_platform.pods.pod import program
+from hera_utils.local_platform.pods.pod.container import Container
 from hera_utils.local_platform.pods.pod.errors import PodFault
+from hera_utils.local_platform.pods.pod.plan import ContainerPlan
 from hera_utils.local_platform.pods.pod.users import User, WantedUser, resolve, wanted_user
 
 only_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
@@ -147,7 +150,6 @@ def test_a_user_may_write_what_kubernetes_lets_him_write(image_stage: Stage, tmp
     assert (claim / "deep" / "old").stat().st_uid == 0
 
 
-@only_root
 def test_hooks_of_an_image_run_as_its_user(tmp_path: Path, hand_made_image: Json) -> None:
     stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, user="app"))
     probe = {
@@ -160,15 +162,42 @@ def test_hooks_of_an_image_run_as_its_user(tmp_path: Path, hand_made_image: Json
     stage.close()
 
 
-def test_where_nobody_else_can_be_it_is_said(tmp_path: Path, hand_made_image: Json) -> None:
+def test_who_the_command_is_for_itself_and_whose_its_files_are(tmp_path: Path, hand_made_image: Json) -> None:
+    """A server of an ordinary user cannot become another one: a command is user 1000 for itself, and its results are that user's."""
     stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, user="app"))
-    pods = [stage.shell("id -u; echo $HOME") for _ in range(2)]
-    ends = [stage.run(pod) for pod in pods]
-    if os.getuid() == 0:
-        assert [end.warnings for end in ends] == [(), ()]
-        assert stage.log(pods[0]) == ["1000", "/home/app"]
-    else:
-        assert [len(end.warnings) for end in ends] == [1, 1]
-        assert "instead of user 1000" in ends[0].warnings[0]
-        assert stage.log(pods[0]) == ["0", "/home/app"]
+    claim = tmp_path / "claim"
+    claim.mkdir(mode=0o777)
+    claim.chmod(0o777)
+    pod = stage.shell(
+        "id -u; id -g; echo $HOME; echo x > $HOME/new && echo home; echo y > /c/new && echo claim; echo out > /dev/stdout; "
+        "kill -9 $$$$",
+        main={"volumeMounts": [{"name": "c", "mountPath": "/c"}]}, claims={"c": str(claim)},
+        spec={"volumes": [{"name": "c", "persistentVolumeClaim": {"claimName": "c"}}]},
+    )  # fmt: skip
+    end = stage.run(pod)
+    assert end.warnings == ()
+    assert stage.log(pod)[:6] == ["1000", "1000", "/home/app", "home", "claim", "out"]
+    assert (claim / "new").stat().st_uid == (1000 if os.getuid() == 0 else os.getuid())
+    assert end.containers[0].exit_code == 137
+    again = stage.shell("ls $HOME; id -u", main={"securityContext": {"runAsUser": 31000, "runAsGroup": 41000}})
+    assert stage.run(again).phase == "Succeeded"
+    assert stage.log(again)[-1] == "31000"
     stage.close()
+
+
+def test_where_the_kernel_refuses_that_too_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_as = []
+
+    def start(path: str, argv: Any, env: Any, descriptors: Any, user: User | None = None) -> int:
+        started_as.append(user)
+        if user is not None:
+            raise program.CannotAppear(28, "No space left on device")
+        return 1
+
+    monkeypatch.setattr(program, "start", start)
+    plan = ContainerPlan("main", "main", ("true",), {}, "/", (), {}, (), (), image="lab/tool:1")
+    container = Container(plan)
+    container.user = User(1000, 1000, (), "/")
+    assert container._start("/bin/true", ["true"], {}) == 1
+    assert started_as == [User(1000, 1000, (), "/"), None]
+    assert container.warning.startswith('the image "lab/tool:1" runs as root of its container instead of user 1000')

@@ -75,7 +75,7 @@ class Container:
             if self._takes_forks() and python.may_start(path, plan.argv, self.env):
                 self.pid = python.start(path, plan.argv, self.env, descriptors)
             else:
-                self.pid = program.start(path, plan.argv, self.env, descriptors, self.user)
+                self.pid = self._start(path, plan.argv, descriptors)
         except (OSError, ValueError) as error:
             if disk_room.is_full(error):
                 raise
@@ -96,9 +96,7 @@ class Container:
         """As the image's own files say. Raises PodFault."""
         user = users.resolve(wish, program.read_text("/etc/passwd"), program.read_text("/etc/group"))
         self.env = {"HOME": user.home, **self.plan.env}
-        self.user = user if users.is_possible(user) else None
-        if self.user is None and not user.is_root:
-            self.warning = users.impossible(self.plan.image, user)
+        self.user = user
 
     def _go_to_its_folder(self) -> None:
         plan = self.plan
@@ -109,12 +107,20 @@ class Container:
                 os.makedirs(home)
         os.chdir(plan.cwd)
 
+    def _start(self, path: str, argv: program.Argv, descriptors: dict[int, int]) -> int:
+        try:
+            return program.start(path, argv, self.env, descriptors, self.user)
+        except program.CannotAppear:
+            assert self.user is not None
+            self.warning, self.user = users.impossible(self.plan.image, self.user), None
+            return program.start(path, argv, self.env, descriptors)
+
     def run(self, argv: list[str]) -> bool:
         """Run one more command in the root that this process is in; whether it exited with 0."""
         nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         try:
             path = program.look_up(argv[0], self.env.get("PATH", ""))
-            pid = program.start(path, argv, self.env, dict.fromkeys(range(3), nothing), self.user)
+            pid = self._start(path, argv, dict.fromkeys(range(3), nothing))
         finally:
             os.close(nothing)
         return os.waitpid(pid, 0)[1] == 0

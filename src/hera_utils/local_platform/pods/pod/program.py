@@ -1,4 +1,9 @@
-"""Starting a program in the root that this process is in: where it is, and as whom it runs."""
+"""Starting a program in the root that this process is in: where it is, and as whom it runs.
+
+Another user is one of three things. A server of root's becomes that user. A server of an ordinary user cannot; but in a user namespace of
+its own a program may see the one user that there is under any number: then it is user 1000 for itself, all files of the image and of the
+volumes are its own, and what it writes belongs to who started the platform. Where the kernel refuses that too, it is the server's user.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import stat
 from collections.abc import Mapping
 from typing import NoReturn
 
+from . import syscalls, users
 from .users import User
 
 Argv = tuple[str, ...] | list[str]
@@ -39,7 +45,7 @@ def start(
     program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int], user: User | None = None
 ) -> int:
     """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. user: None for this
-    process's own. Raises OSError, ValueError.
+    process's own. Raises OSError (CannotAppear), ValueError.
     """
     if user is not None and not user.is_root:
         return _start_as(user, program, argv, env, descriptors)
@@ -54,12 +60,13 @@ def start(
     )
 
 
+class CannotAppear(OSError):
+    """The kernel refuses a user namespace in which the program would see itself as that user."""
+
+
 def _start_as(user: User, program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int]) -> int:
-    for source in set(
-        descriptors.values()
-    ):  # a container runtime gives them away too: `echo > /dev/stdout` opens them again
-        if not stat.S_ISCHR(os.fstat(source).st_mode) or os.isatty(source):
-            os.fchown(source, user.uid, -1)
+    if users.is_possible(user):
+        _give_away(descriptors, user)
     read, write = os.pipe2(os.O_CLOEXEC)
     try:
         pid = os.fork()
@@ -74,8 +81,18 @@ def _start_as(user: User, program: str, argv: Argv, env: Mapping[str, str], desc
             os.close(write)
     if refusal:
         os.waitpid(pid, 0)
-        raise OSError(int(refusal), os.strerror(int(refusal)), program)
+        number = int(refusal)
+        raise (
+            CannotAppear(-number, os.strerror(-number)) if number < 0 else OSError(number, os.strerror(number), program)
+        )
     return pid
+
+
+def _give_away(descriptors: Mapping[int, int], user: User) -> None:
+    """As container runtimes do: `echo > /dev/stdout` opens them again."""
+    for source in set(descriptors.values()):
+        if not stat.S_ISCHR(os.fstat(source).st_mode) or os.isatty(source):
+            os.fchown(source, user.uid, -1)
 
 
 def _become(
@@ -96,15 +113,34 @@ def _become(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for place, source in descriptors.items():
             os.dup2(source, place)
-        os.setgroups(user.groups)
-        os.setresgid(user.gid, user.gid, user.gid)
-        os.setresuid(user.uid, user.uid, user.uid)
-        os.execve(program, argv, dict(env))
+        number = _change(user) if users.is_possible(user) else _appear(user)
+        if not number:
+            os.execve(program, argv, dict(env))
     except OSError as error:
         number = error.errno or number
     finally:
         os.write(refusal, str(number).encode())
         os._exit(127)
+
+
+def _change(user: User) -> int:
+    """0. Raises OSError."""
+    os.setgroups(user.groups)
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)
+    return 0
+
+
+def _appear(user: User) -> int:
+    """A user namespace in which this process's user has that number, and its group that one. 0, or less: the negative error number."""
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWUSER)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user.uid} 0 1"), ("gid_map", f"{user.gid} 0 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    except OSError as error:
+        return -(error.errno or errno.EPERM)
+    return 0
 
 
 def read_text(path: str) -> str:

@@ -133,8 +133,8 @@ def _knows(table: str, number: int) -> bool:
 
 
 def impossible(image: str, user: User) -> str:
-    """What the user is told then."""
+    """What the user is told where the kernel refuses even that a program sees itself as somebody else (program.py)."""
     return (
-        f'the image "{image}" runs as the user who started the platform instead of user {user.uid}: to give it its own, let root '
-        "add a range for you to /etc/subuid and /etc/subgid and install newuidmap (Debian: uidmap), then start the platform again"
+        f'the image "{image}" runs as root of its container instead of user {user.uid}, because this kernel refuses one more user '
+        "namespace: allow more of them (sysctl -w user.max_user_namespaces=10000)"
     )
