@@ -3,9 +3,10 @@
     python benchmarks/scale.py [TASKS ...]          # default: 1000 10000; each workflow in a process and a state folder of its own
     python benchmarks/scale.py --workflows 100 100  # 100 workflows of 100 tasks each, all at once
 
-Prints, of one `withSequence` of TASKS shell tasks (`--chain`: of a DAG that is a chain): processor milliseconds per task of the whole
-server process (controller, journal, launcher; no HTTP, no pods) and of the last tenth of the tasks; the resident memory per node while
-the run goes on and after its end; the journal's bytes per node. `--profile` prints where the time goes.
+Prints, of one `withSequence` of TASKS shell tasks (`--shape`: of other shapes, as their functions say): processor
+milliseconds per task of the whole server process (controller, journal, launcher; no HTTP, no pods) and of the last tenth of the tasks;
+the resident memory per node while the run goes on and after its end; the journal's bytes per node. `--profile` prints where the time
+goes.
 """
 
 from __future__ import annotations
@@ -91,6 +92,14 @@ def fan_out(tasks: int) -> dict[str, Any]:
     return {"name": "main", "dag": {"tasks": [task]}}
 
 
+def items(tasks: int) -> dict[str, Any]:
+    """As many items in the spec, each of a hundred characters."""
+    main = fan_out(tasks)
+    del main["dag"]["tasks"][0]["withSequence"]
+    main["dag"]["tasks"][0]["withItems"] = [f"{n:0100}" for n in range(tasks)]
+    return main
+
+
 def chain(tasks: int) -> dict[str, Any]:
     number = {"name": "n", "value": "1"}
     steps = [
@@ -101,10 +110,54 @@ def chain(tasks: int) -> dict[str, Any]:
     return {"name": "main", "dag": {"tasks": steps}}
 
 
+def limited(tasks: int) -> dict[str, Any]:
+    """No more than ten at once: each end opens one."""
+    return fan_out(tasks) | {"parallelism": 10}
+
+
+def mutex(tasks: int) -> dict[str, Any]:
+    """One at a time, all of them waiting for a lock."""
+    main = fan_out(tasks)
+    main["dag"]["tasks"][0]["template"] = "locked"
+    return main
+
+
+def steps(tasks: int) -> dict[str, Any]:
+    """The items of a step, and one after it."""
+    item = {"name": "n", "value": "{{item}}"}
+    step = {"name": "task", "template": "echo", "arguments": {"parameters": [item]}, "withSequence": {"count": tasks}}
+    last = {"name": "last", "template": "echo", "arguments": {"parameters": [{"name": "n", "value": "done"}]}}
+    return {"name": "main", "steps": [[step], [last]]}
+
+
+def retried(tasks: int) -> dict[str, Any]:
+    """Each with a retry strategy: a node above its attempts."""
+    main = fan_out(tasks)
+    main["dag"]["tasks"][0]["template"] = "retried"
+    return main
+
+
+def fan_in(tasks: int) -> dict[str, Any]:
+    """As many tasks, each written out, and one that depends on them all."""
+    arguments = {"parameters": [{"name": "n", "value": "1"}]}
+    written = [{"name": f"t{n}", "template": "echo", "arguments": arguments} for n in range(tasks)]
+    names = " && ".join(f"t{n}" for n in range(tasks))
+    last = {"name": "last", "template": "echo", "arguments": arguments, "depends": names}
+    return {"name": "main", "dag": {"tasks": [*written, last]}}
+
+
+SHAPES = {
+    "fan-out": fan_out, "items": items, "chain": chain, "limited": limited, "mutex": mutex, "steps": steps, "retried": retried,
+    "fan-in": fan_in,
+}  # fmt: skip
+
+
 def workflow(main: dict[str, Any]) -> dict[str, Any]:
     container = {"image": "busybox", "command": ["sh", "-c"], "args": ["echo {{inputs.parameters.n}}"]}
     echo = {"name": "echo", "inputs": {"parameters": [{"name": "n"}]}, "container": container}
-    return {"metadata": {"generateName": "scale-"}, "spec": {"entrypoint": "main", "templates": [main, echo]}}
+    templates = [main, echo, echo | {"name": "locked", "synchronization": {"mutexes": [{"name": "one"}]}}]
+    templates.append(echo | {"name": "retried", "retryStrategy": {"limit": 2}})
+    return {"metadata": {"generateName": "scale-"}, "spec": {"entrypoint": "main", "templates": templates}}
 
 
 def memory(kind: str = "VmRSS") -> int:
@@ -122,7 +175,7 @@ def measure(tasks: int, workflows: int, shape: str, profile: bool) -> dict[str, 
             return runtimes[0]
 
         platform = LocalPlatform(Path(folder), runtime=runtime)
-        document = workflow((chain if shape == "chain" else fan_out)(tasks))
+        document = workflow(SHAPES[shape](tasks))
         before, profiler = memory(), cProfile.Profile()
         if profile:
             platform._controller.call(lambda turn: lambda: profiler.enable())
@@ -169,7 +222,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="*", type=int, default=[1000, 10000])
     parser.add_argument("--workflows", type=int, default=1)
-    parser.add_argument("--chain", action="store_const", const="chain", default="fan-out", dest="shape")
+    parser.add_argument("--shape", choices=SHAPES, default="fan-out")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -179,7 +232,7 @@ def main() -> None:
     first: dict[str, float] = {}
     for tasks in options.tasks:
         command = [sys.executable, __file__, "--here", "--workflows", str(options.workflows), str(tasks)]
-        command += ["--chain"] * (options.shape == "chain") + ["--profile"] * options.profile
+        command += ["--shape", options.shape] + ["--profile"] * options.profile
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().splitlines()
         print("\n".join(lines[:-1]), end="\n" if lines[:-1] else "")
         row = json.loads(lines[-1])

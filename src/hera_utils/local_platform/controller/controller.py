@@ -368,6 +368,7 @@ class Controller:
         active = self._runs.get(uid)
         if active is not None and active.run.finished and uid not in self.effects.per_run:
             del self._runs[uid]
+            active.run.index = None  # a circle: its thousands of nodes would wait for a collection of garbage
             self.read_model.release(uid)
 
     # --- what happened ------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ from hera_utils.local_platform.storage.records import (
 Listener = Callable[[ObjectChange], None]
 CACHED_RUNS = 8
 """How many finished runs keep their text in memory (those read last)."""
+CACHED_SIZE = 64 * 2**20
+"""Characters that their nodes may take, but for the last one's."""
 
 
 class WrittenTurn(Protocol):
@@ -62,6 +64,7 @@ class ReadModel:
         self._full: dict[str, StoredRun] = {}
         """Runs in progress: their records are kept up to date here."""
         self._cache: OrderedDict[str, StoredRun] = OrderedDict()
+        self._annotations: tuple[str, int, dict[str, str]] = ("", 0, {})
 
     def _enter(self, record: StoredRun) -> None:
         self._index[record.namespace, record.name] = record
@@ -87,12 +90,18 @@ class ReadModel:
             return self._index.get((namespace, name))
 
     def annotations(self, uid: str) -> dict[str, str]:
-        """The annotations of a run; {} when there is no such run."""
+        """The annotations of a run, not to be changed; {} when there is no such run. All pods of a turn ask for the same ones."""
         with self._lock:
             full = self._full.get(uid) or self._cache.get(uid)
+            known, version, annotations = self._annotations
+            if full is not None and (known, version) == (uid, full.version):
+                return annotations
         if full is None:
             full = self.load(uid, with_nodes=False)
-        return dict(json.loads(full.metadata).get("annotations") or {}) if full is not None else {}
+        annotations = json.loads(full.metadata).get("annotations") or {} if full is not None else {}
+        if full is not None:
+            self._annotations = (uid, full.version, annotations)
+        return annotations
 
     def secrets_of(self, namespace: str) -> Callable[[str, str], str | None]:
         """Looks up (secret, key) of a namespace: the value, its bytes as latin-1; None when there is no such key."""
@@ -137,9 +146,7 @@ class ReadModel:
                 and self._by_uid.get(uid) is indexed
                 and indexed.version == record.version
             ):
-                self._cache[uid] = record
-                while len(self._cache) > CACHED_RUNS:
-                    self._cache.popitem(last=False)
+                self._remember(record)
         return record.as_object(with_nodes=with_nodes)
 
     def headers(self, namespace: str = "") -> list[StoredObject]:
@@ -261,6 +268,12 @@ class ReadModel:
             full = self._full.pop(uid, None)
             if full is not None and uid in self._by_uid:
                 self._enter(StoredRun(full.uid, full.namespace, full.name, full.version, full.created, full.finished))
-                self._cache[uid] = full
-                while len(self._cache) > CACHED_RUNS:
-                    self._cache.popitem(last=False)
+                self._remember(full)
+
+    def _remember(self, record: StoredRun) -> None:
+        """Keep the text of a finished run for those who read it next."""
+        self._cache[record.uid] = record.compact()
+        sizes = [len(one.joined) for one in self._cache.values()]
+        while len(sizes) > 1 and (len(sizes) > CACHED_RUNS or sum(sizes) > CACHED_SIZE):
+            self._cache.popitem(last=False)
+            del sizes[0]

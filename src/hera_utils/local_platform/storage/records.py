@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -61,6 +61,8 @@ class StoredRun:
     templates: str = "{}"
     """The stored templates of its status: they may be large, and hardly ever change."""
     nodes: dict[str, str] = field(default_factory=dict)
+    joined: str = ""
+    """Instead of `nodes`, of a run that is only read: one text. Thousands of small ones would keep the memory that was around them."""
 
     def text(self, *, with_nodes: bool = True, messages: dict[str, str] | None = None) -> str:
         """The whole Workflow, put together from the parts: a copy of text, nothing is encoded again.
@@ -68,13 +70,18 @@ class StoredRun:
         messages: node id → the present message of a pending node, which is not stored.
         """
         inner = [part for part in (self.status[1:-1], self.templates[1:-1]) if part]
-        if with_nodes and self.nodes:
-            texts = self.nodes
-            if messages:
-                texts = texts | {id: _with_message(texts[id], text) for id, text in messages.items() if id in texts}
-            nodes = ",".join([f'"{node}":{text}' for node, text in texts.items()])
+        if with_nodes and (nodes := self.joined or self._joined(messages)):
             inner.append(f'"nodes":{{{nodes}}}')
         return f'{{"metadata":{self.metadata},"spec":{self.spec},"status":{{{",".join(inner)}}}}}'
+
+    def _joined(self, messages: dict[str, str] | None) -> str:
+        texts = self.nodes
+        if messages:
+            texts = texts | {id: _with_message(texts[id], text) for id, text in messages.items() if id in texts}
+        return ",".join([f'"{node}":{text}' for node, text in texts.items()])
+
+    def compact(self) -> StoredRun:
+        return replace(self, nodes={}, joined=self.joined or self._joined(None))
 
     def as_object(
         self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
