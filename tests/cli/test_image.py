@@ -10,7 +10,9 @@ import pytest
 from layer_archives import add_image, config_of, entry, tar
 from registry_server import Registry, layer
 
+from hera_utils.cli.pull_display import progress_text
 from hera_utils.images.manifest import this_platform
+from hera_utils.images.pull import PullProgress
 from hera_utils.images.store import Store
 
 BUSYBOX = shutil.which("busybox")
@@ -182,3 +184,14 @@ def test_an_image_that_a_pod_uses_stays(user, rootfs):
     user.type("terminate", name)
     user.type("watch", name, status=1)
     assert "lab/tool:1 removed" in user.type("image", "rm", "lab/tool:1")
+
+
+def test_how_far_a_pull_is_in_words():
+    def text(**values):
+        return progress_text("tool", PullProgress("tool", **values), "=")
+
+    assert progress_text("tool", None, "=") == text() == "tool  asks its registry"
+    assert progress_text("tool", None, "=", "is read") == "tool  is read"
+    assert text(done=3 << 20, total=12 << 20, layers=2) == f"tool  {'=' * 6}{' ' * 18}  3.0 MiB of 12.0 MiB"
+    assert text(done=12 << 20, total=12 << 20, unpacked=1, layers=2) == "tool  unpacks layer 2 of 2"
+    assert text(unpacked=2, layers=2) == "tool  unpacks layer 2 of 2"

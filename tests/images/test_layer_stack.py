@@ -207,3 +207,27 @@ def test_a_stack_of_layers_by_the_kernel(layers):
         folders = unpacked(layers, Path(folder))
         for options in ("", ",userxattr"):
             assert mounted(folders, Path(folder), options) == model(layers)
+
+
+@pytest.mark.skipif(not may_mount(), reason="only root may mount overlays")
+def test_layers_on_a_disk_that_is_an_overlay(tmp_path):
+    """As in a container: such a disk holds no whiteouts of the usual kind, since it would take them for its own (Linux 6.7 has others)."""
+    layers = [
+        [("file", ("a", "x"), "1"), ("file", ("a", "y"), "1"), ("file", ("b", "z"), "1")],
+        [("absent", ("a", "x"), None), ("opaque", ("b",), None), ("file", ("b", "new"), "2"), ("file", ("c",), "3")],
+        [("absent", ("c",), None), ("absent", ("a",), None), ("file", ("a", "newer"), "4")],
+    ]
+    for name in ("lower", "upper", "work", "disk", "top"):
+        (tmp_path / name).mkdir()
+    options = ",".join(f"{key}dir={tmp_path}/{key}" for key in ("lower", "upper", "work"))
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", tmp_path / "disk"], check=True)
+    try:
+        (tmp_path / "disk" / "layers").mkdir()
+        folders = unpacked(layers, tmp_path / "disk" / "layers")
+        assert (folders[1] / "a" / "x").is_file()
+        assert merged(folders) == model(layers)
+        if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 7):
+            for options in ("", ",userxattr"):
+                assert mounted(folders, tmp_path / "top", options) == model(layers)
+    finally:
+        subprocess.run(["umount", tmp_path / "disk"], check=True)

@@ -28,7 +28,7 @@ def command() -> None:
     hera-utils image import ./rootfs --name tool --cmd /bin/tool
     hera-utils image ls
 
-    A task whose image is not here pulls it by itself. Where a task's image comes from: hera-utils run --plan shows it.
+    A task whose image is not here pulls it by itself.
     """
 
 
@@ -129,7 +129,9 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
     FOLDER          an OCI layout, or the files of a container (/bin, /etc, /usr…)
     docker://NAME   an image that docker has on this machine; podman://NAME too
     """
+    from hera_utils.cli.pull_display import PullDisplay
     from hera_utils.images import archives
+    from hera_utils.images.pull import PullProgress
 
     program, scheme, image = source.partition("://")
     given = [f"--{key}" for key, value in run.items() if value]
@@ -139,14 +141,20 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
         raise SettingsError(
             f"{' and '.join(given)} are for plain folders: {source} says itself what it runs", fix="leave them out"
         )
-    if scheme:
-        if program not in archives.PROGRAMS or not image:
-            raise SettingsError(f"`{source}` is not a source of images", fix="write docker://NAME or podman://NAME")
-        images = archives.import_from_program(program, image, _store(create=True), name=name)
-    elif is_plain:
-        images = [_import_folder(folder, name, run)]
-    else:
-        images = archives.import_archive(folder, _store(create=True), name=name, platform=kind)
+    if scheme and (program not in archives.PROGRAMS or not image):
+        raise SettingsError(f"`{source}` is not a source of images", fix="write docker://NAME or podman://NAME")
+    with PullDisplay(source, "is read") as display:
+
+        def advance(_: str, done: int, layers: int) -> None:
+            display.update(PullProgress(source, unpacked=done, layers=layers))
+
+        if scheme:
+            store = _store(create=True)
+            images = archives.import_from_program(program, image, store, name=name, progress=advance)
+        elif is_plain:
+            images = [_import_folder(folder, name, run)]
+        else:
+            images = archives.import_archive(folder, _store(create=True), name=name, platform=kind, progress=advance)
     if output == "text":
         for image_ in images:
             _say_added(image_)

@@ -13,15 +13,19 @@ if TYPE_CHECKING:
 
     from hera_utils.images.pull import PullProgress
 
+ASKS = "asks its registry"
 _BAR = 24  # characters
 _SHORTEST_PAUSE = 0.125  # seconds between two drawings
 _HEARTBEAT = 30.0  # seconds between two lines in a pipe
 
 
-def progress_text(image: str, progress: PullProgress | None, bar: str) -> str:
-    """`python:3.13  ━━━━  12.0 MiB of 45.1 MiB`, then `python:3.13  unpacks layer 2 of 5`. bar: the character that it is made of."""
-    if progress is None or progress.total == 0 and progress.layers == 0:
-        return f"{image}  asks its registry"
+def progress_text(image: str, progress: PullProgress | None, bar: str, start: str = ASKS) -> str:
+    """`python:3.13  ━━━━  12.0 MiB of 45.1 MiB`, then `python:3.13  unpacks layer 2 of 5`.
+
+    bar: the character that it is made of. start: what happens before anything can be counted.
+    """
+    if progress is None or (progress.total == 0 and progress.layers == 0):
+        return f"{image}  {start}"
     if progress.done < progress.total:
         length = _BAR * progress.done // progress.total
         return f"{image}  {bar * length}{' ' * (_BAR - length)}  {size(progress.done)} of {size(progress.total)}"
@@ -31,10 +35,10 @@ def progress_text(image: str, progress: PullProgress | None, bar: str) -> str:
 class PullDisplay:
     """Used as a context; `update` may be called by any thread."""
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str, start: str = ASKS) -> None:
         from hera_utils.cli.terminal import console, symbols
 
-        self._image, self._bar = image, symbols().bar
+        self._image, self._start, self._bar = image, start, symbols().bar
         self._console = console(stderr=True)
         self._progress: PullProgress | None = None
         self._live: Live | None = None
@@ -61,9 +65,11 @@ class PullDisplay:
                 self._live.refresh()
         elif now - self._last >= _HEARTBEAT:
             self._last = now
-            self._console.print(progress_text(self._image, progress, self._bar))
+            self._console.print(progress_text(self._image, progress, self._bar, self._start))
 
     def _draw(self) -> Text:
         from rich.text import Text
 
-        return Text(progress_text(self._image, self._progress, self._bar), no_wrap=True, overflow="ellipsis")
+        return Text(
+            progress_text(self._image, self._progress, self._bar, self._start), no_wrap=True, overflow="ellipsis"
+        )

@@ -63,7 +63,7 @@ def import_from_program(
     program: str, image: str, store: Store, *, name: str = "", progress: Progress = lambda *_: None
 ) -> list[StoredImage]:
     """Bring an image over that docker or podman has on this machine. Raises ResourceError."""
-    command = [program, "save", *(["--format", "docker-archive"] if program == "podman" else []), image]
+    command = [program, "save", *(["--format", "docker-archive"] if program == "podman" else []), "--", image]
     with store.using(), tempfile.TemporaryFile(dir=store.scratch) as archive:
         try:
             done = subprocess.run(
