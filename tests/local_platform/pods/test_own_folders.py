@@ -49,7 +49,10 @@ def test_the_next_one_finds_what_the_first_one_found(folders: tuple[Path, OwnFol
     top, own = folders
     first = content(top)
     for _ in range(3):
+        assert own.is_untouched(f"{top}/tmp")
+        assert own.is_untouched(f"{top}/run/lock")
         change(top)  # type: ignore[operator]
+        assert not (own.is_untouched(f"{top}/tmp") and own.is_untouched(f"{top}/run/lock"))
         own.empty()
         assert content(top) == first
     own.empty()

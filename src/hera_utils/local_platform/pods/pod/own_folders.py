@@ -26,6 +26,10 @@ class OwnFolders:
         self._empty: dict[str, _Look] = {}
         self._furnish(folders)
 
+    def is_untouched(self, path: str) -> bool:
+        """Whether a folder is as it was at the start."""
+        return path in self._folders and _look(path) == self._empty[path]
+
     def empty(self) -> None:
         """Raises OSError."""
         changed = [path for path in self._folders if _look(path) != self._empty[path]]

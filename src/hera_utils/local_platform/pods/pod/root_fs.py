@@ -223,6 +223,8 @@ class Root:
 
     def text(self, path: str, most: int) -> bytes | None:
         """The end of a file below `own` that the container wrote; None when there is no such plain file."""
+        if self._own_folders.is_untouched(self.own(os.path.dirname(path))):
+            return None
         own = next(one for one in self._owns if path.startswith(f"{one}/"))
         return open_beneath.read_end(self.own(own), path[len(own) :], most)
 
