@@ -22,7 +22,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -84,6 +84,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._prepared = False
+        self._read: dict[
+            Path, tuple[bytes, StoredImage]
+        ] = {}  # what the file of a reference said, and the image that it means
 
     # Names
 
@@ -180,7 +183,7 @@ class Store:
         with self.alone(chain):
             if (layer := self.layer(chain)) is not None:
                 return layer
-            below = self._folders(config.chain_ids[:number])
+            below = self._below(config.chain_ids[:number])
             prefix = chain.partition(":")[2][:12]
             for leftover in (self.folder / "layers").glob(f"{prefix}-*"):  # of a process that was killed
                 _remove(leftover)
@@ -211,14 +214,12 @@ class Store:
                 raise
             return Layer(folder, unpacked.diff_id, unpacked.size, unpacked.hides_all, unpacked.remarks)
 
-    def _folders(self, chain_ids: Collection[str]) -> list[Path]:
-        folders: list[Path] = []
-        for chain in chain_ids:
-            layer = self.layer(chain)
-            if layer is None:
-                raise PlatformError("a layer of the image is missing", fix="pull the image again")
-            folders = [*([] if layer.hides_all else folders), layer.folder]
-        return folders
+    def _below(self, chain_ids: Collection[str]) -> tuple[Path, ...]:
+        """The folders of these layers that are seen, the lowest first."""
+        layers = [self.layer(chain) for chain in chain_ids]
+        if None in layers:
+            raise PlatformError("a layer of the image is missing", fix="pull the image again")
+        return _visible([layer for layer in layers if layer is not None])
 
     @property
     def scratch(self) -> Path:
@@ -342,12 +343,25 @@ class Store:
     # Files
 
     def _image(self, path: Path) -> StoredImage | None:
-        record = _read(path)
+        """A server asks for each pod: what was read once holds while the reference says the same and the layers are there."""
+        try:
+            text, used = path.read_bytes(), path.stat().st_mtime
+        except OSError:
+            return None
+        known = self._read.get(path)
+        if known is not None and known[0] == text and all(map(os.path.isdir, known[1].layers)):
+            return replace(known[1], used=used)
+        image = self._read_image(text, used)
+        if image is not None:
+            self._read[path] = (text, image)
+        return image
+
+    def _read_image(self, text: bytes, used: float) -> StoredImage | None:
+        record = _record(text)
         if record is None:
             return None
         try:
             config = ImageConfig.parse(self._blob_file(record["config"]).read_bytes())
-            used = _changed(path)
         except OSError:
             return None
         layers = [self.layer(chain) for chain in config.chain_ids]
@@ -359,7 +373,7 @@ class Store:
             digest=record["digest"],
             config_digest=record["config"],
             config=config,
-            layers=tuple(self._folders(config.chain_ids)),
+            layers=_visible(whole),
             size=sum(layer.size for layer in whole),
             added=record["added"],
             used=used,
@@ -398,10 +412,23 @@ class Store:
         _sync_folder(path.parent)
 
 
+def _visible(layers: Sequence[Layer]) -> tuple[Path, ...]:
+    """The folders from the last layer on that hides all below it."""
+    first = max((number for number, layer in enumerate(layers) if layer.hides_all), default=0)
+    return tuple(layer.folder for layer in layers[first:])
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _record(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _record(text: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(text)
+    except ValueError:
         return None
     return record if isinstance(record, dict) and record.get("version") == 1 else None
 
