@@ -374,3 +374,18 @@ def test_all_images_that_lack_are_refused_at_once(settings):
     )
     assert "3 problems" in said
     assert all(image in said for image in ("debian:12", "node:22", "Bad//x"))
+
+
+def test_an_image_that_a_parameter_of_the_workflow_names(settings):
+    document = workflow(
+        container("a", image="{{workflow.parameters.image}}:{{ workflow.parameters.tag }}"),
+        container("b", image="{{x}}"),
+    )
+    document["spec"]["arguments"] = {
+        "parameters": [{"name": "image", "value": "lab/solver"}, {"name": "tag", "value": 7}]
+    }
+    said = refused(settings, document)
+    assert 'the image "lab/solver:7" is not on this machine' in said
+    assert "a parameter of the workflow names it" in said
+    document["spec"]["arguments"]["parameters"][0]["value"] = "busybox"
+    assert warnings(assert_ready(settings, None, document)) == []

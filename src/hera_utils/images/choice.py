@@ -10,10 +10,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-from hera_utils.images.shell_programs import programs
 
 Json = dict[str, Any]
 
@@ -70,8 +67,7 @@ class ThisMachine(NamedTuple):
     has: Callable[[str], bool]
 
 
-@dataclass(frozen=True)
-class StandIn:
+class StandIn(NamedTuple):
     """This machine's programs, with these settings of the image table. reason: what stands in, in a few words.
 
     because: why it does although it is known not to mean the same; "" where that is not known.
@@ -86,8 +82,7 @@ class StandIn:
         return f"{self.reason}, because {self.because}" if self.because else self.reason
 
 
-@dataclass(frozen=True)
-class Pull:
+class Pull(NamedTuple):
     """The image itself. why: why nothing stands in for it. registry: whether one may be asked, or the store alone.
 
     otherwise: what runs where no registry can be reached.
@@ -99,8 +94,7 @@ class Pull:
     registry: bool = True
 
 
-@dataclass(frozen=True)
-class RefusedImage:
+class RefusedImage(NamedTuple):
     """Nothing runs. reason: one sentence without a full stop. fix: what would help."""
 
     reason: str
@@ -217,6 +211,8 @@ def _obstacle(name: str, use: ImageUse, machine: ThisMachine) -> str:
     argv = (*use.command, *use.args)
     if not argv:
         return ""
+    from hera_utils.images.shell_programs import programs  # most runs have no small image
+
     program, *more = argv
     if _basename(program) not in _SHELLS:
         return _lacking(name, [program], machine)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hera_utils.errors import SettingsError
 from hera_utils.images.choice import ImageUse, Pull, StandIn
@@ -20,8 +19,7 @@ LOCK = "requirements.txt"
 """The file in an environment that says which packages it has (python_environment.py)."""
 
 
-@dataclass(frozen=True)
-class ImageDecision:
+class ImageDecision(NamedTuple):
     """What happens to one image. digest: of the image that is run, or of the lock of the packages that stand in for it; "" where there is
     neither or it is not known yet.
     """

@@ -39,6 +39,8 @@ from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
 Outcome = ImageDecision | RefusedImage
+_BY_PARAMETER = "a parameter of the workflow names it"
+_WORKFLOW_PARAMETER = re.compile(r"\{\{\s*workflow\.parameters\.([\w.-]+)\s*\}\}")
 RUNNER = "hera.workflows.runner"
 STAND_INS = "stand-ins"
 """The check whose finding is said before each run."""
@@ -73,10 +75,14 @@ def decide_images(
     """
     chooser = _Chooser(context, requirements)
     uses = uses_of_templates(reach)
+    where_by_image = {
+        **needs.images,
+        **{image: _BY_PARAMETER for image in uses if image and image not in needs.images and "{{" not in image},
+    }
     outcomes: dict[str, Outcome] = {}
     pulls: dict[str, Pull] = {}
     by_pod: set[str] = set()
-    for image in needs.images:
+    for image in where_by_image:
         choice, is_whole = chooser.choice(image, uses.get(image, []))
         if not is_whole:
             by_pod.add(image)
@@ -89,7 +95,7 @@ def decide_images(
     outcomes.update(_decide_pulls(context, pulls, pull_secrets))
     decisions: dict[str, ImageDecision] = {}
     findings: dict[str, Finding] = {}
-    for image, where in needs.images.items():
+    for image, where in where_by_image.items():
         outcome = outcomes[image]
         if isinstance(outcome, RefusedImage):
             findings[image] = problem("images", f"{outcome.reason} ({where})", outcome.fix)
@@ -206,11 +212,17 @@ def _listed(stand_ins: Mapping[str, StandIn]) -> str:
 
 
 def uses_of_templates(reach: Reach) -> dict[str, list[ImageUse]]:
-    """image → how the containers of all templates use it."""
+    """image → how the containers of all templates use it. A parameter of the workflow in its name has its value."""
     uses: dict[str, list[ImageUse]] = {}
+    arguments = (reach.spec.get("arguments") or {}).get("parameters") or ()
+    values = {str(one.get("name")): str(one["value"]) for one in arguments if one.get("value") is not None}
+
+    def value(tag: re.Match[str]) -> str:
+        return values.get(tag[1], tag[0])
+
     for template in reach.spec.get("templates") or ():
         for image, of_template in uses_of_containers(container for _, container in containers_of(template)).items():
-            uses.setdefault(image, []).extend(of_template)
+            uses.setdefault(_WORKFLOW_PARAMETER.sub(value, image), []).extend(of_template)
     return uses
 
 
