@@ -1,6 +1,7 @@
 """The order of things, on the real local platform."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -176,6 +177,22 @@ def script(local_platform, tmp_path):
 def ended(process):
     out, err = process.communicate(timeout=60)
     return SimpleNamespace(status=process.returncode, out=out, err=err)
+
+
+def test_a_run_says_what_stands_in_for_its_images_and_its_record_keeps_it(script, tmp_path):
+    said = ended(script("--images", "never"))
+    assert said.status == 0, said.err
+    (line,) = [line for line in said.out.splitlines() if "stands in for" in line]
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    images = json.loads(record.read_text())["images"]
+    assert images
+    assert all(image in line and one["reason"] in line for image, one in images.items())
+    manifest = json.loads((record.parent / "ro-crate-metadata.json").read_text())["@graph"]
+    described = [one["description"] for one in manifest if one.get("@type") == "ContainerImage"]
+    assert described
+    assert all("stood in for" in text for text in described)
+    planned = ended(script("--plan", "--images", "never"))
+    assert all(image in planned.out and one["reason"] in planned.out for image, one in images.items())
 
 
 def test_a_script_from_the_command_line(script):

@@ -146,6 +146,12 @@ def test_a_python_with_packages(image: str, python: str) -> None:
     assert python_with(f"python@sha256:{'0' * 64}", ["numpy"], HERE) is None
 
 
+def test_an_image_that_must_not_be_pulled_is_looked_for_in_the_store() -> None:
+    never = ImageUse(("solver",), may_pull=False)
+    assert auto("lab/solver", never) == Pull("lab/solver", registry=False)
+    assert auto("lab/solver", never, ImageUse(("solver",))) == Pull("lab/solver")
+
+
 # --- what holds for every image --------------------------------------------------------------------------------------------
 
 IMAGES = st.sampled_from(["python", "alpine", "busybox", "debian", "lab/x", "ghcr.io/a/python"]).flatmap(

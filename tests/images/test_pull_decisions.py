@@ -65,7 +65,7 @@ def test_all_that_lacks_is_refused_at_once_each_with_what_would_help(store, regi
     assert "the reason" in found[closed].reason
     assert "image import" in found[closed].fix
     assert "lower case" in found["Bad/Name:1"].reason
-    assert "none is pulled" in found["lab/x"].reason
+    assert "must not be pulled" in found["lab/x"].reason
     assert all("\n" not in one.reason for one in found.values())
 
 

@@ -106,7 +106,7 @@ class Plan:
     def _repr_html_(self) -> str:
         from hera_utils.execution.notebook import html_of_plan
 
-        return html_of_plan(self.lines())
+        return html_of_plan([*self.lines(), *self.image_lines()])
 
     def lines(self, *, explain: bool = False) -> list[str]:
         """The plan for people. explain: why each point runs."""

@@ -48,11 +48,12 @@ _OF_ALPINE = _APPLETS | {"getent", "iconv", "ldd"}
 
 
 class ImageUse(NamedTuple):
-    """How a container uses an image. source: of a script template, else None."""
+    """How a container uses an image. source: of a script template, else None. may_pull: False with an imagePullPolicy of Never."""
 
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     source: str | None = None
+    may_pull: bool = True
 
     @property
     def is_python_script(self) -> bool:
@@ -106,6 +107,13 @@ Choice = StandIn | Pull | RefusedImage
 
 def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
     """What happens to an image. entry: the stand-in that the user's table gives it, None for none. uses: of all its containers."""
+    choice = _chosen(image, policy, entry, uses, machine)
+    if isinstance(choice, Pull) and uses and not any(use.may_pull for use in uses):
+        return choice._replace(registry=False)
+    return choice
+
+
+def _chosen(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
     if entry is not None:
         return StandIn(entry, _table_words(entry, machine))
     if policy == "stand-in":

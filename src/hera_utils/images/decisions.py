@@ -92,5 +92,7 @@ def uses_of_containers(containers: Iterable[Json], source: str | None = None) ->
         own = container.get("source") if isinstance(container.get("source"), str) else None
         if own is None and container.get("name") == "main":
             own = source
-        uses.setdefault(str(container.get("image") or ""), []).append(ImageUse(command, args, own))
+        uses.setdefault(str(container.get("image") or ""), []).append(
+            ImageUse(command, args, own, container.get("imagePullPolicy") != "Never")
+        )
     return uses

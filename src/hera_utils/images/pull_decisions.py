@@ -51,7 +51,7 @@ def decide_pulls(
         if stored is not None:
             outcomes[image] = ImageDecision(pull, stored.digest)
         elif not pull.registry:
-            outcomes[image] = _settled(pull, "the settings say that none is pulled")
+            outcomes[image] = _settled(pull, "it must not be pulled for this run", f"hera-utils image pull {image}")
         elif pull.otherwise is not None and silent.includes(reference.registry):
             outcomes[image] = _settled(pull, f"the registry {reference.registry} could not be reached a moment ago")
         else:
