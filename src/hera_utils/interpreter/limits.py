@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hera_utils.interpreter.frames import Frame
 
 FAIL_FAST = "template has failed or errored children and failFast enabled"
-_FULL = Full("Max parallelism reached")
+FULL = "Max parallelism reached"
 
 
 def whole(value: object) -> int | None:
@@ -44,15 +44,15 @@ def workflow_full(context: Context) -> bool:
 def check_open(context: Context, boundary: str) -> None:
     """Raise Full when no new node may open within this boundary now (Argo: checkParallelism)."""
     if workflow_full(context):
-        raise _FULL
+        raise Full(FULL)
     frame = context.frames.get(boundary)
     if frame is None:
         return
     if failing_fast(context, frame):
-        raise _FULL
+        raise Full(FULL)
     limit = whole(frame.template.get("parallelism"))
     if limit is not None and context.ledger.active_children[boundary] >= limit:
-        raise _FULL
+        raise Full(FULL)
 
 
 def failing_fast(context: Context, frame: Frame) -> bool:

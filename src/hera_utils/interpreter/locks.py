@@ -134,6 +134,8 @@ def release_ended(context: Context) -> None:
         if node is not None and phases.ended(node):
             unopened.forget(context, node_id)
             release(context, node_id)
+            if node["type"] == "Pod":
+                continue  # nothing is called within it
             for holder in unopened.within(context.run, node["name"]):
                 unopened.forget(context, holder)
                 release(context, holder)
