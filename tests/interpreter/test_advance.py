@@ -575,3 +575,29 @@ templates:
     assert play.node("wf.main")["message"] == "main: Error (exit code 2): "
     assert play.node("wf.a")["children"] == [play.id("wf.main")]
     assert play.message == "main: Error (exit code 2)"
+
+
+@pytest.mark.parametrize("limit", ["", "parallelism: 1, "])
+@pytest.mark.parametrize(
+    "main",
+    [
+        "dag: {tasks: [{name: task, template: pod, withItems: [dfolym, edhums]}]}",
+        "steps: [[{name: task, template: pod, withItems: [uwdtdg, umslid]}]]",
+        "dag: {tasks: [{name: task, template: retried, withItems: [dfolym, edhums]}]}",
+    ],
+)
+def test_items_whose_names_have_the_same_hash_all_run(main: str, limit: str, mode: str) -> None:
+    """Argo's ids are 32 bits of a hash: of 100,000 items some had one id, and all but one of them never ran."""
+    pod, retried = f"{{name: pod, {POD}}}", f"{{name: retried, retryStrategy: {{limit: 2}}, {POD}}}"
+    play = Play(workflow(f"{{entrypoint: main, {limit}templates: [{{name: main, {main}}}, {pod}, {retried}]}}"), mode)
+    launched = []
+    while play.phase == "Running":
+        launched += launches(play.commands)
+        play.start(play.active[0])
+        play.end(play.active[0])
+    assert play.phase == "Succeeded"
+    assert play.run.document["status"]["progress"] == "2/2"
+    names = {one.pod["metadata"]["name"] for one in launched}
+    assert len(play.launched) == len(set(play.launched)) == 2
+    assert len(names) == len(launched)
+    assert play.run.nodes["wf"]["phase"] == "Succeeded"

@@ -54,7 +54,7 @@ def node_id(workflow: str, node_name: str) -> str:
 
 
 def pod_name(workflow: str, node_name: str, template: str, node_id: str = "", *, version: str = "v2") -> str:
-    """The name of a node's pod: `<workflow>-<template>-<hash of the node's name>`, cut to Kubernetes' length.
+    """The name of a node's pod: `<workflow>-<template>-<hash of the node's name>`, cut to Kubernetes' length. The hash is that of its id.
 
     version "v1" (annotation workflows.argoproj.io/pod-name-format): the node's id. An unknown version means v2.
     """
@@ -63,7 +63,8 @@ def pod_name(workflow: str, node_name: str, template: str, node_id: str = "", *,
     if node_name == workflow:
         return workflow
     prefix = f"{workflow}-{template}" if template else workflow
-    return f"{prefix[:_POD_PREFIX_LENGTH]}-{fnv1a32(node_name)}"
+    _, _, hashed = node_id.rpartition("-")
+    return f"{prefix[:_POD_PREFIX_LENGTH]}-{hashed if hashed.isdecimal() else fnv1a32(node_name)}"
 
 
 def reference_kind(reference: Mapping[str, Any]) -> str:

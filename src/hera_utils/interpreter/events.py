@@ -187,7 +187,7 @@ def from_json(data: Json) -> Event:
     kind = _KINDS[fields.pop("event")]
     if "containers" in fields:
         fields["containers"] = tuple(ContainerState(**c) for c in fields["containers"])
-    for name in ("templates", "parameters", "warnings"):
+    for name in ("templates", "parameters", "warnings", "stand_ins"):
         if name in fields:
             fields[name] = tuple(fields[name])
     return kind(**fields)

@@ -47,6 +47,7 @@ class Ledger:
         self.touched: set[str] = set()
         self.tally = Tally(run.nodes)
         self._ids: dict[str, str] = {}
+        self._reserved: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
         self._replaced = self._replaced_attempts()
         for node in self.nodes.values():
@@ -68,7 +69,27 @@ class Ledger:
     # --- looking --------------------------------------------------------------------------------------------------
     def id_of(self, name: str) -> str:
         found = self._ids.get(name)
-        return names.node_id(self.workflow, name) if found is None else found
+        return self._free_id(name) if found is None else found
+
+    def _free_id(self, name: str) -> str:
+        """Argo's id is a hash of 32 bits, which some of 100,000 names have in common: who comes second takes another one."""
+        node_id, again = names.node_id(self.workflow, name), 0
+        while self._owner(node_id) not in (None, name):
+            again += 1
+            node_id = names.node_id(self.workflow, f"{name}#{again}")
+        return node_id
+
+    def _owner(self, node_id: str) -> str | None:
+        node = self.nodes.get(node_id)
+        return str(node["name"]) if node is not None else self._reserved.get(node_id)
+
+    def reserve(self, name: str) -> str:
+        """The id of a node that will be opened, now or when there is room."""
+        node_id = self._ids.get(name)
+        if node_id is None:
+            node_id = self._ids[name] = self._free_id(name)
+            self._reserved[node_id] = name
+        return node_id
 
     def get(self, node_id: str) -> Json | None:
         return self.nodes.get(node_id)
@@ -83,7 +104,8 @@ class Ledger:
     # --- writing --------------------------------------------------------------------------------------------------
     def add(self, name: str, kind: str, phase: str, **fields: Any) -> Json:
         """Add a node. Its display name is its name without that of its boundary."""
-        node_id = self.id_of(name)
+        node_id = self.reserve(name)
+        self._reserved.pop(node_id, None)
         boundary = self.nodes.get(fields.get("boundaryID") or "")
         display_name = name
         if boundary is not None:
@@ -103,7 +125,6 @@ class Ledger:
         if kind in LEAVES:
             node["progress"] = "0/1"
         node.update({key: value for key, value in fields.items() if value not in (None, "", {})})
-        self._ids[name] = node_id
         self.nodes[node_id] = node
         self._count(node, 1)
         self._note(node_id)

@@ -62,10 +62,24 @@ def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, pa
     return new
 
 
+def _ids_of(workflow: str, renamed: dict[str, str]) -> dict[str, str]:
+    """Old id → new id of each node, by its new name. Where two names have one hash, the second takes another, as in the ledger."""
+    ids: dict[str, str] = {}
+    taken: set[str] = set()
+    for old, name in renamed.items():
+        new, again = names.node_id(workflow, name), 0
+        while new in taken:
+            again += 1
+            new = names.node_id(workflow, f"{name}#{again}")
+        taken.add(new)
+        ids[old] = new
+    return ids
+
+
 def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
     nodes: dict[str, Json] = status.get("nodes") or {}
     renamed = {node_id: _renamed(node["name"], old_name, new_name) for node_id, node in nodes.items()}
-    ids = {node_id: names.node_id(new_name, name) for node_id, name in renamed.items()}
+    ids = _ids_of(new_name, renamed)
     stamp = timestamps.text(at)
     memoized: dict[str, Json] = {}
     for node_id, node in nodes.items():

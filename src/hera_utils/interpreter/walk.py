@@ -43,7 +43,7 @@ class Walk(Context):
 
         Raises Full, TooDeep, TimedOut, and Fault with the message for the caller's node.
         """
-        node_id = self.ledger.id_of(call.name)
+        node_id = self.ledger.reserve(call.name)
         node = self.ledger.get(node_id)
         if node is not None and phases.ended(node):
             return node

@@ -184,7 +184,7 @@ class _Visit:
         full = False
         place = self.state.order[task.node_id][0]
         for index, item in enumerate(several):
-            item_id = self.ledger.id_of(f"{self.boundary['name']}.{item['name']}")
+            item_id = self.ledger.reserve(f"{self.boundary['name']}.{item['name']}")
             task.items[item_id] = item
             task.left.add(item_id)
             self.state.owners[item_id] = name

@@ -75,7 +75,7 @@ def prepare(context: Context, frame: Frame) -> DagState:
         if name not in specs:
             raise Fault(f"target {name} does not exist")
         tasks[name] = DagTask(
-            specs[name], needs[name], context.ledger.id_of(f"{boundary}.{name}"), set(needs[name].names)
+            specs[name], needs[name], context.ledger.reserve(f"{boundary}.{name}"), set(needs[name].names)
         )
         todo += reversed(needs[name].names)
     for name, task in tasks.items():

@@ -72,7 +72,7 @@ def _attempt(context: Context, frame: Frame, node: Json, number: int, before: Js
     local["lastRetry.message"] = last.get("message") or ""
     drawing = context.entropy_of("template", name, context.ledger.node_named(name))
     template = arguments.substitute(frame.template, context.variables, substitution.Variables(local, drawing))
-    context.ledger.adopt(node, context.ledger.id_of(name))
+    context.ledger.adopt(node, context.ledger.reserve(name))
     call = frame.call
     return TemplateCall(
         name,

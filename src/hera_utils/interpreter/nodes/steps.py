@@ -229,7 +229,7 @@ class _Visit:
             if not runs:
                 self._skip(step, f"when '{step['when']}' evaluated false")
                 continue
-            child_id = self.ledger.id_of(self._name(step))
+            child_id = self.ledger.reserve(self._name(step))
             group.steps[child_id] = step
             group.places[child_id] = len(group.places)
             if full and self.ledger.get(child_id) is None:
