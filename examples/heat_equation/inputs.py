@@ -8,7 +8,7 @@ from hera_utils import Inputs, grid, zipped
 @dataclass(frozen=True)
 class Constants:
     time: float = 0.1  # when the solutions are compared
-    image: str = "python:3.11-numpy"
+    image: str = "python:3-numpy"
 
 
 def stable(point):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import click
 
 from hera_utils.errors import SettingsError
 
-# Its files in the order of reading; each is NAME.txt in scaffold/, where @NAME@ stands for the experiment's name.
+# Its files in the order of reading; each is NAME.txt in scaffold/, where @NAME@ stands for the experiment's name, and
+# @PYTHON@ for the version of the Python that creates it: this machine then stands in for the image.
 FILES = (
     "README.md",
     "environment.py",
@@ -65,4 +67,4 @@ def command(folder: Path) -> int:
 def text_of(file: str, name: str) -> str:
     """A file of the scaffold, for an experiment of that name."""
     text = (files("hera_utils.cli") / "scaffold" / f"{file.lstrip('.')}.txt").read_text(encoding="utf-8")
-    return text.replace("@NAME@", name)
+    return text.replace("@NAME@", name).replace("@PYTHON@", f"{sys.version_info[0]}.{sys.version_info[1]}")
