@@ -49,6 +49,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(one.name for one in fields(Launch) if one.name != "pull_secrets")
 _SWEEP = 2.0  # seconds between looks at the folders of running pods, for those whose worker's message was lost
 _IDLE = 0.3  # seconds over which a pod must not have worked to give its core away
+_SOON = 0.1  # seconds before the first look at a pod: most short ones are over by then
 _TELL = 1.0  # seconds before a waiting pod is reported, and between two looks at which pods wait
 _LATE = 15.0  # seconds after its grace that a killed pod has to be over
 _TRIES = 3  # workers that a pod may lose before it has begun
@@ -180,7 +181,7 @@ class ProcessRuntime:
             _log.exception("the process runtime could not handle something")
 
     def _pause(self) -> float:
-        return min(_IDLE if len(self._queue) else _SWEEP, self._pulls.pause)
+        return min(_SOON if len(self._queue) else _SWEEP, self._pulls.pause)
 
     def _on_wake(self) -> None:
         os.read(self._wake_read, 65536)
@@ -291,6 +292,7 @@ class ProcessRuntime:
 
     def _start(self, uid: str) -> None:
         launch = self._pods[uid].launch
+        self._pods[uid].looked_at = time.monotonic() + _SOON - _IDLE
         try:
             self._folder(uid).make()
             self._workers.assign(uid, self._job(uid, launch))
