@@ -65,13 +65,13 @@ def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, pa
 def _ids_of(workflow: str, renamed: dict[str, str]) -> dict[str, str]:
     """Old id → new id of each node, by its new name. Where two names have one hash, the second takes another, as in the ledger."""
     ids: dict[str, str] = {}
-    taken: set[str] = set()
+    new_ids: set[str] = set()
     for old, name in renamed.items():
         new, again = names.node_id(workflow, name), 0
-        while new in taken:
+        while new in new_ids:
             again += 1
             new = names.node_id(workflow, f"{name}#{again}")
-        taken.add(new)
+        new_ids.add(new)
         ids[old] = new
     return ids
 
