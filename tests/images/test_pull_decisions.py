@@ -127,6 +127,7 @@ def test_decisions_survive_as_text():
         "python:3.9": ImageDecision(StandIn({"python": "current"}, "Python 3.12.4", "no registry answers")),
         "lab/x:1": ImageDecision(Pull("lab/x:1"), "sha256:" + "a" * 64),
         "lab/y": ImageDecision(Pull("lab/y")),
+        "lab/z": ImageDecision(Pull("lab/z", registry=False), "sha256:" + "b" * 64),
     }
     assert of_text(json.dumps(as_json(decisions)), "the annotation") == decisions
 

@@ -46,7 +46,8 @@ class ImageDecision(NamedTuple):
             because = {"because": self.choice.because} if self.choice.because else {}
             lock = {"lock": self.digest} if self.digest else {}
             return {"stand_in": dict(self.choice.settings), "reason": self.choice.reason, **because, **lock}
-        return {"pull": self.choice.reference, **({"digest": self.digest} if self.digest else {})}
+        store_alone = {} if self.choice.registry else {"registry": False}
+        return {"pull": self.choice.reference, **store_alone, **({"digest": self.digest} if self.digest else {})}
 
 
 def as_json(decisions: Mapping[str, ImageDecision]) -> Json:
@@ -67,7 +68,9 @@ def _decision(value: Json) -> ImageDecision:
         settings = {str(name): setting for name, setting in value["stand_in"].items()}
         stand_in = StandIn(settings, str(value.get("reason") or ""), str(value.get("because") or ""))
         return ImageDecision(stand_in, str(value.get("lock") or ""))
-    return ImageDecision(Pull(str(value["pull"])), str(value.get("digest") or ""))
+    return ImageDecision(
+        Pull(str(value["pull"]), registry=bool(value.get("registry", True))), str(value.get("digest") or "")
+    )
 
 
 def sentence(image: str, stand_in: StandIn) -> str:

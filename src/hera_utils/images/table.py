@@ -45,7 +45,7 @@ class ImageTable:
     def __init__(self, entries: Mapping[str, Json] | None = None) -> None:
         """entries: image glob → settings, checked."""
         self._entries = _ordered(
-            {name: _checked(name, entry, Path.cwd(), "the image table") for name, entry in (entries or {}).items()}
+            {name: checked_entry(name, entry, Path.cwd(), "the image table") for name, entry in (entries or {}).items()}
         )
         self._annotated: dict[str, list[tuple[str, Json]]] = {}
 
@@ -72,7 +72,7 @@ class ImageTable:
         if not isinstance(document, dict):
             raise SettingsError(f"the image table {path} must map image names to settings")
         folder = path.resolve().parent
-        return cls({str(name): _checked(str(name), entry, folder, str(path)) for name, entry in document.items()})
+        return cls({str(name): checked_entry(str(name), entry, folder, str(path)) for name, entry in document.items()})
 
     def entry(self, image: str, annotation: str = "") -> TableEntry:
         """What is said of an image. annotation: a workflow's own table as JSON."""
@@ -123,12 +123,12 @@ def _annotated(text: str) -> dict[str, Json]:
     if not isinstance(document, dict):
         raise SettingsError("the image table of the workflow must map image names to settings")
     return {
-        str(name): _checked(str(name), entry, Path("/"), "the image table of the workflow")
+        str(name): checked_entry(str(name), entry, Path("/"), "the image table of the workflow")
         for name, entry in document.items()
     }
 
 
-def _checked(name: str, entry: Any, folder: Path, where: str) -> Json:
+def checked_entry(name: str, entry: Any, folder: Path, where: str) -> Json:
     """The entry with absolute paths. Raises SettingsError for what is not in the format."""
     if entry in POLICIES:
         entry = {"policy": entry}

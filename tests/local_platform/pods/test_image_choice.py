@@ -77,7 +77,11 @@ def test_what_cannot_run_fails_with_a_sentence() -> None:
         settings(launch("lab/x:1", "solver"), **policy_for_all("stand-in"))
     with pytest.raises(ResourceError, match="a Python with packages, which is not made"):
         settings(launch("python:3.12", "python"), **{"python*": {"python": "3.12", "requirements": ["numpy"]}})
-    pod = launch("lab/x:1", "solver")
-    pod.annotations[IMAGE_DECISIONS] = "{"
-    with pytest.raises(SettingsError, match="does not say what happens to images"):
-        settings(pod)
+    for text, message in (
+        ("{", "does not say what happens to images"),
+        ('{"lab/x:1": {"stand_in": {"cmd": 3}}}', 'image-decisions: "cmd" of "lab/x:1" must be a list'),
+    ):
+        pod = launch("lab/x:1", "solver")
+        pod.annotations[IMAGE_DECISIONS] = text
+        with pytest.raises(SettingsError, match=message):
+            settings(pod)

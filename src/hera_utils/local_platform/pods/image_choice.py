@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
@@ -11,7 +12,7 @@ from hera_utils.errors import ResourceError
 from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose, is_described
 from hera_utils.images.decisions import ImageDecision, of_text, sentence, uses_of_containers
 from hera_utils.images.interpreters import version_of
-from hera_utils.images.table import ImageTable
+from hera_utils.images.table import ImageTable, checked_entry
 
 from .runtime import Launch
 
@@ -56,7 +57,12 @@ class ImageChooser:
         text = launch.annotations.get(IMAGE_DECISIONS, "")
         read = self._read
         if text != read[0]:
-            read = self._read = (text, of_text(text, f"the annotation {IMAGE_DECISIONS}"))
+            where = f"the annotation {IMAGE_DECISIONS}"
+            decisions = of_text(text, where)
+            for name, decision in decisions.items():
+                if isinstance(decision.choice, StandIn):
+                    checked_entry(name, decision.choice.settings, Path("/"), where)
+            read = self._read = (text, decisions)
         return read[1].get(image)
 
     def _own_choice(self, image: str, launch: Launch) -> Choice:
