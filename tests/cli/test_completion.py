@@ -66,3 +66,13 @@ def test_the_help_of_run_names_images_and_state(capsys):
     said = capsys.readouterr().out
     assert "--images" in said
     assert "--state" in said
+
+
+def test_names_of_images(tmp_path):
+    (tmp_path / "files").mkdir()
+    complete_in = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    for name in ("lab/tool:1", "lab/tool:2", "python:3.13"):
+        command = [sys.executable, "-m", "hera_utils", "image", "import", "files", "--name", name]
+        subprocess.run(command, cwd=tmp_path, env=complete_in, check=True, capture_output=True)
+    assert complete(tmp_path, "image", "rm", "lab/") == ["lab/tool:1", "lab/tool:2"]
+    assert complete(tmp_path, "image", "inspect", "py") == ["python:3.13"]

@@ -1,5 +1,6 @@
 """Archives that were made to do harm: each is refused or contained, and nothing outside of the layer's folder changes."""
 
+import contextlib
 import gzip
 import io
 import os
@@ -9,10 +10,13 @@ import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from layer_archives import entry, hard_link, link, tar
 
 from hera_utils.errors import HeraUtilsError
@@ -333,3 +337,46 @@ def test_open_files_do_not_grow(place):
             unpack(io.BytesIO(make("/nowhere")), folder, limits=LIMITS)
     assert len(os.listdir("/proc/self/fd")) == before
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= before
+
+
+def records(format):
+    """A tar of every kind of entry, whose bytes are changed below."""
+    info, data = entry("p" * 200, "long")
+    info.pax_headers = {"mtime": "1.5", "comment": "c"}
+    return tar(
+        entry("d", mode=0o700),
+        entry("d/a", "1" * 700),
+        link("l", "d"),
+        hard_link("h", "d/a"),
+        entry("d/.wh.x", ""),
+        entry("d/.wh..wh..opq", ""),
+        entry("n", type=tarfile.CHRTYPE),
+        (info, data),
+        format=format,
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), max_size=6),
+    cut=st.integers(0, 20_000) | st.none(),
+    fix_checksums=st.booleans(),
+    format=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),
+)
+def test_any_bytes_are_unpacked_or_refused(changes, cut, fix_checksums, format):
+    data = bytearray(records(format))
+    for position, value in changes:
+        data[position % len(data)] = value
+    if fix_checksums:
+        for start in range(0, len(data), 512):
+            block = data[start : start + 512]
+            if block[257:262] == b"ustar":
+                data[start : start + 512] = with_checksum(block)
+    if cut is not None:
+        del data[cut:]
+    with tempfile.TemporaryDirectory() as top:
+        folder = Path(top) / "layer"
+        folder.mkdir()
+        with contextlib.suppress(HeraUtilsError):
+            unpack(io.BytesIO(bytes(data)), folder, limits=LIMITS)
+        assert os.listdir(top) == ["layer"]

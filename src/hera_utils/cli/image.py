@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names of images that begin so, for the shell's completion."""
+    from hera_utils.errors import HeraUtilsError
+
+    try:
+        return [name for image in _store().images() if (name := _familiar(image)).startswith(incomplete)]
+    except HeraUtilsError:
+        return []
+
+
 @click.group()
 def command() -> None:
     """The container images of this machine: pulled from registries or imported from files, without Docker.
@@ -163,7 +173,7 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
 
 
 @command.command("inspect")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=_beginning)
 @output_option("json")
 @settings_options
 def inspect(name: str, output: str) -> int:
@@ -202,7 +212,7 @@ def inspect(name: str, output: str) -> int:
 
 
 @command.command("rm")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_beginning)
 @settings_options
 def rm(names: tuple[str, ...]) -> int:
     """Remove images. Layers that other images have stay; an image that a running pod uses is not removed."""
