@@ -53,10 +53,13 @@ def test_it_has_the_packages_and_no_others_and_its_lock_says_so(tmp_path):
 
 
 def test_what_was_locked_stays_though_the_index_goes_on(tmp_path, index, monkeypatch):
-    first = prepare(tmp_path / "python", sys.executable, ["moo"])
+    begun = []
+    first = prepare(tmp_path / "python", sys.executable, ["moo"], lambda: begun.append(1))
+    assert begun == [1]
     add_package(index, "moo", "2.0")
     monkeypatch.setattr(python_environment, "_uv", lambda *words, **more: pytest.fail("nothing is to be done"))
-    assert prepare(tmp_path / "python", sys.executable, ["moo"]) == first
+    assert prepare(tmp_path / "python", sys.executable, ["moo"], lambda: begun.append(2)) == first
+    assert begun == [1]
     monkeypatch.undo()
 
 

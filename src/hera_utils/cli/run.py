@@ -203,7 +203,11 @@ def check(settings: CLIContext, connection: Connection, documents: Sequence[Json
     from hera_utils.preflight.ready import assert_ready
 
     environment = with_named_volumes(Environment(), settings, documents) if connection.local else None
-    for finding in assert_ready(settings, environment, documents) if documents else ():
+
+    def say(line: str) -> None:
+        note(f"hera-utils: {line}")
+
+    for finding in assert_ready(settings, environment, documents, say) if documents else ():
         note(f"hera-utils: {finding.message}" + (f"\n  fix: {finding.fix}" if finding.fix else ""))
     if environment is not None and environment.volumes:
         from hera_utils.platforms.cluster import Cluster

@@ -320,7 +320,9 @@ class ExecutionEngine:
                     self._image_outcomes(definition, estimate)
                 else:
                     documents = _documents(definition, estimate) if connection.local else [document]
-                    findings = assert_ready(self.context, environment, documents)
+                    findings = assert_ready(
+                        self.context, environment, documents, lambda line: self.reporter.lines([line])
+                    )
                     self.reporter.lines([one.message if one.verdict == "good" else one.line() for one in findings])
                 self.reporter.provisioned(provisioned)
                 try:

@@ -15,7 +15,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,15 +42,21 @@ class PackagedPython(NamedTuple):
         return "sha256:" + hashlib.sha256(self.lock.encode()).hexdigest()
 
 
-def prepare(folder: Path, python: str, requirements: Sequence[str]) -> PackagedPython:
+def prepare(
+    folder: Path, python: str, requirements: Sequence[str], begin: Callable[[], None] = lambda: None
+) -> PackagedPython:
     """The environment, made now when it is not there. folder: `python` of the state folder. python: a version (3.12), or an interpreter's
-    path. ResourceError when it cannot be made, PlatformError when the folder cannot be written.
+    path. begin: called before something is made, which may take minutes. ResourceError when it cannot be made, PlatformError when the
+    folder cannot be written.
     """
     try:
         (folder / "locks").mkdir(mode=0o700, parents=True, exist_ok=True)
         key = _digest([python, sorted(requirements), platform.machine(), platform.libc_ver()])
         with held(folder / "locks" / f"{key}.lock"):
-            lock = _lock(folder / "locks" / f"{key}.txt", python, requirements)
+            kept = folder / "locks" / f"{key}.txt"
+            if not kept.is_file():
+                begin()
+            lock = _lock(kept, python, requirements)
         home = folder / _digest([lock, python])
         with held(folder / f"{home.name}.lock"):
             return _environment(home, python, lock)

@@ -42,8 +42,13 @@ Outcome = ImageDecision | RefusedImage
 _BY_PARAMETER = "a parameter of the workflow names it"
 _WORKFLOW_PARAMETER = re.compile(r"\{\{\s*workflow\.parameters\.([\w.-]+)\s*\}\}")
 RUNNER = "hera.workflows.runner"
+Say = Callable[[str], None]
 STAND_INS = "stand-ins"
 """The check whose finding is said before each run."""
+
+
+def silent(line: str) -> None:
+    """Nobody is told."""
 
 
 def table_of(context: CLIContext) -> ImageTable:
@@ -67,13 +72,14 @@ def decide_images(
     *,
     requirements: Sequence[str] = (),
     pull_secrets: Callable[[], list[Json]] = list,
+    say: Say = silent,
 ) -> tuple[dict[str, ImageDecision], dict[str, Finding]]:
     """(image → what happens to it, image → what keeps it from running). What is decided is kept for `decisions_of`.
 
     requirements: the packages of Python images. pull_secrets: the secrets that the workflow names for its registries; they are read when
-    a registry is asked.
+    a registry is asked. say: is told what takes long, before it begins.
     """
-    chooser = _Chooser(context, requirements)
+    chooser = _Chooser(context, requirements, say)
     uses = uses_of_templates(reach)
     where_by_image = {
         **needs.images,
@@ -108,8 +114,8 @@ def decide_images(
 class _Chooser:
     """The policy, with these settings on this machine. requirements: the packages of Python images."""
 
-    def __init__(self, context: CLIContext, requirements: Sequence[str]) -> None:
-        self._context, self._requirements = context, requirements
+    def __init__(self, context: CLIContext, requirements: Sequence[str], say: Say) -> None:
+        self._context, self._requirements, self._say = context, requirements, say
         self._table = table_of(context)
         self._python = context.python or sys.executable
         self._machine = ThisMachine(version_of(self._python), lambda name: shutil.which(name) is not None)
@@ -138,9 +144,9 @@ class _Chooser:
         if packages and any(RUNNER in (*use.command, *use.args) for use in uses) and not _names(packages, "hera"):
             packages.append(f"hera=={version_of_package('hera')}")
         try:
-            packaged = prepare(
-                Path(self._context.state) / "python", self._python if python == "current" else python, packages
-            )
+            interpreter = self._python if python == "current" else python
+            line = f"making a Python with {', '.join(packages) or 'no packages'} for {image}, once"
+            packaged = prepare(Path(self._context.state) / "python", interpreter, packages, lambda: self._say(line))
         except HeraUtilsError as error:
             return RefusedImage(f'"{image}" stands for a Python with packages: {error}', error.fix or "")
         words = f"Python {packaged.version} with {len(packages)} package{'s' if len(packages) != 1 else ''}, locked"

@@ -28,7 +28,7 @@ from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
 from hera_utils.preflight.limits import argument_breaches, breaches
-from hera_utils.preflight.local_images import containers_of, decide_images, remarks, requirements_of_run
+from hera_utils.preflight.local_images import Say, containers_of, decide_images, remarks, requirements_of_run, silent
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.settings.resolve import CLIContext
@@ -38,12 +38,12 @@ OBJECTS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 
 
 def workflow_findings(
-    context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool
+    context: CLIContext, environment: Environment, documents: Sequence[Json], *, thorough: bool, say: Say = silent
 ) -> Iterator[Finding]:
     """Everything that is missing for workflows on this machine. The server is asked only if they name objects or stored templates.
 
     documents: workflows, and what is stored with them (templates, config maps, secrets, claims). environment: what a run creates before
-    it begins. thorough: check also what the submission itself would report: whether the server accepts them.
+    it begins. thorough: check also what the submission itself would report: whether the server accepts them. say: is told what takes long.
     """
     platform = _Platform(context, documents)
     all_decisions: dict[str, ImageDecision] = {}
@@ -57,7 +57,12 @@ def workflow_findings(
             needs = needs_of({"kind": "Workflow", "spec": reach.spec})
             yield from _templates(reach)
             decisions, of_images = decide_images(
-                context, needs, reach, requirements=requirements, pull_secrets=partial(_pull_secrets, platform, needs)
+                context,
+                needs,
+                reach,
+                requirements=requirements,
+                pull_secrets=partial(_pull_secrets, platform, needs),
+                say=say,
             )
             yield from of_images.values()
             all_decisions |= decisions
@@ -79,12 +84,17 @@ def workflow_findings(
 
 
 def of_workflows(
-    context: CLIContext, environment: Environment | None, workflows: Sequence[Json], *, thorough: bool
+    context: CLIContext,
+    environment: Environment | None,
+    workflows: Sequence[Json],
+    *,
+    thorough: bool,
+    say: Say = silent,
 ) -> list[Finding]:
     """The findings for workflows on this machine; a platform that does not answer is a finding too."""
     findings: list[Finding] = []
     try:
-        findings.extend(workflow_findings(context, environment or Environment(), workflows, thorough=thorough))
+        findings.extend(workflow_findings(context, environment or Environment(), workflows, thorough=thorough, say=say))
     except HeraUtilsError as error:
         findings.append(from_error("local platform", error))
     return findings

@@ -8,7 +8,7 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.environment import Environment
 from hera_utils.preflight.finding import Finding
-from hera_utils.preflight.local_images import STAND_INS
+from hera_utils.preflight.local_images import STAND_INS, Say, silent
 from hera_utils.preflight.local_workflow import of_workflows
 from hera_utils.settings.resolve import CLIContext
 
@@ -16,16 +16,16 @@ Json = dict[str, Any]
 
 
 def assert_ready(
-    context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None
+    context: CLIContext, environment: Environment | None, documents: Json | Sequence[Json] | None, say: Say = silent
 ) -> list[Finding]:
     """Check before a run. ResourceError, with every problem and its fix, when the run would not work. Returns what is to be said: the
-    warnings, and what stands in for images.
+    warnings, and what stands in for images. say: is told what takes long, before it begins.
 
     On this machine only what the workflows need is checked: a platform that does not work reports that itself.
     """
     workflows = [documents] if isinstance(documents, dict) else list(documents or ())
     if context.platform == "local":
-        findings = of_workflows(context, environment, workflows, thorough=False)
+        findings = of_workflows(context, environment, workflows, thorough=False, say=say)
     else:
         # not at the top: it imports the client of Kubernetes
         from hera_utils.preflight.run import examine
