@@ -22,7 +22,9 @@ def _beginning(ctx: click.Context, parameter: click.Parameter, incomplete: str) 
     from hera_utils.errors import HeraUtilsError
 
     try:
-        return [name for image in _store().images() if (name := _familiar(image)).startswith(incomplete)]
+        with ctx.scope(cleanup=False):
+            images = _store().images()
+        return [name for image in images if (name := _familiar(image)).startswith(incomplete)]
     except HeraUtilsError:
         return []
 
