@@ -1,6 +1,7 @@
 """Print the image table for a run of the recordings: theirs, with what the recorded images held beyond it.
 
-    images.py FOLDER RECORDINGS...      FOLDER (it exists) takes what the table names; the first recordings' table and programs serve
+    images.py [--pull] FOLDER RECORDINGS...     FOLDER (it exists) takes what the table names; the first recordings' table and
+                                                programs serve. --pull: every image is pulled, but for Argo's own command line
 
 The recorded alpine, busybox and curl images have busybox's shell (`>&`, $RANDOM) and its nslookup; the recorded argosay:v2 has cowsay;
 Argo's own command line is stood in for by `argo`. Python and the shells throw the recorded dice: dice.py says which, and why.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import dice
 import yaml
@@ -21,9 +23,17 @@ _PYTHON_IMAGES = ("python:*", "my-image-with-python*")
 _COWSAY_IMAGES = ("argoproj/argosay:v2", "quay.io/argoproj/argosay:v2")
 
 
-def main(folder: Path, every: list[Path]) -> None:
+def main(folder: Path, every: list[Path], *, pull: bool) -> None:
+    table = {"*": "pull"} if pull else _stand_ins(folder, every)
+    (folder / "tools").mkdir()  # the connection is put beside it, once there is one
+    argo = shutil.copy(_HERE / "argo", folder / "tools")
+    table["quay.io/argoproj/argocli*"] = {"entrypoint": ["python3", str(argo)], "path": [str(folder / "tools")]}
+    yaml.safe_dump(table, sys.stdout)
+
+
+def _stand_ins(folder: Path, every: list[Path]) -> dict[str, Any]:
     recordings = every[0]
-    table = yaml.safe_load((recordings / "images.yaml").read_text())
+    table: dict[str, Any] = yaml.safe_load((recordings / "images.yaml").read_text())
     for entry in table.values():  # relative paths are relative to the file that holds the table
         if "path" in entry:
             entry["path"] = [str(recordings / path) for path in entry["path"]]
@@ -40,10 +50,7 @@ def main(folder: Path, every: list[Path]) -> None:
         entry = table.setdefault(name, {})
         entry["path"] = [*entry.get("path", []), *map(str, paths), str(loaded)]
         entry["env"] = {"PYTHONPATH": str(loaded)}
-    (folder / "tools").mkdir()  # the connection is put beside it, once there is one
-    argo = shutil.copy(_HERE / "argo", folder / "tools")
-    table["quay.io/argoproj/argocli*"] = {"entrypoint": ["python3", str(argo)], "path": [str(folder / "tools")]}
-    yaml.safe_dump(table, sys.stdout)
+    return table
 
 
 def _loaded(recordings: list[Path], folder: Path) -> Path:
@@ -62,4 +69,5 @@ def _shells(folder: Path, loaded: Path, shell: str) -> Path:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [Path(name) for name in sys.argv[2:]])
+    arguments = [argument for argument in sys.argv[1:] if argument != "--pull"]
+    main(Path(arguments[0]), [Path(name) for name in arguments[1:]], pull="--pull" in sys.argv)
