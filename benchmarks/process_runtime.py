@@ -25,10 +25,13 @@ COMMAND = ["sh", "-c", "true"]
 
 
 class Bench:
-    def __init__(self, state: Path) -> None:
+    """images: what images mean. image: the one of every task."""
+
+    def __init__(self, state: Path, images: ImageTable, image: str) -> None:
+        self.image = image
         self.left = threading.Semaphore(0)
         self.bad: list[Event] = []
-        self.runtime = ProcessRuntime(state, self.report, images=ImageTable())
+        self.runtime = ProcessRuntime(state, self.report, images=images)
         self.number = 0
 
     def report(self, run: str, event: Event) -> None:
@@ -42,7 +45,7 @@ class Bench:
         begin = time.perf_counter()
         for _ in range(count):
             self.number += 1
-            container = {"name": "main", "image": "alpine:3", "command": COMMAND}
+            container = {"name": "main", "image": self.image, "command": COMMAND}
             metadata = {"name": f"p-{self.number}", "namespace": "default", "uid": f"u-{self.number}", "labels": {}}
             pod = {"metadata": metadata, "spec": {"containers": [container]}}
             self.runtime.launch(Launch("run", f"n-{self.number}", pod, {"container": container}))
@@ -54,7 +57,7 @@ class Bench:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder) / "state")
+        bench = Bench(Path(folder) / "state", ImageTable({"*": {"policy": "stand-in"}}), "alpine:3")
         bench.tasks(20)
         alone = min(bench.tasks(1) for _ in range(20))
         few = bench.tasks(count // 10) / (count // 10)

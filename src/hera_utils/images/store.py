@@ -94,6 +94,13 @@ class Store:
         """The image of that name (a Reference, or its text), whole; None when it is not here, or not any more."""
         return self._image(self._reference_file(str(reference)))
 
+    def entry(self, reference: object) -> bytes:
+        """What the store says of a name; b"" when it says nothing. As long as it says the same, `find` finds the same or nothing."""
+        try:
+            return self._reference_file(str(reference)).read_bytes()
+        except OSError:
+            return b""
+
     def images(self) -> list[StoredImage]:
         """All images that are whole, by name."""
         images = (self._image(path) for path in _files(self.folder / "references", ".json"))

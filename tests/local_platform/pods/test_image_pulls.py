@@ -309,3 +309,27 @@ def test_the_pull_secrets_are_the_pods_else_its_accounts() -> None:
     assert names({"serviceAccountName": "robot"}) == ["of-robot"]
     assert names({"serviceAccountName": "robot", "imagePullSecrets": [{"name": "of-pod"}]}) == ["of-pod"]
     assert names({}) == []
+
+
+@needs_busybox
+def test_an_image_of_the_store_runs_where_nobody_has_locked_the_store_yet(
+    stage: Stage, server: Registry, tmp_path: Path
+) -> None:
+    add(server)
+    pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
+    stage.run(pod)
+    (tmp_path / "state" / "images" / "locks" / "store").unlink()
+    pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
+    assert stage.run(pod).phase == "Succeeded"
+
+
+@needs_busybox
+def test_a_layer_that_somebody_removed_by_hand_is_pulled_again(stage: Stage, server: Registry, tmp_path: Path) -> None:
+    add(server)
+    pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
+    stage.run(pod)
+    shutil.rmtree(tmp_path / "state" / "images" / "layers")
+    (tmp_path / "state" / "images" / "layers").mkdir()
+    pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
+    assert stage.run(pod).phase == "Succeeded"
+    assert stage.log(pod) == ["1"]

@@ -126,6 +126,8 @@ class _Pull:
     failed_at: float = 0.0
     settings: Json = field(default_factory=dict)
     ready_at: float = 0.0
+    entry: bytes = b""
+    """What the store said of it then."""
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -200,8 +202,8 @@ class ImagePulls:
             return False
         if "layers" not in pull.settings:
             return time.monotonic() - pull.ready_at <= _FRESH  # a stand-in: a registry may answer again
-        image = self.store.find(Reference.parse(pull.request.reference))
-        return image is not None and settings_of(image, self._nothing()) == pull.settings
+        # whether its layers are still there is seen when the pod starts (pod/image_layers.py)
+        return self.store.entry(Reference.parse(pull.request.reference)) == pull.entry
 
     def _look(self, pull: _Pull) -> None:
         """Whether the store has it: then nobody needs to wait."""
@@ -213,6 +215,12 @@ class ImagePulls:
         if image is not None:
             self.store.touch(reference)
             self._ready(pull, settings_of(image, self._nothing()))
+
+    def lost(self, uid: str) -> None:
+        """The layers of a pod's image are gone: what was known of it holds no longer."""
+        for pull in self._by_pod.get(uid, ()):
+            if self._pulls.get(pull.request.key) is pull and pull.state == "ready":
+                del self._pulls[pull.request.key]
 
     def drop(self, uid: str) -> None:
         """The pod starts, or is no more. A pull that no pod waits for ends."""
@@ -328,6 +336,13 @@ class ImagePulls:
 
     def _ready(self, pull: _Pull, settings: Json) -> None:
         pull.settings, pull.ready_at, pull.failures = settings, time.monotonic(), 0
+        if "layers" in settings:
+            reference = Reference.parse(pull.request.reference)
+            pull.entry = self.store.entry(
+                reference
+            )  # before the look at the image: another process may give the name to another one
+            if (image := self.store.find(reference)) is not None:
+                pull.settings = settings_of(image, self._nothing())
         pull.state = "ready"
 
     def _failed(self, pull: _Pull, error: str) -> None:

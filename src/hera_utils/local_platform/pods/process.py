@@ -254,6 +254,7 @@ class ProcessRuntime:
         self._workers.release(uid)
         self._queue.release(uid)
         self._release_ports(pod)
+        self._pulls.lost(uid)
         self._pulls.want(uid, wanted_images(pod.launch, pod.images))
         self._admit_or_hold(uid, pod)
 

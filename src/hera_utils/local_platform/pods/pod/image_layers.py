@@ -24,11 +24,13 @@ class LayersGone(Exception):
 def claim(files: PodFolder, identity: Json, launch: Json) -> int:
     """Own the pod; its claim names the layers. A descriptor, as PodFolder.claim gives it. Raises LayersGone, OSError."""
     images = launch.get("images") or {}
-    layers = [layer for settings in images.values() for layer in (settings or {}).get("layers") or ()]
+    stacks = [stack for settings in images.values() if (stack := (settings or {}).get("layers"))]
+    layers, uppermost = [layer for stack in stacks for layer in stack], [stack[-1] for stack in stacks]
     if not layers:
         return files.claim(identity)
     with _unchanged(launch.get("image_lock") or ""):
-        if not all(os.path.isdir(layer) for layer in layers):
+        # of an image that is removed the uppermost layer goes at any rate: others may be below another image
+        if not all(os.path.isdir(layer) for layer in uppermost):
             raise LayersGone
         return files.claim({**identity, "images": image_ids(launch["pod"], images), "layers": layers})
 
@@ -39,7 +41,10 @@ def _unchanged(lock: str) -> Iterator[None]:
     if not lock:
         yield
         return
-    file = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:  # the whole store was removed
+        raise LayersGone from None
     try:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield

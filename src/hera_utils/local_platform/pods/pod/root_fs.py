@@ -40,23 +40,15 @@ _NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
 _HOST_NAME = "/etc/hostname"  # the pod's
 
 
-class LowerLayer(NamedTuple):
-    """A folder with a layer of an image, and which folder: one that was removed and pulled again is another at the same path."""
-
-    path: str
-    device: int
-    inode: int
-
-
 class RootKind(NamedTuple):
     """What makes one root different from another: programs that are absent, places that must exist (path, whether a folder), an image.
 
-    layers: the image's, the uppermost first; none for this machine's own files.
+    layers: the folders of the image's, the uppermost first (a store never uses a name twice); none for this machine's own files.
     """
 
     hidden: tuple[str, ...]
     places: tuple[tuple[str, bool], ...]
-    layers: tuple[LowerLayer, ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 class Root:
@@ -93,7 +85,7 @@ class Root:
         for name in ("upper", "work", "root"):
             os.mkdir(f"{folder}/{name}")
         os.mkdir(self._own_layer)
-        images = [layer.path for layer in self.kind.layers]
+        images = list(self.kind.layers)
         try:
             with self._base(images, shared) as base:
                 self._layer(base, shared)
@@ -315,7 +307,7 @@ class Roots:
 
     def take(self, hidden: tuple[str, ...], mounts: list[Mount], layers: tuple[str, ...] = ()) -> Root:
         """layers: folders of an image, the uppermost first. Raises OSError."""
-        kind = RootKind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)), tuple(map(_layer, layers)))
+        kind = RootKind(hidden, tuple(sorted((m.target, _is_folder(m)) for m in mounts)), layers)
         for root in self._free:
             if root.kind == kind:
                 self._free.remove(root)
@@ -345,11 +337,6 @@ class Roots:
 
 def _lies_in(path: str, folders: Iterable[str]) -> bool:
     return any((path + "/").startswith(folder.rstrip("/") + "/") for folder in folders)
-
-
-def _layer(path: str) -> LowerLayer:
-    status = os.stat(path)
-    return LowerLayer(path, status.st_dev, status.st_ino)
 
 
 def _identity(mount: Mount) -> tuple[int, int]:
