@@ -16,7 +16,7 @@ from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid
 from hera_utils.experiment.layout import Layout
-from hera_utils.preflight import concurrency
+from hera_utils.preflight import task_counts
 from hera_utils.settings.sources import Surroundings, read_settings
 
 
@@ -129,7 +129,7 @@ def test_how_many_tasks(tasks, count):
         {"name": "leaf", "container": {}},
         {"name": "wait", "suspend": {}},
     ]
-    assert concurrency.tasks({"entrypoint": "main", "templates": templates}) == concurrency.Width(*count)
+    assert task_counts.tasks({"entrypoint": "main", "templates": templates}) == task_counts.Width(*count)
 
 
 def test_clusters_that_a_kubeconfig_leads_to_are_told_apart(context, tmp_path):

@@ -14,7 +14,7 @@ from hera_utils.interpreter import stall
 from hera_utils.interpreter import start as begin
 from hera_utils.interpreter.advance import advance
 from hera_utils.interpreter.state import Run
-from hera_utils.local_platform.controller.locks import Holder, LockAnswer, LockTable, locks_of
+from hera_utils.local_platform.controller.lock_table import Holder, LockAnswer, LockTable, locks_of
 
 BORN = "2026-01-01T00:00:00Z"
 START = 1_767_225_600.0  # the same, in seconds

@@ -12,10 +12,10 @@ from hera_utils.platforms.diff import difference
 from hera_utils.platforms.manifests import declared
 from hera_utils.platforms.roles import Right, acting, allowed, executor, role, rules
 from hera_utils.platforms.token import read_token
-from hera_utils.preflight.concurrency import pods
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.findings_text import lines
 from hera_utils.preflight.needs import needs_of
+from hera_utils.preflight.task_counts import pods
 
 POD = {"name": "p", "container": {"image": "busybox"}}
 

@@ -12,8 +12,8 @@ from hera_utils.cli.options import context, settings_options
 from hera_utils.errors import ResourceError, SettingsError
 
 if TYPE_CHECKING:
+    from hera_utils.platforms.artifact_downloads import Artifact
     from hera_utils.platforms.connection import Connection
-    from hera_utils.platforms.downloads import Artifact
 
 ARTIFACT, LATEST = "artifact:", "@latest"
 
@@ -75,7 +75,7 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
 
 def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
     """(the artifacts that TASK, TASK/NAME or nothing means, whether it names one)."""
-    from hera_utils.platforms.downloads import choose_artifacts
+    from hera_utils.platforms.artifact_downloads import choose_artifacts
 
     if not rest:
         return choose_artifacts(there), False
@@ -88,18 +88,18 @@ def _chosen(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:
 
 def _copy_several(connection: Connection, run: str, artifacts: list[Artifact], target: Path, unpack: bool) -> int:
     from hera_utils.cli.terminal import say
-    from hera_utils.platforms import downloads
+    from hera_utils.platforms import artifact_downloads
 
     if target.exists() and not target.is_dir():
         raise ResourceError(f"{target} is a file, and there are {len(artifacts)} artifacts", fix="name a folder")
 
-    def tell(saved: downloads.Saved) -> None:
+    def tell(saved: artifact_downloads.Saved) -> None:
         say(f"{saved.path}  {size(saved.bytes)}  {'exists already' if saved.again else f'sha256 {saved.sha256[:12]}…'}")
 
-    done = downloads.download(connection, run, artifacts, target, report=tell)
+    done = artifact_downloads.download(connection, run, artifacts, target, report=tell)
     for saved in done:
         if unpack and saved.path.endswith(".tgz"):
-            downloads.unpacked(target / saved.path, keep=True)
+            artifact_downloads.unpacked(target / saved.path, keep=True)
     total = sum(saved.bytes for saved in done)
     say(f"{len(done)} artifact{'' if len(done) == 1 else 's'}, {size(total)}, to {target}")
     return 0
@@ -109,17 +109,17 @@ def _copy_one(connection: Connection, run: str, artifact: Artifact, target: Path
     import shutil
 
     from hera_utils.cli.terminal import say
-    from hera_utils.platforms import downloads
+    from hera_utils.platforms import artifact_downloads
 
     folder = target if target.is_dir() else target.parent
     if not folder.is_dir():
         raise ResourceError(f"cannot write {target} (there is no folder {folder})", fix="create it, or name another")
-    beside = folder / f".{downloads.legal(artifact.name)}.download"
+    beside = folder / f".{artifact_downloads.legal(artifact.name)}.download"
     try:
-        (saved,) = downloads.download(connection, run, [artifact], beside)
+        (saved,) = artifact_downloads.download(connection, run, [artifact], beside)
         file = beside / saved.path
         if unpack and file.name.endswith(".tgz"):
-            file = downloads.unpacked(file)
+            file = artifact_downloads.unpacked(file)
         placed = target / file.name if target.is_dir() else target
         if placed.is_dir():  # whoever's it is: what is in it may be all that there is of it
             raise ResourceError(f"{placed} is already a folder", fix="name another, or remove it")

@@ -123,7 +123,7 @@ def wanting(document: Json) -> str:
 
 def built_by(path: Path, client: ArgoClient) -> list[Json]:
     """The workflows that a script builds; what it submits is not sent."""
-    from hera_utils.cli.hints import hints
+    from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import execute
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.cli.terminal import note
@@ -133,7 +133,7 @@ def built_by(path: Path, client: ArgoClient) -> list[Json]:
     with bind_hera(client.connection, insist=True):
         script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
         for workflow in (*script.templates, *script.built):
-            for hint in hints(workflow):
+            for hint in inline_returns(workflow):
                 note(f"hera-utils: {hint}")
         documents = [workflow.to_dict() for workflow in (*script.templates, *script.built)]
     if not documents:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.actions import act_on, watch_option
 from hera_utils.cli.options import context, given_settings, name_argument, settings_options
+from hera_utils.cli.run_actions import act_on, watch_option
 from hera_utils.errors import SettingsError
 from hera_utils.settings.fields import BY_NAME
 

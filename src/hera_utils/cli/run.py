@@ -120,7 +120,7 @@ def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
 def make_namespace(settings: CLIContext, connection: Connection) -> None:
     """The namespace that the settings name, on this machine: whoever wrote them for a cluster runs here as well."""
     from hera_utils.cli.terminal import note
-    from hera_utils.platforms.namespace import ensure_namespace
+    from hera_utils.platforms.namespace_creation import ensure_namespace
 
     for line in ensure_namespace(connection, settings.origin("argo_namespace")):
         note(f"hera-utils: {line}")
@@ -229,7 +229,7 @@ def run_script(
 
     host: this command, as its engine sees it. checked: whether each workflow has its preflight before it is sent.
     """
-    from hera_utils.cli.hints import hints
+    from hera_utils.cli.inline_returns import inline_returns
     from hera_utils.cli.script import Arguments, execute
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.cli.terminal import note
@@ -254,7 +254,7 @@ def run_script(
             note(where_it_runs(settings, connection))
 
     def look(workflow: Any) -> None:
-        for hint in hints(workflow):
+        for hint in inline_returns(workflow):
             note(f"hera-utils: {hint}")
         if checked:
             check(settings, connection, [document_of_hera(workflow)])

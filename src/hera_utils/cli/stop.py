@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from hera_utils.cli.actions import act_on, watch_option
 from hera_utils.cli.options import name_argument, settings_options
+from hera_utils.cli.run_actions import act_on, watch_option
 
 
 @click.command()

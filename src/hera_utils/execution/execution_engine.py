@@ -39,7 +39,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.environment_of_submission import EnvironmentOfSubmission
 from hera_utils.platforms.execution_platform import ExecutionPlatform
 from hera_utils.platforms.hera_binding import bind_hera, stamp_of
-from hera_utils.platforms.namespace import ensure_namespace
+from hera_utils.platforms.namespace_creation import ensure_namespace
 from hera_utils.platforms.provision import Change, Provisioned
 from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_workflow import with_named_volumes

@@ -13,7 +13,7 @@ from hera_utils.execution.history import Decisions
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain
-from hera_utils.preflight import concurrency
+from hera_utils.preflight import task_counts
 from hera_utils.preflight.limits import Size, breaches, size
 
 Json = dict[str, Any]
@@ -90,7 +90,7 @@ class Plan:
 
     def pods(self) -> tuple[int, bool]:
         """(how many tasks all points have, whether that is certain)."""
-        every = concurrency.tasks(self.document.get("spec") or {})
+        every = task_counts.tasks(self.document.get("spec") or {})
         count, exact = every.count, every.exact
         if self.estimate.full is None and not self.single:
             owned = self.estimate.ownership.tasks
@@ -99,7 +99,7 @@ class Plan:
             count = round(each * self.points) + shared * self.workflows()[0]
             exact = exact and tasks % sampled == 0
         if self.gather is not None:
-            more = concurrency.tasks(self.gather.get("spec") or {})
+            more = task_counts.tasks(self.gather.get("spec") or {})
             count, exact = count + more.count, exact and more.exact
         return count, exact
 

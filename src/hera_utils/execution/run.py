@@ -21,7 +21,7 @@ from hera_utils.runs.record import DONE
 from hera_utils.runs.whole_run import load_run
 
 if TYPE_CHECKING:
-    from hera_utils.platforms.downloads import Saved
+    from hera_utils.platforms.artifact_downloads import Saved
 
 Json = dict[str, Any]
 

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 from hera_utils.errors import PlatformError, ResourceError
 from hera_utils.images.choice import PYTHON_VERSION
 from hera_utils.images.decisions import LOCK
+from hera_utils.images.file_locks import held
 from hera_utils.images.interpreters import version_of
-from hera_utils.images.locks import held
 
 _PATIENCE = 1800.0  # seconds for one call of uv: large packages come over slow lines
 _MOST_WORDS = 400

@@ -5,7 +5,7 @@
     chains/<hex>.json           a layer over those below it (its chain id): which folder, how large; there only when that is whole
     layers/<name>/              the files of an unpacked layer, mounted by pods; no other name is ever used twice
     references/<hex>.json       a name of an image, its digest and its config; its time is that of the last use
-    locks/                      see locks.py
+    locks/                      see file_locks.py
 
 Whatever is at a name of these is complete: it is written elsewhere, brought to the disk, then renamed. What a killed process leaves
 besides is removed by the next one that does the same work, or by `collect`.
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from hera_utils.errors import PlatformError
-from hera_utils.images import locks
+from hera_utils.images import file_locks
 from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
 
@@ -240,7 +240,7 @@ class Store:
     def using(self) -> Iterator[None]:
         """While something is added, or looked up and not yet noted as in use by a pod: nothing is removed meanwhile."""
         self._prepare()
-        with locks.held(self.folder / "locks" / "store", shared=True):
+        with file_locks.held(self.folder / "locks" / "store", shared=True):
             yield
 
     @contextlib.contextmanager
@@ -248,7 +248,7 @@ class Store:
         """While nobody else does the work of that name (a digest, a reference). Gives whether that is so; without waiting it may not."""
         self._prepare()
         key = hashlib.sha256(name.encode()).hexdigest()[:32]
-        with locks.held(self.folder / "locks" / key, wait=wait) as is_held:
+        with file_locks.held(self.folder / "locks" / key, wait=wait) as is_held:
             yield is_held
 
     # Removal
@@ -296,7 +296,7 @@ class Store:
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
         self._prepare()
-        with locks.held(self.folder / "locks" / "store", wait=False) as is_held:
+        with file_locks.held(self.folder / "locks" / "store", wait=False) as is_held:
             if not is_held:
                 raise InUse("images are being pulled or looked up at this moment", fix="try again when that has ended")
             yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import commands, locks, metrics, new_nodes
+from hera_utils.interpreter import commands, lock_requests, metrics, new_nodes
 from hera_utils.interpreter.context import Context
 from hera_utils.interpreter.frames import Frame
 
@@ -13,7 +13,7 @@ def close(context: Context, frame: Frame) -> None:
     if context.frames.pop(frame.node_id, None) is None:
         return
     context.waiting.pop(frame.node_id, None)
-    locks.release(context, frame.node_id)
+    lock_requests.release(context, frame.node_id)
     if frame.call.attempt is None and frame.template.get("metrics"):
         metrics.of_node(context, frame.template, context.ledger.nodes[frame.node_id])
     if frame.kind in ("Steps", "DAG"):

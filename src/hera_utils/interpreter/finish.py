@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import names, phases, timestamps
-from hera_utils.interpreter import gc, killed, limits, locks, metrics
+from hera_utils.interpreter import gc, killed, limits, lock_requests, metrics
 from hera_utils.interpreter.close_node import kill_daemons
 from hera_utils.interpreter.commands import Finish, Warn
 from hera_utils.interpreter.state import Json
@@ -84,7 +84,7 @@ def close(context: Context, phase: str, message: str) -> None:
     killed.forget(context.run)
     context.variables["workflow.status"] = phase
     metrics.of_workflow(context, ended=True)
-    locks.release_all(context)
+    lock_requests.release_all(context)
     gc.run_ended(context)
     context.say(Finish(gc.seconds_to_live(context.spec, phase)))
 

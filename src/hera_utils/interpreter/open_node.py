@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import arguments, cache, limits, locks, metrics, new_nodes, unopened
+from hera_utils.interpreter import arguments, cache, limits, lock_requests, metrics, new_nodes, unopened
 from hera_utils.interpreter.close_node import close
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
@@ -50,7 +50,7 @@ def open_call(context: Context, call: TemplateCall, parent: Frame) -> Frame | No
     if node is not None:
         _check_pending(context, frame, node)
     try:
-        if not locks.acquired(context, frame, node) or not cache.looked_up(
+        if not lock_requests.acquired(context, frame, node) or not cache.looked_up(
             context, frame, context.ledger.node_named(call.name)
         ):
             context.held[frame.node_id] = frame
@@ -68,7 +68,7 @@ def _check_room(context: Context, call: TemplateCall) -> None:
     try:
         limits.check_open(context, call.boundary)
     except Full:
-        locks.release_without_room(context, context.ledger.id_of(call.name))
+        lock_requests.release_without_room(context, context.ledger.id_of(call.name))
         raise
 
 
@@ -97,7 +97,7 @@ def _dispatch(context: Context, frame: Frame, node: Json | None) -> Frame | None
     """Create the node of its kind of template and start it."""
     waited = unopened.forget(context, frame.node_id)
     if node is not None and phases.ended(node):  # the cache had the outputs
-        locks.release(context, frame.node_id)
+        lock_requests.release(context, frame.node_id)
         return None
     fresh = node is None
     frame.fresh = fresh or waited

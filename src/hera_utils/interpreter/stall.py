@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import finish, killed, limits, locks, unopened
+from hera_utils.interpreter import finish, killed, limits, lock_requests, unopened
 from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def stalled(context: Context) -> bool:
         return False
     if killed.awaited(context.run):
         return False
-    if context.run.memory.get("asked") or locks.any_waits(context) or limits.workflow_deadline(context):
+    if context.run.memory.get("asked") or lock_requests.any_waits(context) or limits.workflow_deadline(context):
         return False
     return not any(_due(context, key) for key in context.timers) and not _room_may_come(context)
 

@@ -10,7 +10,7 @@ import yaml
 from hera_utils.argo import claims, phases, timestamps
 from hera_utils.errors import HeraUtilsError
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.interpreter import finish, limits, locks, metrics, retry_in_place, stall, substitution, unopened
+from hera_utils.interpreter import finish, limits, lock_requests, metrics, retry_in_place, stall, substitution, unopened
 from hera_utils.interpreter.commands import Command, ReadObject, SetTimer, WriteObject
 from hera_utils.interpreter.document import effective_spec, metadata_of
 from hera_utils.interpreter.events import Event, ObjectRead, RetryRequested, Submitted
@@ -82,7 +82,7 @@ def repository_read(walk: Walk, event: ObjectRead) -> None:
 def begin_run(walk: Walk) -> list[Command]:
     """Ask for the workflow's locks; if it has none, it runs at once."""
     if walk.spec.get("synchronization"):
-        locks.ask(walk, "", walk.spec["synchronization"])
+        lock_requests.ask(walk, "", walk.spec["synchronization"])
         return walk.commands
     return started(walk)
 
@@ -212,7 +212,7 @@ def walk_again(walk: Walk) -> None:
 def settle(walk: Walk) -> None:
     """After every event: use free room, release the locks of ended nodes, end a stalled run, update the totals."""
     walk.open_waiting()
-    locks.release_ended(walk)
+    lock_requests.release_ended(walk)
     stall.end(walk)
     note_totals(walk)
 

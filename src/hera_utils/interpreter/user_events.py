@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hera_utils.argo import phases, selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import events, finish, killed, limits, locks, new_nodes, outbound, start
+from hera_utils.interpreter import events, finish, killed, limits, lock_requests, new_nodes, outbound, start
 from hera_utils.interpreter.commands import KillPod
 from hera_utils.interpreter.faults import Fault, TimedOut
 from hera_utils.interpreter.frames import Frame
@@ -24,7 +24,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
     walk.document["spec"]["shutdown"] = event.strategy
     walk.spec["shutdown"] = event.strategy
     stopped = f"Stopped with strategy '{event.strategy}'"
-    if locks.waits(walk, ""):  # it never started
+    if lock_requests.waits(walk, ""):  # it never started
         if event.strategy == "Terminate":
             finish.close(walk, phases.FAILED, stopped)
         return
@@ -148,12 +148,12 @@ def _with_values(outputs: Json | None, values: dict[str, str]) -> Json:
 
 def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
     """A lock was granted, or its holder has to wait."""
-    if not locks.answered(walk, event):
+    if not lock_requests.answered(walk, event):
         return
     if event.holder:
         walk.reopen(event.holder)
         walk.answers.pop(f"lock:{event.holder}", None)
-        locks.release_unused(walk, event.holder)
+        lock_requests.release_unused(walk, event.holder)
     elif event.granted:
         walk.answers.clear()
         start.go_on(walk)

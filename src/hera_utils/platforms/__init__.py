@@ -3,10 +3,11 @@
 In: settings. Out: a `Connection` (connection.py) and clients that use it. Open connect.py first, where settings become a connection.
 This machine's own platform is the package local_platform, a server like any other.
 
-way         connect.py, remote.py, discovery.py, port_forward.py, cluster_access.py, exec_plugin.py, own_server.py, namespace.py
+way         connect.py, remote.py, discovery.py, port_forward.py, cluster_access.py, exec_plugin.py, own_server.py,
+            namespace_creation.py (a missing one, on this machine)
 tokens      token_sources.py (where one comes from), token.py (what it says)
 Argo        argo_client.py (what one asks), argo_http.py, reconnect.py (broken streams), conflate.py (slow readers), idempotent_submit.py,
-            downloads.py, ranged_download.py, archived_logs.py
+            artifact_downloads.py (the bytes for `hera-utils cp`), ranged_download.py, archived_logs.py
 Kubernetes  cluster.py, kubernetes_http.py, server_side_apply.py; provision.py with manifests.py, diff.py, roles.py: what an experiment
             needs; claim_folders.py, volumes.py: the files of a claim
 Hera        hera_binding.py, hera_classes.py, hera_changes.py, hera_errors.py, versions.py, run_images.py (what a run says of its images)

@@ -22,7 +22,7 @@ from hera_utils.platforms.http_errors import strange
 
 if TYPE_CHECKING:
     from hera_utils.platforms.archived_logs import LogRequest
-    from hera_utils.platforms.downloads import Saved
+    from hera_utils.platforms.artifact_downloads import Saved
 
 Json = dict[str, Any]
 
@@ -365,20 +365,20 @@ class ArgoClient:
     def download(
         self, name: str, folder: str | Path, *, task: str = "", artifact: str = "", at_once: int = 4
     ) -> Sequence[Saved]:
-        """Bring the output artifacts of a workflow into a folder (all, a task's, one): platforms/downloads.py tells how.
+        """Bring the output artifacts of a workflow into a folder (all, a task's, one), as artifact_downloads.py says.
 
         ResourceError when there is none of that name, or the folder cannot be written.
         """
-        from hera_utils.platforms import downloads
+        from hera_utils.platforms import artifact_downloads
 
-        there = downloads.artifacts_of(self.get(name))
-        chosen = downloads.choose_artifacts(there, task, artifact)
+        there = artifact_downloads.artifacts_of(self.get(name))
+        chosen = artifact_downloads.choose_artifacts(there, task, artifact)
         if not chosen:
             names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10]) or "none"
             what = "/".join(filter(None, (task, artifact)))
             raise ResourceError(f"{name} has no output artifacts{f' `{what}`' if what else ''}", fix=f"it has: {names}")
         connection = replace(self.connection, namespace=self.namespace)
-        return downloads.download(connection, name, chosen, Path(folder), at_once=at_once)
+        return artifact_downloads.download(connection, name, chosen, Path(folder), at_once=at_once)
 
     # --- the server ------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,6 @@ local_images.py (what happens to its images), imports.py, validity.py.
 A cluster: connectivity.py (who answers, clocks, the token, the registry), controller.py (whether Argo's controller is alive), dry_run.py
 (whether the server would accept the workflow), rights.py, objects.py (the namespace, claims, config maps, secrets…), capacity.py
 (quotas, limit ranges); inquiry.py asks in parallel.
-Pure: needs.py (what a workflow refers to), concurrency.py (how much of it runs at once), limits.py (what no cluster accepts),
-findings_text.py (findings as text).
+Pure: needs.py (what a workflow refers to), task_counts.py (its tasks and pods, and how many run at once), limits.py (what no
+cluster accepts), findings_text.py (findings as text).
 """

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from hera_utils.argo.quantities import QuantityError, quantity
-from hera_utils.preflight.concurrency import Width, pods
+from hera_utils.preflight.task_counts import Width, pods
 
 Json = dict[str, Any]
 

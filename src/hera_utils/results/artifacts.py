@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hera_utils.errors import ResourceError
-from hera_utils.platforms import downloads
+from hera_utils.platforms import artifact_downloads
 from hera_utils.results.results import Results
 from hera_utils.runs.whole_run import WholeRun
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.downloads import Artifact, Saved
+    from hera_utils.platforms.artifact_downloads import Artifact, Saved
 
 
 def artifacts_of_run(run: WholeRun) -> list[Artifact]:
@@ -22,7 +22,7 @@ def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
     by_name: dict[tuple[str, str], Artifact] = {}
     documents = sorted(run.documents, key=lambda one: one["metadata"]["name"] not in run.earlier)
-    for one in (artifact for document in documents for artifact in downloads.artifacts_of(document)):
+    for one in (artifact for document in documents for artifact in artifact_downloads.artifacts_of(document)):
         if one.workflow not in run.earlier or (one.workflow, one.task) in taken:
             by_name[one.task, one.name] = one
     return list(by_name.values())
@@ -38,7 +38,7 @@ def absent(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError
 def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str = "", artifact: str = "") -> list[Saved]:
     """Bring the artifacts of a run (all, a task's, one) into a folder, as TASK/NAME. ResourceError when there is none."""
     there = artifacts_of_run(run)
-    found = downloads.choose_artifacts(there, task, artifact)
+    found = artifact_downloads.choose_artifacts(there, task, artifact)
     if not found:
         raise absent(run.name, there, "/".join(filter(None, (task, artifact))))
-    return downloads.download(replace(client.connection, namespace=client.namespace), run.name, found, folder)
+    return artifact_downloads.download(replace(client.connection, namespace=client.namespace), run.name, found, folder)

@@ -12,7 +12,7 @@ from hera_utils.interpreter import (
     depends,
     hooks,
     limits,
-    locks,
+    lock_requests,
     loops,
     outbound,
     outputs,
@@ -231,7 +231,7 @@ class _Visit:
 
     def _hold(self, node_id: str) -> None:
         self.state.held.add(node_id)
-        locks.release_without_room(self.context, node_id)
+        lock_requests.release_without_room(self.context, node_id)
         heapq.heappush(self.state.waiting, (self.state.order[node_id], node_id))
 
     def open_waiting(self) -> Plan:

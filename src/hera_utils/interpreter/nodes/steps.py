@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import cache, hooks, limits, locks, loops, outbound, outputs, substitution, unopened
+from hera_utils.interpreter import cache, hooks, limits, lock_requests, loops, outbound, outputs, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.scope import Scope
@@ -234,7 +234,7 @@ class _Visit:
             group.places[child_id] = len(group.places)
             if full and self.ledger.get(child_id) is None:
                 group.waiting.append(child_id)
-                locks.release_without_room(self.context, child_id)
+                lock_requests.release_without_room(self.context, child_id)
             else:
                 full = not (yield from self._open_one(child_id)) or full
         for child_id in list(group.steps):

@@ -27,7 +27,7 @@ from hera_utils.interpreter.state import Run
 from hera_utils.local_platform.artifacts import gc
 from hera_utils.local_platform.artifacts.removal import ArtifactRemoval, Outcome
 from hera_utils.local_platform.clock import new_uid, seed
-from hera_utils.local_platform.controller.locks import Holder, LockAnswer, LockRequest, LockTable, locks_of
+from hera_utils.local_platform.controller.lock_table import Holder, LockAnswer, LockRequest, LockTable, locks_of
 from hera_utils.local_platform.controller.metrics import Metrics
 from hera_utils.local_platform.controller.timers import Timers
 from hera_utils.local_platform.controller.turn import ActiveRun, Turn

@@ -1,4 +1,4 @@
-"""Mutexes and semaphores: a node or workflow stays Pending until its locks are granted (Argo: synchronization).
+"""Asking for mutexes and semaphores: a node or workflow stays Pending until the controller grants its locks (Argo: synchronization).
 
 `run.memory["locks"]` has who asked for locks or holds them: "" is the workflow itself, else the id of a node.
 """

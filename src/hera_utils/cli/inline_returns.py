@@ -1,4 +1,4 @@
-"""What in a script's workflows will surely fail, and is told before they run."""
+"""Inline `@script()` functions that return: they surely fail, and it is said before they run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def hints(workflow: Any) -> Iterator[str]:
+def inline_returns(workflow: Any) -> Iterator[str]:
     """A sentence for each inline `@script()` function of a Hera workflow that returns.
 
     Hera sends the body of such a function alone: Python then says `'return' outside function`. Its runner takes the whole function.

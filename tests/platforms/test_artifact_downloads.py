@@ -16,10 +16,18 @@ import pytest
 
 from bed.faulty_proxy import faulty_proxy
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError, ResourceError
-from hera_utils.platforms import downloads
+from hera_utils.platforms import artifact_downloads
 from hera_utils.platforms.argo_client import ArgoClient
+from hera_utils.platforms.artifact_downloads import (
+    Artifact,
+    Saved,
+    artifacts_of,
+    choose_artifacts,
+    download,
+    legal,
+    unpacked,
+)
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.downloads import Artifact, Saved, artifacts_of, choose_artifacts, download, legal, unpacked
 
 MAKE = """
 import os, pathlib
@@ -209,7 +217,7 @@ def test_a_store_that_breaks_off_in_good_order(at, monkeypatch, tmp_path):
     """Argo's server then says so in the file itself."""
     broken = whole(DATA[:1000] + b"failed to stream artifact: unexpected EOF\n")
     assert at(broken, whole()).bytes == len(DATA)
-    monkeypatch.setattr("hera_utils.platforms.downloads._PAUSES", (0, 0))
+    monkeypatch.setattr("hera_utils.platforms.artifact_downloads._PAUSES", (0, 0))
     (tmp_path / "task" / "out.bin").unlink()
     with pytest.raises(
         PlatformError, match="task/out cannot be downloaded completely .the server's store closed the connection"
@@ -289,8 +297,8 @@ def test_of_an_experiments_run(local_platform, tmp_path):
 
 def test_many_threads_keep_one_folder(tmp_path, monkeypatch):
     """Each asks what is there while others write down what came."""
-    monkeypatch.setattr(downloads, "replaced", lambda path, text: None)
-    keeper, lock = downloads._Keeper(tmp_path, "run"), threading.Lock()
+    monkeypatch.setattr(artifact_downloads, "replaced", lambda path, text: None)
+    keeper, lock = artifact_downloads._Keeper(tmp_path, "run"), threading.Lock()
 
     def bring(number):
         artifact = Artifact(f"task-{number}", "out", "node")
@@ -316,6 +324,6 @@ def test_hard_links_are_unpacked(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "linked.tgz", "w:gz") as archive:
         archive.add(folder, "folder")
         assert archive.getmember("folder/two").islnk()
-    unpacked = downloads.unpacked(tmp_path / "linked.tgz")
+    unpacked = artifact_downloads.unpacked(tmp_path / "linked.tgz")
     assert sorted(one.name for one in unpacked.iterdir()) == ["one", "two"]
     assert (unpacked / "two").read_text() == "one"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hera_utils.errors import InvalidWorkflow
-from hera_utils.local_platform.controller.locks import Holder, Lock, LockRequest, LockTable, locks_of
+from hera_utils.local_platform.controller.lock_table import Holder, Lock, LockRequest, LockTable, locks_of
 
 LIMITS = {("argo", "limits", "two"): 2}
 
