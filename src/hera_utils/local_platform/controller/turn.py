@@ -14,6 +14,8 @@ from operator import itemgetter
 from typing import Any
 
 from hera_utils.interpreter.state import Run
+from hera_utils.local_platform.controller import run_memory
+from hera_utils.local_platform.controller.run_memory import Notes
 from hera_utils.local_platform.storage.journal import Journal, encode
 from hera_utils.local_platform.storage.read_model import ReadModel
 from hera_utils.local_platform.storage.records import (
@@ -56,6 +58,7 @@ class ActiveRun:
     following: int = 0
     fresh: bool = False
     children: dict[str, Children] = field(default_factory=dict)
+    notes: dict[str, Notes] = field(default_factory=dict)
     spec_mark: str = ""
     templates_mark: str = ""
 
@@ -140,6 +143,7 @@ class Turn:
                 for table in (
                     "delete_run",
                     "delete_spec",
+                    "delete_notes",
                     "delete_nodes",
                     "delete_all_children",
                     "delete_pods",
@@ -190,7 +194,8 @@ def _update(active: ActiveRun, version: int, at: float) -> RunUpdate:
     metadata["resourceVersion"] = str(version)
     metadata["generation"] = int(metadata.get("generation", 0)) + 1
     status = document.setdefault("status", {})
-    update = RunUpdate(old, False, active.fresh, encode(run.memory), {}, active.positions)
+    update = RunUpdate(old, False, active.fresh, run_memory.header(run.memory), {}, active.positions)
+    run_memory.note_changes(run.memory, active.notes, update)
     nodes, document_nodes = update.nodes, run.nodes
     for node in changed:
         if node in document_nodes:
@@ -218,6 +223,7 @@ def _update(active: ActiveRun, version: int, at: float) -> RunUpdate:
     if whole:
         record.spec = encode(document.get("spec", {}))
         record.templates = encode({key: status[key] for key in TEMPLATE_FIELDS if key in status})
+        update.fixed = run_memory.fixed(run.memory)
         active.spec_mark, active.templates_mark = spec_mark, templates_mark
     active.fresh, active.record = False, record
     update.record, update.whole = record, whole
@@ -256,9 +262,14 @@ def _write_run(journal: Journal, update: RunUpdate) -> None:
     }  # fmt: skip
     if update.whole:
         values |= {"namespace": record.namespace, "name": record.name, "created": record.created}
-        journal.put_named("put_spec", {"uid": record.uid, "spec": record.spec, "kept": record.templates})
+        journal.put_named(
+            "put_spec", {"uid": record.uid, "spec": record.spec, "kept": record.templates, "fixed": update.fixed}
+        )
     journal.put_named("put_run" if update.whole else "update_run", values)
     uid, nodes = record.uid, update.nodes
+    journal.put_many("delete_part", [(uid, part) for part in update.dropped_parts])
+    journal.put_many("put_note", [(uid, part, entry, text) for part, entry, text in update.notes if text is not None])
+    journal.put_many("delete_note", [(uid, part, entry) for part, entry, text in update.notes if text is None])
     journal.put_many("put_node", [(uid, n, update.positions[n], text) for n, text in nodes.items() if text is not None])
     journal.put_many("delete_node", [(uid, node) for node, text in nodes.items() if text is None])
     journal.put_many("delete_children", [(uid, node) for node in update.childless])
@@ -274,10 +285,12 @@ def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> A
     nodes: Json = {node: json.loads(text) for node, text in full.nodes.items()}
     status["nodes"] = nodes
     document: Json = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
-    memory: Json = json.loads(journal.read("run_memory", record.uid)[0][0])
+    header, fixed = journal.read("run_memory", record.uid)[0]
+    memory, notes, older = run_memory.restored(header, fixed, journal.read("run_notes", record.uid))
     active = ActiveRun(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
     active.following = int(journal.read("last_node", record.uid)[0][0]) + 1
-    active.spec_mark, active.templates_mark = marks(document)
+    active.notes = notes
+    active.spec_mark, active.templates_mark = ("", "") if older else marks(document)
     for node in {row[0] for row in journal.read("run_children", record.uid)}:
         children = nodes[node]["children"]
         active.children[node] = Children(len(children), children[0], children[-1], encode(children)[1:-1])

@@ -31,7 +31,7 @@ PAGES_AT_ONCE = 250
 """Given back to the disk in one go: some milliseconds' work."""
 LARGEST_LOG = 2**24
 """Bytes that the write-ahead log keeps when it begins anew: opening thousands of nodes makes it large once."""
-SCHEMA = 3
+SCHEMA = 4
 """The schema this version writes. `schema_N` in journal.sql makes N out of N-1; a newer file is refused."""
 
 encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=vars).encode

@@ -69,6 +69,13 @@ CREATE INDEX pod_runs ON pods (run);
 CREATE INDEX pod_names ON pods (namespace, name);
 CREATE INDEX pod_positions ON pods (position);
 
+-- name: schema_4
+-- Of what a run remembers beside its document: what never changes (fixed), and maps with an entry for each of thousands of nodes (notes).
+ALTER TABLE specs ADD COLUMN fixed TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE notes (
+  run TEXT NOT NULL, part TEXT NOT NULL, entry TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, part, entry)
+) WITHOUT ROWID;
+
 -- name: archived
 SELECT uid, namespace, name, created, finished, text IS NOT NULL FROM archive WHERE ? = '' OR namespace = ?
 -- name: get_archived
@@ -99,8 +106,8 @@ VALUES (:uid, :namespace, :name, :version, :created, :finished, :metadata, :stat
 ON CONFLICT (uid) DO UPDATE SET version = excluded.version, finished = excluded.finished, metadata = excluded.metadata,
   status = excluded.status, memory = excluded.memory
 -- name: put_spec
-INSERT INTO specs (run, spec, kept) VALUES (:uid, :spec, :kept)
-ON CONFLICT (run) DO UPDATE SET spec = excluded.spec, kept = excluded.kept
+INSERT INTO specs (run, spec, kept, fixed) VALUES (:uid, :spec, :kept, :fixed)
+ON CONFLICT (run) DO UPDATE SET spec = excluded.spec, kept = excluded.kept, fixed = excluded.fixed
 -- name: update_run
 UPDATE runs SET version = :version, finished = :finished, metadata = :metadata, status = :status, memory = :memory WHERE uid = :uid
 -- name: delete_run
@@ -119,7 +126,17 @@ WHERE ? = '' OR namespace = ?
 -- name: phases_of_runs
 SELECT json_extract(status, '$.phase'), count(*) FROM runs GROUP BY 1
 -- name: run_memory
-SELECT memory FROM runs WHERE uid = ?
+SELECT memory, fixed FROM runs JOIN specs ON run = uid WHERE uid = ?
+-- name: run_notes
+SELECT part, entry, text FROM notes WHERE run = ?
+-- name: put_note
+INSERT OR REPLACE INTO notes (run, part, entry, text) VALUES (?, ?, ?, ?)
+-- name: delete_note
+DELETE FROM notes WHERE run = ? AND part = ? AND entry = ?
+-- name: delete_part
+DELETE FROM notes WHERE run = ? AND part = ?
+-- name: delete_notes
+DELETE FROM notes WHERE run = ?
 
 -- name: put_node
 INSERT INTO nodes (run, id, position, text) VALUES (?, ?, ?, ?)

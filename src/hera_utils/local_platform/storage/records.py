@@ -151,7 +151,8 @@ class RunUpdate:
     """What a turn changes of a run: the new record without nodes, and the nodes that changed.
 
     nodes: id → the text of its row (None: removed). whole_nodes: id → what readers see, where that is more. children: rows to add;
-    childless: nodes whose rows of children go first.
+    childless: nodes whose rows of children go first. fixed: the part of the memory that never changes, written with the whole. notes:
+    (part, entry, its text or None: removed); dropped_parts: parts of which all entries go first.
     """
 
     record: StoredRun
@@ -163,3 +164,6 @@ class RunUpdate:
     whole_nodes: dict[str, str] = field(default_factory=dict)
     children: list[tuple[str, int, str]] = field(default_factory=list)
     childless: list[str] = field(default_factory=list)
+    fixed: str = "{}"
+    notes: list[tuple[str, str, str | None]] = field(default_factory=list)
+    dropped_parts: list[str] = field(default_factory=list)
