@@ -15,7 +15,8 @@ def _all(fields: str, reason: str = "") -> dict[str, str]:
 _ONE_MACHINE = "there is one machine: every pod runs on it"
 _SELECTOR = "there is one machine: every pod runs on it that names no other processor or system"
 _USER = (
-    "runAsUser, runAsGroup and runAsNonRoot count for images that are pulled, with a server of root's also the other groups and fsGroup; "
+    "runAsUser, runAsGroup and runAsNonRoot count for images that are pulled, with a server of root's also the other groups, fsGroup, "
+    "capabilities and privileged; "
     "where this machine stands in for an image, tasks run as the user who started the platform"
 )
 _STORE = "used once the secrets that it names exist in the namespace (docs/artifacts.md); until then the platform's own store is used"

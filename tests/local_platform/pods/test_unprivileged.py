@@ -49,6 +49,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_images.py",
         "test_image_roots.py",
         "test_users.py",
+        "test_root_rights.py",
         "test_network.py",
         "test_root_fs.py",
         pytest.param("test_pods.py", marks=pytest.mark.slow),

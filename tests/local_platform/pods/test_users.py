@@ -188,9 +188,9 @@ def test_who_the_command_is_for_itself_and_whose_its_files_are(tmp_path: Path, h
 def test_where_the_kernel_refuses_that_too_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     started_as = []
 
-    def start(path: str, argv: Any, env: Any, descriptors: Any, user: User | None = None) -> int:
-        started_as.append(user)
-        if user is not None:
+    def start(path: str, argv: Any, env: Any, descriptors: Any, rights: program.Rights) -> int:
+        started_as.append(rights.user)
+        if rights.user is not None:
             raise program.CannotAppear(28, "No space left on device")
         return 1
 

@@ -108,12 +108,13 @@ class Container:
         os.chdir(plan.cwd)
 
     def _start(self, path: str, argv: program.Argv, descriptors: dict[int, int]) -> int:
+        rights = program.Rights(self.user, self.plan.capabilities)
         try:
-            return program.start(path, argv, self.env, descriptors, self.user)
+            return program.start(path, argv, self.env, descriptors, rights)
         except program.CannotAppear:
             assert self.user is not None
             self.warning, self.user = users.impossible(self.plan.image, self.user), None
-            return program.start(path, argv, self.env, descriptors)
+            return program.start(path, argv, self.env, descriptors, rights._replace(user=None))
 
     def run(self, argv: list[str]) -> bool:
         """Run one more command in the root that this process is in; whether it exited with 0."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import environment, ports, python, users
+from . import environment, ports, python, root_rights, users
 from .errors import PodFault
 from .mount_points import Mount
 from .volumes import Volumes
@@ -15,7 +15,7 @@ SCRIPT = "/argo/staging/script"  # where Argo's init container leaves a script's
 
 class ContainerPlan(NamedTuple):
     """kind: init | main | sidecar | wait (no command: only collects outputs). layers: of its image, the uppermost first; () and no
-    user: it runs with this machine's files.
+    user: it runs with this machine's files. capabilities: what root of it may do; None for what this process may.
     """
 
     name: str
@@ -38,6 +38,7 @@ class ContainerPlan(NamedTuple):
     image_id: str = ""
     layers: tuple[str, ...] = ()
     user: users.WantedUser | None = None
+    capabilities: frozenset[str] | None = None
 
 
 def container_plans(job: Json, folder: str) -> list[ContainerPlan]:
@@ -119,6 +120,7 @@ def _plan(job: Json, volumes: Volumes, container: Json, kind: str) -> ContainerP
         user=users.wanted_user(job["pod"], container, str(settings.get("user") or ""))
         if settings.get("layers")
         else None,
+        capabilities=root_rights.capabilities_of(container) if settings.get("layers") else None,
     )
 
 

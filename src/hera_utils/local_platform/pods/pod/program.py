@@ -12,14 +12,25 @@ import os
 import signal
 import stat
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from . import syscalls, users
+from . import root_rights, syscalls, users
 from .users import User
 
 Argv = tuple[str, ...] | list[str]
 _DEFAULT_SIGNALS = (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ)
 _MOST = 1 << 20  # bytes that are read of /etc/passwd
+
+
+class Rights(NamedTuple):
+    """user: None for this process's own. capabilities: what it may do as root; None for what this process may."""
+
+    user: User | None
+    capabilities: frozenset[str] | None
+
+    @property
+    def are_all(self) -> bool:
+        return self.capabilities is None and (self.user is None or self.user.is_root)
 
 
 def look_up(name: str, path: str) -> str:
@@ -42,13 +53,17 @@ def look_up(name: str, path: str) -> str:
 
 
 def start(
-    program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int], user: User | None = None
+    program: str,
+    argv: Argv,
+    env: Mapping[str, str],
+    descriptors: Mapping[int, int],
+    rights: Rights | None = None,
 ) -> int:
-    """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. user: None for this
+    """The process id of the program, which leads a session. descriptors: its descriptor → one of this process. rights: None for this
     process's own. Raises OSError (CannotAppear), ValueError.
     """
-    if user is not None and not user.is_root:
-        return _start_as(user, program, argv, env, descriptors)
+    if rights is not None and not rights.are_all:
+        return _start_with(rights, program, argv, env, descriptors)
     return os.posix_spawn(
         program,
         argv,
@@ -64,14 +79,16 @@ class CannotAppear(OSError):
     """The kernel refuses a user namespace in which the program would see itself as that user."""
 
 
-def _start_as(user: User, program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int]) -> int:
-    if users.is_possible(user):
-        _give_away(descriptors, user)
+def _start_with(
+    rights: Rights, program: str, argv: Argv, env: Mapping[str, str], descriptors: Mapping[int, int]
+) -> int:
+    if rights.user is not None and not rights.user.is_root and users.is_possible(rights.user):
+        _give_away(descriptors, rights.user)
     read, write = os.pipe2(os.O_CLOEXEC)
     try:
         pid = os.fork()
         if pid == 0:
-            _become(user, program, argv, env, descriptors, write)
+            _become(rights, program, argv, env, descriptors, write)
         os.close(write)
         write = -1
         refusal = os.read(read, 16)  # nothing: the program has taken the place of this one's copy
@@ -96,7 +113,7 @@ def _give_away(descriptors: Mapping[int, int], user: User) -> None:
 
 
 def _become(
-    user: User,
+    rights: Rights,
     program: str,
     argv: Argv,
     env: Mapping[str, str],
@@ -113,7 +130,9 @@ def _become(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for place, source in descriptors.items():
             os.dup2(source, place)
-        number = _change(user) if users.is_possible(user) else _appear(user)
+        if rights.capabilities is not None:
+            root_rights.limit(rights.capabilities)
+        number = _become_user(rights.user)
         if not number:
             os.execve(program, argv, dict(env))
     except OSError as error:
@@ -121,6 +140,13 @@ def _become(
     finally:
         os.write(refusal, str(number).encode())
         os._exit(127)
+
+
+def _become_user(user: User | None) -> int:
+    """0, or less: the negative error number. Raises OSError."""
+    if user is None or user.is_root:
+        return 0
+    return _change(user) if users.is_possible(user) else _appear(user)
 
 
 def _change(user: User) -> int:

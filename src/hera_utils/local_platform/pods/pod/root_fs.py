@@ -6,9 +6,9 @@
     volumes      bound at their mount paths: the only places of this machine that a task can change
     state folder hidden: no task sees another's files, the journal or the token
 
-With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc, /sys, /dev, the volumes, and
-the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image has them; only /argo and /var/run/argo
-are added, as Argo does.
+With an image, its layers take the place of this machine's `/`: nothing of this machine is in it but /proc (its settings of the machine
+read-only), /sys, /dev, the volumes, and the names that the network needs (/etc/resolv.conf, /etc/hosts). /tmp and /run are as the image
+has them; only /argo and /var/run/argo are added, as Argo does.
 
 A root costs a dozen mounts, so a worker keeps it: a container that changed nothing outside its own empty folders leaves
 the overlay as it found it, or only added files to it, and the next one gets it again. Any other change ends the root.
@@ -38,6 +38,13 @@ _IMAGES_OWN = {
 _IMAGES_PLACES = (("/proc", True), ("/sys", True), ("/dev", True), *((path, True) for path in _IMAGES_OWN.values()))
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")  # of this machine
 _HOST_NAME = "/etc/hostname"  # the pod's
+_SETTINGS = (
+    "sys",
+    "sysrq-trigger",
+    "irq",
+    "bus",
+    "fs",
+)  # of the machine, below /proc: root could write them without any capability
 
 
 class RootKind(NamedTuple):
@@ -167,6 +174,9 @@ class Root:
 
     def _fill_image(self, shared: SharedMounts, proc: str) -> None:
         self._fill_system(shared, proc)
+        for name in _SETTINGS:
+            if os.path.exists(f"{proc}/{name}"):
+                mount_points.bind_into(self.place, Mount(f"{proc}/{name}", f"/proc/{name}", True))
         for path in _NAMES:
             if os.path.exists(path):
                 mount_points.bind_into(self.place, Mount(os.path.realpath(path), path, True))

@@ -127,6 +127,14 @@ def setns(fd: int, kind: int) -> None:
     _check(_libc.setns(fd, kind), "setns")
 
 
+_PR_CAPBSET_DROP = 24
+
+
+def drop_capability(number: int) -> None:
+    """prctl(2): no program that this thread starts can have that capability."""
+    _check(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0), "prctl")
+
+
 def set_host_name(name: str) -> None:
     """sethostname(2), for this process's UTS namespace."""
     raw = os.fsencode(name)[:64]

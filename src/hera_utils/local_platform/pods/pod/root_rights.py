@@ -1,0 +1,50 @@
+"""What root of a container with an image may do: the capabilities that container runtimes leave it, and those of its securityContext.
+
+An image is somebody else's program. With all capabilities its root could mount this machine's disks, or see this machine's files through
+the process that started it (/proc/1/root). One of the usual fourteen is missing, MKNOD: container runtimes forbid to open devices, and
+here nobody does.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from . import syscalls
+
+Json = dict[str, Any]
+_BY_NUMBER = """
+    CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN
+    NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME
+    SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON
+    BPF CHECKPOINT_RESTORE
+"""  # as the kernel numbers them
+_USUAL = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT AUDIT_WRITE SETFCAP"
+
+
+def capabilities_of(container: Json) -> frozenset[str] | None:
+    """The names of those that the container keeps; None for all: it is privileged."""
+    context = container.get("securityContext") or {}
+    if context.get("privileged"):
+        return None
+    named = context.get("capabilities") or {}
+    added, dropped = _set(named.get("add")), _set(named.get("drop"))
+    base = _set(() if "ALL" in dropped else (_BY_NUMBER if "ALL" in added else _USUAL).split())
+    return (base - dropped) | (added - {"ALL"})
+
+
+def _set(names: Any) -> frozenset[str]:
+    return frozenset(str(name).upper().removeprefix("CAP_") for name in names or ())
+
+
+def limit(names: frozenset[str]) -> None:
+    """No program that this process starts from now on has others. Raises OSError."""
+    for number, name in enumerate(_BY_NUMBER.split()):
+        if name in names:
+            continue
+        try:
+            syscalls.drop_capability(number)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return  # an older kernel has no more of them
+            raise
