@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,9 @@ ARGO_PORT = 2746
 """Argo's own port: the default when it is free."""
 IDLE_SECONDS = 30 * 60.0
 HANDLER_THREADS = 24
+SWITCH_SECONDS = 0.001
+"""After so long a thread of ours lets another one run. Python's own 5 ms are longer than a small task: the controller, busy with a turn,
+would keep the runtime from starting the next one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def run(state: Path, serving: Serving, *, version: str, ready: Callable[[Json], 
 
     The caller holds the lock of the state folder. Raises PlatformError when the server cannot start.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     sockets = _listen(serving)
     from hera_utils.local_platform.platform import LocalPlatform
 
