@@ -101,7 +101,10 @@ def _layers() -> Iterator[Finding]:
 
 def _users() -> Iterator[Finding]:
     """An image may say who runs its program."""
-    user = getpass.getuser()
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in some containers
+        user = str(os.getuid())
     ranges = all(_has_range(Path(f"/etc/{name}"), user) for name in ("subuid", "subgid"))
     if os.geteuid() == 0 or (ranges and shutil.which("newuidmap") and shutil.which("newgidmap")):
         yield good(_CHECK, "images run as their own users")
