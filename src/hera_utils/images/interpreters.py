@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shutil
 import subprocess
 import sys
 
@@ -12,14 +13,15 @@ _PATIENCE = 10.0  # seconds
 
 
 def version_of(python: str) -> str:
-    """`3.12.4` of the interpreter at this path; this process's own version where that one does not start."""
+    """`3.12.4` of the interpreter of this path or name; this process's own version where that one does not start."""
     if python == sys.executable:
         return platform.python_version()
+    path = shutil.which(python) or python
     try:
-        changed = os.stat(python).st_mtime
+        changed = os.stat(path).st_mtime
     except OSError:
         return platform.python_version()
-    return _version(python, changed)
+    return _version(path, changed)
 
 
 @functools.lru_cache(maxsize=64)
