@@ -10,7 +10,7 @@ from registry_server import Registry, layer
 
 from hera_utils.errors import SettingsError
 from hera_utils.images.choice import Pull, RefusedImage, StandIn
-from hera_utils.images.decisions import ImageDecision, as_json, of_text
+from hera_utils.images.decision_texts import ImageDecision, as_json, of_text
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.pull import pull

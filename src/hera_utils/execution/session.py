@@ -46,7 +46,7 @@ from hera_utils.execution.run import Run, run_of
 from hera_utils.execution.write_conflicts import WRITES, Writes, conflicting_run, writes_of
 from hera_utils.experiment.task_ownership import prune
 from hera_utils.experiment.values import plain
-from hera_utils.images.decisions import as_json
+from hera_utils.images.decision_texts import as_json
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned

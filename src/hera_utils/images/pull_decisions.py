@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.images.choice import Pull, RefusedImage, ways_out, without_registry
-from hera_utils.images.decisions import ImageDecision
+from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.images.faults import RegistryUnreachable
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from hera_utils.errors import PlatformError, ResourceError
 from hera_utils.images.choice import PYTHON_VERSION
-from hera_utils.images.decisions import LOCK
+from hera_utils.images.decision_texts import LOCK
 from hera_utils.images.file_locks import held
 from hera_utils.images.interpreters import version_of
 

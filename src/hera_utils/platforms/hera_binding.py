@@ -24,7 +24,7 @@ from hera_utils.platforms.run_images import decisions_of
 from hera_utils.platforms.token import bare_token
 
 if TYPE_CHECKING:
-    from hera_utils.images.decisions import ImageDecision
+    from hera_utils.images.decision_texts import ImageDecision
     from hera_utils.settings.resolve import CLIContext
 
 """The annotation that says how this machine stands in for a workflow's images."""

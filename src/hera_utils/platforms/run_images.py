@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hera_utils.images.decisions import ImageDecision
+    from hera_utils.images.decision_texts import ImageDecision
     from hera_utils.settings.resolve import CLIContext
 
 _KEY = "images"

@@ -26,7 +26,7 @@ from hera_utils.images.choice import (
     is_described,
     python_with,
 )
-from hera_utils.images.decisions import ImageDecision, uses_of_containers
+from hera_utils.images.decision_texts import ImageDecision, uses_of_containers
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable
 from hera_utils.installed import version_of as version_of_package

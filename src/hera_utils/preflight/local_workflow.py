@@ -22,7 +22,7 @@ from typing import Any
 from hera_utils.errors import HeraUtilsError, InvalidWorkflow, Refused
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.images.choice import StandIn
-from hera_utils.images.decisions import ImageDecision
+from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection

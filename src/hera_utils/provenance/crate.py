@@ -24,7 +24,7 @@ from typing import Any
 from hera_utils.argo.annotations import IMAGE_DECISIONS, PYTHON, SUBMISSION
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.images.choice import Pull, StandIn
-from hera_utils.images.decisions import ImageDecision, of_text
+from hera_utils.images.decision_texts import ImageDecision, of_text
 from hera_utils.installed import version_of
 from hera_utils.provenance import manifest
 from hera_utils.provenance.git import Commit, commit_of

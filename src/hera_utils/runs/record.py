@@ -2,7 +2,7 @@
 
     run.json        what the run is: format, run, experiment, script, platform, namespace, created, ended, phase, inputs (constants,
                     axes), points (how many the sweep has), workflows [{name, role, points, phase}], gather (whether one follows
-                    the points), git, versions, images (image → what happened to it on this machine; see images/decisions.py)
+                    the points), git, versions, images (image → what happened to it on this machine; see images/decision_texts.py)
     points.sqlite   one row a point, the workflows, and the texts that many rows share (`fingerprints`)
     packages-*.txt  the locks of packages that stood in for images (images/python_environment.py)
     lock            held by the process that drives the run; it falls with the process

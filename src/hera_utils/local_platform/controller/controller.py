@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import IMAGE_DECISIONS
 from hera_utils.errors import HeraUtilsError, PlatformError
-from hera_utils.images.decisions import stand_ins_of
+from hera_utils.images.decision_texts import stand_ins_of
 from hera_utils.interpreter.advance import advance as interpreter_advance
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.events import (

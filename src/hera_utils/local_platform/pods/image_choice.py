@@ -10,7 +10,7 @@ from typing import Any
 from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES, PYTHON
 from hera_utils.errors import ResourceError
 from hera_utils.images.choice import Choice, RefusedImage, StandIn, ThisMachine, choose, is_described
-from hera_utils.images.decisions import ImageDecision, of_text, sentence, uses_of_containers
+from hera_utils.images.decision_texts import ImageDecision, of_text, sentence, uses_of_containers
 from hera_utils.images.interpreters import version_of
 from hera_utils.images.table import ImageTable, checked_entry
 
