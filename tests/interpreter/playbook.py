@@ -60,8 +60,8 @@ class Play:
             begin.walk_again(self.run.index)
             self.commands = self.run.index.commands
         self.commands = [c.from_json(json.loads(json.dumps(c.to_json(one)))) for one in self.commands]
-        self.told = [one for one in self.commands if isinstance(one, c.Warn)]
-        self.commands = [one for one in self.commands if not isinstance(one, c.Warn)]
+        self.told = [one for one in self.commands if isinstance(one, c.EmitEvent)]
+        self.commands = [one for one in self.commands if not isinstance(one, c.EmitEvent)]
         self._check_changed(before)
         assert self.stalls or stall.MESSAGE not in self.message, self.message
         for command in self.commands:

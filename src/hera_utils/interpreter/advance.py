@@ -7,7 +7,19 @@ from typing import Any
 
 from hera_utils.argo import phases, timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.interpreter import arguments, cache, events, gc, killed, outcomes, outputs, start, user_events
+from hera_utils.interpreter import (
+    answers,
+    arguments,
+    cache,
+    deadlines,
+    events,
+    gc,
+    killed,
+    outcomes,
+    outputs,
+    start,
+    user_events,
+)
 from hera_utils.interpreter.close_node import kill_daemons
 from hera_utils.interpreter.commands import Command
 from hera_utils.interpreter.document import with_template_defaults
@@ -221,7 +233,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
     walk.timers.discard(event.key)
     key, _, node_id = event.key.partition(":")
     if key == "deadline":
-        user_events.deadline(walk)
+        deadlines.workflow_deadline(walk)
         return
     if key == killed.TIMER:
         killed.give_up(walk)
@@ -240,7 +252,7 @@ def _timer_fired(walk: Walk, event: events.TimerFired) -> None:
         elif key == "suspend":
             leaves.resume_suspended(walk, frame)
         elif key in ("timeout", "pendingTimeout"):
-            user_events.pending_too_long(walk, frame, node)
+            deadlines.pending_too_long(walk, frame, node)
     except Fault as raised:
         fault = raised
         if not phases.ended(node):
@@ -258,6 +270,6 @@ _HANDLERS: dict[type[events.Event], Callable[[Walk, Any], None]] = {
     events.SuspendRequested: user_events.suspend,
     events.ResumeRequested: user_events.resume,
     events.SetRequested: user_events.set_node,
-    events.LockAnswered: user_events.lock_answered,
-    events.ObjectRead: user_events.object_read,
+    events.LockAnswered: answers.lock_answered,
+    events.ObjectRead: answers.object_read,
 }

@@ -96,7 +96,7 @@ class DeleteObject(Command):
 
 
 @dataclass(frozen=True)
-class Warn(Command):
+class EmitEvent(Command):
     """Record a Kubernetes event on the run (type Normal or Warning)."""
 
     reason: str
@@ -146,7 +146,7 @@ def from_json(data: Json) -> Command:
 _KINDS: dict[str, type[Command]] = {
     kind.__name__: kind
     for kind in (
-        LaunchPod, KillPod, DeletePod, SetTimer, AskLock, ReleaseLock, ReadObject, WriteObject, DeleteObject, Warn, EmitMetric,
+        LaunchPod, KillPod, DeletePod, SetTimer, AskLock, ReleaseLock, ReadObject, WriteObject, DeleteObject, EmitEvent, EmitMetric,
         Finish,
     )
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hera_utils.argo import names, phases, timestamps
 from hera_utils.interpreter import gc, killed, limits, lock_requests, metrics
 from hera_utils.interpreter.close_node import kill_daemons
-from hera_utils.interpreter.commands import Finish, Warn
+from hera_utils.interpreter.commands import EmitEvent, Finish
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.values import go_json, plain_json
 
@@ -58,11 +58,11 @@ def set_phase(context: Context, phase: str, message: str = "") -> None:
 def _tell(context: Context, phase: str, message: str) -> None:
     """The Kubernetes event of a new phase."""
     if phase == phases.RUNNING:
-        context.say(Warn("WorkflowRunning", "Workflow Running", "Normal"))
+        context.say(EmitEvent("WorkflowRunning", "Workflow Running", "Normal"))
     elif phase == phases.SUCCEEDED:
-        context.say(Warn("WorkflowSucceeded", "Workflow completed", "Normal"))
+        context.say(EmitEvent("WorkflowSucceeded", "Workflow completed", "Normal"))
     elif phase in phases.UNSUCCESSFUL:
-        context.say(Warn("WorkflowFailed", message, "Warning"))
+        context.say(EmitEvent("WorkflowFailed", message, "Warning"))
 
 
 def close(context: Context, phase: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Lifecycle hooks and exit handlers of the workflow, of steps and of tasks (Argo: hooks.go, exit_handler.go, operate)."""
+"""Lifecycle hooks and exit handlers of steps and tasks (Argo: hooks.go, exit_handler.go); the workflow's own: nodes/workflow.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import finish, limits, outbound, substitution, unopened
+from hera_utils.interpreter import limits, outbound, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Frame, TemplateCall
 from hera_utils.interpreter.scope import Scope
@@ -32,55 +32,6 @@ def exit_hook(owner: Mapping[str, Any], arguments: Json) -> Json | None:
         return None
     own = hook.get("arguments") or {}
     return dict(hook) if own.get("parameters") or own.get("artifacts") else {**hook, "arguments": arguments}
-
-
-def lifecycle_of_workflow(
-    context: Context, frame: Frame, node: Json, faults: Mapping[str, Fault]
-) -> Generator[TemplateCall, Json | None, bool]:
-    """Open the workflow's own hooks whose expression holds; answers whether all that were opened are over.
-
-    node: the entry node, which becomes an Error when a hook cannot be opened. faults: of nodes that could not be opened, by their id.
-    """
-    done = True
-    for hook_name, hook in (context.spec.get("hooks") or {}).items():
-        if hook_name == EXIT:
-            continue
-        name = f"{context.run.name}.hooks.{hook_name}"
-        try:
-            if not hook.get("expression"):
-                raise Fault(f"Expression required for hook {name}")
-            if context.ledger.id_of(name) in faults:
-                raise faults[context.ledger.id_of(name)]
-            if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], context.variables):
-                continue
-            opened = yield TemplateCall(name, _callee(hook), frame.home, hook.get("arguments") or {}, hooked=True)
-        except Full:
-            done = False
-            continue
-        except Fault as fault:
-            context.ledger.mark(node, phases.ERROR, fault.message)
-            return True
-        if opened is not None:
-            context.ledger.adopt(node, context.ledger.id_of(name))
-        done = done and opened is not None and phases.fulfilled(opened)
-    return done
-
-
-def on_exit_of_workflow(
-    context: Context, frame: Frame, faults: Mapping[str, Fault]
-) -> Generator[TemplateCall, Json | None, tuple[bool, Json | None]]:
-    """Open the workflow's exit handler; answers whether there is nothing (more) to wait for, and the handler's node if there is one."""
-    hook = exit_hook(context.spec, context.spec.get("arguments") or {})
-    name = f"{context.run.name}.onExit"
-    if hook is None or not (unopened.is_begun(context, name) or limits.may_run(context, on_exit=True)):
-        return True, None
-    handler_id = context.ledger.id_of(name)
-    if handler_id in faults:
-        raise faults[handler_id]
-    finish.duration_variable(context)
-    arguments = hook.get("arguments") or {}
-    node = yield TemplateCall(name, _callee(hook), frame.home, arguments, on_exit=True, hooked=True)
-    return node is not None and phases.fulfilled(node), node
 
 
 class Owner:
@@ -158,12 +109,10 @@ def on_exit(
 
 def _call(context: Context, owner: Owner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
     frame = owner.frame
-    return TemplateCall(
-        name, _callee(hook), frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True
-    )
+    return TemplateCall(name, callee(hook), frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
 
 
-def _callee(hook: Json) -> Json:
+def callee(hook: Json) -> Json:
     """The part of a hook that says which template it calls."""
     return {key: hook[key] for key in ("template", "templateRef") if hook.get(key)}
 

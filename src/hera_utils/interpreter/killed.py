@@ -34,6 +34,15 @@ def kill(context: Context, node: Json, *, exit_code: bool) -> None:
         context.timer(TIMER, until)
 
 
+def end(context: Context, node: Json, message: str) -> None:
+    """End a node whose pod is killed and, of a container set, its containers (Argo: handleExecutionControlError)."""
+    context.ledger.change(node, daemoned=None)
+    context.ledger.mark(node, phases.FAILED, message)
+    for child in context.ledger.children(node):
+        if child["type"] == "Container" and not phases.ended(child):
+            end(context, child, message)
+
+
 def awaited(run: Run) -> bool:
     """Whether a killed pod has not ended yet."""
     return bool(run.memory.get("killed"))

@@ -1,13 +1,11 @@
-"""The requests of users to a running workflow, and its deadlines: stop, terminate, suspend, resume, set."""
+"""The requests of users to a running workflow: stop, terminate, suspend, resume, set."""
 
 from __future__ import annotations
 
 from hera_utils.argo import phases, selectors
 from hera_utils.errors import Refused
-from hera_utils.interpreter import events, finish, killed, limits, lock_requests, new_nodes, outbound, start
-from hera_utils.interpreter.commands import KillPod
-from hera_utils.interpreter.faults import Fault, TimedOut
-from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter import events, finish, killed, limits, lock_requests, outbound, start
+from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.nodes import leaves
 from hera_utils.interpreter.state import Json
 from hera_utils.interpreter.walk import Walk
@@ -34,7 +32,7 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         waits = (node.get("synchronizationStatus") or {}).get("waiting")
         if node["type"] == "Pod" and not waits:
             killed.kill(walk, node, exit_code=True)
-            _end(walk, node, f"workflow shutdown with strategy:  {event.strategy}")
+            killed.end(walk, node, f"workflow shutdown with strategy:  {event.strategy}")
         elif (
             node["type"] in ("HTTP", "Plugin")
             or waits
@@ -42,41 +40,6 @@ def shutdown(walk: Walk, event: events.ShutdownRequested) -> None:
         ):
             walk.ledger.mark(node, phases.FAILED, stopped)
     start.walk_again(walk)
-
-
-def deadline(walk: Walk) -> None:
-    """The workflow's activeDeadlineSeconds are over: all nodes except exit handlers end."""
-    if not limits.deadline_passed(walk):
-        walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
-        return
-    for node in list(walk.run.nodes.values()):
-        if phases.ended(node) or outbound.in_exit_handler(walk.ledger, node):
-            continue
-        if node["type"] == "Pod":
-            killed.kill(walk, node, exit_code=False)
-            _end(walk, node, "Step exceeded its deadline")
-        elif node["phase"] == phases.PENDING or (node["type"] == "Suspend" and node["phase"] == phases.RUNNING):
-            walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
-    start.walk_again(walk)
-
-
-def _end(walk: Walk, node: Json, message: str) -> None:
-    """End a node and, of a container set, its containers (Argo: handleExecutionControlError)."""
-    walk.ledger.change(node, daemoned=None)
-    walk.ledger.mark(node, phases.FAILED, message)
-    for child in walk.ledger.children(node):
-        if child["type"] == "Container" and not phases.ended(child):
-            _end(walk, child, message)
-
-
-def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:
-    """A node has not started within its `timeout` or `pendingTimeout`."""
-    try:
-        limits.check_pending(walk, frame.template, node)
-    except TimedOut as over:
-        walk.say(KillPod(node["id"], new_nodes.pod_name(walk, node), True))
-        walk.ledger.mark(node, phases.FAILED, over.message)
-        raise
 
 
 def suspend(walk: Walk, event: events.SuspendRequested) -> None:
@@ -144,34 +107,3 @@ def _with_values(outputs: Json | None, values: dict[str, str]) -> Json:
         parameter["value"] = value
         del parameter["valueFrom"]
     return {**outputs, "parameters": parameters}
-
-
-def lock_answered(walk: Walk, event: events.LockAnswered) -> None:
-    """A lock was granted, or its holder has to wait."""
-    if not lock_requests.answered(walk, event):
-        return
-    if event.holder:
-        walk.reopen(event.holder)
-        walk.answers.pop(f"lock:{event.holder}", None)
-        lock_requests.release_unused(walk, event.holder)
-    elif event.granted:
-        walk.answers.clear()
-        start.go_on(walk)
-    elif event.status.get("error"):
-        finish.close(walk, phases.FAILED, f"Failed to acquire the synchronization lock. {event.status['error']}")
-    elif walk.run.phase in ("", phases.PENDING):
-        finish.set_phase(walk, phases.PENDING, event.message)
-
-
-def object_read(walk: Walk, event: events.ObjectRead) -> None:
-    """A config map has been read."""
-    awaited = walk.run.memory.get("asked") or {}
-    if awaited.pop(event.key, None) is None:
-        return
-    kind, _, node_id = event.key.partition(":")
-    if kind == "repository":
-        start.repository_read(walk, event)
-    else:
-        walk.answers[event.key] = event
-        walk.reopen(node_id)
-        walk.answers.pop(event.key, None)  # a node without room asks again later: the cache may have changed by then

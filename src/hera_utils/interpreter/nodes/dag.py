@@ -21,7 +21,7 @@ from hera_utils.interpreter import (
     unopened,
 )
 from hera_utils.interpreter.close_node import close
-from hera_utils.interpreter.commands import Warn
+from hera_utils.interpreter.commands import EmitEvent
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.nodes import dag_phase, dag_scope, dag_tasks
@@ -314,7 +314,7 @@ class _Visit:
         try:
             return (yield from hooks.on_exit(self.context, owner, task.spec, node))
         except Fault as fault:
-            self.context.say(Warn("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
+            self.context.say(EmitEvent("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
             return True
 
     def _fail(self, node: Json, message: str) -> None:

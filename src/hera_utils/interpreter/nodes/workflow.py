@@ -1,13 +1,15 @@
-"""The workflow itself: its entry template, then its hooks and its exit handler (hooks.py), and how it ended (Argo: operate)."""
+"""The workflow itself: its entry template, then its own hooks and its exit handler (`onExit`), and how it ended (Argo: operate)."""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import finish, hooks
+from hera_utils.interpreter import finish, hooks, limits, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
+from hera_utils.interpreter.state import Json
 
 if TYPE_CHECKING:
     from hera_utils.interpreter.context import Context
@@ -35,11 +37,11 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
     context.variables["workflow.status"] = phases.WORKFLOW_PHASES[node["phase"]]
     if phases.fulfilled(node):
         context.variables["workflow.failures"] = finish.failures(context)
-    hooks_are_over = yield from hooks.lifecycle_of_workflow(context, frame, node, faults)
+    hooks_are_over = yield from _hooks(context, frame, node, faults)
     if not hooks_are_over or not phases.fulfilled(node):
         return
     try:
-        over, handler = yield from hooks.on_exit_of_workflow(context, frame, faults)
+        over, handler = yield from _exit_handler(context, frame, faults)
     except Full:
         return
     except Fault as fault:
@@ -47,3 +49,52 @@ def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan
         return
     if over:
         finish.conclude(context, node, handler)
+
+
+def _hooks(
+    context: Context, frame: Frame, node: Json, faults: Mapping[str, Fault]
+) -> Generator[TemplateCall, Json | None, bool]:
+    """Open the workflow's own hooks whose expression holds; answers whether all that were opened are over.
+
+    node: the entry node, which becomes an Error when a hook cannot be opened. faults: of nodes that could not be opened, by their id.
+    """
+    done = True
+    for hook_name, hook in (context.spec.get("hooks") or {}).items():
+        if hook_name == hooks.EXIT:
+            continue
+        name = f"{context.run.name}.hooks.{hook_name}"
+        try:
+            if not hook.get("expression"):
+                raise Fault(f"Expression required for hook {name}")
+            if context.ledger.id_of(name) in faults:
+                raise faults[context.ledger.id_of(name)]
+            if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], context.variables):
+                continue
+            opened = yield TemplateCall(name, hooks.callee(hook), frame.home, hook.get("arguments") or {}, hooked=True)
+        except Full:
+            done = False
+            continue
+        except Fault as fault:
+            context.ledger.mark(node, phases.ERROR, fault.message)
+            return True
+        if opened is not None:
+            context.ledger.adopt(node, context.ledger.id_of(name))
+        done = done and opened is not None and phases.fulfilled(opened)
+    return done
+
+
+def _exit_handler(
+    context: Context, frame: Frame, faults: Mapping[str, Fault]
+) -> Generator[TemplateCall, Json | None, tuple[bool, Json | None]]:
+    """Open the workflow's exit handler; answers whether there is nothing (more) to wait for, and the handler's node if there is one."""
+    hook = hooks.exit_hook(context.spec, context.spec.get("arguments") or {})
+    name = f"{context.run.name}.onExit"
+    if hook is None or not (unopened.is_begun(context, name) or limits.may_run(context, on_exit=True)):
+        return True, None
+    handler_id = context.ledger.id_of(name)
+    if handler_id in faults:
+        raise faults[handler_id]
+    finish.duration_variable(context)
+    arguments = hook.get("arguments") or {}
+    node = yield TemplateCall(name, hooks.callee(hook), frame.home, arguments, on_exit=True, hooked=True)
+    return node is not None and phases.fulfilled(node), node

@@ -312,7 +312,7 @@ class Effects:
             claim = json.loads(stored.text)
             turn.after_write.append(lambda: _set_aside(self._state, claim))
 
-    def warn(self, turn: Turn, active: ActiveRun, command: c.Warn) -> EventsOfRuns:
+    def emit_event(self, turn: Turn, active: ActiveRun, command: c.EmitEvent) -> EventsOfRuns:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)
         return []
 
@@ -395,7 +395,7 @@ _METHODS: dict[type[c.Command], Callable[[Effects, Turn, ActiveRun, Any], Events
     c.ReadObject: Effects.read_object,
     c.WriteObject: Effects.write_object,
     c.DeleteObject: Effects.delete_object,
-    c.Warn: Effects.warn,
+    c.EmitEvent: Effects.emit_event,
     c.EmitMetric: Effects.emit_metric,
     c.Finish: Effects.finish,
 }

@@ -1,0 +1,37 @@
+"""What ends because its time is over: a workflow at its activeDeadlineSeconds, a node that does not start."""
+
+from __future__ import annotations
+
+from hera_utils.argo import phases
+from hera_utils.interpreter import killed, limits, new_nodes, outbound, start
+from hera_utils.interpreter.commands import KillPod
+from hera_utils.interpreter.faults import TimedOut
+from hera_utils.interpreter.frames import Frame
+from hera_utils.interpreter.state import Json
+from hera_utils.interpreter.walk import Walk
+
+
+def workflow_deadline(walk: Walk) -> None:
+    """The workflow's activeDeadlineSeconds are over: all nodes except exit handlers end."""
+    if not limits.deadline_passed(walk):
+        walk.timer("deadline", limits.workflow_deadline(walk) + limits.AFTER)
+        return
+    for node in list(walk.run.nodes.values()):
+        if phases.ended(node) or outbound.in_exit_handler(walk.ledger, node):
+            continue
+        if node["type"] == "Pod":
+            killed.kill(walk, node, exit_code=False)
+            killed.end(walk, node, "Step exceeded its deadline")
+        elif node["phase"] == phases.PENDING or (node["type"] == "Suspend" and node["phase"] == phases.RUNNING):
+            walk.ledger.mark(node, phases.FAILED, "Step exceeded its deadline")
+    start.walk_again(walk)
+
+
+def pending_too_long(walk: Walk, frame: Frame, node: Json) -> None:
+    """A node has not started within its `timeout` or `pendingTimeout`."""
+    try:
+        limits.check_pending(walk, frame.template, node)
+    except TimedOut as over:
+        walk.say(KillPod(node["id"], new_nodes.pod_name(walk, node), True))
+        walk.ledger.mark(node, phases.FAILED, over.message)
+        raise
