@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from hera_utils.errors import ResourceError
+from hera_utils.images import whiteouts
 from hera_utils.images.config import ImageConfig, UnreadableImage
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
-
-_WHITEOUT = ".wh."
 
 
 def import_folder(folder: Path, store: Store, *, name: str, run: dict[str, Any]) -> StoredImage:
@@ -125,9 +124,9 @@ def _entries(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     while todo:
         name = todo.pop()
         status = os.lstat(folder / name)
-        if os.path.basename(name).startswith(_WHITEOUT):
+        if whiteouts.is_reserved(os.path.basename(name)):
             raise ResourceError(
-                f"{folder / name} cannot be in an image: names that begin with {_WHITEOUT} mean absent files"
+                f"{folder / name} cannot be in an image: names that begin with {whiteouts.PREFIX} mean absent files"
             )
         kind = stat.S_IFMT(status.st_mode)
         if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):

@@ -5,8 +5,7 @@ Whoever made the image is not trusted: nothing is written outside of the folder 
 
     file, folder, symbolic link    as they are; of several entries with one path the last counts
     hard link                      to a file that this layer has; another one is refused
-    .wh.NAME                       NAME of the layers below is absent (whiteouts.py)
-    .wh..wh..opq                   everything of the layers below is absent in this folder
+    .wh.NAME                       something of the layers below is absent (whiteouts.py)
     devices, pipes                 left out, with a remark
     extended attributes            left out: capabilities of files mean nothing here, and the overlay's own would be orders to it
     owners                         kept where this process may give files away; else all is its own, without setuid and setgid bits
@@ -31,7 +30,6 @@ from hera_utils.images.decompress import LayerTooLarge, TarStream
 from hera_utils.images.layer_folder import LayerFolder, NoSuchFolder, NotAFolder, names_of
 from hera_utils.images.lower_layers import LowerLayers, Names
 
-_WHITEOUT, _OPAQUE, _META = ".wh.", ".wh..wh..opq", ".wh..wh."
 _MOST_GLOBAL_HEADERS = 64
 _MOST_REMARKS = 5
 _LATEST = 1 << 33  # seconds: a later time is none that every disk can hold
@@ -157,16 +155,18 @@ class _Unpacking:
         if not names:
             self._top(entry)
             return
-        if any(name.startswith(_WHITEOUT) for name in names[:-1]):
-            raise UnreadableImage(f"a layer has the path {self.entry}: names that begin with {_WHITEOUT} are reserved")
+        if any(map(whiteouts.is_reserved, names[:-1])):
+            raise UnreadableImage(
+                f"a layer has the path {self.entry}: names that begin with {whiteouts.PREFIX} are reserved"
+            )
         parent, name = names[:-1], names[-1]
-        if name == _OPAQUE:
+        if name == whiteouts.OPAQUE_ENTRY:
             self._opaque.add(parent)
-        elif name.startswith(_META):
-            return  # notes of an old union file system (aufs) to itself
-        elif name.startswith(_WHITEOUT):
-            absent = name[len(_WHITEOUT) :]
-            if absent in ("", ".", ".."):
+        elif whiteouts.is_note(name):
+            return
+        elif whiteouts.is_reserved(name):
+            absent = whiteouts.absent_name(name)
+            if absent is None:
                 raise UnreadableImage(f"a layer has the path {self.entry}, which says that a whole folder is not there")
             self._absent.add((*parent, absent))
         else:

@@ -1,4 +1,12 @@
-"""How a layer's folder says that something of the layers below is absent, in the words of the kernel's overlay.
+"""What a whiteout means: how a layer says that something of the layers below is absent.
+
+In the layer's tar it is the name of an empty entry:
+
+    .wh.NAME         NAME of the layers below is absent
+    .wh..wh..opq     everything of the layers below is absent in this folder
+    .wh..wh.*        notes of an old union file system (aufs) to itself
+
+In the layer's folder it has the form that the kernel's overlay reads:
 
     a whiteout       a character device 0/0, which any user may make (Linux 5.8); where the disk refuses it (it is an overlay itself,
                      as in a container), an empty file with an attribute (Linux 6.7)
@@ -17,6 +25,26 @@ from hera_utils.errors import PlatformError
 
 _KINDS = ("trusted", "user")
 _OPAQUE, _WHITEOUT = "overlay.opaque", "overlay.whiteout"
+
+PREFIX = ".wh."
+"""Of names that no file of an image may have."""
+OPAQUE_ENTRY = ".wh..wh..opq"
+_NOTES = ".wh..wh."
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the name, in a tar, is not that of a file."""
+    return name.startswith(PREFIX)
+
+
+def is_note(name: str) -> bool:
+    return name.startswith(_NOTES) and name != OPAQUE_ENTRY
+
+
+def absent_name(name: str) -> str | None:
+    """What a reserved name says is absent from its folder; None where that would be the whole folder."""
+    absent = name.removeprefix(PREFIX)
+    return None if absent in ("", ".", "..") else absent
 
 
 def make_whiteout(folder: int, name: str) -> None:
