@@ -5,7 +5,6 @@ Hera's own client has no watch, cannot read two log lines and waits blindly; thi
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,9 @@ from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.argo.phases import COMPLETED
-from hera_utils.errors import HeraUtilsError, PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
+from hera_utils.errors import PlatformError, Refused, ResourceError, RunFailed, UnsupportedError
 from hera_utils.platforms import idempotent_submit, reconnect
-from hera_utils.platforms.argo_http import ArgoHttp, Cut, Unanswered
+from hera_utils.platforms.argo_http import ArgoHttp, Cut
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import strange
 
@@ -78,42 +77,15 @@ class ArgoClient:
         )
 
     def _start(self, operation: str, body: Callable[[str], Json], submission: idempotent_submit.Submission) -> Json:
-        """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after."""
-        name, lost = submission.name or submission.new_name(), False
-        refusal: Refused | None = None
-        start, pauses, renamed = time.monotonic(), iter(reconnect.PAUSES), 0
-        while True:
-            try:
-                stored = self._find_submitted(name, submission) if refusal else None
-                if stored is not None:
-                    return stored
-                if refusal and submission.name:
-                    raise refusal
-                if refusal:  # somebody else's run has it
-                    name, lost, refusal = submission.new_name(), False, None
-                return self._checked(self._http.try_once(operation, body=body(name), namespace=submission.namespace))
-            except Unanswered as unanswered:
-                pause = next(pauses, None)
-                if pause is None or not name or time.monotonic() - start > reconnect.PATIENCE:
-                    raise self._perhaps(unanswered, name if lost or not unanswered.undone else "") from None
-                lost = lost or not unanswered.undone
-                time.sleep(max(pause, unanswered.pause))
-                self.rejoin()
-            except Refused as refused:
-                if refused.code != faults.ALREADY_EXISTS or not name or refusal or renamed > len(reconnect.PAUSES):
-                    raise
-                if lost:
-                    refusal = refused  # by the try before, or by somebody else's run
-                elif submission.name:
-                    raise
-                else:
-                    name, renamed = submission.new_name(), renamed + 1
+        where = submission.namespace
 
-    def _find_submitted(self, name: str, submission: idempotent_submit.Submission) -> Json | None:
-        """The run of that name, when it is the one that was asked for."""
-        reply = self._http.try_once("WorkflowService_GetWorkflow", namespace=submission.namespace, name=name)
-        stored = self._checked(reply)
-        return stored if idempotent_submit.is_marked(stored, submission.mark) else None
+        def ask(name: str) -> Json:
+            return self._checked(self._http.try_once(operation, body=body(name), namespace=where))
+
+        def look(name: str) -> Json:
+            return self._checked(self._http.try_once("WorkflowService_GetWorkflow", namespace=where, name=name))
+
+        return idempotent_submit.submit(submission, ask=ask, look=look, rejoin=self.rejoin, unclear=self._unclear)
 
     def apply(self, document: Json, *, namespace: str | None = None) -> Json:
         """Create a template or a cron workflow, or bring the stored one of that name up to date; returned as stored."""
@@ -255,13 +227,9 @@ class ArgoClient:
 
         return reconnect.Reconnection(timeout, broken=broken, rejoin=self.rejoin, restartable=restartable)
 
-    def _perhaps(self, unanswered: Unanswered, name: str) -> HeraUtilsError:
-        """A submission that is given up: the server may have taken it all the same."""
-        why = unanswered.why
-        if name:
-            look = self.connection.command("get", name)
-            why.fix = f"it may have been submitted nevertheless: {look}; else submit it again"
-        return why
+    def _unclear(self, name: str) -> str:
+        look = self.connection.command("get", name)
+        return f"it may have been submitted nevertheless: {look}; else submit it again"
 
     def rejoin(self) -> None:
         """After a crash of this machine's server: speak to the one that takes its place. Nothing on a cluster."""

@@ -7,11 +7,17 @@ of ours the second try meets the first one ("already exists"), and the mark tell
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hera_utils.argo import faults
 from hera_utils.argo.annotations import SUBMISSION
 from hera_utils.argo.names import generated_name
+from hera_utils.errors import HeraUtilsError, Refused
+from hera_utils.platforms.argo_http import Unanswered
+from hera_utils.platforms.reconnect import PATIENCE, PAUSES
 
 Json = dict[str, Any]
 
@@ -52,3 +58,54 @@ def marked_options(options: Json, name: str, mark: str) -> Json:
 def is_marked(workflow: Json, mark: str) -> bool:
     annotations = (workflow.get("metadata") or {}).get("annotations") or {}
     return bool(annotations.get(SUBMISSION) == mark)
+
+
+def submit(
+    submission: Submission,
+    *,
+    ask: Callable[[str], Json],
+    look: Callable[[str], Json],
+    rejoin: Callable[[], None],
+    unclear: Callable[[str], str],
+) -> Json:
+    """Create a run exactly once: its name is known before it is asked for, so that a lost answer can be asked after.
+
+    ask: creates the run of that name, one attempt. look: gets it. rejoin: finds the server again that was lost. unclear: the fix where
+    the server may have taken it and nobody can say.
+    """
+    name, lost = submission.name or submission.new_name(), False
+    refusal: Refused | None = None
+    start, pauses, renamed = time.monotonic(), iter(PAUSES), 0
+    while True:
+        try:
+            stored = look(name) if refusal else None
+            if stored is not None and is_marked(stored, submission.mark):
+                return stored
+            if refusal and submission.name:
+                raise refusal
+            if refusal:  # somebody else's run has it
+                name, lost, refusal = submission.new_name(), False, None
+            return ask(name)
+        except Unanswered as unanswered:
+            pause = next(pauses, None)
+            if pause is None or not name or time.monotonic() - start > PATIENCE:
+                raise _given_up(unanswered, unclear(name) if name and (lost or not unanswered.undone) else "") from None
+            lost = lost or not unanswered.undone
+            time.sleep(max(pause, unanswered.pause))
+            rejoin()
+        except Refused as refused:
+            if refused.code != faults.ALREADY_EXISTS or not name or refusal or renamed > len(PAUSES):
+                raise
+            if lost:
+                refusal = refused  # by the try before, or by somebody else's run
+            elif submission.name:
+                raise
+            else:
+                name, renamed = submission.new_name(), renamed + 1
+
+
+def _given_up(unanswered: Unanswered, fix: str) -> HeraUtilsError:
+    """fix: where the server may have taken the run all the same, else ""."""
+    why = unanswered.why
+    why.fix = fix or why.fix
+    return why
