@@ -12,6 +12,7 @@ from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.runs import LATEST, by_turn, run_name, run_of, runs_folders
 from hera_utils.errors import WaitTimeout
+from hera_utils.runs.come_back import how_to_come_back
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -86,16 +87,16 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
     try:
         document = follow(client, name, display_for(console()), deadline=options.deadline())
     except KeyboardInterrupt:
-        note("\n" + how_to_come_back(client, name))
+        note("\n" + _come_back(client, name))
         return DETACHED
     except WaitTimeout:
-        raise options.deadline().reached(how_to_come_back(client, name)) from None
+        raise options.deadline().reached(_come_back(client, name)) from None
     return tell_end(client, document, again=again)
 
 
-def how_to_come_back(client: ArgoClient, run: str) -> str:
+def _come_back(client: ArgoClient, run: str) -> str:
     command = client.connection.command
-    return f"the run continues; come back with: {command('watch', run)}   (end it with: {command('stop', run)})"
+    return how_to_come_back([command("watch", run)], stop=command("stop", run))
 
 
 def follow_run(client: ArgoClient, name: str) -> int:
@@ -122,10 +123,10 @@ def _follow_together(run: Followed, shown_names: set[str]) -> int:
             run.name, run.look, display_for(console()), more=lambda _: run.remaining.phase, deadline=options.deadline()
         )
     except KeyboardInterrupt:
-        note("\n" + how_to_come_back(run.client, run.name))
+        note("\n" + _come_back(run.client, run.name))
         return DETACHED
     except WaitTimeout:
-        raise options.deadline().reached(how_to_come_back(run.client, run.name)) from None
+        raise options.deadline().reached(_come_back(run.client, run.name)) from None
     for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
         tell_end(run.client, run.client.get(one))
     if not state.over:

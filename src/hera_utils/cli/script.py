@@ -14,6 +14,7 @@ import click
 
 from hera_utils.cli.script_recorder import ScriptRecording, recorded
 from hera_utils.errors import Detached, HeraUtilsError, SettingsError
+from hera_utils.runs.come_back import how_to_come_back
 from hera_utils.settings.script_host import ScriptHost, hosting
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
@@ -94,7 +95,7 @@ def execute(
 
     def check_deadline() -> None:
         if recording.runs and host.deadline is not None and host.deadline.passed:
-            raise host.deadline.reached(_how_to_come_back(recording, command))
+            raise host.deadline.reached(_come_back(recording, command))
 
     recording.waits = check_deadline
     with hosting(host), recorded(recording):
@@ -115,12 +116,11 @@ def left_alone(recording: ScriptRecording, stop: KeyboardInterrupt, command: Cal
     """Ctrl-C while the script waited: what it submitted goes on."""
     if isinstance(stop, Detached) or not recording.runs:
         return stop
-    return Detached(_how_to_come_back(recording, command))
+    return Detached(_come_back(recording, command))
 
 
-def _how_to_come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
-    goes = "the run continues" if len(recording.runs) == 1 else "the runs continue"
-    return f"{goes}; come back with: " + "; ".join(command("watch", name) for _, name in recording.runs)
+def _come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
+    return how_to_come_back([command("watch", name) for _, name in recording.runs])
 
 
 def created(workflow: Any, path: Path) -> str:

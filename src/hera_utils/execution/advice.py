@@ -8,6 +8,7 @@ from hera_utils.errors import RunFailed
 from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
 from hera_utils.runs.cause import Cause, cause_of
+from hera_utils.runs.come_back import how_to_come_back
 from hera_utils.settings.command_line import CommandLine
 
 
@@ -32,7 +33,7 @@ class Advice:
         """What Ctrl-C or a deadline leaves: a run that goes on. waiting: points not sent yet. gathers: whether a gather is to come."""
         watch = self.command("watch", name)
         if not waiting and not gathers:
-            return f"the run continues; come back with: {watch}"
+            return how_to_come_back([watch])
         goes = "the submitted workflows continue" if waiting else "the points continue"
         return f"{goes} (see it with: {watch}); {self.the_rest(waiting=waiting, gathers=gathers)}"
 
