@@ -94,10 +94,10 @@ def with_checksum(block):
     return bytes(block)
 
 
-def pax(text, name="a", kind=b"x"):
+def pax(text, name="a", kind=b"x", type=tarfile.REGTYPE):
     records = text if isinstance(text, bytes) else text.encode()
     padded = records + bytes(-len(records) % 512)
-    return header("pax", len(records), kind) + padded + header(name, 0, tarfile.REGTYPE) + bytes(1024)
+    return header("pax", len(records), kind) + padded + header(name, 0, type) + bytes(1024)
 
 
 def record(key, value):
@@ -140,6 +140,7 @@ REFUSED = {
         "more than 256 deep",
     ),
     "a name with a zero": (lambda o: pax(record("path", "a\0b")), "which is none"),
+    "a link with a zero": (lambda o: pax(record("linkpath", "a\0b"), type=tarfile.SYMTYPE), "which is no path"),
     "a negative size": (lambda o: pax(record("size", "-512")), "impossible size"),
     "a size beyond the end": (lambda o: header("a", 1 << 40, tarfile.REGTYPE), "ends in the middle"),
     "a bomb": (

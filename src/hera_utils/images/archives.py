@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from hera_utils.errors import ResourceError, SettingsError
 from hera_utils.images.config import ImageConfig, UnreadableImage
-from hera_utils.images.decompress import unpacked_chunks
+from hera_utils.images.decompress import tar_entries, unpacked_chunks
 from hera_utils.images.manifest import ImageManifest, choose, fits, no_such_platform, parse, this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store, StoredImage
@@ -259,9 +259,8 @@ class _TarFiles:
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
             self._archive = tarfile.open(fileobj=_Careful(file), mode="r:")  # type: ignore[call-overload] # noqa: SIM115 (a view of `file`)
-            while (member := self._archive.next()) is not None:
+            for member in tar_entries(self._archive):
                 self._members[os.path.normpath(member.name)] = member
-                self._archive.members.clear()
                 if len(self._members) > _MOST_FILES:
                     raise UnreadableImage(f"{path} is no archive of an image: it has more than {_MOST_FILES} files")
         except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import shutil
 import subprocess
+import tarfile
 import threading
 import zlib
 from collections.abc import Iterator
@@ -114,6 +115,16 @@ class TarStream:
                     fix="free some disk space, or set HERA_UTILS_STATE to a folder of a larger disk",
                 )
             yield piece
+
+
+def tar_entries(archive: Any) -> Iterator[tarfile.TarInfo]:
+    """One after the other; tarfile alone would keep them all."""
+    # It has read the first one already. Where there is none, Python 3.10 would look for the next before the beginning.
+    entry = archive.next() if archive.firstmember is not None else None
+    while entry is not None:
+        archive.members.clear()
+        yield entry
+        entry = archive.next()
 
 
 def unpacked_chunks(packed: BinaryIO) -> Iterator[bytes]:

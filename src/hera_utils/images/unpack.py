@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 from hera_utils.errors import PlatformError
 from hera_utils.images import whiteouts
 from hera_utils.images.config import UnreadableImage
-from hera_utils.images.decompress import LayerTooLarge, TarStream
+from hera_utils.images.decompress import LayerTooLarge, TarStream, tar_entries
 from hera_utils.images.layer_folder import LayerFolder, NoSuchFolder, NotAFolder, names_of
 from hera_utils.images.lower_layers import LowerLayers, Names
 
@@ -117,8 +117,7 @@ def _entries(stream: TarStream) -> Iterator[tarfile.TarInfo]:
     try:
         # No mode with a bar: that one reads ahead what it was not asked for, however much a header declares.
         with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:  # type: ignore[call-overload]
-            while (entry := archive.next()) is not None:
-                archive.members.clear()
+            for entry in tar_entries(archive):
                 if len(archive.pax_headers) > _MOST_GLOBAL_HEADERS:
                     raise UnreadableImage("the tar of a layer has more global headers than make sense")
                 yield entry
@@ -185,6 +184,8 @@ class _Unpacking:
         if entry.isdir():
             self._put_folder(entry, names)
         elif entry.issym():
+            if "\0" in entry.linkname:
+                raise UnreadableImage(f"a layer has the link {self.entry} to {entry.linkname!r}, which is no path")
             parent = self.folder.folder(names[:-1])
             self.folder.remove(parent, names[-1])
             os.symlink(entry.linkname, names[-1], dir_fd=parent)
