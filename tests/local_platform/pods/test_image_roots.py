@@ -235,3 +235,50 @@ def test_heras_runner_of_the_image_runs_a_function_of_the_image(tmp_path: Path, 
     assert stage.run(pod, timeout=60).phase == "Succeeded", "\n".join(stage.log(pod))
     assert stage.log(pod) == ["/opt/packages/lab.py", "42"]
     stage.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("etc", "{outside}"),
+        ("etc", "../../../../../../../..{outside}"),
+        ("proc", "/etc"),
+        ("proc", "{outside}"),
+        ("sys", "/proc"),
+        ("dev", "etc"),
+        ("argo", "{outside}"),
+        ("run", "{outside}"),
+        ("var/run/argo", "{outside}"),
+        ("tmp", "/var/tmp"),
+        ("etc/hosts", "hosts"),
+        ("etc/hosts", "/etc/passwd"),
+        ("etc/passwd", "/proc/1/root/etc/shadow"),
+        ("argo", ""),
+        ("dev", ""),
+        ("v", "{outside}"),
+    ],
+)
+def test_links_of_an_image_lead_nowhere_outside(tmp_path: Path, hand_made_image: Json, path: str, target: str) -> None:
+    """target: of the link at that path; "" for a file in the place of a folder."""
+    layer, outside = tmp_path / "layer", tmp_path / "outside"
+    outside.mkdir()
+    (layer / path).parent.mkdir(parents=True, exist_ok=True)
+    if target:
+        (layer / path).symlink_to(target.format(outside=outside))
+    else:
+        (layer / path).write_text("file")
+    stage = Stage(
+        tmp_path / "state", images=HandMadeImages(hand_made_image, layers=[*hand_made_image["layers"], str(layer)])
+    )
+    mounts = [{"name": "c", "mountPath": "/v"}, {"name": "c", "mountPath": "/etc/deep/er"}]
+    pod = stage.shell(
+        "cat /v/m /etc/deep/er/m; touch /etc/x /argo/y /run/z; "
+        "test -d /proc/$$$$ && test -c /dev/null && test -d /sys/kernel && echo all; pwd",
+        main={"volumeMounts": mounts, "workingDir": "/etc/work"},
+        spec={"volumes": [{"name": "c", "configMap": {"name": "c"}}]}, config_maps={"c": {"m": "value\n"}},
+    )  # fmt: skip
+    end = stage.run(pod)
+    assert end.phase == "Succeeded", (end, stage.log(pod))
+    assert stage.log(pod)[:3] == ["value", "value", "all"]
+    assert list(outside.iterdir()) == []
+    stage.close()

@@ -48,6 +48,7 @@ def environment(home: Path) -> dict[str, str]:
         "test_executor.py",
         "test_images.py",
         "test_image_roots.py",
+        "test_image_pulls.py",
         "test_users.py",
         "test_root_rights.py",
         "test_network.py",

@@ -142,7 +142,10 @@ class Root:
             mount_points.hide(name, layer, base)
         if base:
             names = [(path, False) for path in (*_NAMES, _HOST_NAME)]
-            for path, is_folder in (*_IMAGES_PLACES, *names, *self.kind.places):
+            for path, is_folder in (*_IMAGES_PLACES, *names):
+                if os.path.islink(base + path) or not mount_points.is_there(path, is_folder, base):
+                    mount_points.place(path, is_folder, layer, base)
+            for path, is_folder in self.kind.places:  # a link there is followed, as container runtimes do
                 if not mount_points.is_there(path, is_folder, base):
                     mount_points.place(path, is_folder, layer, base)
             return
