@@ -2,6 +2,8 @@
 
 import os
 import stat
+import threading
+import time
 
 import pytest
 from layer_archives import add_image, config_of, digest_of, entry, tar
@@ -137,3 +139,29 @@ def test_the_folder_is_its_owners_alone(store, tmp_path):
         assert not stat.S_IMODE(os.stat(here).st_mode) & 0o077
         assert not any(stat.S_IMODE(os.stat(os.path.join(here, name)).st_mode) & 0o077 for name in files)
         folders[:] = [name for name in folders if os.path.join(here, name) != str(store.folder / "layers")]
+
+
+def test_a_removal_waits_for_a_pod_that_starts(store, tmp_path):
+    add_image(store, tmp_path, "one", BASE)
+    entered = threading.Event()
+
+    def start_a_pod():
+        with store.using():
+            entered.set()
+            time.sleep(0.3)
+
+    pod = threading.Thread(target=start_a_pod)
+    pod.start()
+    entered.wait()
+    store.remove("one", nobody)
+    pod.join()
+    assert store.images() == []
+    assert list((store.folder / "removed").iterdir()) == []
+
+
+def test_what_a_killed_removal_left_goes_with_the_next(store, tmp_path):
+    add_image(store, tmp_path, "one", BASE)
+    (store.folder / "removed" / "half").mkdir()
+    (store.folder / "removed" / "half" / "file").write_text("1")
+    assert store.collect(nobody).layers == 1
+    assert list((store.folder / "removed").iterdir()) == []

@@ -5,6 +5,7 @@
     chains/<hex>.json           a layer over those below it (its chain id): which folder, how large; there only when that is whole
     layers/<name>/              the files of an unpacked layer, mounted by pods; no other name is ever used twice
     references/<hex>.json       a name of an image, its digest and its config; its time is that of the last use
+    removed/                    layers that are being deleted
     locks/                      see file_locks.py
 
 Whatever is at a name of these is complete: it is written elsewhere, brought to the disk, then renamed. What a killed process leaves
@@ -32,7 +33,8 @@ from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
 
 _CHUNK = 1 << 20
-_FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layers", "references", "locks")
+_PATIENCE = 2.0  # seconds for which a removal waits for pods that start
+_FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layers", "references", "removed", "locks")
 
 
 InUseBy = Callable[[], Mapping[str, Sequence[str]]]
@@ -76,6 +78,14 @@ class Collected(NamedTuple):
     blobs: int
     layers: int
     size: int
+
+
+class _Swept(NamedTuple):
+    """What goes: so many blobs, of so many bytes, and these folders, which nobody finds any more."""
+
+    blobs: int
+    size: int
+    folders: list[Path]
 
 
 class Store:
@@ -273,11 +283,12 @@ class Store:
             blobs = (
                 {self._blob_file(one) for one in (image.config_digest, image.digest)} if image is not None else set()
             )
-            return self._sweep(mounted, lambda path: path in chains | blobs)
+            swept = self._sweep(mounted, lambda path: path in chains | blobs)
+        return _discard(swept)
 
     def drop_blobs(self, digests: Collection[str]) -> None:
         """Remove the packed layers of an image that is complete. Not while anybody else adds one, who may need them: `collect` will."""
-        with contextlib.suppress(InUse), self._exclusive():
+        with contextlib.suppress(InUse), self._exclusive(patience=0.0):
             needed, _ = self._needed()
             for digest in digests:
                 path = self._blob_file(digest)
@@ -291,19 +302,26 @@ class Store:
         """
         limit = time.time() - older_than
         with self._exclusive():
-            return self._sweep(in_use(), lambda path: _changed(path) <= limit, dry_run=dry_run)
+            swept = self._sweep(in_use(), lambda path: _changed(path) <= limit, dry_run=dry_run)
+        return _discard(swept, dry_run=dry_run)
 
     @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
+    def _exclusive(self, *, patience: float = _PATIENCE) -> Iterator[None]:
+        """Pods that start use the store for a moment, pulls for long. Raises InUse."""
         self._prepare()
-        with file_locks.held(self.folder / "locks" / "store", wait=False) as is_held:
-            if not is_held:
-                raise InUse("images are being pulled or looked up at this moment", fix="try again when that has ended")
-            yield
+        end = time.monotonic() + patience
+        while True:
+            with file_locks.held(self.folder / "locks" / "store", wait=False) as is_held:
+                if is_held:
+                    yield
+                    return
+            if time.monotonic() >= end:
+                raise InUse("images are being pulled or imported at this moment", fix="try again when that has ended")
+            time.sleep(0.05)
 
     def _sweep(
         self, mounted: Mapping[str, Sequence[str]], is_old: Callable[[Path], bool], *, dry_run: bool = False
-    ) -> Collected:
+    ) -> _Swept:
         """is_old: whether a blob, or what says that a layer is whole, may go. A folder that nothing says of is whole always goes."""
         needed_blobs, needed_chains = self._needed()
         blobs = [
@@ -321,13 +339,17 @@ class Store:
             else:
                 chains.append(path)
         layers = [folder for folder in _files(self.folder / "layers") if folder not in kept]
-        collected = Collected(len(blobs), len(layers), sum(map(_size, blobs)) + sum(map(_tree_size, layers)))
-        if not dry_run:
-            for path in [*chains, *blobs, *self._unfinished()]:
-                path.unlink(missing_ok=True)
-            for folder in layers:
+        swept = _Swept(len(blobs), sum(map(_size, blobs)), [*layers, *_files(self.folder / "removed")])
+        if dry_run:
+            return swept
+        for path in [*chains, *blobs, *self._unfinished()]:
+            path.unlink(missing_ok=True)
+        for number, folder in enumerate(layers):  # a pod that starts meanwhile sees all of a layer or nothing
+            try:
+                swept.folders[number] = folder.rename(self.folder / "removed" / folder.name)
+            except OSError:  # on a full disk even a name may find no room
                 _remove(folder)
-        return collected
+        return swept
 
     def _unfinished(self) -> list[Path]:
         """What a process that was killed had not renamed yet."""
@@ -417,6 +439,15 @@ class Store:
         finally:
             fresh.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+def _discard(swept: _Swept, *, dry_run: bool = False) -> Collected:
+    """Without a lock: it may take a while."""
+    size = swept.size + sum(map(_tree_size, swept.folders))
+    if not dry_run:
+        for folder in swept.folders:
+            _remove(folder)
+    return Collected(swept.blobs, len(swept.folders), size)
 
 
 def _visible(layers: Sequence[Layer]) -> tuple[Path, ...]:
