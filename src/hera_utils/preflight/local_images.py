@@ -188,8 +188,8 @@ def _decide_pulls(
 ) -> Mapping[str, Outcome]:
     if not pulls:
         return {}
+    from hera_utils.images.availability import decide_pulls
     from hera_utils.images.login import Logins
-    from hera_utils.images.pull_decisions import decide_pulls
     from hera_utils.images.store import Store
 
     store = Store(Path(context.state) / "images")

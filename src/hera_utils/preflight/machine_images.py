@@ -124,8 +124,8 @@ def _has_range(file: Path, user: str) -> bool:
 
 
 def _docker_hub() -> Iterator[Finding]:
+    from hera_utils.images.availability import ask_registries
     from hera_utils.images.login import Logins
-    from hera_utils.images.pull_decisions import ask_registries
     from hera_utils.images.reference import Reference
 
     reference = Reference.parse("busybox")

@@ -10,7 +10,9 @@ to do. Who finds that a pod has to wait:
     the disk is full                                     disk_pressure.py, for process.py
     its image is pulled, or cannot be pulled             image_pulls.py, for process.py
 
-A pod that has a process says itself, in `pod/`, that it waits for room on the disk (disk_room.py) or is not ready (probes.py).
+A node that waits for a lock or a limit has no pod yet: interpreter/lock_requests.py, interpreter/limits.py; who holds the lock:
+controller/lock_table.py. A pod that has a process says itself, in `pod/`, that it waits for room on the disk (disk_room.py) or is not
+ready (probes.py).
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ import pytest
 from registry_server import Registry, layer
 
 from hera_utils.errors import SettingsError
+from hera_utils.images.availability import decide_pulls
 from hera_utils.images.choice import Pull, RefusedImage, StandIn
 from hera_utils.images.decision_texts import ImageDecision, as_json, of_text
 from hera_utils.images.login import Logins
 from hera_utils.images.manifest import this_platform
 from hera_utils.images.pull import pull
-from hera_utils.images.pull_decisions import decide_pulls
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 
