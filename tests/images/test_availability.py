@@ -55,6 +55,18 @@ def test_an_image_of_the_store_needs_no_registry(store, registry):
     assert len(registry.requests) == count
 
 
+def test_an_image_of_the_store_for_another_kind_of_machine_is_none(store, registry):
+    other = "linux/riscv64" if this_platform() != "linux/riscv64" else "linux/amd64"
+    there = registry.add_image("lab/hello", "", [layer({"x": "2"})], platform=other)
+    index = registry.add_index("lab/hello", "both", {this_platform(): registry.digest_of_hello, other: there})
+    image = f"{registry.host}/lab/hello:both"
+    pull(Reference.parse(image), store, logins=Logins.anonymous(), platform=other)
+    count = len(registry.requests)
+    assert decide(store, Pull(image)) == {image: ImageDecision(Pull(image), index)}
+    assert len(registry.requests) > count
+    assert isinstance(decide(store, Pull(image, registry=False))[image], RefusedImage)
+
+
 def test_all_that_lacks_is_refused_at_once_each_with_what_would_help(store, registry):
     unknown, closed = f"{registry.host}/lab/hello:2", "127.0.0.1:1/lab/x:1"
     found = decide(store, Pull(unknown), Pull(closed, "the reason"), Pull("Bad/Name:1"), Pull("lab/x", registry=False))

@@ -19,6 +19,7 @@ from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.images.choice import Pull, RefusedImage, ways_out, without_registry
 from hera_utils.images.decision_texts import ImageDecision
 from hera_utils.images.faults import RegistryUnreachable
+from hera_utils.images.pull import stored
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 
@@ -44,12 +45,12 @@ def decide_pulls(
     for image, pull in pulls.items():
         try:
             reference = Reference.parse(image)
-            stored = store.find(reference)
+            here = stored(reference, store)
         except HeraUtilsError as error:
             outcomes[image] = _refused(image, error)
             continue
-        if stored is not None:
-            outcomes[image] = ImageDecision(pull, stored.digest)
+        if here is not None:
+            outcomes[image] = ImageDecision(pull, here.digest)
         elif not pull.registry:
             outcomes[image] = _settled(pull, "it must not be pulled for this run", f"hera-utils image pull {image}")
         elif pull.otherwise is not None and silent.includes(reference.registry):

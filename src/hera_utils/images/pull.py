@@ -68,11 +68,11 @@ def pull(
     Raises RegistryUnreachable, AccessDenied, ImageNotFound (faults.py), NoSuchPlatform, UnreadableImage, PlatformError (a full disk).
     """
     kind = platform or this_platform()
-    image = _stored(store, reference, kind)
+    image = stored(reference, store, kind)
     if image is not None and not always:
         return image
     with store.using(), store.alone(f"pull {reference}"):
-        image = _stored(store, reference, kind)  # who had the lock before may have pulled it
+        image = stored(reference, store, kind)  # who had the lock before may have pulled it
         if image is not None and not always:
             return image
         from hera_utils.images.registry import RegistryClient  # brings requests, which takes a tenth of a second
@@ -88,9 +88,10 @@ def pull(
     return image
 
 
-def _stored(store: Store, reference: Reference, platform: str) -> StoredImage | None:
+def stored(reference: Reference, store: Store, platform: str | None = None) -> StoredImage | None:
+    """The image of that name where it is here already, and for that kind of machine (None: this one)."""
     image = store.find(reference)
-    return image if image is not None and fits(image.config.platform, platform) else None
+    return image if image is not None and fits(image.config.platform, platform or this_platform()) else None
 
 
 class _Pull:

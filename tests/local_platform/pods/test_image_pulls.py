@@ -20,10 +20,11 @@ from stage import Stage, eventually, uid
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "images"))
 
-from registry_server import Registry, layer
+from registry_server import Registry, layer, sha256
 
 from hera_utils.images import endpoints, registry
-from hera_utils.images.pull import this_platform
+from hera_utils.images.login import Logins
+from hera_utils.images.pull import pull, this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 from hera_utils.images.table import ImageTable
@@ -111,6 +112,21 @@ def test_the_image_is_pulled_and_run(stage: Stage, server: Registry) -> None:
     assert status["containerStatuses"][0]["imageID"] == expected
     status = pod_object.finished(pod.pod, end, None)
     assert status["containerStatuses"][0]["imageID"] == expected
+
+
+@needs_busybox
+def test_an_image_of_the_store_for_another_kind_of_machine_is_pulled_for_this_one(
+    stage: Stage, server: Registry
+) -> None:
+    add(server, "here", Cmd=["cat", "/etc/version"], Env=["PATH=/bin"])
+    other = "linux/riscv64" if this_platform() != "linux/riscv64" else "linux/amd64"
+    there = server.add_image("lab/tool", "", [layer({"x": "1"})], platform=other)
+    here = sha256(server.manifests["lab/tool", "here"][1])
+    server.add_index("lab/tool", "both", {this_platform(): here, other: there})
+    store = Store(stage.state / "images")
+    pull(Reference.parse(image(server, "both")), store, platform=other, logins=Logins.anonymous())
+    pod = stage.pod({"image": image(server, "both")})
+    assert (stage.run(pod).phase, stage.log(pod)) == ("Succeeded", ["1"])
 
 
 @needs_busybox

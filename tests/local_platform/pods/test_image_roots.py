@@ -132,9 +132,10 @@ def test_changes_stay_in_the_container(stage: Stage, hand_made_image: Json) -> N
     assert sorted(os.listdir(f"{hand_made_image['layers'][1]}/opt")) == ["gone", "old"]
 
 
-def test_an_image_of_many_layers(tmp_path: Path, hand_made_image: Json) -> None:
+@pytest.mark.parametrize("count", [100, 450])
+def test_an_image_of_many_layers(tmp_path: Path, hand_made_image: Json, count: int) -> None:
     layers = list(hand_made_image["layers"])
-    for number in range(100):
+    for number in range(count):
         layer = tmp_path / "a-name-as-long-as-that-of-a-layer-with-its-digest" / f"{number:064x}"
         (layer / "many").mkdir(parents=True)
         (layer / "many" / f"{number}").write_text("")
@@ -143,7 +144,7 @@ def test_an_image_of_many_layers(tmp_path: Path, hand_made_image: Json) -> None:
     stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, layers=layers))
     pod = stage.shell("ls /many | wc -l; cat /last /etc/os-release")
     assert stage.run(pod).phase == "Succeeded"
-    assert stage.log(pod)[:3] == ["100", "99", "ID=hand-made"]
+    assert stage.log(pod)[:3] == [str(count), str(count - 1), "ID=hand-made"]
     stage.close()
 
 

@@ -173,6 +173,12 @@ class ImagePulls:
             self._opened = Store(self._folder)
         return self._opened
 
+    def _stored(self, reference: Reference) -> StoredImage | None:
+        """An image of the store, for this kind of machine."""
+        from hera_utils.images.pull import stored
+
+        return stored(reference, self.store)
+
     @property
     def lock(self) -> str:
         """The file whose lock keeps images from being removed; "" as long as nobody has opened the store."""
@@ -211,7 +217,7 @@ class ImagePulls:
             reference = Reference.parse(pull.request.reference)
         except InvalidImageName:
             return  # the thread says so
-        image = self.store.find(reference)
+        image = self._stored(reference)
         if image is not None:
             self.store.touch(reference)
             self._ready(pull, settings_of(image, self._nothing()))
@@ -341,7 +347,7 @@ class ImagePulls:
             pull.entry = self.store.entry(
                 reference
             )  # before the look at the image: another process may give the name to another one
-            if (image := self.store.find(reference)) is not None:
+            if (image := self._stored(reference)) is not None:
                 pull.settings = settings_of(image, self._nothing())
         pull.state = "ready"
 
@@ -358,7 +364,7 @@ class ImagePulls:
         request = pull.request
         reference = Reference.parse(request.reference)
         if request.policy == "Never":
-            image = self.store.find(reference)
+            image = self._stored(reference)
             if image is None:
                 raise _NeverPulled(waiting.not_present(request.image))
             return settings_of(image, self._nothing())
@@ -372,7 +378,7 @@ class ImagePulls:
                 always=request.policy == "Always",
             )
         except RegistryUnreachable:
-            stored = self.store.find(reference)
+            stored = self._stored(reference)
             if stored is not None:  # not as Kubernetes, which fails: a machine without network goes on with what it has
                 return settings_of(stored, self._nothing())
             if request.otherwise is not None:

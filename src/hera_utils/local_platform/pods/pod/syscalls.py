@@ -100,10 +100,13 @@ def overlay(lower: list[str], folder: str | None, target: str, options: str) -> 
     opened: list[int] = []
     try:
         if len(os.fsencode(below + above)) > _MOST_OPTIONS:
-            opened += [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in lower]
-            below = ":".join(f"/proc/self/fd/{fd}" for fd in opened)
+            opened += [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in (".", *lower)]
+            os.chdir("/proc/self/fd")  # their numbers are names here: images of hundreds of layers fit, too
+            below = ":".join(map(str, opened[1:]))
         mount("overlay", target, "overlay", 0, f"lowerdir={below}{above}{options}")
     finally:
+        if opened:
+            os.fchdir(opened[0])
         for fd in opened:
             os.close(fd)
 
