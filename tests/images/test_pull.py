@@ -1,6 +1,7 @@
 """A whole pull, from a registry on loopback into a store."""
 
 import json
+import shutil
 
 import pytest
 from registry_server import MANIFEST, Registry, layer, sha256
@@ -13,6 +14,7 @@ from hera_utils.images.manifest import NoSuchPlatform, this_platform
 from hera_utils.images.pull import PullProgress, pull
 from hera_utils.images.reference import Reference
 from hera_utils.images.registry import resolve
+from hera_utils.images.store import Store
 
 ANYBODY = Logins.anonymous()
 LOWER, UPPER = layer({"bin/": "", "bin/hello": "#!/bin/sh\necho hello\n"}), layer({"data": b"\0" * 200_000})
@@ -91,6 +93,60 @@ def test_what_is_here_is_not_asked_for_again(registry, store):
     registry.requests.clear()
     assert pull(reference_of(registry), store, logins=ANYBODY).layers == first.layers
     assert registry.requests == []
+
+
+@pytest.mark.parametrize("folder", ["references", "chains", "layers", "blobs/sha256", "partial"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[1]",
+        b'{"version": 1}',
+        b'{"version": 1, "folder": 7}',
+        b'{"version": 1, "config": "../x"}',
+        None,
+    ],
+)
+def test_what_the_disk_lost_is_pulled_again(registry, store, folder, damage):
+    """damage: what each file of that folder holds from then on; None when it is gone."""
+    digest = add(registry)
+    reference = reference_of(registry)
+    whole = contents(pull(reference, store, logins=ANYBODY))
+    for path in (store.folder / folder).iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif damage is None:
+            path.unlink()
+        else:
+            path.write_bytes(damage)
+    later = Store(store.folder)
+    assert len(later.images()) <= 1
+    assert later.collect(dict, dry_run=True)
+    image = pull(reference, later, logins=ANYBODY)
+    assert image.digest == digest
+    assert contents(image) == whole
+    assert pull(reference, later, logins=ANYBODY, always=True).layers == image.layers
+
+
+def test_a_store_that_somebody_removed_is_made_again(registry, store):
+    add(registry)
+    first = pull(reference_of(registry), store, logins=ANYBODY)
+    shutil.rmtree(store.folder)
+    assert pull(reference_of(registry), store, logins=ANYBODY).digest == first.digest
+
+
+def test_a_config_of_the_same_size_that_the_disk_changed_is_pulled_by_the_next_try(registry, store):
+    add(registry)
+    reference = reference_of(registry)
+    image = pull(reference, store, logins=ANYBODY)
+    path = store.blob(image.config_digest)
+    path.write_bytes(path.read_bytes().replace(b"linux", b"Linux"))
+    later = Store(store.folder)
+    with pytest.raises(UnreadableImage):
+        pull(reference, later, logins=ANYBODY)
+    assert pull(reference, later, logins=ANYBODY).layers == image.layers
 
 
 def test_always_asks_whether_the_name_means_another_image_today(registry, store):

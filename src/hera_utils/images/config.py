@@ -42,8 +42,10 @@ class ImageConfig:
     diff_ids: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, document: bytes) -> ImageConfig:
-        """Read the JSON document. Raises UnreadableImage."""
+    def parse(cls, document: bytes, digest: str = "") -> ImageConfig:
+        """Read the JSON document, which has that digest. Raises UnreadableImage."""
+        if digest and hashlib.new(digest.partition(":")[0], document).hexdigest() != digest.partition(":")[2]:
+            raise UnreadableImage("the config of the image is damaged: it is not what its digest says")
         try:
             top = json.loads(document)
         except (ValueError, RecursionError):

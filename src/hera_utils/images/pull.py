@@ -158,7 +158,8 @@ class _Pull:
             raise UnreadableImage(
                 f"the config of {self._reference} has {descriptor.size >> 20} MiB, which no image needs"
             )
-        config = ImageConfig.parse(self._file(descriptor).read_bytes())
+        with self._damage_is_not_kept(descriptor):
+            config = ImageConfig.parse(self._file(descriptor).read_bytes(), descriptor.digest)
         if not fits(config.platform, self._platform):
             raise no_such_platform(str(self._reference), self._platform, [config.platform])
         if len(config.diff_ids) != len(manifest.layers):
@@ -172,7 +173,8 @@ class _Pull:
         blob = manifest.layers[number]
         with self._store.alone(_packed(blob)):
             if self._store.layer(config.chain_ids[number]) is None:
-                self._store.add_layer(config, number, self._file(blob))
+                with self._damage_is_not_kept(blob):
+                    self._store.add_layer(config, number, self._file(blob))
             if all(later.digest != blob.digest for later in manifest.layers[number + 1 :]):
                 self._store.drop_blob(blob.digest)
         self._meter.unpack()
@@ -203,12 +205,21 @@ class _Pull:
 
         with self._store.alone(blob.digest):
             path = self._store.blob(blob.digest)
-            if path is None:
+            if path is None or path.stat().st_size != blob.size:
                 partial = self._store.partial(blob.digest)
                 with self._full_disk_is_a_sentence(partial):
                     download(self._client, self._reference, blob, partial, advance)
                     path = self._store.keep(blob.digest)
         return path
+
+    @contextlib.contextmanager
+    def _damage_is_not_kept(self, blob: Descriptor) -> Iterator[None]:
+        """What cannot be read may be the disk's fault: the next pull downloads it again."""
+        try:
+            yield
+        except UnreadableImage:
+            self._store.drop_blob(blob.digest)
+            raise
 
     @contextlib.contextmanager
     def _full_disk_is_a_sentence(self, partial: Path) -> Iterator[None]:

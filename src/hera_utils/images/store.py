@@ -33,6 +33,8 @@ from hera_utils.images.config import ImageConfig, UnreadableImage, check_digest
 from hera_utils.images.unpack import LayerLimits, room_on, unpack
 
 _CHUNK = 1 << 20
+_REFERENCE_FIELDS: Mapping[str, Any] = {"reference": str, "digest": str, "config": str, "added": (int, float)}
+_LAYER_FIELDS: Mapping[str, Any] = {"folder": str, "diff_id": str, "size": int, "hides_all": bool, "remarks": list}
 _PATIENCE = 2.0  # seconds for which a removal waits for pods that start
 _FOLDERS = ("blobs", "blobs/sha256", "blobs/sha512", "partial", "chains", "layers", "references", "removed", "locks")
 
@@ -163,7 +165,7 @@ class Store:
     def add_blob(self, digest: str, data: bytes) -> Path:
         """Keep a content that is in memory. UnreadableImage when it is not what the digest says."""
         with self.alone(digest):
-            if (path := self.blob(digest)) is not None:
+            if (path := self.blob(digest)) is not None and path.read_bytes() == data:  # else the disk lost some of it
                 return path
             with room_on(self.folder), open(self.partial(digest), "wb", opener=_private) as file:
                 file.write(data)
@@ -361,11 +363,11 @@ class Store:
             record = _read(path)
             if record is None:
                 continue
-            config = self._blob_file(record["config"])
-            blobs.add(config)
             with contextlib.suppress(UnreadableImage):
                 blobs.add(self._blob_file(record["digest"]))
             with contextlib.suppress(OSError, UnreadableImage):
+                config = self._blob_file(record["config"])
+                blobs.add(config)
                 chains |= {self._chain_file(chain) for chain in ImageConfig.parse(config.read_bytes()).chain_ids}
         return blobs, chains
 
@@ -390,8 +392,8 @@ class Store:
         if record is None:
             return None
         try:
-            config = ImageConfig.parse(self._blob_file(record["config"]).read_bytes())
-        except OSError:
+            config = ImageConfig.parse(self._blob_file(record["config"]).read_bytes(), record["config"])
+        except (OSError, UnreadableImage):
             return None
         layers = [self.layer(chain) for chain in config.chain_ids]
         whole = [layer for layer in layers if layer is not None]
@@ -419,7 +421,7 @@ class Store:
         return self.folder / "chains" / f"{check_digest(chain_id).partition(':')[2]}.json"
 
     def _prepare(self) -> None:
-        if self._prepared:
+        if self._prepared and (self.folder / "locks").is_dir():  # else somebody has removed all of it
             return
         with room_on(self.folder):
             self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -464,11 +466,15 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _record(text: bytes) -> dict[str, Any] | None:
+    """What a file of the store says; None where that is not whole, so that it is made anew."""
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and record.get("version") == 1 else None
+    if not isinstance(record, dict) or record.get("version") != 1:
+        return None
+    fields = _LAYER_FIELDS if "folder" in record else _REFERENCE_FIELDS
+    return record if all(isinstance(record.get(name), kind) for name, kind in fields.items()) else None
 
 
 def _private(path: str, flags: int) -> int:
