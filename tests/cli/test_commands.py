@@ -320,7 +320,8 @@ def test_gc_says_how_much_first_and_asks(user):
 
 
 def test_doctor(user):
-    assert user.type("doctor").splitlines()[-1] == "no problems"
+    # Docker Hub cannot be asked everywhere: then something is unknown, but no problem
+    assert user.type("doctor").splitlines()[-1].startswith("no problems")
     assert json.loads(user.type("doctor", "-o", "json"))["ok"] is True
 
 
