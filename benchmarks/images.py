@@ -24,6 +24,7 @@ from pathlib import Path
 from process_runtime import Bench
 
 from hera_utils.images.config import ImageConfig
+from hera_utils.images.manifest import this_platform
 from hera_utils.images.reference import Reference
 from hera_utils.images.store import Store
 from hera_utils.images.table import ImageTable
@@ -57,8 +58,13 @@ def digest(data: bytes) -> str:
 
 def fill(store: Store, count: int, folder: Path) -> None:
     layers = [first_layer(), *(layer({f"opt/{number}": b"x"}) for number in range(count - 1))]
+    system, architecture, *_ = this_platform().split("/")
     document = json.dumps(
-        {"os": "linux", "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]}}
+        {
+            "os": system,
+            "architecture": architecture,
+            "rootfs": {"type": "layers", "diff_ids": [digest(data) for data in layers]},
+        }
     ).encode()
     config = ImageConfig.parse(document)
     for number, data in enumerate(layers):

@@ -165,11 +165,11 @@ def test_a_failure_is_followed_by_a_pause_and_another_try(stage: Stage, server: 
 
 def test_pauses_double_up_to_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    pull = image_pulls._Pull(image_pulls.WantedImage("a", "a", "IfNotPresent"))
+    attempt = image_pulls._Pull(image_pulls.WantedImage("a", "a", "IfNotPresent"))
     pauses = []
     for _ in range(8):
-        pull.failures += 1
-        pauses.append(pull.due - pull.failed_at)
+        attempt.failures += 1
+        pauses.append(attempt.due - attempt.failed_at)
     assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
 
 
@@ -349,3 +349,21 @@ def test_a_layer_that_somebody_removed_by_hand_is_pulled_again(stage: Stage, ser
     pod = stage.pod({"image": image(server), "command": ["cat", "/etc/version"]})
     assert stage.run(pod).phase == "Succeeded"
     assert stage.log(pod) == ["1"]
+
+
+@needs_busybox
+def test_without_an_answer_always_means_the_image_of_the_store(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "state", images=ImageTable(PULLED))
+    with Registry() as server:
+        add(server)
+        name = image(server)
+        pods = [
+            stage.pod({"image": name, "command": ["cat", "/etc/version"], "imagePullPolicy": "Always"})
+            for _ in range(3)
+        ]
+        assert stage.run(pods[0]).phase == "Succeeded"
+    stage.restart()  # what was asked is forgotten
+    for pod in pods[1:]:
+        assert stage.run(pod).phase == "Succeeded"
+        assert stage.log(pod) == ["1"]
+    stage.close()

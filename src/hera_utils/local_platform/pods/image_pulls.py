@@ -35,7 +35,10 @@ _THREADS = 3  # images that are pulled at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 300.0  # seconds after a failure (kubelet: imageBackOff)
 _ERROR_SHOWN = 2.0  # seconds for which the failure itself is what a pod waits for, before it is the pause
 _PROGRESS = 3.0  # seconds between two reports of how far a pull is
-_FRESH = 30.0  # seconds for which what `Always` has asked a registry holds for further pods
+_FRESH, _UNREACHABLE = (
+    30.0,
+    300.0,
+)  # seconds for which an answer of a registry holds with `Always`, and that there was none
 
 
 class WantedImage(NamedTuple):
@@ -126,6 +129,8 @@ class _Pull:
     failed_at: float = 0.0
     settings: Json = field(default_factory=dict)
     ready_at: float = 0.0
+    holds: float = 0.0
+    """Seconds for which what a registry answered, or that none did, holds for further pods."""
     entry: bytes = b""
     """What the store said of it then."""
     stop: threading.Event = field(default_factory=threading.Event)
@@ -204,10 +209,11 @@ class ImagePulls:
 
     def _is_still_there(self, pull: _Pull) -> bool:
         """Whether what was found once holds for one more pod."""
-        if pull.request.policy == "Always" and time.monotonic() - pull.ready_at > _FRESH:
+        is_stand_in = "layers" not in pull.settings
+        if (is_stand_in or pull.request.policy == "Always") and time.monotonic() - pull.ready_at > pull.holds:
             return False
-        if "layers" not in pull.settings:
-            return time.monotonic() - pull.ready_at <= _FRESH  # a stand-in: a registry may answer again
+        if is_stand_in:
+            return True
         # whether its layers are still there is seen when the pod starts (pod/image_layers.py)
         return self.store.entry(Reference.parse(pull.request.reference)) == pull.entry
 
@@ -360,16 +366,21 @@ class ImagePulls:
         from hera_utils.images.faults import RegistryUnreachable
         from hera_utils.images.login import Logins
         from hera_utils.images.pull import pull as pull_image
+        from hera_utils.images.registry import resolve
 
         request = pull.request
         reference = Reference.parse(request.reference)
+        stored = self._stored(reference)
         if request.policy == "Never":
-            image = self._stored(reference)
-            if image is None:
+            if stored is None:
                 raise _NeverPulled(waiting.not_present(request.image))
-            return settings_of(image, self._nothing())
+            return settings_of(stored, self._nothing())
         logins = Logins.of_this_user().with_pull_secrets(request.secrets)
+        pull.holds = _FRESH
         try:
+            # a question that is soon answered, or soon known to have no answer
+            if stored is not None and resolve(reference, logins) == stored.digest:
+                return settings_of(stored, self._nothing())
             image = pull_image(
                 reference,
                 self.store,
@@ -378,7 +389,7 @@ class ImagePulls:
                 always=request.policy == "Always",
             )
         except RegistryUnreachable:
-            stored = self._stored(reference)
+            pull.holds = _UNREACHABLE
             if stored is not None:  # not as Kubernetes, which fails: a machine without network goes on with what it has
                 return settings_of(stored, self._nothing())
             if request.otherwise is not None:
