@@ -12,7 +12,6 @@ from hera_utils.cli import options
 from hera_utils.cli.outcome import resume_command, tell_end
 from hera_utils.cli.runs import LATEST, by_turn, run_name, run_of, runs_folders
 from hera_utils.errors import WaitTimeout
-from hera_utils.runs.come_back import how_to_come_back
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
@@ -95,6 +94,8 @@ def follow_to_end(client: ArgoClient, name: str, *, again: str = "") -> int:
 
 
 def _come_back(client: ArgoClient, run: str) -> str:
+    from hera_utils.runs.come_back import how_to_come_back  # few runs are left
+
     command = client.connection.command
     return how_to_come_back([command("watch", run)], stop=command("stop", run))
 

@@ -10,7 +10,6 @@ import click
 
 from hera_utils.cli.options import deadline, name_argument, settings_options, timeout_option
 from hera_utils.errors import ResourceError, WaitTimeout
-from hera_utils.runs.come_back import how_to_come_back
 
 if TYPE_CHECKING:
     from hera_utils.cli.following import Followed
@@ -51,6 +50,8 @@ def command(  # noqa: PLR0913  a command's flags are its signature
             if not _print(run, task, wanted, prefix=not no_prefix):
                 check_container(client.get((run.names or [run.name])[0]), container)
         except WaitTimeout:
+            from hera_utils.runs.come_back import how_to_come_back
+
             again = client.connection.command("logs", run.name, "--follow")
             raise limit.reached(how_to_come_back([again])) from None
     return 0

@@ -14,7 +14,6 @@ import click
 
 from hera_utils.cli.script_recorder import ScriptRecording, recorded
 from hera_utils.errors import Detached, HeraUtilsError, SettingsError
-from hera_utils.runs.come_back import how_to_come_back
 from hera_utils.settings.script_host import ScriptHost, hosting
 
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
@@ -120,6 +119,8 @@ def left_alone(recording: ScriptRecording, stop: KeyboardInterrupt, command: Cal
 
 
 def _come_back(recording: ScriptRecording, command: Callable[..., str]) -> str:
+    from hera_utils.runs.come_back import how_to_come_back  # few runs are left
+
     return how_to_come_back([command("watch", name) for _, name in recording.runs])
 
 
