@@ -112,6 +112,8 @@ def test_import_an_archive(user, store):
         (["rm", "Python"], "must be in lower case"),
         (["pull", "a b"], "has a space in it"),
         (["pull", "localhost:1/x"], "does not answer"),
+        (["pull", "x:1", "--image-platform", "arm64"], "`arm64` is not a kind of machine"),
+        (["pull", "x:1", "--image-platform", "linux/"], "`linux/` is not a kind of machine"),
     ],
 )
 def test_mistakes_are_sentences(user, rootfs, words, sentence):

@@ -266,7 +266,7 @@ def test_a_config_that_speaks_of_other_layers(registry, store):
     document = json.loads(registry.manifests["tools/hello", digest][1])
     document["layers"].pop()
     registry.add_manifest("tools/hello", "v1", MANIFEST, json.dumps(document).encode())
-    with pytest.raises(UnreadableImage, match="has 1 layers, its config names 2"):
+    with pytest.raises(UnreadableImage, match="names 1 layers, its config 2"):
         pull(reference_of(registry), store, logins=ANYBODY)
 
 

@@ -115,3 +115,12 @@ def test_a_reference_is_pinned_to_a_digest():
     pinned = Reference.parse("python:3.13").at(SHA)
     assert str(pinned) == f"docker.io/library/python:3.13@{SHA}"
     assert pinned.familiar == f"python:3.13@{SHA}"
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 5000, "a:" + "b" * 5000, "A" * 5000, "x/" * 5000, "[" * 5000 + "/x", "a@" + "b" * 5000]
+)
+def test_what_is_wrong_with_a_long_name_is_a_sentence(text):
+    with pytest.raises(InvalidImageName) as caught:
+        Reference.parse(text)
+    assert len(f"{caught.value}{caught.value.fix}") < 600

@@ -92,6 +92,7 @@ def pull(names: tuple[str, ...], kind: str | None, output: str) -> int:
     from hera_utils.images.pull import pull as pull_image
     from hera_utils.images.reference import Reference
 
+    _check_platform(kind)
     references = [Reference.parse(name) for name in names]
     store, logins = _store(create=True), Logins.of_this_user()
     images = []
@@ -145,6 +146,7 @@ def import_(source: str, name: str, kind: str, output: str, **run: Any) -> int:
     from hera_utils.images import archives
     from hera_utils.images.pull import PullProgress
 
+    _check_platform(kind)
     program, scheme, image = source.partition("://")
     given = [f"--{key}" for key, value in run.items() if value]
     folder = Path(source)
@@ -228,6 +230,11 @@ def rm(names: tuple[str, ...]) -> int:
         collected = store.remove(image.reference, lambda: layers_in_use(state))
         say(f"{_familiar(image)} removed, {size(collected.size)} freed")
     return 0
+
+
+def _check_platform(kind: str | None) -> None:
+    if kind and not all(2 <= len(kind.split("/")) <= 3 and part.isalnum() for part in kind.split("/")):
+        raise SettingsError(f"`{kind}` is not a kind of machine", fix="write it as in linux/amd64 or linux/arm64/v8")
 
 
 def _store(*, create: bool = False) -> Store:

@@ -164,7 +164,7 @@ class _Pull:
             raise no_such_platform(str(self._reference), self._platform, [config.platform])
         if len(config.diff_ids) != len(manifest.layers):
             raise UnreadableImage(
-                f"the image {self._reference} has {len(manifest.layers)} layers, its config names {len(config.diff_ids)}"
+                f"the manifest of {self._reference} names {len(manifest.layers)} layers, its config {len(config.diff_ids)}"
             )
         return config
 

@@ -17,6 +17,7 @@ from hera_utils.errors import SettingsError
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
 _LONGEST_REPOSITORY = 255
+_LONGEST_SHOWN = 200  # in an error: of a name, and of what is wrong with it
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _HOST_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -89,7 +90,8 @@ class Reference:
 
 
 def _invalid(text: str, why: str, *, fix: str | None = None) -> InvalidImageName:
-    return InvalidImageName(f'"{text}" is not the name of an image: {why}', fix=fix)
+    name, why = (part if len(part) <= _LONGEST_SHOWN else f"{part[: _LONGEST_SHOWN - 3]}..." for part in (text, why))
+    return InvalidImageName(f'"{name}" is not the name of an image: {why}', fix=fix)
 
 
 def _check_digest(text: str, digest: str) -> None:
@@ -127,7 +129,9 @@ def _split_registry(name: str) -> tuple[str, str]:
 def _check_repository(text: str, repository: str) -> None:
     if repository != repository.lower():
         raise _invalid(
-            text, "the repository must be in lower case", fix=f"write {text.replace(repository, repository.lower())}"
+            text,
+            "the repository must be in lower case",
+            fix=f"write {text.replace(repository, repository.lower())}" if len(text) <= _LONGEST_SHOWN else None,
         )
     for component in repository.split("/"):
         if not _component_match(component):

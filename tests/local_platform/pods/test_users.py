@@ -201,3 +201,23 @@ def test_where_the_kernel_refuses_that_too_it_is_said(monkeypatch: pytest.Monkey
     assert container._start("/bin/true", ["true"], {}) == 1
     assert started_as == [User(1000, 1000, (), "/"), None]
     assert container.warning.startswith('the image "lab/tool:1" runs as root of its container instead of user 1000')
+
+
+@pytest.mark.parametrize("instead", ["folder", "pipe", "link to nothing", "not text"])
+def test_an_image_whose_list_of_users_is_none(tmp_path: Path, hand_made_image: Json, instead: str) -> None:
+    passwd = tmp_path / "layer" / "etc" / "passwd"
+    passwd.parent.mkdir(parents=True)
+    if instead == "folder":
+        passwd.mkdir()
+    elif instead == "pipe":
+        os.mkfifo(passwd)
+    elif instead == "not text":
+        passwd.write_bytes(b"\xff\0:::::\n" * 10)
+    else:
+        passwd.symlink_to("/nothing")
+    layers = [*hand_made_image["layers"], str(tmp_path / "layer")]
+    stage = Stage(tmp_path / "state", images=HandMadeImages(hand_made_image, layers=layers, user="7"))
+    pod = stage.shell("id -u")
+    assert stage.run(pod).phase == "Succeeded"
+    assert stage.log(pod) == ["7"]
+    stage.close()

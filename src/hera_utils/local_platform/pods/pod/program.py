@@ -217,7 +217,7 @@ def read_text(path: str) -> str:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
-    with open(file, "rb", closefd=True) as lines:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return ""
-        return lines.read(_MOST).decode(errors="replace")
+    try:
+        return os.read(file, _MOST).decode(errors="replace") if stat.S_ISREG(os.fstat(file).st_mode) else ""
+    finally:
+        os.close(file)
