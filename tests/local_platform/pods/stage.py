@@ -33,6 +33,7 @@ class Stage:
         self.order: list[tuple[str, str]] = []
         self._changed = threading.Condition()
         self._numbers = itertools.count()
+        self._launched: dict[str, str] = {}
         # other addresses than another stage's pods: a closed port is kept for a minute
         self._mark = zlib.crc32(os.fsencode(state))
         self.runtime = self._open()
@@ -56,6 +57,7 @@ class Stage:
             assert self._changed.wait_for(condition, timeout), f"nothing of the sort in {timeout} s: {self.events}"
 
     def launch(self, pod: Launch) -> str:
+        self._launched[pod.node_id] = uid(pod)
         self.runtime.launch(pod)
         return pod.node_id
 
@@ -98,6 +100,10 @@ class Stage:
         )  # fmt: skip
 
     def close(self) -> None:
+        """Pods that a failed test left are ended: a pod outlives its server."""
+        for node, pod in self._launched.items():
+            if not any(isinstance(event, PodFinished) for event in self.events.get(node, [])):
+                self.runtime.kill(pod, force=True)
         self.runtime.close()
 
 
