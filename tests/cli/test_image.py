@@ -120,6 +120,12 @@ def test_mistakes_are_sentences(user, rootfs, words, sentence):
     assert sentence in user.type("image", *words, status=2)
 
 
+def test_an_image_does_not_order_the_terminal_about(user, rootfs):
+    user.type("image", "import", "rootfs", "--name", "a", "--env", "A=\x1b]0;title\x07")
+    assert "A=\\x1b]0;title\\x07" in user.type("image", "inspect", "a")
+    assert "\\x1b]0;b" in user.type("image", "inspect", "\x1b]0;b", status=2)
+
+
 def test_a_near_name_is_proposed(user, rootfs):
     user.type("image", "import", rootfs, "--name", "lab/tool:1")
     assert "did you mean lab/tool:1?" in user.type("image", "rm", "lab/tol:1", status=2)

@@ -48,13 +48,15 @@ def enter(arguments: Sequence[str]) -> int:
 
 def complain(error: HeraUtilsError, command: str = "") -> None:
     """`hera-utils: sentence` and `  fix: what to do` on stderr. command: what was asked for, for fixes that depend on it."""
-    click.echo(f"hera-utils: {error}", err=True)
+    from hera_utils.cli.terminal import note
+
+    note(f"hera-utils: {error}")
     fix = error.fix or (_fix_of(error, command) if isinstance(error, Refused) else None)
     if fix:
         first, *more = fix.splitlines()
-        click.echo(f"  fix: {first}", err=True)
+        note(f"  fix: {first}")
         for line in more:
-            click.echo(f"       {line}", err=True)
+            note(f"       {line}")
 
 
 def _fix_of(refused: Refused, command: str) -> str | None:

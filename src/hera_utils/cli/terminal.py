@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hera_utils.watch.terminal_text import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,12 +32,12 @@ def symbols() -> Symbols:
 
 
 def say(text: str, *, stderr: bool = False) -> None:
-    click.echo(text, err=stderr)
+    click.echo(visible(text), err=stderr)
 
 
 def note(text: str) -> None:
     """Something worth knowing that was not asked for: on stderr."""
-    click.echo(text, err=True)
+    say(text, stderr=True)
 
 
 def print_json(value: Any) -> None:
@@ -74,7 +76,7 @@ def print_table(
     from hera_utils.cli.tables import Table
 
     for line in table_lines(Table(header, lines, numeric), paint=paint):
-        click.echo(line)
+        say(line)
 
 
 def painted(phase: str, text: str) -> str:

@@ -8,6 +8,7 @@ from hera_utils.argo.node_tree import Branch
 from hera_utils.argo.phases import ENDED, UNSUCCESSFUL
 from hera_utils.spans import stopwatch
 from hera_utils.watch.progress import Progress
+from hera_utils.watch.terminal_text import visible
 from hera_utils.watch.waits import is_ordinary
 
 SUSPENDED = "suspended"
@@ -101,4 +102,4 @@ def row_text(row: Branch, symbols: Symbols) -> str:
     """`✔ collect-2009 9/9`; a single task without counts; why it failed."""
     counts = f" {row.done}/{row.tasks}" if row.tasks and (row.parts or row.tasks > 1) else ""
     why = f": {row.message}" if row.phase in UNSUCCESSFUL and row.message else ""
-    return f"{symbols.of(row.phase)} {row.label}{counts}{why}"
+    return visible(f"{symbols.of(row.phase)} {row.label}{counts}{why}")
