@@ -395,7 +395,7 @@ def test_a_sweep_that_one_object_cannot_hold_is_split_on_a_cluster(local_platfor
     """On the wire to a cluster no workflow is larger than its share of an object, and no more go on at once than was said."""
     from hera_utils.execution import batches
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.preflight.limits import size
+    from hera_utils.preflight.size_limits import size
 
     small = batches.Limits(bytes=6000, nodes=1000, in_flight=2, most=6000)
     monkeypatch.setattr(batches, "ON_A_CLUSTER", small)

@@ -12,8 +12,8 @@ from hera_utils.execution.flags import RunOptions
 from hera_utils.execution.history import script_folder
 from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
+from hera_utils.runs.failure_summary import last_lines_of_failures
 from hera_utils.runs.record import DONE, RunRecord, records
-from hera_utils.runs.summary import last_lines_of_failures
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("sweep", mount_path="/sweep"))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.point_matching import PointMatcher
-from hera_utils.results import formats
+from hera_utils.results import exports
 from hera_utils.results.columns import kind_of, typed
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import failure_lines, sheets
@@ -214,7 +214,7 @@ def test_what_is_missing_is_said_with_its_extra(act, extra, monkeypatch, tmp_pat
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(formats, "import_module", absent)
+    monkeypatch.setattr(exports, "import_module", absent)
     with pytest.raises(ResourceError) as caught:
         getattr(results(pod("wf.a")), act)(*([tmp_path / "x"] if act == "to_parquet" else []))
     assert f"hera_utils[{extra}]" in caught.value.fix

@@ -4,8 +4,8 @@ from hera_utils.results.point_results import PointResult
 from hera_utils.results.results import Results
 from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import failure_lines
+from hera_utils.runs.failure_summary import lines
 from hera_utils.runs.outcome import Failure, Outcome
-from hera_utils.runs.summary import lines
 
 LOG = ("Traceback (most recent call last):", "ValueError: beta too large")
 

@@ -28,8 +28,8 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
     if (document.get("status") or {}).get("phase") == SUCCEEDED:
         return 0
     from hera_utils.cli.terminal import note, symbols
+    from hera_utils.runs.failure_summary import last_lines_of_failures, lines
     from hera_utils.runs.outcome import outcome
-    from hera_utils.runs.summary import last_lines_of_failures, lines
 
     run = outcome(document)
     for line in lines(run, last_lines_of_failures(client, run), mark=symbols().failed):
@@ -44,7 +44,7 @@ def tell_end(client: ArgoClient, document: Json, *, again: str = "") -> int:
 
 def _what_helps(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
     """By the cause: a retry runs what was submitted once more, so it helps only where that was not at fault."""
-    from hera_utils.runs.cause import Cause, cause_of
+    from hera_utils.runs.failure_kind import Cause, cause_of
     from hera_utils.runs.record import RUN_LABEL
 
     command, cause = client.connection.command, cause_of(run)

@@ -162,7 +162,7 @@ def _out(text: str, to: Path | None) -> None:
     if to is None:
         click.echo(text, nl=False)
         return
-    from hera_utils.results.formats import written
+    from hera_utils.results.exports import written
 
     written(text, to)
 

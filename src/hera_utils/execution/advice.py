@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hera_utils.errors import RunFailed
 from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
-from hera_utils.runs.cause import Cause, cause_of
 from hera_utils.runs.come_back import how_to_come_back
+from hera_utils.runs.failure_kind import Cause, cause_of
 from hera_utils.settings.command_line import CommandLine
 
 

@@ -12,7 +12,7 @@ from hera_utils.execution.definition import BuiltWorkflow, Definition
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef, prune, task_ownership
-from hera_utils.preflight.limits import size
+from hera_utils.preflight.size_limits import size
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import plain
 from hera_utils.preflight import task_counts
-from hera_utils.preflight.limits import Size, breaches, size
+from hera_utils.preflight.size_limits import Size, breaches, size
 
 Json = dict[str, Any]
 

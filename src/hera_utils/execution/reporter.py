@@ -80,7 +80,7 @@ class ConsoleReporter:
 
     def ended(self, client: ArgoClient, run: Run) -> None:
         from hera_utils.argo.conditions import spec_warning
-        from hera_utils.runs.summary import last_lines_of_failures, lines
+        from hera_utils.runs.failure_summary import last_lines_of_failures, lines
 
         if text := spec_warning(run.workflow):
             self.lines([f"{run.name}: {text}"])

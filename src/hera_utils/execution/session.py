@@ -51,7 +51,7 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.hera_binding import stamp_of
 from hera_utils.platforms.provision import Provisioned
 from hera_utils.platforms.run_images import decisions_of
-from hera_utils.preflight.limits import breaches
+from hera_utils.preflight.size_limits import breaches
 from hera_utils.runs.record import DONE, PointRow, RunRecord, damaged, records
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from hera_utils.argo.faults import platform_fault
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
-from hera_utils.platforms.hera_changes import change_behind
+from hera_utils.platforms.hera_upgrades import change_behind
 from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden, reason_of, says_nothing
 
 _SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")

@@ -10,8 +10,8 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.preflight import controller
 from hera_utils.preflight.finding import Finding, from_error, good, problem
 from hera_utils.preflight.inquiry import Target
-from hera_utils.preflight.limits import breaches, size
 from hera_utils.preflight.needs import INSTANCE_LABEL
+from hera_utils.preflight.size_limits import breaches, size
 
 Json = dict[str, Any]
 

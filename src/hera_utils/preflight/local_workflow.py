@@ -27,10 +27,10 @@ from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.preflight.finding import Finding, from_error, good, problem, warning
-from hera_utils.preflight.limits import argument_breaches, breaches
 from hera_utils.preflight.local_images import Say, containers_of, decide_images, remarks, requirements_of_run, silent
 from hera_utils.preflight.needs import Needs, amount, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
+from hera_utils.preflight.size_limits import argument_breaches, breaches
 from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]

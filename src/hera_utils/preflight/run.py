@@ -9,7 +9,7 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
-from hera_utils.preflight import capacity, connectivity, controller, dry_run, machine, machine_images, objects, rights
+from hera_utils.preflight import connectivity, controller, dry_run, machine, machine_images, objects, quotas, rights
 from hera_utils.preflight.finding import Check, Finding, Subject, from_error, good, guarded
 from hera_utils.preflight.inquiry import Target, closing, in_parallel
 from hera_utils.preflight.local_workflow import OBJECTS, of_workflows, with_named_volumes
@@ -37,7 +37,7 @@ OF_CLUSTER: tuple[tuple[str, Look], ...] = (
     ("config map", objects.config_maps),
     ("secret", objects.secrets),
     ("service account", objects.service_accounts),
-    ("quota", capacity.quotas),
+    ("quota", quotas.quotas),
 )
 ANYWHERE: tuple[tuple[str, Look], ...] = (("limits", dry_run.limits), ("workflow", dry_run.workflow))
 ADVICE: tuple[tuple[str, Look], ...] = (

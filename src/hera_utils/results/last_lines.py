@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hera_utils.results.results import Results
-from hera_utils.runs.summary import last_lines
+from hera_utils.runs.failure_summary import last_lines
 
 if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from hera_utils.argo.phases import UNSUCCESSFUL
-from hera_utils.results import formats
+from hera_utils.results import exports
 from hera_utils.results.columns import ResultTable
 from hera_utils.results.notebook import results_html
 from hera_utils.results.point_results import PointResult, point_results, points_of_nodes
@@ -131,23 +131,23 @@ class Results(Sequence[TaskResult]):
 
     def to_csv(self, path: str | os.PathLike[str] | None = None, *, by: str | None = None) -> str:
         """CSV text, values as the tasks wrote them; also written to `path` when one is given."""
-        return formats.written(formats.csv_text(self.table(by)), path)
+        return exports.written(exports.csv_text(self.table(by)), path)
 
     def to_json(self, path: str | os.PathLike[str] | None = None, *, by: str | None = None) -> str:
         """JSON text: a list with an object a row, numbers as numbers; also written to `path` when one is given."""
-        return formats.written(formats.json_text(self.table(by), self._rows(by)), path)
+        return exports.written(exports.json_text(self.table(by), self._rows(by)), path)
 
     def to_pandas(self, *, by: str | None = None) -> Any:
         """A pandas DataFrame, columns typed. ResourceError without pandas."""
-        return formats.pandas_frame(self.table(by))
+        return exports.pandas_frame(self.table(by))
 
     def to_polars(self, *, by: str | None = None) -> Any:
         """A polars DataFrame, columns typed. ResourceError without polars."""
-        return formats.polars_frame(self.table(by))
+        return exports.polars_frame(self.table(by))
 
     def to_parquet(self, path: str | os.PathLike[str], *, by: str | None = None) -> None:
         """A Parquet file, columns typed. ResourceError without pyarrow."""
-        formats.parquet_file(self.table(by), path)
+        exports.parquet_file(self.table(by), path)
 
     def _repr_html_(self) -> str:
         return results_html(self.points, self.tasks)

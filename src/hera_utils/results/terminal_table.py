@@ -10,7 +10,7 @@ from hera_utils.results.columns import Column, ResultTable
 from hera_utils.results.point_results import PointResult
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult
-from hera_utils.runs.summary import MOST_FAILURES, same_way
+from hera_utils.runs.failure_summary import MOST_FAILURES, same_way
 
 LONGEST_CELL = 48
 _DIGITS = 6  # significant digits of a number in a terminal

@@ -4,6 +4,6 @@ In: a run's name, an Argo client, the folders in which records may be. Out: a `W
 (how it ended and what failed), what of it is still to come.
 
 Begin with record.py, the folder `runs/<run>/`, and with whole_run.py, which brings record and platform together. remaining.py says
-what is not submitted yet; outcome.py reads how a workflow ended, cause.py why, summary.py what a person is told of it;
-come_back.py says how to come back to a run that was left.
+what is not submitted yet; outcome.py reads how a workflow ended, failure_kind.py of which kind a failure is, failure_summary.py what a
+person is told of it; come_back.py says how to come back to a run that was left.
 """

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-import hera_utils.platforms.hera_changes as changes
-from hera_utils.platforms.hera_changes import change_behind
+import hera_utils.platforms.hera_upgrades as changes
+from hera_utils.platforms.hera_upgrades import change_behind
 
 W = "from hera.workflows import *\nfrom hera.workflows import models as m\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hera_utils.preflight.limits import breaches, size
+from hera_utils.preflight.size_limits import breaches, size
 
 X = "x" * 300_000
 
