@@ -274,10 +274,15 @@ def _uncompressed_digest(content: bytes | Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that has gone is no news: its traceback came out in another test."""
+
+
 def _server(
     registry: Registry, handler: type[_Handler], address: str, certificate: tuple[Path, Path] | None
 ) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer((address, 0), type(handler.__name__, (handler,), {"registry": registry}))
+    server = _Server((address, 0), type(handler.__name__, (handler,), {"registry": registry}))
     server.daemon_threads = True
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

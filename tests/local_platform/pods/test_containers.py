@@ -16,6 +16,22 @@ from hera_utils.local_platform.pods.pod.pod_folder import PodFolder
 from hera_utils.local_platform.pods.runtime import Launch
 
 
+def test_the_home_of_a_task_is_not_made_in_a_volume(stage: Stage, tmp_path: Path) -> None:
+    claim = tmp_path / "claim"
+    claim.mkdir()
+    pod = stage.shell(
+        "ls -A /work",
+        main={
+            "env": [{"name": "HOME", "value": "/work/of/mine"}],
+            "volumeMounts": [{"name": "v", "mountPath": "/work"}],
+        },
+        spec={"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]},
+        claims={"c": str(claim)},
+    )
+    assert stage.run(pod).phase == "Succeeded"
+    assert stage.log(pod) == []
+
+
 def test_a_command_runs_and_its_end_is_reported(stage: Stage) -> None:
     pod = stage.shell("echo one; echo two >&2; exit 3")
     before = time.time()

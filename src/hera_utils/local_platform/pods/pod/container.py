@@ -102,7 +102,9 @@ class Container:
         plan = self.plan
         if not os.path.isdir(plan.cwd):
             os.makedirs(plan.cwd)
-        if not plan.layers and (home := plan.env.get("HOME")) and not os.path.isdir(home):
+        home = plan.env.get("HOME") or ""
+        in_volume = any(home.startswith(f"{mount.target.rstrip('/')}/") for mount in plan.mounts)  # there it would stay
+        if home and not plan.layers and not in_volume and not os.path.isdir(home):
             with contextlib.suppress(OSError):  # it lies where a container has its own, empty folders
                 os.makedirs(home)
         os.chdir(plan.cwd)
