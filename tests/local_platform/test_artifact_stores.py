@@ -16,7 +16,7 @@ import s3_server
 import toy_parts as toys
 from serving import served
 
-from hera_utils.interpreter import archiving
+from hera_utils.interpreter import artifact_repository
 from hera_utils.interpreter.events import ResumeRequested
 from hera_utils.local_platform.argo_api import argo_app
 from hera_utils.local_platform.artifacts import locations, object_stores
@@ -340,5 +340,5 @@ def test_nothing_is_removed_without_a_key(key, monkeypatch):
 
 def test_pods_and_the_interpreter_know_the_same_keys():
     """Pods have the standard library alone, so they have the table once more."""
-    assert artifact_keys.KEY_FIELDS == archiving.KEY_FIELDS
-    assert set(artifact_keys.KEYED) == set(archiving.STORES)
+    assert artifact_keys.KEY_FIELDS == artifact_repository.KEY_FIELDS
+    assert set(artifact_keys.KEYED) == set(artifact_repository.STORES)

@@ -7,9 +7,9 @@ walk    walk.py recurses over the frames (frames.py) with what context.py lets p
 run     state.py, start.py, finish.py, gc.py, stall.py; user_events.py (stop, suspend, resume, set), deadlines.py, killed.py,
         answers.py (of the controller), retry_in_place.py
 nodes   ledger.py, templates.py (which one is called), open_node.py, new_nodes.py, close_node.py, unopened.py, outbound.py (edges)
-when    depends.py, loops.py, items.py, hooks.py (of steps and tasks; the workflow's own: nodes/workflow.py), limits.py,
+when    depends.py, loops.py, items.py, node_hooks.py (of steps and tasks; the workflow's own: nodes/workflow.py), limits.py,
         lock_requests.py (the controller grants them), cache.py
 values  arguments.py, substitution.py, scope.py, variables.py, outputs.py, values.py, sprintf.py, faults.py
-pods    pods.py, podspec.py, archiving.py, outcomes.py, progress.py, metrics.py
+pods    pods.py, podspec.py, artifact_repository.py (where artifacts go), outcomes.py, progress.py, metrics.py
 before  document.py, submission.py, resubmit.py, event_binding.py, remarks.py; validation/ (what Argo would refuse), cron/
 """

@@ -10,7 +10,7 @@ from hera_utils.argo import gojson, phases
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import dashes
 from hera_utils.expressions.gotext import to_json
-from hera_utils.interpreter import hooks, loops, substitution
+from hera_utils.interpreter import loops, node_hooks, substitution
 from hera_utils.interpreter.document import with_template_defaults
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
@@ -55,7 +55,7 @@ def resolve_references(context: Context, step: Json, scope: Scope, strict: Seque
     arguments = resolved.get("arguments") or {}
     if arguments.get("artifacts"):
         try:
-            artifacts = hooks.resolve_artifacts(arguments["artifacts"], scope)
+            artifacts = node_hooks.resolve_artifacts(arguments["artifacts"], scope)
         except Fault as fault:
             raise Fault(wrap + fault.message) from None
         resolved["arguments"] = {**arguments, "artifacts": artifacts}

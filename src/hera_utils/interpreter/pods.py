@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import expansion, phases, timestamps
-from hera_utils.interpreter import archiving, limits, new_nodes, podspec, substitution
+from hera_utils.interpreter import artifact_repository, limits, new_nodes, podspec, substitution
 from hera_utils.interpreter.faults import Fault
 from hera_utils.interpreter.frames import Frame
 from hera_utils.interpreter.state import Json
@@ -125,7 +125,9 @@ def for_the_executor(context: Context, frame: Frame, pod_name: str) -> Json:
     A pod gets it as the value of a variable, in which Kubernetes replaces references: a script's $$ arrives as $. The agent for http
     templates gets it in another way.
     """
-    template = archiving.with_archive_location(context, frame.template, _pod_variables(context, frame, pod_name))
+    template = artifact_repository.with_archive_location(
+        context, frame.template, _pod_variables(context, frame, pod_name)
+    )
     if kind_of(template) not in POD_KINDS:
         return template
     text = plain_json(template)

@@ -10,10 +10,10 @@ from hera_utils.argo import phases
 from hera_utils.interpreter import (
     cache,
     depends,
-    hooks,
     limits,
     lock_requests,
     loops,
+    node_hooks,
     outbound,
     outputs,
     progress,
@@ -257,7 +257,7 @@ class _Visit:
         node = self.ledger.get(item_id)
         if node is None or not phases.fulfilled(node):
             return
-        if phases.completed(node) and hooks.exit_hook(task.spec, {}) is not None:
+        if phases.completed(node) and node_hooks.exit_hook(task.spec, {}) is not None:
             owner = self._hook_owner(task, node)
             if not (yield from self._exited(owner, task, node)):
                 self._look_again(owner, task, item_id)
@@ -290,14 +290,14 @@ class _Visit:
 
         A hook that fails to open is an error of its task, and of the DAG when nothing comes after the task.
         """
-        if not hooks.has_hooks(task.spec) and hooks.exit_hook(task.spec, {}) is None:
+        if not node_hooks.has_hooks(task.spec) and node_hooks.exit_hook(task.spec, {}) is None:
             return True
         target = task.spec["name"] in self.state.targets
         if node["phase"] == phases.PENDING and not target:
             return True  # Argo looks at the hooks of running tasks, and of targets
         owner = self._hook_owner(task, node)
         try:
-            done = yield from hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
+            done = yield from node_hooks.lifecycle(self.context, owner, task.spec.get("hooks"), node)
         except Fault as fault:
             self._fail(node, fault.message)
             if target:
@@ -309,10 +309,10 @@ class _Visit:
             self._look_again(owner, task, task.node_id)
         return done
 
-    def _exited(self, owner: hooks.Owner, task: DagTask, node: Json) -> Opened:
+    def _exited(self, owner: node_hooks.Owner, task: DagTask, node: Json) -> Opened:
         """Open the exit handler of a node that completed. One that cannot be opened has no effect in Argo's DAGs: a warning says so."""
         try:
-            return (yield from hooks.on_exit(self.context, owner, task.spec, node))
+            return (yield from node_hooks.on_exit(self.context, owner, task.spec, node))
         except Fault as fault:
             self.context.say(EmitEvent("ExitHandlerNotRun", f"{node['name']}.onExit: {fault.message}"))
             return True
@@ -327,7 +327,7 @@ class _Visit:
         if frame is not None:
             close(self.context, frame)
 
-    def _look_again(self, owner: hooks.Owner, task: DagTask, node_id: str) -> None:
+    def _look_again(self, owner: node_hooks.Owner, task: DagTask, node_id: str) -> None:
         """If a limit holds a hook back, look at the task again when there is room."""
         if owner.blocked:
             self.state.blocked[node_id] = task.spec["name"]
@@ -364,10 +364,10 @@ class _Visit:
             if not waits_for:
                 self.state.ready.append(dependent)
 
-    def _hook_owner(self, task: DagTask, node: Json) -> hooks.Owner:
+    def _hook_owner(self, task: DagTask, node: Json) -> node_hooks.Owner:
         scope = dag_scope.of_task(self.context, self.frame, self.state.tasks, task.spec)
         scope.values[f"tasks.{task.spec['name']}.status"] = node["phase"]
-        return hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
+        return node_hooks.Owner(self.frame, scope, "tasks", task.spec["name"])
 
     def _exits_done(self) -> bool:
         """Whether no exit handler of a target task is still running."""

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import cache, hooks, limits, lock_requests, loops, outbound, outputs, substitution, unopened
+from hera_utils.interpreter import (
+    cache,
+    limits,
+    lock_requests,
+    loops,
+    node_hooks,
+    outbound,
+    outputs,
+    substitution,
+    unopened,
+)
 from hera_utils.interpreter.faults import Fault, Full, TimedOut, TooDeep
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.scope import Scope
@@ -342,10 +352,10 @@ class _Visit:
     def _hooks_over(self, step: Json, node: Json) -> Opened:
         """Open the hooks that the step's node asks for by now; whether those that were opened are over."""
         self.scope.values[f"steps.{node['displayName']}.status"] = node["phase"]
-        owner = hooks.Owner(self.frame, self.scope, "steps", step["name"])
-        done = yield from hooks.lifecycle(self.context, owner, step.get("hooks"), node)
+        owner = node_hooks.Owner(self.frame, self.scope, "steps", step["name"])
+        done = yield from node_hooks.lifecycle(self.context, owner, step.get("hooks"), node)
         if done and phases.completed(node):
-            done = yield from hooks.on_exit(self.context, owner, step, node)
+            done = yield from node_hooks.on_exit(self.context, owner, step, node)
         if owner.blocked:
             self.group.blocked.add(node["id"])
             self.context.wait(self.frame)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import phases
-from hera_utils.interpreter import finish, hooks, limits, substitution, unopened
+from hera_utils.interpreter import finish, limits, node_hooks, substitution, unopened
 from hera_utils.interpreter.faults import Fault, Full
 from hera_utils.interpreter.frames import Frame, Plan, TemplateCall
 from hera_utils.interpreter.state import Json
@@ -60,7 +60,7 @@ def _hooks(
     """
     done = True
     for hook_name, hook in (context.spec.get("hooks") or {}).items():
-        if hook_name == hooks.EXIT:
+        if hook_name == node_hooks.EXIT:
             continue
         name = f"{context.run.name}.hooks.{hook_name}"
         try:
@@ -70,7 +70,9 @@ def _hooks(
                 raise faults[context.ledger.id_of(name)]
             if not unopened.is_begun(context, name) and not substitution.true(hook["expression"], context.variables):
                 continue
-            opened = yield TemplateCall(name, hooks.callee(hook), frame.home, hook.get("arguments") or {}, hooked=True)
+            opened = yield TemplateCall(
+                name, node_hooks.callee(hook), frame.home, hook.get("arguments") or {}, hooked=True
+            )
         except Full:
             done = False
             continue
@@ -87,7 +89,7 @@ def _exit_handler(
     context: Context, frame: Frame, faults: Mapping[str, Fault]
 ) -> Generator[TemplateCall, Json | None, tuple[bool, Json | None]]:
     """Open the workflow's exit handler; answers whether there is nothing (more) to wait for, and the handler's node if there is one."""
-    hook = hooks.exit_hook(context.spec, context.spec.get("arguments") or {})
+    hook = node_hooks.exit_hook(context.spec, context.spec.get("arguments") or {})
     name = f"{context.run.name}.onExit"
     if hook is None or not (unopened.is_begun(context, name) or limits.may_run(context, on_exit=True)):
         return True, None
@@ -96,5 +98,5 @@ def _exit_handler(
         raise faults[handler_id]
     finish.duration_variable(context)
     arguments = hook.get("arguments") or {}
-    node = yield TemplateCall(name, hooks.callee(hook), frame.home, arguments, on_exit=True, hooked=True)
+    node = yield TemplateCall(name, node_hooks.callee(hook), frame.home, arguments, on_exit=True, hooked=True)
     return node is not None and phases.fulfilled(node), node

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hera_utils.errors import PlatformError
-from hera_utils.interpreter import archiving
+from hera_utils.interpreter import artifact_repository
 from hera_utils.local_platform.pods.pod.artifact_keys import KEYED, WEB, key_of, with_key
 
 Json = dict[str, Any]
@@ -119,10 +119,12 @@ def archive_of(document: Json, template_name: str) -> Json | None:
     declared = [*(spec_of(document).get("templates") or ()), *(status.get("storedTemplates") or {}).values()]
     for template in declared:
         own = template.get("archiveLocation") or {}
-        if template.get("name") == template_name and any(own.get(kind) is not None for kind in archiving.STORES):
+        if template.get("name") == template_name and any(
+            own.get(kind) is not None for kind in artifact_repository.STORES
+        ):
             return dict(own)
     repository = (status.get("artifactRepositoryRef") or {}).get("artifactRepository") or {}
-    return archiving.repository_location(repository) or None
+    return artifact_repository.repository_location(repository) or None
 
 
 def required(template: Json) -> Iterator[tuple[str, str]]:

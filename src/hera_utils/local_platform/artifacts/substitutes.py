@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hera_utils.errors import UnsupportedError
-from hera_utils.interpreter.archiving import repository_location
+from hera_utils.interpreter.artifact_repository import repository_location
 from hera_utils.local_platform.artifacts import locations
 from hera_utils.local_platform.artifacts.locations import SecretValue
 
