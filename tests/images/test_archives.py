@@ -182,12 +182,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("kind", ["tar", "folder"])
+# Who names a folder may read what its documents name: paths that lead out matter in an archive alone.
+BAD_FILES = [("tar", name) for name in BAD] + [("folder", name) for name in BAD if not name.startswith("a path")]
+
+
+@pytest.mark.parametrize(("kind", "name"), BAD_FILES)
 def test_a_bad_archive_is_a_sentence(store, tmp_path, name, kind):
     files, sentence = BAD[name]
-    if kind == "folder" and name.startswith("a path"):
-        pytest.skip("who names a folder may read what its documents name")
     path = write_tar(tmp_path / "x.tar", files) if kind == "tar" else write_folder(tmp_path / "x", files)
     with pytest.raises((UnreadableImage, ResourceError)) as error:
         import_archive(path, store, name="x")

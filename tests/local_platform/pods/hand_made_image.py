@@ -16,7 +16,7 @@ Json = dict[str, Any]
 _PROGRAMS = """
     sh bash cat chmod cp cut date dd df du echo env false grep head hostname id kill ln ls mkdir mkfifo mknod mktemp mount mv od printf ps
     pwd readlink rm rmdir sed seq setsid sleep sort stat tail tar tee test touch tr true truncate uname wc which whoami xargs gzip
-    find sha256sum python3 getent tty umount unlink basename dirname expr timeout awk mawk
+    find sha256sum python3 getent tty umount unlink basename dirname expr timeout awk mawk unshare
 """
 OS_RELEASE = 'ID=hand-made\nPRETTY_NAME="Hand-made 1"\n'
 PASSWD = (
